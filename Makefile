@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up everything they need. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+UV := .tools/uv/bin/uv
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
+export SAM_CLI_TELEMETRY := 0
+export PYTHONPATH := src:.
+
+.PHONY: help setup lock build up down status invoke demo test check drill bench
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what is missing (Python environments, SAM CLI, MariaDB)
+	@local/setup.sh
+
+lock: setup ## compile the hash-pinned requirement files from pyproject.toml
+	@python -m local.lock
+
+build: setup ## sam build, plus compiled bytecode for faster cold starts
+	@python -m local.stack build
+
+up: setup ## start the local stack: MariaDB primary and replica, emulator, sam deploy
+	@python -m local.stack up
+
+down: setup ## stop the local stack, keeping its data
+	@python -m local.stack down
+
+status: setup ## what runs locally, and where
+	@python -m local.stack status
+
+invoke: setup ## run one function on the local stack: make invoke FUNCTION=Put EVENT=events/put.json
+	@python -m local.stack invoke "$(FUNCTION)" "$(EVENT)"
+
+demo: setup ## the main job on real records, with an outage in the middle
+	@python -m local.demo
+
+test: setup ## every test: units, real MariaDB, the deployed local stack
+	@python -m pytest
+
+check: setup ## ruff, mypy, template checks
+	@ruff check . && ruff format --check . && mypy && python -m tests.template.check

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs what the project needs into the checkout (.venv, .tools) and, when it is missing, MariaDB from Debian's packages.
+# Does nothing, quickly, when all of it is there. Works as root or with sudo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .tools
+
+say() { printf 'set-up: %s\n' "$*" >&2; }
+die() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else die "'$*' needs root; run make as root, or install sudo."; fi
+}
+
+apt_install() {
+  command -v apt-get >/dev/null || die "$* must be installed first (no apt-get here to do it); then run make again."
+  say "installing $* from Debian's packages"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >.tools/apt.log 2>&1 || die "apt-get update failed; see .tools/apt.log."
+  # A server that the package would start is not wanted: ours are private instances in the checkout.
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >>.tools/apt.log 2>&1 \
+    || die "apt-get install $* failed; see .tools/apt.log."
+}
+
+find_python() { # the wanted version, else the newest present from 3.11 on
+  local version found
+  for version in "$(cat .python-version)" 3.14 3.12 3.11; do
+    found=$(PYENV_VERSION= command -v "python$version" || true)
+    if [ -n "$found" ] && "$found" -c '' 2>/dev/null; then echo "$found"; return; fi
+    for found in "$HOME/.pyenv/versions/$version".*/bin/"python$version" "$HOME/.local/share/uv/python/cpython-$version"*/bin/"python$version"; do
+      if [ -x "$found" ]; then echo "$found"; return; fi
+    done
+  done
+}
+
+stamp() { cat "$@" local/setup.sh | sha256sum | cut -d' ' -f1; }
+
+python=$(find_python)
+if [ -z "$python" ]; then
+  apt_install python3 python3-venv
+  python=$(find_python)
+  [ -n "$python" ] || die "Python 3.11 or newer is needed; install it and run make again."
+fi
+"$python" -c 'import venv, ensurepip' 2>/dev/null || apt_install "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+
+if [ "$(cat .tools/uv/stamp 2>/dev/null)" != "$(stamp requirements/uv.txt)" ]; then
+  rm -rf .tools/uv
+  "$python" -m venv .tools/uv
+  .tools/uv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+  stamp requirements/uv.txt >.tools/uv/stamp
+fi
+uv=$PWD/.tools/uv/bin/uv
+export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
+
+environment() { # environment FOLDER REQUIREMENTS
+  if [ "$(cat "$1/stamp" 2>/dev/null)" != "$(stamp "$2")" ]; then
+    say "making $1 from $2 with $("$python" --version)"
+    rm -rf "$1"
+    # pip is seeded because sam build calls it.
+    "$uv" venv -q --seed --python "$python" "$1"
+    "$uv" pip install -q --require-hashes --compile-bytecode --python "$1/bin/python" -r "$2"
+    stamp "$2" >"$1/stamp"
+  fi
+}
+environment .venv requirements/dev.txt
+environment .tools/sam requirements/sam.txt
+
+wanted=$(cat .python-version)
+have=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+[ "$have" = "$wanted" ] || say "Python $wanted is not on this machine; using $have (AWS runs $wanted)."
+
+# Debian keeps the server in /usr/sbin, which is not on every user's PATH.
+PATH=$PATH:/usr/sbin
+command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || apt_install mariadb-server
