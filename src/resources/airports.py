@@ -1,0 +1,35 @@
+"""The world's airports: shared, read by everyone, written by the editors."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from sluice.resource import Item, resource
+
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+
+
+@resource("airports", key="icao", writers="editors")
+class Airport(Item):
+    """An airport, known by its ICAO code."""
+
+    icao: Annotated[str, Meta(pattern="^[A-Z0-9_]{4}$")]
+    """ICAO code, or the code that the source uses where there is none."""
+    name: Annotated[str, Meta(min_length=1, max_length=120)]
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2)]
+    """ISO 3166-1 alpha-2."""
+    lat: Latitude
+    """Degrees, north positive."""
+    lon: Longitude
+    """Degrees, east positive."""
+    elevation: float
+    """Feet above mean sea level."""
+    tz: Annotated[str, Meta(max_length=64)]
+    """IANA time zone."""
+    iata: Annotated[str, Meta(max_length=3)] = ""
+    city: Annotated[str, Meta(max_length=80)] = ""
+    subd: Annotated[str, Meta(max_length=80)] = ""
+    """Subdivision, such as a state or region."""
+    lid: Annotated[str, Meta(max_length=10)] = ""
+    """Local identifier."""

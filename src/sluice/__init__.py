@@ -1,0 +1,1 @@
+"""The REST service: one thin handler module per function over shared parts."""

@@ -1,0 +1,103 @@
+"""What an adopting team writes a resource with: `Item`, `@resource` and `Digits`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, get_type_hints
+
+import msgspec
+
+from sluice.columns import Column, ColumnType, Digits, column_type, peel
+from sluice.strict import strict_model
+
+__all__ = ["Digits", "Item", "Resource", "declared", "resource"]
+
+NATURAL_KEY = ColumnType("VARCHAR", length=128)
+CHOSEN_KEY = ColumnType("UUID")
+
+_SYSTEM_COLUMNS = frozenset({"owner", "id", "version", "written_at", "deleted"})
+_SYSTEM_TABLES = frozenset({"loaded_batches", "rejected_writes", "openapi", "docs"})
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+
+
+class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """Base of every resource class: its annotated fields are the item's data."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as the service knows it.
+
+    `model` is the class as written; `strict` is the same with every limit that its columns set, and is what data is
+    decoded with. `key` names the field that is the item's id (None: the service chooses a UUID). `writers` names the
+    group that may write a shared collection (None: everyone with the write scope). `revision` counts the shapes.
+    """
+
+    collection: str
+    model: type[Item]
+    strict: type[Item]
+    private: bool
+    key: str | None
+    writers: str | None
+    revision: int
+    columns: tuple[Column, ...]
+
+    @property
+    def id_type(self) -> ColumnType:
+        return NATURAL_KEY if self.key else CHOSEN_KEY
+
+
+T = TypeVar("T", bound=type[Item])
+_declared: dict[str, Resource] = {}
+
+
+def declared() -> dict[str, Resource]:
+    """Every resource declared so far, by collection, in the order of their names."""
+    return dict(sorted(_declared.items()))
+
+
+def resource(
+    collection: str, *, key: str | None = None, private: bool = False, writers: str | None = None, revision: int = 1
+) -> Callable[[T], T]:
+    """Declare a class as the resource of a collection.
+
+    Raises TypeError, naming class and field, for what could not be served: a name that is no lower-case identifier,
+    a field named as a system column, a type without a column, a key that is not a required text field.
+    """
+
+    def declare(model: T) -> T:
+        _check_collection(collection, model)
+        columns = tuple(_columns(model, key))
+        strict = strict_model(model)
+        _declared[collection] = Resource(collection, model, strict, private, key, writers, revision, columns)
+        return model
+
+    return declare
+
+
+def _check_collection(collection: str, model: type[Item]) -> None:
+    if not _NAME.fullmatch(collection) or collection in _SYSTEM_TABLES:
+        raise TypeError(f"{model.__name__}: {collection!r} cannot name a collection ([a-z][a-z0-9_]*, at most 48)")
+    other = _declared.get(collection)
+    if other and other.model.__module__ != model.__module__:
+        raise TypeError(f"{model.__name__}: the collection {collection!r} is declared in {other.model.__module__} too")
+
+
+def _columns(model: type[Item], key: str | None) -> list[Column]:
+    hints = get_type_hints(model, include_extras=True)
+    columns = []
+    fields = {field.name: field for field in msgspec.structs.fields(model)}
+    if key is not None and (key not in fields or not fields[key].required or peel(hints[key])[0] is not str):
+        raise TypeError(f"{model.__name__}: the key {key!r} must be a required field of type str")
+    for name, field in fields.items():
+        if not _NAME.fullmatch(name) or (name in _SYSTEM_COLUMNS):
+            raise TypeError(f"{model.__name__}.{name}: this name is taken or is no lower-case identifier")
+        try:
+            type_ = column_type(hints[name])
+        except TypeError as error:
+            raise TypeError(f"{model.__name__}.{name}: {error}") from None
+        if name != key:
+            optional = peel(hints[name])[2]
+            presence = "required" if field.required else "optional" if optional and field.default is None else "default"
+            columns.append(Column(name, type_, presence))
+    return columns

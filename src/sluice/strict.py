@@ -1,0 +1,112 @@
+"""A resource class with every limit that its columns set, so that what is accepted can also be stored."""
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from sluice.columns import ColumnType, column_type, peel
+
+T = TypeVar("T", bound=type[msgspec.Struct])
+
+# MariaDB's JSON_VALID refuses deeper nesting, and with it the whole row.
+DEEPEST_JSON = 31
+_INT64 = 2**63
+
+Check = Callable[[Any], Any]
+
+
+def strict_model(model: T) -> T:
+    """Derive the class that data is decoded with: integers fit 64 bits, date-times carry a time zone."""
+    hints = get_type_hints(model, include_extras=True)
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(model):
+        annotation = _tightened(hints[field.name])
+        if field.default is not msgspec.NODEFAULT:
+            fields.append((field.name, annotation, field.default))
+        elif field.default_factory is not msgspec.NODEFAULT:
+            fields.append((field.name, annotation, msgspec.field(default_factory=field.default_factory)))
+        else:
+            fields.append((field.name, annotation))
+    return msgspec.defstruct(  # type: ignore[return-value]
+        model.__name__,
+        fields,
+        bases=(model,),
+        module=model.__module__,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        frozen=True,
+    )
+
+
+def checks(model: type[msgspec.Struct]) -> dict[str, Check]:
+    """What msgspec's constraints cannot say, by field: each takes a value and returns the one to store.
+
+    A check raises ValueError with a sentence for a value that its column cannot hold.
+    """
+    found: dict[str, Check] = {}
+    for name, annotation in get_type_hints(model, include_extras=True).items():
+        bare, type_ = peel(annotation)[0], column_type(annotation)
+        if bare is Decimal:
+            found[name] = _decimal_check(type_)
+        elif bare is datetime.datetime:
+            found[name] = _in_utc
+        elif type_.name == "JSON":
+            found[name] = _shallow
+    return found
+
+
+def _tightened(annotation: Any) -> Any:
+    bare, metadata, optional = peel(annotation)
+    metas = [meta for meta in metadata if isinstance(meta, Meta)]
+    extra: list[Meta] = []
+    if bare is int:
+        if not any(m.ge is not None or m.gt is not None for m in metas):
+            extra.append(Meta(ge=-_INT64))
+        if not any(m.le is not None or m.lt is not None for m in metas):
+            extra.append(Meta(le=_INT64 - 1))
+    elif bare is datetime.datetime:
+        extra.append(Meta(tz=True))
+    if metadata or extra:
+        bare = Annotated[(bare, *metadata, *extra)]
+    return bare | None if optional else bare
+
+
+def _decimal_check(type_: ColumnType) -> Check:
+    precision, scale = type_.precision or 0, type_.scale or 0
+
+    def check(value: Decimal) -> Decimal:
+        if not value.is_finite():
+            raise ValueError("Expected a finite number")
+        _, digits, exponent = value.normalize().as_tuple()
+        behind = max(-int(exponent), 0)
+        before = max(len(digits) + int(exponent), 0)
+        if behind > scale or before > precision - scale:
+            raise ValueError(f"Expected at most {precision - scale} digits before and {scale} behind the point")
+        return Decimal(f"{value:f}")  # without an exponent, which a loader would have to undo
+
+    return check
+
+
+def _in_utc(value: datetime.datetime) -> datetime.datetime:
+    try:
+        return value.astimezone(datetime.UTC)
+    except OverflowError:
+        raise ValueError("Expected a date-time from year 1 to 9999 in UTC") from None
+
+
+def _shallow(value: Any) -> Any:
+    if not _fits(msgspec.to_builtins(value), DEEPEST_JSON):
+        raise ValueError(f"Expected at most {DEEPEST_JSON} levels of nesting")
+    return value
+
+
+def _fits(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return True
+    return levels > 0 and all(_fits(inner, levels - 1) for inner in value)
