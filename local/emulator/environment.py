@@ -1,0 +1,42 @@
+"""The environment of the emulator's process, which every Lambda of it inherits."""
+
+import os
+import shutil
+from pathlib import Path
+
+REGION = "us-east-1"
+
+
+def clean(port: int, state: Path, log_level: str) -> None:
+    """Replace os.environ: nothing of the caller's shell stays, and all files go under `state`.
+
+    Must run before MiniStack is imported, since its modules read their settings at import.
+    """
+    scratch, home = state / "tmp", state / "home"
+    shutil.rmtree(scratch, ignore_errors=True)
+    for folder in (scratch, home, state / "services", state / "objects"):
+        folder.mkdir(parents=True, exist_ok=True)
+    os.environ.clear()
+    os.environ.update(
+        {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            "TMPDIR": str(scratch),
+            "LANG": "C.UTF-8",
+            "TZ": ":UTC",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AUTH": "true",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(state / "services"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(state / "objects"),
+            "LOG_LEVEL": log_level,
+            "DOCKER_HOST": "unix:///nonexistent/docker.sock",
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "CLOUDTRAIL_RECORDING": "0",
+        }
+    )

@@ -1,0 +1,89 @@
+"""Starting an emulator as it is started for real, as a process of its own, and waiting for what it does."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import botocore.config
+import pytest
+
+Found = TypeVar("Found")
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Emulator:
+    """A running emulator: `url` without a trailing slash, `state` the folder it keeps, `log` its log file."""
+
+    port: int
+    state: Path
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, service: str, **credentials: str) -> Any:
+        """A boto3 client of the account's root, or of the credentials given (boto3's names)."""
+        chosen = credentials or {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            config=botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"}, max_pool_connections=20),
+            **chosen,
+        )  # type: ignore[call-overload]
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+def start_emulator(state: Path, **environment: str) -> Emulator:
+    """Start one on a free port and wait until it is healthy; `environment` is added to the shell it is started from."""
+    port, log = free_port(), state / "emulator.log"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local.emulator", "--port", str(port), "--state", str(state), "--log", str(log)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    emulator = Emulator(port, state, log, process)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(f"{emulator.url}/_ministack/health", timeout=2):
+                return emulator
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise RuntimeError(f"no emulator: {log.read_text()[-2000:] if log.exists() else ''}") from None
+            time.sleep(0.05)
+
+
+def wait_until(probe: Callable[[], Found], seconds: float = 10.0) -> Found:
+    """The first true value of `probe`, asked every 20 ms; fails the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            pytest.fail(f"nothing true within {seconds} seconds, last was {found!r}")
+        time.sleep(0.02)

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from local.emulator import environment, expectation
+from tests.emulator.harness import Emulator, start_emulator
+
+
+def test_it_listens_on_the_loopback_address_only(emulator: Emulator) -> None:
+    listening = {
+        line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"
+    }
+    assert f"0100007F:{emulator.port:04X}" in listening
+    assert f"00000000:{emulator.port:04X}" not in listening
+
+
+def test_a_stop_keeps_the_state_for_the_next_start(tmp_path: Path) -> None:
+    first = start_emulator(tmp_path)
+    first.client("s3").create_bucket(Bucket="kept")
+    first.client("s3").put_object(Bucket="kept", Key="a/b", Body=b"bytes")
+    first.client("sqs").create_queue(QueueName="kept")
+    assert first.stop() == 0
+    second = start_emulator(tmp_path)
+    try:
+        assert second.client("s3").get_object(Bucket="kept", Key="a/b")["Body"].read() == b"bytes"
+        assert second.client("sqs").get_queue_url(QueueName="kept")["QueueUrl"]
+    finally:
+        second.stop()
+
+
+def test_a_changed_ministack_stops_with_a_sentence() -> None:
+    with pytest.raises(
+        expectation.UnexpectedError, match=r"environment.clean has changed \(digest \w+, expected 0000\)"
+    ):
+        expectation.replace(environment, "clean", "0000", None)
