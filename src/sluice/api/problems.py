@@ -1,0 +1,50 @@
+"""Problem documents (RFC 9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class FieldFault(msgspec.Struct, frozen=True):
+    """What is wrong with one field; an empty name means the whole body."""
+
+    field: str
+    detail: str
+
+
+class Problem(Exception):  # noqa: N818  the field's word for it
+    """An answer other than success. `faults` name the fields, `headers` go on the response."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        faults: list[FieldFault] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.faults = faults or []
+        self.headers = dict(headers or {})
+
+    def document(self) -> bytes:
+        """The problem as JSON."""
+        body: dict[str, object] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.faults:
+            body["errors"] = self.faults
+        return msgspec.json.encode(body)
+
+
+def invalid(field: str, detail: str, status: int = 422) -> Problem:
+    """A body or parameter that names its faulty field."""
+    return Problem(status, f"{field}: {detail}", faults=[FieldFault(field, detail)])

@@ -1,0 +1,79 @@
+"""A proxy event of API Gateway (REST) as a typed request."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sluice.api.problems import Problem
+
+_SCOPE = "sluice/"
+_SUBJECT = re.compile(r"[!-~]{1,128}")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as the verified token says. `groups` holds a person's groups and a machine's scopes alike."""
+
+    subject: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. Header names are in lower case; absent parameters are empty texts."""
+
+    event: Mapping[str, Any]
+
+    @property
+    def method(self) -> str:
+        return str(self.event["httpMethod"])
+
+    @property
+    def collection(self) -> str:
+        return str((self.event.get("pathParameters") or {}).get("collection", ""))
+
+    @property
+    def item_id(self) -> str:
+        return str((self.event.get("pathParameters") or {}).get("id", ""))
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.event.get("queryStringParameters") or {}
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
+
+    @cached_property
+    def body(self) -> bytes:
+        """The body's bytes. Raises Problem 400 when API Gateway's base64 is broken."""
+        text = self.event.get("body") or ""
+        if not self.event.get("isBase64Encoded"):
+            return str(text).encode()
+        try:
+            return base64.b64decode(text, validate=True)
+        except binascii.Error:
+            raise Problem(400, "The body could not be read.") from None
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Who asks. Raises Problem 401 when the authorizer left no usable subject."""
+        authorizer = (self.event.get("requestContext") or {}).get("authorizer") or {}
+        claims = authorizer.get("claims") or {}
+        subject = claims.get("sub", "")
+        if not _SUBJECT.fullmatch(subject):
+            raise Problem(401, "A token with a subject is needed.", headers={"WWW-Authenticate": "Bearer"})
+        scopes = str(claims.get("scope", "")).split()
+        groups = {scope.removeprefix(_SCOPE) for scope in scopes if scope.startswith(_SCOPE)}
+        return Caller(subject, frozenset(groups | _groups(claims.get("cognito:groups"))))
+
+
+def _groups(claim: Any) -> set[str]:
+    """API Gateway hands a list claim on as one text, joined by commas (or as printed by Java, in brackets)."""
+    if isinstance(claim, list):
+        return {str(group) for group in claim}
+    return {group for group in re.split(r"[\s,\[\]]+", str(claim or "")) if group}

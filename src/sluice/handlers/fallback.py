@@ -1,0 +1,21 @@
+"""Whatever no route takes: 405 where the path exists with other methods, else 404."""
+
+from sluice.api.function import api_function
+from sluice.api.problems import Problem
+from sluice.api.requests import Request
+from sluice.api.responses import Response
+
+_ALLOWED = {
+    "/v1/{collection}": "GET, POST",
+    "/v1/{collection}/{id}": "GET, PUT, DELETE",
+}
+
+
+def refuse(request: Request) -> Response:
+    allowed = _ALLOWED.get(request.event.get("resource", ""))
+    if allowed is None:
+        raise Problem(404, "There is nothing at this path.")
+    raise Problem(405, f"This path takes {allowed}, not {request.method}.", headers={"Allow": allowed})
+
+
+handle = api_function("fallback", refuse)

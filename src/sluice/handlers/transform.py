@@ -1,0 +1,40 @@
+"""Firehose's transform: checks every record's envelope and hands it on as JSON lines.
+
+What is not a write is answered ProcessingFailed: Firehose keeps it under the error prefix, and the archive has it too.
+"""
+
+import base64
+from typing import Any
+
+import msgspec
+
+from sluice.observability import Event, count, note, observed
+from sluice.records import from_line
+
+
+def transform_record(record: dict[str, Any]) -> dict[str, Any]:
+    """Answer one record of Firehose's event: Ok with its lines, or ProcessingFailed with the data as it came."""
+    data = record["data"]
+    lines = base64.b64decode(data)
+    try:
+        writes = lines.splitlines()
+        for line in writes:
+            from_line(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}
+    if not writes:
+        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}
+    if not lines.endswith(b"\n"):
+        data = base64.b64encode(lines + b"\n").decode()
+    return {"recordId": record["recordId"], "result": "Ok", "data": data}
+
+
+@observed
+def handle(event: Event, _context: Any) -> dict[str, Any]:
+    """Answer a batch of records, each on its own."""
+    answers = [transform_record(record) for record in event["records"]]
+    failed = sum(answer["result"] != "Ok" for answer in answers)
+    note(invocation=event.get("invocationId"), records=len(answers), failed=failed)
+    if failed:
+        count("RecordsFailed", failed)
+    return {"records": answers}

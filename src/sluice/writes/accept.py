@@ -1,0 +1,71 @@
+"""Accepting a write: nothing is answered 202 that the stream did not take."""
+
+import datetime
+from functools import cache
+
+import msgspec
+
+from sluice import stream, versions
+from sluice.api.problems import Problem
+from sluice.api.requests import Caller
+from sluice.api.responses import Response
+from sluice.observability import count, note
+from sluice.records import LARGEST_RECORD, NO_DATA, Write, to_line
+from sluice.registry import resources
+from sluice.resource import Item, Resource
+from sluice.settings import StreamSettings, read
+from sluice.writes.decode import too_large
+
+
+@cache
+def settings() -> StreamSettings:
+    return read(StreamSettings)
+
+
+def prepare() -> None:
+    """Do at start-up what every write needs: settings, resources, the stream's client."""
+    settings()
+    resources()
+    stream.prepare()
+
+
+def writable(collection: str, caller: Caller) -> Resource:
+    """Return the resource of a collection that the caller may write. Raises Problem 404 or 403."""
+    resource = resources().get(collection)
+    if resource is None:
+        raise Problem(404, "There is no such collection.")
+    if resource.writers and resource.writers not in caller.groups:
+        raise Problem(403, f"Only the group {resource.writers} may write to {collection}.")
+    return resource
+
+
+def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None) -> Response:
+    """Put a write on the stream (an item, or None for a delete) and return its receipt.
+
+    Raises Problem 413 when its record would be too large, 503 when the stream did not take it.
+    """
+    write = Write(
+        version=versions.new_version(),
+        collection=resource.collection,
+        id=item_id,
+        operation="delete" if item is None else "put",
+        owner=caller.subject if resource.private else "",
+        accepted_at=datetime.datetime.now(datetime.UTC),
+        schema=resource.revision,
+        data=NO_DATA if item is None else msgspec.Raw(msgspec.json.encode(item)),
+    )
+    line = to_line(write)
+    if len(line) > LARGEST_RECORD:
+        raise too_large()
+    note(version=write.version, collection=write.collection, operation=write.operation)
+    try:
+        stream.put(settings().stream_name, line)
+    except stream.StreamAway as away:
+        note(stream_error=away.code)
+        count("WritesRefused")
+        raise Problem(503, "The write was not accepted; try again.", headers={"Retry-After": "1"}) from None
+    count("WritesAccepted")
+    body = msgspec.json.encode({"id": item_id, "version": write.version, "status": "pending"})
+    # The reference is relative, because only the client knows under which host and stage it reached us.
+    headers = {"Location": item_id, "Retry-After": str(settings().buffer_seconds), "Cache-Control": "no-store"}
+    return Response(202, body, headers)

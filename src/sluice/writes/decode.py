@@ -1,0 +1,70 @@
+"""From a request's body to an item's canonical data."""
+
+import re
+from functools import cache
+
+import msgspec
+
+from sluice.api.problems import Problem, invalid
+from sluice.api.requests import Request
+from sluice.records import LARGEST_RECORD
+from sluice.resource import Item, Resource
+from sluice.strict import Check, checks
+
+_PATH = re.compile(r"^(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_NAMED = re.compile(r"(?:unknown|required) field `(?P<field>[^`]*)`")
+
+
+@cache
+def _tools(resource: Resource) -> tuple[msgspec.json.Decoder[Item], dict[str, Check]]:
+    return msgspec.json.Decoder(resource.strict), checks(resource.model)
+
+
+def decode_body(request: Request, resource: Resource) -> Item:
+    """Decode a body as an item.
+
+    Raises Problem: 415 not JSON by its type, 413 too large, 400 empty or not JSON, 422 not such an item (naming the
+    field).
+    """
+    media = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if media != "application/json" and not media.endswith("+json"):
+        raise Problem(415, f"The body must be application/json, not {media}.")
+    if len(request.body) > LARGEST_RECORD:
+        raise too_large()
+    if not request.body.strip():
+        raise Problem(400, "The body is empty; a JSON object was expected.")
+    return decode_item(request.body, resource)
+
+
+def decode_item(body: bytes, resource: Resource) -> Item:
+    """Decode and check one item; its values are in the form in which they are stored."""
+    decoder, found = _tools(resource)
+    try:
+        item = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _fault(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, f"The body is not JSON: {error}") from None
+    except RecursionError:
+        raise Problem(400, "The body is nested too deeply.") from None
+    for field, check in found.items():
+        value = getattr(item, field)
+        if value is not None:
+            try:
+                msgspec.structs.force_setattr(item, field, check(value))
+            except ValueError as error:
+                raise invalid(field, str(error)) from None
+    return item
+
+
+def too_large() -> Problem:
+    return Problem(413, f"An item's record may have at most {LARGEST_RECORD} bytes.")
+
+
+def _fault(message: str) -> Problem:
+    """msgspec names the place only in its message: take the field from there, the sentence stays as it is."""
+    found = _PATH.match(message)
+    detail, path = (found["detail"], found["path"] or "") if found else (message, "")
+    named = _NAMED.search(detail)
+    field = path.removeprefix(".") + (("." if path else "") + named["field"] if named else "")
+    return invalid(field, detail) if field else Problem(422, detail)
