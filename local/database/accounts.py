@@ -1,0 +1,43 @@
+"""The accounts that the machine's owner makes: the admin (as on RDS) and the one that replication uses."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local.database.server import Server
+
+# What the master user of an RDS MariaDB instance has: neither SUPER nor FILE.
+_ADMIN_PRIVILEGES = (
+    "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES,"
+    " CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE,"
+    " ALTER ROUTINE, CREATE USER, EVENT, TRIGGER, REPLICATION SLAVE"
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    username: str
+    password: str
+
+
+def load_account(path: Path, username: str) -> Account:
+    """The account kept in `path`, made with a random password at the first call."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(Account(username, secrets.token_urlsafe(24)))))
+    return Account(**json.loads(path.read_text()))
+
+
+def ensure_accounts(primary: Server, *, admin: Account, replication: Account) -> None:
+    """Create the accounts; replication carries them to the replica. Encryption is the servers' setting, as on RDS."""
+    with primary.connect_as_root() as connection, connection.cursor() as cursor:
+        for account, privileges, option in (
+            (replication, "REPLICATION SLAVE", ""),
+            (admin, _ADMIN_PRIVILEGES, " WITH GRANT OPTION"),
+        ):
+            if cursor.execute("SELECT 1 FROM mysql.global_priv WHERE User = %s", (account.username,)):
+                continue
+            cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (account.username, account.password))
+            cursor.execute(f"GRANT {privileges} ON *.* TO %s@'%%'{option}", (account.username,))

@@ -1,0 +1,84 @@
+"""The database of the local stack: a primary and its read replica."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.database.accounts import ensure_accounts, load_account
+from local.database.installation import make_data_directories
+from local.database.replica import Replica
+from local.database.server import Server
+from local.database.tls import make_certificates
+
+
+class Pair:
+    """A primary and its replica under `root`: `primary/`, `replica/`, `tls/` and the accounts' passwords.
+
+    Nothing is touched before `start()`. The data stay until somebody removes the folder.
+    """
+
+    def __init__(self, root: Path, buffer_pool_megabytes: int = 128) -> None:
+        self.root = root.resolve()
+        certificates = self.root / "tls"
+        common = (f"--innodb-buffer-pool-size={buffer_pool_megabytes}M",)
+        self.primary = Server(
+            self.root / "primary",
+            certificates=certificates,
+            settings=(
+                *common,
+                "--server-id=1",
+                "--log-bin=binlog",
+                "--binlog-format=ROW",
+                # Every table has a primary key, so the changed columns are enough and halve the log.
+                "--binlog-row-image=MINIMAL",
+                "--sync-binlog=1",
+            ),
+        )
+        self.replica = Replica(
+            self.root / "replica",
+            self.primary,
+            certificates=certificates,
+            settings=(*common, "--server-id=2", "--read-only=ON", "--relay-log=relay", "--skip-slave-start"),
+        )
+        self.ca = certificates / "ca.pem"
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """User name and password of the account that stands for the RDS master user."""
+        account = load_account(self.root / "admin.json", "admin")
+        return account.username, account.password
+
+    def start(self) -> None:
+        """Start what does not run; returns when both answer and replication is going. Raises LocalError."""
+        with self._alone():
+            make_certificates(self.ca.parent)
+            make_data_directories([self.primary.data, self.replica.data], self.root / "installing")
+            for server in (self.primary, self.replica):
+                server.launch()
+            for server in (self.primary, self.replica):
+                server.wait_until_answering()
+            replication = load_account(self.root / "replication.json", "replication")
+            admin = load_account(self.root / "admin.json", "admin")
+            ensure_accounts(self.primary, admin=admin, replication=replication)
+            self.replica.follow(replication)
+
+    def stop(self) -> None:
+        """Shut both down in order. What the replica lacked it fetches after the next start."""
+        self.replica.stop()
+        self.primary.stop()
+
+    def wait_for_replica(self, timeout: float = 30) -> None:
+        """Return when the replica has all that the primary has committed so far.
+
+        `timeout` is in seconds; LocalError after it, with the reason.
+        """
+        self.replica.wait(timeout)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One start at a time, also between processes."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,66 @@
+"""The read replica: follows the primary by GTID over TLS."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pymysql.cursors import DictCursor
+
+from local.database.accounts import Account
+from local.database.server import Server
+from local.process import LocalError
+
+
+class Replica(Server):
+    """A read-only server that follows `primary`."""
+
+    def __init__(self, directory: Path, primary: Server, *, certificates: Path, settings: Sequence[str]) -> None:
+        super().__init__(directory, certificates=certificates, settings=settings)
+        self.primary = primary
+
+    def follow(self, account: Account) -> None:
+        """Point replication at the primary's present port and set it going; harmless when it already goes."""
+        with self.connect_as_root() as connection, connection.cursor() as cursor:
+            cursor.execute("STOP SLAVE")
+            cursor.execute(
+                "CHANGE MASTER TO MASTER_HOST = %s, MASTER_PORT = %s, MASTER_USER = %s, MASTER_PASSWORD = %s,"
+                " MASTER_SSL = 1, MASTER_SSL_CA = %s, MASTER_SSL_VERIFY_SERVER_CERT = 1,"
+                " MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1, MASTER_HEARTBEAT_PERIOD = 5",
+                (
+                    self.primary.host,
+                    self.primary.port,
+                    account.username,
+                    account.password,
+                    str(self.certificates / "ca.pem"),
+                ),
+            )
+            cursor.execute("START SLAVE")
+
+    def status(self) -> dict[str, Any]:
+        """`SHOW REPLICA STATUS`, by MariaDB's names."""
+        with self.connect_as_root() as connection, connection.cursor(DictCursor) as cursor:
+            cursor.execute("SHOW REPLICA STATUS")
+            return dict(cursor.fetchone() or {})
+
+    def caught_up(self) -> bool:
+        """Whether the replica has applied all that the primary has committed so far."""
+        return self._wait_for(self._written(), seconds=0)
+
+    def wait(self, seconds: float = 30) -> None:
+        """Return when all that the primary has committed so far is applied. Raises LocalError with the reason."""
+        if not self._wait_for(self._written(), seconds):
+            status = self.status()
+            reason = status.get("Last_SQL_Error") or status.get("Last_IO_Error") or "it is still behind"
+            raise LocalError(f"The replica did not catch up within {seconds:.0f} seconds: {reason}.", self.log)
+
+    def _written(self) -> str:
+        with self.primary.connect_as_root() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT @@gtid_binlog_pos")
+            row = cursor.fetchone()
+        return str(row[0]) if row else ""
+
+    def _wait_for(self, position: str, seconds: float) -> bool:
+        with self.connect_as_root() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT MASTER_GTID_WAIT(%s, %s)", (position, seconds))
+            row = cursor.fetchone()
+        return row is not None and row[0] == 0

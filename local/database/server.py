@@ -1,0 +1,137 @@
+"""One MariaDB server process on a data directory of its own."""
+
+import signal
+import ssl
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from local.database.installation import program, system_user
+from local.process import LocalError, end, free_port, is_running, launch, port_is_free, read_pid
+
+_SETTINGS = (
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    "--require-secure-transport=ON",
+    "--local-infile=1",
+    "--character-set-server=utf8mb4",
+    "--default-time-zone=+00:00",
+    "--sql-mode=STRICT_ALL_TABLES,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
+    "--innodb-flush-log-at-trx-commit=1",
+    "--gtid-strict-mode=ON",
+    "--performance-schema=OFF",
+    # Both slow down a stop or a start and warm nothing of this size.
+    "--innodb-buffer-pool-dump-at-shutdown=OFF",
+    "--innodb-buffer-pool-load-at-startup=OFF",
+)
+
+
+class Server:
+    """A server in `directory`: `data/`, `tmp/`, `server.log`, its port and its pid. Listens on 127.0.0.1 only."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, directory: Path, *, certificates: Path, settings: Sequence[str]) -> None:
+        self.directory = directory.resolve()
+        self.certificates = certificates.resolve()
+        self.settings = settings
+        self.log = self.directory / "server.log"
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; chosen at the first start and kept while it is free."""
+        number = read_pid(self.directory / "port")
+        if number is None:
+            raise LocalError(f"The database in {self.directory} was never started.")
+        return number
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the running server, or None."""
+        pid = read_pid(self.directory / "pid")
+        return pid if is_running(pid, self._mark) else None
+
+    @property
+    def _mark(self) -> str:
+        return f"--datadir={self.data}"
+
+    def start(self) -> None:
+        """Start it if it does not run, and return when it answers. Raises LocalError."""
+        self.launch()
+        self.wait_until_answering()
+
+    def launch(self) -> None:
+        """Start it if it does not run, without waiting."""
+        if self.pid is not None:
+            return
+        (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
+        arguments = [
+            program("mariadbd"),
+            "--no-defaults",
+            self._mark,
+            f"--user={system_user()}",
+            f"--port={self._settle_port()}",
+            # Relative to the data directory: a socket's path may have 107 characters, a folder's more.
+            "--socket=server.sock",
+            "--pid-file=mariadbd.pid",
+            f"--tmpdir={self.directory / 'tmp'}",
+            f"--ssl-ca={self.certificates / 'ca.pem'}",
+            f"--ssl-cert={self.certificates / 'server.pem'}",
+            f"--ssl-key={self.certificates / 'server.key'}",
+            *_SETTINGS,
+            *self.settings,
+        ]
+        (self.directory / "pid").write_text(str(launch(arguments, self.log)))
+
+    def _settle_port(self) -> int:
+        port = read_pid(self.directory / "port")
+        if port is None or not port_is_free(port):
+            port = free_port()
+            (self.directory / "port").write_text(str(port))
+        return port
+
+    def wait_until_answering(self, seconds: float = 60) -> None:
+        """Return once it takes connections. Raises LocalError when it ended or the time is over."""
+        deadline = time.monotonic() + seconds
+        while True:
+            pid = self.pid
+            if pid is None:
+                raise LocalError(f"The {self.directory.name} database ended while starting.", self.log)
+            try:
+                self.connect_as_root().close()
+            except pymysql.OperationalError as error:
+                if time.monotonic() > deadline:
+                    message = f"The {self.directory.name} database did not answer within {seconds:.0f} seconds."
+                    raise LocalError(message, self.log) from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Shut down in order; returns when the process is gone."""
+        end(self.pid, self._mark, with_signal=signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: what a lost machine looks like. Returns when the process is gone."""
+        end(self.pid, self._mark, with_signal=signal.SIGKILL)
+
+    def connect(self, username: str, password: str, **options: Any) -> "Connection[Any]":
+        """A PyMySQL connection over TLS, with chain and host name verified; options go to `pymysql.connect`."""
+        trust = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
+        return pymysql.connect(
+            host=self.host, port=self.port, user=username, password=password, ssl=trust, charset="utf8mb4", **options
+        )
+
+    def connect_as_root(self) -> "Connection[Any]":
+        """A connection over the socket with every privilege: what only the owner of the machine has."""
+        return pymysql.connect(
+            unix_socket=f"/proc/{self.pid}/cwd/server.sock", user=system_user(), charset="utf8mb4", autocommit=True
+        )
