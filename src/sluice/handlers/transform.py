@@ -16,12 +16,12 @@ def transform_record(record: dict[str, Any]) -> dict[str, Any]:
     """Answer one record of Firehose's event: Ok with its lines, or ProcessingFailed with the data as it came."""
     data = record["data"]
     lines = base64.b64decode(data)
+    writes = [line for line in lines.split(b"\n") if line]
     try:
-        writes = lines.splitlines()
         for line in writes:
             from_line(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}
+        writes = []
     if not writes:
         return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}
     if not lines.endswith(b"\n"):

@@ -1,0 +1,105 @@
+"""Connections to one MariaDB instance: TLS with a verified server, credentials from their secret."""
+
+import ssl
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import msgspec
+import pymysql
+from botocore.config import Config
+from pymysql.connections import Connection
+
+from sluice.faults import AccessDenied, meaning
+from sluice.settings import DatabaseSettings
+
+CONNECT_SECONDS = 5
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a database secret holds."""
+
+    username: str
+    password: str
+
+
+@cache
+def _secrets() -> Any:
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+    return botocore.session.get_session().create_client("secretsmanager", config=config)
+
+
+def credentials(secret_arn: str) -> Credentials:
+    """Read a database secret. Raises botocore's errors."""
+    text = _secrets().get_secret_value(SecretId=secret_arn)["SecretString"]
+    return msgspec.json.decode(text, type=Credentials)
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """A context that trusts only the authorities that the trust layer brings, and checks the host's name."""
+    import database_trust  # noqa: PLC0415  only functions with the trust layer can import it
+
+    return ssl.create_default_context(cafile=str(Path(str(database_trust.__file__)).with_name("ca.pem")))
+
+
+class Database:
+    """One warm connection to one instance, made when first needed and again when it has died."""
+
+    def __init__(self, settings: DatabaseSettings, *, statement_seconds: int, loading: bool = False) -> None:
+        self._settings = settings
+        self._statement_seconds = statement_seconds
+        self._loading = loading
+        self._credentials: Credentials | None = None
+        self._connection: Connection[Any] | None = None
+
+    def connection(self) -> Connection[Any]:
+        """The connection, made if there is none. Raises the faults of `sluice.faults`."""
+        if self._connection is None:
+            try:
+                self._connection = self._connected()
+            except AccessDenied:
+                # The password was rotated after we read it: read it again, once.
+                self._credentials = None
+                self._connection = self._connected()
+        return self._connection
+
+    def live_connection(self) -> Connection[Any]:
+        """As `connection`, but one that has just answered."""
+        try:
+            self.connection().ping(reconnect=False)
+        except (pymysql.Error, OSError):
+            self.drop()
+        return self.connection()
+
+    def drop(self) -> None:
+        """Forget the connection without a word to the server, which may not answer."""
+        if self._connection is not None:
+            self._connection._force_close()  # type: ignore[attr-defined]  # noqa: SLF001
+            self._connection = None
+
+    def _connected(self) -> Connection[Any]:
+        if self._credentials is None:
+            self._credentials = credentials(self._settings.database_secret_arn)
+        try:
+            connection = pymysql.connect(
+                host=self._settings.database_host,
+                port=self._settings.database_port,
+                database=self._settings.database_name,
+                user=self._credentials.username,
+                password=self._credentials.password,
+                ssl=tls(),
+                charset="utf8mb4",
+                sql_mode="STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION" if self._loading else None,
+                autocommit=not self._loading,
+                local_infile=self._loading,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=self._statement_seconds,
+                write_timeout=self._statement_seconds,
+            )
+        except (pymysql.Error, OSError) as error:
+            raise (meaning(error) or error) from None
+        # The server may from now on ask for no file: the loader sends its rows itself (see loading/staging.py).
+        connection._local_infile = False  # type: ignore[attr-defined]  # noqa: SLF001
+        return connection

@@ -1,0 +1,1 @@
+"""Brings the database's schema to what the resources say. Only the migrate function imports this package."""
