@@ -39,5 +39,6 @@ def ensure_accounts(primary: Server, *, admin: Account, replication: Account) ->
         ):
             if cursor.execute("SELECT 1 FROM mysql.global_priv WHERE User = %s", (account.username,)):
                 continue
-            cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (account.username, account.password))
-            cursor.execute(f"GRANT {privileges} ON *.* TO %s@'%%'{option}", (account.username,))
+            cursor.execute(
+                f"GRANT {privileges} ON *.* TO %s@'%%' IDENTIFIED BY %s{option}", (account.username, account.password)
+            )
