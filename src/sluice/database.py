@@ -76,7 +76,7 @@ class Database:
     def drop(self) -> None:
         """Forget the connection without a word to the server, which may not answer."""
         if self._connection is not None:
-            self._connection._force_close()  # type: ignore[attr-defined]  # noqa: SLF001
+            self._connection._force_close()  # type: ignore[attr-defined]
             self._connection = None
 
     def _connected(self) -> Connection[Any]:
@@ -101,5 +101,5 @@ class Database:
         except (pymysql.Error, OSError) as error:
             raise (meaning(error) or error) from None
         # The server may from now on ask for no file: the loader sends its rows itself (see loading/staging.py).
-        connection._local_infile = False  # type: ignore[attr-defined]  # noqa: SLF001
+        connection._local_infile = False  # type: ignore[attr-defined]
         return connection

@@ -1,7 +1,5 @@
 """What a database error means for whoever meets it. The class names are what the workflows retry and catch by."""
 
-import ssl
-
 import pymysql
 from pymysql.constants import CR, ER
 
@@ -38,7 +36,8 @@ _AWAY = {
 _DISCONNECTED = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED, CONNECTION_KILLED, 0}
 _AGAIN = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
 _DENIED = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR}
-_BEHIND = {ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.BAD_DB_ERROR}
+# Tables, columns and the grants on them all come with the migration.
+_BEHIND = {ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.BAD_DB_ERROR, ER.TABLEACCESS_DENIED_ERROR}
 
 
 class DatabaseAway(Exception):  # noqa: N818
@@ -74,10 +73,10 @@ def disconnected(error: BaseException) -> bool:
 
 def meaning(error: pymysql.Error | OSError) -> Exception | None:
     """Return the fault that an error stands for, free of data, or None when it is about the statement's own rows."""
+    if isinstance(error, OSError):
+        return DatabaseAway(type(error).__name__)
     code = number(error)
     for codes, fault in ((_AGAIN, TryAgain), (_DENIED, AccessDenied), (_BEHIND, SchemaBehind), (_AWAY, DatabaseAway)):
-        if not isinstance(error, OSError) and code in codes:
+        if code in codes:
             return fault(f"{type(error).__name__} {code}")
-    if isinstance(error, OSError | ssl.SSLError):
-        return DatabaseAway(type(error).__name__)
     return None

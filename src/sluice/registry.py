@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cache
 
 import resources as resource_files
-
 from sluice.resource import Resource, declared
 
 

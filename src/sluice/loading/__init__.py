@@ -1,0 +1,1 @@
+"""Loading: one batch into the tables and the ledger, in one transaction."""

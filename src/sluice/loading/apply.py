@@ -1,0 +1,83 @@
+"""Applying a part of a batch: stage, check, merge, and set apart the rows that the database cannot take."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from sluice.faults import meaning
+from sluice.loading.latest import Refused, Row
+from sluice.loading.staging import RowsRefused, fill
+from sluice.loading.statements import Statements
+
+_UPDATED = re.compile(rb"Duplicates: (\d+)")
+
+
+@dataclass
+class Tally:
+    """What became of rows: changed an item, lost to a later version, or could not be taken."""
+
+    applied: int = 0
+    stale: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+
+class Applier:
+    """Applies rows over one connection, within the transaction that is open on it."""
+
+    def __init__(self, connection: Connection[Any], statements: Mapping[str, Statements]) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._staged: set[str] = set()
+
+    def apply(self, collection: str, rows: Mapping[bytes, Row]) -> Tally:
+        """Merge the rows of a collection into its table, in key order. Raises pymysql's errors but those about rows."""
+        if collection not in self._staged:
+            self._run(self._statements[collection].make)
+            self._staged.add(collection)
+        tally = Tally()
+        # Rows in one order, here and in every other loader, is what keeps loads from deadlocking.
+        self._divide(self._statements[collection], [rows[key] for key in sorted(rows)], tally)
+        return tally
+
+    def _divide(self, statements: Statements, rows: list[Row], tally: Tally) -> None:
+        """Merge rows; where the database refuses some, each half by itself, down to the single row."""
+        try:
+            applied = self._merge(statements, rows)
+        except RowsRefused as refused:
+            if len(rows) == 1:
+                tally.refused.append(Refused(rows[0].line, refused.reason))
+                return
+            middle = len(rows) // 2
+            self._divide(statements, rows[:middle], tally)
+            self._divide(statements, rows[middle:], tally)
+        else:
+            tally.applied += applied
+            tally.stale += len(rows) - applied
+
+    def _merge(self, statements: Statements, rows: list[Row]) -> int:
+        self._run("SAVEPOINT part")
+        try:
+            fill(self._connection, statements.fill, (row.fields for row in rows), len(rows))
+            changed, message = self._run(statements.merge)
+        except RowsRefused:
+            self._run("ROLLBACK TO SAVEPOINT part")
+            raise
+        except pymysql.Error as error:
+            if meaning(error) is not None or not isinstance(error, pymysql.DataError | pymysql.IntegrityError):
+                raise
+            self._run("ROLLBACK TO SAVEPOINT part")
+            raise RowsRefused(str(error.args[-1])) from None
+        self._run(statements.empty)
+        # The server counts a new row once and a changed one twice, and says apart how many were changed.
+        found = _UPDATED.search(message)
+        return changed - (int(found[1]) if found else 0)
+
+    def _run(self, statement: str) -> tuple[int, bytes]:
+        with self._connection.cursor() as cursor:
+            changed = cursor.execute(statement)
+            result: Any = cursor._result  # type: ignore[attr-defined]
+            return changed, result.message

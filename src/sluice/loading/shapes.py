@@ -1,0 +1,72 @@
+"""The shape of a batch's lines, made from the resources so that one decode gives a table row's raw values.
+
+Values stay the JSON text that they are (`msgspec.Raw`): the API has checked them, the database judges them again, and
+nobody pays for making Python objects of them. LOAD DATA reads most JSON values as they stand (see `rows.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw
+
+from sluice.resource import Resource
+
+
+class Line(msgspec.Struct):
+    """What every line has; each resource's own class adds its `data`. The class's tag is the collection."""
+
+    version: Raw
+    id: Raw
+    operation: Literal["put", "delete"]
+    owner: Raw
+    accepted_at: Raw
+    schema: int
+    data: Any
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Decoders for the lines of all resources: `exact` refuses a field that no column takes, `lenient` skips it."""
+
+    exact: msgspec.json.Decoder[Line]
+    lenient: msgspec.json.Decoder[Line]
+
+
+def shapes(resources: Iterable[Resource]) -> Shapes:
+    """Make the decoders for some resources."""
+    known = list(resources)
+    return Shapes(_decoder(known, forbid=True), _decoder(known, forbid=False))
+
+
+def _decoder(resources: list[Resource], *, forbid: bool) -> msgspec.json.Decoder[Line]:
+    union: Any = None
+    for resource in resources:
+        line = msgspec.defstruct(
+            "Line",
+            [("data", _data_class(resource, forbid=forbid) | None)],
+            bases=(Line,),
+            tag_field="collection",
+            tag=resource.collection,
+        )
+        union = line if union is None else union | line
+    return msgspec.json.Decoder(union)
+
+
+def _data_class(resource: Resource, *, forbid: bool) -> Any:
+    """A class with a raw value for each column, in their order, and one more for a natural key."""
+    fields: list[Any] = [
+        (column.name, Raw) if column.required else (column.name, Raw, Raw(default_text(resource, column.name)))
+        for column in resource.columns
+    ]
+    if resource.key:
+        fields.append((resource.key, Raw))
+    return msgspec.defstruct("Data", fields, kw_only=True, forbid_unknown_fields=forbid)
+
+
+def default_text(resource: Resource, field: str) -> bytes:
+    """The JSON text of a field's default, as a write would carry it."""
+    found = next(f for f in msgspec.structs.fields(resource.model) if f.name == field)
+    value = found.default if found.default is not msgspec.NODEFAULT else found.default_factory()
+    return b"null" if value is None else msgspec.json.encode(value)

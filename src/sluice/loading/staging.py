@@ -1,0 +1,61 @@
+"""Sending rows with LOAD DATA LOCAL, from memory and never from a file that the server names."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import COMMAND
+from pymysql.protocol import OKPacketWrapper
+
+ROWS_AT_A_TIME = 1000
+
+
+class RowsRefused(Exception):  # noqa: N818
+    """The database would not keep the rows as they are. `reason` is its first complaint; it may quote data."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("rows refused")
+        self.reason = reason
+
+
+def fill(connection: Connection[Any], statement: str, rows: Iterable[bytes], expected: int) -> None:
+    """Run a LOAD DATA LOCAL statement over rows.
+
+    Raises RowsRefused unless the server kept all `expected` rows without a warning: with LOCAL it would otherwise cut,
+    clip or skip what does not fit. Raises pymysql's errors.
+    """
+    answer = _send(connection, statement, rows)
+    if answer.warning_count or answer.affected_rows != expected:
+        raise RowsRefused(complaint(connection))
+
+
+def complaint(connection: Connection[Any]) -> str:
+    """The first warning or error of the last statement, as text."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW WARNINGS LIMIT 1")
+        found = cursor.fetchone()
+    return str(found[2]) if found else "the rows were not all taken"
+
+
+def _send(connection: Connection[Any], statement: str, rows: Iterable[bytes]) -> OKPacketWrapper:
+    """PyMySQL offers only to send the file that the server asks for, so the exchange is spelled out here."""
+    connection._execute_command(COMMAND.COM_QUERY, statement)
+    if not connection._read_packet().is_load_local_packet():
+        raise pymysql.err.InternalError("the server did not ask for the rows")
+    try:
+        for chunk in _chunks(rows):
+            connection.write_packet(chunk)
+    except BaseException:
+        # To end the rows here would load a part as if it were all: break the connection instead.
+        connection._force_close()
+        raise
+    connection.write_packet(b"")
+    return OKPacketWrapper(connection._read_packet())
+
+
+def _chunks(rows: Iterable[bytes]) -> Iterator[bytes]:
+    source = iter(rows)
+    while chunk := b"".join(islice(source, ROWS_AT_A_TIME)):
+        yield chunk

@@ -1,0 +1,1 @@
+"""Items as the replica has them."""
