@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
+Presence = Literal["required", "default", "optional"]
+
 # A longer text is stored off the row, so that many texts do not exceed InnoDB's row size.
 LONGEST_VARCHAR = 512
 
@@ -49,7 +51,7 @@ class Column:
 
     name: str
     type: ColumnType
-    presence: Literal["required", "default", "optional"]
+    presence: Presence
 
     @property
     def required(self) -> bool:

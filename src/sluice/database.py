@@ -10,8 +10,9 @@ import msgspec
 import pymysql
 from botocore.config import Config
 from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
 
-from sluice.faults import AccessDenied, meaning
+from sluice.faults import AccessDenied, disconnected, meaning
 from sluice.settings import DatabaseSettings
 
 CONNECT_SECONDS = 5
@@ -64,6 +65,27 @@ class Database:
                 self._credentials = None
                 self._connection = self._connected()
         return self._connection
+
+    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """Read rows, over a new connection when the warm one had died. Raises the faults of `sluice.faults`."""
+        try:
+            return self._query(statement, values)
+        except (pymysql.Error, OSError) as error:
+            if not disconnected(error):
+                raise (meaning(error) or error) from None
+        try:
+            return self._query(statement, values)
+        except (pymysql.Error, OSError) as error:
+            raise (meaning(error) or error) from None
+
+    def _query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        try:
+            with self.connection().cursor(DictCursor) as cursor:
+                cursor.execute(statement, values)
+                return list(cursor.fetchall())
+        except (pymysql.Error, OSError):
+            self.drop()
+            raise
 
     def live_connection(self) -> Connection[Any]:
         """As `connection`, but one that has just answered."""

@@ -7,7 +7,7 @@ class and place, because its message may quote data.
 import functools
 import traceback
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
@@ -46,7 +46,8 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
         try:
             answer = handle(event, context)
         except Exception as error:
-            logger.error(f"{handle.__module__.rsplit('.', 1)[-1]} failed", extra={**described(error), **_line})
+            # Not `exception`: it would log the message, which may quote data.
+            logger.error(f"{handle.__module__.rsplit('.', 1)[-1]} failed", extra={**described(error), **_line})  # noqa: TRY400
             raise
         else:
             logger.info(f"{handle.__module__.rsplit('.', 1)[-1]} done", extra=dict(_line))
@@ -55,7 +56,7 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
             if metrics.metric_set:
                 metrics.flush_metrics()
 
-    return wrapper
+    return cast("Callable[[Event, Any], Answer]", wrapper)
 
 
 def described(error: BaseException) -> dict[str, str]:

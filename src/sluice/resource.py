@@ -7,7 +7,7 @@ from typing import TypeVar, get_type_hints
 
 import msgspec
 
-from sluice.columns import Column, ColumnType, Digits, column_type, peel
+from sluice.columns import Column, ColumnType, Digits, Presence, column_type, peel
 from sluice.strict import strict_model
 
 __all__ = ["Digits", "Item", "Resource", "declared", "resource"]
@@ -20,7 +20,7 @@ _SYSTEM_TABLES = frozenset({"loaded_batches", "rejected_writes", "openapi", "doc
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
-class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every resource class: its annotated fields are the item's data."""
 
 
@@ -98,6 +98,11 @@ def _columns(model: type[Item], key: str | None) -> list[Column]:
             raise TypeError(f"{model.__name__}.{name}: {error}") from None
         if name != key:
             optional = peel(hints[name])[2]
-            presence = "required" if field.required else "optional" if optional and field.default is None else "default"
-            columns.append(Column(name, type_, presence))
+            columns.append(Column(name, type_, _presence(field, optional=optional)))
     return columns
+
+
+def _presence(field: msgspec.structs.FieldInfo, *, optional: bool) -> Presence:
+    if field.required:
+        return "required"
+    return "optional" if optional and field.default is None else "default"

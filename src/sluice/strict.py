@@ -38,7 +38,6 @@ def strict_model(model: T) -> T:
         module=model.__module__,
         kw_only=True,
         forbid_unknown_fields=True,
-        frozen=True,
     )
 
 

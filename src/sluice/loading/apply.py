@@ -79,5 +79,5 @@ class Applier:
     def _run(self, statement: str) -> tuple[int, bytes]:
         with self._connection.cursor() as cursor:
             changed = cursor.execute(statement)
-            result: Any = cursor._result  # type: ignore[attr-defined]
+            result: Any = cursor._result
             return changed, result.message

@@ -106,7 +106,7 @@ class Reader:
     def _examine(self, text: bytes, part: Part, number: int) -> None:
         """Take one line of a block in which some line is not as expected, and see what is the matter with it."""
         try:
-            line = self._shapes.exact.decode(text)
+            line: Line | None = self._shapes.exact.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             line = self._mended(self._as_write(text, number), text, part, number)
         if line is not None:

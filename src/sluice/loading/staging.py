@@ -46,7 +46,7 @@ def _send(connection: Connection[Any], statement: str, rows: Iterable[bytes]) ->
         raise pymysql.err.InternalError("the server did not ask for the rows")
     try:
         for chunk in _chunks(rows):
-            connection.write_packet(chunk)
+            wire.write_packet(chunk)
     except BaseException:
         # To end the rows here would load a part as if it were all: break the connection instead.
         connection._force_close()

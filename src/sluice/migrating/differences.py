@@ -61,12 +61,5 @@ class StrayIndex:
 
 
 Difference = (
-    MissingTable
-    | StrayTable
-    | MissingColumn
-    | StrayColumn
-    | ChangedColumn
-    | ChangedScope
-    | MissingIndex
-    | StrayIndex
+    MissingTable | StrayTable | MissingColumn | StrayColumn | ChangedColumn | ChangedScope | MissingIndex | StrayIndex
 )

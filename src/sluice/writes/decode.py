@@ -51,7 +51,7 @@ def decode_item(body: bytes, resource: Resource) -> Item:
         value = getattr(item, field)
         if value is not None:
             try:
-                msgspec.structs.force_setattr(item, field, check(value))
+                setattr(item, field, check(value))
             except ValueError as error:
                 raise invalid(field, str(error)) from None
     return item

@@ -1,0 +1,60 @@
+"""Runs DDL on a live database: online where MariaDB can, and never longer than there is time."""
+
+import time
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import ER
+
+from sluice.migrating.failures import MigrationFailed
+from sluice.migrating.statements import Statement
+
+# From the least to the most disturbing. INSTANT changes no row; INPLACE lets loads and reads go on; what needs a copy
+# of the table (a text that becomes MEDIUMTEXT, a wider DECIMAL) lets reads go on and makes loads wait.
+_WAYS = ("ALGORITHM=INSTANT", "ALGORITHM=INPLACE, LOCK=NONE", "ALGORITHM=COPY, LOCK=SHARED")
+_NOT_THIS_WAY = {ER.ALTER_OPERATION_NOT_SUPPORTED, ER.ALTER_OPERATION_NOT_SUPPORTED_REASON}
+
+# How long a statement waits for a load that holds its table, in seconds. Loads that come later wait behind it.
+_PATIENCE = 30
+
+
+class Executor:
+    """Executes statements on one connection until `deadline` (in `time.monotonic()` seconds)."""
+
+    def __init__(self, connection: "Connection[Any]", deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self.run(f"SET SESSION lock_wait_timeout = {_PATIENCE}")
+
+    def run(self, sql: str, arguments: tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
+        """Execute and return the rows."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, arguments)
+            return list(cursor.fetchall())
+
+    def apply(self, statement: Statement) -> str:
+        """Execute DDL; return what it did, and how. Raises MigrationFailed when there is no time left to begin."""
+        seconds = self._deadline - time.monotonic()
+        if seconds < 1:
+            raise MigrationFailed("The time is over before every change was made; the next deploy makes the rest.")
+        self.run(f"SET SESSION max_statement_time = {seconds:.0f}")
+        try:
+            return self._apply(statement)
+        finally:
+            if self._connection.open:
+                self.run("SET SESSION max_statement_time = 0")
+
+    def _apply(self, statement: Statement) -> str:
+        if not statement.alters:
+            self.run(statement.sql)
+            return statement.does
+        for way in _WAYS:
+            try:
+                self.run(f"{statement.sql}, {way}")
+            except pymysql.Error as error:
+                if error.args[0] not in _NOT_THIS_WAY:
+                    raise
+            else:
+                return f"{statement.does} ({way})"
+        raise MigrationFailed(f"MariaDB knows no way to {statement.does}.")

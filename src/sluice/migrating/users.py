@@ -1,0 +1,80 @@
+"""The loader and the reader: made from their secrets, and allowed no more than their work.
+
+A password goes to the server as its hash only: no statement, log or error message can hold it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import pymysql
+
+from sluice.database import Credentials
+from sluice.migrating.execution import Executor
+from sluice.migrating.failures import MigrationFailed, sentence
+from sluice.migrating.schema import quoted
+
+LOADER = "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES"
+READER = "SELECT"
+
+
+@dataclass(frozen=True)
+class User:
+    """A user to be: `privileges` hold on the one schema."""
+
+    role: str
+    credentials: Credentials
+    privileges: str
+
+
+def ensure_users(executor: Executor, schema: str, users: tuple[User, ...]) -> list[str]:
+    """Make or correct each user; say what was done. Raises MigrationFailed with a sentence, without any secret."""
+    names = [user.credentials.username for user in users]
+    own = executor.run("SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)")[0][0]
+    if len({*names, own}) <= len(names):
+        raise MigrationFailed("The admin, the loader and the reader need three different user names in their secrets.")
+    done = []
+    for user in users:
+        if not user.credentials.username or not user.credentials.password:
+            raise MigrationFailed(f"The {user.role}'s secret needs a user name and a password.")
+        try:
+            done += _ensure(executor, schema, user)
+        except pymysql.Error as error:
+            raise MigrationFailed(sentence(error, f"set up the {user.role}'s database user")) from None
+    return done
+
+
+def _ensure(executor: Executor, schema: str, user: User) -> list[str]:
+    account = f"{quoted(user.credentials.username)}@`%`"
+    identity = f"{account} IDENTIFIED BY PASSWORD '{_hash(user.credentials.password)}' REQUIRE SSL"
+    grant = f"GRANT {user.privileges} ON {_pattern(schema)}.* TO {account}"
+    found, grants = _found(executor, account)
+    if grants != {grant}:
+        # Anything else that the account was given goes with the account that is replaced.
+        executor.run(f"CREATE OR REPLACE USER {identity}")
+        executor.run(grant)
+        return [f"{'replace' if found else 'create'} the {user.role}'s database user and grant {user.privileges}"]
+    if found != f"CREATE USER {identity}":
+        executor.run(f"ALTER USER {identity}")
+        return [f"renew the {user.role}'s password"]
+    return []
+
+
+def _found(executor: Executor, account: str) -> tuple[str | None, set[str]]:
+    """How the account was made and what it was granted besides the right to connect; None when there is none."""
+    try:
+        made = executor.run(f"SHOW CREATE USER {account}")[0][0]
+    except pymysql.OperationalError:
+        return None, set()
+    grants = {str(row[0]) for row in executor.run(f"SHOW GRANTS FOR {account}")}
+    return str(made), {grant for grant in grants if not grant.startswith("GRANT USAGE ON *.* ")}
+
+
+def _hash(password: str) -> str:
+    """What mysql_native_password keeps: SHA-1 twice. The protocol sets the algorithm."""
+    once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+    return "*" + hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()
+
+
+def _pattern(schema: str) -> str:
+    # In a grant, _ and % stand for other characters: unescaped, the user would reach schemas of similar names.
+    return quoted(schema.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))
