@@ -41,18 +41,19 @@ def complaint(connection: Connection[Any]) -> str:
 
 def _send(connection: Connection[Any], statement: str, rows: Iterable[bytes]) -> OKPacketWrapper:
     """PyMySQL offers only to send the file that the server asks for, so the exchange is spelled out here."""
-    connection._execute_command(COMMAND.COM_QUERY, statement)
-    if not connection._read_packet().is_load_local_packet():
+    wire: Any = connection
+    wire._execute_command(COMMAND.COM_QUERY, statement)
+    if not wire._read_packet().is_load_local_packet():
         raise pymysql.err.InternalError("the server did not ask for the rows")
     try:
         for chunk in _chunks(rows):
             wire.write_packet(chunk)
     except BaseException:
         # To end the rows here would load a part as if it were all: break the connection instead.
-        connection._force_close()
+        wire._force_close()
         raise
-    connection.write_packet(b"")
-    return OKPacketWrapper(connection._read_packet())
+    wire.write_packet(b"")
+    return OKPacketWrapper(wire._read_packet())
 
 
 def _chunks(rows: Iterable[bytes]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from sluice.records import LARGEST_RECORD, NO_DATA, Write, to_line
 from sluice.registry import resources
 from sluice.resource import Item, Resource
 from sluice.settings import StreamSettings, read
-from sluice.writes.decode import too_large
+from sluice.writes.decode import canonical, too_large
 
 
 @cache
@@ -52,7 +52,7 @@ def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None) 
         owner=caller.subject if resource.private else "",
         accepted_at=datetime.datetime.now(datetime.UTC),
         schema=resource.revision,
-        data=NO_DATA if item is None else msgspec.Raw(msgspec.json.encode(item)),
+        data=NO_DATA if item is None else canonical(item, resource),
     )
     line = to_line(write)
     if len(line) > LARGEST_RECORD:

@@ -57,6 +57,14 @@ def decode_item(body: bytes, resource: Resource) -> Item:
     return item
 
 
+def canonical(item: Item, resource: Resource) -> msgspec.Raw:
+    """Encode an item as it is stored. An optional field without a value is left out, as if it had not been sent."""
+    for column in resource.columns:
+        if column.presence == "optional" and getattr(item, column.name) is None:
+            setattr(item, column.name, msgspec.UNSET)
+    return msgspec.Raw(msgspec.json.encode(item))
+
+
 def too_large() -> Problem:
     return Problem(413, f"An item's record may have at most {LARGEST_RECORD} bytes.")
 
