@@ -14,7 +14,7 @@ def clean(port: int, state: Path, log_level: str) -> None:
     """
     scratch, home = state / "tmp", state / "home"
     shutil.rmtree(scratch, ignore_errors=True)
-    for folder in (scratch, home, state / "services", state / "objects"):
+    for folder in (scratch, home, state / "services", state / "objects", state / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
     os.environ.clear()
     os.environ.update(
@@ -38,5 +38,6 @@ def clean(port: int, state: Path, log_level: str) -> None:
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "CLOUDTRAIL_RECORDING": "0",
+            "FUNCTION_LOGS": str(state / "logs"),
         }
     )

@@ -11,7 +11,7 @@ from types import ModuleType
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-PATCHES: tuple[str, ...] = ()
+PATCHES = ("lambda_pool", "lambda_logs", "lambda_concurrency")
 
 
 def _firehose() -> ModuleType | None:

@@ -1,10 +1,12 @@
 """Starting an emulator as it is started for real, as a process of its own, and waiting for what it does."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 from collections.abc import Callable
@@ -87,3 +89,52 @@ def wait_until(probe: Callable[[], Found], seconds: float = 10.0) -> Found:
         if time.monotonic() > deadline:
             pytest.fail(f"nothing true within {seconds} seconds, last was {found!r}")
         time.sleep(0.02)
+
+
+def deploy(emulator: Emulator, name: str, template: dict[str, Any]) -> dict[str, str]:
+    """Create or update a stack from a SAM template and return its outputs; fails the test with the stack's reason."""
+    cloudformation = emulator.client("cloudformation")
+    body = json.dumps({"Transform": "AWS::Serverless-2016-10-31", **template})
+    arguments = {"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}
+    try:
+        cloudformation.describe_stacks(StackName=name)
+    except cloudformation.exceptions.ClientError:
+        cloudformation.create_stack(**arguments)
+    else:
+        cloudformation.update_stack(**arguments)
+
+    def finished() -> Any:
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
+
+    stack = wait_until(finished, 60)
+    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        reasons = [event.get("ResourceStatusReason") for event in events if "FAILED" in event["ResourceStatus"]]
+        raise StackFailedError(f"{stack['StackStatus']}: {reasons}")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+class StackFailedError(Exception):
+    """A deployment that did not succeed, with the reasons of its events."""
+
+
+def function(code: str, **properties: Any) -> dict[str, Any]:
+    """A SAM function of the given source, whose handler is `handle`."""
+    return {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {
+            "Runtime": "python3.13",
+            "Handler": "index.handle",
+            "InlineCode": textwrap.dedent(code),
+            "Timeout": 10,
+            **properties,
+        },
+    }
+
+
+def invoke(emulator: Emulator, name: str, payload: Any = None, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    """The answer's payload, decoded, and the whole answer of the Invoke call."""
+    answer = emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload), **arguments)
+    text = answer["Payload"].read()
+    return (json.loads(text) if text else None), answer
