@@ -29,6 +29,6 @@ def patch() -> None:
 
 
 def flush_all() -> bool:
-    """Deliver everything buffered, waiting for it at most 30 seconds; False when some is left, which stays spooled.
-    The server must still be up, and this must not run on its event loop."""
+    """Deliver everything buffered, waiting for it at most 30 seconds, and 5 for what only fails; False when some is
+    left, which stays spooled. The server must still be up, and this must not run on its event loop."""
     return all(dispatcher.flush(_FLUSH_SECONDS) for dispatcher in _installed)

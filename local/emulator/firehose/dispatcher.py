@@ -61,20 +61,22 @@ class Dispatcher:
     def flush(self, seconds: float) -> bool:
         """Deliver everything buffered without regard to the hints; False when some is left after `seconds`.
         What is left stays spooled."""
-        deadline = time.monotonic() + seconds
+        start = time.monotonic()
         self._everything = True
         try:
             while not self._is_idle():
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - start
+                # What only fails need not hold up a stop: the next start takes it up again.
+                if waited > seconds or (waited > _RETRY_SECONDS and self._is_idle(failing=True)):
                     return False
                 time.sleep(_TICK_SECONDS)
         finally:
             self._everything = False
         return True
 
-    def _is_idle(self) -> bool:
+    def _is_idle(self, *, failing: bool = False) -> bool:
         with self._lock:
-            if self._running or self._waiting:
+            if self._running or (self._waiting and not failing):
                 return False
             return all(stream.is_empty for scope, stream in self._streams.items() if self._configuration(scope))
 

@@ -1,0 +1,83 @@
+import signal
+import time
+from pathlib import Path
+
+from local.emulator.firehose.spool import BACKUP, DELIVERY, Spool
+from tests.emulator.firehose_rig import Rig, place, rig
+from tests.emulator.harness import Emulator, start_emulator, wait_until
+
+
+def spooled(emulator: Emulator) -> list[Path]:
+    return list((emulator.state / "services" / "firehose").rglob("*.jsonl"))
+
+
+def test_neither_a_kill_nor_a_stop_loses_an_accepted_record(tmp_path: Path) -> None:
+    first = start_emulator(tmp_path)
+    slow, quick = rig(first, "slow", seconds=900), rig(first, "quick", seconds=1)
+    slow.put(b"before the stop")
+    assert first.stop() == 0
+    second = start_emulator(tmp_path)
+    assert Rig(second, slow.name).one()[1] == b"before the stop"
+    Rig(second, quick.name).put(b"one ", b"two")
+    Rig(second, slow.name).put(b"before the kill")
+    second.process.send_signal(signal.SIGKILL)
+    second.process.wait()
+    third = start_emulator(tmp_path)
+    try:
+        assert Rig(third, quick.name).one()[1] == b"one two"
+        wait_until(lambda: len(spooled(third)) == 1)
+    finally:
+        assert third.stop() == 0
+    assert spooled(third) == []
+
+
+def test_what_is_delivered_leaves_the_spool(emulator: Emulator) -> None:
+    stream = rig(emulator, "spooled", seconds=1)
+    stream.put(b"x")
+    assert any(stream.name in str(path) for path in spooled(emulator))
+    stream.one()
+    wait_until(lambda: not any(stream.name in str(path) for path in spooled(emulator)))
+
+
+def test_only_the_way_that_is_not_done_is_gone_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    first, second = spool.append([b"a", b"b"], (DELIVERY, BACKUP))
+    spool.roll()
+    first.segment.settle(DELIVERY)
+    assert [ways for _, ways in Spool(tmp_path).reload()] == [(DELIVERY, BACKUP)] * 2
+    second.segment.settle(DELIVERY)
+    found = list(Spool(tmp_path).reload())
+    assert [(record.id, record.arrived, record.data) for record, _ in found] == [
+        (record.id, record.arrived, record.data) for record in (first, second)
+    ]
+    assert [ways for _, ways in found] == [(BACKUP,)] * 2
+    for record, _ in found:
+        record.segment.settle(BACKUP)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_cut_short_is_no_record(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append([b"a"], (DELIVERY,))
+    (path,) = tmp_path.iterdir()
+    with path.open("ab") as file:
+        file.write(b'{"id":"1","at":1,"data":"')
+    assert [record.data for record, _ in Spool(tmp_path).reload()] == [b"a"]
+
+
+def test_a_record_waits_for_its_stream_to_be_there_again(tmp_path: Path) -> None:
+    first = start_emulator(tmp_path)
+    rig(first, "unsaved", seconds=900).put(b"x")
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
+    second = start_emulator(tmp_path)
+    try:
+        name = "/".join(str(path) for path in spooled(second)).partition("us-east-1@")[2].partition("/")[0]
+        time.sleep(0.2)
+        second.client("s3").create_bucket(Bucket=name)
+        second.client("firehose").create_delivery_stream(
+            DeliveryStreamName=name, ExtendedS3DestinationConfiguration=place(name, 0)
+        )
+        assert Rig(second, name).one()[1] == b"x"
+    finally:
+        second.stop()
