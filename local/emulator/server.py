@@ -11,7 +11,13 @@ from types import ModuleType
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-PATCHES = ("lambda_pool", "lambda_logs", "lambda_concurrency")
+PATCHES = (
+    "lambda_pool",
+    "lambda_logs",
+    "lambda_concurrency",
+    "stepfunctions_errors",
+    "stepfunctions_restart",
+)
 
 
 def _firehose() -> ModuleType | None:

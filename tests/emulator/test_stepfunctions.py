@@ -1,0 +1,153 @@
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.emulator import stepfunctions_errors
+from tests.emulator.harness import Emulator, deploy, function, start_emulator, wait_until
+
+CODE = """
+    import time
+
+    class DatabaseAway(Exception):
+        pass
+
+    def handle(event, context):
+        time.sleep(event.get("sleep", 0))
+        if event.get("fail"):
+            raise DatabaseAway("gone")
+        return "x" * event.get("size", 0)
+"""
+
+
+def _role(emulator: Emulator) -> str:
+    iam = emulator.client("iam")
+    principal = {"Service": "states.amazonaws.com"}
+    trust = {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]}
+    try:
+        return str(iam.get_role(RoleName="states")["Role"]["Arn"])
+    except iam.exceptions.NoSuchEntityException:
+        return str(iam.create_role(RoleName="states", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"])
+
+
+@pytest.fixture(scope="module")
+def arns(emulator: Emulator) -> dict[str, str]:
+    resources = {"Worker": function(CODE), "Single": function(CODE, ReservedConcurrentExecutions=1)}
+    outputs = {name: {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in resources}
+    return deploy(emulator, "states", {"Resources": resources, "Outputs": outputs})
+
+
+def _machine(emulator: Emulator, name: str, task: dict[str, Any], **states: Any) -> str:
+    definition = {
+        "StartAt": "Work",
+        "States": {"Work": {"Type": "Task", "End": True, **task}, **states},
+    }
+    made = emulator.client("stepfunctions").create_state_machine(
+        name=name, definition=json.dumps(definition), roleArn=_role(emulator)
+    )
+    return str(made["stateMachineArn"])
+
+
+def _start(emulator: Emulator, machine: str, payload: Any) -> str:
+    started = emulator.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(payload))
+    return str(started["executionArn"])
+
+
+def _ended(emulator: Emulator, execution: str, seconds: float = 15) -> dict[str, Any]:
+    client = emulator.client("stepfunctions")
+
+    def ended() -> Any:
+        found = client.describe_execution(executionArn=execution)
+        return found if found["status"] != "RUNNING" else None
+
+    return dict(wait_until(ended, seconds))
+
+
+def test_an_error_is_caught_by_its_class_name(emulator: Emulator, arns: dict[str, str]) -> None:
+    machine = _machine(
+        emulator,
+        "catching",
+        {"Resource": arns["Worker"], "Catch": [{"ErrorEquals": ["DatabaseAway"], "Next": "Parked"}]},
+        Parked={"Type": "Pass", "End": True},
+    )
+    output = json.loads(_ended(emulator, _start(emulator, machine, {"fail": True}))["output"])
+    assert output["Error"] == "DatabaseAway"
+    assert json.loads(output["Cause"])["errorMessage"] == "gone"
+
+
+def test_a_throttle_has_its_name_and_is_retried_until_it_passes(emulator: Emulator, arns: dict[str, str]) -> None:
+    retry = {
+        "ErrorEquals": ["Lambda.TooManyRequestsException"],
+        "IntervalSeconds": 1,
+        "MaxAttempts": 99_999,
+        "MaxDelaySeconds": 1,
+        "JitterStrategy": "FULL",
+    }
+    machine = _machine(emulator, "throttled", {"Resource": arns["Single"], "Retry": [retry]})
+    executions = [_start(emulator, machine, {"sleep": 0.3}) for _ in range(5)]
+    assert {_ended(emulator, execution)["status"] for execution in executions} == {"SUCCEEDED"}
+
+
+def test_the_longest_delay_bounds_the_backoff(emulator: Emulator, arns: dict[str, str]) -> None:
+    retry = {"ErrorEquals": ["States.ALL"], "BackoffRate": 20, "MaxAttempts": 2, "MaxDelaySeconds": 1}
+    machine = _machine(emulator, "bounded", {"Resource": arns["Worker"], "Retry": [retry]})
+    started = time.monotonic()
+    ended = _ended(emulator, _start(emulator, machine, {"fail": True}))
+    assert ended["error"] == "DatabaseAway"
+    assert 2 <= time.monotonic() - started < 5
+
+
+def test_delays_grow_without_bound_and_jitter_spreads_them() -> None:
+    retrier = {"IntervalSeconds": 3, "BackoffRate": 2}
+    assert [stepfunctions_errors.delay(retrier, count) for count in (0, 1, 6)] == [3, 6, 192]
+    assert stepfunctions_errors.delay({**retrier, "MaxDelaySeconds": 30}, 9_999) == 30
+    spread = [stepfunctions_errors.delay({**retrier, "JitterStrategy": "FULL"}, 2) for _ in range(200)]
+    assert 0 <= min(spread) < 3
+    assert 9 < max(spread) <= 12
+
+
+def test_too_much_data_is_beyond_states_all(emulator: Emulator, arns: dict[str, str]) -> None:
+    machine = _machine(
+        emulator,
+        "large",
+        {"Resource": arns["Worker"], "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Parked"}]},
+        Parked={"Type": "Pass", "End": True},
+    )
+    assert _ended(emulator, _start(emulator, machine, {"size": 300_000}))["error"] == "States.DataLimitExceeded"
+
+
+def test_a_stopped_execution_retries_no_more(emulator: Emulator, arns: dict[str, str]) -> None:
+    retry = {"ErrorEquals": ["DatabaseAway"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 50}
+    machine = _machine(emulator, "stopped", {"Resource": arns["Worker"], "Retry": [retry]})
+    execution = _start(emulator, machine, {"fail": True})
+    client = emulator.client("stepfunctions")
+
+    def events() -> int:
+        return len(client.get_execution_history(executionArn=execution, maxResults=1000)["events"])
+
+    wait_until(lambda: events() > 3)
+    client.stop_execution(executionArn=execution)
+    before = events()
+    time.sleep(1.5)
+    assert client.describe_execution(executionArn=execution)["status"] == "ABORTED"
+    assert events() == before
+
+
+def test_an_execution_goes_on_after_a_restart(tmp_path: Path) -> None:
+    first = start_emulator(tmp_path)
+    outputs = deploy(
+        first,
+        "states",
+        {"Resources": {"Worker": function(CODE)}, "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Worker", "Arn"]}}}},
+    )
+    machine = _machine(first, "restarted", {"Resource": outputs["Arn"]})
+    execution = _start(first, machine, {"sleep": 3, "size": 1})
+    time.sleep(0.5)
+    first.stop()
+    second = start_emulator(tmp_path)
+    try:
+        assert _ended(second, execution)["output"] == '"x"'
+    finally:
+        second.stop()
