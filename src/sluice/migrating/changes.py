@@ -41,7 +41,11 @@ class Judgement:
 def judge(differences: Iterable[Difference]) -> Judgement:
     """Judge all differences; every refusal is found, not only the first."""
     differences = list(differences)
-    keys = {(d.table, name) for d in differences if _key_changed(d) for name in (d.before.comment, d.after.comment)}
+    keys = {
+        (change.table, name)
+        for change in _new_keys(differences)
+        for name in (change.before.comment, change.after.comment)
+    }
     allowed: list[Difference] = []
     refusals: list[str] = []
     notices: list[str] = []
@@ -95,9 +99,6 @@ def _column_refusal(name: str, before: Shape, after: Shape) -> str | None:
     return None
 
 
-def _key_changed(difference: Difference) -> bool:
-    return (
-        isinstance(difference, ChangedColumn)
-        and difference.column == "id"
-        and difference.before.comment != difference.after.comment
-    )
+def _new_keys(differences: Iterable[Difference]) -> list[ChangedColumn]:
+    changes = (d for d in differences if isinstance(d, ChangedColumn) and d.column == "id")
+    return [change for change in changes if change.before.comment != change.after.comment]

@@ -27,7 +27,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def compare(driver_connection: Any, declared: MetaData) -> list[Difference]:
-    """What differs in the schema that a PyMySQL connection is in. The connection stays open and belongs to the caller."""
+    """What differs in the schema that a PyMySQL connection is in. The connection stays open, and the caller's."""
     engine = create_engine("mariadb+pymysql://", creator=lambda: driver_connection, poolclass=StaticPool)
     with engine.connect() as connection:
         return list(Comparison(connection, declared).differences())
@@ -42,9 +42,7 @@ class Comparison:
         self._changed: dict[tuple[str, str], ChangedColumn] = {}
 
     def differences(self) -> Iterator[Difference]:
-        context = MigrationContext.configure(
-            self._connection, opts={"compare_type": self._look, "target_metadata": None}
-        )
+        context = MigrationContext.configure(self._connection, opts={"compare_type": self._look})
         found = compare_metadata(context, self._declared)
         for entry in found:
             # alembic lists a column's changes together; `_look` has them all already.

@@ -5,7 +5,6 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
-from pymysql.constants import ER
 
 from sluice.migrating.failures import MigrationFailed
 from sluice.migrating.statements import Statement
@@ -13,7 +12,7 @@ from sluice.migrating.statements import Statement
 # From the least to the most disturbing. INSTANT changes no row; INPLACE lets loads and reads go on; what needs a copy
 # of the table (a text that becomes MEDIUMTEXT, a wider DECIMAL) lets reads go on and makes loads wait.
 _WAYS = ("ALGORITHM=INSTANT", "ALGORITHM=INPLACE, LOCK=NONE", "ALGORITHM=COPY, LOCK=SHARED")
-_NOT_THIS_WAY = {ER.ALTER_OPERATION_NOT_SUPPORTED, ER.ALTER_OPERATION_NOT_SUPPORTED_REASON}
+_NOT_THIS_WAY = {1845, 1846}  # ER_ALTER_OPERATION_NOT_SUPPORTED and its _REASON, which PyMySQL has no names for
 
 # How long a statement waits for a load that holds its table, in seconds. Loads that come later wait behind it.
 _PATIENCE = 30
@@ -39,11 +38,7 @@ class Executor:
         if seconds < 1:
             raise MigrationFailed("The time is over before every change was made; the next deploy makes the rest.")
         self.run(f"SET SESSION max_statement_time = {seconds:.0f}")
-        try:
-            return self._apply(statement)
-        finally:
-            if self._connection.open:
-                self.run("SET SESSION max_statement_time = 0")
+        return self._apply(statement)
 
     def _apply(self, statement: Statement) -> str:
         if not statement.alters:

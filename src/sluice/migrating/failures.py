@@ -1,12 +1,20 @@
 """Why a migration failed, in one sentence that an operator reads in CloudFormation's events."""
 
 import botocore.exceptions
+import msgspec
 import pymysql
 from pymysql.constants import ER
 
-from sluice.faults import AccessDenied, DatabaseAway, SchemaBehind, TryAgain, meaning
+from sluice.faults import AccessDenied, DatabaseAway, SchemaBehind, TryAgain, meaning, number
 
 STATEMENT_TIMEOUT = 1969  # max_statement_time is over
+
+_FAULTS: dict[type[Exception], str] = {
+    AccessDenied: "the database does not accept the admin's credentials, or does not allow the admin this",
+    DatabaseAway: "the database cannot be reached, or takes no changes now",
+    TryAgain: "a load held a table for too long; deploy again",
+    SchemaBehind: "the schema was changed meanwhile; deploy again",
+}
 
 
 class MigrationFailed(Exception):  # noqa: N818
@@ -25,32 +33,34 @@ def sentence(error: BaseException, doing: str = "migrate the database") -> str:
     """Say what failed. Never quotes a statement, a credential or data."""
     if isinstance(error, MigrationFailed):
         return str(error)
-    if isinstance(error, pymysql.Error) and error.args and error.args[0] == STATEMENT_TIMEOUT:
-        return f"Could not {doing} in the time that the function has; raise its timeout and deploy again."
-    fault = meaning(error) if isinstance(error, pymysql.Error | OSError) else error
-    match fault:
-        case AccessDenied():
-            return f"Could not {doing}: the database does not accept the admin's credentials ({fault})."
-        case DatabaseAway():
-            return f"Could not {doing}: the database cannot be reached or does not take changes now ({fault})."
-        case TryAgain():
-            return f"Could not {doing}: a load held the table for too long ({fault}); deploy again."
-        case SchemaBehind():
-            return f"Could not {doing}: the schema was changed meanwhile ({fault}); deploy again."
-    if isinstance(error, pymysql.Error):
-        return f"Could not {doing}: {_server_words(error)}."
-    if isinstance(error, botocore.exceptions.ClientError):
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        return f"Could not {doing}: AWS answered {code} to {error.operation_name}."
-    if isinstance(error, TypeError | RuntimeError | ImportError):
-        return f"Could not {doing}: {error}."  # a resource class that cannot be served, or settings that are missing
-    return f"Could not {doing}: {type(error).__name__}; the function's log says where."
+    return f"Could not {doing}: {_why(error)}."
 
 
-def _server_words(error: pymysql.Error) -> str:
-    # What is about a row may quote it; what is about the statement names tables and columns only.
-    if isinstance(error, pymysql.err.OperationalError | pymysql.err.ProgrammingError | pymysql.err.InternalError):
-        code, words = (*error.args, "")[:2]
-        if code not in (ER.PARSE_ERROR,):
-            return f"MariaDB says {str(words).rstrip('.')} ({code})"
-    return f"MariaDB answers {type(error).__name__} {error.args[0] if error.args else ''}".rstrip()
+def _why(error: BaseException) -> str:
+    match error:
+        case AccessDenied() | DatabaseAway() | TryAgain() | SchemaBehind():
+            why = f"{_FAULTS[type(error)]} ({error})"
+        case pymysql.Error() | OSError() if number(error) == STATEMENT_TIMEOUT:
+            why = "it took longer than the function may; raise its timeout and deploy again"
+        case pymysql.Error() | OSError():
+            fault = meaning(error)
+            why = _why(fault) if fault else _server_words(error)
+        case botocore.exceptions.ClientError():
+            why = f"AWS answered {error.response.get('Error', {}).get('Code', 'an error')} to {error.operation_name}"
+        case botocore.exceptions.BotoCoreError():
+            why = f"AWS could not be asked for a secret ({type(error).__name__})"
+        case msgspec.MsgspecError():
+            why = "a database secret is not a JSON object with username and password"
+        case TypeError() | RuntimeError() | ImportError() | SyntaxError() | NameError():
+            # A resource that cannot be served, a setting or a layer that is missing: these name no data.
+            why = str(error)
+        case _:
+            why = f"{type(error).__name__}; the function's log says where"
+    return why
+
+
+def _server_words(error: Exception) -> str:
+    # What is about a row may quote it; what is about a table names tables and columns only.
+    code, words, *_ = (*error.args, "", "")
+    about_rows = isinstance(error, pymysql.DataError | pymysql.IntegrityError) or code == ER.PARSE_ERROR
+    return f"MariaDB answered {type(error).__name__} {code}" + ("" if about_rows else f": {str(words).rstrip('.')}")

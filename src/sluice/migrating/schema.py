@@ -1,7 +1,9 @@
 """The schema itself: there, in the right collation, and migrated by one run at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import pymysql
 
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import MigrationFailed
@@ -42,7 +44,8 @@ def alone(executor: Executor, schema: str, seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        executor.run("DO RELEASE_LOCK(%s)", (name,))
+        with suppress(pymysql.Error):  # with a broken connection, the lock is free already
+            executor.run("DO RELEASE_LOCK(%s)", (name,))
 
 
 def quoted(name: str) -> str:

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from sqlalchemy import MetaData, make_url
-from sqlalchemy.schema import CreateColumn, CreateTable, ExecutableDDLElement
+from sqlalchemy.schema import CreateColumn, CreateTable
 
 from sluice.migrating.differences import ChangedColumn, Difference, MissingColumn, MissingIndex, MissingTable
 
@@ -68,5 +67,5 @@ def _clause(difference: Difference, declared: MetaData) -> tuple[str, str]:
     raise TypeError(f"{difference} has no statement")
 
 
-def _render(element: ExecutableDDLElement | CreateColumn | Any) -> str:
+def _render(element: CreateTable | CreateColumn) -> str:
     return " ".join(str(element.compile(dialect=_DIALECT)).split())

@@ -41,25 +41,24 @@ def shape_of(column: Column[Any], table_collation: str | None = None) -> Shape:
 
 
 def _reflected(type_: TypeEngine[Any], collation: str | None) -> ColumnType:
+    name = type(type_).__name__
     match type_:
-        case types.UUID():
-            return ColumnType("UUID")
-        case mysql.TINYINT(display_width=1):
-            return ColumnType("BOOLEAN")
         case mysql.LONGTEXT() if collation == "utf8mb4_bin":
-            return ColumnType("JSON")  # which MariaDB keeps as LONGTEXT in this collation, whatever the table's
-        case mysql.BIGINT(unsigned=False):
-            return ColumnType("BIGINT")
+            found = ColumnType("JSON")  # which MariaDB keeps as LONGTEXT in this collation, whatever the table's
+        case mysql.TINYINT(display_width=1):
+            found = ColumnType("BOOLEAN")
         case mysql.INTEGER(unsigned=True):
-            return ColumnType("INT UNSIGNED")
-        case mysql.DOUBLE(precision=None):
-            return ColumnType("DOUBLE")
-        case mysql.DECIMAL(unsigned=False, precision=precision, scale=scale):
-            return ColumnType("DECIMAL", precision=precision, scale=scale)
+            found = ColumnType("INT UNSIGNED")
         case mysql.DATETIME(fsp=digits):
-            return ColumnType("DATETIME", precision=digits)
+            found = ColumnType(name, precision=digits)
+        case mysql.DECIMAL(unsigned=False, precision=precision, scale=scale):
+            found = ColumnType(name, precision=precision, scale=scale)
         case mysql.VARCHAR(length=length) | mysql.CHAR(length=length):
-            return ColumnType(type(type_).__name__, length=length)
-        case mysql.MEDIUMTEXT() | mysql.LONGTEXT():
-            return ColumnType(type(type_).__name__)
-    return ColumnType(type_.compile(dialect=_DIALECT).upper())
+            found = ColumnType(name, length=length)
+        case types.UUID() | mysql.MEDIUMTEXT() | mysql.LONGTEXT() | mysql.BIGINT(unsigned=False):
+            found = ColumnType(name)
+        case mysql.DOUBLE(precision=None):
+            found = ColumnType(name)
+        case _:
+            found = ColumnType(type_.compile(dialect=_DIALECT).upper())
+    return found

@@ -1,4 +1,4 @@
-"""Every resource as a table, and the two tables that a load writes besides."""
+"""Every resource as a table, and the tables of the service itself."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ CHOSEN = "service-chosen"
 
 _MOMENT = ColumnType("DATETIME", precision=6)
 _COUNT = ColumnType("INT UNSIGNED")
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     f"{dialect}_{option}": value
     for dialect in ("mysql", "mariadb")
     for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": TEXT}.items()
@@ -23,17 +23,18 @@ _OPTIONS = {
 
 
 def metadata(resources: Iterable[Resource]) -> MetaData:
-    """The whole schema: the ledger and the rejects first, then one table per resource."""
+    """The whole schema: the service's own tables first, then one table per resource."""
     schema = MetaData()
     _ledger(schema)
     _rejects(schema)
+    _migrations(schema)
     for resource in resources:
         _collection(schema, resource)
     return schema
 
 
-def _collection(schema: MetaData, resource: Resource) -> Table:
-    return Table(
+def _collection(schema: MetaData, resource: Resource) -> None:
+    Table(
         resource.collection,
         schema,
         _key("owner", ColumnType("VARCHAR", length=128), ASCII),
@@ -50,8 +51,8 @@ def _collection(schema: MetaData, resource: Resource) -> Table:
     )
 
 
-def _ledger(schema: MetaData) -> Table:
-    return Table(
+def _ledger(schema: MetaData) -> None:
+    Table(
         "loaded_batches",
         schema,
         _key("object_key", ColumnType("VARCHAR", length=512), TEXT),
@@ -62,9 +63,9 @@ def _ledger(schema: MetaData) -> Table:
     )
 
 
-def _rejects(schema: MetaData) -> Table:
+def _rejects(schema: MetaData) -> None:
     # What is rejected may be wrong in any way: its names are kept as text, not in the narrower types of a collection.
-    return Table(
+    Table(
         "rejected_writes",
         schema,
         _key("version", ColumnType("CHAR", length=26), ASCII),
@@ -75,6 +76,17 @@ def _rejects(schema: MetaData) -> Table:
         _column("write", ColumnType("LONGTEXT"), TEXT),
         _column("object_key", ColumnType("VARCHAR", length=512), TEXT),
         _column("line", _COUNT),
+        **_OPTIONS,
+    )
+
+
+def _migrations(schema: MetaData) -> None:
+    Table(
+        "migrations",
+        schema,
+        _key("deployment", ColumnType("CHAR", length=64), ASCII),
+        _column("migrated_at", _MOMENT),
+        _column("changes", ColumnType("MEDIUMTEXT"), TEXT),
         **_OPTIONS,
     )
 

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 import pymysql
+from pymysql.constants import ER
 
 from sluice.database import Credentials
 from sluice.migrating.execution import Executor
@@ -49,7 +50,8 @@ def _ensure(executor: Executor, schema: str, user: User) -> list[str]:
     grant = f"GRANT {user.privileges} ON {_pattern(schema)}.* TO {account}"
     found, grants = _found(executor, account)
     if grants != {grant}:
-        # Anything else that the account was given goes with the account that is replaced.
+        # Whatever else the account was given, roles too, goes with the account that is replaced. Between the two
+        # statements it can do nothing: a load in that moment is retried.
         executor.run(f"CREATE OR REPLACE USER {identity}")
         executor.run(grant)
         return [f"{'replace' if found else 'create'} the {user.role}'s database user and grant {user.privileges}"]
@@ -63,7 +65,9 @@ def _found(executor: Executor, account: str) -> tuple[str | None, set[str]]:
     """How the account was made and what it was granted besides the right to connect; None when there is none."""
     try:
         made = executor.run(f"SHOW CREATE USER {account}")[0][0]
-    except pymysql.OperationalError:
+    except pymysql.OperationalError as error:
+        if error.args[0] != ER.PASSWORD_NO_MATCH:  # which is what MariaDB says of a user that is not there
+            raise
         return None, set()
     grants = {str(row[0]) for row in executor.run(f"SHOW GRANTS FOR {account}")}
     return str(made), {grant for grant in grants if not grant.startswith("GRANT USAGE ON *.* ")}

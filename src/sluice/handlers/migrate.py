@@ -1,0 +1,116 @@
+"""Migrates the database: as CloudFormation's custom resource at every deploy, or by hand (`{"dry_run": true}`).
+
+The resources and the migration's layer are imported late: where one of them cannot be, that can still be answered.
+CloudFormation would otherwise wait for an hour.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sluice.database import Database, credentials
+from sluice.migrating.answer import Answer
+from sluice.migrating.failures import MigrationFailed, sentence
+from sluice.migrating.history import deployment_of
+from sluice.migrating.users import LOADER, READER, User
+from sluice.observability import Event, described, note, observed
+from sluice.settings import MigrateSettings, read
+
+if TYPE_CHECKING:
+    from sluice.migrating.migration import Migration, Outcome
+
+# What is left of the function's time, in seconds, when it stops waiting for the database, and when it answers at last.
+STOP, ANSWER_AT_LAST = 45.0, 35.0
+
+
+@observed
+def handle(event: Event, context: Any) -> dict[str, Any]:
+    """Answer CloudFormation's request, or return the plan or the outcome to whoever invoked the function by hand."""
+    if "ResponseURL" in event:
+        return _on_request(event, context)
+    return _by_hand(bool(event.get("dry_run")), _seconds(context))
+
+
+def _on_request(event: Event, context: Any) -> dict[str, Any]:
+    answer = Answer(event)
+    if event["RequestType"] == "Delete":
+        # The tables are the service's memory: they stay until somebody removes them by hand.
+        answer.send("SUCCESS", "The tables are left as they are.")
+        return {"status": "SUCCESS"}
+    seconds = _seconds(context)
+    watch = threading.Timer(max(seconds - _share(seconds, ANSWER_AT_LAST), 0), _too_late, [answer])
+    watch.daemon = True
+    watch.start()
+    try:
+        return _answered(answer, event, seconds)
+    finally:
+        watch.cancel()
+
+
+def _answered(answer: Answer, event: Event, seconds: float) -> dict[str, Any]:
+    try:
+        outcome = _migrated(seconds, event)
+    except Exception as error:  # noqa: BLE001  whatever it is, CloudFormation must hear of it
+        reason = sentence(error)
+        note(status="FAILED", reason=reason, **described(error))
+        answer.send("FAILED", reason)
+        return {"status": "FAILED", "reason": reason}
+    note(status="SUCCESS", done=outcome.done, notices=outcome.notices)
+    done = "; ".join(outcome.done) or "nothing to change"
+    answer.send("SUCCESS", done, Done=done, Notices=" ".join(outcome.notices))
+    return {"status": "SUCCESS", **asdict(outcome)}
+
+
+def _too_late(answer: Answer) -> None:
+    answer.send(
+        "FAILED", "The migration did not end in the time that the function has; the next deploy goes on where it stops."
+    )
+
+
+def _by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
+    try:
+        if dry_run:
+            with _prepared(seconds) as (migration, _):
+                return asdict(migration.plan())
+        outcome = _migrated(seconds, {})
+    except Exception as error:
+        raise MigrationFailed(sentence(error)) from None
+    note(done=outcome.done, notices=outcome.notices)
+    return asdict(outcome)
+
+
+def _migrated(seconds: float, event: Event) -> "Outcome":
+    with _prepared(seconds) as (migration, settings):
+        users = (
+            User("loader", credentials(settings.loader_secret_arn), LOADER),
+            User("reader", credentials(settings.reader_secret_arn), READER),
+        )
+        return migration.run(users, deployment_of(event) if event else None)
+
+
+@contextmanager
+def _prepared(seconds: float) -> Iterator["tuple[Migration, MigrateSettings]"]:
+    from sluice.migrating.migration import Migration  # noqa: PLC0415
+    from sluice.registry import resources  # noqa: PLC0415
+
+    settings = read(MigrateSettings)
+    patience = seconds - _share(seconds, STOP)
+    deadline = time.monotonic() + patience
+    # Entered without a schema, which the first migration has yet to make.
+    server = Database(msgspec.structs.replace(settings, database_name=""), statement_seconds=max(1, int(patience)))
+    with closing(server.connection()) as connection:
+        yield Migration(connection, settings.database_name, resources().values(), deadline), settings
+
+
+def _seconds(context: Any) -> float:
+    return float(context.get_remaining_time_in_millis()) / 1000
+
+
+def _share(seconds: float, wanted: float) -> float:
+    """What to keep of the time: as wanted, but no more than a third or so of a short one."""
+    return min(wanted, seconds * wanted / 120)

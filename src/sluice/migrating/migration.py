@@ -1,0 +1,87 @@
+"""A migration: compare, judge, and either change everything or nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pymysql.connections import Connection
+from sqlalchemy import MetaData
+
+from sluice.migrating import history
+from sluice.migrating.changes import judge
+from sluice.migrating.comparison import compare
+from sluice.migrating.differences import Difference, MissingTable
+from sluice.migrating.execution import Executor
+from sluice.migrating.failures import MigrationRefused
+from sluice.migrating.schema import alone, collation_of, ensure_schema
+from sluice.migrating.statements import Statement, statements
+from sluice.migrating.tables import metadata
+from sluice.migrating.users import User, ensure_users
+from sluice.resource import Resource
+
+LOCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a migration would do (nothing, if there are refusals), and what it would leave alone."""
+
+    statements: tuple[Statement, ...]
+    refusals: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a migration did, in words, and what it left alone."""
+
+    done: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+class Migration:
+    """Brings one schema of a server to what the resources say.
+
+    `connection` is the admin's, committing by itself, in any schema or none; `deadline` is in `time.monotonic()`
+    seconds. Raises MigrationFailed with a sentence, or pymysql's errors (see `failures.sentence`).
+    """
+
+    def __init__(
+        self, connection: "Connection[Any]", schema: str, resources: Iterable[Resource], deadline: float
+    ) -> None:
+        self._connection = connection
+        self._executor = Executor(connection, deadline)
+        self._schema = schema
+        self._declared = metadata(resources)
+
+    def plan(self) -> Plan:
+        """Compare and judge; changes nothing."""
+        judgement = judge(self._differences(self._declared))
+        return Plan(tuple(statements(judgement.allowed, self._declared)), judgement.refusals, judgement.notices)
+
+    def run(self, users: tuple[User, ...], deployment: str | None = None) -> Outcome:
+        """Migrate tables and users. Raises MigrationRefused, with every refusal, before anything is changed.
+
+        For a `deployment` that was in force before, what would be refused is left as it is (see `history`).
+        """
+        with alone(self._executor, self._schema, LOCK_SECONDS):
+            plan = self.plan()
+            refusals, notices = plan.refusals, plan.notices
+            if refusals and deployment and history.was_in_force(self._executor, self._schema, deployment):
+                notices += tuple(f"Rolling back, so this is left as it is: {refusal}" for refusal in refusals)
+                refusals = ()
+            if refusals:
+                raise MigrationRefused(refusals)
+            done = ensure_schema(self._executor, self._schema)
+            self._connection.select_db(self._schema)
+            done += [self._executor.apply(statement) for statement in plan.statements]
+            done += ensure_users(self._executor, self._schema, users)
+            if deployment:
+                history.remember(self._executor, deployment, done)
+            return Outcome(tuple(done), notices)
+
+    def _differences(self, declared: MetaData) -> list[Difference]:
+        if collation_of(self._executor, self._schema) is None:
+            return [MissingTable(name) for name in declared.tables]
+        self._connection.select_db(self._schema)
+        return compare(self._connection, declared)
