@@ -1,0 +1,1 @@
+"""Holds `ca.pem`: the certificate authorities that the database's certificate must come from."""
