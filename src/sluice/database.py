@@ -3,17 +3,21 @@
 import ssl
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import msgspec
 import pymysql
 from botocore.config import Config
-from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from sluice.faults import AccessDenied, disconnected, meaning
 from sluice.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    Connection = pymysql.connections.Connection[Any]
+else:  # the class is generic for type checkers only
+    Connection = pymysql.connections.Connection
 
 CONNECT_SECONDS = 5
 
@@ -53,9 +57,9 @@ class Database:
         self._statement_seconds = statement_seconds
         self._loading = loading
         self._credentials: Credentials | None = None
-        self._connection: Connection[Any] | None = None
+        self._connection: Connection | None = None
 
-    def connection(self) -> Connection[Any]:
+    def connection(self) -> Connection:
         """The connection, made if there is none. Raises the faults of `sluice.faults`."""
         if self._connection is None:
             try:
@@ -87,7 +91,7 @@ class Database:
             self.drop()
             raise
 
-    def live_connection(self) -> Connection[Any]:
+    def live_connection(self) -> Connection:
         """As `connection`, but one that has just answered."""
         try:
             self.connection().ping(reconnect=False)
@@ -101,7 +105,7 @@ class Database:
             self._connection._force_close()  # type: ignore[attr-defined]
             self._connection = None
 
-    def _connected(self) -> Connection[Any]:
+    def _connected(self) -> Connection:
         if self._credentials is None:
             self._credentials = credentials(self._settings.database_secret_arn)
         try:

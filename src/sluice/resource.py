@@ -10,7 +10,7 @@ import msgspec
 from sluice.columns import Column, ColumnType, Digits, Presence, column_type, peel
 from sluice.strict import strict_model
 
-__all__ = ["Digits", "Item", "Resource", "declared", "resource"]
+__all__ = ["Digits", "Item", "Resource", "declared", "describe", "resource"]
 
 NATURAL_KEY = ColumnType("VARCHAR", length=128)
 CHOSEN_KEY = ColumnType("UUID")
@@ -66,21 +66,31 @@ def resource(
     """
 
     def declare(model: T) -> T:
-        _check_collection(collection, model)
-        columns = tuple(_columns(model, key))
-        strict = strict_model(model)
-        _declared[collection] = Resource(collection, model, strict, private, key, writers, revision, columns)
+        other = _declared.get(collection)
+        if other and other.model.__module__ != model.__module__:
+            raise TypeError(f"{model.__name__}: {collection!r} is declared in {other.model.__module__} too")
+        _declared[collection] = describe(
+            model, collection, key=key, private=private, writers=writers, revision=revision
+        )
         return model
 
     return declare
 
 
-def _check_collection(collection: str, model: type[Item]) -> None:
+def describe(  # noqa: PLR0913  the settings of a resource, all by name
+    model: type[Item],
+    collection: str,
+    *,
+    key: str | None = None,
+    private: bool = False,
+    writers: str | None = None,
+    revision: int = 1,
+) -> Resource:
+    """Describe a class as a resource without declaring it. Raises TypeError as `resource` does."""
     if not _NAME.fullmatch(collection) or collection in _SYSTEM_TABLES:
         raise TypeError(f"{model.__name__}: {collection!r} cannot name a collection ([a-z][a-z0-9_]*, at most 48)")
-    other = _declared.get(collection)
-    if other and other.model.__module__ != model.__module__:
-        raise TypeError(f"{model.__name__}: the collection {collection!r} is declared in {other.model.__module__} too")
+    columns = tuple(_columns(model, key))
+    return Resource(collection, model, strict_model(model), private, key, writers, revision, columns)
 
 
 def _columns(model: type[Item], key: str | None) -> list[Column]:

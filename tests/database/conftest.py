@@ -1,7 +1,10 @@
 """A real primary and replica for the whole run, and a schema of its own for every test."""
 
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -9,6 +12,10 @@ import pytest
 from pymysql.connections import Connection
 
 from local.database import Pair, Server
+from sluice.database import Credentials, Database, tls
+from sluice.settings import DatabaseSettings
+from tests.database.rig import Objects, Rig
+from tests.database.things import CODES, THINGS
 
 
 class Connect(Protocol):
@@ -53,3 +60,23 @@ def connect(pair: Pair, database: str) -> Iterator[Connect]:
             return connection
 
         yield connect
+
+
+@pytest.fixture
+def rig(pair: Pair, database: str, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Rig]:
+    """A loader's surroundings: the test's schema with its tables, entered as the admin over verified TLS."""
+    trust = tmp_path / "database_trust"
+    trust.mkdir()
+    (trust / "__init__.py").touch()
+    shutil.copy(pair.ca, trust / "ca.pem")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "database_trust", raising=False)
+    tls.cache_clear()
+    username, password = pair.admin
+    monkeypatch.setattr("sluice.database.credentials", lambda _arn: Credentials(username, password))
+    settings = DatabaseSettings(pair.primary.host, pair.primary.port, database, "admin")
+    primary = Database(settings, statement_seconds=30, loading=True)
+    rig = Rig(connect(), primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
+    rig.make_tables()
+    yield rig
+    primary.drop()

@@ -78,7 +78,8 @@ def _by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
             with _prepared(seconds) as (migration, _):
                 return asdict(migration.plan())
         outcome = _migrated(seconds, {})
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the log has its place, and whoever invoked the sentence
+        note(**described(error))
         raise MigrationFailed(sentence(error)) from None
     note(done=outcome.done, notices=outcome.notices)
     return asdict(outcome)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql
-from pymysql.connections import Connection
 
+from sluice.database import Connection
 from sluice.faults import meaning
 from sluice.loading.latest import Refused, Row
 from sluice.loading.staging import RowsRefused, fill
@@ -28,7 +28,7 @@ class Tally:
 class Applier:
     """Applies rows over one connection, within the transaction that is open on it."""
 
-    def __init__(self, connection: Connection[Any], statements: Mapping[str, Statements]) -> None:
+    def __init__(self, connection: Connection, statements: Mapping[str, Statements]) -> None:
         self._connection = connection
         self._statements = statements
         self._staged: set[str] = set()
@@ -40,28 +40,29 @@ class Applier:
             self._staged.add(collection)
         tally = Tally()
         # Rows in one order, here and in every other loader, is what keeps loads from deadlocking.
-        self._divide(self._statements[collection], [rows[key] for key in sorted(rows)], tally)
+        self._divide(collection, sorted(rows.items()), tally)
         return tally
 
-    def _divide(self, statements: Statements, rows: list[Row], tally: Tally) -> None:
+    def _divide(self, collection: str, rows: list[tuple[bytes, Row]], tally: Tally) -> None:
         """Merge rows; where the database refuses some, each half by itself, down to the single row."""
         try:
-            applied = self._merge(statements, rows)
+            applied = self._merge(self._statements[collection], rows)
         except RowsRefused as refused:
             if len(rows) == 1:
-                tally.refused.append(Refused(rows[0].line, refused.reason))
+                key, row = rows[0]
+                tally.refused.append(Refused(row.line, refused.reason, (collection, key)))
                 return
             middle = len(rows) // 2
-            self._divide(statements, rows[:middle], tally)
-            self._divide(statements, rows[middle:], tally)
+            self._divide(collection, rows[:middle], tally)
+            self._divide(collection, rows[middle:], tally)
         else:
             tally.applied += applied
             tally.stale += len(rows) - applied
 
-    def _merge(self, statements: Statements, rows: list[Row]) -> int:
+    def _merge(self, statements: Statements, rows: list[tuple[bytes, Row]]) -> int:
         self._run("SAVEPOINT part")
         try:
-            fill(self._connection, statements.fill, (row.fields for row in rows), len(rows))
+            fill(self._connection, statements.fill, (row.fields for _, row in rows), len(rows))
             changed, message = self._run(statements.merge)
         except RowsRefused:
             self._run("ROLLBACK TO SAVEPOINT part")

@@ -16,7 +16,10 @@ from sluice.resource import Resource
 PART_BYTES = 48 << 20
 
 
-@dataclass(frozen=True)
+Item = tuple[str, bytes]  # collection and key
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A row to load: the write's version (as quoted JSON text), its line in the object from 1, and its fields."""
 
@@ -26,11 +29,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Which lines of a batch to take: those of some items only, and without some lines. By default all."""
+
+    items: frozenset[Item] | None = None
+    without: frozenset[int] = frozenset()
+
+
+ALL = Choice()
+
+
+@dataclass(frozen=True)
 class Refused:
-    """A line that is a write, but for which there is no table or row."""
+    """A line that is a write, but that cannot be a row. `item` names its item by collection and key, if it has any."""
 
     line: int
     reason: str
+    item: Item | None = None
 
 
 @dataclass
@@ -54,12 +69,12 @@ class Reader:
         self._shapes: Shapes = shapes(resources.values())
         self._renderers: dict[str, Render] = {name: renderer(resource) for name, resource in resources.items()}
 
-    def parts(self, batch: BatchObject) -> Iterator[Part]:
+    def parts(self, batch: BatchObject, choice: Choice = ALL) -> Iterator[Part]:
         """Yield a batch in parts. Raises UnreadableBatch (the whole batch is none), SchemaBehind (a write is newer)."""
         part = Part()
         before = 0
         for block in blocks(batch):
-            before += self._read(block, part, before)
+            before += self._read(block, part, before, choice)
             part.size += len(block)
             if part.size >= PART_BYTES:
                 yield part
@@ -67,33 +82,35 @@ class Reader:
         if part.lines:
             yield part
 
-    def _read(self, block: bytes, part: Part, before: int) -> int:
+    def _read(self, block: bytes, part: Part, before: int, choice: Choice) -> int:
         try:
             lines = self._shapes.exact.decode_lines(block)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             lines = []
         if lines:
             for number, line in enumerate(lines, before + 1):
-                self._take(line, part, number)
+                self._take(line, part, number, choice)
             part.lines += len(lines)
             return len(lines)
         texts = block.removesuffix(b"\n").split(b"\n")
         for number, text in enumerate(texts, before + 1):
-            self._examine(text, part, number)
+            self._examine(text, part, number, choice)
         part.lines += len(texts)
         return len(texts)
 
-    def _take(self, line: Line, part: Part, number: int) -> None:
+    def _take(self, line: Line, part: Part, number: int, choice: Choice) -> None:
         collection = str(line.__struct_config__.tag)
         if line.schema > self._resources[collection].revision:
             raise SchemaBehind(f"a write to {collection} has revision {line.schema}")
+        key, version = bytes(line.owner) + bytes(line.id), bytes(line.version)
+        if choice.items is not None and ((collection, key) not in choice.items or number in choice.without):
+            return
         try:
             fields = self._renderers[collection](line)
         except ValueError as error:
             part.refused.append(Refused(number, str(error)))
             return
         rows = part.rows.setdefault(collection, {})
-        key, version = bytes(line.owner) + bytes(line.id), bytes(line.version)
         rival = rows.get(key)
         if rival is not None:
             part.superseded += 1
@@ -103,14 +120,14 @@ class Reader:
         if not part.oldest or accepted_at < part.oldest:
             part.oldest = accepted_at
 
-    def _examine(self, text: bytes, part: Part, number: int) -> None:
+    def _examine(self, text: bytes, part: Part, number: int, choice: Choice) -> None:
         """Take one line of a block in which some line is not as expected, and see what is the matter with it."""
         try:
             line: Line | None = self._shapes.exact.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             line = self._mended(self._as_write(text, number), text, part, number)
         if line is not None:
-            self._take(line, part, number)
+            self._take(line, part, number, choice)
 
     def _mended(self, write: Write, text: bytes, part: Part, number: int) -> Line | None:
         """A write that has no table, or whose fields are not today's: what can be loaded of it, or None."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pymysql
-from pymysql.connections import Connection
 from pymysql.constants import ER
 
+from sluice.database import Connection
 from sluice.records import Write
 
 
@@ -21,7 +20,7 @@ class Rejected:
     line: int
 
 
-def enter(connection: Connection[Any], key: str, etag: str) -> bool:
+def enter(connection: Connection, key: str, etag: str) -> bool:
     """Enter a batch, first thing in its transaction. False: it was loaded before.
 
     A second load of the same batch waits here until the first has committed or rolled back.
@@ -40,7 +39,7 @@ def enter(connection: Connection[Any], key: str, etag: str) -> bool:
     return True
 
 
-def complete(connection: Connection[Any], key: str, etag: str, counts: tuple[int, int, int], duration_ms: int) -> None:
+def complete(connection: Connection, key: str, etag: str, counts: tuple[int, int, int], duration_ms: int) -> None:
     """Write what the load came to (applied, stale, rejected), last thing in its transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -50,7 +49,7 @@ def complete(connection: Connection[Any], key: str, etag: str, counts: tuple[int
         )
 
 
-def reject(connection: Connection[Any], key: str, rejected: Sequence[Rejected]) -> None:
+def reject(connection: Connection, key: str, rejected: Sequence[Rejected]) -> None:
     """Keep rejected writes. One that an earlier load or replay kept already stays a single row."""
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -3,20 +3,18 @@
 import datetime
 import random
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 import pymysql
-from pymysql.connections import Connection
 
 from sluice.archive import BatchObject, blocks, open_batch
-from sluice.database import Database
+from sluice.database import Connection, Database
 from sluice.faults import TryAgain, meaning
 from sluice.loading import ledger
 from sluice.loading.apply import Applier
-from sluice.loading.latest import Reader, Refused
+from sluice.loading.latest import Choice, Item, Part, Reader, Refused
 from sluice.loading.statements import Statements, statements
 from sluice.records import from_line
 from sluice.resource import Resource
@@ -43,8 +41,14 @@ class Outcome:
 class Loader:
     """Loads batches into the primary, one at a time, over one warm connection."""
 
-    def __init__(self, database: Database, resources: Mapping[str, Resource]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        resources: Mapping[str, Resource],
+        open_batch: Callable[[str, str], BatchObject] = open_batch,
+    ) -> None:
         self._database = database
+        self._open = open_batch
         self._reader = Reader(resources)
         self._statements: dict[str, Statements] = {name: statements(one) for name, one in resources.items()}
 
@@ -62,7 +66,7 @@ class Loader:
 
     def _load(self, bucket: str, key: str) -> Outcome:
         started = time.monotonic()
-        batch = open_batch(bucket, key)
+        batch = self._open(bucket, key)
         connection = self._database.live_connection()
         try:
             outcome = self._transact(connection, bucket, batch)
@@ -75,7 +79,7 @@ class Loader:
         outcome.duration_ms = round((time.monotonic() - started) * 1000)
         return outcome
 
-    def _transact(self, connection: Connection[Any], bucket: str, batch: BatchObject) -> Outcome:
+    def _transact(self, connection: Connection, bucket: str, batch: BatchObject) -> Outcome:
         started = time.monotonic()
         outcome = Outcome(batch.key, batch.etag, "loaded")
         connection.begin()
@@ -84,28 +88,59 @@ class Loader:
             outcome.status = "already_loaded"
             return outcome
         applier = Applier(connection, self._statements)
-        refused: list[Refused] = []
-        oldest = b""
-        for part in self._reader.parts(batch):
-            outcome.stale += part.superseded
-            outcome.unknown_fields += part.unknown_fields
-            refused += part.refused
-            oldest = min(filter(None, (oldest, part.oldest)), default=b"")
-            for collection in sorted(part.rows):
-                tally = applier.apply(collection, part.rows[collection])
-                outcome.applied += tally.applied
-                outcome.stale += tally.stale
-                refused += tally.refused
+        total = _pass(self._reader.parts(batch), applier)
+        refused, again = total.refused, _items(total.refused)
+        while again:
+            # A write that was refused may have stood in the way of an earlier one to its item in this batch.
+            choice = Choice(again, frozenset(one.line for one in refused))
+            behind = _pass(self._reader.parts(self._open(bucket, batch.key), choice), applier)
+            fresh = [one for one in behind.refused if one.item]
+            total.applied += behind.applied
+            total.stale -= behind.applied + len(fresh)
+            refused += fresh
+            again = _items(fresh)
+        outcome.applied, outcome.stale, outcome.unknown_fields = total.applied, total.stale, total.unknown_fields
         if refused:
-            ledger.reject(connection, batch.key, list(_rejected(open_batch(bucket, batch.key), refused)))
+            ledger.reject(connection, batch.key, list(_rejected(self._open(bucket, batch.key), refused)))
         outcome.rejected = len(refused)
         counts = (outcome.applied, outcome.stale, outcome.rejected)
         ledger.complete(connection, batch.key, batch.etag, counts, round((time.monotonic() - started) * 1000))
         connection.commit()
-        if oldest:
-            accepted_at = msgspec.json.decode(oldest, type=datetime.datetime)
+        if total.oldest:
+            accepted_at = msgspec.json.decode(total.oldest, type=datetime.datetime)
             outcome.lag_ms = round((datetime.datetime.now(datetime.UTC) - accepted_at).total_seconds() * 1000)
         return outcome
+
+
+@dataclass
+class _Total:
+    """What one pass over a batch came to."""
+
+    applied: int = 0
+    stale: int = 0
+    unknown_fields: int = 0
+    oldest: bytes = b""
+    refused: list[Refused] = field(default_factory=list)
+
+
+def _pass(parts: Iterable[Part], applier: Applier) -> _Total:
+    """Apply a batch part by part, the collections of each in one order."""
+    total = _Total()
+    for part in parts:
+        total.stale += part.superseded
+        total.unknown_fields += part.unknown_fields
+        total.refused += part.refused
+        total.oldest = min(filter(None, (total.oldest, part.oldest)), default=b"")
+        for collection in sorted(part.rows):
+            tally = applier.apply(collection, part.rows[collection])
+            total.applied += tally.applied
+            total.stale += tally.stale
+            total.refused += tally.refused
+    return total
+
+
+def _items(refused: Iterable[Refused]) -> frozenset[Item]:
+    return frozenset(one.item for one in refused if one.item)
 
 
 def _rejected(batch: BatchObject, refused: Iterable[Refused]) -> Iterable[ledger.Rejected]:

@@ -5,9 +5,10 @@ from itertools import islice
 from typing import Any
 
 import pymysql
-from pymysql.connections import Connection
 from pymysql.constants import COMMAND
 from pymysql.protocol import OKPacketWrapper
+
+from sluice.database import Connection
 
 ROWS_AT_A_TIME = 1000
 
@@ -20,7 +21,7 @@ class RowsRefused(Exception):  # noqa: N818
         self.reason = reason
 
 
-def fill(connection: Connection[Any], statement: str, rows: Iterable[bytes], expected: int) -> None:
+def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
     """Run a LOAD DATA LOCAL statement over rows.
 
     Raises RowsRefused unless the server kept all `expected` rows without a warning: with LOCAL it would otherwise cut,
@@ -31,7 +32,7 @@ def fill(connection: Connection[Any], statement: str, rows: Iterable[bytes], exp
         raise RowsRefused(complaint(connection))
 
 
-def complaint(connection: Connection[Any]) -> str:
+def complaint(connection: Connection) -> str:
     """The first warning or error of the last statement, as text."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW WARNINGS LIMIT 1")
@@ -39,7 +40,7 @@ def complaint(connection: Connection[Any]) -> str:
     return str(found[2]) if found else "the rows were not all taken"
 
 
-def _send(connection: Connection[Any], statement: str, rows: Iterable[bytes]) -> OKPacketWrapper:
+def _send(connection: Connection, statement: str, rows: Iterable[bytes]) -> OKPacketWrapper:
     """PyMySQL offers only to send the file that the server asks for, so the exchange is spelled out here."""
     wire: Any = connection
     wire._execute_command(COMMAND.COM_QUERY, statement)

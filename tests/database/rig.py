@@ -1,0 +1,62 @@
+"""A loader on the real primary, fed with batches made in memory."""
+
+import gzip
+import io
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+from sqlalchemy import create_engine
+
+from sluice.archive import BatchObject
+from sluice.database import Database
+from sluice.loading.load import Loader, Outcome
+from sluice.migrating.tables import metadata
+from sluice.records import Write, to_line
+from sluice.resource import Resource
+
+
+@dataclass
+class Objects:
+    """Objects by key, standing where S3 stands in the stack's tests: text in, GZIP out."""
+
+    content: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, key: str, writes: Iterable[Write | bytes]) -> str:
+        lines = [write if isinstance(write, bytes) else to_line(write) for write in writes]
+        self.content[key] = gzip.compress(b"".join(lines), 1)
+        return key
+
+    def open(self, _bucket: str, key: str) -> BatchObject:
+        content = self.content[key]
+        return BatchObject(key, f"{len(content)}-{hash(content):x}", io.BytesIO(content))
+
+
+@dataclass
+class Rig:
+    """Everything a load test needs: resources with their tables, objects, and loaders."""
+
+    connection: "Connection[Any]"
+    database: Database
+    resources: Mapping[str, Resource]
+    objects: Objects
+
+    def loader(self) -> Loader:
+        return Loader(self.database, self.resources, self.objects.open)
+
+    def load(self, *writes: Write | bytes, key: str = "") -> Outcome:
+        key = key or f"batches/{random.getrandbits(64):x}"
+        return self.loader().load("bucket", self.objects.put(key, writes))
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        self.connection.rollback()
+        with self.connection.cursor(DictCursor) as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def make_tables(self) -> None:
+        engine = create_engine("mariadb+pymysql://", creator=lambda: self.connection)
+        metadata(self.resources.values()).create_all(engine)
