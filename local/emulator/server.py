@@ -17,6 +17,10 @@ PATCHES = (
     "lambda_concurrency",
     "stepfunctions_errors",
     "stepfunctions_restart",
+    "openapi_import",
+    "gateway_requests",
+    "gateway_answers",
+    "gateway_authorizer",
 )
 
 
