@@ -21,6 +21,7 @@ PATCHES = (
     "gateway_requests",
     "gateway_answers",
     "gateway_authorizer",
+    "secure_transport",
 )
 
 
