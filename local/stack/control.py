@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.database import Pair
-from local.stack.building import build, fingerprint
 from local.stack.deploying import deploy, is_deployed, parameters, put_admin_secret
 from local.stack.emulator import Emulator
 from local.stack.folder import Folder
+from local.stack.packaging import make_package, package_fingerprint
 from local.stack.stack import Stack
 
 Say = Callable[[str], None]
@@ -43,11 +43,11 @@ def up(folder: Path | None = None, *, chosen: dict[str, str] | None = None, say:
 
 def _build(home: Folder, pair: Pair, settings: dict[str, str], say: Say) -> None:
     state = home.read()
-    current = fingerprint(pair.ca.read_bytes(), settings["Runtime"].encode(), settings["Architecture"].encode())
+    current = package_fingerprint(pair.ca, settings)
     if state.built == current and (home.build / "template.yaml").exists():
         return
     with _timed("sam build", say):
-        build(home.build, home.log("build"), settings, ca=pair.ca)
+        make_package(home, pair.ca, settings)
     state.built = current
     home.write(state)
 

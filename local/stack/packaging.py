@@ -1,0 +1,64 @@
+"""The built package of a local stack: built once per state of the sources, then copied with the stack's own CA."""
+
+import fcntl
+import os
+import re
+import shutil
+from pathlib import Path
+
+from local.process import LocalError
+from local.stack.building import build, fingerprint
+from local.stack.folder import REPOSITORY, Folder
+
+_SHARED = REPOSITORY / ".local" / "package"
+
+
+def package_fingerprint(ca: Path, parameters: dict[str, str]) -> str:
+    """Changes whenever the package of a stack with this CA would."""
+    return fingerprint(ca.read_bytes(), *_facts(parameters))
+
+
+def _facts(parameters: dict[str, str]) -> tuple[bytes, bytes]:
+    return parameters["Runtime"].encode(), parameters["Architecture"].encode()
+
+
+def make_package(folder: Folder, ca: Path, parameters: dict[str, str]) -> None:
+    """Fill `folder.build`. Raises LocalError with the log of the build."""
+    _SHARED.mkdir(parents=True, exist_ok=True)
+    with (_SHARED / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = _SHARED / "build"
+        mark = _SHARED / "fingerprint"
+        current = fingerprint(*_facts(parameters))
+        if not mark.exists() or mark.read_text() != current:
+            mark.unlink(missing_ok=True)
+            build(built, folder.log("build"), parameters, ca=ca)
+            mark.write_text(current)
+        shutil.rmtree(folder.build, ignore_errors=True)
+        shutil.copytree(built, folder.build, copy_function=_link_or_copy)
+    _name_sources(folder.build / "template.yaml", built)
+    _trust(folder.build, ca)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _name_sources(template: Path, built: Path) -> None:
+    """Name what the template takes from the sources by its whole path: it was written for another folder."""
+    text = re.sub(r"(?m)(?<=: )\.\./\S+$", lambda found: str((built / found[0]).resolve()), template.read_text())
+    template.unlink()
+    template.write_text(text)
+
+
+def _trust(package: Path, ca: Path) -> None:
+    """Put this stack's CA where the trust layer has the one of the stack that was built first."""
+    found = list(package.glob("*/python/database_trust/ca.pem"))
+    if not found:
+        raise LocalError("The built package has no trust layer with database_trust/ca.pem.")
+    for bundle in found:
+        bundle.unlink()
+        shutil.copyfile(ca, bundle)
