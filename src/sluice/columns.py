@@ -13,6 +13,9 @@ import msgspec
 
 Presence = Literal["required", "default", "optional"]
 
+# MariaDB's limits of a DECIMAL.
+MOST_DIGITS, MOST_BEHIND = 65, 38
+
 # A longer text is stored off the row, so that many texts do not exceed InnoDB's row size.
 LONGEST_VARCHAR = 512
 
@@ -92,19 +95,22 @@ def peel(annotation: Any) -> tuple[Any, tuple[Any, ...], bool]:
 def column_type(annotation: Any) -> ColumnType:
     """Return the column type for a field's annotation. Raises TypeError for a type that no column can hold."""
     bare, metadata, _ = peel(annotation)
+    if bare is datetime.datetime and any(isinstance(m, msgspec.Meta) and m.tz is False for m in metadata):
+        raise TypeError("a date-time needs a time zone")
     if bare in _SCALARS:
         return _SCALARS[bare]
     if bare is str:
         return _text(next((m.max_length for m in metadata if isinstance(m, msgspec.Meta) and m.max_length), None))
     if bare is Decimal:
-        digits = next((m for m in metadata if isinstance(m, Digits)), Digits())
-        return ColumnType("DECIMAL", precision=digits.precision, scale=digits.scale)
+        return _decimal(next((m for m in metadata if isinstance(m, Digits)), Digits()))
     if get_origin(bare) is Literal:
         return _choice(get_args(bare))
     if isinstance(bare, type) and issubclass(bare, enum.Enum):
         return _choice([member.value for member in bare])
     container = get_origin(bare) or bare
     if isinstance(container, type) and issubclass(container, msgspec.Struct | Mapping | Sequence | Set):
+        if issubclass(container, str | bytes | bytearray | memoryview):
+            raise TypeError(f"{bare!r} has no column type")
         return ColumnType("JSON")
     raise TypeError(f"{bare!r} has no column type")
 
@@ -115,7 +121,15 @@ def _text(max_length: int | None) -> ColumnType:
     return ColumnType("VARCHAR", length=max_length)
 
 
+def _decimal(digits: Digits) -> ColumnType:
+    if not (1 <= digits.precision <= MOST_DIGITS and 0 <= digits.scale <= min(digits.precision, MOST_BEHIND)):
+        raise TypeError(f"{digits} is not within {MOST_DIGITS} digits, {MOST_BEHIND} of them behind the point")
+    return ColumnType("DECIMAL", precision=digits.precision, scale=digits.scale)
+
+
 def _choice(values: Sequence[Any]) -> ColumnType:
+    if not values:
+        raise TypeError("an enumeration needs values")
     if all(type(value) is int for value in values):
         return ColumnType("BIGINT")
     if all(isinstance(value, str) for value in values):

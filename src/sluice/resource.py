@@ -46,6 +46,12 @@ class Resource:
     def id_type(self) -> ColumnType:
         return NATURAL_KEY if self.key else CHOSEN_KEY
 
+    def default_text(self, field: str) -> bytes:
+        """The JSON text of a field's default, as a write would carry it."""
+        found = next(one for one in msgspec.structs.fields(self.model) if one.name == field)
+        value = found.default if found.default is not msgspec.NODEFAULT else found.default_factory()
+        return msgspec.json.encode(value)
+
 
 T = TypeVar("T", bound=type[Item])
 _declared: dict[str, Resource] = {}
@@ -62,12 +68,13 @@ def resource(
     """Declare a class as the resource of a collection.
 
     Raises TypeError, naming class and field, for what could not be served: a name that is no lower-case identifier,
-    a field named as a system column, a type without a column, a key that is not a required text field.
+    a field named as a system column or renamed in JSON, a type without a column, a default that the column cannot keep,
+    a key that is not a required text field.
     """
 
     def declare(model: T) -> T:
         other = _declared.get(collection)
-        if other and other.model.__module__ != model.__module__:
+        if other and (other.model.__module__, other.model.__qualname__) != (model.__module__, model.__qualname__):
             raise TypeError(f"{model.__name__}: {collection!r} is declared in {other.model.__module__} too")
         _declared[collection] = describe(
             model, collection, key=key, private=private, writers=writers, revision=revision
@@ -89,6 +96,13 @@ def describe(  # noqa: PLR0913  the settings of a resource, all by name
     """Describe a class as a resource without declaring it. Raises TypeError as `resource` does."""
     if not _NAME.fullmatch(collection) or collection in _SYSTEM_TABLES:
         raise TypeError(f"{model.__name__}: {collection!r} cannot name a collection ([a-z][a-z0-9_]*, at most 48)")
+    if not (isinstance(model, type) and issubclass(model, Item)):
+        raise TypeError(f"{model.__name__}: a resource is a class made from Item")
+    config = model.__struct_config__
+    if config.frozen or config.array_like or config.tag is not None:
+        raise TypeError(f"{model.__name__}: a resource cannot be frozen, array_like or tagged")
+    if revision < 1:
+        raise TypeError(f"{model.__name__}: revisions count from 1, not {revision}")
     columns = tuple(_columns(model, key))
     return Resource(collection, model, strict_model(model), private, key, writers, revision, columns)
 
@@ -102,12 +116,19 @@ def _columns(model: type[Item], key: str | None) -> list[Column]:
     for name, field in fields.items():
         if not _NAME.fullmatch(name) or (name in _SYSTEM_COLUMNS):
             raise TypeError(f"{model.__name__}.{name}: this name is taken or is no lower-case identifier")
+        if field.encode_name != name:
+            raise TypeError(
+                f"{model.__name__}.{name}: the field is named {field.encode_name!r} in JSON, not as its column"
+            )
         try:
             type_ = column_type(hints[name])
         except TypeError as error:
             raise TypeError(f"{model.__name__}.{name}: {error}") from None
         if name != key:
             optional = peel(hints[name])[2]
+            if optional and not field.required and field.default is not None:
+                # A NULL would be read as the default: nobody could tell whether null was written.
+                raise TypeError(f"{model.__name__}.{name}: the default of a field that may be null must be None")
             columns.append(Column(name, type_, _presence(field, optional=optional)))
     return columns
 

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
@@ -16,15 +16,25 @@ T = TypeVar("T", bound=type[msgspec.Struct])
 DEEPEST_JSON = 31
 _INT64 = 2**63
 
+# Python's own context would round to 28 digits; this one holds every digit and exponent that a record can bring.
+_EXACT = Context(prec=1 << 20, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+
 Check = Callable[[Any], Any]
 
 
 def strict_model(model: T) -> T:
-    """Derive the class that data is decoded with: integers fit 64 bits, date-times carry a time zone."""
+    """Derive the class that data is decoded with: integers fit 64 bits, date-times carry a time zone.
+
+    Raises TypeError, naming class and field, for a type that msgspec refuses and a default that no column could keep.
+    """
     hints = get_type_hints(model, include_extras=True)
     fields: list[Any] = []
     for field in msgspec.structs.fields(model):
         annotation = _tightened(hints[field.name])
+        try:
+            _prove(annotation, field)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{model.__name__}.{field.name}: {error}") from None
         if field.default is not msgspec.NODEFAULT:
             fields.append((field.name, annotation, field.default))
         elif field.default_factory is not msgspec.NODEFAULT:
@@ -47,15 +57,35 @@ def checks(model: type[msgspec.Struct]) -> dict[str, Check]:
     A check raises ValueError with a sentence for a value that its column cannot hold.
     """
     found: dict[str, Check] = {}
-    for name, annotation in get_type_hints(model, include_extras=True).items():
-        bare, type_ = peel(annotation)[0], column_type(annotation)
-        if bare is Decimal:
-            found[name] = _decimal_check(type_)
-        elif bare is datetime.datetime:
-            found[name] = _in_utc
-        elif type_.name == "JSON":
-            found[name] = _shallow
+    hints = get_type_hints(model, include_extras=True)
+    for field in msgspec.structs.fields(model):
+        if check := _check(hints[field.name]):
+            found[field.name] = check
     return found
+
+
+def _check(annotation: Any) -> Check | None:
+    bare, type_ = peel(annotation)[0], column_type(annotation)
+    if bare is Decimal:
+        return _decimal_check(type_)
+    if bare is datetime.datetime:
+        return _in_utc
+    return _shallow if type_.name == "JSON" else None
+
+
+def _prove(annotation: Any, field: msgspec.structs.FieldInfo) -> None:
+    """Put a field to the proof when it is described, not when the first client comes."""
+    decoder = msgspec.json.Decoder(annotation)
+    if field.required:
+        return
+    default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    try:
+        value = decoder.decode(msgspec.json.encode(default))
+        check = _check(annotation)
+        if check and value is not None:
+            check(value)
+    except ValueError as error:
+        raise ValueError(f"its default {default!r} cannot be kept: {error}") from None
 
 
 def _tightened(annotation: Any) -> Any:
@@ -67,7 +97,7 @@ def _tightened(annotation: Any) -> Any:
             extra.append(Meta(ge=-_INT64))
         if not any(m.le is not None or m.lt is not None for m in metas):
             extra.append(Meta(le=_INT64 - 1))
-    elif bare is datetime.datetime:
+    elif bare is datetime.datetime and not any(m.tz for m in metas):
         extra.append(Meta(tz=True))
     if metadata or extra:
         bare = Annotated[(bare, *metadata, *extra)]
@@ -80,7 +110,8 @@ def _decimal_check(type_: ColumnType) -> Check:
     def check(value: Decimal) -> Decimal:
         if not value.is_finite():
             raise ValueError("Expected a finite number")
-        _, digits, exponent = value.normalize().as_tuple()
+        value = value.normalize(_EXACT)
+        _, digits, exponent = value.as_tuple()
         behind = max(-int(exponent), 0)
         before = max(len(digits) + int(exponent), 0)
         if behind > scale or before > precision - scale:

@@ -57,16 +57,9 @@ def _decoder(resources: list[Resource], *, forbid: bool) -> msgspec.json.Decoder
 def _data_class(resource: Resource, *, forbid: bool) -> Any:
     """A class with a raw value for each column, in their order, and one more for a natural key."""
     fields: list[Any] = [
-        (column.name, Raw) if column.required else (column.name, Raw, Raw(default_text(resource, column.name)))
+        (column.name, Raw) if column.required else (column.name, Raw, Raw(resource.default_text(column.name)))
         for column in resource.columns
     ]
     if resource.key:
         fields.append((resource.key, Raw))
     return msgspec.defstruct("Data", fields, kw_only=True, forbid_unknown_fields=forbid)
-
-
-def default_text(resource: Resource, field: str) -> bytes:
-    """The JSON text of a field's default, as a write would carry it."""
-    found = next(f for f in msgspec.structs.fields(resource.model) if f.name == field)
-    value = found.default if found.default is not msgspec.NODEFAULT else found.default_factory()
-    return b"null" if value is None else msgspec.json.encode(value)

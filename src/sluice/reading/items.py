@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from sluice.database import Database
-from sluice.loading.shapes import default_text
 from sluice.resource import Resource
 
 Row = Mapping[str, Any]
@@ -61,7 +60,7 @@ def _item(resource: Resource, row: Row) -> StoredItem:
             data[column.name] = _VALUES.get(column.type.name, _same)(value)
         elif column.presence == "default":
             # The row is older than the field.
-            data[column.name] = msgspec.Raw(default_text(resource, column.name))
+            data[column.name] = msgspec.Raw(resource.default_text(column.name))
         else:
             data[column.name] = None
     return StoredItem(row["id"], row["version"], _VALUES["DATETIME"](row["written_at"]), data)
