@@ -8,7 +8,9 @@ from ulid import ULID
 from sluice.resource import Resource
 
 # Unreserved characters of RFC 3986, so that an id stands in a path as it is.
-_NATURAL = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+# A path segment of one or two dots would lead elsewhere.
+_NATURAL = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}")
+_NATURAL_FAULT = "Expected 1 to 128 of the characters A-Z a-z 0-9 . _ ~ - and more than one or two dots"
 _NAMESPACE = uuid.UUID("3f1d8c52-8f0e-5a3b-9d58-6a6f5f0d6c11")
 
 
@@ -25,7 +27,7 @@ def derived_id(owner: str, collection: str, key: str) -> str:
 def id_fault(resource: Resource, item_id: str) -> str | None:
     """Say what is wrong with an id, or None when nothing is."""
     if resource.key:
-        return None if _NATURAL.fullmatch(item_id) else "Expected 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -"
+        return None if _NATURAL.fullmatch(item_id) else _NATURAL_FAULT
     try:
         return None if str(uuid.UUID(item_id)) == item_id else "Expected a UUID in lower case with hyphens"
     except ValueError:

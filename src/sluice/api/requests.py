@@ -1,7 +1,6 @@
 """A proxy event of API Gateway (REST) as a typed request."""
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,13 +49,11 @@ class Request:
 
     @cached_property
     def body(self) -> bytes:
-        """The body's bytes. Raises Problem 400 when API Gateway's base64 is broken."""
+        """The body's bytes. Raises Problem 400 for broken base64 and for half a surrogate pair."""
         text = self.event.get("body") or ""
-        if not self.event.get("isBase64Encoded"):
-            return str(text).encode()
         try:
-            return base64.b64decode(text, validate=True)
-        except binascii.Error:
+            return base64.b64decode(text, validate=True) if self.event.get("isBase64Encoded") else str(text).encode()
+        except ValueError:
             raise Problem(400, "The body could not be read.") from None
 
     @cached_property
@@ -64,7 +61,7 @@ class Request:
         """Who asks. Raises Problem 401 when the authorizer left no usable subject."""
         authorizer = (self.event.get("requestContext") or {}).get("authorizer") or {}
         claims = authorizer.get("claims") or {}
-        subject = claims.get("sub", "")
+        subject = str(claims.get("sub") or "")
         if not _SUBJECT.fullmatch(subject):
             raise Problem(401, "A token with a subject is needed.", headers={"WWW-Authenticate": "Bearer"})
         scopes = str(claims.get("scope", "")).split()
