@@ -15,17 +15,18 @@ from sluice.records import from_line
 def transform_record(record: dict[str, Any]) -> dict[str, Any]:
     """Answer one record of Firehose's event: Ok with its lines, or ProcessingFailed with the data as it came."""
     data = record["data"]
-    lines = base64.b64decode(data)
-    writes = [line for line in lines.split(b"\n") if line]
+    came = base64.b64decode(data)
+    writes = [line for line in came.split(b"\n") if line]
     try:
         for line in writes:
             from_line(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         writes = []
     if not writes:
         return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}
-    if not lines.endswith(b"\n"):
-        data = base64.b64encode(lines + b"\n").decode()
+    lines = b"\n".join(writes) + b"\n"
+    if lines != came:
+        data = base64.b64encode(lines).decode()
     return {"recordId": record["recordId"], "result": "Ok", "data": data}
 
 
