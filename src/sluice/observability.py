@@ -1,7 +1,7 @@
 """One structured line, one set of metrics and one trace per invocation.
 
-A line says what happened to which write or batch; it never has an item's data. An unexpected error is logged by its
-class and place, because its message may quote data.
+A line says what happened to which write or batch; it never has an item's data. An unexpected error is known by its
+class and place only, here and to Lambda, because its message may quote data.
 """
 
 import functools
@@ -36,6 +36,8 @@ def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> N
 def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], Answer]:
     """Wrap a handler: trace it, then write its line and its metrics, also when it raises."""
 
+    name = handle.__module__.rsplit(".", 1)[-1]
+
     @tracer.capture_lambda_handler(capture_response=False, capture_error=False)
     @functools.wraps(handle)
     def wrapper(event: Event, context: Any) -> Answer:
@@ -47,10 +49,13 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
             answer = handle(event, context)
         except Exception as error:
             # Not `exception`: it would log the message, which may quote data.
-            logger.error(f"{handle.__module__.rsplit('.', 1)[-1]} failed", extra={**described(error), **_line})  # noqa: TRY400
+            logger.error(f"{name} failed", extra={**described(error), **_line})  # noqa: TRY400
+            if not type(error).__module__.startswith("sluice."):
+                error.args = ("its message is withheld; see the line of this invocation for the place",)
             raise
         else:
-            logger.info(f"{handle.__module__.rsplit('.', 1)[-1]} done", extra=dict(_line))
+            write = logger.error if "error" in _line else logger.info
+            write(f"{name} done", extra=dict(_line))
             return answer
         finally:
             if metrics.metric_set:

@@ -18,7 +18,7 @@ def api_function(name: str, answer: Callable[[Request], Response]) -> Handler:
         try:
             response = answer(Request(event))
         except Problem as problem:
-            note(problem=problem.detail if problem.status >= 500 else [fault.field for fault in problem.faults])
+            note(problem=problem.reason())
             response = of_problem(problem)
         except Exception as error:  # noqa: BLE001  a client gets a problem document whatever happens
             note(**described(error))

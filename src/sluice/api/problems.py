@@ -16,7 +16,10 @@ class FieldFault(msgspec.Struct, frozen=True):
 
 
 class Problem(Exception):  # noqa: N818  the field's word for it
-    """An answer other than success. `faults` name the fields, `headers` go on the response."""
+    """An answer other than success. `faults` name the fields, `headers` go on the response.
+
+    `quoting` says that the names are the client's own words, which no log may have.
+    """
 
     def __init__(
         self,
@@ -25,12 +28,20 @@ class Problem(Exception):  # noqa: N818  the field's word for it
         *,
         faults: list[FieldFault] | None = None,
         headers: Mapping[str, str] | None = None,
+        quoting: bool = False,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.faults = faults or []
         self.headers = dict(headers or {})
+        self.quoting = quoting
+
+    def reason(self) -> str | list[str]:
+        """What the log may have of it: our own fault's detail, or the names of a client's faulty fields."""
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.detail
+        return [] if self.quoting else [fault.field for fault in self.faults]
 
     def document(self) -> bytes:
         """The problem as JSON."""
@@ -45,6 +56,6 @@ class Problem(Exception):  # noqa: N818  the field's word for it
         return msgspec.json.encode(body)
 
 
-def invalid(field: str, detail: str, status: int = 422) -> Problem:
+def invalid(field: str, detail: str, status: int = 422, *, quoting: bool = False) -> Problem:
     """A body or parameter that names its faulty field."""
-    return Problem(status, f"{field}: {detail}", faults=[FieldFault(field, detail)])
+    return Problem(status, f"{field}: {detail}", faults=[FieldFault(field, detail)], quoting=quoting)

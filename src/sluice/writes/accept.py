@@ -34,6 +34,7 @@ def writable(collection: str, caller: Caller) -> Resource:
     resource = resources().get(collection)
     if resource is None:
         raise Problem(404, "There is no such collection.")
+    note(collection=collection)
     if resource.writers and resource.writers not in caller.groups:
         raise Problem(403, f"Only the group {resource.writers} may write to {collection}.")
     return resource
@@ -57,7 +58,7 @@ def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None) 
     line = to_line(write)
     if len(line) > LARGEST_RECORD:
         raise too_large()
-    note(version=write.version, collection=write.collection, operation=write.operation)
+    note(version=write.version, operation=write.operation)
     try:
         stream.put(settings().stream_name, line)
     except stream.StreamAway as away:

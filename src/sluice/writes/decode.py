@@ -11,8 +11,8 @@ from sluice.records import LARGEST_RECORD
 from sluice.resource import Item, Resource
 from sluice.strict import Check, checks
 
-_PATH = re.compile(r"^(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_NAMED = re.compile(r"(?:unknown|required) field `(?P<field>[^`]*)`")
+_PATH = re.compile(r"^(?P<detail>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
+_NAMED = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<field>.*)`$", re.DOTALL)
 
 
 @cache
@@ -73,6 +73,8 @@ def _fault(message: str) -> Problem:
     """msgspec names the place only in its message: take the field from there, the sentence stays as it is."""
     found = _PATH.match(message)
     detail, path = (found["detail"], found["path"] or "") if found else (message, "")
-    named = _NAMED.search(detail)
-    field = path.removeprefix(".") + (("." if path else "") + named["field"] if named else "")
-    return invalid(field, detail) if field else Problem(422, detail)
+    field, quoting = path.removeprefix("."), False
+    if named := _NAMED.match(detail):
+        field += ("." if field else "") + named["field"]
+        quoting = named["fault"] == "contains unknown"
+    return invalid(field, detail, quoting=quoting) if field else Problem(422, detail)
