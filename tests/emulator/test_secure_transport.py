@@ -1,12 +1,14 @@
 import json
+from typing import Any
 from uuid import uuid4
 
 from tests.emulator.harness import Emulator
 
 
 def test_a_bucket_that_demands_tls_can_be_used(emulator: Emulator) -> None:
-    s3, bucket = emulator.client("s3"), f"tls-{uuid4().hex}"
-    s3.create_bucket(Bucket=bucket)
+    bucket = f"tls-{uuid4().hex}"
+    emulator.client("s3").create_bucket(Bucket=bucket)
+    s3 = _as_somebody(emulator)
     statement = {
         "Effect": "Deny",
         "Principal": "*",
@@ -14,6 +16,17 @@ def test_a_bucket_that_demands_tls_can_be_used(emulator: Emulator) -> None:
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    emulator.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
     s3.put_object(Bucket=bucket, Key="a", Body=b"x")
     assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
+
+
+def _as_somebody(emulator: Emulator) -> Any:
+    """A client of a user with every right in S3: a policy of the bucket does not bind the account's root."""
+    iam, name = emulator.client("iam"), f"somebody-{uuid4().hex}"
+    iam.create_user(UserName=name)
+    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName=name, PolicyName="s3", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return emulator.client("s3", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
