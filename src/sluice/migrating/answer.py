@@ -13,6 +13,10 @@ _RETRY = urllib3.Retry(
 )
 
 
+class NotDelivered(Exception):  # noqa: N818
+    """CloudFormation did not take the answer. Lambda invokes the function again, which gives it another chance."""
+
+
 class Answer:
     """The one answer to one request, whoever gives it first."""
 
@@ -24,7 +28,7 @@ class Answer:
     def send(self, status: Literal["SUCCESS", "FAILED"], reason: str, **data: str) -> bool:
         """Put the answer where CloudFormation waits for it; False when it was given before.
 
-        Raises OSError when it could not be delivered; it may then be sent again.
+        Raises NotDelivered; it may then be sent again.
         """
         with self._lock:
             if self._sent:
@@ -54,9 +58,9 @@ class Answer:
             )
         except urllib3.exceptions.HTTPError as error:
             # Its message has the signed address, with which anyone could answer.
-            raise OSError(f"CloudFormation could not be answered: {type(error).__name__}") from None
+            raise NotDelivered(f"CloudFormation could not be answered: {type(error).__name__}") from None
         if answer.status >= 300:
-            raise OSError(f"CloudFormation could not be answered: status {answer.status}")
+            raise NotDelivered(f"CloudFormation could not be answered: status {answer.status}")
 
 
 def _cut(text: str, bytes_: int) -> str:

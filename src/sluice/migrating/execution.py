@@ -1,13 +1,13 @@
 """Runs DDL on a live database: online where MariaDB can, and never longer than there is time."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
 
 from sluice.migrating.failures import MigrationFailed
-from sluice.migrating.statements import Statement
 
 # From the least to the most disturbing. INSTANT changes no row; INPLACE lets loads and reads go on; what needs a copy
 # of the table (a text that becomes MEDIUMTEXT, a wider DECIMAL) lets reads go on and makes loads wait.
@@ -16,6 +16,18 @@ _NOT_THIS_WAY = {1845, 1846}  # ER_ALTER_OPERATION_NOT_SUPPORTED and its _REASON
 
 # How long a statement waits for a load that holds its table, in seconds. Loads that come later wait behind it.
 _PATIENCE = 30
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One DDL statement, and what it does in words."""
+
+    sql: str
+    does: str
+
+    @property
+    def alters(self) -> bool:
+        return self.sql.startswith("ALTER TABLE")
 
 
 class Executor:

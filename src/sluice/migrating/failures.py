@@ -40,15 +40,15 @@ def _why(error: BaseException) -> str:
     match error:
         case AccessDenied() | DatabaseAway() | TryAgain() | SchemaBehind():
             why = f"{_FAULTS[type(error)]} ({error})"
+        case botocore.exceptions.ClientError():
+            why = f"AWS answered {error.response.get('Error', {}).get('Code', 'an error')} to {error.operation_name}"
+        case botocore.exceptions.BotoCoreError():
+            why = f"AWS could not be asked for a secret ({type(error).__name__})"
         case pymysql.Error() | OSError() if number(error) == STATEMENT_TIMEOUT:
             why = "it took longer than the function may; raise its timeout and deploy again"
         case pymysql.Error() | OSError():
             fault = meaning(error)
             why = _why(fault) if fault else _server_words(error)
-        case botocore.exceptions.ClientError():
-            why = f"AWS answered {error.response.get('Error', {}).get('Code', 'an error')} to {error.operation_name}"
-        case botocore.exceptions.BotoCoreError():
-            why = f"AWS could not be asked for a secret ({type(error).__name__})"
         case msgspec.MsgspecError():
             why = "a database secret is not a JSON object with username and password"
         case TypeError() | RuntimeError() | ImportError() | SyntaxError() | NameError():

@@ -11,10 +11,10 @@ from sluice.migrating import history
 from sluice.migrating.changes import judge
 from sluice.migrating.comparison import compare
 from sluice.migrating.differences import Difference, MissingTable
-from sluice.migrating.execution import Executor
+from sluice.migrating.execution import Executor, Statement
 from sluice.migrating.failures import MigrationRefused
 from sluice.migrating.schema import alone, collation_of, ensure_schema
-from sluice.migrating.statements import Statement, statements
+from sluice.migrating.statements import statements
 from sluice.migrating.tables import metadata
 from sluice.migrating.users import User, ensure_users
 from sluice.resource import Resource

@@ -5,7 +5,6 @@ and does what is left.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
@@ -13,21 +12,10 @@ from sqlalchemy import MetaData, make_url
 from sqlalchemy.schema import CreateColumn, CreateTable
 
 from sluice.migrating.differences import ChangedColumn, Difference, MissingColumn, MissingIndex, MissingTable
+from sluice.migrating.execution import Statement
 
 _DIALECT = make_url("mariadb+pymysql://").get_dialect()()
 _QUOTE = _DIALECT.identifier_preparer.quote
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One DDL statement, and what it does in words."""
-
-    sql: str
-    does: str
-
-    @property
-    def alters(self) -> bool:
-        return self.sql.startswith("ALTER TABLE")
 
 
 def statements(allowed: Iterable[Difference], declared: MetaData) -> list[Statement]:

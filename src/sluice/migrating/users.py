@@ -4,7 +4,7 @@ A password goes to the server as its hash only: no statement, log or error messa
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pymysql
 from pymysql.constants import ER
@@ -23,7 +23,7 @@ class User:
     """A user to be: `privileges` hold on the one schema."""
 
     role: str
-    credentials: Credentials
+    credentials: Credentials = field(repr=False)
     privileges: str
 
 

@@ -1,0 +1,68 @@
+"""Resources made for a test, and what the database says of itself."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from pymysql.connections import Connection
+
+from local.database import Pair
+from sluice.migrating.migration import Migration, Outcome, Plan
+from sluice.migrating.users import User
+from sluice.resource import Item, Resource, describe
+
+TIME = 60.0
+
+
+def notes(*, collection: str = "notes", key: str | None = None, private: bool = True, **fields: Any) -> Resource:
+    """A resource with these fields: name=type, or name=(type, default)."""
+    listed = [(name, *(field if isinstance(field, tuple) else (field,))) for name, field in fields.items()]
+    model: Any = msgspec.defstruct("Note", listed, bases=(Item,), kw_only=True)
+    return describe(model, collection, key=key, private=private)
+
+
+def migration(connection: "Connection[Any]", schema: str, *resources: Resource) -> Migration:
+    return Migration(connection, schema, resources, time.monotonic() + TIME)
+
+
+class Migrated:
+    """A schema, the admin's connection to it, and short ways to migrate and to look."""
+
+    def __init__(self, pair: Pair, schema: str, connect: Callable[..., "Connection[Any]"]) -> None:
+        self.pair = pair
+        self.schema = schema
+        self.connect = connect
+        self.admin = connect(autocommit=True)
+
+    def run(self, *resources: Resource, users: tuple[User, ...] = (), deployment: str | None = None) -> Outcome:
+        return migration(self.connect(autocommit=True, database=None), self.schema, *resources).run(users, deployment)
+
+    def plan(self, *resources: Resource) -> Plan:
+        return migration(self.connect(autocommit=True, database=None), self.schema, *resources).plan()
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self.admin.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
+
+    def written(self) -> tuple[Any, ...]:
+        """Where the binary log stands: any change of anything moves it."""
+        return self.sql("SHOW MASTER STATUS")[0]
+
+    def columns(self, table: str) -> dict[str, tuple[str, str | None, str, str]]:
+        """Type, collation, NULL allowed and comment of each column."""
+        rows = self.sql(
+            "SELECT column_name, column_type, collation_name, is_nullable, column_comment FROM "
+            "information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+            self.schema,
+            table,
+        )
+        return {row[0]: row[1:] for row in rows}
+
+    def tables(self) -> dict[str, str]:
+        """The comment of each table."""
+        rows = self.sql(
+            "SELECT table_name, table_comment FROM information_schema.tables WHERE table_schema = %s", self.schema
+        )
+        return dict(rows)
