@@ -22,6 +22,8 @@ PATCHES = (
     "gateway_answers",
     "gateway_authorizer",
     "secure_transport",
+    "custom_resources",
+    "cloudformation_types",
 )
 
 

@@ -1,0 +1,98 @@
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.emulator.harness import Emulator, StackFailedError, deploy, function
+
+RESPONDER = """
+    import json, urllib.request
+
+    def handle(event, context):
+        properties = event["ResourceProperties"]
+        if properties.get("Crash"):
+            raise RuntimeError("cannot even answer")
+        failed = properties.get("Fail")
+        answer = {
+            "Status": "FAILED" if failed else "SUCCESS", "Reason": failed or "", "PhysicalResourceId": "tables",
+            "StackId": event["StackId"], "RequestId": event["RequestId"],
+            "LogicalResourceId": event["LogicalResourceId"],
+            "Data": {"Seen": event["RequestType"] + " " + properties["Revision"]},
+        }
+        request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
+        urllib.request.urlopen(request).close()
+"""
+
+
+def _migration(**properties: Any) -> dict[str, Any]:
+    token = {"Fn::GetAtt": ["Responder", "Arn"]}
+    return {
+        "Resources": {
+            "Responder": function(RESPONDER),
+            "Migration": {"Type": "Custom::Migration", "Properties": {"ServiceToken": token, **properties}},
+        },
+        "Outputs": {"Seen": {"Value": {"Fn::GetAtt": ["Migration", "Seen"]}}},
+    }
+
+
+def test_a_custom_resource_is_updated_when_a_property_changes(emulator: Emulator) -> None:
+    assert deploy(emulator, "migrating", _migration(Revision="1"))["Seen"] == "Create 1"
+    assert deploy(emulator, "migrating", _migration(Revision="2"))["Seen"] == "Update 2"
+
+
+def test_a_custom_resources_reason_is_in_the_stacks_events(emulator: Emulator) -> None:
+    with pytest.raises(StackFailedError, match=r"field 'length' would lose data"):
+        deploy(emulator, "refused", _migration(Revision="1", Fail="field 'length' would lose data"))
+
+
+def test_a_custom_resource_that_crashes_fails_at_once(emulator: Emulator) -> None:
+    started = time.monotonic()
+    with pytest.raises(StackFailedError, match="RuntimeError: cannot even answer"):
+        deploy(emulator, "crashed", _migration(Revision="1", Crash="true"))
+    assert time.monotonic() - started < 20
+
+
+def test_rules_and_associations_apart_from_their_group_and_acl(emulator: Emulator) -> None:
+    group = {"Fn::GetAtt": ["Group", "GroupId"]}
+    rule = {"GroupId": group, "IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306}
+    resources = {
+        "Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": {"GroupDescription": "database"}},
+        "In": {
+            "Type": "AWS::EC2::SecurityGroupIngress",
+            "Properties": {**rule, "SourceSecurityGroupId": group},
+        },
+        "Out": {"Type": "AWS::EC2::SecurityGroupEgress", "Properties": {**rule, "CidrIp": "10.0.0.0/8"}},
+        "Acl": {
+            "Type": "AWS::WAFv2::WebACL",
+            "Properties": {
+                "Scope": "REGIONAL",
+                "DefaultAction": {"Allow": {}},
+                "VisibilityConfig": {
+                    "CloudWatchMetricsEnabled": False,
+                    "MetricName": "acl",
+                    "SampledRequestsEnabled": False,
+                },
+            },
+        },
+        "Association": {
+            "Type": "AWS::WAFv2::WebACLAssociation",
+            "Properties": {
+                "ResourceArn": "arn:aws:apigateway:us-east-1::/restapis/abc/stages/live",
+                "WebACLArn": {"Fn::GetAtt": ["Acl", "Arn"]},
+            },
+        },
+    }
+    group_id = deploy(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})["Group"]
+    ec2 = emulator.client("ec2")
+    found = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    assert [rule["FromPort"] for rule in found["IpPermissions"]] == [3306]
+    assert any(rule.get("FromPort") == 3306 for rule in found["IpPermissionsEgress"])
+    acl = emulator.client("wafv2").get_web_acl_for_resource(
+        ResourceArn="arn:aws:apigateway:us-east-1::/restapis/abc/stages/live"
+    )
+    assert acl["WebACL"]["Name"]
+    del resources["In"]
+    deploy(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})
+    found = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    assert json.dumps(found["IpPermissions"]) == "[]"
