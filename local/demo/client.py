@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urljoin
 
 import urllib3
 
@@ -62,9 +61,10 @@ class Client:
             after = page["next"]
 
     def _request(self, method: str, path: str, expected: int, body: Any = None) -> Any:
-        url = urljoin(self._api_url, self._api_url + path)
         headers = {**self._pool.headers, "Content-Type": "application/json"}
-        answer = self._pool.request(method, url, body=None if body is None else json.dumps(body), headers=headers)
+        answer = self._pool.request(
+            method, self._api_url + path, body=None if body is None else json.dumps(body), headers=headers
+        )
         if answer.status != expected:
             raise LocalError(f"{method} {path} answered {answer.status}: {answer.data.decode()[:500]}")
         return answer.json()

@@ -1,4 +1,4 @@
-"""What the database itself says of the demo: transactions on the primary, batches in the ledger, versions in a table."""
+"""What the database says of the demo: transactions on the primary, batches in the ledger, versions in a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ class Observer:
 
     def missing(self, collection: str, versions: Mapping[str, str]) -> int:
         """How many items the replica does not have in these versions or later ones."""
-        with self._pair.replica.connect(*self._pair.admin, database=self._schema) as connection:
-            with connection.cursor() as cursor:
-                cursor.execute(f"SELECT id, version FROM `{collection}` WHERE owner = ''")  # noqa: S608  demo's own name
-                found: dict[str, str] = dict(cursor.fetchall())
+        connection = self._pair.replica.connect(*self._pair.admin, database=self._schema)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT id, version FROM `{collection}` WHERE owner = ''")  # noqa: S608  demo's own name
+            found: dict[str, str] = dict(cursor.fetchall())
         return sum(found.get(item, "") < version for item, version in versions.items())
 
     def _one(self, server: Server, statement: str) -> object:
