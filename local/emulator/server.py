@@ -21,6 +21,7 @@ PATCHES = (
     "gateway_requests",
     "gateway_answers",
     "gateway_authorizer",
+    "gateway_compression",
     "secure_transport",
     "custom_resources",
     "cloudformation_types",

@@ -4,7 +4,6 @@ in an execution that had been stopped or whose history was full.
 """
 
 import json
-import random
 import threading
 import time
 from types import SimpleNamespace
@@ -13,6 +12,7 @@ from typing import Any
 from ministack.services import stepfunctions
 
 from local.emulator.expectation import replace
+from local.emulator.retrying import delay
 
 _before = SimpleNamespace()
 _at_work = threading.local()
@@ -29,21 +29,6 @@ def _matches(error_equals: list[str], error: str) -> bool:
     if error in BEYOND_HANDLING:
         return False
     return "States.ALL" in error_equals or ("States.TaskFailed" in error_equals and error != "States.Timeout")
-
-
-def delay(retrier: dict[str, Any], count: int) -> float:
-    """Seconds before retry number `count` (from 0), as the retrier's fields say."""
-    first, rate = float(retrier.get("IntervalSeconds", 1)), float(retrier.get("BackoffRate", 2.0))
-    longest = retrier.get("MaxDelaySeconds")
-    try:
-        seconds = first * rate**count
-    except OverflowError:
-        seconds = float("inf")
-    if longest is not None:
-        seconds = min(seconds, float(longest))
-    if retrier.get("JitterStrategy") == "FULL":
-        seconds = random.uniform(0, seconds)  # noqa: S311 - spreads load, guards nothing
-    return seconds
 
 
 def _find_retrier(retriers: list[dict[str, Any]], error: str, counts: dict[int, int]) -> tuple[Any, int]:
@@ -65,7 +50,7 @@ def _wait(seconds: float) -> None:
         rest = deadline - time.monotonic()
         if rest <= 0:
             return
-        time.sleep(min(rest, 0.2))
+        time.sleep(min(rest, 1.0))
     raise stepfunctions._ExecutionError("States.Runtime", "The execution was stopped.")
 
 

@@ -1,4 +1,5 @@
 import base64
+import gzip
 import json
 import time
 from typing import Any
@@ -51,6 +52,7 @@ def _template(**responses: Any) -> dict[str, Any]:
                 "Properties": {
                     "StageName": "live",
                     "OpenApiVersion": "3.0.1",
+                    "MinimumCompressionSize": 1024,
                     "Auth": {
                         "DefaultAuthorizer": "Callers",
                         "Authorizers": {"Callers": {"UserPoolArn": {"Fn::GetAtt": ["Pool", "Arn"]}}},
@@ -163,6 +165,19 @@ def test_the_request_id_is_the_same_inside_and_outside(api: Api) -> None:
     response = api.get("/v1/airports/EDDF")
     assert response.headers["x-amzn-requestid"] == response.json()["requestContext"]["requestId"]
     assert response.json()["requestContext"]["domainName"] == "127.0.0.1"
+
+
+def test_requests_are_unpacked_and_large_answers_packed(api: Api) -> None:
+    packed = gzip.compress(b'{"name": "Frankfurt"}')
+    response = api.http.post(api.url + "/v1/a/b", content=packed, headers={"Content-Encoding": "gzip"})
+    assert response.json()["body"] == '{"name": "Frankfurt"}'
+    assert response.headers["content-encoding"] == "gzip"
+    plain = api.http.post(api.url + "/v1/a/b", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    huge = gzip.compress(b"x" * (11 * 1024 * 1024))
+    assert api.http.post(api.url + "/v1/a/b", content=huge, headers={"Content-Encoding": "gzip"}).status_code == 413
+    broken = api.http.post(api.url + "/v1/a/b", content=b"not gzip", headers={"Content-Encoding": "gzip"})
+    assert broken.status_code == 400
 
 
 @pytest.mark.parametrize(

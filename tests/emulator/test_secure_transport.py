@@ -16,7 +16,9 @@ def test_a_bucket_that_demands_tls_can_be_used(emulator: Emulator) -> None:
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    emulator.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    emulator.client("s3").put_bucket_policy(
+        Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
     s3.put_object(Bucket=bucket, Key="a", Body=b"x")
     assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator import stepfunctions_errors
+from local.emulator.retrying import delay
 from tests.emulator.harness import Emulator, deploy, function, start_emulator, wait_until
 
 CODE = """
@@ -101,9 +101,9 @@ def test_the_longest_delay_bounds_the_backoff(emulator: Emulator, arns: dict[str
 
 def test_delays_grow_without_bound_and_jitter_spreads_them() -> None:
     retrier = {"IntervalSeconds": 3, "BackoffRate": 2}
-    assert [stepfunctions_errors.delay(retrier, count) for count in (0, 1, 6)] == [3, 6, 192]
-    assert stepfunctions_errors.delay({**retrier, "MaxDelaySeconds": 30}, 9_999) == 30
-    spread = [stepfunctions_errors.delay({**retrier, "JitterStrategy": "FULL"}, 2) for _ in range(200)]
+    assert [delay(retrier, count) for count in (0, 1, 6)] == [3, 6, 192]
+    assert delay({**retrier, "MaxDelaySeconds": 30}, 9_999) == 30
+    spread = [delay({**retrier, "JitterStrategy": "FULL"}, 2) for _ in range(200)]
     assert 0 <= min(spread) < 3
     assert 9 < max(spread) <= 12
 
