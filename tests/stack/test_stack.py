@@ -1,0 +1,147 @@
+"""The local stack comes up, says where everything is, and keeps its data."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.process import LocalError
+from local.stack import Stack, up
+from local.stack.building import TEMPLATE
+from local.stack.folder import REPOSITORY, Folder
+from local.stack.invoking import invoke, names
+from tests.stack.conftest import Person
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`python -m local.stack` as a shell would run it."""
+    return subprocess.run(
+        [sys.executable, "-m", "local.stack", *words],
+        cwd=REPOSITORY,
+        env={**os.environ, "SLUICE_LOCAL": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def tables(connection: Any) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW TABLES")
+        return {row[0] for row in cursor.fetchall()}
+
+
+def test_every_output_of_the_template_is_there(stack: Stack) -> None:
+    declared = re.findall(r"(?m)^  (\w+):$", TEMPLATE.read_text().partition("\nOutputs:\n")[2])
+    assert declared
+    assert set(declared) <= set(stack.outputs)
+    assert all(stack.outputs[name] for name in declared)
+
+
+def test_the_deploy_has_made_the_tables_on_both_servers(stack: Stack, primary: Any, replica: Any) -> None:
+    stack.pair.wait_for_replica()
+    assert {"loaded_batches", "rejected_writes"} < tables(primary)
+    assert tables(primary) == tables(replica)
+
+
+def test_the_trust_layer_carries_this_stacks_own_authority(stack: Stack) -> None:
+    bundles = list(stack.folder.build.glob("*/python/database_trust/ca.pem"))
+    assert [bundle.read_bytes() for bundle in bundles] == [stack.pair.ca.read_bytes()]
+
+
+def test_bytecode_is_shipped_and_stands_without_its_sources_date(stack: Stack) -> None:
+    compiled = list(stack.folder.build.glob("*/sluice/handlers/__pycache__/*.pyc"))
+    assert compiled
+    # The second word of a .pyc is 1 when its source is named by a hash that is not checked.
+    assert {path.read_bytes()[4:8] for path in compiled} == {b"\x01\0\0\0"}
+
+
+def test_functions_share_one_code_folder(stack: Stack) -> None:
+    assert len(list(stack.folder.build.glob("*/sluice"))) == 1
+
+
+def test_tokens_let_a_machine_and_a_person_in_and_nobody_else(
+    machine: httpx.Client, person: Person, client: Any
+) -> None:
+    path = "/v1/no-such-collection"
+    assert client().get(path).status_code == 401
+    assert client("not.a.token").get(path).status_code == 401
+    assert machine.get(path).status_code == 404
+    assert person("ada").get(path).status_code == 404
+
+
+def test_a_persons_token_names_the_groups(stack: Stack) -> None:
+    token = stack.person_token("grace", ("editors",))
+    me = stack.boto("cognito-idp").admin_list_groups_for_user(UserPoolId=stack.outputs["UserPoolId"], Username="grace")
+    assert [group["GroupName"] for group in me["Groups"]] == ["editors"]
+    assert token.count(".") == 2
+
+
+def test_a_function_can_be_invoked_by_its_short_name(stack: Stack, tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"records": []}))
+    result = invoke(stack, "Transform", event)
+    assert result.succeeded
+    assert result.answer == {"records": []}
+    assert "LoadBatch" in names(stack)
+    with pytest.raises(LocalError, match="there are: "):
+        invoke(stack, "Nothing", event)
+
+
+def test_the_command_line_shows_what_runs(stack: Stack) -> None:
+    shown = command(stack.folder.root, "status")
+    assert shown.returncode == 0
+    assert stack.api_url in shown.stdout
+    assert command(stack.folder.root, "token").stdout.count(".") == 2
+    assert command(stack.folder.root, "logs", "Nothing").returncode == 1
+
+
+def test_commands_on_a_stack_that_is_not_up_say_so_in_a_sentence(tmp_path: Path) -> None:
+    refused = command(tmp_path, "token")
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == "sluice: The local stack is not up; run `make up`."
+
+
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
+    before = Folder(stack.folder.root).read()
+    said: list[str] = []
+    again = up(stack.folder.root, say=said.append)
+    assert not [line for line in said if "sam" in line]
+    assert Folder(stack.folder.root).read() == before
+    assert again.outputs == stack.outputs
+
+
+def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> None:
+    with primary.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO loaded_batches (object_key, etag, applied, stale, rejected, duration_ms, loaded_at)"
+            " VALUES ('kept', 'kept', 1, 0, 0, 1, NOW(6))"
+        )
+    stack.boto("s3").put_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object", Body=b"kept")
+    token = stack.machine_token()
+
+    assert command(stack.folder.root, "down").returncode == 0
+    assert stack.emulator.pid is stack.pair.primary.pid is stack.pair.replica.pid is None
+    assert command(stack.folder.root, "status").returncode == 1
+    started = command(stack.folder.root, "up")
+    assert started.returncode == 0
+    assert "sam" not in started.stderr
+    assert stack.api_url in started.stdout
+
+    again = Stack.load(stack.folder.root)
+    assert again.outputs == stack.outputs
+    stored = again.boto("s3").get_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object")
+    assert stored["Body"].read() == b"kept"
+    again.pair.wait_for_replica()
+    with again.pair.replica.connect(*again.pair.admin, database="sluice") as connection, connection.cursor() as cursor:
+        assert cursor.execute("SELECT 1 FROM loaded_batches WHERE object_key = 'kept'") == 1
+    answer = httpx.get(
+        f"{again.api_url}/v1/no-such-collection", headers={"Authorization": f"Bearer {token}"}, trust_env=False
+    )
+    assert answer.status_code == 404
