@@ -44,8 +44,8 @@ class Rig:
     resources: Mapping[str, Resource]
     objects: Objects
 
-    def loader(self) -> Loader:
-        return Loader(self.database, self.resources, self.objects.open)
+    def loader(self, database: Database | None = None) -> Loader:
+        return Loader(database or self.database, self.resources, self.objects.open)
 
     def load(self, *writes: Write | bytes, key: str = "") -> Outcome:
         key = key or f"batches/{random.getrandbits(64):x}"

@@ -1,0 +1,57 @@
+"""A primary whose connections come to grief where a test says."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from sluice.database import Connection, Database
+from sluice.settings import DatabaseSettings
+
+Mishap = Literal["none", "slow", "killed_in_load", "killed_before_commit", "dies_before_commit", "dies_after_commit"]
+
+SLOW = 0.01  # seconds between the last statement and the commit
+
+
+class Died(Exception):  # noqa: N818
+    """The loader's process ended here; the server sees no more than a broken connection."""
+
+
+class ShakyDatabase(Database):
+    """As `Database`. `mishap` befalls the next transaction that gets as far as the place where it lies in wait."""
+
+    def __init__(self, settings: DatabaseSettings, kill: Callable[[int], None]) -> None:
+        super().__init__(settings, statement_seconds=30, loading=True)
+        self._kill = kill
+        self.mishap: Mishap = "none"
+        self.befell = 0
+
+    def _connected(self) -> Connection:
+        connection = super()._connected()
+        wire: Any = connection
+        commit, write_packet = wire.commit, wire.write_packet
+
+        def shaky_commit() -> None:
+            if self._strikes("dies_before_commit"):
+                raise Died
+            if self._strikes("killed_before_commit"):
+                self._kill(wire.thread_id())
+            if self._strikes("slow"):
+                time.sleep(SLOW)
+            commit()
+            if self._strikes("dies_after_commit"):
+                raise Died
+
+        def shaky_write_packet(payload: bytes) -> None:
+            if self._strikes("killed_in_load"):
+                self._kill(wire.thread_id())
+            write_packet(payload)
+
+        wire.commit, wire.write_packet = shaky_commit, shaky_write_packet
+        return connection
+
+    def _strikes(self, mishap: Mishap) -> bool:
+        if self.mishap != mishap:
+            return False
+        self.mishap = "none"
+        self.befell += 1
+        return True

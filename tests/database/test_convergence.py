@@ -1,0 +1,90 @@
+"""Any order, duplication, split, redelivery, interleaving and mishap of the same writes gives the same rows."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import get_args
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import FlakyFailure
+
+from local.database import Pair
+from sluice.faults import DatabaseAway
+from tests.database import broken
+from tests.database.plans import Plan, plans
+from tests.database.rig import Rig
+from tests.database.shaky import Died, Mishap
+from tests.database.things import put
+from tests.database.trial import Trial
+
+# The same plans at each run, unless a number of others is asked for.
+EXAMPLES = int(os.environ.get("SLUICE_EXAMPLES") or 0)
+EXAMPLES_TO_FIND_A_BREAK = 400
+
+
+@pytest.fixture
+def trial(rig: Rig, pair: Pair) -> Iterator[Trial]:
+    trial = Trial(rig, pair)
+    yield trial
+    for database in trial.databases:
+        database.drop()
+
+
+def search(trial: Trial, examples: int) -> None:
+    """Look for a plan that does not converge. Raises its AssertionError."""
+
+    @settings(
+        max_examples=examples,
+        phases=(Phase.generate, Phase.shrink) if EXAMPLES else (Phase.generate,),
+        derandomize=not EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(plans())
+    def look(plan: Plan) -> None:
+        trial.converges(plan)
+
+    look()
+
+
+@pytest.mark.timeout(3600)
+def test_every_plan_converges(trial: Trial) -> None:
+    search(trial, EXAMPLES or 150)
+
+
+@pytest.mark.timeout(3600)
+def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.loading.latest.PART_BYTES", 1)
+    monkeypatch.setattr("sluice.archive.BLOCK", 1000)
+    trial.in_parts = True
+    search(trial, EXAMPLES or 50)
+
+
+@pytest.mark.parametrize("break_it", broken.WAYS, ids=lambda way: way.__name__)
+def test_the_search_finds_what_is_broken(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    break_it(monkeypatch)
+    # What needs the two loaders to meet does not fail again in the same plan: Hypothesis calls that flaky.
+    with pytest.raises((AssertionError, FlakyFailure)):
+        search(trial, EXAMPLES_TO_FIND_A_BREAK)
+
+
+@pytest.mark.parametrize("mishap", [one for one in get_args(Mishap) if one != "none"])
+def test_a_mishap_happens(trial: Trial, mishap: Mishap) -> None:
+    """Or the search would prove nothing about it."""
+    database = trial.databases[0]
+    loader = trial.rig.loader(database)
+    key = trial.rig.objects.put("batches/a", [put({"label": "x"})])
+    database.mishap = mishap
+    if mishap == "slow":
+        assert loader.load("bucket", key).status == "loaded"
+    else:
+        with pytest.raises(Died if mishap.startswith("dies") else DatabaseAway):
+            loader.load("bucket", key)
+        committed = mishap == "dies_after_commit"
+        assert len(trial.rig.rows("SELECT 1 FROM things")) == committed
+        assert loader.load("bucket", key).status == ("already_loaded" if committed else "loaded")
+    assert database.befell == 1

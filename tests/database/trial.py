@@ -1,0 +1,108 @@
+"""The property of convergence: two shaky loaders, a plan, and what must hold afterwards."""
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from local.database import Pair
+from sluice.faults import DatabaseAway
+from sluice.records import to_line
+from tests.database import model
+from tests.database.plans import Delivery, Plan
+from tests.database.rig import Rig
+from tests.database.shaky import Died, ShakyDatabase
+
+
+class Trial:
+    """Two loaders, each with a connection of its own that can be made to fail.
+
+    `in_parts` says that batches are not read whole, so that it is open which lines meet in one part.
+    """
+
+    def __init__(self, rig: Rig, pair: Pair) -> None:
+        self.rig = rig
+        self.in_parts = False
+        self._pair = pair
+        self.databases = [ShakyDatabase(rig.database._settings, self._kill) for _ in range(2)]
+
+    def _kill(self, connection_id: int) -> None:
+        with self._pair.primary.connect_as_root() as root, root.cursor() as cursor:
+            cursor.execute("KILL %s", (connection_id,))
+
+    def converges(self, plan: Plan) -> None:
+        """Load a plan into empty tables. Raises AssertionError unless they come to what the plan means."""
+        self._clear()
+        answers = self._deliver(plan)
+        for collection in ("things", "codes"):
+            assert self._rows(collection) == sorted(model.rows(plan, collection), key=_key)
+        self._check_rejects(plan)
+        self._check_ledger(plan, answers)
+
+    def _clear(self) -> None:
+        self.rig.objects.content.clear()
+        with self.rig.connection.cursor() as cursor:
+            for table in ("things", "codes", "loaded_batches", "rejected_writes"):
+                cursor.execute(f"DELETE FROM {table}")
+        self.rig.connection.commit()
+
+    def _deliver(self, plan: Plan) -> list[tuple[int, str]]:
+        """Give each loader its deliveries, both at the same time. Returns the answers: batch and status."""
+        for batch, lines in plan.batches.items():
+            self.rig.objects.put(f"batches/{batch}", [plan.writes[line].write for line in lines])
+        with ThreadPoolExecutor(2) as pool:
+            at_work = [
+                pool.submit(self._load, database, [one for one in plan.deliveries if one.loader == number])
+                for number, database in enumerate(self.databases)
+            ]
+            return [answer for one in at_work for answer in one.result()]
+
+    def _load(self, database: ShakyDatabase, deliveries: Sequence[Delivery]) -> list[tuple[int, str]]:
+        loader = self.rig.loader(database)
+        answers = []
+        for delivery in deliveries:
+            database.mishap, status = delivery.mishap, ""
+            while not status:
+                try:
+                    status = loader.load("bucket", f"batches/{delivery.batch}").status
+                except DatabaseAway:
+                    continue
+                except Died:
+                    if delivery.mishap == "dies_after_commit":
+                        answers.append((delivery.batch, "loaded"))
+            answers.append((delivery.batch, status))
+            database.mishap = "none"
+        return answers
+
+    def _rows(self, collection: str) -> list[model.Row]:
+        found = self.rig.rows(f"SELECT * FROM {collection}")
+        for row in found:
+            row.update({name: msgspec.json.decode(row[name]) for name in model.JSON_COLUMNS & row.keys() if row[name]})
+        return sorted(found, key=_key)
+
+    def _check_rejects(self, plan: Plan) -> None:
+        found = self.rig.rows("SELECT * FROM rejected_writes")
+        rejected = {(row["version"], row["collection"], row["owner"], row["id"]) for row in found}
+        assert model.rejects(plan) <= rejected <= (model.flawed(plan) if self.in_parts else model.rejects(plan))
+        for row in found:
+            line = plan.batches[_batch(row)][row["line"] - 1]
+            assert row["write"].encode() + b"\n" == to_line(plan.writes[line].write)
+            assert row["reason"]
+
+    def _check_ledger(self, plan: Plan, answers: list[tuple[int, str]]) -> None:
+        found = self.rig.rows("SELECT * FROM loaded_batches")
+        counted = {_batch(row): row["applied"] + row["stale"] + row["rejected"] for row in found}
+        assert counted == {batch: len(lines) for batch, lines in plan.batches.items()}
+        # What the ledger calls applied changed the rows: it is of the load that did it, not of one that came after.
+        assert sum(row["applied"] for row in found) >= len(self._rows("things")) + len(self._rows("codes"))
+        assert Counter(batch for batch, status in answers if status == "loaded") == Counter(plan.batches.keys())
+        assert {status for _, status in answers} <= {"loaded", "already_loaded"}
+
+
+def _batch(row: model.Row) -> int:
+    return int(row["object_key"].removeprefix("batches/"))
+
+
+def _key(row: model.Row) -> tuple[str, str]:
+    return row["owner"], row["id"]
