@@ -95,7 +95,7 @@ REFUSED = {
     "private to shared": (
         notes(private=False, **OLD),
         (
-            "notes changes from private to shared, and everyone could read what each owner wrote for herself: keep it "
+            "notes changes from private to shared, and everyone could read what only its owner may: keep it "
             "private, or declare a new collection under another name."
         ),
     ),

@@ -62,7 +62,7 @@ def changed_presence(name: str, before: str | None, after: str | None) -> str:
 
 def changed_scope(table: str, before: str | None, after: str | None) -> str:
     if before == "private":
-        broken = "everyone could read what each owner wrote for herself"
+        broken = "everyone could read what only its owner may"
     elif before == "shared":
         broken = "no owner could reach the items that are there, because they belong to nobody"
     else:
