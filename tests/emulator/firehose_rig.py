@@ -24,7 +24,7 @@ TRUST = json.dumps(
 )
 # What a record asks for stands before its colon.
 TRANSFORM = """
-import base64, json, os, tempfile
+import base64, json, os, tempfile, time
 RESULTS = {"drop": "Dropped", "fail": "ProcessingFailed", "unknown": "Perhaps"}
 
 def handle(event, context):
@@ -32,7 +32,7 @@ def handle(event, context):
     with open(os.path.join(tempfile.gettempdir(), event["invocationId"]), "a+") as file:
         file.write("x")
         tries = file.tell()
-    answers, size = [], str(len(json.dumps(event)))
+    answers = []
     for record in event["records"]:
         text = base64.b64decode(record["data"]).decode()
         kind = text.split(":")[0]
@@ -43,10 +43,12 @@ def handle(event, context):
         made = text.upper() + "\\n"
         if kind == "event":
             made = json.dumps({**event, "records": [record], "count": len(event["records"])}) + "\\n"
+        if kind == "slow":
+            time.sleep(0.3)
+        if kind == "large":
+            made = "x" * 5_000_000
         if kind == "count":
             made = str(len(event["records"])) + " "
-        if kind == "size":
-            made = size + " "
         data = base64.b64encode(made.encode()).decode()
         answers.append({"recordId": record["recordId"], "result": RESULTS.get(kind, "Ok"), "data": data})
     return {"records": answers}

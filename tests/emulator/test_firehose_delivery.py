@@ -54,9 +54,9 @@ def test_the_size_does_not_wait_for_the_interval(emulator: Emulator) -> None:
 
 def test_an_interval_of_zero_delivers_at_once(emulator: Emulator) -> None:
     stream = rig(emulator, "at-once", seconds=0)
-    stream.put(b"x")
+    stream.put(b"x", b"y")
     key, body = stream.one(seconds=2)
-    assert body == b"x"
+    assert body == b"xy"
     assert re.fullmatch(rf"\d{{4}}/\d\d/\d\d/\d\d/{stream.name}-1-\d{{4}}(-\d\d){{5}}-{UUID}", key)
 
 
@@ -138,8 +138,8 @@ def test_a_stream_of_another_region_delivers_there(emulator: Emulator) -> None:
     s3, firehose = (away.client(name, endpoint_url=emulator.url) for name in ("s3", "firehose"))
     s3.create_bucket(Bucket="away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     firehose.create_delivery_stream(DeliveryStreamName="away", ExtendedS3DestinationConfiguration=place("away", 0))
-    firehose.put_record(DeliveryStreamName="away", Record={"Data": b"x"})
-    assert wait_until(lambda: s3.list_objects_v2(Bucket="away").get("KeyCount"))
+    firehose.put_record_batch(DeliveryStreamName="away", Records=[{"Data": b"x"}, {"Data": b"y"}])
+    assert [entry["Size"] for entry in wait_until(lambda: s3.list_objects_v2(Bucket="away").get("Contents"))] == [2]
 
 
 def test_cloudformation_makes_such_streams_also_with_numbers_as_text(emulator: Emulator) -> None:

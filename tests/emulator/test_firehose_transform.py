@@ -1,7 +1,13 @@
 import base64
 import json
 import time
+from pathlib import Path
 
+import pytest
+
+from local.emulator.firehose import host
+from local.emulator.firehose import transform as transform_call
+from local.emulator.firehose.spool import DELIVERY, Spool
 from tests.emulator.firehose_rig import transform, transformed
 from tests.emulator.harness import Emulator, wait_until
 
@@ -76,13 +82,28 @@ def test_a_throttled_function_and_a_missing_one_fail_the_call(emulator: Emulator
     assert [line["errorCode"] for line in nobody.errors()] == ["Lambda.ResourceNotFound"]
 
 
-def test_a_payload_stays_below_six_megabytes(emulator: Emulator) -> None:
-    stream = transformed(emulator, "payload", call_seconds=1, call_megabytes=3, seconds=3, megabytes=5)
-    for _ in range(50):
-        stream.put(*[b"size:"] * 500)
-    stream.put(*[b"size:" + b"x" * 990_000] * 2)
-    delivered = wait_until(lambda: stream.objects("data/"), 20)
-    sizes = [int(size) for body in delivered.values() for size in body.split()]
-    assert len(sizes) == 25_002
+@pytest.mark.parametrize("payloads", [[b"x"] * 60_000, [bytes(1_024_000)] * 6, [bytes(1_024_000)], [b""]])
+def test_a_payload_stays_within_six_megabytes(tmp_path: Path, payloads: list[bytes]) -> None:
+    records = Spool(tmp_path).append(payloads, (DELIVERY,))
+    calls = transform_call.calls(records)
+    scope = host.Scope("000000000000", "us-east-1", "s" * 64)
+    sizes = [len(json.dumps(transform_call.event(scope, "i" * 36, call))) for call in calls]
+    assert [record for call in calls for record in call] == records
     assert max(sizes) <= 6 * 1024 * 1024
-    assert len(set(sizes)) > 1
+    assert all(calls)
+    assert len(calls) <= sum(sizes) // (4 * 1024 * 1024) + 1, "calls are not smaller than they need be"
+
+
+def test_an_answer_above_six_megabytes_fails_the_call(emulator: Emulator) -> None:
+    stream = transformed(emulator, "large")
+    stream.put(b"large:x")
+    assert [line["errorCode"] for line in stream.errors()] == ["Lambda.FunctionError"]
+
+
+def test_a_backlog_does_not_throttle_the_function(emulator: Emulator) -> None:
+    narrow = transform(emulator.port, "narrow")
+    emulator.client("lambda").put_function_concurrency(FunctionName="narrow", ReservedConcurrentExecutions=2)
+    stream = transformed(emulator, "backlog", function=narrow, seconds=1, call_seconds=900, call_megabytes=0.2)
+    stream.put(*[b"slow:" + b"x" * 210_000] * 12)
+    wait_until(lambda: b"".join(stream.objects("data/").values()).count(b"\n") == 12)
+    assert stream.objects("errors/") == {}

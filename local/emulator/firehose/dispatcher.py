@@ -1,9 +1,9 @@
 """The clock of all streams: what is due is done, each job on a thread of its own, failed ones again later."""
 
-import functools
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -30,7 +30,7 @@ class Dispatcher:
         self._configuration = configuration
         self._lock = threading.RLock()
         self._waiting: list[tuple[float, host.Scope, Job]] = []
-        self._running = 0
+        self._running: Counter[tuple[host.Scope, type[Job]]] = Counter()
         self._everything = False
         self._streams: dict[host.Scope, Stream] = {}
         for spool in sorted(folder.glob("*@*@*")):
@@ -76,7 +76,7 @@ class Dispatcher:
 
     def _is_idle(self, *, failing: bool = False) -> bool:
         with self._lock:
-            if self._running or (self._waiting and not failing):
+            if self._running.total() or (self._waiting and not failing):
                 return False
             return all(stream.is_empty for scope, stream in self._streams.items() if self._configuration(scope))
 
@@ -99,21 +99,26 @@ class Dispatcher:
                 if configured:
                     jobs = stream.due(*configured, everything=self._everything)
                     self._waiting += [(0.0, scope, job) for job in jobs]
-            now = time.monotonic()
-            due = [entry for entry in self._waiting if entry[0] <= now]
-            self._waiting = [entry for entry in self._waiting if entry[0] > now]
-            self._running += len(due)
-        for _, scope, job in due:
-            host.module("core.concurrency").spawn_background(
-                functools.partial(self._do, scope, job), thread_name="firehose-job"
-            )
+            now, waiting, due = time.monotonic(), [], []
+            for entry in self._waiting:
+                lane = entry[1], type(entry[2])
+                if entry[0] <= now and self._running[lane] < entry[2].at_once:
+                    self._running[lane] += 1
+                    due.append(entry[1:])
+                else:
+                    waiting.append(entry)
+            self._waiting = waiting
+        for scope, job in due:
+            threading.Thread(target=self._do, args=(scope, job), daemon=True, name="firehose-job").start()
 
     def _do(self, scope: host.Scope, job: Job) -> None:
         wait: float | None = _RETRY_SECONDS
         try:
             wait = job.run()
-        finally:
-            with self._lock:
-                self._running -= 1
-                if wait is not None and scope in self._streams:
-                    self._waiting.append((time.monotonic() + wait, scope, job))
+        except Exception:
+            # Whatever it was, the records are still to be delivered.
+            _logger.exception("%s: a job stumbled", scope.name)
+        with self._lock:
+            self._running[scope, type(job)] -= 1
+            if wait is not None and scope in self._streams:
+                self._waiting.append((time.monotonic() + wait, scope, job))

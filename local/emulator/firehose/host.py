@@ -19,7 +19,6 @@ _CALLED = {
     "services.firehose._not_found": "name",
     "core.responses.request_scope": "account_id region",
     "core.responses.error_response_json": "code message status extra message_key content_type",
-    "core.concurrency.spawn_background": "fn args thread_name kwargs",
 }
 _PUT_SECONDS = 120
 

@@ -5,7 +5,7 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from local.emulator.firehose import host, transform
 from local.emulator.firehose.settings import Place, Transform
@@ -17,6 +17,9 @@ _LONGEST_WAIT_SECONDS = 15.0
 
 
 class Job(Protocol):
+    at_once: ClassVar[int]
+    """How many of the kind may run at the same time for one stream."""
+
     def run(self) -> float | None:
         """Try once. None when it is done, else the seconds to wait before the next try."""
 
@@ -28,6 +31,9 @@ def _wait(attempts: int) -> float:
 @dataclass
 class Transformation:
     """Calls the transform for `records`, and hands on what came of it: transformed, dropped, error lines."""
+
+    # A backlog must not throttle the function: three throttled tries would send its records to the error prefix.
+    at_once: ClassVar[int] = 2
 
     scope: host.Scope
     settings: Transform
@@ -56,6 +62,8 @@ class Transformation:
 @dataclass
 class Delivery:
     """Puts `records` as one object, until S3 takes it, and then says so. The key stays the same at every try."""
+
+    at_once: ClassVar[int] = 8
 
     scope: host.Scope
     place: Place

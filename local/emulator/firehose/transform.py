@@ -48,7 +48,12 @@ def calls(records: Sequence[Record]) -> list[list[Record]]:
 
 def call(scope: host.Scope, function: str, invocation: str, records: Sequence[Record]) -> Outcome:
     """Ask the function once. Raises CallFailedError."""
-    event = {
+    return _outcome(records, _answers(host.invoke(scope, function, event(scope, invocation, records))))
+
+
+def event(scope: host.Scope, invocation: str, records: Sequence[Record]) -> dict[str, Any]:
+    """What the function is given."""
+    return {
         "invocationId": invocation,
         "deliveryStreamArn": scope.arn,
         "region": scope.region,
@@ -61,7 +66,6 @@ def call(scope: host.Scope, function: str, invocation: str, records: Sequence[Re
             for record in records
         ],
     }
-    return _outcome(records, _answers(host.invoke(scope, function, event)))
 
 
 def error_line(record: Record, failure: CallFailedError, attempts: int, function: str) -> Record:
@@ -95,7 +99,9 @@ def _answers(result: dict[str, Any] | None) -> list[dict[str, Any]]:
     if result.get("error"):
         if isinstance(body, dict) and body.get("errorType") == "Sandbox.Timedout":
             raise CallFailedError("Lambda.FunctionTimedOut", "The Lambda function invocation timed out.")
-        raise _function_error()
+        raise CallFailedError(
+            "Lambda.FunctionError", "The Lambda function was successfully invoked but it returned an error result."
+        )
     try:
         answer = json.loads(body) if isinstance(body, str | bytes) else body
     except ValueError:
@@ -103,8 +109,6 @@ def _answers(result: dict[str, Any] | None) -> list[dict[str, Any]]:
     answers = answer.get("records") if isinstance(answer, dict) else None
     if not isinstance(answers, list) or not all(isinstance(entry, dict) for entry in answers):
         raise _unreadable()
-    if sum(len(str(entry.get("data") or "")) + _ENTRY_BYTES for entry in answers) > _PAYLOAD_BYTES:
-        raise _function_error()
     return answers
 
 
@@ -134,12 +138,6 @@ def _data(answer: dict[str, Any]) -> bytes:
         return base64.b64decode(answer["data"], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error):
         raise _unreadable() from None
-
-
-def _function_error() -> CallFailedError:
-    return CallFailedError(
-        "Lambda.FunctionError", "The Lambda function was successfully invoked but it returned an error result."
-    )
 
 
 def _unreadable() -> CallFailedError:
