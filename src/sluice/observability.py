@@ -65,7 +65,11 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
 
 
 def described(error: BaseException) -> dict[str, str]:
-    """Name an error by class and place, without its message."""
+    """Name an error by class and place, and an error of AWS by its code, without its message."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
-    return {"error": type(error).__name__, "place": place}
+    found = {"error": type(error).__name__, "place": place}
+    answer = getattr(error, "response", None)
+    if isinstance(answer, dict) and "Error" in answer:
+        found["code"] = str(answer["Error"].get("Code", "Unknown"))
+    return found

@@ -116,7 +116,7 @@ def _decimal_check(type_: ColumnType) -> Check:
         before = max(len(digits) + int(exponent), 0)
         if behind > scale or before > precision - scale:
             raise ValueError(f"Expected at most {precision - scale} digits before and {scale} behind the point")
-        return Decimal(f"{value:f}")  # without an exponent, which a loader would have to undo
+        return Decimal(f"{value:f}")  # one form for one number: 100, not 1E+2
 
     return check
 

@@ -9,7 +9,7 @@ from sluice import stream, versions
 from sluice.api.problems import Problem
 from sluice.api.requests import Caller
 from sluice.api.responses import Response
-from sluice.observability import count, note
+from sluice.observability import count, described, note
 from sluice.records import LARGEST_RECORD, NO_DATA, Write, to_line
 from sluice.registry import resources
 from sluice.resource import Item, Resource
@@ -62,7 +62,7 @@ def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None) 
     try:
         stream.put(settings().stream_name, line)
     except stream.StreamAway as away:
-        note(stream_error=away.code)
+        note(**described(away), stream_error=away.code)
         count("WritesRefused")
         raise Problem(503, "The write was not accepted; try again.", headers={"Retry-After": "1"}) from None
     count("WritesAccepted")
