@@ -1,0 +1,141 @@
+"""The rooms of the code: arrows point one way, and no part knows the resources of an adopting team by name."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from sluice.registry import resources
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / "src"
+
+ROOMS = {"writes", "loading", "reading", "replaying", "migrating", "rebuilding", "recovering"}
+PARTS = {"archive", "database", "stream"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """What a file imports by its full name, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in SRC.rglob("*.py"):
+        name = ".".join(path.relative_to(SRC).with_suffix("").parts)
+        found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+ARROWS = {name: {one for one in imports(path) if one in MODULES and one != name} for name, path in MODULES.items()}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if module.startswith("sluice.") else module.split(".", maxsplit=1)[0]
+
+
+def height(module: str) -> int:
+    """Handlers stand above the rooms, these above the parts that reach out, and these above records and the like."""
+    found = room(module)
+    return 3 if found == "handlers" else 2 if found in ROOMS else 1 if found in PARTS else 0
+
+
+def test_the_code_is_found() -> None:
+    assert len(MODULES) > 40
+    assert {height(name) for name in MODULES} == {0, 1, 2, 3}
+    assert "sluice.stream" in ARROWS["sluice.writes.accept"]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_arrows_point_down(module: str) -> None:
+    within = {one for one in ARROWS[module] if room(one) == room(module)}
+    below = {one for one in ARROWS[module] if height(one) < height(module)}
+    ground = {one for one in ARROWS[module] if height(one) == height(module) == 0}
+    assert ARROWS[module] - within - below - ground == set()
+
+
+def test_handlers_do_not_know_each_other() -> None:
+    handlers = {name: arrows for name, arrows in ARROWS.items() if room(name) == "handlers"}
+    assert {one: other for one, arrows in handlers.items() for other in arrows if room(other) == "handlers"} == {}
+
+
+def test_there_are_no_cycles() -> None:
+    # A package is only in the way of its modules: what counts is which module needs which.
+    graph = {name: {one for one in arrows if one != "sluice"} for name, arrows in ARROWS.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_nothing_deployed_imports_what_is_not(module: str) -> None:
+    tops = {name.split(".")[0] for name in imports(MODULES[module])}
+    assert tops & {"local", "ops", "tests", "bench", "events", "boto3", "ministack", "pytest"} == set()
+
+
+def test_operators_and_the_local_stack_use_only_what_a_deployed_stack_shows() -> None:
+    files = [path for folder in ("local", "ops") for path in (ROOT / folder).rglob("*.py")]
+    assert files
+    knowing = {str(path) for path in files for name in imports(path) if name.split(".")[0] in {"sluice", "resources"}}
+    assert knowing == set()
+
+
+def test_a_resource_needs_only_the_words_for_resources() -> None:
+    known = {one for name, arrows in ARROWS.items() if name.startswith("resources.") for one in arrows}
+    assert known <= {"sluice.resource"}
+
+
+def test_only_the_registry_knows_where_resources_are() -> None:
+    knowing = {name for name, arrows in ARROWS.items() if any(room(one) == "resources" for one in arrows)}
+    assert knowing == {"sluice.registry"}
+
+
+# Ordinary words, that stand elsewhere in another meaning: a thing's name, and Python's and the system's time zones.
+ORDINARY = {"name", "tz"}
+# Where the resources may be named: their own files, samples, proofs, guides and the demonstration.
+AT_HOME = ("src/resources/", "events/", "tests/", "docs/", "local/demo/", "bench/", "README.md")
+
+
+def names_of_resources() -> set[str]:
+    served = resources().values()
+    fields = {column.name for one in served for column in one.columns} | {one.key for one in served if one.key}
+    return {one.collection for one in served} | {one.model.__name__ for one in served} | fields
+
+
+def test_the_names_are_known() -> None:
+    assert {"airports", "Airport", "icao", "elevation", "bookings", "departs_at"} <= names_of_resources()
+    assert names_of_resources() >= ORDINARY
+
+
+def test_no_part_names_a_resource() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    files = [ROOT / name for name in listed if not name.startswith(AT_HOME) and (ROOT / name).is_file()]
+    assert len(files) > 50
+    # An underscore parts words too: a table's name may be within an index's.
+    words = "|".join(sorted(names_of_resources() - ORDINARY))
+    word = re.compile(rf"(?<![A-Za-z0-9])({words})(?![A-Za-z0-9])", re.IGNORECASE)
+    found = {
+        f"{path.relative_to(ROOT)}:{number}: {match[0]}"
+        for path in files
+        for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1)
+        if (match := word.search(line))
+    }
+    assert found == set()

@@ -1,0 +1,121 @@
+"""What is exactly at a limit is accepted; one more is not."""
+
+import base64
+import json
+from typing import Annotated, Any
+
+import pytest
+from msgspec import Meta
+
+from sluice.api.problems import Problem
+from sluice.api.requests import Caller
+from sluice.records import LARGEST_RECORD, from_line
+from sluice.resource import Item, describe
+from sluice.writes.accept import accept
+from sluice.writes.decode import decode_item
+from tests.unit.loopback import Loopback
+from tests.unit.requesting import ALICE, BOOKING, ask, event
+
+CALLER = Caller("owner", frozenset())
+
+
+class Page(Item):
+    text: str
+
+
+PAGES = describe(Page, "pages", private=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("passenger", "ä" * 120),
+        ("passenger", "🛫" * 120),
+        ("notes", "x" * 2000),
+        ("seats", 9),
+        ("price", "12345678.99"),
+        ("price", "-12345678.99"),
+        ("price", "1.990000000000000000000000000000000000000"),
+        ("price", "0E-999999999"),
+        ("price", "0E+999999999"),
+        ("price", 0),
+        ("airports", ["EDDB"] * 8),
+        ("departs_at", "9999-12-31T23:59:59.999999Z"),
+        ("departs_at", "0001-01-01T00:00:00Z"),
+        ("born_on", "0001-01-01"),
+    ],
+)
+def test_a_value_at_its_limit_is_accepted(stream: Loopback, field: str, value: object) -> None:
+    assert ask(event("POST", "bookings", {**BOOKING, field: value})).status == 202
+    assert len(stream.asked) == 1
+    # What the API accepted, the transform must take.
+    assert len(stream.asked[0].records[0]) < 5000
+    from_line(stream.asked[0].records[0])
+
+
+def test_a_body_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
+    body = json.dumps(BOOKING).ljust(LARGEST_RECORD)
+    assert ask(event("POST", "bookings", body)).status == 202
+    assert ask(event("POST", "bookings", base64.b64encode(body.encode()).decode(), base64=True)).status == 202
+    assert len(stream.asked) == 2
+
+
+def test_a_record_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
+    accept(PAGES, "id", CALLER, Page(text=""))
+    # The time of acceptance may lose its trailing zeros: fixed parts only.
+    write = stream.asked[0].records[0]
+    stamp = len(json.loads(write)["accepted_at"]) - len("2026-11-23T10:00:00.123456Z")
+    room = LARGEST_RECORD - (len(write) - stamp)
+    stream.reset()
+    for _ in range(3):  # one in a million has a shorter time
+        accept(PAGES, "id", CALLER, Page(text="x" * room))
+    assert max(len(asked.records[0]) for asked in stream.asked) == LARGEST_RECORD
+
+
+def test_a_record_above_the_limit_is_too_large(stream: Loopback) -> None:
+    with pytest.raises(Problem) as refused:
+        accept(PAGES, "id", CALLER, Page(text="x" * (LARGEST_RECORD - 100)))
+    assert refused.value.status == 413
+    assert stream.asked == []
+
+
+class Tree(Item):
+    tree: dict[str, Any]
+    keys: dict[Annotated[str, Meta(max_length=3)], int] = {}
+
+
+TREES = describe(Tree, "trees", private=True)
+
+
+def nested(levels: int) -> bytes:
+    return b'{"tree": {"a": ' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}}"
+
+
+def test_json_may_nest_31_levels() -> None:
+    item = decode_item(nested(31), TREES)
+    assert accept(TREES, "id", Caller(ALICE["sub"], frozenset()), item).status == 202
+
+
+@pytest.mark.parametrize("levels", [32, 500, 5000])
+def test_json_may_nest_no_deeper(levels: int) -> None:
+    with pytest.raises(Problem, match="31 levels") as refused:
+        decode_item(nested(levels), TREES)
+    assert (refused.value.status, refused.value.faults[0].field) == (422, "tree")
+
+
+def test_a_body_nested_without_end_is_a_bad_request() -> None:
+    with pytest.raises(Problem, match="too deeply") as refused:
+        decode_item(nested(200_000), TREES)
+    assert refused.value.status == 400
+
+
+def test_a_faulty_key_of_an_object_names_the_field() -> None:
+    with pytest.raises(Problem) as refused:
+        decode_item(b'{"tree": {}, "keys": {"long": 1}}', TREES)
+    assert refused.value.faults[0].field == "keys"
+
+
+def test_a_faulty_value_of_an_object_names_the_field() -> None:
+    with pytest.raises(Problem) as refused:
+        decode_item(b'{"tree": {}, "keys": {"abc": "MARKER"}}', TREES)
+    assert refused.value.faults[0].field == "keys[...]"

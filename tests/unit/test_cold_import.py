@@ -1,0 +1,53 @@
+"""What a function imports as it starts, in a fresh process with tracing on as in Lambda."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from tests.unit.fresh import environment
+
+WRITES = ["post", "put", "delete"]
+DATABASE = {"pymysql", "sluice.database", "sluice.reading", "sluice.loading", "sluice.archive"}
+DEPLOY = {"alembic", "sqlalchemy", "sluice.migrating"}
+REST = {"boto3", "pydantic", "requests"}
+FORBIDDEN = {
+    **{name: {*DATABASE, *DEPLOY, *REST} for name in WRITES},
+    "get": {*DEPLOY, *REST, "sluice.writes", "sluice.stream", "sluice.loading", "sluice.archive"},
+    "transform": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
+    "fallback": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
+    "quarantine": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
+    "load": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.reading", "sluice.api"},
+}
+
+
+@pytest.fixture(scope="module")
+def imported() -> Mapping[str, set[str]]:
+    """The modules of a process of each function; the processes run side by side."""
+    settings = environment(LAMBDA_TASK_ROOT="/var/task", AWS_LAMBDA_FUNCTION_NAME="function")
+    del settings["POWERTOOLS_TRACE_DISABLED"]
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", f"import sys, sluice.handlers.{name}; print(*sys.modules)"],
+            env=settings,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in FORBIDDEN
+    }
+    outputs = {name: process.communicate(timeout=60)[0] for name, process in processes.items()}
+    assert {name: process.returncode for name, process in processes.items()} == dict.fromkeys(FORBIDDEN, 0)
+    return {name: set(output.split()) for name, output in outputs.items()}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_a_function_imports_only_its_own(imported: Mapping[str, set[str]], name: str) -> None:
+    assert imported[name] & FORBIDDEN[name] == set()
+    assert f"sluice.handlers.{name}" in imported[name]
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_function_is_ready_when_it_was_imported(imported: Mapping[str, set[str]], name: str) -> None:
+    assert {"sluice.stream", "botocore.session", "resources"} <= imported[name]
+    assert any(module.startswith("resources.") for module in imported[name])

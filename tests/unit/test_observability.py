@@ -1,0 +1,150 @@
+"""One line per invocation, its metrics, and nothing of an item in all that a function prints."""
+
+import base64
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.fresh import Invocation, environment, invoke
+from tests.unit.loopback import Asked, Loopback, error, taken
+from tests.unit.requesting import ALICE, BOOKING_ID, event
+from tests.unit.vault import FAULTS, MARKER, NUMBER, RESOURCE, SECRETS, VALID
+
+
+def _answer(asked: Asked) -> Any:
+    """The stream takes a write, unless its item has the id that a test refuses."""
+    refused = asked.operation == "PutRecord" and json.loads(asked.records[0])["id"] == BOOKING_ID
+    return error("AccessDeniedException")(asked) if refused else taken(asked)
+
+
+def _events() -> dict[str, tuple[str, dict[str, Any]]]:
+    lines = base64.b64encode(json.dumps(VALID).encode()).decode()
+    return {
+        "accepted": ("post", event("POST", "vaults", VALID, headers={"Idempotency-Key": MARKER})),
+        "replaced": ("put", event("PUT", f"vaults/{uuid.uuid4()}", VALID)),
+        "deleted": ("delete", event("DELETE", f"vaults/{uuid.uuid4()}")),
+        "refused": ("put", event("PUT", f"vaults/{BOOKING_ID}", VALID)),
+        "unknown": ("post", event("POST", f"c{MARKER}", VALID)),
+        "misnamed": ("put", event("PUT", f"vaults/{MARKER}", VALID)),
+        "typed": ("post", event("POST", "vaults", VALID, headers={"Content-Type": MARKER})),
+        "absent": ("fallback", event(MARKER, f"vaults/{MARKER}", VALID)),
+        "listed": ("get", event("GET", "vaults", query={"limit": MARKER, "after": MARKER})),
+        "transformed": ("transform", {"records": [{"recordId": "1", "data": lines}]}),
+        "untransformed": ("transform", {"records": [{"recordId": "1", "data": {MARKER: NUMBER}}]}),
+        "mislaid": ("quarantine", {"bucket": f"?{MARKER}", "key": "batches/1", "etag": "e"}),
+        **{name: ("post", event("POST", "vaults", body)) for name, body in FAULTS.items()},
+    }
+
+
+@pytest.fixture(scope="module")
+def invocations(aws: Loopback, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Invocation]:
+    """All events, sent to functions of a fresh process that serves one other resource."""
+    folder = tmp_path_factory.mktemp("adopter")
+    (folder / "resources").mkdir()
+    (folder / "resources" / "__init__.py").touch()
+    Path(folder / "resources" / "vaults.py").write_text(RESOURCE)
+    events = _events()
+    aws.reset()
+    aws.otherwise = _answer
+    found, errors = invoke(events.values(), environment(folder, AWS_ENDPOINT_URL=aws.url))
+    aws.reset()
+    assert errors == ""
+    return dict(zip(events, found, strict=True))
+
+
+NAMES = list(_events())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exactly_one_line_is_logged(invocations: dict[str, Invocation], name: str) -> None:
+    (line,) = invocations[name].lines
+    assert {"level", "timestamp", "message", "request_id", "function"} <= line.keys()
+    assert (line["service"], line["function"]) == ("sluice", "function")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_an_item_is_printed(invocations: dict[str, Invocation], name: str) -> None:
+    assert [secret for secret in SECRETS if secret in invocations[name].printed] == []
+
+
+def test_each_line_says_what_became_of_the_request(invocations: dict[str, Invocation]) -> None:
+    statuses = {
+        name: invocations[name].answer["statusCode"]
+        for name in NAMES
+        if "statusCode" in (invocations[name].answer or {})
+    }
+    assert {name: invocations[name].lines[0]["status"] for name in statuses} == statuses
+    assert {name: statuses[name] for name in list(statuses)[:9]} == {
+        "accepted": 202,
+        "replaced": 202,
+        "deleted": 202,
+        "refused": 503,
+        "unknown": 404,
+        "misnamed": 400,
+        "typed": 415,
+        "absent": 405,
+        "listed": 400,
+    }
+    assert statuses["an error that quotes"] == 500
+    assert all(400 <= statuses[name] < 500 for name in FAULTS if name != "an error that quotes")
+
+
+@pytest.mark.parametrize(("name", "operation"), [("accepted", "put"), ("replaced", "put"), ("deleted", "delete")])
+def test_an_accepted_write_can_be_followed(invocations: dict[str, Invocation], name: str, operation: str) -> None:
+    (line,), answer = invocations[name].lines, json.loads(invocations[name].answer["body"])
+    assert (line["version"], line["collection"], line["operation"]) == (answer["version"], "vaults", operation)
+    assert (line["level"], line["message"].split()[1]) == ("INFO", "done")
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if name != "an error that quotes"])
+def test_a_clients_fault_is_no_error_of_ours(invocations: dict[str, Invocation], name: str) -> None:
+    (line,) = invocations[name].lines
+    assert (line["level"], line["collection"]) == ("INFO", "vaults")
+    assert invocations[name].metrics == []
+
+
+def test_a_fault_names_its_field_in_the_line(invocations: dict[str, Invocation]) -> None:
+    assert invocations["too long"].lines[0]["problem"] == ["label"]
+    assert invocations["a nested fault"].lines[0]["problem"] == ["part.name"]
+
+
+def test_a_refused_write_is_logged_with_the_streams_code(invocations: dict[str, Invocation]) -> None:
+    (line,) = invocations["refused"].lines
+    assert (line["stream_error"], line["collection"], len(line["version"])) == ("AccessDeniedException", "vaults", 26)
+    assert line["level"] == "ERROR"
+
+
+def test_an_unexpected_error_is_logged_by_class_and_place(invocations: dict[str, Invocation]) -> None:
+    (line,) = invocations["an error that quotes"].lines
+    assert (line["level"], line["error"], line["place"].split(":")[0]) == ("ERROR", "RuntimeError", "vaults.py")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("untransformed", "TypeError"), ("mislaid", "ParamValidationError")])
+def test_an_error_reaches_lambda_by_its_class_without_its_message(
+    invocations: dict[str, Invocation], name: str, kind: str
+) -> None:
+    invocation = invocations[name]
+    (line,) = invocation.lines
+    assert (line["level"], line["error"], invocation.answer) == ("ERROR", kind, None)
+    assert f"{kind}: its message is withheld" in invocation.printed
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "value"),
+    [("accepted", "WritesAccepted", 1.0), ("refused", "WritesRefused", 1.0), ("transformed", "RecordsFailed", 1.0)],
+)
+def test_a_metric_has_the_embedded_format(
+    invocations: dict[str, Invocation], name: str, metric: str, value: float
+) -> None:
+    (found,) = invocations[name].metrics
+    (directive,) = found["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Sluice"
+    assert directive["Metrics"] == [{"Name": metric, "Unit": "Count"}]
+    assert all(name in found for names in directive["Dimensions"] for name in names)
+    assert found[metric] == [value]
+    assert found["service"] == "sluice"
+    assert isinstance(found["_aws"]["Timestamp"], int)
+    assert ALICE["sub"] not in json.dumps(found)

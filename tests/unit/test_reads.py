@@ -1,0 +1,91 @@
+"""Reads that cannot be, and the answer while the replica is away. Rows are the tests' of the database and the stack."""
+
+import base64
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import botocore
+import pytest
+
+from sluice import database
+from tests.unit.loopback import Answered, Loopback, error
+from tests.unit.requesting import BOOKING_ID, Answer, ask, event
+
+
+@pytest.fixture
+def replica_away(
+    aws: Loopback, stream: Loopback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Loopback]:
+    """A secret that can be read, a trusted authority, and a port at which nobody listens."""
+    (tmp_path / "database_trust").mkdir()
+    (tmp_path / "database_trust" / "__init__.py").touch()
+    authorities = Path(botocore.__file__).with_name("cacert.pem").read_text()
+    (tmp_path / "database_trust" / "ca.pem").write_text(authorities)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    database.tls.cache_clear()
+    stream.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "word"}'})
+    replica = import_module("sluice.reading.answers")._replica()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        settings = import_module("msgspec").structs.replace(replica._settings, database_port=nobody.getsockname()[1])
+        monkeypatch.setattr(replica, "_settings", settings)
+        monkeypatch.setattr(replica, "_credentials", None)
+        yield stream
+    database.tls.cache_clear()
+
+
+@pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", "airports", "airports/EDDB"])
+def test_while_the_replica_is_away_reading_is_a_503(
+    replica_away: Loopback, lines: Callable[[], list[dict[str, Any]]], path: str
+) -> None:
+    answer = ask(event("GET", path))
+    assert (answer.status, int(answer.headers["Retry-After"]) >= 1) == (503, True)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert [asked.body for asked in replica_away.asked] == [{"SecretId": "arn:reader"}]
+    (line,) = lines()
+    assert (line["level"], line["error"], line["collection"]) == ("ERROR", "DatabaseAway", path.partition("/")[0])
+
+
+def get(query: Mapping[str, str], path: str = "bookings") -> Answer:
+    return ask(event("GET", path, query=query))
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "1.0", "ten", "", "00001", "1e2", "٣"])
+def test_a_limit_is_a_number_from_1_to_500(stream: Loopback, limit: str) -> None:
+    answer = get({"limit": limit})
+    assert (answer.status, answer.fields) == (400, ["limit"])
+    assert stream.asked == []
+
+
+def position(text: bytes) -> str:
+    return base64.urlsafe_b64encode(text).decode()
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["x", "!!!!", "=", "é", "....", position(b"no uuid"), position(b"\xff\xfe"), position(b"' OR 1=1 --"), BOOKING_ID],
+)
+def test_a_position_is_one_of_ours(stream: Loopback, after: str) -> None:
+    answer = get({"after": after})
+    assert (answer.status, answer.fields) == (400, ["after"])
+    assert get({"after": after}, "airports").status == 400
+    assert stream.asked == []
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "1"}, {"limit": "500"}, {"after": position(BOOKING_ID.encode())}, {"after": ""}]
+)
+def test_a_limit_and_a_position_of_ours_ask_the_replica(replica_away: Loopback, query: dict[str, str]) -> None:
+    assert get(query).status == 503
+
+
+def test_a_shared_collection_needs_no_subject(replica_away: Loopback) -> None:
+    assert ask(event("GET", "airports/EDDB", claims=None)).status == 503
+
+
+def test_a_secret_that_cannot_be_read_is_never_a_success(replica_away: Loopback) -> None:
+    replica_away.otherwise = error("AccessDeniedException")
+    assert ask(event("GET", "bookings")).status >= 500

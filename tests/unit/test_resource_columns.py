@@ -1,0 +1,142 @@
+"""Every field type that a resource may have, and the column that it becomes."""
+
+import datetime
+import enum
+import uuid
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from sluice.columns import Column
+from sluice.resource import Digits, Item, Resource, describe
+from tests.unit.classes import item_class
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    MAGENTA = "magenta"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Part(msgspec.Struct):
+    name: str
+    others: list["Part"] = []
+
+
+def text(length: int) -> Any:
+    return Annotated[str, Meta(max_length=length)]
+
+
+TYPES: list[tuple[Any, str]] = [
+    (str, "MEDIUMTEXT"),
+    (text(40), "VARCHAR(40)"),
+    (text(512), "VARCHAR(512)"),
+    (text(513), "MEDIUMTEXT"),
+    (Annotated[str, Meta(min_length=2), Meta(max_length=40)], "VARCHAR(40)"),
+    (Annotated[str, Meta(pattern="^a$")], "MEDIUMTEXT"),
+    (int, "BIGINT"),
+    (Annotated[int, Meta(ge=0)], "BIGINT"),
+    (float, "DOUBLE"),
+    (bool, "BOOLEAN"),
+    (Decimal, "DECIMAL(38,10)"),
+    (Annotated[Decimal, Digits(10, 2)], "DECIMAL(10,2)"),
+    (Annotated[Decimal, Digits(65, 38)], "DECIMAL(65,38)"),
+    (Annotated[Decimal, Digits(5, 0)], "DECIMAL(5,0)"),
+    (datetime.date, "DATE"),
+    (datetime.datetime, "DATETIME(6)"),
+    (Annotated[datetime.datetime, Meta(tz=True)], "DATETIME(6)"),
+    (uuid.UUID, "UUID"),
+    (Colour, "VARCHAR(7)"),
+    (Level, "BIGINT"),
+    (Literal["s", "medium"], "VARCHAR(6)"),
+    (Literal[1, 20], "BIGINT"),
+    (list, "JSON"),
+    (list[str], "JSON"),
+    (Annotated[list[str], Meta(max_length=3)], "JSON"),
+    (tuple[int, str], "JSON"),
+    (set[str], "JSON"),
+    (dict, "JSON"),
+    (dict[str, Any], "JSON"),
+    (Part, "JSON"),
+    (list[Part], "JSON"),
+]
+IDS = [str(annotation) for annotation, _ in TYPES]
+
+
+def described(annotation: Any, *default: Any) -> Resource:
+    return describe(item_class(("field", annotation, *default)), "things")
+
+
+@pytest.mark.parametrize(("annotation", "ddl"), TYPES, ids=IDS)
+def test_a_type_has_its_column(annotation: Any, ddl: str) -> None:
+    (column,) = described(annotation).columns
+    assert (column.name, column.type.ddl, column.presence, column.required) == ("field", ddl, "required", True)
+
+
+@pytest.mark.parametrize(("annotation", "ddl"), TYPES, ids=IDS)
+def test_an_optional_type_has_the_same_column(annotation: Any, ddl: str) -> None:
+    (column,) = described(annotation | None, None).columns
+    assert (column.type.ddl, column.presence, column.required) == (ddl, "optional", False)
+
+
+def test_a_limit_around_an_optional_type_counts_too() -> None:
+    (column,) = described(Annotated[str | None, Meta(max_length=9)], None).columns
+    assert column.type.ddl == "VARCHAR(9)"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, 0),
+        (str, ""),
+        (Colour, Colour.RED),
+        (list[str], []),
+        (dict[str, Any], msgspec.field(default_factory=dict)),
+        (Decimal, Decimal("1.5")),
+        (datetime.datetime, datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)),
+    ],
+)
+def test_a_field_with_a_default_may_be_left_out(annotation: Any, default: Any) -> None:
+    (column,) = described(annotation, default).columns
+    assert (column.presence, column.required) == ("default", False)
+
+
+def test_a_field_that_may_be_null_but_not_left_out_is_required() -> None:
+    (column,) = described(int | None).columns
+    assert column.presence == "required"
+
+
+def test_the_key_is_the_id_and_no_column() -> None:
+    class Place(Item):
+        code: Annotated[str, Meta(max_length=4)]
+        name: str
+
+    place = describe(Place, "places", key="code")
+    assert [column.name for column in place.columns] == ["name"]
+    assert place.id_type.ddl == "VARCHAR(128)"
+
+
+def test_an_id_that_the_service_chooses_is_a_uuid() -> None:
+    assert described(int).id_type.ddl == "UUID"
+
+
+def test_columns_stand_in_the_order_of_the_fields_also_of_inherited_ones() -> None:
+    class Dated(Item):
+        made_on: datetime.date
+
+    class Named(Dated):
+        name: str
+        age: int = 0
+
+    assert describe(Named, "names").columns == (
+        Column("made_on", described(datetime.date).columns[0].type, "required"),
+        Column("name", described(str).columns[0].type, "required"),
+        Column("age", described(int).columns[0].type, "default"),
+    )

@@ -1,0 +1,38 @@
+"""The environment is read once; what is missing or wrong is named."""
+
+import pytest
+
+from sluice.settings import DatabaseSettings, MigrateSettings, StreamSettings, read
+
+DATABASE = {"DATABASE_HOST": "h", "DATABASE_PORT": "3306", "DATABASE_NAME": "n", "DATABASE_SECRET_ARN": "a"}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in (*DATABASE, "STREAM_NAME", "BUFFER_SECONDS", "LOADER_SECRET_ARN", "READER_SECRET_ARN"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_settings_are_typed(environment: pytest.MonkeyPatch) -> None:
+    for name, value in {**DATABASE, "STREAM_NAME": "123", "BUFFER_SECONDS": "60"}.items():
+        environment.setenv(name, value)
+    assert read(StreamSettings) == StreamSettings("123", 60)
+    assert read(DatabaseSettings) == DatabaseSettings("h", 3306, "n", "a")
+
+
+def test_every_missing_variable_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STREAM_NAME", "")
+    with pytest.raises(RuntimeError, match="STREAM_NAME, BUFFER_SECONDS"):
+        read(StreamSettings)
+    for name in set(DATABASE) - {"DATABASE_NAME"}:
+        environment.setenv(name, DATABASE[name])
+    with pytest.raises(RuntimeError, match=r": DATABASE_NAME, LOADER_SECRET_ARN, READER_SECRET_ARN$"):
+        read(MigrateSettings)
+
+
+def test_a_wrong_variable_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("STREAM_NAME", "s")
+    environment.setenv("BUFFER_SECONDS", "soon")
+    with pytest.raises(RuntimeError, match="BUFFER_SECONDS"):
+        read(StreamSettings)

@@ -1,0 +1,129 @@
+"""One write: Firehose took it, or the client is told to try again."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.config import Config
+
+from sluice import stream as writes
+from tests.unit.loopback import Answered, Loopback, error
+from tests.unit.requesting import BOOKING, BOOKING_ID, ask, event
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+# The error code, its status, and how often it is worth asking.
+ERRORS = [
+    ("ServiceUnavailableException", 503, 3),
+    ("InternalFailure", 500, 3),
+    ("ThrottlingException", 400, 3),
+    ("LimitExceededException", 400, 3),
+    ("AccessDeniedException", 400, 1),
+    ("InvalidKMSResourceException", 400, 1),
+    ("ResourceNotFoundException", 400, 1),
+    ("ExpiredTokenException", 403, 1),
+]
+REQUESTS = [("POST", "bookings"), ("PUT", f"bookings/{BOOKING_ID}"), ("DELETE", f"bookings/{BOOKING_ID}")]
+
+
+def assert_refused(code: str, lines: Lines, method: str = "POST", path: str = "bookings") -> None:
+    answer = ask(event(method, path, BOOKING))
+    assert answer.status == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "version" not in answer.body
+    (line,) = lines()
+    assert (line["stream_error"], line["status"], line["collection"]) == (code, 503, "bookings")
+    assert len(line["version"]) == 26
+
+
+@pytest.mark.parametrize(("code", "status", "times"), ERRORS, ids=[code for code, _, _ in ERRORS])
+def test_an_error_of_the_stream_is_a_503(stream: Loopback, lines: Lines, code: str, status: int, times: int) -> None:
+    stream.otherwise = error(code, status)
+    assert_refused(code, lines)
+    assert len(stream.asked) == times
+
+
+@pytest.mark.parametrize(("method", "path"), REQUESTS)
+def test_every_kind_of_write_is_refused(stream: Loopback, lines: Lines, method: str, path: str) -> None:
+    stream.otherwise = error("AccessDeniedException")
+    assert_refused("AccessDeniedException", lines, method, path)
+
+
+@pytest.mark.parametrize("first", [error("ServiceUnavailableException", 503), error("ThrottlingException")])
+def test_what_a_retry_brings_through_is_accepted(
+    stream: Loopback, first: Callable[..., Answered], pauses: list[float]
+) -> None:
+    stream.answers.extend([first, first])
+    answer = ask(event("POST", "bookings", BOOKING))
+    assert (answer.status, len(stream.asked)) == (202, 3)
+    assert len({tuple(asked.records) for asked in stream.asked}) == 1
+    assert json.loads(stream.asked[-1].records[0])["version"] == answer.body["version"]
+    assert all(0 <= pause <= 3 for pause in pauses)
+
+
+def test_the_record_is_put_as_it_is(stream: Loopback) -> None:
+    writes.put("somewhere", b'{"a":1}\n')
+    assert (stream.asked[0].body["DeliveryStreamName"], stream.asked[0].records) == ("somewhere", [b'{"a":1}\n'])
+
+
+def test_a_connection_that_is_cut_is_a_503(stream: Loopback, lines: Lines) -> None:
+    stream.otherwise = lambda _: Answered(0, {})
+    assert_refused("ConnectionClosedError", lines)
+    assert len(stream.asked) == 3
+
+
+@pytest.fixture
+def another_client(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> Iterator[Callable[[str], None]]:
+    """Make the functions use a client of another endpoint, that waits a tenth of the time; undone after the test."""
+    client = writes._client()
+
+    def use(url: str) -> None:
+        for name, value in {"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setattr(
+            writes,
+            "Config",
+            lambda **given: Config(**{**given, "read_timeout": given["read_timeout"] / 10}),
+        )
+        made = writes._client.__wrapped__()
+        monkeypatch.setattr(writes, "_client", lambda: made)
+
+    yield use
+    monkeypatch.undo()
+    assert writes._client() is client
+
+
+def test_a_stream_that_does_not_answer_is_a_503(
+    aws: Loopback, stream: Loopback, lines: Lines, another_client: Callable[[str], None]
+) -> None:
+    another_client(aws.url)
+    stream.otherwise = lambda _: Answered(-1, {})
+    assert_refused("ReadTimeoutError", lines)
+    assert len(stream.asked) == 3
+
+
+def test_a_refused_connection_is_a_503(lines: Lines, another_client: Callable[[str], None]) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        another_client(f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        assert_refused("EndpointConnectionError", lines)
+
+
+def test_the_slowest_refusal_comes_before_the_function_ends() -> None:
+    config = writes._client().meta.config
+    tries = config.retries["total_max_attempts"]
+    assert config.retries["mode"] == "standard"
+    slowest = tries * (config.connect_timeout + config.read_timeout) + sum(2**n for n in range(tries - 1))
+    assert slowest < 20  # the function's timeout, in seconds
+
+
+def test_the_stream_itself_says_the_code(stream: Loopback) -> None:
+    stream.otherwise = error("InvalidKMSResourceException")
+    with pytest.raises(writes.StreamAway) as away:
+        writes.put("writes", b"{}\n")
+    assert away.value.code == "InvalidKMSResourceException"

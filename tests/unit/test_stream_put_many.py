@@ -1,0 +1,118 @@
+"""Many records: within Firehose's limits, and only what failed is put again."""
+
+import json
+
+import pytest
+
+from sluice import stream as writes
+from tests.unit.loopback import Answered, Loopback, error, partly
+
+MIB = 1024 * 1024
+
+
+def sizes(stream: Loopback) -> list[int]:
+    return [len(asked.records) for asked in stream.asked]
+
+
+def records(count: int) -> list[bytes]:
+    return [b"%d\n" % number for number in range(count)]
+
+
+def test_none_is_no_request(stream: Loopback) -> None:
+    assert writes.put_many("writes", []) == []
+    assert stream.asked == []
+
+
+@pytest.mark.parametrize(
+    ("count", "requests"), [(1, [1]), (500, [500]), (501, [500, 1]), (1200, [500, 500, 200])], ids=str
+)
+def test_a_request_has_at_most_500_records(stream: Loopback, count: int, requests: list[int]) -> None:
+    sent = records(count)
+    assert writes.put_many("writes", sent) == []
+    assert sizes(stream) == requests
+    assert [record for asked in stream.asked for record in asked.records] == sent
+    assert {asked.operation for asked in stream.asked} == {"PutRecordBatch"}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "requests"),
+    [
+        ([MIB] * 4, [4]),
+        ([MIB] * 4 + [1], [4, 1]),
+        ([MIB, MIB, MIB, MIB - 1, 1], [5]),
+        ([MIB, MIB, MIB, MIB - 1, 2, MIB], [4, 2]),
+        ([1_024_000] * 5, [4, 1]),
+    ],
+    ids=str,
+)
+def test_a_request_has_at_most_4_mib(stream: Loopback, lengths: list[int], requests: list[int]) -> None:
+    assert writes.put_many("writes", [b"x" * length for length in lengths]) == []
+    assert sizes(stream) == requests
+    assert all(sum(map(len, asked.records)) <= 4 * MIB for asked in stream.asked)
+
+
+def test_only_what_failed_is_put_again(stream: Loopback) -> None:
+    stream.answers.extend([partly(1, 3, 4), partly(0, 2), partly()])
+    sent = records(6)
+    assert writes.put_many("writes", sent) == []
+    assert [asked.records for asked in stream.asked] == [sent, [sent[1], sent[3], sent[4]], [sent[1], sent[4]]]
+
+
+def test_what_keeps_failing_is_given_up_by_its_position(stream: Loopback) -> None:
+    stream.answers.extend([partly(1, 3), partly(1), partly(0), partly(0)])
+    sent = records(5)
+    assert writes.put_many("writes", sent) == [3]
+    assert [asked.records for asked in stream.asked] == [sent, [sent[1], sent[3]], [sent[3]], [sent[3]]]
+
+
+def test_positions_count_over_all_requests(stream: Loopback) -> None:
+    stream.answers.append(partly())
+    stream.otherwise = lambda asked: partly(len(asked.records) - 1)(asked)
+    assert writes.put_many("writes", records(700)) == [699]
+    assert sizes(stream) == [500, 200, 1, 1, 1]
+
+
+def test_a_request_that_failed_as_a_whole_is_put_again(stream: Loopback) -> None:
+    stream.answers.extend([error("AccessDeniedException"), partly(2)])
+    sent = records(3)
+    assert writes.put_many("writes", sent) == []
+    assert [asked.records for asked in stream.asked] == [sent, sent, [sent[2]]]
+
+
+def test_requests_that_all_fail_are_given_up(stream: Loopback, pauses: list[float]) -> None:
+    stream.otherwise = error("AccessDeniedException")
+    assert writes.put_many("writes", records(3)) == [0, 1, 2]
+    assert sizes(stream) == [3] * writes.TRIES
+    assert len(pauses) == writes.TRIES - 1
+
+
+def test_one_request_that_is_given_up_does_not_stop_the_next(stream: Loopback) -> None:
+    stream.answers.extend([error("AccessDeniedException")] * writes.TRIES)
+    assert writes.put_many("writes", records(501)) == list(range(500))
+    assert sizes(stream)[-1] == 1
+
+
+def test_a_cut_connection_is_a_failure_too(stream: Loopback) -> None:
+    stream.answers.extend([lambda _: Answered(0, {})] * 3)  # as often as one call asks
+    assert writes.put_many("writes", records(2)) == []
+
+
+def test_pauses_grow_at_random_up_to_a_cap(
+    stream: Loopback, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream.otherwise = partly(0)
+    for _ in range(30):
+        writes.put_many("writes", records(1))
+    most = [max(pauses[at :: writes.TRIES - 1]) for at in range(writes.TRIES - 1)]
+    assert len(set(pauses)) > 80
+    assert all(limit / 2 < found <= limit for found, limit in zip(most, (0.2, 0.4, 0.8), strict=True))
+    monkeypatch.setattr(writes, "LONGEST_PAUSE", 0.05)
+    pauses.clear()
+    writes.put_many("writes", records(1))
+    assert all(0 <= pause <= 0.05 for pause in pauses)
+
+
+def test_a_line_of_a_record_is_not_touched(stream: Loopback) -> None:
+    line = json.dumps({"text": "ä\u2028"}, ensure_ascii=False).encode() + b"\n"
+    writes.put_many("writes", [line])
+    assert stream.asked[0].records == [line]

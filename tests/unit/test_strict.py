@@ -1,0 +1,167 @@
+"""What is accepted can be stored: the limits that a column sets, on values of every type."""
+
+import datetime
+import enum
+import json
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from sluice.api.problems import Problem
+from sluice.resource import Digits, Item, describe
+from sluice.writes.decode import canonical, decode_item
+from tests.unit.classes import item_class
+
+
+def decoded(annotation: Any, value: object) -> Any:
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    things = describe(item_class(("field", annotation)), "things")
+    return msgspec.structs.asdict(decode_item(b'{"field": ' + text + b"}", things))["field"]
+
+
+def refused(annotation: Any, value: object) -> str:
+    with pytest.raises(Problem) as problem:
+        decoded(annotation, value)
+    assert problem.value.status == 422
+    assert [fault.field for fault in problem.value.faults] == ["field"]
+    return problem.value.detail
+
+
+@pytest.mark.parametrize(
+    "annotation", [int, int | None, Annotated[int, Meta(multiple_of=1)], Annotated[int, Meta(ge=0)]]
+)
+def test_an_integer_has_64_bits(annotation: Any) -> None:
+    assert decoded(annotation, 2**63 - 1) == 2**63 - 1
+    refused(annotation, 2**63)
+    refused(annotation, 10**400)
+
+
+@pytest.mark.parametrize("annotation", [int, Annotated[int, Meta(lt=5)]])
+def test_a_negative_integer_has_64_bits(annotation: Any) -> None:
+    assert decoded(annotation, -(2**63)) == -(2**63)
+    refused(annotation, -(2**63) - 1)
+
+
+def test_the_limits_of_an_adopter_stay() -> None:
+    refused(Annotated[int, Meta(ge=0)], -1)
+    refused(Annotated[int, Meta(gt=0, lt=5)], 5)
+    refused(Annotated[str, Meta(max_length=3)] | None, "four")
+
+
+@pytest.mark.parametrize(
+    "annotation", [datetime.datetime, datetime.datetime | None, Annotated[datetime.datetime, Meta(tz=True)]]
+)
+def test_a_date_time_needs_a_zone_and_is_kept_in_utc(annotation: Any) -> None:
+    refused(annotation, "2026-11-23T10:00:00")
+    value = decoded(annotation, "2026-11-23T10:00:00.5+05:30")
+    assert (value.isoformat(), value.tzinfo) == ("2026-11-23T04:30:00.500000+00:00", datetime.UTC)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:59+00:01"])
+def test_a_date_time_whose_year_does_not_fit_in_utc(text: str) -> None:
+    assert "year" in refused(datetime.datetime, text)
+    assert "year" in refused(datetime.datetime | None, text)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T22:59:59-01:00", "0001-01-01T01:00:00+01:00"])
+def test_a_date_time_whose_year_just_fits(text: str) -> None:
+    assert decoded(datetime.datetime, text).year in (1, 9999)
+
+
+WIDE = Annotated[Decimal, Digits(38, 10)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 28 + ".9999999999",
+        "-" + "9" * 28 + ".9999999999",
+        "1" + "0" * 27 + ".0000000001",
+        "0." + "0" * 9 + "1",
+        "1E+27",
+        "5" + "0" * 50 + "E-50",
+    ],
+)
+def test_a_decimal_keeps_every_digit(text: str) -> None:
+    value = decoded(WIDE, text)
+    assert value == Decimal(text)
+    assert "E+" not in str(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 28 + ".99999999999", "0." + "0" * 10 + "1", "1" + "0" * 28, "1" * 29, "1E+28", "1" * 20 + "E-12"]
+)
+def test_a_decimal_with_too_many_digits(text: str) -> None:
+    assert "digits" in refused(WIDE, text)
+    assert "digits" in refused(WIDE | None, text)
+
+
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_a_decimal_is_a_finite_number(text: str) -> None:
+    assert "finite" in refused(Decimal, text)
+
+
+@pytest.mark.parametrize("text", ["0E-999999999999", "0E+999999999999", "1.5" + "0" * 100_000])
+def test_zeros_that_mean_nothing_take_no_room(text: str) -> None:
+    assert len(str(decoded(Annotated[Decimal, Digits(3, 1)], text))) <= 3
+
+
+def test_a_decimal_may_come_as_a_number() -> None:
+    assert decoded(Annotated[Decimal, Digits(3, 1)], b"0.1") == Decimal("0.1")
+
+
+class Even(Item):
+    """A class that checks itself."""
+
+    low: int
+    high: int = 9
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+    @property
+    def width(self) -> int:
+        return self.high - self.low
+
+
+def test_a_class_still_checks_itself() -> None:
+    even = describe(Even, "evens")
+    item = decode_item(b'{"low": 3}', even)
+    assert isinstance(item, Even)
+    assert item.width == 6
+    with pytest.raises(Problem, match="low is above high") as problem:
+        decode_item(b'{"low": 10}', even)
+    assert problem.value.status == 422
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Small(Item, kw_only=True):
+    colour: Colour = Colour.RED
+    tags: list[str] = []
+    note: str | None = None
+    must: int | None
+
+
+def test_an_optional_field_without_a_value_is_left_out_of_the_record() -> None:
+    small = describe(Small, "smalls")
+    assert json.loads(bytes(canonical(decode_item(b'{"must": null, "note": null}', small), small))) == {
+        "colour": "red",
+        "tags": [],
+        "must": None,
+    }
+
+
+def test_defaults_are_not_shared_between_items() -> None:
+    small = describe(Small, "smalls")
+    first, second = (decode_item(b'{"must": 1}', small) for _ in range(2))
+    assert isinstance(first, Small)
+    assert isinstance(second, Small)
+    first.tags.append("one")
+    assert second.tags == []

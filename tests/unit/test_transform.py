@@ -1,0 +1,120 @@
+"""The transform: writes go on as lines, and what is none goes to the error prefix as it came."""
+
+import base64
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sluice.records import NO_DATA, Write, to_line
+from tests.unit.loopback import Loopback
+from tests.unit.requesting import Context
+
+
+@pytest.fixture(autouse=True)
+def _imported(aws: Loopback) -> None:
+    """The handlers are imported."""
+
+
+def line(item_id: str = "EDDB") -> bytes:
+    return to_line(
+        Write(
+            version="01JD0000000000000000000000",
+            collection="airports",
+            id=item_id,
+            operation="delete",
+            owner="",
+            accepted_at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
+            schema=1,
+            data=NO_DATA,
+        )
+    )
+
+
+def transformed(*records: bytes) -> list[dict[str, Any]]:
+    from sluice.handlers.transform import handle  # noqa: PLC0415
+
+    sent = [
+        {"recordId": str(number), "approximateArrivalTimestamp": 0, "data": base64.b64encode(record).decode()}
+        for number, record in enumerate(records)
+    ]
+    answer = handle({"invocationId": "invocation", "records": sent}, Context())
+    assert answer.keys() == {"records"}
+    assert [one["recordId"] for one in answer["records"]] == [one["recordId"] for one in sent]
+    return list(answer["records"])
+
+
+def data(answer: dict[str, Any]) -> bytes:
+    return base64.b64decode(answer["data"])
+
+
+@pytest.mark.parametrize(
+    ("came", "goes"),
+    [
+        (line("A"), line("A")),
+        (line("A")[:-1], line("A")),
+        (line("A") + b"\n\n", line("A")),
+        (b"\n" + line("A"), line("A")),
+        (line("A") + line("B"), line("A") + line("B")),
+        (line("A") + line("B")[:-1], line("A") + line("B")),
+        (line("A") + b"\n" + line("B"), line("A") + line("B")),
+    ],
+)
+def test_writes_go_on_with_one_line_end_each(came: bytes, goes: bytes) -> None:
+    (answer,) = transformed(came)
+    assert (answer["result"], data(answer)) == ("Ok", goes)
+
+
+def changed(old: bytes, new: bytes) -> bytes:
+    assert old in line()
+    return line().replace(old, new)
+
+
+NO_WRITES = {
+    "nothing": b"",
+    "only line ends": b"\n\n",
+    "blanks": b"  ",
+    "text": b"hello\n",
+    "cut short": line()[:-3],
+    "an array": b"[]\n",
+    "another object": b'{"a":1}\n',
+    "no utf-8": changed(b"EDDB", b"\xff\xfe"),
+    "version": changed(b"01JD0000000000000000000000", b"1"),
+    "version too great": changed(b"01JD0", b"81JD0"),
+    "collection": changed(b"airports", b"Air ports"),
+    "id": changed(b"EDDB", b"a b"),
+    "id too long": changed(b"EDDB", b"x" * 129),
+    "operation": changed(b'"delete"', b'"patch"'),
+    "owner": changed(b'"owner":""', b'"owner":"a b"'),
+    "owner too long": changed(b'"owner":""', b'"owner":"%s"' % (b"x" * 129)),
+    "no zone": changed(b"00Z", b"00"),
+    "schema": changed(b'"schema":1', b'"schema":0'),
+    "a field too many": changed(b'"schema":1', b'"schema":1,"more":2'),
+    "a field too few": changed(b'"schema":1,', b""),
+    "data of a delete": changed(b'"data":null', b'"data":{}'),
+    "no data of a put": changed(b'"delete"', b'"put"'),
+    "data that is no object": changed(b'"delete"', b'"put"').replace(b'"data":null', b'"data":[]'),
+    "nested without end": changed(b'"data":null', b'"data":%s%s' % (b"[" * 200_000, b"]" * 200_000)),
+    "one line of two": line() + b"hello\n" + line(),
+}
+
+
+@pytest.mark.parametrize("came", NO_WRITES.values(), ids=NO_WRITES)
+def test_what_is_no_write_is_failed_as_it_came(came: bytes) -> None:
+    (answer,) = transformed(came)
+    assert (answer["result"], data(answer)) == ("ProcessingFailed", came)
+
+
+def test_a_mixture_keeps_its_order(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    records = [line("A"), *NO_WRITES.values(), line("B")[:-1], line("C") + line("D")]
+    answers = transformed(*records)
+    failed = ["ProcessingFailed"] * len(NO_WRITES)
+    assert [answer["result"] for answer in answers] == ["Ok", *failed, "Ok", "Ok"]
+    assert [data(answer) for answer in answers] == [line("A"), *NO_WRITES.values(), line("B"), line("C") + line("D")]
+    (logged,) = lines()
+    assert (logged["invocation"], logged["records"], logged["failed"]) == ("invocation", len(records), len(NO_WRITES))
+
+
+def test_no_records_are_no_answers() -> None:
+    assert transformed() == []

@@ -1,0 +1,94 @@
+"""Versions only ever grow; ids are new, or the same at each retry."""
+
+import itertools
+import threading
+import time
+import uuid
+
+import pytest
+from ulid import ULID
+
+from sluice import versions
+from sluice.ids import derived_id, new_id
+
+EARLIER = "01JD0000000000000000000000"
+
+
+def test_versions_grow() -> None:
+    given = [versions.new_version() for _ in range(5000)]
+    assert all(before < after for before, after in itertools.pairwise(given))
+    assert all(versions.is_version(version) for version in given)
+
+
+def test_versions_grow_while_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = versions.new_version()
+    now = time.time_ns()
+    moments = iter([now - 3600 * 10**9, now - 7200 * 10**9, now - 1, *[now] * 20])
+    monkeypatch.setattr("time.time_ns", lambda: next(moments))
+    monkeypatch.setattr("time.time", lambda: next(moments) / 10**9)
+    given = [before, *(versions.new_version() for _ in range(10))]
+    assert given == sorted(set(given))
+
+
+def test_a_clock_that_went_back_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above holds something: a ULID alone would go back."""
+    monkeypatch.setattr("time.time_ns", lambda: 10**18)
+    monkeypatch.setattr("time.time", lambda: 10.0**9)
+    assert str(ULID()) < versions.new_version()
+
+
+def test_versions_are_different_in_threads_and_grow_in_each() -> None:
+    given: list[list[str]] = [[] for _ in range(8)]
+    start = threading.Barrier(len(given))
+
+    def take(mine: list[str]) -> None:
+        start.wait()
+        mine.extend(versions.new_version() for _ in range(1000))
+
+    threads = [threading.Thread(target=take, args=(mine,)) for mine in given]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({version for mine in given for version in mine}) == 8000
+    assert all(mine == sorted(mine) for mine in given)
+
+
+def test_a_version_says_when() -> None:
+    assert abs(versions.moment(versions.new_version()).timestamp() - time.time()) < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", EARLIER[:-1], EARLIER + "0", EARLIER.lower(), "8" + EARLIER[1:], "I" * 26, EARLIER[:-1] + "\n", "é" * 26],
+)
+def test_other_text_is_no_version(text: str) -> None:
+    assert versions.is_version(EARLIER)
+    assert not versions.is_version(text)
+
+
+def test_new_ids_are_of_version_7_and_of_now() -> None:
+    ids = [uuid.UUID(new_id()) for _ in range(1000)]
+    assert len(set(ids)) == 1000
+    assert {(one.version, one.variant) for one in ids} == {(7, uuid.RFC_4122)}
+    assert all(abs((one.int >> 80) / 1000 - time.time()) < 5 for one in ids)
+
+
+def test_a_derived_id_is_the_same_in_every_process_and_release() -> None:
+    """A change here would make a client's retry, around a deploy, a second item."""
+    assert derived_id("owner", "things", "key") == "10d436cb-2ff9-532d-99f9-8cdb7acd3593"
+
+
+def test_a_derived_id_is_of_owner_collection_and_key() -> None:
+    keys = [
+        ("owner", "things", "key"),
+        ("another", "things", "key"),
+        ("owner", "others", "key"),
+        ("owner", "things", "key2"),
+        ("owner", "things", "other\nkey"),
+        ("owner", "thing", "skey"),
+        ("owner", "things", " key"),
+    ]
+    ids = [derived_id(*key) for key in keys]
+    assert len(set(ids)) == len(keys)
+    assert all(str(uuid.UUID(one)) == one for one in ids)
