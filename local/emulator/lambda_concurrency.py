@@ -4,6 +4,7 @@ a throttled asynchronous invocation was given up after two tries.
 
 import contextvars
 import logging
+import random
 import threading
 import time
 from types import SimpleNamespace
@@ -72,7 +73,7 @@ def _invoke_later(func: dict[str, Any], event: Any) -> None:
                 wait = min(lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS * 2 ** (failures - 1), 30)
             if failures > (2 if retries is None else int(retries)) or time.monotonic() + wait > deadline:
                 break
-            time.sleep(wait)
+            time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - spreads load, guards nothing
         name = config.get("FunctionName", "")
         _log.warning("an asynchronous invocation of %s was given up: %s", name, result.get("body"))
         if target:

@@ -116,11 +116,11 @@ def test_reserved_concurrency_of_a_template_throttles(emulator: Emulator, names:
 
 
 def test_a_throttled_asynchronous_invocation_is_made_later(emulator: Emulator, names: dict[str, str]) -> None:
-    for number in range(6):
-        invoke(emulator, names["Limited"], {"sleep": 0.2, "say": f"event {number}"}, InvocationType="Event")
+    for number in range(8):
+        invoke(emulator, names["Limited"], {"sleep": 1.2, "say": f"event {number}"}, InvocationType="Event")
     log = emulator.state / "logs" / f"{names['Limited']}.log"
-    said = {f"event {number}" for number in range(6)}
-    wait_until(lambda: log.exists() and said <= set(log.read_text().splitlines()), 15)
+    said = {f"event {number}" for number in range(8)}
+    wait_until(lambda: log.exists() and said <= set(log.read_text().splitlines()), 25)
 
 
 def _package(**files: str) -> bytes:
