@@ -13,6 +13,8 @@ from sluice.loading.latest import Refused, Row
 from sluice.loading.staging import RowsRefused, fill
 from sluice.loading.statements import Statements
 
+# Classes of SQLSTATE: a value, a constraint, what a trigger says.
+_ABOUT_ROWS = ("22", "23", "45")
 _UPDATED = re.compile(rb"Duplicates: (\d+)")
 
 
@@ -68,7 +70,7 @@ class Applier:
             self._run("ROLLBACK TO SAVEPOINT part")
             raise
         except pymysql.Error as error:
-            if meaning(error) is not None or not isinstance(error, pymysql.DataError | pymysql.IntegrityError):
+            if meaning(error) is not None or not _about_rows(error):
                 raise
             self._run("ROLLBACK TO SAVEPOINT part")
             raise RowsRefused(str(error.args[-1])) from None
@@ -82,3 +84,7 @@ class Applier:
             changed = cursor.execute(statement)
             result: Any = cursor._result
             return changed, result.message
+
+
+def _about_rows(error: pymysql.Error) -> bool:
+    return isinstance(error, pymysql.DataError) or (error.sqlstate or "").startswith(_ABOUT_ROWS)

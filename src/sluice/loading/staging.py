@@ -1,7 +1,6 @@
 """Sending rows with LOAD DATA LOCAL, from memory and never from a file that the server names."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 import pymysql
@@ -10,7 +9,8 @@ from pymysql.protocol import OKPacketWrapper
 
 from sluice.database import Connection
 
-ROWS_AT_A_TIME = 1000
+# Of rows sent in one packet. A packet can carry 16 MiB, and one row has at most about 2.
+PACKET_BYTES = 1 << 18
 
 
 class RowsRefused(Exception):  # noqa: N818
@@ -58,6 +58,13 @@ def _send(connection: Connection, statement: str, rows: Iterable[bytes]) -> OKPa
 
 
 def _chunks(rows: Iterable[bytes]) -> Iterator[bytes]:
-    source = iter(rows)
-    while chunk := b"".join(islice(source, ROWS_AT_A_TIME)):
-        yield chunk
+    chunk: list[bytes] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row)
+        if size >= PACKET_BYTES:
+            yield b"".join(chunk)
+            chunk, size = [], 0
+    if chunk:
+        yield b"".join(chunk)

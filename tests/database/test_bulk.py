@@ -1,0 +1,64 @@
+"""What large batches, and bad rows in them, ask of the database."""
+
+import msgspec
+import pytest
+
+from local.database import Pair
+from tests.database.rig import Rig
+from tests.database.things import put
+
+ROWS = 4096
+BAD = {"label": "x" * 41}
+
+
+def sent(pair: Pair, statement: str) -> int:
+    """How many statements of a kind the primary has had from everybody."""
+    with pair.primary.connect_as_root() as root, root.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE %s", (f"Com_{statement}",))
+        return int((cursor.fetchone() or ("", 0))[1])
+
+
+def test_rows_of_more_bytes_than_a_packet_holds(rig: Rig) -> None:
+    outcome = rig.load(*(put({"label": str(n), "story": "x" * 20_000}) for n in range(1000)))
+    assert (outcome.applied, outcome.rejected) == (1000, 0)
+    assert rig.rows("SELECT COUNT(*) AS n, MIN(LENGTH(story)) AS length FROM things") == [{"n": 1000, "length": 20_000}]
+
+
+def test_a_good_batch_is_sent_once(rig: Rig, pair: Pair) -> None:
+    before = sent(pair, "load")
+    assert rig.load(*(put({"label": "x"}) for _ in range(100))).applied == 100
+    assert sent(pair, "load") - before == 1
+
+
+@pytest.mark.parametrize("at", [0, 1234, ROWS - 1])
+def test_one_bad_row_is_found_by_halving(rig: Rig, pair: Pair, at: int) -> None:
+    writes = [put({"label": "x"}) for _ in range(ROWS)]
+    writes[at].data = msgspec.Raw(msgspec.json.encode(BAD))
+    before = sent(pair, "load"), sent(pair, "insert_select")
+    outcome = rig.load(*writes)
+    assert (outcome.applied, outcome.rejected) == (ROWS - 1, 1)
+    assert [row["line"] for row in rig.rows("SELECT line FROM rejected_writes")] == [at + 1]
+    # The whole once, then two halves at each of the 12 steps down to the row; each half that is good is merged.
+    assert sent(pair, "load") - before[0] <= 2 * 12 + 1
+    assert sent(pair, "insert_select") - before[1] <= 12
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "ALTER TABLE things ADD CONSTRAINT few CHECK (`count` < 5)",
+        "ALTER TABLE things MODIFY `count` TINYINT",
+        "CREATE TRIGGER few BEFORE INSERT ON things FOR EACH ROW IF NEW.`count` > 5 THEN"
+        " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'count'; END IF",
+    ],
+)
+def test_what_only_the_table_refuses_is_set_apart_too(rig: Rig, pair: Pair, database: str, rule: str) -> None:
+    with pair.primary.connect_as_root() as root, root.cursor() as cursor:
+        cursor.execute(f"USE {database}")
+        cursor.execute(rule)
+    writes = [put({"label": "x", "count": 300 if n == 7 else 1}) for n in range(20)]
+    outcome = rig.load(*writes)
+    assert (outcome.applied, outcome.rejected) == (19, 1)
+    [row] = rig.rows("SELECT line, reason FROM rejected_writes")
+    assert row["line"] == 8
+    assert "count" in row["reason"] or "few" in row["reason"]
