@@ -3,6 +3,8 @@
 import asyncio
 import importlib
 import importlib.util
+import logging
+import os
 import resource
 import signal
 import socket
@@ -55,6 +57,9 @@ async def _serve(app: object, config: Config) -> None:
             await asyncio.to_thread(firehose.flush_all)
 
     await serve(app, config, shutdown_trigger=flushed)  # type: ignore[arg-type]
+    # The state is saved. Executions, deployments and invocations that still go on would hold the process up.
+    logging.shutdown()
+    os._exit(0)
 
 
 def _refuse_a_taken_port(port: int) -> None:

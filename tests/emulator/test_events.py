@@ -8,7 +8,7 @@ import pytest
 
 from tests.emulator.harness import Emulator, deploy, wait_until
 
-OBJECTS = int(os.environ.get("EVENTS_OBJECTS", "200"))
+OBJECTS = int(os.environ.get("EVENTS_OBJECTS", "100"))
 
 
 @pytest.fixture(scope="module")
