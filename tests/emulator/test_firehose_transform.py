@@ -53,7 +53,7 @@ def test_each_record_goes_where_its_result_says(emulator: Emulator) -> None:
     assert stream.one("errors/")[0].startswith("errors/processing-failed/")
 
 
-def test_a_call_that_fails_is_made_again_and_then_its_records_are_errors(emulator: Emulator) -> None:
+def test_a_call_that_fails_is_made_again_and_then_its_records_are_errors(emulator: Emulator, tmp_path: Path) -> None:
     kinds = {
         "raise": "Lambda.FunctionError",
         "missing": "Lambda.MissingRecordId",
@@ -61,13 +61,14 @@ def test_a_call_that_fails_is_made_again_and_then_its_records_are_errors(emulato
     }
     streams = {kind: transformed(emulator, f"fails-{kind}") for kind in (*kinds, "flaky")}
     for kind, stream in streams.items():
-        stream.put(f"{kind}:1".encode(), b"sound")
+        stream.put(f"{kind}:{tmp_path}/tries".encode(), b"sound")
     for kind, code in kinds.items():
         lines = streams[kind].errors()
-        assert [base64.b64decode(line["rawData"]) for line in lines] == [f"{kind}:1".encode(), b"sound"]
+        assert [base64.b64decode(line["rawData"]) for line in lines] == [f"{kind}:{tmp_path}/tries".encode(), b"sound"]
         assert {(line["errorCode"], line["attemptsMade"]) for line in lines} == {(code, 4)}
         assert streams[kind].objects("data/") == {}
-    assert streams["flaky"].one("data/")[1] == b"FLAKY:1\nSOUND\n"
+    assert streams["flaky"].one("data/")[1] == f"FLAKY:{tmp_path}/TRIES\nSOUND\n".upper().encode()
+    assert (tmp_path / "tries").read_text() == "xxx"
     assert streams["flaky"].objects("errors/") == {}
 
 
