@@ -9,6 +9,7 @@ import httpx
 import pytest
 from pymysql.connections import Connection
 
+from local.process import LocalError, tail
 from local.stack import Stack, down, up
 
 
@@ -29,7 +30,10 @@ def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def stack(stack_folder: Path) -> Stack:
-    return up(stack_folder)
+    try:
+        return up(stack_folder)
+    except LocalError as error:
+        pytest.fail(f"{error}\n{tail(error.log) if error.log else ''}", pytrace=False)
 
 
 @pytest.fixture
