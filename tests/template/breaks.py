@@ -1,0 +1,149 @@
+"""Ways to break the template: the rule that should see each, words of its message, and the break itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+Break = Callable[[dict[str, Any]], object]
+
+
+def drop(resource: str, *path: str) -> Break:
+    """Remove a property of a resource, or a part of one."""
+
+    def broken(resources: dict[str, Any]) -> None:
+        place = resources[resource]["Properties"]
+        for part in path[:-1]:
+            place = place[part]
+        del place[path[-1]]
+
+    return broken
+
+
+def put(resource: str, value: Any, *path: str) -> Break:
+    """Give a property of a resource, or a part of one, that value."""
+
+    def broken(resources: dict[str, Any]) -> None:
+        place = resources[resource]["Properties"]
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+        place[path[-1]] = value
+
+    return broken
+
+
+def _policy(function: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda resources: resources[function]["Properties"]["Policies"][0]["Statement"][0]
+
+
+BREAKS: list[tuple[str, str, Break]] = [
+    ("E9101", "LoadFunction reaches", drop("LoadFunction", "ReservedConcurrentExecutions")),
+    ("E9101", "GetFunction reaches", drop("GetFunction", "ReservedConcurrentExecutions")),
+    (
+        "E9102",
+        "PutFunction accepts writes, but is in a VPC",
+        put("PutFunction", {"SubnetIds": ["subnet-0a"]}, "VpcConfig"),
+    ),
+    (
+        "E9102",
+        "PostFunction accepts writes, but knows of the database (DATABASE_NAME)",
+        put("PostFunction", "sluice", "Environment", "Variables", "DATABASE_NAME"),
+    ),
+    (
+        "E9102",
+        "is allowed more than the put (secretsmanager:GetSecretValue)",
+        lambda resources: _policy("PutFunction")(resources)["Action"].append("secretsmanager:GetSecretValue"),
+    ),
+    (
+        "E9102",
+        "is not allowed firehose:PutRecordBatch",
+        lambda resources: _policy("DeleteFunction")(resources)["Action"].remove("firehose:PutRecordBatch"),
+    ),
+    (
+        "E9102",
+        "more than one stream",
+        lambda resources: _policy("PutFunction")(resources).update(Resource="arn:aws:firehose:*:*:deliverystream/*"),
+    ),
+    ("E9103", "TransformFunction has no LoggingConfig", drop("TransformFunction", "LoggingConfig")),
+    ("E9104", "GetLog has no RetentionInDays", drop("GetLog", "RetentionInDays")),
+    ("E9106", "LoadBatch logs execution data", put("LoadBatch", True, "Logging", "IncludeExecutionData")),
+    ("E9106", "LoadBatch does not log ALL", put("LoadBatch", "ERROR", "Logging", "Level")),
+    ("E9106", "LoadBatch is not traced", drop("LoadBatch", "Tracing")),
+    ("E9107", "ArchiveBucket has no policy", lambda resources: resources.pop("ArchiveBucketPolicy")),
+    (
+        "E9107",
+        "EventDeadLetters has no policy",
+        lambda resources: resources["EventDeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(),
+    ),
+    (
+        "E9107",
+        "Alerts has no policy",
+        lambda resources: resources["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(),
+    ),
+    ("E9108", "BatchBucket is not encrypted", drop("BatchBucket", "BucketEncryption")),
+    ("E9108", "EventDeadLetters is not encrypted", drop("EventDeadLetters", "SqsManagedSseEnabled")),
+    ("E9108", "Alerts is not encrypted", drop("Alerts", "KmsMasterKeyId")),
+    ("E9108", "WriteStream is not encrypted", drop("WriteStream", "DeliveryStreamEncryptionConfigurationInput")),
+    ("E9108", "Primary is not encrypted", drop("Primary", "StorageEncrypted")),
+    (
+        "E9108",
+        "ArchiveBucket does not block public access (BlockPublicPolicy)",
+        put("ArchiveBucket", False, "PublicAccessBlockConfiguration", "BlockPublicPolicy"),
+    ),
+    ("E9109", "ArchiveBucket holds data", lambda resources: resources["ArchiveBucket"].pop("DeletionPolicy")),
+    ("E9109", "its UpdateReplacePolicy is", lambda resources: resources["UserPool"].pop("UpdateReplacePolicy")),
+    ("E9109", "Primary holds data", lambda resources: resources["Primary"].update(DeletionPolicy="Delete")),
+    ("E9110", "DatabaseFromFunctions lets", put("DatabaseFromFunctions", "0.0.0.0/0", "CidrIp")),
+    (
+        "E9110",
+        "EndpointGroup lets",
+        lambda resources: resources["EndpointGroup"]["Properties"]["SecurityGroupIngress"][0].update(CidrIpv6="::/0"),
+    ),
+    ("E9110", "Replica has a public address", put("Replica", True, "PubliclyAccessible")),
+    (
+        "E9111",
+        "GET /v1/{collection} of Api asks for no scope",
+        drop("GetFunction", "Events", "Collection", "Properties", "Auth"),
+    ),
+    (
+        "E9111",
+        "PUT /v1/{collection}/{id} of Api takes the scope sluice/read",
+        put("PutFunction", ["sluice/read"], "Events", "Item", "Properties", "Auth", "AuthorizationScopes"),
+    ),
+    ("E9112", "Api has no gateway response UNAUTHORIZED", drop("Api", "GatewayResponses", "UNAUTHORIZED")),
+    (
+        "E9112",
+        "THROTTLED of Api names the status 429 and has 503",
+        put("Api", 503, "GatewayResponses", "THROTTLED", "StatusCode"),
+    ),
+    (
+        "E9112",
+        "THROTTLED of Api has no Retry-After",
+        drop("Api", "GatewayResponses", "THROTTLED", "ResponseParameters", "Headers", "Retry-After"),
+    ),
+    (
+        "E9112",
+        "UNAUTHORIZED of Api has no WWW-Authenticate",
+        drop("Api", "GatewayResponses", "UNAUTHORIZED", "ResponseParameters", "Headers", "WWW-Authenticate"),
+    ),
+    (
+        "E9112",
+        "WAF_FILTERED of Api is not application/problem+json",
+        drop("Api", "GatewayResponses", "WAF_FILTERED", "ResponseParameters", "Headers", "Content-Type"),
+    ),
+    (
+        "E9112",
+        "DEFAULT_5XX of Api lacks a member",
+        put(
+            "Api",
+            '{"title":"Oops","status":500}',
+            "GatewayResponses",
+            "DEFAULT_5XX",
+            "ResponseTemplates",
+            "application/json",
+        ),
+    ),
+    (
+        "E9113",
+        "The target LoadBatch of BatchDelivered has no DLQ",
+        lambda resources: resources["BatchDelivered"]["Properties"]["Targets"][0].pop("DeadLetterConfig"),
+    ),
+]

@@ -1,0 +1,117 @@
+"""Checks a template: `python -m tests.template.check [FILE]`. Prints one line per finding; ends 1 when there is one.
+
+Three looks, since each misses what another sees: the SAM CLI's own, cfn-lint on the translated template, and the rules
+of this project (rules/), which are cfn-lint rules too.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfnlint import lint  # type: ignore[import-untyped]
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from tests.template.rules import api, events, functions, logs, parameters, reasons, storage, workflows
+from tests.template.rules.rule import Rule
+from tests.template.rules.rule import Template as Linted
+from tests.template.translate import REPOSITORY, TEMPLATE, NotTranslatable, Template, read, translate
+
+RULES: tuple[Rule, ...] = (
+    functions.DatabaseConcurrency(),
+    functions.WritesApart(),
+    functions.FunctionLogs(),
+    logs.LogRetention(),
+    workflows.TasksRecover(),
+    workflows.WorkflowLogs(),
+    storage.TlsOnly(),
+    storage.Encrypted(),
+    storage.DataKept(),
+    storage.NoOpenIngress(),
+    api.MethodScopes(),
+    api.ProblemDocuments(),
+    events.DeadLetters(),
+    parameters.Described(),
+)
+SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
+
+
+@dataclass(frozen=True)
+class Finding:
+    rule: str
+    message: str
+
+
+def by_sam(path: Path) -> Iterator[Finding]:
+    """What `sam validate --lint` says."""
+    sam = shutil.which("sam", path=f"{REPOSITORY / '.tools/sam/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
+    if sam is None:
+        yield Finding("sam", "The SAM CLI is not installed; run `make setup`.")
+        return
+    # Linting asks for a region, and for no account.
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
+    done = subprocess.run(
+        [sam, "validate", "--lint", "--template-file", str(path)],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        yield Finding("sam validate --lint", (done.stdout + done.stderr).strip())
+
+
+def by_cfn_lint(translated: Template) -> Iterator[Finding]:
+    """What cfn-lint says of the translated template."""
+    for match in lint(json.dumps(translated)):
+        place = "/".join(str(part) for part in match.path or [])
+        yield Finding(match.rule.id, f"{match.message} ({place})" if place else match.message)
+
+
+def by_rules(translated: Template) -> Iterator[Finding]:
+    """What the project's rules say of the translated template."""
+    yield from _run(RULES, Linted(None, translated))
+
+
+def by_source_rules(path: Path) -> Iterator[Finding]:
+    """What the project's rules say of the template's own text."""
+    template, faults = decode(str(path))
+    if template is None or faults:
+        yield from (Finding(fault.rule.id, fault.message) for fault in faults or [])
+        return
+    yield from _run(SOURCE_RULES, Linted(str(path), template))
+
+
+def _run(rules: tuple[Rule, ...], template: Linted) -> Iterator[Finding]:
+    for rule in rules:
+        for match in rule.match(template):
+            yield Finding(rule.id, match.message)
+
+
+def findings(path: Path) -> Iterator[Finding]:
+    yield from by_sam(path)
+    yield from by_source_rules(path)
+    try:
+        translated = translate(read(path), REPOSITORY)
+    except NotTranslatable as refusal:
+        yield Finding("translation", str(refusal))
+        return
+    yield from by_cfn_lint(translated)
+    yield from by_rules(translated)
+
+
+def main(path: Path) -> int:
+    found = list(findings(path))
+    for finding in found:
+        print(f"{path.name}: {finding.rule}: {finding.message}")
+    print(f"{path.name}: {len(found) or 'no'} finding{'' if len(found) == 1 else 's'}", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else TEMPLATE))

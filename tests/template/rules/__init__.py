@@ -1,0 +1,1 @@
+"""The architecture as rules of cfn-lint, for the translated template."""

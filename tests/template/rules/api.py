@@ -1,0 +1,78 @@
+"""The API: nothing is answered to a caller without a token, and every refusal is a problem document."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.template.rules.reading import of_type
+from tests.template.rules.rule import Rule, RuleMatch, Template
+
+_READS, _WRITES = "sluice/read", "sluice/write"
+
+
+def _methods(api: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in api["Body"]["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+class MethodScopes(Rule):
+    """Without a scope API Gateway takes identity tokens, which were made for another audience."""
+
+    id = "E9111"
+    shortdesc = "Every method asks for a token with the scope that fits it"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name, "Properties"], f"{method.upper()} {path} of {name} {fault}")
+            for name, api in of_type(cfn, "AWS::ApiGateway::RestApi")
+            for path, method, operation in _methods(api)
+            for fault in self._faults(method, operation)
+        ]
+
+    def _faults(self, method: str, operation: dict[str, Any]) -> list[str]:
+        scopes = {scope for choice in operation.get("security", []) for given in choice.values() for scope in given}
+        if not scopes:
+            return ["asks for no scope"]
+        foreign = {"get": _WRITES, "post": _READS, "put": _READS, "delete": _READS}.get(method)
+        return [f"takes the scope {foreign}"] if foreign in scopes else []
+
+
+class ProblemDocuments(Rule):
+    """RFC 9457, also where API Gateway answers by itself."""
+
+    id = "E9112"
+    shortdesc = "Gateway responses are problem documents with the status that they name"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        matches = []
+        for name, api in of_type(cfn, "AWS::ApiGateway::RestApi"):
+            responses = api["Body"].get("x-amazon-apigateway-gateway-responses", {})
+            matches += [
+                RuleMatch(["Resources", name, "Properties"], f"{name} has no gateway response {kind}")
+                for kind in ("DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "THROTTLED")
+                if kind not in responses
+            ]
+            matches += [
+                RuleMatch(["Resources", name, "Properties"], f"The gateway response {kind} of {name} {fault}")
+                for kind, response in responses.items()
+                for fault in self._faults(response)
+            ]
+        return matches
+
+    def _faults(self, response: dict[str, Any]) -> list[str]:
+        headers = response.get("responseParameters", {})
+        status = int(response.get("statusCode", 0))
+        faults = []
+        if headers.get("gatewayresponse.header.Content-Type") != "'application/problem+json'":
+            faults.append("is not application/problem+json")
+        document = json.loads(response["responseTemplates"]["application/json"])
+        if not {"type", "title", "status", "detail"} <= document.keys():
+            faults.append("lacks a member of a problem document")
+        if document.get("status") != status:
+            faults.append(f"names the status {document.get('status')} and has {status}")
+        if status == 401 and "gatewayresponse.header.WWW-Authenticate" not in headers:
+            faults.append("has no WWW-Authenticate")
+        if status == 429 and "gatewayresponse.header.Retry-After" not in headers:
+            faults.append("has no Retry-After")
+        return faults

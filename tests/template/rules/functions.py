@@ -1,0 +1,78 @@
+"""Functions: what reaches the database is capped, and what accepts writes cannot reach it."""
+
+from typing import Any
+
+from tests.template.rules.reading import Properties, actions, as_list, of_type, role_statements
+from tests.template.rules.rule import Rule, RuleMatch, Template
+
+_PUTS = {"firehose:PutRecord", "firehose:PutRecordBatch"}
+
+
+def _variables(function: Properties) -> dict[str, Any]:
+    return dict(function.get("Environment", {}).get("Variables", {}))
+
+
+class DatabaseConcurrency(Rule):
+    """A function that reaches the database opens no more connections than are reserved for it."""
+
+    id = "E9101"
+    shortdesc = "Functions that reach the database have reserved concurrency"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(
+                ["Resources", name, "Properties"],
+                f"{name} reaches the database and has no ReservedConcurrentExecutions",
+            )
+            for name, function in of_type(cfn, "AWS::Lambda::Function")
+            if ("DATABASE_HOST" in _variables(function) or "VpcConfig" in function)
+            and not function.get("ReservedConcurrentExecutions")
+        ]
+
+
+class WritesApart(Rule):
+    """A function that accepts writes can put them on the stream, and nothing else."""
+
+    id = "E9102"
+    shortdesc = "Functions that accept writes can reach the stream only"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name, "Properties"], f"{name} accepts writes, but {fault}")
+            for name, function in of_type(cfn, "AWS::Lambda::Function")
+            if "STREAM_NAME" in _variables(function) or actions(role_statements(cfn, function)) & _PUTS
+            for fault in self._faults(cfn, function)
+        ]
+
+    def _faults(self, cfn: Template, function: Properties) -> list[str]:
+        faults = []
+        if "VpcConfig" in function:
+            faults.append("is in a VPC")
+        if hinted := sorted(name for name in _variables(function) if name.startswith("DATABASE") or "SECRET" in name):
+            faults.append(f"knows of the database ({', '.join(hinted)})")
+        allowed = role_statements(cfn, function)
+        if more := sorted(actions(allowed) - _PUTS):
+            faults.append(f"is allowed more than the put ({', '.join(more)})")
+        if missing := sorted(_PUTS - actions(allowed)):
+            faults.append(f"is not allowed {', '.join(missing)}")
+        streams = {str(resource) for statement in allowed for resource in as_list(statement["Resource"])}
+        if len(streams) > 1 or any("*" in stream for stream in streams):
+            faults.append("is allowed to put on more than one stream")
+        return faults
+
+
+class FunctionLogs(Rule):
+    """A log group that Lambda makes by itself keeps its lines for ever."""
+
+    id = "E9103"
+    shortdesc = "Functions log to a log group of the template"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        groups = dict(of_type(cfn, "AWS::Logs::LogGroup"))
+        return [
+            RuleMatch(
+                ["Resources", name, "Properties"], f"{name} has no LoggingConfig with a LogGroup of this template"
+            )
+            for name, function in of_type(cfn, "AWS::Lambda::Function")
+            if function.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref") not in groups
+        ]

@@ -1,0 +1,34 @@
+"""Comments, which only the source has: this rule reads the file, and runs on the template before its translation."""
+
+from pathlib import Path
+
+import yaml
+
+from tests.template.rules.rule import Rule, RuleMatch, Template
+from tests.template.translate import lines
+
+
+class WildcardReasons(Rule):
+    """A policy for every resource there is stands beside the reason why it cannot be narrower."""
+
+    id = "E9115"
+    shortdesc = 'No Resource: "*" without a comment that gives the reason'
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        path = Path(str(cfn.filename))
+        source = path.read_text().splitlines()
+        return [
+            RuleMatch(["Resources"], f'line {line + 1}: Resource "*" without a comment giving the reason')
+            for key, value in lines(path)
+            if key.value == "Resource"
+            for line in _wildcards(value)
+            if "#" not in source[line] and not source[line - 1].lstrip().startswith("#")
+        ]
+
+
+def _wildcards(value: yaml.Node) -> list[int]:
+    """Lines, from 0, where a policy statement names every resource."""
+    choices = value.value if isinstance(value, yaml.SequenceNode) else [value]
+    return [
+        choice.start_mark.line for choice in choices if choice.value == "*" and choice.tag == "tag:yaml.org,2002:str"
+    ]

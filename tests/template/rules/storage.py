@@ -1,0 +1,124 @@
+"""Buckets, queues, topics: encrypted, reached by TLS only, and kept where they hold data."""
+
+from typing import Any
+
+from tests.template.rules.reading import Properties, branches, names, of_type, statements
+from tests.template.rules.rule import Rule, RuleMatch, Template
+
+_POLICIES = {
+    "AWS::S3::Bucket": "AWS::S3::BucketPolicy",
+    "AWS::SQS::Queue": "AWS::SQS::QueuePolicy",
+    "AWS::SNS::Topic": "AWS::SNS::TopicPolicy",
+}
+_PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+_HOLD_DATA = (
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+    "AWS::RDS::DBInstance",
+    "AWS::Cognito::UserPool",
+    "AWS::KinesisFirehose::DeliveryStream",
+)
+
+
+def _refuses_plain(policy: Properties) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Principal"] == "*"
+        and statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport") == "false"
+        for statement in statements(policy["PolicyDocument"])
+    )
+
+
+class TlsOnly(Rule):
+    """What holds writes, events or alerts is not reached over plain HTTP."""
+
+    id = "E9107"
+    shortdesc = "Buckets, queues and topics are reached by TLS only"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name], f"{name} has no policy that denies requests without TLS")
+            for kind, policy_kind in _POLICIES.items()
+            for name, _ in of_type(cfn, kind)
+            if not any(names(policy, name) and _refuses_plain(policy) for _, policy in of_type(cfn, policy_kind))
+        ]
+
+
+class Encrypted(Rule):
+    """Said in the template, not left to an account's defaults."""
+
+    id = "E9108"
+    shortdesc = "Buckets, queues, topics, streams and databases are encrypted, and no bucket can be made public"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        faults = [
+            *((name, "is not encrypted") for name in self._plain(cfn)),
+            *(
+                (name, f"does not block public access ({key})")
+                for name, bucket in of_type(cfn, "AWS::S3::Bucket")
+                for key in _PUBLIC_ACCESS
+                if bucket.get("PublicAccessBlockConfiguration", {}).get(key) is not True
+            ),
+        ]
+        return [RuleMatch(["Resources", name, "Properties"], f"{name} {fault}") for name, fault in faults]
+
+    def _plain(self, cfn: Template) -> list[str]:
+        encryption: dict[str, Any] = {
+            "AWS::S3::Bucket": lambda bucket: bucket.get("BucketEncryption"),
+            "AWS::SQS::Queue": lambda queue: queue.get("SqsManagedSseEnabled") or queue.get("KmsMasterKeyId"),
+            "AWS::SNS::Topic": lambda topic: topic.get("KmsMasterKeyId"),
+            "AWS::KinesisFirehose::DeliveryStream": lambda stream: stream.get(
+                "DeliveryStreamEncryptionConfigurationInput"
+            ),
+            # A replica is encrypted as its source is.
+            "AWS::RDS::DBInstance": lambda database: (
+                database.get("StorageEncrypted") is True or "SourceDBInstanceIdentifier" in database
+            ),
+        }
+        return [
+            name
+            for kind, encrypted in encryption.items()
+            for name, properties in of_type(cfn, kind)
+            if not encrypted(properties)
+        ]
+
+
+class DataKept(Rule):
+    """Deleting the stack, or a change that replaces a resource, loses no data."""
+
+    id = "E9109"
+    shortdesc = "What holds data outlives its stack"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name], f"{name} holds data, and its {policy} is neither Retain nor Snapshot")
+            for kind in _HOLD_DATA
+            for name, properties in of_type(cfn, kind)
+            if "SourceDBInstanceIdentifier" not in properties
+            for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+            if cfn.template["Resources"][name].get(policy) not in {"Retain", "Snapshot"}
+        ]
+
+
+class NoOpenIngress(Rule):
+    """Nothing in the VPC can be reached from outside of it."""
+
+    id = "E9110"
+    shortdesc = "No security group lets the world in, and no database is public"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        rules = [
+            *of_type(cfn, "AWS::EC2::SecurityGroupIngress"),
+            *(
+                (name, rule)
+                for name, group in of_type(cfn, "AWS::EC2::SecurityGroup")
+                for listed in branches(group.get("SecurityGroupIngress", []))
+                for rule in listed
+            ),
+        ]
+        opened = [name for name, rule in rules if rule.get("CidrIp") == "0.0.0.0/0" or rule.get("CidrIpv6") == "::/0"]
+        public = [name for name, database in of_type(cfn, "AWS::RDS::DBInstance") if database.get("PubliclyAccessible")]
+        return [
+            *(RuleMatch(["Resources", name], f"{name} lets the whole internet in") for name in opened),
+            *(RuleMatch(["Resources", name], f"{name} has a public address") for name in public),
+        ]

@@ -1,0 +1,62 @@
+"""The check as `make check` and CI run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.template.check import by_source_rules
+from tests.template.translate import REPOSITORY, TEMPLATE
+
+STATEMENT = """
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - Effect: Allow
+                Action: logs:CreateLogDelivery
+{resource}
+"""
+
+
+def run(template: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.template.check", str(template)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def test_the_template_passes() -> None:
+    done = run(TEMPLATE)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_broken_template_ends_1_with_a_line_for_each_finding(tmp_path: Path) -> None:
+    broken = TEMPLATE.read_text().replace("      RetentionInDays: !Ref LogRetentionDays\n", "", 1)
+    broken = broken.replace("Threshold: 1860", "Threshold: many", 1).replace("# These actions know no resource", "#", 1)
+    broken = broken.replace("              #: log delivery is set up per account.\n", "", 1)
+    path = tmp_path / "template.yaml"
+    path.write_text(broken)
+    done = run(path)
+    assert done.returncode == 1
+    rules = {line.split(": ")[1] for line in done.stdout.splitlines() if line.startswith("template.yaml: ")}
+    assert {"sam validate --lint", "E3012", "E9104", "E9115"} <= rules
+    assert "ApiLog has no RetentionInDays" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("resource", "count"),
+    [
+        ('                Resource: "*"', 1),
+        ('                Resource: ["arn:aws:logs:eu-west-1:123456789012:*", "*"]', 1),
+        ('                # These actions know no resource.\n                Resource: "*"', 0),
+        ('                Resource: "*" # these actions know no resource', 0),
+        ("                Resource: !GetAtt Log.Arn", 0),
+    ],
+)
+def test_a_wildcard_needs_a_reason(tmp_path: Path, resource: str, count: int) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(STATEMENT.format(resource=resource))
+    assert [finding.rule for finding in by_source_rules(path)] == ["E9115"] * count

@@ -1,0 +1,86 @@
+"""Every rule of the template holds, and each says so when it is broken."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.template.breaks import BREAKS, Break
+from tests.template.check import RULES, by_cfn_lint, by_rules
+from tests.template.translate import REPOSITORY, NotTranslatable, Template, translate
+
+WORKFLOW = Path("statemachines/load_batch.asl.json")
+
+
+def test_the_template_breaks_no_rule(template: Template) -> None:
+    translated = translate(template, REPOSITORY)
+    assert list(by_rules(translated)) == []
+    assert list(by_cfn_lint(translated)) == []
+
+
+@pytest.mark.parametrize(("rule", "message", "broken"), BREAKS, ids=[f"{rule} {said}" for rule, said, _ in BREAKS])
+def test_a_broken_template_breaks_its_rule(template: Template, rule: str, message: str, broken: Break) -> None:
+    broken(template["Resources"])
+    found = list(by_rules(translate(template, REPOSITORY)))
+    assert {finding.rule for finding in found} == {rule}
+    assert any(message in finding.message for finding in found), found
+
+
+@pytest.mark.parametrize(
+    ("message", "without"),
+    [
+        ("ThrottleRate has no Description", {"Description"}),
+        ("ThrottleRate has a limit and no ConstraintDescription", {"ConstraintDescription"}),
+        ("ThrottleRate takes any value", {"MinValue", "MaxValue"}),
+    ],
+)
+def test_a_parameter_without_words_is_found(template: Template, message: str, without: set[str]) -> None:
+    parameter = template["Parameters"]["ThrottleRate"]
+    for key in without:
+        del parameter[key]
+    assert [(found.rule, found.message) for found in by_rules(translate(template, REPOSITORY))] == [("E9114", message)]
+
+
+@pytest.mark.parametrize("key", ["Retry", "Catch"])
+@pytest.mark.parametrize("task", ["Load", "Quarantine", "NotifyQuarantined", "NotifyParked"])
+def test_a_task_that_cannot_recover_is_found(template: Template, tmp_path: Path, task: str, key: str) -> None:
+    definition = json.loads((REPOSITORY / WORKFLOW).read_text())
+    del definition["States"][task][key]
+    (tmp_path / WORKFLOW).parent.mkdir()
+    (tmp_path / WORKFLOW).write_text(json.dumps(definition))
+    found = list(by_rules(translate(template, tmp_path)))
+    assert [finding.rule for finding in found] == ["E9105"]
+    assert f"The Task {task} of LoadBatch has no {key}" in found[0].message
+
+
+def test_a_task_within_a_map_or_a_branch_is_found(template: Template, tmp_path: Path) -> None:
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}
+    inner = {"StartAt": "Deep", "States": {"Deep": task}}
+    definition = {
+        "StartAt": "Each",
+        "States": {
+            "Each": {"Type": "Map", "ItemProcessor": inner, "Next": "Both"},
+            "Both": {"Type": "Parallel", "Branches": [inner], "End": True},
+        },
+    }
+    (tmp_path / WORKFLOW).parent.mkdir()
+    (tmp_path / WORKFLOW).write_text(json.dumps(definition))
+    found = [finding.message for finding in by_rules(translate(template, tmp_path))]
+    assert [message for message in found if "Retry" in message] == ["The Task Deep of LoadBatch has no Retry"] * 2
+
+
+def test_what_the_translator_refuses_is_told(template: Template) -> None:
+    del template["Resources"]["GetFunction"]["Properties"]["Events"]["Item"]["Properties"]["Auth"]["Authorizer"]
+    with pytest.raises(NotTranslatable, match="Authorizer"):
+        translate(template, REPOSITORY)
+
+
+def test_a_circle_that_only_the_translation_shows_is_found(template: Template) -> None:
+    template["Resources"]["LoadBatch"]["Properties"]["Policies"].append(
+        {"Statement": [{"Effect": "Allow", "Action": "states:StartExecution", "Resource": {"Ref": "LoadBatch"}}]}
+    )
+    assert "E3004" in {finding.rule for finding in by_cfn_lint(translate(template, REPOSITORY))}
+
+
+def test_no_two_rules_share_an_id() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)

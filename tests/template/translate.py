@@ -1,0 +1,86 @@
+"""The template as CloudFormation gets it: SAM's resources translated, the workflows' definitions in it."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from samtranslator.public.exceptions import InvalidDocumentException
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+REPOSITORY = Path(__file__).parents[2]
+TEMPLATE = REPOSITORY / "template.yaml"
+
+Template = dict[str, Any]
+
+# It tells of features that only the translator in AWS has.
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
+
+# Which property of a SAM resource names a folder or file that a deploy would upload.
+_LOCAL = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+_UPLOADED = "s3://bucket/key"
+
+
+class NotTranslatable(Exception):  # noqa: N818
+    """The SAM translator refuses the template; the message says why."""
+
+
+class _NoManagedPolicies:
+    """Every policy stands in the template, so there is no list of managed ones to fetch from an account."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def read(path: Path) -> Template:
+    """Read a SAM template, short forms such as !Ref expanded."""
+    template: Template = yaml_parse(path.read_text())
+    return template
+
+
+def translate(template: Template, folder: Path) -> Template:
+    """Translate a SAM template whose paths are relative to `folder`. Raises NotTranslatable."""
+    template = json.loads(json.dumps(template))
+    definitions: dict[str, Any] = {}
+    template["Globals"].get("Function", {}).pop("CodeUri", None)
+    for name, resource in template["Resources"].items():
+        if (uri := _LOCAL.get(resource["Type"])) is None:
+            continue
+        if uri == "DefinitionUri":
+            definition = (folder / resource["Properties"][uri]).read_text()
+            # The other substitutions stand where any text may.
+            definitions[name] = json.loads(definition.replace("${Partition}", "aws"))
+        resource["Properties"][uri] = _UPLOADED
+    # The translator asks for a region; the template is the same in each.
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    defaults = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
+    try:
+        translated: Template = transform(template, defaults, _NoManagedPolicies())
+    except InvalidDocumentException as refusal:
+        raise NotTranslatable("; ".join(cause.message for cause in refusal.causes)) from refusal
+    for name, definition in definitions.items():
+        properties = translated["Resources"][name]["Properties"]
+        del properties["DefinitionS3Location"]
+        properties["Definition"] = definition
+    return translated
+
+
+def lines(path: Path) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Every key and value of a YAML file as nodes, which know their lines."""
+    found: list[tuple[yaml.Node, yaml.Node]] = []
+    waiting = [yaml.compose(path.read_text(), Loader=yaml.SafeLoader)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            found += node.value
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+    return found
