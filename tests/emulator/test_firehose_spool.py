@@ -1,5 +1,8 @@
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Spool
 from tests.emulator.firehose_rig import Rig, place, rig
@@ -10,12 +13,27 @@ def spooled(emulator: Emulator) -> list[Path]:
     return list((emulator.state / "services" / "firehose").rglob("*.jsonl"))
 
 
-def test_neither_a_kill_nor_a_stop_loses_an_accepted_record(tmp_path: Path) -> None:
-    first = start_emulator(tmp_path)
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
+    """Starts emulators on the same state, one after the other; the last one is ended with the test."""
+    started: list[Emulator] = []
+
+    def again() -> Emulator:
+        started.append(start_emulator(tmp_path))
+        return started[-1]
+
+    yield again
+    for emulator in started:
+        if emulator.process.poll() is None:
+            emulator.stop()
+
+
+def test_neither_a_kill_nor_a_stop_loses_an_accepted_record(start: Callable[[], Emulator]) -> None:
+    first = start()
     slow, quick = rig(first, "slow", seconds=900), rig(first, "quick", seconds=1)
     slow.put(b"before the stop")
     assert first.stop() == 0
-    second = start_emulator(tmp_path)
+    second = start()
     assert Rig(second, slow.name).one()[1] == b"before the stop"
     Rig(second, quick.name).put(b"one ", b"two")
     Rig(second, slow.name).put(b"before the kill")
@@ -23,17 +41,15 @@ def test_neither_a_kill_nor_a_stop_loses_an_accepted_record(tmp_path: Path) -> N
     unsaved.put(b"waits for its stream")
     second.process.send_signal(signal.SIGKILL)
     second.process.wait()
-    third = start_emulator(tmp_path)
-    try:
-        assert Rig(third, quick.name).one()[1] == b"one two"
-        wait_until(lambda: len(spooled(third)) == 2)
-        third.client("s3").create_bucket(Bucket=unsaved.name)
-        third.client("firehose").create_delivery_stream(
-            DeliveryStreamName=unsaved.name, ExtendedS3DestinationConfiguration=place(unsaved.name, 0)
-        )
-        assert Rig(third, unsaved.name).one()[1] == b"waits for its stream"
-    finally:
-        assert third.stop() == 0
+    third = start()
+    assert Rig(third, quick.name).one()[1] == b"one two"
+    wait_until(lambda: len(spooled(third)) == 2)
+    third.client("s3").create_bucket(Bucket=unsaved.name)
+    third.client("firehose").create_delivery_stream(
+        DeliveryStreamName=unsaved.name, ExtendedS3DestinationConfiguration=place(unsaved.name, 0)
+    )
+    assert Rig(third, unsaved.name).one()[1] == b"waits for its stream"
+    assert third.stop() == 0
     assert spooled(third) == []
 
 
