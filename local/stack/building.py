@@ -37,11 +37,12 @@ def _source_files() -> Iterator[Path]:
         yield from sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
-def build(target: Path, log: Path, parameters: dict[str, str], *, ca: Path | None = None) -> bool:
+def build(target: Path, log: Path, parameters: dict[str, str], *, ca: Path | None = None, cached: bool = False) -> bool:
     """Build the template into `target` with the parameters given, among them Runtime and Architecture.
 
     `ca` is the CA bundle that the functions trust; without one the trust layer fetches that of RDS. Returns whether
-    bytecode could be compiled, which takes a Python of the runtime's version. Raises LocalError.
+    bytecode could be compiled, which takes a Python of the runtime's version. `cached` keeps what did not change by its
+    sources, and that leaves a trust layer as it was even when `ca` is another. Raises LocalError.
     """
     # What of `parameters` comes from elsewhere may hold spaces and commas; the build reads these two.
     read = {name: parameters[name] for name in ("Runtime", "Architecture")}
@@ -50,7 +51,7 @@ def build(target: Path, log: Path, parameters: dict[str, str], *, ca: Path | Non
             "build",
             *("--template-file", str(TEMPLATE)),
             *("--build-dir", str(target)),
-            *("--cached", "--cache-dir", str(target.parent / "cache")),
+            *(("--cached", "--cache-dir", str(target.parent / "cache")) if cached else ()),
             *("--parameter-overrides", *as_overrides(read)),
         ],
         log,

@@ -32,7 +32,7 @@ def make_package(folder: Folder, ca: Path, parameters: dict[str, str]) -> None:
         current = fingerprint(*_facts(parameters))
         if not mark.exists() or mark.read_text() != current:
             mark.unlink(missing_ok=True)
-            build(built, folder.log("build"), parameters, ca=ca)
+            build(built, folder.log("build"), parameters, ca=ca, cached=True)
             mark.write_text(current)
         shutil.rmtree(folder.build, ignore_errors=True)
         shutil.copytree(built, folder.build, copy_function=_link_or_copy)
