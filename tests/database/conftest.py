@@ -14,6 +14,7 @@ from pymysql.connections import Connection
 from local.database import Pair, Server
 from sluice.database import Credentials, Database, tls
 from sluice.settings import DatabaseSettings
+from tests.database.deployed import Loading, Root
 from tests.database.rig import Objects, Rig
 from tests.database.things import CODES, THINGS
 
@@ -80,3 +81,20 @@ def rig(pair: Pair, database: str, connect: Connect, monkeypatch: pytest.MonkeyP
     rig.make_tables()
     yield rig
     primary.drop()
+
+
+@pytest.fixture
+def root(pair: Pair) -> Root:
+    return Root(pair.primary)
+
+
+@pytest.fixture
+def loading(rig: Rig, root: Root, database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loading]:
+    """A loader with an account of its own."""
+    loading = Loading(rig, root, f"loader_{database[-8:]}")
+    monkeypatch.setattr("sluice.database.credentials", loading.fetch)
+    monkeypatch.setattr("sluice.loading.load.PAUSE", 0.01)
+    yield loading
+    loading.database.drop()
+    pair.start()
+    root.run(f"DROP USER {loading.account}")

@@ -27,7 +27,7 @@ class Objects:
 
     def put(self, key: str, writes: Iterable[Write | bytes]) -> str:
         lines = [write if isinstance(write, bytes) else to_line(write) for write in writes]
-        self.content[key] = gzip.compress(b"".join(lines), 1)
+        self.content[key] = gzip.compress(b"".join(lines), 1, mtime=0)
         return key
 
     def open(self, _bucket: str, key: str) -> BatchObject:

@@ -1,0 +1,114 @@
+"""Rows that somebody else holds: tried again, given back, and never waited for without end."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymysql
+import pytest
+
+from local.database import Pair
+from sluice.database import Database
+from sluice.faults import DatabaseAway, TryAgain
+from sluice.loading.load import TRIES
+from tests.database.conftest import Connect
+from tests.database.deployed import Loading, Root
+from tests.database.things import OWNER, delete, put
+
+
+@contextmanager
+def held(connect: Connect, item_id: str) -> "Iterator[pymysql.Connection[Any]]":
+    """Another session that keeps an item's row locked."""
+    other = connect()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM things WHERE owner = %s AND id = %s FOR UPDATE", (OWNER, item_id))
+    yield other
+    if other.open:
+        other.rollback()
+
+
+def test_a_lock_that_is_held_is_tried_again_and_then_given_back(loading: Loading, root: Root, connect: Connect) -> None:
+    write = put({"label": "x"})
+    loading.load(write)
+    newer = put({"label": "newer"}, write.id)
+    loading.opened = 0
+    with root.setting("innodb_lock_wait_timeout", 1), held(connect, write.id):
+        loading.database.drop()
+        with pytest.raises(TryAgain):
+            loading.load(newer, key="batches/b")
+    assert (loading.opened, loading.loaded()) == (TRIES, 1)
+    assert loading.load(newer, key="batches/b") == "loaded"
+
+
+def test_a_lock_that_is_let_go_in_time_costs_a_try(loading: Loading, root: Root, connect: Connect) -> None:
+    write = put({"label": "x"})
+    loading.load(write)
+    loading.opened = 0
+    with root.setting("innodb_lock_wait_timeout", 1), held(connect, write.id) as other:
+        loading.database.drop()
+        threading.Timer(1.5, other.rollback).start()
+        assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
+    assert loading.opened == 2
+
+
+def test_a_deadlock_costs_a_try(loading: Loading, root: Root, connect: Connect) -> None:
+    first, second = sorted((put({"label": "x"}) for _ in range(2)), key=lambda write: write.id)
+    loading.load(first, second)
+    loading.opened = 0
+    [(_, deadlocks)] = root.run("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
+    with held(connect, second.id) as other, other.cursor() as cursor:
+        # InnoDB undoes the smaller transaction.
+        cursor.execute(
+            "INSERT INTO rejected_writes (version, collection, owner, id, reason, `write`, object_key, line)"
+            " SELECT seq, '', '', '', '', '', '', 0 FROM seq_1_to_500"
+        )
+        connection_id = loading.connection_id()
+        answers: list[str] = []
+        loads = threading.Thread(
+            target=lambda: answers.append(loading.load(delete(first.id), delete(second.id), key="batches/b"))
+        )
+        loads.start()
+        root.waits(connection_id)
+        cursor.execute("UPDATE things SET label = 'other' WHERE owner = %s AND id = %s", (OWNER, first.id))
+        other.commit()
+        loads.join()
+    assert (answers, loading.opened) == (["loaded"], 2)
+    assert int(root.run("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")[0][1]) == int(deadlocks) + 1
+    assert [row["deleted"] for row in loading.rig.rows("SELECT deleted FROM things")] == [1, 1]
+
+
+@pytest.mark.parametrize("how", ["KILL %s", "KILL QUERY %s"])
+def test_a_statement_that_is_killed_is_away(loading: Loading, root: Root, connect: Connect, how: str) -> None:
+    write = put({"label": "x"})
+    loading.load(write)
+    id_ = loading.connection_id()
+    killed = root.when_waiting(id_, lambda: root.run(how, id_))
+    with held(connect, write.id):
+        killed.start()
+        with pytest.raises(DatabaseAway):
+            loading.load(put({"label": "newer"}, write.id), key="batches/b")
+        killed.join()
+
+
+def test_a_primary_that_shuts_down_is_away(loading: Loading, root: Root, pair: Pair, connect: Connect) -> None:
+    write = put({"label": "x"})
+    loading.load(write)
+    stops = root.when_waiting(loading.connection_id(), pair.primary.stop)
+    with held(connect, write.id) as other:
+        stops.start()
+        with pytest.raises(DatabaseAway):
+            loading.load(put({"label": "newer"}, write.id), key="batches/b")
+        stops.join()
+        other.close()
+    pair.primary.start()
+    loading.rig.connection.connect()
+    assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
+
+
+def test_a_statement_that_hangs_is_away(loading: Loading, connect: Connect) -> None:
+    write = put({"label": "x"})
+    loading.load(write)
+    hasty = Database(loading.settings, statement_seconds=1, loading=True)
+    with held(connect, write.id), pytest.raises(DatabaseAway):
+        loading.load(put({"label": "newer"}, write.id), key="batches/b", database=hasty)
