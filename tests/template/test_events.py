@@ -1,0 +1,76 @@
+"""The sample events are what the deployed parts would get."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sluice.records import from_line
+from tests.template.translate import REPOSITORY, Template
+
+EVENTS = REPOSITORY / "events"
+DEFINITION = json.loads((REPOSITORY / "statemachines/load_batch.asl.json").read_text())
+
+
+def event(name: str) -> dict[str, Any]:
+    return dict(json.loads((EVENTS / name).read_text()))
+
+
+def of_api() -> list[Path]:
+    return sorted(path for path in EVENTS.glob("*/*.json") if "requestContext" in json.loads(path.read_text()))
+
+
+def test_every_function_and_workflow_has_events(template: Template) -> None:
+    kinds = {"AWS::Serverless::Function", "AWS::Serverless::StateMachine"}
+    names = {name for name, resource in template["Resources"].items() if resource["Type"] in kinds}
+    folders = {re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix("Function")).lower() for name in names}
+    assert {path.parent.name for path in EVENTS.glob("*/*.json")} == folders
+
+
+@pytest.mark.parametrize("path", of_api(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_an_api_event_reaches_its_function_by_a_route_and_a_scope(template: Template, path: Path) -> None:
+    request = json.loads(path.read_text())
+    function = template["Resources"][f"{path.parent.name.capitalize()}Function"]
+    routes = [given["Properties"] for given in function["Properties"]["Events"].values()]
+    taken = [
+        route
+        for route in routes
+        if route["Path"] == request["resource"] and route["Method"] in {request["httpMethod"], "ANY"}
+    ]
+    assert len(taken) == 1
+    claims = request["requestContext"]["authorizer"]["claims"]
+    assert set(claims["scope"].split()) & set(taken[0]["Auth"]["AuthorizationScopes"])
+    filled = re.sub(r"{(\w+)\+?}", lambda found: request["pathParameters"][found[1]], request["resource"])
+    assert request["path"] == filled
+
+
+def test_the_stream_hands_over_two_writes_and_a_record_that_is_none() -> None:
+    lines = [base64.b64decode(record["data"]) for record in event("transform/good_and_bad.json")["records"]]
+    assert [from_line(lines[number]).operation for number in (0, 2)] == ["put", "delete"]
+    with pytest.raises(msgspec.ValidationError):
+        from_line(lines[1])
+
+
+def test_the_workflow_starts_with_what_the_rule_lets_through(template: Template) -> None:
+    delivered = event("load_batch/delivered.json")
+    pattern = template["Resources"]["BatchDelivered"]["Properties"]["EventPattern"]
+    assert [delivered["source"]] == pattern["source"]
+    assert [delivered["detail-type"]] == pattern["detail-type"]
+    assert delivered["detail"]["object"]["key"].startswith(pattern["detail"]["object"]["key"][0]["prefix"])
+
+
+@pytest.mark.parametrize(("task", "name"), [("Load", "load/batch.json"), ("Quarantine", "quarantine/batch.json")])
+def test_a_task_hands_over_what_its_sample_says(task: str, name: str) -> None:
+    delivered = event("load_batch/delivered.json")["detail"]
+    payload = DEFINITION["States"][task]["Parameters"]["Payload"]
+    sample = event(name)
+    assert {key.removesuffix(".$") for key in payload} == set(sample)
+    assert (sample["bucket"], sample["key"], sample["etag"]) == (
+        delivered["bucket"]["name"],
+        delivered["object"]["key"],
+        delivered["object"]["etag"],
+    )
