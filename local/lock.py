@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -17,34 +18,15 @@ def compiled(target: str, *sources: str, text: str | None = None) -> None:
     subprocess.run([*COMPILE, *sources, "--output-file", target], cwd=ROOT, check=True, text=True, input=text)
 
 
-def without(target: str, other: str) -> None:
-    """Take out of a requirement file what another one has."""
-    shipped = set(_entries(other))
-    kept = [entry for name, entry in _entries(target).items() if name not in shipped]
-    (ROOT / target).write_text("".join(kept))
-
-
-def _entries(path: str) -> dict[str, str]:
-    """The entries of a requirement file, each with its hashes, by the name of the package."""
-    entries: dict[str, str] = {}
-    name = ""
-    for line in (ROOT / path).read_text().splitlines(keepends=True):
-        if not line.startswith(" "):
-            name = line.split("==")[0]
-            entries[name] = ""
-        entries[name] += line
-    return entries
-
-
 def main() -> int:
     compiled("requirements/uv.txt", "-", text="uv")
     compiled("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
     compiled(DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration")))
     # What ships has the versions that are tested.
     compiled("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
-    layer = "layers/migration/requirements.txt"
-    compiled(layer, "pyproject.toml", "--extra=migration", "--constraint", DEV)
-    without(layer, "src/requirements.txt")
+    # The whole closure, also of what src/requirements.txt has: pip takes hashes for all requirements or for none.
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["migration"]
+    compiled("layers/migration/requirements.txt", "-", "--constraint", DEV, text="\n".join(extra))
     return 0
 
 

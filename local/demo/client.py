@@ -12,8 +12,8 @@ from local.process import LocalError
 
 WORKERS = 8
 PAGE = 500
-# The API throttles and a write may be refused while the stream is away: both say so, and trying again is right.
-AGAIN = {429, 503}
+# Throttled, refused or unanswered: a PUT may be sent again until it is accepted.
+AGAIN = {429, 502, 503, 504}
 RETRY = urllib3.Retry(total=8, status_forcelist=AGAIN, allowed_methods=None, backoff_factor=0.2, backoff_jitter=0.2)
 
 Record = Mapping[str, Any]

@@ -31,13 +31,23 @@ def make_package(folder: Folder, ca: Path, parameters: dict[str, str]) -> None:
         mark = _SHARED / "fingerprint"
         current = fingerprint(*_facts(parameters))
         if not mark.exists() or mark.read_text() != current:
-            mark.unlink(missing_ok=True)
+            if mark.exists():
+                mark.unlink()
+            else:
+                # A build that was cut short may have left half of a dependency, which SAM would take for whole.
+                _forget()
             build(built, folder.log("build"), parameters, ca=ca, cached=True)
             mark.write_text(current)
         shutil.rmtree(folder.build, ignore_errors=True)
         shutil.copytree(built, folder.build, copy_function=_link_or_copy)
     _name_sources(folder.build / "template.yaml", built)
     _trust(folder.build, ca)
+
+
+def _forget() -> None:
+    for kept in (_SHARED / "build", _SHARED / "cache", REPOSITORY / ".aws-sam" / "deps"):
+        shutil.rmtree(kept, ignore_errors=True)
+    (_SHARED / "build.toml").unlink(missing_ok=True)
 
 
 def _link_or_copy(source: str, target: str) -> None:
