@@ -1,0 +1,66 @@
+"""Bad input over HTTP: the right status, always a problem document, the field named where there is one."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.stack.conftest import Person
+from tests.stack.samples import airport, booking
+
+BAD: list[tuple[str, str, Any, int, str | None]] = [
+    ("PUT", "/v1/nowhere/XXXX", {}, 404, None),
+    ("GET", "/v1/nowhere", None, 404, None),
+    ("GET", "/v2/airports", None, 404, None),
+    ("PUT", "/v1/airports/XXXX", {**airport("XXXX"), "colour": "red"}, 422, "colour"),
+    ("PUT", "/v1/airports/XXXX", {"icao": "XXXX"}, 422, "name"),
+    ("PUT", "/v1/airports/XXXX", airport("XXXX", lat="north"), 422, "lat"),
+    ("PUT", "/v1/airports/XXXX", airport("XXXX", name="x" * 121), 422, "name"),
+    ("PUT", "/v1/airports/XXXX", airport("YYYY"), 422, "icao"),
+    ("POST", "/v1/bookings", booking(price="1.005"), 422, "price"),
+    ("POST", "/v1/bookings", booking(departs_at="2026-12-24T09:30:00"), 422, "departs_at"),
+    ("POST", "/v1/bookings", booking(airports=["EDDF", "x"]), 422, "airports[1]"),
+    ("POST", "/v1/bookings", b"{not json", 400, None),
+    ("POST", "/v1/bookings", b"", 400, None),
+    ("POST", "/v1/bookings", json.dumps(booking(notes="x" * 1_100_000)).encode(), 413, None),
+    ("PUT", "/v1/bookings/not-a-uuid", booking(), 400, "id"),
+    ("PUT", f"/v1/airports/{'x' * 129}", airport("XXXX"), 400, "id"),
+    ("PUT", "/v1/airports/a%2Fb", airport("XXXX"), 400, "id"),
+    ("GET", "/v1/airports?limit=0", None, 400, "limit"),
+    ("GET", "/v1/airports?after=%25", None, 400, "after"),
+    ("PATCH", "/v1/airports", {}, 405, None),
+    ("POST", "/v1/airports/XXXX", {}, 405, None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "field"), BAD)
+def test_what_is_wrong_is_said(
+    machine: httpx.Client, method: str, path: str, body: Any, status: int, field: str | None
+) -> None:
+    content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+    answer = machine.request(method, path, content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert [error["field"] for error in problem.get("errors", [])] == ([field] if field else [])
+    if status == 405:
+        assert method not in answer.headers["Allow"]
+
+
+def test_without_a_good_token_nothing_is_answered(client: Any) -> None:
+    for caller in (client(), client("not.a.token")):
+        answer = caller.get("/v1/airports")
+        assert answer.status_code == 401
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["status"] == 401
+
+
+def test_only_the_group_may_write_and_everyone_may_read(person: Person) -> None:
+    refused = person("ada").put("/v1/airports/TGRP", json=airport("TGRP"))
+    assert (refused.status_code, refused.headers["Content-Type"]) == (403, "application/problem+json")
+    assert person("grace", "editors").put("/v1/airports/TGRP", json=airport("TGRP")).status_code == 202
+    assert person("ada").get("/v1/airports").status_code == 200

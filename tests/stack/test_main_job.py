@@ -1,0 +1,112 @@
+"""A write goes in over HTTP and comes back from the replica."""
+
+import base64
+import gzip
+import json
+from typing import Any
+from urllib.parse import urljoin
+from uuid import uuid4
+
+import httpx
+
+from local.stack import Stack
+from tests.stack.conftest import Person
+from tests.stack.samples import airport, booking
+from tests.stack.waiting import eventually
+
+
+def found(client: httpx.Client, path: str, version: str) -> httpx.Response | None:
+    answer = client.get(path)
+    return answer if answer.status_code == 200 and answer.json()["version"] >= version else None
+
+
+def test_a_put_comes_back_from_the_replica(machine: httpx.Client) -> None:
+    sent = airport("TPUT", name="Ωmega “Air” \\ \t field", lat=-0.1)
+    accepted = machine.put("/v1/airports/TPUT", json=sent)
+    assert accepted.status_code == 202
+    receipt = accepted.json()
+    assert (receipt["id"], receipt["status"]) == ("TPUT", "pending")
+    assert int(accepted.headers["Retry-After"]) > 0
+    answer = eventually(lambda: found(machine, "/v1/airports/TPUT", receipt["version"]))
+    assert answer.json()["data"] == sent
+    assert answer.headers["ETag"] == f'"{receipt["version"]}"'
+
+
+def test_a_post_makes_an_item_of_its_owner_only(person: Person) -> None:
+    ada, eve = person("ada"), person("eve")
+    accepted = ada.post("/v1/bookings", json=booking())
+    receipt = accepted.json()
+    path = f"/v1/bookings/{receipt['id']}"
+    assert urljoin("https://host/live/v1/bookings", accepted.headers["Location"]) == f"https://host/live{path}"
+    answer = eventually(lambda: found(ada, path, receipt["version"]))
+    assert answer.json()["data"] == booking()
+    assert eve.get(path).status_code == 404
+    assert receipt["id"] not in eve.get("/v1/bookings").text
+    assert receipt["id"] in ada.get("/v1/bookings").text
+
+
+def test_another_owner_s_write_to_the_same_id_changes_nothing_of_mine(person: Person) -> None:
+    ada, eve = person("ada"), person("eve")
+    mine = ada.post("/v1/bookings", json=booking(passenger="mine")).json()
+    path = f"/v1/bookings/{mine['id']}"
+    theirs = eve.put(path, json=booking(passenger="theirs")).json()
+    eve.delete(path)
+    assert eventually(lambda: found(ada, path, mine["version"])).json()["data"]["passenger"] == "mine"
+    eventually(lambda: eve.get(path).status_code == 404)
+    assert found(ada, path, mine["version"]) is not None
+    assert theirs["version"] > mine["version"]
+
+
+def test_a_repeated_post_with_an_idempotency_key_names_the_same_item(person: Person) -> None:
+    ada, key = person("ada"), uuid4().hex
+    first, again = (ada.post("/v1/bookings", json=booking(), headers={"Idempotency-Key": key}).json() for _ in range(2))
+    assert first["id"] == again["id"]
+    other = person("eve").post("/v1/bookings", json=booking(), headers={"Idempotency-Key": key}).json()
+    assert other["id"] != first["id"]
+
+
+def test_a_delete_is_seen_and_a_later_put_brings_the_item_back(machine: httpx.Client) -> None:
+    path = "/v1/airports/TDEL"
+    first = machine.put(path, json=airport("TDEL")).json()
+    eventually(lambda: found(machine, path, first["version"]))
+    assert machine.delete(path).status_code == 202
+    eventually(lambda: machine.get(path).status_code == 404)
+    again = machine.put(path, json=airport("TDEL", city="again")).json()
+    assert eventually(lambda: found(machine, path, again["version"])).json()["data"]["city"] == "again"
+
+
+def test_a_list_gives_every_item_once_page_by_page(person: Person) -> None:
+    writer = person(f"lister-{uuid4().hex[:8]}")
+    sent = {writer.post("/v1/bookings", json=booking(seats=n)).json()["id"] for n in range(1, 8)}
+    eventually(lambda: len(writer.get("/v1/bookings").json()["items"]) == len(sent))
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = writer.get("/v1/bookings", params={"limit": 3, "after": after}).json()
+        assert len(page["items"]) <= 3
+        seen += [item["id"] for item in page["items"]]
+        if "next" not in page:
+            break
+        after = page["next"]
+    assert sorted(seen) == sorted(sent) == sorted(set(seen))
+
+
+def test_a_bad_record_goes_to_the_error_prefix_and_its_neighbours_arrive(stack: Stack, machine: httpx.Client) -> None:
+    marker = uuid4().hex
+    stack.boto("firehose").put_record(
+        DeliveryStreamName=stack.outputs["StreamName"], Record={"Data": json.dumps({"no": marker}).encode()}
+    )
+    receipt = machine.put("/v1/airports/TBAD", json=airport("TBAD")).json()
+    eventually(lambda: found(machine, "/v1/airports/TBAD", receipt["version"]))
+    assert eventually(lambda: _failed_record(stack, marker))
+
+
+def _failed_record(stack: Stack, marker: str) -> Any:
+    s3, bucket = stack.boto("s3"), stack.outputs["BatchBucketName"]
+    for entry in s3.list_objects_v2(Bucket=bucket, Prefix="errors/").get("Contents", []):
+        content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        for line in text.splitlines():
+            if marker in base64.b64decode(json.loads(line)["rawData"]).decode():
+                return json.loads(line)
+    return None

@@ -1,0 +1,51 @@
+"""A third resource takes one file and a redeploy. Last of the folder, because it leaves a stack of another tree."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from local.stack import Stack
+from local.stack.folder import REPOSITORY
+from tests.stack.waiting import eventually
+
+FILE = '''
+"""Notes, for everyone."""
+
+from typing import Annotated
+from msgspec import Meta
+from sluice.resource import Item, resource
+
+
+@resource("notes", key="slug")
+class Note(Item):
+    """A note."""
+
+    slug: str
+    text: Annotated[str, Meta(max_length=100)]
+    stars: int = 3
+'''
+
+
+def test_one_file_and_a_redeploy(stack: Stack, machine: httpx.Client, tmp_path: Path) -> None:
+    assert machine.put("/v1/notes/first", json={"slug": "first", "text": "x"}).status_code == 404
+    copy = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns(".git", ".venv", ".tools", ".local", ".aws-sam", "__pycache__", ".*_cache")
+    shutil.copytree(REPOSITORY, copy, ignore=ignored)
+    for tools in (".venv", ".tools"):
+        (copy / tools).symlink_to(REPOSITORY / tools)
+    (copy / "src/resources/notes.py").write_text(FILE)
+    subprocess.run(
+        [sys.executable, "-m", "local.stack", "up"],
+        cwd=copy,
+        env={**os.environ, "SLUICE_LOCAL": str(stack.folder.root), "PYTHONPATH": "src:."},
+        check=True,
+        capture_output=True,
+    )
+    accepted = machine.put("/v1/notes/first", json={"slug": "first", "text": "x"})
+    assert accepted.status_code == 202
+    answer = eventually(lambda: machine.get("/v1/notes/first") if machine.get("/v1/notes/first").is_success else None)
+    assert answer.json()["data"] == {"slug": "first", "text": "x", "stars": 3}

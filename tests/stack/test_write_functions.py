@@ -1,0 +1,119 @@
+"""What a write function has, what it may do, and what it answers when it may not or cannot."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from local.stack import Stack
+from tests.stack.samples import airport
+from tests.stack.waiting import eventually
+
+WRITERS = ["Post", "Put", "Delete"]
+
+
+def allowed(stack: Stack, function: str) -> dict[str, set[str]]:
+    """What the role of a function allows: actions by resource."""
+    iam = stack.boto("iam")
+    configuration = stack.boto("lambda").get_function_configuration(
+        FunctionName=stack.outputs[f"{function}FunctionName"]
+    )
+    role = configuration["Role"].rsplit("/", 1)[-1]
+    documents = [
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    found: dict[str, set[str]] = {}
+    for statement in (one for document in documents for one in document["Statement"]):
+        actions, resources = ([x] if isinstance(x, str) else x for x in (statement["Action"], statement["Resource"]))
+        for resource in resources:
+            found.setdefault(str(resource), set()).update(actions)
+    return found
+
+
+@pytest.mark.parametrize("function", WRITERS)
+def test_a_write_function_knows_no_database(stack: Stack, function: str) -> None:
+    name = stack.outputs[f"{function}FunctionName"]
+    configuration = stack.boto("lambda").get_function_configuration(FunctionName=name)
+    assert not configuration.get("VpcConfig", {}).get("SubnetIds")
+    assert not [key for key in configuration["Environment"]["Variables"] if "DATABASE" in key or "SECRET" in key]
+
+
+@pytest.mark.parametrize("function", WRITERS)
+def test_its_role_allows_only_the_put_on_the_one_stream(stack: Stack, function: str) -> None:
+    service = {"logs", "xray"}
+    beyond = {
+        resource: {action for action in actions if action.split(":")[0] not in service}
+        for resource, actions in allowed(stack, function).items()
+    }
+    beyond = {resource: actions for resource, actions in beyond.items() if actions}
+    assert [resource.rsplit("/", 1)[-1] for resource in beyond] == [stack.outputs["StreamName"]]
+    assert set.union(*beyond.values()) <= {"firehose:PutRecord", "firehose:PutRecordBatch"}
+
+
+@contextmanager
+def firehose_fault(stack: Stack, fault: dict[str, Any]) -> Iterator[None]:
+    found = list(stack.folder.root.glob("emulator/**/firehose"))
+    assert len(found) == 1
+    file = found[0] / "faults.json"
+    file.write_text(json.dumps({stack.outputs["StreamName"]: fault}))
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def test_a_put_that_firehose_refuses_is_503_and_never_202(stack: Stack, machine: httpx.Client) -> None:
+    with firehose_fault(stack, {"fail_puts": -1}):
+        for _ in range(3):
+            answer = machine.put("/v1/airports/TFHF", json=airport("TFHF"))
+            assert answer.status_code == 503
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert int(answer.headers["Retry-After"]) > 0
+    assert machine.put("/v1/airports/TFHF", json=airport("TFHF")).status_code == 202
+
+
+def test_a_put_that_fails_for_a_moment_is_tried_again(stack: Stack, machine: httpx.Client) -> None:
+    with firehose_fault(stack, {"fail_puts": 1}):
+        assert machine.put("/v1/airports/TFHR", json=airport("TFHR")).status_code == 202
+
+
+def test_without_its_permission_a_write_is_503_and_the_log_says_why(stack: Stack, machine: httpx.Client) -> None:
+    iam = stack.boto("iam")
+    name = stack.outputs["PutFunctionName"]
+    role = stack.boto("lambda").get_function_configuration(FunctionName=name)["Role"].rsplit("/", 1)[-1]
+    policies = {
+        policy: iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    for policy in policies:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    try:
+        answer = eventually(lambda: _refused(machine))
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        eventually(
+            lambda: [line for line in _log(stack, name) if line.get("stream_error", "").startswith("AccessDenied")]
+        )
+    finally:
+        for policy, document in policies.items():
+            iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
+    assert machine.put("/v1/airports/TIAM", json=airport("TIAM")).status_code == 202
+
+
+def _refused(machine: httpx.Client) -> httpx.Response | None:
+    answer = machine.put("/v1/airports/TIAM", json=airport("TIAM"))
+    assert answer.status_code in (202, 503)
+    return answer if answer.status_code == 503 else None
+
+
+def _log(stack: Stack, function: str) -> list[dict[str, Any]]:
+    configuration = stack.boto("lambda").get_function_configuration(FunctionName=function)
+    group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{function}"
+    lines: list[dict[str, Any]] = []
+    for event in stack.boto("logs").filter_log_events(logGroupName=group)["events"]:
+        if event["message"].startswith("{"):
+            lines.append(json.loads(event["message"]))  # noqa: PERF401
+    return lines
