@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,33 @@ def test_the_stream_hands_over_two_writes_and_a_record_that_is_none() -> None:
     assert [from_line(lines[number]).operation for number in (0, 2)] == ["put", "delete"]
     with pytest.raises(msgspec.ValidationError):
         from_line(lines[1])
+
+
+def test_a_record_that_is_none_is_counted_for_its_alarm(template: Template) -> None:
+    code = """
+import json, sys
+from sluice.handlers.transform import handle
+print(json.dumps([record["result"] for record in handle(json.load(sys.stdin), None)["records"]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=(EVENTS / "transform/good_and_bad.json").read_text(),
+        env={
+            "PYTHONPATH": str(REPOSITORY / "src"),
+            "POWERTOOLS_SERVICE_NAME": "sluice",
+            "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+            "POWERTOOLS_TRACE_DISABLED": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *log, results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert results == ["Ok", "ProcessingFailed", "Ok"]
+    filtered = template["Resources"]["RecordsFailed"]["Properties"]
+    field = filtered["MetricTransformations"][0]["MetricValue"].removeprefix("$.")
+    assert filtered["FilterPattern"] == f"{{ $.{field} > 0 }}"
+    assert [line[field] for line in log if field in line] == [1]
 
 
 def test_the_workflow_starts_with_what_the_rule_lets_through(template: Template) -> None:
