@@ -1,6 +1,7 @@
 """Versions only ever grow; ids are new, or the same at each retry."""
 
 import itertools
+import sys
 import threading
 import time
 import uuid
@@ -45,11 +46,14 @@ def test_versions_are_different_in_threads_and_grow_in_each() -> None:
         start.wait()
         mine.extend(versions.new_version() for _ in range(1000))
 
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # what the lock prevents is otherwise seldom seen
     threads = [threading.Thread(target=take, args=(mine,)) for mine in given]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(interval)
     assert len({version for mine in given for version in mine}) == 8000
     assert all(mine == sorted(mine) for mine in given)
 
