@@ -1,7 +1,6 @@
 """What is accepted can be stored: the limits that a column sets, on values of every type."""
 
 import datetime
-import enum
 import json
 from decimal import Decimal
 from typing import Annotated, Any
@@ -11,8 +10,8 @@ import pytest
 from msgspec import Meta
 
 from sluice.api.problems import Problem
-from sluice.resource import Digits, Item, describe
-from sluice.writes.decode import canonical, decode_item
+from sluice.resource import Digits, describe
+from sluice.writes.decode import decode_item
 from tests.unit.classes import item_class
 
 
@@ -111,57 +110,3 @@ def test_zeros_that_mean_nothing_take_no_room(text: str) -> None:
 
 def test_a_decimal_may_come_as_a_number() -> None:
     assert decoded(Annotated[Decimal, Digits(3, 1)], b"0.1") == Decimal("0.1")
-
-
-class Even(Item):
-    """A class that checks itself."""
-
-    low: int
-    high: int = 9
-
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise ValueError("low is above high")
-
-    @property
-    def width(self) -> int:
-        return self.high - self.low
-
-
-def test_a_class_still_checks_itself() -> None:
-    even = describe(Even, "evens")
-    item = decode_item(b'{"low": 3}', even)
-    assert isinstance(item, Even)
-    assert item.width == 6
-    with pytest.raises(Problem, match="low is above high") as problem:
-        decode_item(b'{"low": 10}', even)
-    assert problem.value.status == 422
-
-
-class Colour(enum.Enum):
-    RED = "red"
-
-
-class Small(Item, kw_only=True):
-    colour: Colour = Colour.RED
-    tags: list[str] = []
-    note: str | None = None
-    must: int | None
-
-
-def test_an_optional_field_without_a_value_is_left_out_of_the_record() -> None:
-    small = describe(Small, "smalls")
-    assert json.loads(bytes(canonical(decode_item(b'{"must": null, "note": null}', small), small))) == {
-        "colour": "red",
-        "tags": [],
-        "must": None,
-    }
-
-
-def test_defaults_are_not_shared_between_items() -> None:
-    small = describe(Small, "smalls")
-    first, second = (decode_item(b'{"must": 1}', small) for _ in range(2))
-    assert isinstance(first, Small)
-    assert isinstance(second, Small)
-    first.tags.append("one")
-    assert second.tags == []
