@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,6 +116,9 @@ def test_create_migrates_and_answers_success(request_: Request, cloud: Aws, sche
     assert answer["Data"]["Done"].startswith(f"create schema {schema.schema}; create table loaded_batches;")
     assert set(schema.tables()) == {"airports", "bookings", "loaded_batches", "rejected_writes", "migrations"}
     assert cloud.answer_headers[0].get("content-type", "") == ""
+    assert [
+        one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set()
+    ] == []
     for role in ("loader", "reader"):
         secret = json.loads(cloud.secrets[role])
         schema.connect(account=(secret["username"], secret["password"])).ping()
@@ -176,14 +180,16 @@ def test_another_stack_s_deployment_is_no_rollback(request_: Request, cloud: Aws
         ("DATABASE_HOST", "", "environment variables are missing: DATABASE_HOST"),
         ("DATABASE_SECRET_ARN", "unknown", "AWS answered ResourceNotFoundException to GetSecretValue"),
         ("LOADER_SECRET_ARN", "unknown", "AWS answered ResourceNotFoundException to GetSecretValue"),
-        ("DATABASE_SECRET_ARN", "loader", "the database does not accept the admin's credentials"),
+        ("DATABASE_SECRET_ARN", "stale", "the database does not accept the admin's credentials"),
         ("DATABASE_SECRET_ARN", "broken", "a database secret is not a JSON object with username and password"),
         ("READER_SECRET_ARN", "loader", "need three different user names in their secrets"),
     ],
 )
-def test_every_failure_is_answered(  # noqa: PLR0917
+def test_every_failure_is_answered(
     request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, expected: str
 ) -> None:
+    admin = json.loads(cloud.secrets["admin"])
+    cloud.secrets["stale"] = json.dumps({**admin, "password": "rotated meanwhile"})
     cloud.secrets["broken"] = '{"user": "x"}'
     monkeypatch.setenv(setting, value)
     handle(request_(), context())

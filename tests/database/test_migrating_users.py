@@ -54,7 +54,7 @@ def denied(schema: Migrated, user: User, statement: str) -> bool:
     try:
         attempt(schema, user, statement)
     except pymysql.Error as error:
-        return error.args[0] in {1044, 1045, 1142, 1227, 1290, 1410}
+        return error.args[0] in {1044, 1045, 1142, 1227, 1290, 1410, 1698}
     return False
 
 
