@@ -76,12 +76,15 @@ class Loading:
 
     def load(self, *writes: Write, database: Database | None = None, key: str = "batches/a") -> str:
         """Load writes as one batch; the same writes under the same key are the same batch."""
+        return self.load_again(self.rig.objects.put(key, writes), database)
+
+    def load_again(self, key: str, database: Database | None = None) -> str:
+        """Load a batch that is there."""
 
         def open_batch(bucket: str, name: str) -> BatchObject:
             self.opened += 1
             return self.rig.objects.open(bucket, name)
 
-        self.rig.objects.put(key, writes)
         return Loader(database or self.database, self.rig.resources, open_batch).load("bucket", key).status
 
     def connection_id(self) -> int:

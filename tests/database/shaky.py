@@ -17,13 +17,17 @@ class Died(Exception):  # noqa: N818
 
 
 class ShakyDatabase(Database):
-    """As `Database`. `mishap` befalls the next transaction that gets as far as the place where it lies in wait."""
+    """As `Database`. `mishap` befalls the next transaction that gets as far as the place where it lies in wait.
 
-    def __init__(self, settings: DatabaseSettings, kill: Callable[[int], None]) -> None:
+    `before_commit` is called before each commit, and before what may befall there.
+    """
+
+    def __init__(self, settings: DatabaseSettings, kill: Callable[[int], object]) -> None:
         super().__init__(settings, statement_seconds=30, loading=True)
         self._kill = kill
         self.mishap: Mishap = "none"
         self.befell = 0
+        self.before_commit: Callable[[], object] = lambda: None
 
     def _connected(self) -> Connection:
         connection = super()._connected()
@@ -31,6 +35,7 @@ class ShakyDatabase(Database):
         commit, write_packet = wire.commit, wire.write_packet
 
         def shaky_commit() -> None:
+            self.before_commit()
             if self._strikes("dies_before_commit"):
                 raise Died
             if self._strikes("killed_before_commit"):

@@ -1,7 +1,8 @@
 """Applying a part of a batch: stage, check, merge, and set apart the rows that the database cannot take."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from sluice.loading.statements import Statements
 
 # Classes of SQLSTATE: a value, a constraint, what a trigger says.
 _ABOUT_ROWS = ("22", "23", "45")
+Rows = list[tuple[bytes, Row]]  # by key
+
 _UPDATED = re.compile(rb"Duplicates: (\d+)")
 
 
@@ -41,31 +44,50 @@ class Applier:
             self._run(self._statements[collection].make)
             self._staged.add(collection)
         tally = Tally()
-        # Rows in one order, here and in every other loader, is what keeps loads from deadlocking.
-        self._divide(collection, sorted(rows.items()), tally)
+        # One merge in the table's order, here and in every other loader, is what keeps loads from deadlocking: so all
+        # that the stage refuses is found before any row of the table is touched.
+        self._merge(collection, self._stage(collection, sorted(rows.items()), tally), tally)
         return tally
 
-    def _divide(self, collection: str, rows: list[tuple[bytes, Row]], tally: Tally) -> None:
-        """Merge rows; where the database refuses some, each half by itself, down to the single row."""
+    def _stage(self, collection: str, rows: Rows, tally: Tally) -> Rows:
+        """Stage rows; where the database refuses some, each half by itself, down to the single row."""
         try:
-            applied = self._merge(self._statements[collection], rows)
+            with self._undone_if_refused():
+                fill(self._connection, self._statements[collection].fill, (row.fields for _, row in rows), len(rows))
         except RowsRefused as refused:
-            if len(rows) == 1:
-                key, row = rows[0]
-                tally.refused.append(Refused(row.line, refused.reason, (collection, key)))
-                return
-            middle = len(rows) // 2
-            self._divide(collection, rows[:middle], tally)
-            self._divide(collection, rows[middle:], tally)
-        else:
-            tally.applied += applied
-            tally.stale += len(rows) - applied
+            return [
+                kept
+                for half in _halves(collection, rows, refused, tally)
+                for kept in self._stage(collection, half, tally)
+            ]
+        return rows
 
-    def _merge(self, statements: Statements, rows: list[tuple[bytes, Row]]) -> int:
+    def _merge(self, collection: str, rows: Rows, tally: Tally) -> None:
+        """Merge the staged rows. Should only the table refuse some, go on as in staging."""
+        if not rows:
+            return
+        statements = self._statements[collection]
+        try:
+            with self._undone_if_refused():
+                changed, message = self._run(statements.merge)
+        except RowsRefused as refused:
+            self._run(statements.empty)
+            for half in _halves(collection, rows, refused, tally):
+                self._merge(collection, self._stage(collection, half, tally), tally)
+            return
+        self._run(statements.empty)
+        # The server counts a new row once and a changed one twice, and says apart how many were changed.
+        found = _UPDATED.search(message)
+        applied = changed - (int(found[1]) if found else 0)
+        tally.applied += applied
+        tally.stale += len(rows) - applied
+
+    @contextmanager
+    def _undone_if_refused(self) -> Iterator[None]:
+        """What is done within is undone when the database refuses rows. Raises RowsRefused then."""
         self._run("SAVEPOINT part")
         try:
-            fill(self._connection, statements.fill, (row.fields for _, row in rows), len(rows))
-            changed, message = self._run(statements.merge)
+            yield
         except RowsRefused:
             self._run("ROLLBACK TO SAVEPOINT part")
             raise
@@ -74,10 +96,6 @@ class Applier:
                 raise
             self._run("ROLLBACK TO SAVEPOINT part")
             raise RowsRefused(str(error.args[-1])) from None
-        self._run(statements.empty)
-        # The server counts a new row once and a changed one twice, and says apart how many were changed.
-        found = _UPDATED.search(message)
-        return changed - (int(found[1]) if found else 0)
 
     def _run(self, statement: str) -> tuple[int, bytes]:
         with self._connection.cursor() as cursor:
@@ -88,3 +106,14 @@ class Applier:
 
 def _about_rows(error: pymysql.Error) -> bool:
     return isinstance(error, pymysql.DataError) or (error.sqlstate or "").startswith(_ABOUT_ROWS)
+
+
+def _halves(collection: str, rows: Rows, refused: RowsRefused, tally: Tally) -> Iterator[Rows]:
+    """What to try in the place of rows that were refused: a single one is set apart."""
+    if len(rows) == 1:
+        key, row = rows[0]
+        tally.refused.append(Refused(row.line, refused.reason, (collection, key)))
+        return
+    middle = len(rows) // 2
+    yield rows[:middle]
+    yield rows[middle:]
