@@ -14,6 +14,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 PATCHES = (
+    "reentrant",
     "lambda_pool",
     "lambda_logs",
     "lambda_concurrency",

@@ -192,7 +192,7 @@ def test_requests_are_unpacked_and_large_answers_packed(api: Api) -> None:
         ("POST", "/v1/a/b", {"content": b"x" * (7 * 1024 * 1024)}, 413, "Too large"),
     ],
 )
-def test_gateway_responses_of_the_template_are_given(  # noqa: PLR0917
+def test_gateway_responses_of_the_template_are_given(
     api: Api, method: str, path: str, arguments: dict[str, Any], status: int, title: str
 ) -> None:
     response = api.request(method, path, **arguments)
