@@ -51,7 +51,7 @@ def search(trial: Trial, examples: int) -> None:
 
 @pytest.mark.timeout(3600)
 def test_every_plan_converges(trial: Trial) -> None:
-    search(trial, EXAMPLES or 150)
+    search(trial, EXAMPLES or 350)
 
 
 @pytest.mark.timeout(3600)
@@ -59,7 +59,7 @@ def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sluice.loading.latest.PART_BYTES", 1)
     monkeypatch.setattr("sluice.archive.BLOCK", 1000)
     trial.in_parts = True
-    search(trial, EXAMPLES or 50)
+    search(trial, EXAMPLES or 100)
 
 
 @pytest.mark.parametrize("break_it", broken.WAYS, ids=lambda way: way.__name__)
