@@ -28,6 +28,9 @@ class Credentials(msgspec.Struct, frozen=True):
     username: str
     password: str
 
+    def __repr__(self) -> str:
+        return f"Credentials({self.username!r})"
+
 
 @cache
 def _secrets() -> Any:

@@ -52,9 +52,16 @@ class Thing(Item):
 
 
 THINGS = describe(Thing, "things", private=True)
-CODES = describe(
-    msgspec.defstruct("Code", [("code", str), ("text", str | None, None)], bases=(Item,)), "codes", key="code"
-)
+
+
+class Code(Item):
+    """A text by its code."""
+
+    code: str
+    text: str | None = None
+
+
+CODES = describe(Code, "codes", key="code")
 
 OWNER = "4c1f6a3e-owner"
 
