@@ -40,5 +40,8 @@ demo: setup ## the main job on real records, with an outage in the middle
 test: setup ## every test: units, real MariaDB, the deployed local stack
 	@python -m pytest
 
+bench: setup ## measure on the local stack: the cold start of a write function
+	@python -m bench.cold_start
+
 check: setup ## ruff, mypy, template checks
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check

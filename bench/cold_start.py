@@ -1,0 +1,76 @@
+"""`make bench`: a fresh process imports the POST handler, which makes its Firehose client; and what takes the time.
+
+Measured is the package as it ships, bytecode included, in processes of their own, one after the other.
+"""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from local.process import LocalError
+from local.stack import Stack
+
+RUNS = 21
+MEASURE = "import time; t = time.perf_counter(); import sluice.handlers.post; print((time.perf_counter() - t) * 1000)"
+SHOWN = 8
+
+
+def package() -> Path:
+    """The code folder that the local stack's functions share. Raises LocalError when the stack is not up."""
+    found = list(Stack.load().folder.build.glob("*/sluice/handlers/post.py"))
+    if len(found) != 1:
+        raise LocalError("The local stack has no built package; run `make up`.")
+    return found[0].parents[2]
+
+
+def fresh(code: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the measurement in a process that has nothing but the package and a function's environment."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "STREAM_NAME": "stream",
+        "BUFFER_SECONDS": "60",
+        "POWERTOOLS_SERVICE_NAME": "sluice",
+        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+        # Powertools traces only inside Lambda: make it believe so, that X-Ray's cost is counted.
+        "LAMBDA_TASK_ROOT": str(code),
+    }
+    command = [sys.executable, "-I", *options, "-c", f"import sys; sys.path.insert(0, {str(code)!r}); {MEASURE}"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+
+def by_package(code: Path) -> list[tuple[str, float]]:
+    """Milliseconds of import by top-level package, largest first; what a package imports counts for the imported."""
+    sums: dict[str, float] = {}
+    for own, name in re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", fresh(code, "-X", "importtime").stderr):
+        top = name.split(".")[0]
+        group = top if (code / top).exists() or (code / f"{top}.py").exists() else "Python's own library"
+        sums[group] = sums.get(group, 0) + int(own) / 1000
+    return sorted(sums.items(), key=lambda entry: -entry[1])
+
+
+def main() -> int:
+    try:
+        code = package()
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    fresh(code)  # so that the files are in the page cache for every counted run
+    times = [float(fresh(code).stdout) for _ in range(RUNS)]
+    median, imports = statistics.median(times), by_package(code)
+    print(f"POST handler with its Firehose client, {RUNS} fresh processes: median {median:.0f} ms", end="")
+    print(f" ({min(times):.0f} to {max(times):.0f})")
+    for name, milliseconds in imports[:SHOWN]:
+        print(f"  {milliseconds:6.1f} ms  import of {name}")
+    rest = max(median - sum(milliseconds for _, milliseconds in imports), 0)
+    print(f"  {rest:6.1f} ms  the rest: making the client, reading the service model, patching for X-Ray")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
