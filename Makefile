@@ -31,7 +31,7 @@ down: setup ## stop the local stack, keeping its data
 status: setup ## what runs locally, and where
 	@python -m local.stack status
 
-invoke: setup ## run one function on the local stack: make invoke FUNCTION=Put EVENT=events/put/airport.json
+invoke: setup ## run one function on the local stack: make invoke FUNCTION=Transform EVENT=events/transform/good_and_bad.json
 	@python -m local.stack invoke "$(FUNCTION)" "$(EVENT)"
 
 demo: setup ## the main job on real records, with an outage in the middle

@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("invoke", help="run one function or workflow")
     command.add_argument("name", metavar="FUNCTION", help="such as Put or LoadBatch")
-    command.add_argument("event", metavar="EVENT", type=Path, help="a JSON file, such as events/put/airport.json")
+    command.add_argument("event", metavar="EVENT", type=Path, help="such as events/transform/good_and_bad.json")
     command.set_defaults(run=_invoke)
 
     command = commands.add_parser("token", help="print an access token: the machine client's, or a person's")
