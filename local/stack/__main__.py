@@ -79,6 +79,11 @@ def _token(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _address(_arguments: argparse.Namespace) -> int:
+    print(Stack.load().api_url)
+    return 0
+
+
 def _logs(arguments: argparse.Namespace) -> int:
     folder = Folder()
     if arguments.name:
@@ -111,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", metavar="FUNCTION", help="such as Put or LoadBatch")
     command.add_argument("event", metavar="EVENT", type=Path, help="such as events/transform/good_and_bad.json")
     command.set_defaults(run=_invoke)
+
+    commands.add_parser("address", help="print the API's address").set_defaults(run=_address)
 
     command = commands.add_parser("token", help="print an access token: the machine client's, or a person's")
     command.add_argument("--person", metavar="NAME", help="made when missing")

@@ -98,6 +98,7 @@ def test_the_command_line_shows_what_runs(stack: Stack) -> None:
     shown = command(stack.folder.root, "status")
     assert shown.returncode == 0
     assert stack.api_url in shown.stdout
+    assert command(stack.folder.root, "address").stdout == f"{stack.api_url}\n"
     assert command(stack.folder.root, "token").stdout.count(".") == 2
     assert command(stack.folder.root, "logs", "Nothing").returncode == 1
 
