@@ -72,8 +72,8 @@ _TEXT = st.text(st.sampled_from("aZ \\\"/\t\n\r\0\x0c\x08\x1a\x7f'`,%é日😀\u
 )
 _MOMENT = st.datetimes(timezones=st.just(datetime.UTC))
 _INT64 = st.integers(-(2**63), 2**63 - 1)
-# MariaDB takes no UUID whose version is 8 or above while its variant is below 8.
-_UUID = st.uuids().filter(lambda value: value.bytes[6] < 0x80 or value.bytes[8] >= 0x80)
+# The rest MariaDB does not take: its UUID type refuses what it could not store in an order of its own.
+_UUID = st.uuids().filter(lambda value: value.bytes[6] < 0x80 or not 0 < value.bytes[8] <= 0x80)
 _JSON = st.recursive(
     st.none() | st.booleans() | _INT64 | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXT, inner, max_size=2),
@@ -117,7 +117,7 @@ BAD_VALUES: list[dict[str, Any]] = [
     {"day": "2023-02-29"},
     {"moment": "2024-01-01T00:00:00+01:00"},
     {"token": "no uuid"},
-    {"token": "cda8e189-93f0-8ad1-73a6-109e9e6dbc68"},
+    {"token": "cda8e189-93f0-8ad1-80a6-109e9e6dbc68"},
     {"colour": "purple"},
 ]
 
