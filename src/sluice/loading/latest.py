@@ -125,7 +125,7 @@ class Reader:
         try:
             line: Line | None = self._shapes.exact.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            line = self._mended(self._as_write(text, number), text, part, number)
+            line = self._mended(as_write(text, number), text, part, number)
         if line is not None:
             self._take(line, part, number, choice)
 
@@ -148,9 +148,10 @@ class Reader:
         part.unknown_fields += 1
         return line
 
-    @staticmethod
-    def _as_write(text: bytes, number: int) -> Write:
-        try:
-            return from_line(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise UnreadableBatch(f"line {number} is not a write") from None
+
+def as_write(text: bytes, number: int) -> Write:
+    """Decode the line of that number as a write. Raises UnreadableBatch: one such line, and the object is no batch."""
+    try:
+        return from_line(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise UnreadableBatch(f"line {number} is not a write") from None

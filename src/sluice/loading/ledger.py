@@ -50,14 +50,19 @@ def complete(connection: Connection, key: str, etag: str, counts: tuple[int, int
 
 
 def reject(connection: Connection, key: str, rejected: Sequence[Rejected]) -> None:
-    """Keep rejected writes. One that an earlier load or replay kept already stays a single row."""
+    """Keep rejected writes. One that an earlier load or replay kept already stays a single row.
+
+    Bytes that are no UTF-8 are kept as escapes.
+    """
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO rejected_writes (version, collection, owner, id, reason, `write`, object_key, line) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
             "ON DUPLICATE KEY UPDATE reason = VALUES(reason), object_key = VALUES(object_key), line = VALUES(line)",
-            [
-                (r.write.version, r.write.collection, r.write.owner, r.write.id, r.reason, r.text.decode(), key, r.line)
-                for r in rejected
-            ],
+            [_values(key, one) for one in rejected],
         )
+
+
+def _values(key: str, one: Rejected) -> tuple[object, ...]:
+    write, text = one.write, one.text.decode(errors="backslashreplace")
+    return write.version, write.collection, write.owner, write.id, one.reason, text, key, one.line

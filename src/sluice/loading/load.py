@@ -14,9 +14,8 @@ from sluice.database import Connection, Database
 from sluice.faults import TryAgain, meaning
 from sluice.loading import ledger
 from sluice.loading.apply import Applier
-from sluice.loading.latest import Choice, Item, Part, Reader, Refused
+from sluice.loading.latest import Choice, Item, Part, Reader, Refused, as_write
 from sluice.loading.statements import Statements, statements
-from sluice.records import from_line
 from sluice.resource import Resource
 
 TRIES = 4
@@ -151,4 +150,4 @@ def _rejected(batch: BatchObject, refused: Iterable[Refused]) -> Iterable[ledger
         for text in block.removesuffix(b"\n").split(b"\n"):
             number += 1
             if number in reasons:
-                yield ledger.Rejected(reasons[number], from_line(text), text, number)
+                yield ledger.Rejected(reasons[number], as_write(text, number), text, number)
