@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from sluice.faults import UnreadableBatch
 
-BLOCK = 1 << 20  # bytes of text at a time
+BLOCK = 1 << 19  # bytes of text at a time; the fastest of the powers of two, as the caches go
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ NATURAL_KEY = ColumnType("VARCHAR", length=128)
 CHOSEN_KEY = ColumnType("UUID")
 
 _SYSTEM_COLUMNS = frozenset({"owner", "id", "version", "written_at", "deleted"})
-_SYSTEM_TABLES = frozenset({"loaded_batches", "rejected_writes", "migrations", "openapi", "docs"})
+_SYSTEM_TABLES = frozenset({"loaded_batches", "rejected_writes", "marks", "migrations", "openapi", "docs"})
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 

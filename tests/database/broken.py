@@ -2,16 +2,19 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pymysql
 import pytest
 
 from sluice.database import Connection
-from sluice.loading import ledger, load, rows, staging
+from sluice.loading import ledger, passes, plain_rows, rows, staging
 from sluice.loading.apply import Applier, Tally
 from sluice.loading.latest import Row
+from sluice.loading.mark import Mark
+from sluice.loading.routes import Routes
 from sluice.loading.shapes import Line
 from sluice.loading.statements import Statements, statements
 from sluice.resource import Resource
@@ -22,7 +25,7 @@ def _with_merge(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -
         good = statements(resource)
         merge = change(good.merge)
         assert merge != good.merge
-        return Statements(good.make, good.fill, good.empty, merge)
+        return replace(good, merge=merge)
 
     monkeypatch.setattr("sluice.loading.load.statements", changed)
 
@@ -56,15 +59,36 @@ def last_line_of_a_batch_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def deletes_leave_no_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
-    apply = Applier.apply
+def last_line_of_a_plain_batch_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    def renderer(resource: Resource) -> plain_rows.Render:
+        render = plain_rows.renderer(resource)
 
+        def one_by_one(lines: Iterable[plain_rows.Line], found: plain_rows.Rows, escapes: bool) -> int:
+            for line in lines:
+                alone: plain_rows.Rows = {}
+                render([line], alone, escapes)
+                found.update(alone)
+            return 0
+
+        return one_by_one
+
+    monkeypatch.setattr("sluice.loading.plain.renderer", renderer)
+
+
+def deletes_leave_no_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(self: Applier, collection: str, found: Mapping[bytes, Row]) -> Tally:
         tally = apply(self, collection, found)
-        self._run(f"DELETE FROM {collection} WHERE deleted")
+        staging.run(self._connection, f"DELETE FROM {collection} WHERE deleted")
         return tally
 
+    def plainly_forgetful(self: Routes, collection: str, *given: Any) -> Tally:
+        tally = apply_plain(self, collection, *given)
+        staging.run(self._connection, f"DELETE FROM {collection} WHERE deleted")
+        return tally
+
+    apply, apply_plain = Applier.apply, Routes.apply
     monkeypatch.setattr(Applier, "apply", forgetful)
+    monkeypatch.setattr(Routes, "apply", plainly_forgetful)
 
 
 def deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +103,45 @@ def deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
         return without_deletes
 
     monkeypatch.setattr("sluice.loading.latest.renderer", renderer)
+
+
+def plain_deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def renderer(resource: Resource) -> plain_rows.Render:
+        render = plain_rows.renderer(resource)
+
+        def without_deletes(lines: Iterable[plain_rows.Line], found: plain_rows.Rows, escapes: bool) -> int:
+            return render([line for line in lines if line.operation != "delete"], found, escapes)
+
+        return without_deletes
+
+    monkeypatch.setattr("sluice.loading.plain.renderer", renderer)
+
+
+def the_mark_is_not_minded(monkeypatch: pytest.MonkeyPatch) -> None:
+    reach = Mark.reach
+
+    def blind(self: Mark, newest: str, *, alone: bool) -> str:
+        reach(self, newest, alone=alone)
+        return ""
+
+    monkeypatch.setattr(Mark, "reach", blind)
+
+
+def the_mark_is_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mark, "move", lambda _self, _newest: None)
+
+
+def nobody_loads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlocked(self: Mark) -> str:
+        return self._read("SELECT version FROM marks") or ""
+
+    monkeypatch.setattr(Mark, "_taken", unlocked)
+
+
+def what_lost_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.loading.routes.SAMPLE", 0)
+    monkeypatch.setattr(Routes, "_mostly_lost", lambda *_: True)
+    monkeypatch.setattr(Routes, "_without_lost", lambda *_: {})
 
 
 def ledger_lets_a_batch_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +188,7 @@ def warnings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
             staging.fill(connection, statement, found, expected)
 
     monkeypatch.setattr("sluice.loading.apply.fill", careless)
+    monkeypatch.setattr("sluice.loading.routes.fill", careless)
 
 
 def rejects_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +196,7 @@ def rejects_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_reject_hides_an_earlier_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_items", lambda _refused: frozenset())
+    monkeypatch.setattr(passes, "_items", lambda _refused: frozenset())
 
 
 WAYS = [
@@ -140,8 +204,14 @@ WAYS = [
     first_come_wins,
     version_set_before_the_rest,
     last_line_of_a_batch_wins,
+    last_line_of_a_plain_batch_wins,
     deletes_leave_no_tombstone,
     deletes_are_left_out,
+    plain_deletes_are_left_out,
+    the_mark_is_not_minded,
+    the_mark_is_not_moved,
+    nobody_loads_alone,
+    what_lost_is_guessed,
     ledger_lets_a_batch_in_again,
     ledger_is_committed_before_the_rows,
     rows_are_committed_before_the_ledger,

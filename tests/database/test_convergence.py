@@ -56,7 +56,8 @@ def test_every_plan_converges(trial: Trial) -> None:
 
 @pytest.mark.timeout(3600)
 def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.loading.latest.PART_BYTES", 1)
+    for part in ("latest.PART_BYTES", "plain.FIRST_PART", "plain.LARGEST_PART"):
+        monkeypatch.setattr(f"sluice.loading.{part}", 1)
     monkeypatch.setattr("sluice.archive.BLOCK", 1000)
     trial.in_parts = True
     search(trial, EXAMPLES or 100)

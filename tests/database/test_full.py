@@ -50,8 +50,10 @@ def large(number: int) -> list[Write]:
 
 
 def test_no_room_for_a_batch(small: Rig) -> None:
-    """2 MB, then 40 MB, then 2 MB again."""
-    assert small.load(*large(50)).status == "loaded"
+    """2 MB, then 40 MB, then 2 MB again. All of it is late, so that it needs the stage too."""
+    latest = put({"label": "x"})
+    latest.version = "1" + latest.version[1:]
+    assert small.load(*large(49), latest).status == "loaded"
     with pytest.raises(DatabaseAway, match="1114"):
         small.load(*large(1000))
     assert small.rows("SELECT COUNT(*) AS n FROM things") == [{"n": 50}]

@@ -227,7 +227,7 @@ def test_a_field_that_today_s_class_lacks(rig: Rig) -> None:
 
 
 def test_a_batch_larger_than_a_part_is_still_one_transaction(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.loading.latest.PART_BYTES", 1)
+    monkeypatch.setattr("sluice.loading.plain.FIRST_PART", 1)
     monkeypatch.setattr("sluice.archive.BLOCK", 10_000)
     writes = [put({"label": str(n)}) for n in range(200)]
     again = [put({"label": "again"}, write.id) for write in writes[:50]]

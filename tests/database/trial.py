@@ -43,7 +43,7 @@ class Trial:
     def _clear(self) -> None:
         self.rig.objects.content.clear()
         with self.rig.connection.cursor() as cursor:
-            for table in ("things", "codes", "loaded_batches", "rejected_writes"):
+            for table in ("things", "codes", "loaded_batches", "rejected_writes", "marks"):
                 cursor.execute(f"DELETE FROM {table}")
         self.rig.connection.commit()
 

@@ -1,24 +1,20 @@
 """Applying a part of a batch: stage, check, merge, and set apart the rows that the database cannot take."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import pymysql
 
 from sluice.database import Connection
 from sluice.faults import meaning
 from sluice.loading.latest import Refused, Row
-from sluice.loading.staging import RowsRefused, fill
+from sluice.loading.staging import RowsRefused, fill, merge, run
 from sluice.loading.statements import Statements
 
 # Classes of SQLSTATE: a value, a constraint, what a trigger says.
 _ABOUT_ROWS = ("22", "23", "45")
 Rows = list[tuple[bytes, Row]]  # by key
-
-_UPDATED = re.compile(rb"Duplicates: (\d+)")
 
 
 @dataclass
@@ -41,7 +37,7 @@ class Applier:
     def apply(self, collection: str, rows: Mapping[bytes, Row]) -> Tally:
         """Merge the rows of a collection into its table, in key order. Raises pymysql's errors but those about rows."""
         if collection not in self._staged:
-            self._run(self._statements[collection].make)
+            run(self._connection, self._statements[collection].make)
             self._staged.add(collection)
         tally = Tally()
         # One merge in the table's order, here and in every other loader, is what keeps loads from deadlocking: so all
@@ -69,43 +65,37 @@ class Applier:
         statements = self._statements[collection]
         try:
             with self._undone_if_refused():
-                changed, message = self._run(statements.merge)
+                applied = merge(self._connection, statements.merge)
         except RowsRefused as refused:
-            self._run(statements.empty)
+            run(self._connection, statements.empty)
             for half in _halves(collection, rows, refused, tally):
                 self._merge(collection, self._stage(collection, half, tally), tally)
             return
-        self._run(statements.empty)
-        # The server counts a new row once and a changed one twice, and says apart how many were changed.
-        found = _UPDATED.search(message)
-        applied = changed - (int(found[1]) if found else 0)
+        run(self._connection, statements.empty)
         tally.applied += applied
         tally.stale += len(rows) - applied
 
     @contextmanager
     def _undone_if_refused(self) -> Iterator[None]:
         """What is done within is undone when the database refuses rows. Raises RowsRefused then."""
-        self._run("SAVEPOINT part")
+        run(self._connection, "SAVEPOINT part")
         try:
             yield
         except RowsRefused:
-            self._run("ROLLBACK TO SAVEPOINT part")
+            run(self._connection, "ROLLBACK TO SAVEPOINT part")
             raise
         except pymysql.Error as error:
-            if meaning(error) is not None or not _about_rows(error):
+            if not about_rows(error):
                 raise
-            self._run("ROLLBACK TO SAVEPOINT part")
+            run(self._connection, "ROLLBACK TO SAVEPOINT part")
             raise RowsRefused(str(error.args[-1])) from None
 
-    def _run(self, statement: str) -> tuple[int, bytes]:
-        with self._connection.cursor() as cursor:
-            changed = cursor.execute(statement)
-            result: Any = cursor._result
-            return changed, result.message
 
-
-def _about_rows(error: pymysql.Error) -> bool:
-    return isinstance(error, pymysql.DataError) or (error.sqlstate or "").startswith(_ABOUT_ROWS)
+def about_rows(error: pymysql.Error) -> bool:
+    """Whether the database complains of the rows themselves, and not of its own state."""
+    return meaning(error) is None and (
+        isinstance(error, pymysql.DataError) or (error.sqlstate or "").startswith(_ABOUT_ROWS)
+    )
 
 
 def _halves(collection: str, rows: Rows, refused: RowsRefused, tally: Tally) -> Iterator[Rows]:

@@ -1,5 +1,6 @@
 """Of a batch's lines, the latest write to each item."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -13,8 +14,9 @@ from sluice.records import Write, from_line
 from sluice.resource import Resource
 
 # Bounds the loader's memory; a larger batch is loaded in several parts, still in one transaction.
-PART_BYTES = 48 << 20
+PART_BYTES = 8 << 20
 
+_VERSION = re.compile(rb'"[0-7][0-9A-HJKMNP-TV-Z]{25}"')
 
 Item = tuple[str, bytes]  # collection and key
 
@@ -59,6 +61,7 @@ class Part:
     size: int = 0
     lines: int = 0
     oldest: bytes = b""  # accepted_at as JSON text
+    newest: bytes = b""  # version as JSON text
 
 
 class Reader:
@@ -103,6 +106,8 @@ class Reader:
         if line.schema > self._resources[collection].revision:
             raise SchemaBehind(f"a write to {collection} has revision {line.schema}")
         key, version = bytes(line.owner) + bytes(line.id), bytes(line.version)
+        if not _VERSION.fullmatch(version):
+            raise UnreadableBatch(f"line {number} is not a write")
         if choice.items is not None and ((collection, key) not in choice.items or number in choice.without):
             return
         try:
@@ -110,6 +115,7 @@ class Reader:
         except ValueError as error:
             part.refused.append(Refused(number, str(error)))
             return
+        part.newest = max(part.newest, version)
         rows = part.rows.setdefault(collection, {})
         rival = rows.get(key)
         if rival is not None:

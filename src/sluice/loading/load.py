@@ -3,8 +3,8 @@
 import datetime
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import msgspec
 import pymysql
@@ -12,9 +12,12 @@ import pymysql
 from sluice.archive import BatchObject, blocks, open_batch
 from sluice.database import Connection, Database
 from sluice.faults import TryAgain, meaning
-from sluice.loading import ledger
-from sluice.loading.apply import Applier
-from sluice.loading.latest import Choice, Item, Part, Reader, Refused, as_write
+from sluice.loading import ledger, passes
+from sluice.loading.ahead import ahead
+from sluice.loading.latest import Reader, Refused, as_write
+from sluice.loading.mark import Mark, NotAlone
+from sluice.loading.passes import Total
+from sluice.loading.plain import NotPlain, PlainPart, PlainReader
 from sluice.loading.statements import Statements, statements
 from sluice.resource import Resource
 
@@ -37,6 +40,14 @@ class Outcome:
     lag_ms: int = 0
 
 
+@dataclass(frozen=True)
+class _Manner:
+    """How a load is tried: plainly and with others at first; with care, and alone, when that turns out to be needed."""
+
+    careful: bool = False
+    alone: bool = False
+
+
 class Loader:
     """Loads batches into the primary, one at a time, over one warm connection."""
 
@@ -48,6 +59,7 @@ class Loader:
     ) -> None:
         self._database = database
         self._open = open_batch
+        self._plain_reader = PlainReader(resources)
         self._reader = Reader(resources)
         self._statements: dict[str, Statements] = {name: statements(one) for name, one in resources.items()}
 
@@ -56,90 +68,86 @@ class Loader:
 
         Raises the faults of `sluice.faults` (then nothing of the batch is in the database) and botocore's errors.
         """
-        for attempt in range(1, TRIES):
+        manner, attempt = _Manner(), 1
+        while True:
             try:
-                return self._load(bucket, key)
+                return self._load(bucket, key, manner)
+            except NotPlain:
+                manner = replace(manner, careful=True)
+            except NotAlone:
+                manner = replace(manner, alone=True)
             except TryAgain:
+                if attempt == TRIES:
+                    raise
                 time.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311  jitter
-        return self._load(bucket, key)
+                attempt += 1
 
-    def _load(self, bucket: str, key: str) -> Outcome:
+    def _load(self, bucket: str, key: str, manner: _Manner) -> Outcome:
         started = time.monotonic()
         batch = self._open(bucket, key)
-        connection = self._database.live_connection()
-        try:
-            outcome = self._transact(connection, bucket, batch)
-        except BaseException as error:
-            # Whatever the transaction holds is undone with the connection, also when the server is past answering.
-            self._database.drop()
-            if isinstance(error, pymysql.Error | OSError) and (fault := meaning(error)):
-                raise fault from None
-            raise
+        # Reading goes on ahead while the connection is made, the ledger asked and the database at work.
+        with ahead(iter(()) if manner.careful else self._plain_reader.parts(batch)) as parts:
+            connection = self._database.live_connection()
+            try:
+                outcome = self._transact(_Transaction(connection, bucket, batch, parts, manner), started)
+            except BaseException as error:
+                if isinstance(error, NotPlain | NotAlone):
+                    connection.rollback()
+                    raise
+                # Whatever the transaction holds is undone with the connection, also when the server is past answering.
+                self._database.drop()
+                if isinstance(error, pymysql.Error | OSError) and (fault := meaning(error)):
+                    raise fault from None
+                raise
         outcome.duration_ms = round((time.monotonic() - started) * 1000)
         return outcome
 
-    def _transact(self, connection: Connection, bucket: str, batch: BatchObject) -> Outcome:
-        started = time.monotonic()
+    def _transact(self, load: "_Transaction", started: float) -> Outcome:
+        connection, batch = load.connection, load.batch
         outcome = Outcome(batch.key, batch.etag, "loaded")
         connection.begin()
         if not ledger.enter(connection, batch.key, batch.etag):
             connection.rollback()
             outcome.status = "already_loaded"
             return outcome
-        applier = Applier(connection, self._statements)
-        total = _pass(self._reader.parts(batch), applier)
-        refused, again = total.refused, _items(total.refused)
-        while again:
-            # A write that was refused may have stood in the way of an earlier one to its item in this batch.
-            choice = Choice(again, frozenset(one.line for one in refused))
-            behind = _pass(self._reader.parts(self._open(bucket, batch.key), choice), applier)
-            fresh = [one for one in behind.refused if one.item]
-            total.applied += behind.applied
-            total.stale -= behind.applied + len(fresh)
-            refused += fresh
-            again = _items(fresh)
+        mark = Mark(connection, self._statements)
+        total = self._apply(load, mark)
+        mark.move(total.newest)
         outcome.applied, outcome.stale, outcome.unknown_fields = total.applied, total.stale, total.unknown_fields
-        if refused:
-            ledger.reject(connection, batch.key, list(_rejected(self._open(bucket, batch.key), refused)))
-        outcome.rejected = len(refused)
+        outcome.rejected = len(total.refused)
         counts = (outcome.applied, outcome.stale, outcome.rejected)
         ledger.complete(connection, batch.key, batch.etag, counts, round((time.monotonic() - started) * 1000))
         connection.commit()
         if total.oldest:
-            accepted_at = msgspec.json.decode(total.oldest, type=datetime.datetime)
+            accepted_at = msgspec.convert(total.oldest, datetime.datetime)
             outcome.lag_ms = round((datetime.datetime.now(datetime.UTC) - accepted_at).total_seconds() * 1000)
         return outcome
 
+    def _apply(self, load: "_Transaction", mark: Mark) -> Total:
+        if not load.manner.careful:
+            return passes.plain(load.connection, self._statements, load.parts, mark, alone=load.manner.alone)
 
-@dataclass
-class _Total:
-    """What one pass over a batch came to."""
+        def open_again() -> BatchObject:
+            found = self._open(load.bucket, load.batch.key)
+            if found.etag != load.batch.etag:
+                raise TryAgain("the object was written anew meanwhile")
+            return found
 
-    applied: int = 0
-    stale: int = 0
-    unknown_fields: int = 0
-    oldest: bytes = b""
-    refused: list[Refused] = field(default_factory=list)
-
-
-def _pass(parts: Iterable[Part], applier: Applier) -> _Total:
-    """Apply a batch part by part, the collections of each in one order."""
-    total = _Total()
-    for part in parts:
-        total.stale += part.superseded
-        total.unknown_fields += part.unknown_fields
-        total.refused += part.refused
-        total.oldest = min(filter(None, (total.oldest, part.oldest)), default=b"")
-        for collection in sorted(part.rows):
-            tally = applier.apply(collection, part.rows[collection])
-            total.applied += tally.applied
-            total.stale += tally.stale
-            total.refused += tally.refused
-    return total
+        total = passes.careful(load.connection, self._statements, self._reader, open_again, mark)
+        if total.refused:
+            ledger.reject(load.connection, load.batch.key, list(_rejected(open_again(), total.refused)))
+        return total
 
 
-def _items(refused: Iterable[Refused]) -> frozenset[Item]:
-    return frozenset(one.item for one in refused if one.item)
+@dataclass(frozen=True)
+class _Transaction:
+    """What one try at a load works with."""
+
+    connection: Connection
+    bucket: str
+    batch: BatchObject
+    parts: Iterator[PlainPart]
+    manner: _Manner
 
 
 def _rejected(batch: BatchObject, refused: Iterable[Refused]) -> Iterable[ledger.Rejected]:

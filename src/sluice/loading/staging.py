@@ -1,5 +1,6 @@
 """Sending rows with LOAD DATA LOCAL, from memory and never from a file that the server names."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,14 +23,35 @@ class RowsRefused(Exception):  # noqa: N818
 
 
 def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
-    """Run a LOAD DATA LOCAL statement over rows.
+    """Run a LOAD DATA LOCAL statement over the rows' texts, without their line ends.
 
     Raises RowsRefused unless the server kept all `expected` rows without a warning: with LOCAL it would otherwise cut,
     clip or skip what does not fit. Raises pymysql's errors.
     """
     answer = _send(connection, statement, rows)
-    if answer.warning_count or answer.affected_rows != expected:
+    if answer.warning_count or _said(answer.message, "Records") != expected or _said(answer.message, "Skipped"):
         raise RowsRefused(complaint(connection))
+
+
+def merge(connection: Connection, statement: str) -> int:
+    """Run a merge and return how many rows of the table it made or changed. Raises pymysql's errors."""
+    with connection.cursor() as cursor:
+        changed = int(cursor.execute(statement))
+        result: Any = cursor._result
+        # The server counts a new row once and a changed one twice, and says apart how many were changed.
+        return changed - _said(result.message, "Duplicates")
+
+
+def run(connection: Connection, statement: str) -> None:
+    """Run a statement that gives nothing back. Raises pymysql's errors."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _said(message: bytes | None, name: str) -> int:
+    """A count of the server's account of what it did, such as `Records: 3  Duplicates: 1  Warnings: 0`."""
+    found = re.search(rb"%b: (\d+)" % name.encode(), message or b"")
+    return int(found[1]) if found else 0
 
 
 def complaint(connection: Connection) -> str:
@@ -64,7 +86,9 @@ def _chunks(rows: Iterable[bytes]) -> Iterator[bytes]:
         chunk.append(row)
         size += len(row)
         if size >= PACKET_BYTES:
-            yield b"".join(chunk)
+            chunk.append(b"")
+            yield b"\n".join(chunk)
             chunk, size = [], 0
     if chunk:
-        yield b"".join(chunk)
+        chunk.append(b"")
+        yield b"\n".join(chunk)

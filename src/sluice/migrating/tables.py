@@ -27,6 +27,7 @@ def metadata(resources: Iterable[Resource]) -> MetaData:
     schema = MetaData()
     _ledger(schema)
     _rejects(schema)
+    _marks(schema)
     _migrations(schema)
     for resource in resources:
         _collection(schema, resource)
@@ -76,6 +77,16 @@ def _rejects(schema: MetaData) -> None:
         _column("write", ColumnType("LONGTEXT"), TEXT),
         _column("object_key", ColumnType("VARCHAR", length=512), TEXT),
         _column("line", _COUNT),
+        **_OPTIONS,
+    )
+
+
+def _marks(schema: MetaData) -> None:
+    Table(
+        "marks",
+        schema,
+        _key("name", ColumnType("VARCHAR", length=16), ASCII),
+        _column("version", ColumnType("CHAR", length=26), ASCII),
         **_OPTIONS,
     )
 

@@ -1,0 +1,94 @@
+"""Batches of bookings: 14 columns, about 500 bytes a write, 5% deletes, 5% writes to an item written before in it."""
+
+import gzip
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from ulid import ULID
+
+from sluice.records import NO_DATA, Write
+
+BIRTH = 1_700_000_000_000  # milliseconds since 1970: when the table's rows were written
+OWNERS = [f"{uuid.UUID(int=random.Random(n).getrandbits(128), version=4)}" for n in range(1000)]
+LEVEL = 6  # of GZIP, as zlib's own default
+
+Item = tuple[str, str]  # owner and id
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Writes in the order of their acceptance, and the object that they make."""
+
+    writes: Sequence[Write]
+
+    @property
+    def text(self) -> bytes:
+        return msgspec.json.Encoder().encode_lines(self.writes)
+
+    @property
+    def content(self) -> bytes:
+        return gzip.compress(self.text, LEVEL, mtime=0)
+
+
+class Source:
+    """Makes writes from a seed, so that every run measures the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._made = 0
+        # By departure: an item's stays what it was, as most of an item does when it is written again.
+        self._contents = [[self._data(departure) for _ in range(20)] for departure in range(1000)]
+
+    def items(self, count: int) -> list[Item]:
+        """New items, each the next in time of one of the owners."""
+        self._made += count
+        first = (BIRTH + self._made) << 80
+        return [
+            (self._chance.choice(OWNERS), str(ULID.from_int(first + n).to_uuid7(compliant=True))) for n in range(count)
+        ]
+
+    def batch(self, items: Sequence[Item], size: int, first: int, *, again: bool = True) -> Batch:
+        """As many writes to the items, 10 microseconds after one another from `first` (milliseconds since 1970) on.
+
+        With `again`, a twentieth of them goes to items that another one of them goes to.
+        """
+        twice = size // 20 if again else 0
+        targets = [*items[: size - twice], *self._chance.choices(items[: size - twice], k=twice)]
+        self._chance.shuffle(targets)
+        return Batch([self._write(target, (first << 80) + n * (1 << 80) // 100) for n, target in enumerate(targets)])
+
+    def _write(self, item: Item, number: int) -> Write:
+        version = ULID.from_int(number)
+        deleted = self._chance.random() < 0.05
+        return Write(
+            version=str(version),
+            collection="bookings",
+            id=item[1],
+            operation="delete" if deleted else "put",
+            owner=item[0],
+            accepted_at=version.datetime,
+            schema=1,
+            data=NO_DATA if deleted else self._chance.choice(self._contents[int(item[1][-4:], 16) % 1000]),
+        )
+
+    def _data(self, departure: int) -> msgspec.Raw:
+        chance = self._chance
+        number = chance.getrandbits(32)
+        data = {
+            "passenger": f"Passenger {number:x} Łukasiewicz",
+            "departs_at": f"2027-0{1 + departure % 9}-{10 + departure % 18}T{10 + departure % 13}:30:00Z",
+            "seats": 1 + number % 9,
+            "price": f"{number % 100_000}.{number % 90 + 10}",
+            "cabin": ("economy", "premium", "business", "first")[number % 4],
+            "airports": ["EDDF", "LPPT", "KJFK"][: 2 + number % 2],
+            "notes": f"Window seat, vegetarian; reference {chance.getrandbits(128):x}."
+            + " Extra legroom." * (number % 4),
+        }
+        if number % 3:
+            data["born_on"] = f"19{10 + number % 90}-0{1 + number % 9}-2{number % 9}"
+        if number % 2:
+            data["voucher"] = f"SUMMER-{number:x}"
+        return msgspec.Raw(msgspec.json.encode(data))

@@ -1,0 +1,78 @@
+"""A primary with its replica and a table of bookings that has rows already, with an index besides the key."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pymysql.connections import Connection
+from sqlalchemy import create_engine
+
+from bench.loading.records import BIRTH, Item, Source
+from bench.loading.sent import Ready
+from local.database import Pair
+from sluice.archive import BatchObject
+from sluice.database import Credentials, Database
+from sluice.loading.load import Loader
+from sluice.migrating.tables import metadata
+from sluice.registry import resources
+from sluice.settings import DatabaseSettings
+
+SCHEMA = "bench"
+BUFFER_POOL = 2048  # MB: the table fits
+AT_A_TIME = 50_000
+
+
+class World:
+    """The databases under a folder. `items` are those that the table has from the start."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self.pair = Pair(folder / "pair", BUFFER_POOL)
+        self.folder = folder
+        self.source = Source(rows)
+        self.items: list[Item] = []
+        self._rows = rows
+
+    def start(self) -> None:
+        """Make everything, and return when the replica has it too. Raises LocalError."""
+        self.pair.start()
+        trust(self.folder, self.pair.ca)
+        self.connection = self.connect(database=None)
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
+            cursor.execute(f"USE {SCHEMA}")
+        metadata(resources().values()).create_all(create_engine("mariadb+pymysql://", creator=lambda: self.connection))
+        with self.connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE bookings ADD INDEX departure (departs_at)")
+        for first in range(0, self._rows, AT_A_TIME):
+            items = self.source.items(AT_A_TIME)
+            writes = self.source.batch(items, AT_A_TIME, BIRTH + first, again=False).writes
+            Ready(writes, self.folder / "rows").load(self.connection, "REPLACE")
+            self.items += items
+        self.pair.wait_for_replica(300)
+
+    def connect(self, **options: Any) -> "Connection[Any]":
+        """A connection over TLS as the administrator, in strict mode."""
+        mode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
+        settings: dict[str, Any] = {"database": SCHEMA, "local_infile": True, "sql_mode": mode, **options}
+        return self.pair.primary.connect(*self.pair.admin, **settings)
+
+    def loader(self, objects: dict[str, BatchObject]) -> Loader:
+        """The loader as it is deployed, over objects at hand."""
+        return Loader(known(self.pair), resources(), lambda _bucket, key: objects[key])
+
+
+def known(pair: Pair) -> Database:
+    """The primary to a loader, with its credentials at hand."""
+    settings = DatabaseSettings(pair.primary.host, pair.primary.port, SCHEMA, "none")
+    database = Database(settings, statement_seconds=600, loading=True)
+    database._credentials = Credentials(*pair.admin)
+    return database
+
+
+def trust(folder: Path, authority: Path) -> None:
+    """Stand in for the layer that brings the authority to trust."""
+    layer = folder / "database_trust"
+    layer.mkdir(exist_ok=True)
+    (layer / "__init__.py").touch()
+    (layer / "ca.pem").write_bytes(authority.read_bytes())
+    sys.path.insert(0, str(folder))

@@ -1,0 +1,108 @@
+"""A pass over a batch: read it, apply it part by part, and sum up what came of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import pymysql
+
+from sluice.archive import BatchObject
+from sluice.database import Connection
+from sluice.loading.apply import Applier, about_rows
+from sluice.loading.latest import Choice, Item, Part, Reader, Refused
+from sluice.loading.mark import Mark
+from sluice.loading.plain import NotPlain, PlainPart
+from sluice.loading.routes import Routes
+from sluice.loading.staging import RowsRefused
+from sluice.loading.statements import Statements
+
+# Greater than any version: what is read line by line is loaded alone, whatever it brings.
+LAST = "~"
+
+
+@dataclass
+class Total:
+    """What a batch came to. `oldest` is the first moment of acceptance, `newest` the greatest version, as texts."""
+
+    applied: int = 0
+    stale: int = 0
+    unknown_fields: int = 0
+    oldest: str = ""
+    newest: str = ""
+    refused: list[Refused] = field(default_factory=list)
+
+
+def plain(
+    connection: Connection, statements: Mapping[str, Statements], parts: Iterable[PlainPart], mark: Mark, *, alone: bool
+) -> Total:
+    """Apply a plain batch. Raises NotPlain also when the database refuses a row, NotAlone, and pymysql's errors."""
+    total, routes = Total(), Routes(connection, statements)
+    for part in parts:
+        reached = mark.reach(part.newest, alone=alone)
+        total.stale += part.superseded
+        total.oldest = min(filter(None, (total.oldest, part.oldest)), default="")
+        for collection in sorted(part.rows):
+            try:
+                tally = routes.apply(collection, part, reached, total.newest)
+            except RowsRefused:
+                raise NotPlain from None
+            except pymysql.Error as error:
+                if about_rows(error):
+                    raise NotPlain from None
+                raise
+            total.applied += tally.applied
+            total.stale += tally.stale
+        total.newest = max(total.newest, part.newest)
+    return total
+
+
+def careful(
+    connection: Connection,
+    statements: Mapping[str, Statements],
+    reader: Reader,
+    open_again: Callable[[], BatchObject],
+    mark: Mark,
+) -> Total:
+    """Apply whatever can be applied of a batch, and say what was refused.
+
+    Raises UnreadableBatch, SchemaBehind, and pymysql's errors but those about rows.
+    """
+    mark.reach(LAST, alone=True)
+    applier = Applier(connection, statements)
+    total = _pass(reader.parts(open_again()), applier)
+    again = _items(total.refused)
+    while again:
+        # A write that was refused may have stood in the way of an earlier one to its item in this batch.
+        choice = Choice(again, frozenset(one.line for one in total.refused))
+        behind = _pass(reader.parts(open_again(), choice), applier)
+        fresh = [one for one in behind.refused if one.item]
+        total.applied += behind.applied
+        total.stale -= behind.applied + len(fresh)
+        total.refused += fresh
+        again = _items(fresh)
+    return total
+
+
+def _pass(parts: Iterator[Part], applier: Applier) -> Total:
+    """Apply a batch part by part, the collections of each in one order."""
+    total = Total()
+    for part in parts:
+        total.stale += part.superseded
+        total.unknown_fields += part.unknown_fields
+        total.refused += part.refused
+        total.newest = max(total.newest, _text(part.newest))
+        total.oldest = min(filter(None, (total.oldest, _text(part.oldest))), default="")
+        for collection in sorted(part.rows):
+            tally = applier.apply(collection, part.rows[collection])
+            total.applied += tally.applied
+            total.stale += tally.stale
+            total.refused += tally.refused
+    return total
+
+
+def _text(raw: bytes) -> str:
+    return msgspec.json.decode(raw, type=str) if raw else ""
+
+
+def _items(refused: Iterable[Refused]) -> frozenset[Item]:
+    return frozenset(one.item for one in refused if one.item)

@@ -1,0 +1,82 @@
+"""Plain batches, which is nearly all: every line is as the API writes it. They are read in as few steps as can be.
+
+Whatever is not plain raises NotPlain: the careful reader then finds out what is the matter with it (`latest.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sluice.archive import BatchObject, blocks
+from sluice.loading.format import has_json_escapes
+from sluice.loading.plain_rows import SEPARATOR, VERSION_LENGTH, Line, Render, Rows, line_class, renderer
+from sluice.resource import Resource
+
+# Of a batch's text in one part. Large ones come in longer runs of the table's order; the first is small, so that the
+# database has something to do soon. The greatest bounds the memory: a part takes about as much, and two are at hand.
+FIRST_PART, GROWTH, LARGEST_PART = 1 << 20, 3, 16 << 20
+
+# What is beyond is no version, and must not become the high-water mark.
+GREATEST = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+
+
+class NotPlain(Exception):  # noqa: N818
+    """The batch has something that needs a closer look."""
+
+
+@dataclass
+class PlainPart:
+    """Of a stretch of a batch: the text of the latest row to each item, by collection and key (see `plain_rows.py`).
+
+    `superseded` counts the writes that lost within it. `newest` and `eldest` are versions, `oldest` an accepted_at.
+    """
+
+    rows: dict[str, Rows] = field(default_factory=dict)
+    superseded: int = 0
+    newest: str = ""
+    eldest: str = GREATEST
+    oldest: str = ""
+
+
+class PlainReader:
+    """Reads plain batches for a set of resources."""
+
+    def __init__(self, resources: Mapping[str, Resource]) -> None:
+        classes = {name: line_class(resource) for name, resource in resources.items()}
+        union: object = None
+        for one in classes.values():
+            union = one if union is None else union | one
+        self._decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(union)
+        self._names = {one: name for name, one in classes.items()}
+        self._renderers: dict[type[Line], Render] = {one: renderer(resources[name]) for name, one in classes.items()}
+
+    def parts(self, batch: BatchObject) -> Iterator[PlainPart]:
+        """Yield a batch in parts. Raises NotPlain, SchemaBehind, UnreadableBatch (no GZIP)."""
+        part, size, enough = PlainPart(), 0, FIRST_PART
+        for block in blocks(batch):
+            self._read(block, part)
+            size += len(block)
+            if size >= enough:
+                yield part
+                part, size, enough = PlainPart(), 0, min(enough * GROWTH, LARGEST_PART)
+        if size:
+            yield part
+
+    def _read(self, block: bytes, part: PlainPart) -> None:
+        escapes = has_json_escapes(block)
+        try:
+            lines = self._decoder.decode_lines(block)
+            for kind in set(map(type, lines)):
+                of_kind = lines if len(self._names) == 1 else [line for line in lines if type(line) is kind]
+                rows = part.rows.setdefault(self._names[kind], {})
+                part.superseded += self._renderers[kind](of_kind, rows, escapes)
+        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
+            raise NotPlain from None
+        versions = [line.version for line in lines]
+        part.newest, part.eldest = max(part.newest, *versions), min(part.eldest, *versions)
+        if part.newest > GREATEST or {*map(len, versions)} != {VERSION_LENGTH}:
+            raise NotPlain
+        if b"\\n" in block and any(SEPARATOR in line.owner for line in lines):
+            raise NotPlain
+        part.oldest = min(part.oldest or lines[0].accepted_at, *(line.accepted_at for line in lines))
