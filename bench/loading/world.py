@@ -1,5 +1,6 @@
 """A primary with its replica and a table of bookings that has rows already, with an index besides the key."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,20 @@ class World:
         mode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
         settings: dict[str, Any] = {"database": SCHEMA, "local_infile": True, "sql_mode": mode, **options}
         return self.pair.primary.connect(*self.pair.admin, **settings)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the load function is told of the primary, and where it finds the authority to trust."""
+        return {
+            "DATABASE_HOST": self.pair.primary.host,
+            "DATABASE_PORT": str(self.pair.primary.port),
+            "DATABASE_NAME": SCHEMA,
+            "DATABASE_SECRET_ARN": "none",
+            "PYTHONPATH": os.pathsep.join([str(self.folder), *sys.path]),
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "POWERTOOLS_SERVICE_NAME": "sluice",
+            "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+        }
 
     def loader(self, objects: dict[str, BatchObject]) -> Loader:
         """The loader as it is deployed, over objects at hand."""

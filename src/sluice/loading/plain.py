@@ -15,7 +15,7 @@ from sluice.resource import Resource
 
 # Of a batch's text in one part. Large ones come in longer runs of the table's order; the first is small, so that the
 # database has something to do soon. The greatest bounds the memory: a part takes about as much, and two are at hand.
-FIRST_PART, GROWTH, LARGEST_PART = 1 << 20, 3, 16 << 20
+FIRST_PART, GROWTH, LARGEST_PART = 1 << 20, 3, 8 << 20
 
 # What is beyond is no version, and must not become the high-water mark.
 GREATEST = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"

@@ -1,0 +1,54 @@
+"""How much memory a load takes: the load function's own module, in a fresh process, loads files in the place of objects.
+
+As a module it is that process: `python -m bench.loading.memory USER PASSWORD FILE…`, with the function's environment.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sluice import archive
+from sluice.database import Credentials
+
+PYTHON = (sys.executable, "-m", "bench.loading.memory")
+
+
+def peak(environment: dict[str, str], account: tuple[str, str], files: Sequence[Path]) -> dict[str, float]:
+    """Megabytes of a fresh process: `before` it loads the files one after the other, and the `peak`."""
+    command = [*PYTHON, *account, *map(str, files)]
+    done = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
+    return {name: float(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
+
+
+def main() -> None:
+    """Load the files of the command line with the function's own loader."""
+    from sluice.handlers import load  # noqa: PLC0415  it reads its settings when imported
+
+    username, password, *files = sys.argv[1:]
+    load._loader._database._credentials = Credentials(username, password)
+    load._loader._open = _file
+    archive._client()
+    before = _megabytes()
+    for file in files:
+        outcome = load._loader.load("", file)
+        assert (outcome.status, outcome.rejected) == ("loaded", 0), outcome
+    print(json.dumps({"before": before, "peak": _megabytes()}))
+
+
+def _file(_bucket: str, key: str) -> archive.BatchObject:
+    file = Path(key)
+    return archive.BatchObject(file.name, hashlib.md5(file.read_bytes()).hexdigest(), file.open("rb"))
+
+
+def _megabytes() -> float:
+    # Not getrusage: that would count the parent's memory, from which this process was forked.
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    main()
