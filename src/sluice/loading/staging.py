@@ -10,8 +10,8 @@ from pymysql.protocol import OKPacketWrapper
 
 from sluice.database import Connection
 
-# Of rows sent in one packet. A packet can carry 16 MiB, and one row has at most about 2.
-PACKET_BYTES = 1 << 18
+# Of rows sent in one packet. A packet can carry 16 MiB; a row of more than that goes in several.
+PACKET_BYTES, LARGEST_PACKET = 1 << 18, 8 << 20
 
 
 class RowsRefused(Exception):  # noqa: N818
@@ -86,9 +86,14 @@ def _chunks(rows: Iterable[bytes]) -> Iterator[bytes]:
         chunk.append(row)
         size += len(row)
         if size >= PACKET_BYTES:
-            chunk.append(b"")
-            yield b"\n".join(chunk)
+            yield from _packets(chunk)
             chunk, size = [], 0
     if chunk:
-        chunk.append(b"")
-        yield b"\n".join(chunk)
+        yield from _packets(chunk)
+
+
+def _packets(rows: list[bytes]) -> Iterator[bytes]:
+    rows.append(b"")
+    text = b"\n".join(rows)
+    for start in range(0, len(text), LARGEST_PACKET):
+        yield text[start : start + LARGEST_PACKET]
