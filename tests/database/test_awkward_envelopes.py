@@ -1,5 +1,7 @@
 """Awkward envelopes: of any spelling that a write may have, and such as no write has."""
 
+import datetime
+
 import msgspec
 import pytest
 
@@ -32,14 +34,15 @@ def test_an_owner_of_any_printable_characters(rig: Rig, owner: str) -> None:
 def test_an_envelope_that_is_spelled_in_another_way(rig: Rig, field: bytes, spelled: bytes) -> None:
     for others in ([], [bad()]):
         write = put({"code": "A"}, "A", resource=CODES)
+        write.accepted_at = datetime.datetime(2026, 11, 25, 4, tzinfo=datetime.UTC)
         plain = to_line(write)
         value = msgspec.json.encode(msgspec.json.decode(plain)[field.decode()])
         line = plain.replace(b'"%b":%b' % (field, value), b'"%b":"%b"' % (field, spelled))
         assert line != plain
         outcome = load(rig, [line, plain, *others])
         assert (outcome.applied, outcome.stale) == (1, 1)
-        [row] = rig.rows("SELECT id, version FROM codes")
-        assert row == {"id": "A", "version": write.version}
+        [row] = rig.rows("SELECT id, version, HOUR(written_at) AS hour FROM codes")
+        assert row == {"id": "A", "version": write.version, "hour": 4}
 
 
 @pytest.mark.parametrize(

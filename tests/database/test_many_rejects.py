@@ -2,12 +2,14 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import pytest
 
 from local.database import Pair
+from sluice.database import Connection
+from sluice.loading import staging
 from sluice.loading.staging import RowsRefused
 from sluice.records import to_line
 from tests.database.awkward import thing
@@ -111,9 +113,23 @@ def test_more_bad_rows_than_the_server_keeps_complaints_of(
     assert sent()["load"] <= (2 + 2 * 150 / 64 * 5 if server_says else 2 * 150 * math.log2(2000))
 
 
-def test_a_row_that_the_server_names_wrongly_is_kept(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sluice.loading import staging  # noqa: PLC0415
+def test_a_batch_of_nothing_but_bad_rows_is_not_sent_again_and_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 complaints at a time would be 78 times the whole batch."""
+    sizes: list[int] = []
 
+    def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
+        sizes.append(expected)
+        staging.fill(connection, statement, rows, expected)
+
+    monkeypatch.setattr("sluice.loading.apply.fill", fill)
+    writes = [put({"label": "x"}) for _ in range(5000)]
+    for write in writes:
+        write.data = TOO_LONG
+    assert rig.load(*writes).rejected == 5000
+    assert sum(sizes) <= 5000 * (math.log2(5000 / 64) + 3)
+
+
+def test_a_row_that_the_server_names_wrongly_is_kept(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     real = staging.complaints
 
     def one_off(*arguments: object) -> RowsRefused:

@@ -128,7 +128,11 @@ def test_nothing_has_no_parts() -> None:
 
 
 @pytest.mark.parametrize("shuffled", [lambda writes: None, list.reverse, random.Random(1).shuffle])
-def test_the_latest_write_to_each_item_is_kept(shuffled: Callable[[list[Write]], None]) -> None:
+@pytest.mark.parametrize("block", [300, 1 << 19])
+def test_the_latest_write_to_each_item_is_kept(
+    monkeypatch: pytest.MonkeyPatch, shuffled: Callable[[list[Write]], None], block: int
+) -> None:
+    monkeypatch.setattr("sluice.archive.BLOCK", block)
     owners = [put({"label": str(n)}, "01a20f25-a3f4-7a8b-b1d9-0123456789ab", owner) for n in range(3) for owner in "ab"]
     codes = [code(str(n), name) for n in range(3) for name in "Aab"]
     writes = [*owners, *codes, delete("a", resource=CODES)]

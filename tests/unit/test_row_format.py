@@ -66,6 +66,8 @@ def test_escapes_are_only_replaced_where_only_json_knows_them(value: str) -> Non
     assert b"\\f" not in text.replace(b"\\\\", b"")
     assert b"\\u" not in text.replace(b"\\\\", b"")
     assert without_json_escapes(text) == text
+    # Nor do bytes stand in a row that somebody might take for its end.
+    assert not {0, 10, 13} & set(text)
 
 
 @pytest.mark.parametrize("value", [0, 1, 8, 12, 31, 34, 92, 127, 128, 0x7FF, 0x800, 0xFFFF])
