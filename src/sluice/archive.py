@@ -62,5 +62,8 @@ def _unzipped(batch: BatchObject) -> Iterator[bytes]:
         with gzip.GzipFile(fileobj=batch.body) as text:
             while block := text.read(BLOCK):
                 yield block
+            empty = text.mtime is None  # GZIP of nothing has a header, an object of no bytes has none
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UnreadableBatch(f"{batch.key} is not GZIP, or cut short") from None
+    if empty:
+        raise UnreadableBatch(f"{batch.key} is empty")

@@ -20,6 +20,8 @@ else:  # the class is generic for type checkers only
     Connection = pymysql.connections.Connection
 
 CONNECT_SECONDS = 5
+# A day of no month is no date.
+LOADING_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION"
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -120,7 +122,7 @@ class Database:
                 password=self._credentials.password,
                 ssl=tls(),
                 charset="utf8mb4",
-                sql_mode="STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION" if self._loading else None,
+                sql_mode=LOADING_MODE if self._loading else None,
                 autocommit=not self._loading,
                 local_infile=self._loading,
                 connect_timeout=CONNECT_SECONDS,

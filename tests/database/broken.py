@@ -50,7 +50,7 @@ def version_set_before_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def last_line_of_a_batch_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    class AlwaysLess(bytes):
+    class AlwaysLess(str):
         def __lt__(self, other: object) -> bool:
             return True
 

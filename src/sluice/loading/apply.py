@@ -46,15 +46,15 @@ class Applier:
         return tally
 
     def _stage(self, collection: str, rows: Rows, tally: Tally) -> Rows:
-        """Stage rows; where the database refuses some, each half by itself, down to the single row."""
+        """Stage rows; where the database refuses some, fewer of them at a time, and give back those it took."""
         try:
             with self._undone_if_refused():
                 fill(self._connection, self._statements[collection].fill, (row.fields for _, row in rows), len(rows))
         except RowsRefused as refused:
             return [
                 kept
-                for half in _halves(collection, rows, refused, tally)
-                for kept in self._stage(collection, half, tally)
+                for fewer in _divided(collection, rows, refused, tally)
+                for kept in self._stage(collection, fewer, tally)
             ]
         return rows
 
@@ -68,8 +68,8 @@ class Applier:
                 applied = merge(self._connection, statements.merge)
         except RowsRefused as refused:
             run(self._connection, statements.empty)
-            for half in _halves(collection, rows, refused, tally):
-                self._merge(collection, self._stage(collection, half, tally), tally)
+            for fewer in _divided(collection, rows, refused, tally):
+                self._merge(collection, self._stage(collection, fewer, tally), tally)
             return
         run(self._connection, statements.empty)
         tally.applied += applied
@@ -98,12 +98,17 @@ def about_rows(error: pymysql.Error) -> bool:
     )
 
 
-def _halves(collection: str, rows: Rows, refused: RowsRefused, tally: Tally) -> Iterator[Rows]:
-    """What to try in the place of rows that were refused: a single one is set apart."""
-    if len(rows) == 1:
-        key, row = rows[0]
-        tally.refused.append(Refused(row.line, refused.reason, (collection, key)))
+def _divided(collection: str, rows: Rows, refused: RowsRefused, tally: Tally) -> Iterator[Rows]:
+    """What to try in the place of rows that were refused. When every one of them is complained of, they are set apart.
+
+    Rows that the server complains of are tried once more among themselves, so that none is set apart because of its
+    place among others. Where it names no row, each half is tried by itself.
+    """
+    if len(rows) in (1, len(refused.reasons)):
+        for place, (key, row) in enumerate(rows):
+            tally.refused.append(Refused(row.line, refused.reasons.get(place, refused.reason), (collection, key)))
         return
-    middle = len(rows) // 2
-    yield rows[:middle]
-    yield rows[middle:]
+    accused = [row for place, row in enumerate(rows) if place in refused.reasons]
+    rest = [row for place, row in enumerate(rows) if place not in refused.reasons]
+    middle = 0 if accused and not refused.more else len(rest) // 2
+    yield from filter(None, (rest[:middle], rest[middle:], accused))

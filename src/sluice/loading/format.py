@@ -18,6 +18,7 @@ NULL = Raw(b"NULL")
 
 _ESCAPE = re.compile(rb"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _ONLY_JSON = {b"f": b"\x0c"}
+_STILL_ESCAPED = {b"\0": b"\\0", b"\\": b"\\\\", b'"': b'\\"'}
 
 
 def has_json_escapes(text: bytes) -> bool:
@@ -26,7 +27,10 @@ def has_json_escapes(text: bytes) -> bool:
 
 
 def without_json_escapes(row: bytes) -> bytes:
-    """The same row with the escapes that only JSON knows replaced by the characters. A NUL keeps an escape."""
+    """The same row with the escapes that only JSON knows replaced by the characters.
+
+    A NUL, a quote and a backslash keep an escape.
+    """
     return _ESCAPE.sub(_character, row)
 
 
@@ -34,5 +38,5 @@ def _character(escape: re.Match[bytes]) -> bytes:
     name = escape[1]
     if name[:1] != b"u" or len(name) == 1:
         return _ONLY_JSON.get(name, escape[0])
-    code = int(name[1:], 16)
-    return b"\\0" if code == 0 else chr(code).encode("utf-8", "surrogatepass")
+    character = chr(int(name[1:], 16)).encode("utf-8", "surrogatepass")
+    return _STILL_ESCAPED.get(character, character)

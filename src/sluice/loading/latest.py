@@ -1,10 +1,11 @@
 """Of a batch's lines, the latest write to each item."""
 
-import re
+import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Raw
 
 from sluice.archive import BatchObject, blocks
 from sluice.faults import SchemaBehind, UnreadableBatch
@@ -16,16 +17,14 @@ from sluice.resource import Resource
 # Bounds the loader's memory; a larger batch is loaded in several parts, still in one transaction.
 PART_BYTES = 8 << 20
 
-_VERSION = re.compile(rb'"[0-7][0-9A-HJKMNP-TV-Z]{25}"')
-
 Item = tuple[str, bytes]  # collection and key
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row to load: the write's version (as quoted JSON text), its line in the object from 1, and its fields."""
+    """A row to load: the write's version, its line in the object from 1, and its fields."""
 
-    version: bytes
+    version: str
     line: int
     fields: bytes
 
@@ -60,8 +59,8 @@ class Part:
     unknown_fields: int = 0
     size: int = 0
     lines: int = 0
-    oldest: bytes = b""  # accepted_at as JSON text
-    newest: bytes = b""  # version as JSON text
+    oldest: datetime.datetime | None = None  # moment of acceptance
+    newest: str = ""  # version
 
 
 class Reader:
@@ -86,78 +85,66 @@ class Reader:
             yield part
 
     def _read(self, block: bytes, part: Part, before: int, choice: Choice) -> int:
-        try:
-            lines = self._shapes.exact.decode_lines(block)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            lines = []
-        if lines:
-            for number, line in enumerate(lines, before + 1):
-                self._take(line, part, number, choice)
-            part.lines += len(lines)
-            return len(lines)
         texts = block.removesuffix(b"\n").split(b"\n")
         for number, text in enumerate(texts, before + 1):
-            self._examine(text, part, number, choice)
+            # A blank line is no write, but it is a line.
+            if text.strip():
+                self._take(text, part, number, choice)
         part.lines += len(texts)
         return len(texts)
 
-    def _take(self, line: Line, part: Part, number: int, choice: Choice) -> None:
-        collection = str(line.__struct_config__.tag)
-        if line.schema > self._resources[collection].revision:
-            raise SchemaBehind(f"a write to {collection} has revision {line.schema}")
-        key, version = bytes(line.owner) + bytes(line.id), bytes(line.version)
-        if not _VERSION.fullmatch(version):
-            raise UnreadableBatch(f"line {number} is not a write")
-        if choice.items is not None and ((collection, key) not in choice.items or number in choice.without):
+    def _take(self, text: bytes, part: Part, number: int, choice: Choice) -> None:
+        write = as_write(text, number)
+        key = f"{write.owner}\n{write.id}".encode()
+        if choice.items is not None and ((write.collection, key) not in choice.items or number in choice.without):
             return
         try:
-            fields = self._renderers[collection](line)
-        except ValueError as error:
+            fields = self._rendered(write, text, part)
+        except (ValueError, RecursionError) as error:
             part.refused.append(Refused(number, str(error)))
             return
-        part.newest = max(part.newest, version)
-        rows = part.rows.setdefault(collection, {})
+        part.newest = max(part.newest, write.version)
+        part.oldest = min(part.oldest or write.accepted_at, write.accepted_at)
+        rows = part.rows.setdefault(write.collection, {})
         rival = rows.get(key)
         if rival is not None:
             part.superseded += 1
-        if rival is None or rival.version < version:
-            rows[key] = Row(version, number, fields)
-        accepted_at = bytes(line.accepted_at)
-        if not part.oldest or accepted_at < part.oldest:
-            part.oldest = accepted_at
+        if rival is None or rival.version < write.version:
+            rows[key] = Row(write.version, number, fields)
 
-    def _examine(self, text: bytes, part: Part, number: int, choice: Choice) -> None:
-        """Take one line of a block in which some line is not as expected, and see what is the matter with it."""
-        try:
-            line: Line | None = self._shapes.exact.decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            line = self._mended(as_write(text, number), text, part, number)
-        if line is not None:
-            self._take(line, part, number, choice)
-
-    def _mended(self, write: Write, text: bytes, part: Part, number: int) -> Line | None:
-        """A write that has no table, or whose fields are not today's: what can be loaded of it, or None."""
+    def _rendered(self, write: Write, text: bytes, part: Part) -> bytes:
+        """The row of a write. Raises ValueError with the reason why it can have none, SchemaBehind."""
         resource = self._resources.get(write.collection)
         if resource is None:
-            part.refused.append(Refused(number, "unknown collection"))
-            return None
+            raise ValueError("unknown collection")
         if write.schema > resource.revision:
             raise SchemaBehind(f"a write to {write.collection} has revision {write.schema}")
         try:
-            line = self._shapes.lenient.decode(text)
-        except msgspec.ValidationError as error:
-            part.refused.append(Refused(number, str(error)))
-            return None
-        if write.schema == resource.revision:
+            line = self._shapes.exact.decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            line = self._other_line(write, text, resource, str(error))
+            part.unknown_fields += bool(_unknown(write, resource))
+        return self._renderers[write.collection](line)
+
+    def _other_line(self, write: Write, text: bytes, resource: Resource, fault: str) -> Line:
+        """A write whose fields are not today's. Raises ValueError or SchemaBehind when it is no older than they are."""
+        if write.schema < resource.revision:
+            return self._shapes.older.decode(text)
+        if _unknown(write, resource):
             # Written by newer code whose revision nobody raised: to drop its field would lose data.
             raise SchemaBehind(f"a write to {write.collection} has a field that the table lacks")
-        part.unknown_fields += 1
-        return line
+        raise ValueError(fault)
+
+
+def _unknown(write: Write, resource: Resource) -> set[str]:
+    """The fields of a write that its resource does not have. Raises ValueError for a name that is no UTF-8."""
+    known = {resource.key, *(column.name for column in resource.columns)}
+    return set(msgspec.json.decode(write.data, type=dict[str, Raw])) - known
 
 
 def as_write(text: bytes, number: int) -> Write:
     """Decode the line of that number as a write. Raises UnreadableBatch: one such line, and the object is no batch."""
     try:
         return from_line(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise UnreadableBatch(f"line {number} is not a write") from None

@@ -7,7 +7,7 @@ import pymysql
 from pymysql.constants import ER
 
 from sluice.database import Connection
-from sluice.records import Write
+from sluice.records import LARGEST_RECORD, Write
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def complete(connection: Connection, key: str, etag: str, counts: tuple[int, int
 def reject(connection: Connection, key: str, rejected: Sequence[Rejected]) -> None:
     """Keep rejected writes. One that an earlier load or replay kept already stays a single row.
 
-    Bytes that are no UTF-8 are kept as escapes.
+    Bytes that are no UTF-8 are kept as escapes. Of a text that is longer than any record (no stream brought it) only
+    the beginning is kept: a statement could not hold it.
     """
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -64,5 +65,5 @@ def reject(connection: Connection, key: str, rejected: Sequence[Rejected]) -> No
 
 
 def _values(key: str, one: Rejected) -> tuple[object, ...]:
-    write, text = one.write, one.text.decode(errors="backslashreplace")
+    write, text = one.write, one.text[:LARGEST_RECORD].decode(errors="backslashreplace")
     return write.version, write.collection, write.owner, write.id, one.reason, text, key, one.line

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
 import pymysql
 
 from sluice.archive import BatchObject, blocks, open_batch
@@ -119,8 +118,7 @@ class Loader:
         ledger.complete(connection, batch.key, batch.etag, counts, round((time.monotonic() - started) * 1000))
         connection.commit()
         if total.oldest:
-            accepted_at = msgspec.convert(total.oldest, datetime.datetime)
-            outcome.lag_ms = round((datetime.datetime.now(datetime.UTC) - accepted_at).total_seconds() * 1000)
+            outcome.lag_ms = round((datetime.datetime.now(datetime.UTC) - total.oldest).total_seconds() * 1000)
         return outcome
 
     def _apply(self, load: "_Transaction", mark: Mark) -> Total:

@@ -1,9 +1,9 @@
 """A pass over a batch: read it, apply it part by part, and sum up what came of it."""
 
+import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
 import pymysql
 
 from sluice.archive import BatchObject
@@ -22,12 +22,12 @@ LAST = "~"
 
 @dataclass
 class Total:
-    """What a batch came to. `oldest` is the first moment of acceptance, `newest` the greatest version, as texts."""
+    """What a batch came to. `oldest` is the first moment of acceptance, `newest` the greatest version."""
 
     applied: int = 0
     stale: int = 0
     unknown_fields: int = 0
-    oldest: str = ""
+    oldest: datetime.datetime | None = None
     newest: str = ""
     refused: list[Refused] = field(default_factory=list)
 
@@ -40,7 +40,7 @@ def plain(
     for part in parts:
         reached = mark.reach(part.newest, alone=alone)
         total.stale += part.superseded
-        total.oldest = min(filter(None, (total.oldest, part.oldest)), default="")
+        total.oldest = min(filter(None, (total.oldest, part.oldest)), default=None)
         for collection in sorted(part.rows):
             try:
                 tally = routes.apply(collection, part, reached, total.newest)
@@ -90,18 +90,14 @@ def _pass(parts: Iterator[Part], applier: Applier) -> Total:
         total.stale += part.superseded
         total.unknown_fields += part.unknown_fields
         total.refused += part.refused
-        total.newest = max(total.newest, _text(part.newest))
-        total.oldest = min(filter(None, (total.oldest, _text(part.oldest))), default="")
+        total.newest = max(total.newest, part.newest)
+        total.oldest = min(filter(None, (total.oldest, part.oldest)), default=None)
         for collection in sorted(part.rows):
             tally = applier.apply(collection, part.rows[collection])
             total.applied += tally.applied
             total.stale += tally.stale
             total.refused += tally.refused
     return total
-
-
-def _text(raw: bytes) -> str:
-    return msgspec.json.decode(raw, type=str) if raw else ""
 
 
 def _items(refused: Iterable[Refused]) -> frozenset[Item]:

@@ -3,10 +3,14 @@
 Whatever is not plain raises NotPlain: the careful reader then finds out what is the matter with it (`latest.py`).
 """
 
-from collections.abc import Iterator, Mapping
+import datetime
+import string
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from sluice.archive import BatchObject, blocks
 from sluice.loading.format import has_json_escapes
@@ -19,6 +23,12 @@ FIRST_PART, GROWTH, LARGEST_PART = 1 << 20, 3, 8 << 20
 
 # What is beyond is no version, and must not become the high-water mark.
 GREATEST = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ID_CHARACTERS = (string.ascii_letters + string.digits + "._~-").encode()
+
+# An accepted_at as the API writes it: in UTC, with six digits of the second's fraction or with none.
+MOMENT_LENGTHS = {20, 27}
+Moment = Annotated[datetime.datetime, Meta(tz=True)]
 
 
 class NotPlain(Exception):  # noqa: N818
@@ -29,14 +39,15 @@ class NotPlain(Exception):  # noqa: N818
 class PlainPart:
     """Of a stretch of a batch: the text of the latest row to each item, by collection and key (see `plain_rows.py`).
 
-    `superseded` counts the writes that lost within it. `newest` and `eldest` are versions, `oldest` an accepted_at.
+    `superseded` counts the writes that lost within it. `newest` and `eldest` are versions, `oldest` is the
+    first moment of acceptance.
     """
 
     rows: dict[str, Rows] = field(default_factory=dict)
     superseded: int = 0
     newest: str = ""
     eldest: str = GREATEST
-    oldest: str = ""
+    oldest: datetime.datetime | None = None
 
 
 class PlainReader:
@@ -73,10 +84,28 @@ class PlainReader:
                 part.superseded += self._renderers[kind](of_kind, rows, escapes)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
             raise NotPlain from None
+        # Two writes on a line, a write on two lines or a blank line: lines must be counted.
+        if len(lines) != block.count(b"\n") + (not block.endswith(b"\n")):
+            raise NotPlain
         versions = [line.version for line in lines]
+        ids = [line.id for line in lines]
+        if {*map(len, versions)} != {VERSION_LENGTH} or not all(ids):
+            raise NotPlain
+        if _others(versions, VERSION_CHARACTERS) or _others(ids, ID_CHARACTERS):
+            raise NotPlain
         part.newest, part.eldest = max(part.newest, *versions), min(part.eldest, *versions)
-        if part.newest > GREATEST or {*map(len, versions)} != {VERSION_LENGTH}:
+        if part.newest > GREATEST or (b"\\" in block and any(SEPARATOR in line.owner for line in lines)):
             raise NotPlain
-        if b"\\n" in block and any(SEPARATOR in line.owner for line in lines):
+        moments = [line.accepted_at for line in lines]
+        if not {*map(len, moments)} <= MOMENT_LENGTHS:
             raise NotPlain
-        part.oldest = min(part.oldest or lines[0].accepted_at, *(line.accepted_at for line in lines))
+        try:
+            oldest = msgspec.convert(min(moments), Moment)
+        except msgspec.ValidationError:
+            raise NotPlain from None
+        part.oldest = min(part.oldest or oldest, oldest)
+
+
+def _others(texts: Iterable[str], allowed: bytes) -> bytes:
+    """The characters of texts that are not allowed."""
+    return "".join(texts).encode().translate(None, allowed)

@@ -4,11 +4,12 @@ Every value is decoded as the type that its column takes: a null, or a value of 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
+from sluice.columns import Column
 from sluice.faults import SchemaBehind
 from sluice.loading.format import NULL, without_json_escapes
 from sluice.resource import Resource
@@ -37,7 +38,7 @@ class Line(msgspec.Struct, gc=False):
     operation: Literal["put", "delete"]
     owner: str
     accepted_at: str
-    schema: int
+    schema: Annotated[int, Meta(ge=1)]
     data: Any
 
 
@@ -60,7 +61,13 @@ def line_class(resource: Resource) -> type[Line]:
         fields.append((resource.key, str))
     data = msgspec.defstruct("Data", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
     return msgspec.defstruct(  # type: ignore[return-value]
-        "PlainLine", [("data", data | None)], bases=(Line,), tag_field="collection", tag=resource.collection, gc=False
+        "PlainLine",
+        [("data", data | None)],
+        bases=(Line,),
+        tag_field="collection",
+        tag=resource.collection,
+        forbid_unknown_fields=True,
+        gc=False,
     )
 
 
@@ -71,7 +78,7 @@ def renderer(resource: Resource) -> Render:
     plain, SchemaBehind for one of a newer revision.
     """
     width, revision = len(resource.columns), resource.revision
-    special = [(at, _SPECIAL[c.type.name]) for at, c in enumerate(resource.columns) if c.type.name in _SPECIAL]
+    special = [(at, _special(column)) for at, column in enumerate(resource.columns) if column.type.name in _SPECIAL]
     tombstone = (1, *[NULL] * width)
     values_of = msgspec.structs.astuple
 
@@ -113,6 +120,13 @@ def _json(raw: Raw) -> Any:
     return NULL if text == "null" else text
 
 
+def _json_never_null(raw: Raw) -> Any:
+    text = str(raw, "utf-8")
+    if text == "null":
+        raise ValueError("null in a field that has none")
+    return text
+
+
 def _boolean(value: Any) -> Any:
     return value if value is NULL else int(value)
 
@@ -123,3 +137,8 @@ def _datetime(value: Any) -> Any:
 
 
 _SPECIAL: dict[str, Callable[[Any], Any]] = {"JSON": _json, "BOOLEAN": _boolean, "DATETIME": _datetime}
+
+
+def _special(column: Column) -> Callable[[Any], Any]:
+    found = _SPECIAL[column.type.name]
+    return _json_never_null if found is _json and column.presence != "optional" else found

@@ -1,15 +1,16 @@
 """From a line's raw JSON values to the text of a row, for the careful reader: the database is to judge every value."""
 
+import datetime
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
+from sluice.loading import format as row_format
 from sluice.loading.format import has_json_escapes, without_json_escapes
 from sluice.loading.shapes import Line
 from sluice.resource import Resource
 
-NULL = b"NULL"
+NULL = bytes(row_format.NULL)
 
 Render = Callable[[Line], bytes]
 Value = Callable[[bytes, str], bytes]
@@ -18,25 +19,24 @@ Value = Callable[[bytes, str], bytes]
 def renderer(resource: Resource) -> Render:
     """Make the function that renders a line of a resource: the system columns, then its fields.
 
-    It raises ValueError, with a sentence, for what cannot be sent: a put without data, an array where its column takes
-    one value, a text that is no UTF-8.
+    It raises ValueError, with a sentence, for what the database would take but not keep as it is: a value of another
+    type, a null where none belongs, a text that is no UTF-8.
     """
     width = len(resource.columns)
-    names = [column.name for column in resource.columns]
-    values = [_SPECIAL.get(column.type.name, _plain) for column in resource.columns]
+    columns = [(_VALUES.get(column.type.name, _text), column.name, column.presence) for column in resource.columns]
     tombstone = [b"1", *[NULL] * width]
 
     def render(line: Line) -> bytes:
-        head: list[Any] = [
-            *(_plain(bytes(part), "the envelope") for part in (line.version, line.owner, line.id)),
-            _datetime(bytes(line.accepted_at), "accepted_at"),
-        ]
+        head = [_text(bytes(part), "the envelope") for part in (line.version, line.owner, line.id)]
+        head.append(_moment(bytes(line.accepted_at)))
         if line.operation == "delete":
             return _row([*head, *tombstone])
-        if line.data is None:
-            raise ValueError("a put has no data")
-        raws = msgspec.structs.astuple(line.data)[:width]
-        return _row([*head, b"0", *(v(bytes(raw), name) for v, raw, name in zip(values, raws, names, strict=True))])
+        values = []
+        for (value, name, presence), raw in zip(columns, map(bytes, msgspec.structs.astuple(line.data)), strict=False):
+            if raw == b"null" and presence != "optional":
+                raise ValueError(f"Expected a value for {name}, not null")
+            values.append(NULL if raw in (b"null", NULL) else value(raw, name))
+        return _row([*head, b"0", *values])
 
     return render
 
@@ -46,29 +46,19 @@ def _row(values: list[bytes]) -> bytes:
     return without_json_escapes(row) if has_json_escapes(row) else row
 
 
-def _plain(raw: bytes, name: str) -> bytes:
-    """A number or a text stands for itself; what has commas of its own would be taken for several fields."""
-    if raw == b"null":
-        return NULL
-    if raw.startswith((b"[", b"{")):
-        raise ValueError(f"Expected one value for {name}, not an array or an object")
+def _text(raw: bytes, name: str) -> bytes:
+    if not raw.startswith(b'"'):
+        raise ValueError(f"Expected a text for {name}")
     if raw.isascii() and b"\\u" not in raw:
         return raw
-    # The database would take what is no character: half a surrogate pair, or its three bytes.
-    return msgspec.json.encode(_decoded(raw, name))
-
-
-def _decoded(raw: bytes, name: str) -> str:
     try:
-        return msgspec.json.decode(raw, type=str)
+        return msgspec.json.encode(msgspec.json.decode(raw, type=str))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ValueError(f"Expected a text in UTF-8 for {name}") from None
 
 
 def _json(raw: bytes, name: str) -> bytes:
     """A JSON column keeps the text as it is, so it is sent as a text."""
-    if raw == b"null":
-        return NULL
     try:
         return msgspec.json.encode(raw.decode())
     except UnicodeDecodeError:
@@ -76,12 +66,49 @@ def _json(raw: bytes, name: str) -> bytes:
 
 
 def _boolean(raw: bytes, name: str) -> bytes:
-    return {b"true": b"1", b"false": b"0"}.get(raw) or _plain(raw, name)
+    if raw not in _BOOLEANS:
+        raise ValueError(f"Expected true or false for {name}")
+    return _BOOLEANS[raw]
+
+
+def _integer(raw: bytes, name: str) -> bytes:
+    """The database would round a fraction."""
+    if not raw.removeprefix(b"-").isdigit():
+        raise ValueError(f"Expected an integer for {name}")
+    return raw
+
+
+def _number(raw: bytes, name: str) -> bytes:
+    if not raw.startswith(_STARTS_OF_NUMBERS):
+        raise ValueError(f"Expected a number for {name}")
+    return raw
+
+
+def _decimal(raw: bytes, name: str) -> bytes:
+    return raw if raw.startswith(_STARTS_OF_NUMBERS) else _text(raw, name)
 
 
 def _datetime(raw: bytes, name: str) -> bytes:
     """MariaDB takes no zone: a canonical value ends in Z. Another ending reaches the database, which refuses it."""
-    return raw[:-2] + b'"' if raw.endswith(b'Z"') else _plain(raw, name)
+    return raw[:-2] + b'"' if raw.endswith(b'Z"') else _text(raw, name)
 
 
-_SPECIAL: dict[str, Value] = {"JSON": _json, "BOOLEAN": _boolean, "DATETIME": _datetime}
+def _moment(raw: bytes) -> bytes:
+    """An accepted_at may be in any zone."""
+    moment = msgspec.json.decode(raw, type=datetime.datetime)
+    try:
+        return msgspec.json.encode(moment.astimezone(datetime.UTC).replace(tzinfo=None))
+    except OverflowError:
+        raise ValueError("Expected a moment of the years 1 to 9999 for accepted_at") from None
+
+
+_BOOLEANS = {b"true": b"1", b"false": b"0"}
+_STARTS_OF_NUMBERS = tuple(b"%c" % character for character in b"-0123456789")
+_VALUES: dict[str, Value] = {
+    "JSON": _json,
+    "BOOLEAN": _boolean,
+    "BIGINT": _integer,
+    "DOUBLE": _number,
+    "DECIMAL": _decimal,
+    "DATETIME": _datetime,
+}

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
+from sluice.loading.format import NULL
 from sluice.resource import Resource
 
 
@@ -28,24 +29,28 @@ class Line(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Shapes:
-    """Decoders for the lines of all resources: `exact` refuses a field that no column takes, `lenient` skips it."""
+    """Decoders for the lines of all resources.
+
+    `exact` refuses a field that no column takes, and asks for those that are required. `older` skips the one, and
+    takes for the other the NULL that a row from before has.
+    """
 
     exact: msgspec.json.Decoder[Line]
-    lenient: msgspec.json.Decoder[Line]
+    older: msgspec.json.Decoder[Line]
 
 
 def shapes(resources: Iterable[Resource]) -> Shapes:
     """Make the decoders for some resources."""
     known = list(resources)
-    return Shapes(_decoder(known, forbid=True), _decoder(known, forbid=False))
+    return Shapes(_decoder(known, exact=True), _decoder(known, exact=False))
 
 
-def _decoder(resources: list[Resource], *, forbid: bool) -> msgspec.json.Decoder[Line]:
+def _decoder(resources: list[Resource], *, exact: bool) -> msgspec.json.Decoder[Line]:
     union: Any = None
     for resource in resources:
         line = msgspec.defstruct(
             "Line",
-            [("data", _data_class(resource, forbid=forbid) | None)],
+            [("data", _data_class(resource, exact=exact) | None)],
             bases=(Line,),
             tag_field="collection",
             tag=resource.collection,
@@ -54,12 +59,14 @@ def _decoder(resources: list[Resource], *, forbid: bool) -> msgspec.json.Decoder
     return msgspec.json.Decoder(union)
 
 
-def _data_class(resource: Resource, *, forbid: bool) -> Any:
+def _data_class(resource: Resource, *, exact: bool) -> Any:
     """A class with a raw value for each column, in their order, and one more for a natural key."""
-    fields: list[Any] = [
-        (column.name, Raw) if column.required else (column.name, Raw, Raw(resource.default_text(column.name)))
-        for column in resource.columns
-    ]
+    fields: list[Any] = []
+    for column in resource.columns:
+        if not column.required:
+            fields.append((column.name, Raw, Raw(resource.default_text(column.name))))
+        else:
+            fields.append((column.name, Raw) if exact else (column.name, Raw, NULL))
     if resource.key:
-        fields.append((resource.key, Raw))
-    return msgspec.defstruct("Data", fields, kw_only=True, forbid_unknown_fields=forbid)
+        fields.append((resource.key, Raw) if exact else (resource.key, Raw, NULL))
+    return msgspec.defstruct("Data", fields, kw_only=True, forbid_unknown_fields=exact)

@@ -1,7 +1,7 @@
 """Sending rows with LOAD DATA LOCAL, from memory and never from a file that the server names."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pymysql
@@ -10,16 +10,25 @@ from pymysql.protocol import OKPacketWrapper
 
 from sluice.database import Connection
 
-# Of rows sent in one packet. A packet can carry 16 MiB, and one row has at most about 2.
-PACKET_BYTES = 1 << 18
+# Of rows that were sent together; says nothing of the batch.
+_PLACE = re.compile(r" at row \d+$")
+
+# Of rows sent in one packet. A packet can carry 16 MiB; a row of more than that goes in several.
+PACKET_BYTES, LARGEST_PACKET = 1 << 18, 8 << 20
 
 
 class RowsRefused(Exception):  # noqa: N818
-    """The database would not keep the rows as they are. `reason` is its first complaint; it may quote data."""
+    """The database would not keep the rows as they are. Reasons are its complaints; they may quote data.
 
-    def __init__(self, reason: str) -> None:
+    `reason` is the first, `reasons` those of rows that it names, by their place from 0. There may be `more`: a server
+    keeps only some complaints (`max_error_count`).
+    """
+
+    def __init__(self, reason: str, reasons: Mapping[int, str] | None = None, *, more: bool = False) -> None:
         super().__init__("rows refused")
         self.reason = reason
+        self.reasons = reasons or {}
+        self.more = more
 
 
 def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
@@ -30,7 +39,7 @@ def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected
     """
     answer = _send(connection, statement, rows)
     if answer.warning_count or _said(answer.message, "Records") != expected or _said(answer.message, "Skipped"):
-        raise RowsRefused(complaint(connection))
+        raise complaints(connection, answer.warning_count)
 
 
 def merge(connection: Connection, statement: str) -> int:
@@ -54,12 +63,20 @@ def _said(message: bytes | None, name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def complaint(connection: Connection) -> str:
-    """The first warning or error of the last statement, as text."""
+def complaints(connection: Connection, count: int) -> RowsRefused:
+    """What the database has to say of the last statement, which gave so many warnings."""
     with connection.cursor() as cursor:
-        cursor.execute("SHOW WARNINGS LIMIT 1")
-        found = cursor.fetchone()
-    return str(found[2]) if found else "the rows were not all taken"
+        cursor.execute("SHOW WARNINGS")
+        found = [_PLACE.sub("", row[2]) for row in cursor.fetchall()]
+        for number in range(1, len(found) + 1):
+            cursor.execute(f"GET DIAGNOSTICS CONDITION {number} @row_{number} = ROW_NUMBER")
+        cursor.execute(f"SELECT {', '.join(f'@row_{number}' for number in range(1, len(found) + 1)) or 'NULL'}")
+        [rows] = cursor.fetchall()
+    reasons: dict[int, str] = {}
+    for row, reason in zip(rows, found, strict=False):
+        if row:  # no row has the number 0
+            reasons.setdefault(int(row) - 1, reason)
+    return RowsRefused(next(iter(found), "the rows were not all taken"), reasons, more=count > len(found))
 
 
 def _send(connection: Connection, statement: str, rows: Iterable[bytes]) -> OKPacketWrapper:
@@ -86,9 +103,14 @@ def _chunks(rows: Iterable[bytes]) -> Iterator[bytes]:
         chunk.append(row)
         size += len(row)
         if size >= PACKET_BYTES:
-            chunk.append(b"")
-            yield b"\n".join(chunk)
+            yield from _packets(chunk)
             chunk, size = [], 0
     if chunk:
-        chunk.append(b"")
-        yield b"\n".join(chunk)
+        yield from _packets(chunk)
+
+
+def _packets(rows: list[bytes]) -> Iterator[bytes]:
+    rows.append(b"")
+    text = b"\n".join(rows)
+    for start in range(0, len(text), LARGEST_PACKET):
+        yield text[start : start + LARGEST_PACKET]

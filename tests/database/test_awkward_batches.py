@@ -1,0 +1,75 @@
+"""Awkward lines: what is no batch leaves nothing, and of what is one every line is accounted for."""
+
+import msgspec
+import pytest
+
+from sluice.records import LARGEST_RECORD, to_line
+from tests.database.awkward import bad, good, in_company, is_unreadable, load, thing
+from tests.database.rig import Rig
+
+MANY = 10 << 20
+
+
+@pytest.mark.parametrize("line", [b"1", b"[]", b"null", b'"x"', b"{}", b"true", b"{", b"\xff", b"\xef\xbb\xbf{}"])
+def test_a_line_that_is_no_object(rig: Rig, line: bytes) -> None:
+    for _, lines in in_company(lambda: line + b"\n"):
+        is_unreadable(rig, lines)
+
+
+def test_a_byte_order_mark_at_the_start(rig: Rig) -> None:
+    is_unreadable(rig, [b"\xef\xbb\xbf" + good(), good()])
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\n", b"\r\n\n"])
+def test_gzip_of_nothing_is_a_batch_without_writes(rig: Rig, nothing: bytes) -> None:
+    assert load(rig, [nothing]).status == "loaded"
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \t\n", b"\n\n\n"])
+def test_blank_lines_are_counted_as_lines_and_not_as_writes(rig: Rig, blank: bytes) -> None:
+    assert load(rig, [blank, good(), blank, blank, good(), blank]).applied == 2
+    wrong = bad()
+    assert load(rig, [blank, good(), blank, wrong, good(), blank]).rejected == 1
+    [row] = rig.rows("SELECT line, `write` FROM rejected_writes")
+    assert row["line"] == 2 + 2 * blank.count(b"\n")
+    assert row["write"].encode() == wrong.strip()
+
+
+@pytest.mark.parametrize("ends", [(b"\r\n", b"\r\n"), (b"\n", b""), (b"\r\n", b"")])
+def test_line_ends(rig: Rig, ends: tuple[bytes, bytes]) -> None:
+    for others in ([], [bad()]):
+        *lines, last = (line.strip() for line in [*others, good(), good()])
+        lines = [line + ends[0] for line in lines]
+        assert load(rig, [*lines, last + ends[1]]).applied == 2
+
+
+@pytest.mark.parametrize("others", [[], [bad]])
+def test_two_writes_on_a_line_are_no_line(rig: Rig, others: list[object]) -> None:
+    is_unreadable(rig, [*(bad() for _ in others), good().strip() + good(), good()])
+    is_unreadable(rig, [good().replace(b',"data"', b',\n"data"'), *(bad() for _ in others)])
+
+
+@pytest.mark.parametrize(
+    "text", [b"x" * MANY, b'\\"' * (MANY // 2), "😀".encode() * (MANY // 4)], ids=["x", "quotes", "😀"]
+)
+def test_a_line_of_10_mb(rig: Rig, text: bytes) -> None:
+    for _, lines in in_company(lambda: to_line(thing(b'"story":"%b"' % text))):
+        assert load(rig, lines).applied == 2 - (len(lines) == 1)
+        [row] = rig.rows(
+            "SELECT SHA2(story, 256) = SHA2(%s, 256) AS same FROM things WHERE story != ''",
+            msgspec.json.decode(b'"%b"' % text),
+        )
+        assert row["same"]
+        rig.rows("DELETE FROM things")
+        rig.connection.commit()
+
+
+@pytest.mark.parametrize("member", [b'"attributes":["%b"]', b'"label":"%b"'])
+def test_quotes_of_10_mb_in_a_json_column_and_in_a_write_to_reject(rig: Rig, member: bytes) -> None:
+    """As texts in a row and in a statement they take twice as much."""
+    line = to_line(thing(member % (b'\\"' * (MANY // 2))))
+    outcome = load(rig, [good(), line])
+    assert outcome.rejected == (b"label" in member)
+    [stored] = rig.rows("SELECT SUM(LENGTH(attributes)) AS n FROM things")
+    [kept] = rig.rows("SELECT SUM(LENGTH(`write`)) AS n FROM rejected_writes")
+    assert (stored["n"] > MANY, kept["n"]) == (outcome.rejected == 0, LARGEST_RECORD if outcome.rejected else None)

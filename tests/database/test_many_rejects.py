@@ -1,0 +1,144 @@
+"""100,000 writes with some bad ones: each is found, with its reason, in few statements."""
+
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+import pytest
+
+from local.database import Pair
+from sluice.database import Connection
+from sluice.loading import staging
+from sluice.loading.staging import RowsRefused
+from sluice.records import to_line
+from tests.database.awkward import thing
+from tests.database.rig import Rig
+from tests.database.things import put
+
+ROWS = 100_000
+COUNTED = ("load", "insert_select", "savepoint", "rollback_to_savepoint", "show_warnings", "get_diagnostics")
+
+# Members of a write's data, and what its reason must speak of.
+BAD: list[tuple[bytes, str]] = [
+    (b'"label":"%b"' % (b"x" * 41), "'label'"),
+    (b'"label":"%b"' % ("é".encode() * 41), "'label'"),
+    (b'"note":"%b"' % (b"x" * 21), "'note'"),
+    (b'"count":9223372036854775808', "'count'"),
+    (b'"count":-9223372036854775809', "'count'"),
+    (b'"count":"many"', "integer for count"),
+    (b'"count":1.5', "integer for count"),
+    (b'"rank":99999999999999999999', "'rank'"),
+    (b'"ratio":1e400', "'ratio'"),
+    (b'"ratio":"x"', "number for ratio"),
+    (b'"price":"1234567890.1"', "'price'"),
+    (b'"price":"0.0001"', "'price'"),
+    (b'"price":"x"', "`price`"),
+    (b'"amount":"1000000.00"', "'amount'"),
+    (b'"day":"2024-02-30"', "'day'"),
+    (b'"day":"0000-00-00"', "'day'"),
+    (b'"moment":"2024-01-01T25:00:00Z"', "'moment'"),
+    (b'"seen":"yesterday"', "'seen'"),
+    (b'"token":"x"', "`token`"),
+    (b'"colour":"purple"', "'colour'"),
+    (b'"done":"x"', "true or false for done"),
+    (b'"tags":%b%b' % (b"[" * 40, b"]" * 40), "depth"),
+    (b'"attributes":{"a":"\xff"}', "UTF-8"),
+    (b'"label":["x"]', "text for label"),
+]
+TOO_LONG = msgspec.Raw(b"{%b}" % BAD[0][0])
+STRANGER = (to_line(put({"label": "x"})).replace(b'"things"', b'"strangers"'), "unknown collection")
+
+
+def lines(bad: dict[int, bytes]) -> Iterator[bytes]:
+    """Writes to as many items. Made from one: to encode each would take longer than to load it."""
+    sample = put({"label": "x"})
+    before, middle, after = (
+        to_line(sample).replace(sample.id.encode(), sample.version.encode()).split(sample.version.encode())
+    )
+    version = sample.version[:20].encode()
+    for number in range(ROWS):
+        yield bad.get(number) or b"%b%b%06d%b00000000-0000-7000-8000-%012d%b" % (
+            before, version, number, middle, number * 7919 % ROWS, after,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def sent(pair: Pair) -> Callable[[], dict[str, int]]:
+    """Says how many statements of each kind the primary has had since."""
+
+    def total() -> dict[str, int]:
+        with pair.primary.connect_as_root() as root, root.cursor() as cursor:
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Com\\_%%'")
+            return {name.removeprefix("Com_"): int(value) for name, value in cursor.fetchall()}
+
+    before = total()
+    return lambda: {name: count - before[name] for name, count in total().items() if name in COUNTED}
+
+
+def test_each_of_25_kinds_of_badness_in_100_000_writes(
+    rig: Rig, sent: Callable[[], dict[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = [(to_line(thing(members)), reason) for members, reason in BAD] + [STRANGER]
+    places = random.Random(3).sample(range(ROWS), len(kinds))
+    outcome = rig.load(*lines({place: line for place, (line, _) in zip(places, kinds, strict=True)}))
+    counts = sent()
+    with capsys.disabled():
+        print(
+            f"\n{len(kinds)} of {ROWS:,} writes bad, {outcome.duration_ms} ms: {counts}, in all {sum(counts.values())}"
+        )
+    assert (outcome.applied, outcome.stale, outcome.rejected) == (ROWS - 25, 0, 25)
+    assert rig.rows("SELECT COUNT(*) AS n FROM things") == [{"n": ROWS - 25}]
+    found = {row["line"] - 1: row for row in rig.rows("SELECT line, reason, `write` FROM rejected_writes")}
+    assert found.keys() == set(places)
+    for place, (line, reason) in zip(places, kinds, strict=True):
+        assert reason in found[place]["reason"]
+        assert found[place]["write"] == line.removesuffix(b"\n").decode(errors="backslashreplace")
+    assert sum(counts.values()) <= len(kinds) * math.log2(ROWS)
+    assert counts["load"] <= 2 * math.log2(ROWS)
+
+
+@pytest.mark.parametrize("server_says", [True, False], ids=["the server names rows", "it names none"])
+def test_more_bad_rows_than_the_server_keeps_complaints_of(
+    rig: Rig, sent: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch, server_says: bool
+) -> None:
+    if not server_says:
+        monkeypatch.setattr("sluice.loading.staging.complaints", lambda *_: RowsRefused("refused"))
+    writes = [put({"label": "x"}) for _ in range(2000)]
+    bad = sorted(random.Random(4).sample(range(2000), 150))
+    for at in bad:
+        writes[at].data = TOO_LONG
+    assert rig.load(*writes).rejected == 150
+    assert [row["line"] - 1 for row in rig.rows("SELECT line FROM rejected_writes ORDER BY line")] == bad
+    assert sent()["load"] <= (2 + 2 * 150 / 64 * 5 if server_says else 2 * 150 * math.log2(2000))
+
+
+def test_a_batch_of_nothing_but_bad_rows_is_not_sent_again_and_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 complaints at a time would be 78 times the whole batch."""
+    sizes: list[int] = []
+
+    def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
+        sizes.append(expected)
+        staging.fill(connection, statement, rows, expected)
+
+    monkeypatch.setattr("sluice.loading.apply.fill", fill)
+    writes = [put({"label": "x"}) for _ in range(5000)]
+    for write in writes:
+        write.data = TOO_LONG
+    assert rig.load(*writes).rejected == 5000
+    assert sum(sizes) <= 5000 * (math.log2(5000 / 64) + 3)
+
+
+def test_a_row_that_the_server_names_wrongly_is_kept(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = staging.complaints
+
+    def one_off(*arguments: object) -> RowsRefused:
+        refused = real(*arguments)  # type: ignore[arg-type]
+        return RowsRefused(refused.reason, {place + 1: reason for place, reason in refused.reasons.items()})
+
+    monkeypatch.setattr(staging, "complaints", one_off)
+    writes = [put({"label": "x"}) for _ in range(50)]
+    for at in (10, 20, 49):
+        writes[at].data = TOO_LONG
+    assert rig.load(*writes).applied == 47
+    assert [row["line"] for row in rig.rows("SELECT line FROM rejected_writes ORDER BY line")] == [11, 21, 50]
