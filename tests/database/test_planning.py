@@ -23,6 +23,8 @@ from tests.database.rig import Rig
 from tests.database.s3 import buckets
 from tests.database.things import delete
 
+Step = Callable[[Plan, float], Plan]
+
 KNOWN = {"things", "codes"}
 PAGE = 1000
 
@@ -218,17 +220,3 @@ def test_an_object_of_the_archive_is_opened_as_what_its_batch_was(s3: Any, empty
     s3.put_object(Bucket="archive", Key="archive/a", Body=gzip.compress(lines[0] + b"no\n" + lines[1][:-1] + lines[2]))
     found = opener(archived=True, collections=frozenset())("archive", "archive/a")
     assert b"".join(archive.blocks(found)) == b"".join(lines)
-
-
-def test_of_several_that_write_over_an_object_one_succeeds(s3: Any, empty: None) -> None:
-    def all_at_once(etag: str | None) -> list[bool]:
-        with ThreadPoolExecutor(8) as pool:
-            return list(
-                pool.map(lambda n: archive.write_over("batches", "recovery/x", str(n).encode(), etag), range(8))
-            )
-
-    assert all_at_once(None).count(True) == 1
-    _, etag = archive.read("batches", "recovery/x")
-    assert all_at_once(None).count(True) == 0
-    assert all_at_once(etag).count(True) == 1
-    assert archive.write_over("batches", "recovery/none", b"x", etag) is False
