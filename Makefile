@@ -40,6 +40,9 @@ demo: setup ## the main job on real records, with an outage in the middle
 test: setup ## every test: units, real MariaDB, the deployed local stack
 	@python -m pytest
 
+drill: setup ## longer proofs of the way back, each printing what it did
+	@python -m pytest -s tests/drill
+
 bench: setup ## measure on the local stack: the cold start of a write function
 	@python -m bench.cold_start
 

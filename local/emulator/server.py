@@ -20,6 +20,8 @@ PATCHES = (
     "lambda_concurrency",
     "stepfunctions_errors",
     "stepfunctions_restart",
+    "stepfunctions_map",
+    "alarms",
     "openapi_import",
     "gateway_requests",
     "gateway_answers",

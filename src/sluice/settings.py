@@ -29,6 +29,28 @@ class MigrateSettings(DatabaseSettings, frozen=True, rename="upper"):
     reader_secret_arn: str
 
 
+class PlanSettings(DatabaseSettings, frozen=True, rename="upper"):
+    """The primary with its ledger, the two buckets, and how many loads may run at a time."""
+
+    batch_bucket: str
+    archive_bucket: str
+    load_concurrency: int
+
+
+class ReportSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The bucket that the workflows keep their own objects in."""
+
+    batch_bucket: str
+
+
+class SurveySettings(DatabaseSettings, frozen=True, rename="upper"):
+    """The primary, to be written to, and the replica, to be read from."""
+
+    replica_host: str
+    replica_port: int
+    reader_secret_arn: str
+
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 

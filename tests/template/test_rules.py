@@ -1,6 +1,7 @@
 """Every rule of the template holds, and each says so when it is broken."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_parameter_without_words_is_found(template: Template, message: str, wi
 def test_a_task_that_cannot_recover_is_found(template: Template, tmp_path: Path, task: str, key: str) -> None:
     definition = json.loads((REPOSITORY / WORKFLOW).read_text())
     del definition["States"][task][key]
-    (tmp_path / WORKFLOW).parent.mkdir()
+    shutil.copytree(REPOSITORY / WORKFLOW.parent, tmp_path / WORKFLOW.parent)
     (tmp_path / WORKFLOW).write_text(json.dumps(definition))
     found = list(by_rules(translate(template, tmp_path)))
     assert [finding.rule for finding in found] == ["E9105"]
@@ -61,7 +62,7 @@ def test_a_task_within_a_map_or_a_branch_is_found(template: Template, tmp_path: 
             "Both": {"Type": "Parallel", "Branches": [inner], "End": True},
         },
     }
-    (tmp_path / WORKFLOW).parent.mkdir()
+    shutil.copytree(REPOSITORY / WORKFLOW.parent, tmp_path / WORKFLOW.parent)
     (tmp_path / WORKFLOW).write_text(json.dumps(definition))
     found = [finding.message for finding in by_rules(translate(template, tmp_path))]
     assert [message for message in found if "Retry" in message] == ["The Task Deep of LoadBatch has no Retry"] * 2

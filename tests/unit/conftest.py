@@ -24,6 +24,12 @@ ENVIRONMENT = {
     "DATABASE_PORT": "9",
     "DATABASE_NAME": "sluice",
     "DATABASE_SECRET_ARN": "arn:reader",
+    "BATCH_BUCKET": "batches",
+    "ARCHIVE_BUCKET": "archive",
+    "LOAD_CONCURRENCY": "4",
+    "REPLICA_HOST": "127.0.0.1",
+    "REPLICA_PORT": "9",
+    "READER_SECRET_ARN": "arn:reader",
 }
 HANDLERS = ("post", "put", "delete", "get", "fallback", "transform", "quarantine")
 

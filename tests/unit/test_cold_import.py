@@ -18,7 +18,11 @@ FORBIDDEN = {
     "transform": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
     "fallback": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
     "quarantine": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
-    "load": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.reading", "sluice.api"},
+    "load": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.reading", "sluice.api", "sluice.recovering"},
+    "plan": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.loading", "sluice.api", "sluice.executions"},
+    "report": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
+    "claim": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
+    "survey": {*DEPLOY, *REST, "sluice.archive", "sluice.stream", "sluice.writes", "sluice.registry"},
 }
 
 

@@ -22,6 +22,12 @@ ENVIRONMENT = {
     "DATABASE_PORT": "3306",
     "DATABASE_NAME": "sluice",
     "DATABASE_SECRET_ARN": "arn",
+    "BATCH_BUCKET": "batches",
+    "ARCHIVE_BUCKET": "archive",
+    "LOAD_CONCURRENCY": "4",
+    "REPLICA_HOST": "localhost",
+    "REPLICA_PORT": "3306",
+    "READER_SECRET_ARN": "arn",
 }
 
 

@@ -6,22 +6,15 @@ What is not a write is answered ProcessingFailed: Firehose keeps it under the er
 import base64
 from typing import Any
 
-import msgspec
-
+from sluice.normalising import lines_of
 from sluice.observability import Event, count, note, observed
-from sluice.records import from_line
 
 
 def transform_record(record: dict[str, Any]) -> dict[str, Any]:
     """Answer one record of Firehose's event: Ok with its lines, or ProcessingFailed with the data as it came."""
     data = record["data"]
     came = base64.b64decode(data)
-    writes = [line for line in came.split(b"\n") if line]
-    try:
-        for line in writes:
-            from_line(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        writes = []
+    writes = lines_of(came)
     if not writes:
         return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}
     lines = b"\n".join(writes) + b"\n"

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import pymysql
 
@@ -19,6 +20,10 @@ from sluice.loading.passes import Total
 from sluice.loading.plain import NotPlain, PlainPart, PlainReader
 from sluice.loading.statements import Statements, statements
 from sluice.resource import Resource
+
+# What a load does with the ledger: `once` enters a batch that is not in it and loads no other; `again` enters it and
+# loads it at any rate; `never` neither asks nor enters, for what is no whole batch.
+Entry = Literal["once", "again", "never"]
 
 TRIES = 4
 PAUSE = 0.2  # seconds, the most before the first try again
@@ -55,9 +60,11 @@ class Loader:
         database: Database,
         resources: Mapping[str, Resource],
         open_batch: Callable[[str, str], BatchObject] = open_batch,
+        entry: Entry = "once",
     ) -> None:
         self._database = database
         self._open = open_batch
+        self._entry = entry
         self._plain_reader = PlainReader(resources)
         self._reader = Reader(resources)
         self._statements: dict[str, Statements] = {name: statements(one) for name, one in resources.items()}
@@ -105,7 +112,7 @@ class Loader:
         connection, batch = load.connection, load.batch
         outcome = Outcome(batch.key, batch.etag, "loaded")
         connection.begin()
-        if not ledger.enter(connection, batch.key, batch.etag):
+        if not self._entered(connection, batch):
             connection.rollback()
             outcome.status = "already_loaded"
             return outcome
@@ -115,11 +122,18 @@ class Loader:
         outcome.applied, outcome.stale, outcome.unknown_fields = total.applied, total.stale, total.unknown_fields
         outcome.rejected = len(total.refused)
         counts = (outcome.applied, outcome.stale, outcome.rejected)
-        ledger.complete(connection, batch.key, batch.etag, counts, round((time.monotonic() - started) * 1000))
+        if self._entry != "never":
+            ledger.complete(connection, batch.key, batch.etag, counts, round((time.monotonic() - started) * 1000))
         connection.commit()
         if total.oldest:
             outcome.lag_ms = round((datetime.datetime.now(datetime.UTC) - total.oldest).total_seconds() * 1000)
         return outcome
+
+    def _entered(self, connection: Connection, batch: BatchObject) -> bool:
+        """Whether the batch is to be loaded."""
+        if self._entry == "never":
+            return True
+        return ledger.enter(connection, batch.key, batch.etag) or self._entry == "again"
 
     def _apply(self, load: "_Transaction", mark: Mark) -> Total:
         if not load.manner.careful:

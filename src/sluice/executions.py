@@ -1,0 +1,24 @@
+"""Step Functions, asked about executions."""
+
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+
+@cache
+def _client() -> Any:
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
+    return botocore.session.get_session().create_client("stepfunctions", config=config)
+
+
+def runs(execution: str) -> bool:
+    """Whether an execution, named by its ARN, is running. Raises botocore's errors."""
+    try:
+        return bool(_client().describe_execution(executionArn=execution)["status"] == "RUNNING")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+            return False  # Step Functions forgets an execution 90 days after its end
+        raise

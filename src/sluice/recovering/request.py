@@ -1,0 +1,32 @@
+"""What a recovery is asked for, and the replay that it makes of it."""
+
+import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sluice.inputs import InvalidInput, text
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """A recovery's input; each field may be left out.
+
+    `trigger` says who started it. It looks back to `from`, or by `days` (neither: to the beginning) and leaves objects
+    younger than `min_age` seconds to load_batch.
+    """
+
+    trigger: Literal["hand", "schedule", "event", "alarm"] = "hand"
+    from_: Annotated[datetime.datetime, Meta(tz=True)] | None = msgspec.field(default=None, name="from")
+    days: Annotated[int, Meta(ge=1)] | None = None
+    min_age: Annotated[int, Meta(ge=0)] = 0
+
+
+def understood(given: Any, now: datetime.datetime) -> tuple[Request, dict[str, Any]]:
+    """The request that an execution's input makes, and the input of its replay. Raises InvalidInput with a sentence."""
+    try:
+        request = msgspec.convert(given, Request)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"The input of recover is wrong: {error}. See events/recover/ for what it takes.") from None
+    begins = request.from_ or (now - datetime.timedelta(days=request.days) if request.days else None)
+    return request, {"from": text(begins) if begins else None, "min_age": request.min_age}

@@ -1,0 +1,1 @@
+"""Replaying: what the ledger lacks, found in S3 and loaded."""

@@ -1,0 +1,93 @@
+"""A replay's state, as it travels through its workflow: what was asked for, how far it came, what it came to."""
+
+import datetime
+
+import msgspec
+
+from sluice.archive import Listed
+from sluice.replaying.request import Request
+
+# The workflow's own folder, in the bucket of the batches.
+FOLDER = "replays/"
+
+# Of keys and failures: enough for an operator to begin with, and far below what a state may hold.
+SAMPLE = 20
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An object that could not be loaded, and the class of the error."""
+
+    key: str
+    error: str
+
+
+class Count(msgspec.Struct, kw_only=True):
+    """Objects by what became of them, and the writes in them."""
+
+    loaded: int = 0
+    already_loaded: int = 0
+    quarantined: int = 0
+    failed: int = 0
+    applied: int = 0
+    stale: int = 0
+    rejected: int = 0
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """Objects that a listing found wanting. `bytes` is their size in S3, `oldest` when S3 got the first of them."""
+
+    objects: int = 0
+    bytes: int = 0
+    oldest: datetime.datetime | None = None
+    sample: list[str] = []
+
+    def add(self, objects: list[Listed]) -> None:
+        self.objects += len(objects)
+        self.bytes += sum(one.size for one in objects)
+        self.oldest = min((one.modified for one in objects), default=self.oldest) if not self.oldest else self.oldest
+        self.sample = [*self.sample, *(one.key for one in objects)][:SAMPLE]
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """The state. A part is what one manifest holds and one Map Run loads; `cursor` is the last key that was looked at.
+
+    Only objects that S3 got until `before` count, in planning and in verifying: others come after this replay.
+    """
+
+    name: str
+    request: Request
+    bucket: str
+    started_at: datetime.datetime
+    before: datetime.datetime
+    concurrency: int
+    # How many loads may meet no database before the rest is left for later.
+    patience: int
+    archived: bool
+    again: bool
+    listed: int = 0
+    planned: Found = msgspec.field(default_factory=Found)
+    cursor: str = ""
+    done: bool = False
+    part: int = 0
+    part_count: int = 0
+    count: Count = msgspec.field(default_factory=Count)
+    failures: list[Failure] = []
+    stopped: bool = False
+    remaining: Found = msgspec.field(default_factory=Found)
+    verify_cursor: str = ""
+    verified: bool = False
+    # Of the part at hand, written out for the workflow.
+    manifest: str = ""
+    results: str = ""
+
+    @property
+    def folder(self) -> str:
+        return f"{FOLDER}{self.name}"
+
+    def next_part(self, count: int) -> None:
+        """Make the next part the one at hand."""
+        self.part_count = count
+        if count:
+            self.part += 1
+            self.manifest = f"{self.folder}/manifest-{self.part:05}.jsonl"
+            self.results = f"{self.folder}/results/{self.part:05}"

@@ -1,0 +1,64 @@
+"""What a replay is asked for."""
+
+import datetime
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sluice.inputs import FutureTime, InvalidInput, InvalidWindow, UnknownCollection, text
+
+Moment = Annotated[datetime.datetime, Meta(tz=True)]
+
+# Step Functions' console knows by it who started an execution.
+STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """A replay's input; each field may be left out.
+
+    `from` and `to` are arrival times (None: from the beginning, until now). `collections` narrows which writes are
+    applied (empty: all). `mode` is `missing` (what the ledger lacks) or `all`. Objects that S3 got less than `min_age`
+    seconds before the start are left to load_batch.
+    """
+
+    from_: Moment | None = msgspec.field(default=None, name="from")
+    to: Moment | None = None
+    collections: tuple[str, ...] = ()
+    source: Literal["batches", "archive"] = "batches"
+    mode: Literal["missing", "all"] = "missing"
+    dry_run: bool = False
+    min_age: Annotated[int, Meta(ge=0)] = 0
+
+    @property
+    def by_ledger(self) -> bool:
+        """Whether what is loaded is entered in the ledger, and can be told from it afterwards."""
+        return self.source == "batches" and not self.collections
+
+
+def understood(given: Any, known: Collection[str], now: datetime.datetime) -> Request:
+    """The request that an execution's input makes.
+
+    Raises the errors of `sluice.inputs`.
+    """
+    if isinstance(given, dict):
+        given = {name: value for name, value in given.items() if name != STARTED_BY}
+    try:
+        request = msgspec.convert(given, Request)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"The input of replay is wrong: {error}. See events/replay/ for what it takes.") from None
+    for moment in (request.from_, request.to):
+        if moment and moment > now:
+            raise FutureTime(f"{text(moment)} is in the future: it is {text(now)}. Give an earlier time, or none.")
+    if request.from_ and request.to and request.from_ >= request.to:
+        raise InvalidWindow(
+            f"The window ends ({text(request.to)}) before it begins ({text(request.from_)}). Swap them."
+        )
+    for name in request.collections:
+        if name not in known:
+            raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(known))}.")
+    if request.source == "archive":
+        # The archive's objects are never in the ledger, so none of them can be told to be missing.
+        request = msgspec.structs.replace(request, mode="all")
+    return request

@@ -1,0 +1,92 @@
+"""What a Map Run's children came to, from the files that Step Functions wrote."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from sluice import archive
+from sluice.replaying.plan import SAMPLE, Failure, Plan
+
+_ABOVE = "~"
+
+
+class _Child(msgspec.Struct, rename="pascal"):
+    """A child execution in a results file. `input` and `output` are JSON texts."""
+
+    status: str
+    input: str
+    output: str = ""
+    error: str = "Unknown"
+
+
+class _Input(msgspec.Struct):
+    key: str
+
+
+class _Outcome(msgspec.Struct):
+    """What one child's load came to."""
+
+    status: Literal["loaded", "already_loaded", "quarantined", "failed"]
+    applied: int = 0
+    stale: int = 0
+    rejected: int = 0
+    error: str = "Unknown"
+
+
+_children = msgspec.json.Decoder(list[_Child])
+
+
+def tally(plan: Plan, bucket: str) -> Plan:
+    """Add to the plan what the part at hand came to. Children that a stopped Map Run never started are not counted.
+
+    Raises botocore's errors.
+    """
+    for page in archive.pages(bucket, f"{plan.results}/", "", f"{plan.results}/{_ABOVE}"):
+        for one in page:
+            if one.key.rsplit("/", 1)[-1].startswith(("SUCCEEDED_", "FAILED_")):
+                content, _ = archive.read(bucket, one.key)
+                for child in _children.decode(content):
+                    _add(plan, child)
+    return plan
+
+
+def _add(plan: Plan, child: _Child) -> None:
+    outcome = _outcome(child)
+    count = plan.count
+    setattr(count, outcome.status, getattr(count, outcome.status) + 1)
+    count.applied += outcome.applied
+    count.stale += outcome.stale
+    count.rejected += outcome.rejected
+    if outcome.status == "failed" and len(plan.failures) < SAMPLE:
+        key = msgspec.json.decode(child.input, type=_Input).key
+        plan.failures.append(Failure(key, outcome.error))
+
+
+def _outcome(child: _Child) -> _Outcome:
+    if child.status != "SUCCEEDED":
+        return _Outcome("failed", error=child.error)
+    return msgspec.json.decode(child.output, type=_Outcome)
+
+
+def report(plan: Plan, bucket: str, now_seconds: float) -> dict[str, Any]:
+    """The replay's output; a copy of it goes into its folder. Raises botocore's errors."""
+    key = f"{plan.folder}/report.json"
+    whole = not (plan.stopped or plan.count.failed or plan.remaining.objects)
+    found = {
+        "status": "planned" if plan.request.dry_run else "complete" if whole else "incomplete",
+        "request": plan.request,
+        "listed": plan.listed,
+        "planned": plan.planned.objects,
+        "bytes": plan.planned.bytes,
+        "oldest": plan.planned.oldest,
+        **msgspec.to_builtins(plan.count),
+        "remaining": plan.remaining.objects,
+        "remaining_sample": plan.remaining.sample,
+        "failures": plan.failures,
+        "stopped": plan.stopped,
+        "seconds": round(now_seconds - plan.started_at.timestamp(), 1),
+        "report": {"bucket": bucket, "key": key},
+    }
+    output: dict[str, Any] = msgspec.to_builtins(found)
+    archive.write(bucket, key, msgspec.json.encode(output))
+    return output

@@ -1,0 +1,44 @@
+"""Objects as a replay reads them: the archive's normalised as the transform did, and narrowed to some collections."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from sluice.archive import BatchObject, open_batch
+from sluice.normalising import lines_of_joined
+
+Open = Callable[[str, str], BatchObject]
+
+
+class _Collection(msgspec.Struct):
+    collection: str
+
+
+_collection = msgspec.json.Decoder(_Collection)
+
+
+def opener(*, archived: bool, collections: frozenset[str], open_batch: Open = open_batch) -> Open:
+    """A way to open objects whose text is what is to be loaded of them.
+
+    A line's number is then that among the lines that are left.
+    """
+
+    def change(block: bytes) -> bytes:
+        lines = list(lines_of_joined(block)) if archived else block.removesuffix(b"\n").split(b"\n")
+        if collections:
+            lines = [line for line in lines if _is_of(line, collections)]
+        return b"".join(line + b"\n" for line in lines)
+
+    def open_changed(bucket: str, key: str) -> BatchObject:
+        found = open_batch(bucket, key)
+        return BatchObject(found.key, found.etag, found.body, change)
+
+    return open_changed
+
+
+def _is_of(line: bytes, collections: frozenset[str]) -> bool:
+    """Whether to keep a line. One that is no write is kept, so that its batch is known as unreadable."""
+    try:
+        return _collection.decode(line).collection in collections
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return True

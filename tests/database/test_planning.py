@@ -1,0 +1,228 @@
+"""Planning and verifying with a real ledger and S3's own protocol."""
+
+import datetime
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import pytest
+
+from sluice import archive
+from sluice.database import Database
+from sluice.faults import DatabaseAway
+from sluice.records import to_line
+from sluice.replaying.missing import QUARANTINE
+from sluice.replaying.plan import Plan
+from sluice.replaying.planner import Buckets, Planner
+from sluice.replaying.source import opener
+from tests.database.deployed import Root
+from tests.database.rig import Rig
+from tests.database.s3 import buckets
+from tests.database.things import delete
+
+Step = Callable[[Plan, float], Plan]
+
+KNOWN = {"things", "codes"}
+PAGE = 1000
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
+        yield emulator.client("s3")
+
+
+@pytest.fixture
+def empty(s3: Any) -> Iterator[None]:
+    yield
+    for bucket in ("batches", "archive"):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            if listed := page.get("Contents"):
+                found = [{"Key": one["Key"]} for one in listed]
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": found})
+
+
+@pytest.fixture
+def planner(rig: Rig, empty: None) -> Iterator[Planner]:
+    database = Database(rig.database._settings, statement_seconds=30)
+    yield Planner(database, Buckets("batches", "archive"), 4)
+    database.drop()
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)  # S3's times are whole seconds
+
+
+def begun(planner: Planner, name: str = "replay", **given: Any) -> Plan:
+    return planner.begin(name, given, KNOWN, now())
+
+
+def manifest(s3: Any, plan: Plan) -> list[dict[str, Any]]:
+    text = s3.get_object(Bucket="batches", Key=plan.manifest)["Body"].read()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def to_the_end(
+    step: Callable[[Plan, float], Plan], plan: Plan, done: Callable[[Plan], bool], seconds: float = 60
+) -> int:
+    """Do a step as the workflow does, and return how often."""
+    for count in range(1, 100):
+        plan = step(plan, seconds)
+        if done(plan):
+            return count
+    raise AssertionError("it does not end")
+
+
+class Batches:
+    """Batches in S3, of which some have been loaded."""
+
+    def __init__(self, s3: Any, rig: Rig) -> None:
+        self._s3, self._rig = s3, rig
+
+    def put(self, hour: str, number: int, bucket: str = "batches", content: bytes = b"x") -> str:
+        key = f"{bucket}/2026/11/{hour}/stream-1-{number:06}.jsonl.gz"
+        self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+        return key
+
+    def put_many(self, hour: str, count: int) -> list[str]:
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda number: self.put(hour, number), range(count)))
+
+    def loaded(self, *keys: str) -> None:
+        with self._rig.connection.cursor() as cursor:
+            for key in keys:
+                etag = self._s3.head_object(Bucket="batches", Key=key)["ETag"].strip('"')
+                cursor.execute("INSERT INTO loaded_batches VALUES (%s, %s, 0, 0, 0, 0, UTC_TIMESTAMP(6))", (key, etag))
+        self._rig.connection.commit()
+
+
+@pytest.fixture
+def batches(s3: Any, rig: Rig) -> Batches:
+    return Batches(s3, rig)
+
+
+def test_what_the_ledger_lacks_is_planned(planner: Planner, batches: Batches, s3: Any) -> None:
+    keys = [batches.put("23/10", number) for number in range(4)]
+    batches.loaded(keys[0], keys[2])
+    plan = planner.plan(begun(planner), 60)
+    assert plan.done
+    assert (plan.listed, plan.planned.objects, plan.part_count, plan.planned.bytes) == (4, 2, 2, 2)
+    assert [(one["key"], one["size"]) for one in manifest(s3, plan)] == [(keys[1], 1), (keys[3], 1)]
+    batches.loaded(keys[1])
+    plan = planner.verify(plan, 60)
+    assert plan.verified
+    assert plan.remaining.sample == [keys[3]]
+    batches.loaded(keys[3])
+    again = planner.plan(begun(planner), 60)
+    assert (again.planned.objects, again.part, again.manifest) == (0, 0, "")
+
+
+def test_a_key_that_was_written_again_is_missing_again(planner: Planner, batches: Batches, s3: Any) -> None:
+    key = batches.put("23/10", 1)
+    batches.loaded(key)
+    batches.put("23/10", 1, content=b"another")
+    plan = planner.plan(begun(planner), 60)
+    [line] = manifest(s3, plan)
+    assert (line["key"], line["etag"]) == (key, s3.head_object(Bucket="batches", Key=key)["ETag"].strip('"'))
+
+
+def test_case_and_blanks_of_a_key_count(planner: Planner, batches: Batches) -> None:
+    batches.loaded(batches.put("23/10", 1))
+    archive.write("batches", "batches/2026/11/23/10/STREAM-1-000001.jsonl.gz", b"x")
+    assert planner.plan(begun(planner), 60).planned.objects == 1
+
+
+def test_quarantined_batches_are_not_missing_until_they_come_anew(planner: Planner, batches: Batches, s3: Any) -> None:
+    keys = [batches.put("23/10", number) for number in range(3)]
+    archive.set_aside("batches", keys[1], QUARANTINE)
+    plan = planner.plan(begun(planner), 60)
+    assert [one["key"] for one in manifest(s3, plan)] == [keys[0], keys[2]]
+    time.sleep(1.1)  # S3's times are whole seconds
+    batches.put("23/10", 1, content=b"another")
+    assert planner.plan(begun(planner), 60).planned.objects == 3
+    archive.set_aside("batches", keys[1], QUARANTINE)
+    assert planner.plan(begun(planner), 60).planned.objects == 2
+    s3.delete_object(Bucket="batches", Key=QUARANTINE + keys[1])
+    assert planner.plan(begun(planner), 60).planned.objects == 3
+
+
+def test_many_pages_come_in_parts_that_go_on_where_the_last_ended(
+    planner: Planner, batches: Batches, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.replaying.planner.PART", 900)
+    keys = batches.put_many("23/10", 2 * PAGE + 300)
+    batches.loaded(*keys[:200], *keys[-1:])
+    plan, planned = begun(planner), list[str]()
+    while not plan.done:
+        plan = planner.plan(plan, 60)
+        if plan.part_count:
+            planned += [one["key"] for one in manifest(s3, plan)]
+    assert planned == keys[200:-1]
+    assert (plan.listed, plan.planned.objects, plan.part) == (len(keys), len(keys) - 201, 2)
+    assert to_the_end(planner.verify, plan, lambda one: one.verified) == 1
+    assert plan.remaining.objects == len(keys) - 201
+
+
+def test_without_time_a_step_is_a_page(planner: Planner, batches: Batches) -> None:
+    batches.put_many("23/10", PAGE + 1)
+    plan = begun(planner)
+    assert to_the_end(planner.plan, plan, lambda one: one.done, seconds=0) == 3
+    assert plan.planned.objects == PAGE + 1
+    assert to_the_end(planner.verify, plan, lambda one: one.verified, seconds=0) == 3
+    assert plan.remaining.objects == PAGE + 1
+
+
+def test_a_window_takes_its_hours_and_one_before(planner: Planner, batches: Batches, s3: Any) -> None:
+    keys = {hour: batches.put(hour, 1) for hour in ("22/23", "23/08", "23/09", "23/10", "23/11", "23/12")}
+    plan = planner.plan(begun(planner, **{"from": "2026-11-23T10:20:00Z", "to": "2026-11-23T11:00:00Z"}), 60)
+    assert [one["key"] for one in manifest(s3, plan)] == [keys[hour] for hour in ("23/09", "23/10", "23/11")]
+    assert plan.listed == 3
+
+
+def test_all_takes_what_was_loaded_too(planner: Planner, batches: Batches) -> None:
+    key = batches.put("23/10", 1)
+    batches.loaded(key)
+    plan = planner.plan(begun(planner, mode="all"), 60)
+    assert plan.again
+    assert plan.planned.sample == [key]
+    assert planner.verify(plan, 60).remaining.objects == 0
+
+
+def test_young_batches_are_left_alone(planner: Planner, batches: Batches) -> None:
+    batches.put("23/10", 1)
+    plan = planner.plan(begun(planner, min_age=60), 60)
+    assert (plan.listed, plan.planned.objects) == (0, 0)
+
+
+def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
+    planner: Planner, batches: Batches, s3: Any
+) -> None:
+    key = batches.put("23/10", 1, bucket="archive")
+    batches.put("23/10", 1)
+    plan = planner.plan(begun(planner, source="archive"), 60)
+    assert (plan.bucket, plan.archived, plan.again) == ("archive", True, True)
+    assert [one["key"] for one in manifest(s3, plan)] == [key]
+    assert planner.verify(plan, 60).remaining.objects == 1
+    plan.count.loaded = 1
+    assert planner.verify(plan, 60).remaining.objects == 0
+
+
+def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, root: Root) -> None:
+    batches.put("23/10", 1)
+    connection: Any = planner._primary.connection()
+    root.run(f"KILL {connection.thread_id()}")
+    planner.plan(begun(planner), 60)  # a warm connection that has died is made anew
+    closed = msgspec.structs.replace(planner._primary._settings, database_port=1)
+    with pytest.raises(DatabaseAway):
+        Planner(Database(closed, statement_seconds=5), Buckets("batches", "archive"), 4).plan(begun(planner), 60)
+
+
+def test_an_object_of_the_archive_is_opened_as_what_its_batch_was(s3: Any, empty: None) -> None:
+    lines = [to_line(delete("01900000-0000-7000-8000-000000000001")) for _ in range(3)]
+    s3.put_object(Bucket="archive", Key="archive/a", Body=gzip.compress(lines[0] + b"no\n" + lines[1][:-1] + lines[2]))
+    found = opener(archived=True, collections=frozenset())("archive", "archive/a")
+    assert b"".join(archive.blocks(found)) == b"".join(lines)

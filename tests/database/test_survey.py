@@ -1,0 +1,109 @@
+"""What a real primary and replica are found to be like."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from local.database import Pair
+from sluice.database import Database
+from sluice.faults import DatabaseAway
+from sluice.recovering.survey import probe, see_ledger, see_primary, see_replica, survey
+from tests.database.deployed import Loading, Root
+from tests.database.rig import Rig
+from tests.database.things import delete
+
+PATIENCE = 2.0
+
+
+@pytest.fixture
+def primary(rig: Rig) -> Iterator[Database]:
+    database = Database(rig.database._settings, statement_seconds=10)
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def replica(rig: Rig, pair: Pair) -> Iterator[Database]:
+    there = msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port)
+    database = Database(there, statement_seconds=10)
+    pair.wait_for_replica()
+    yield database
+    database.drop()
+    pair.start()
+
+
+def follows(primary: Database, replica: Database) -> bool:
+    return see_replica(primary, replica, time.monotonic, PATIENCE).follows
+
+
+def position(primary: Database) -> Any:
+    return primary.query("SELECT @@gtid_binlog_pos AS position", ())[0]["position"]
+
+
+def test_a_probe_leaves_nothing_behind(rig: Rig, primary: Database) -> None:
+    before = position(primary)
+    probe(primary)
+    assert rig.rows("SELECT * FROM loaded_batches") == []
+    assert position(primary) == before
+
+
+def test_a_primary_that_takes_no_writes_is_away_to_every_account(
+    primary: Database, loading: Loading, root: Root, rig: Rig
+) -> None:
+    probe(primary)
+    loader = Database(loading.settings, statement_seconds=10)
+    probe(loader)
+    with root.setting("read_only", 1):
+        for database in (primary, loader):
+            with pytest.raises(DatabaseAway):
+                probe(database)
+        found = see_primary(primary)
+        assert (found.answers, found.takes_writes) == (True, False)
+        assert "read-only" in found.reason
+    probe(primary)
+    assert see_primary(loader).takes_writes
+    loader.drop()
+
+
+def test_a_primary_that_is_locked_for_a_backup_takes_no_writes(primary: Database, root: Root) -> None:
+    waiting = Database(primary._settings, statement_seconds=1)
+    with root._server.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute("FLUSH TABLES WITH READ LOCK")
+        with pytest.raises(DatabaseAway):
+            probe(waiting)
+    probe(waiting)
+    waiting.drop()
+
+
+def test_a_replica_follows_until_it_stops(rig: Rig, primary: Database, replica: Database, pair: Pair) -> None:
+    rig.load(delete("01900000-0000-7000-8000-000000000001"))
+    assert follows(primary, replica)
+    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute("STOP SLAVE SQL_THREAD")
+        rig.load(delete("01900000-0000-7000-8000-000000000002"))
+        found = see_replica(primary, replica, time.monotonic, 0.5)
+        assert (found.answers, found.follows, found.reason) == (True, False, "behind the primary for more than 0.5 s")
+        cursor.execute("START SLAVE")
+    assert follows(primary, replica)
+
+
+def test_a_survey_never_fails(rig: Rig, primary: Database, replica: Database, pair: Pair) -> None:
+    rig.load(delete("01900000-0000-7000-8000-000000000001"), key="batches/a")
+    pair.wait_for_replica()
+    found = survey(primary, replica, time.monotonic, PATIENCE)
+    assert found["sentence"] == "The primary takes writes; the replica follows it."
+    assert found["ledger"] == {"batches": 1, "latest": "batches/a", "rejected": 0}
+    pair.replica.stop()
+    found = survey(primary, replica, time.monotonic, PATIENCE)
+    assert (found["replica"]["answers"], found["replica"]["follows"]) == (False, False)
+    assert found["sentence"].startswith("The primary takes writes; the replica does not follow (DatabaseAway: ")
+    pair.primary.stop()
+    found = survey(primary, replica, time.monotonic, PATIENCE)
+    assert found["primary"]["answers"] is False
+    assert found["ledger"] is None
+    assert see_ledger(primary) is None
+    pair.start()
+    probe(primary)

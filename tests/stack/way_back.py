@@ -1,0 +1,147 @@
+"""The workflows of the way back as an operator, the schedule and the alarms start them; and batches to replay."""
+
+import datetime
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from local.stack import Stack
+from sluice.records import Write, to_line
+from sluice.registry import resources
+from sluice.versions import new_version
+from sluice.writes.decode import canonical, decode_item
+from tests.stack.samples import airport
+from tests.stack.waiting import eventually
+
+Versions = dict[str, str]
+
+
+class WayBack:
+    """Starts workflows, follows them, and says what the tables hold."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.states, self.events = stack.boto("stepfunctions"), stack.boto("events")
+        self.s3, self.bucket = stack.boto("s3"), stack.outputs["BatchBucketName"]
+
+    def start(self, workflow: str, given: Any) -> str:
+        machine = self.stack.outputs[f"{workflow}StateMachineArn"]
+        return str(self.states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"])
+
+    def ended(self, execution: str, seconds: float = 90) -> dict[str, Any]:
+        def ended() -> Any:
+            found = self.states.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        return dict(eventually(ended, seconds))
+
+    def output(self, execution: str, seconds: float = 90) -> dict[str, Any]:
+        found = self.ended(execution, seconds)
+        assert found["status"] == "SUCCEEDED", (found.get("error"), found.get("cause"))
+        return dict(json.loads(found["output"]))
+
+    def replay(self, **given: Any) -> dict[str, Any]:
+        return self.output(self.start("Replay", given))
+
+    def executions(self, workflow: str, status: str = "") -> list[dict[str, Any]]:
+        """Executions of a workflow, the latest first."""
+        more = {"statusFilter": status} if status else {}
+        machine = self.stack.outputs[f"{workflow}StateMachineArn"]
+        return list(self.states.list_executions(stateMachineArn=machine, **more)["executions"])
+
+    def missing(self) -> int:
+        """How many batches the ledger lacks, asked as the operators' tools do."""
+        plan = self._step(step="begin", name="status", request={})
+        while not plan["verified"]:
+            plan = self._step(step="verify", plan=plan)
+        return int(plan["remaining"]["objects"])
+
+    def _step(self, **event: Any) -> dict[str, Any]:
+        answer = self.stack.boto("lambda").invoke(
+            FunctionName=self.stack.outputs["PlanFunctionName"], Payload=json.dumps(event)
+        )
+        plan = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, plan
+        return dict(plan)
+
+    def tables(self, prefix: str) -> Versions:
+        """Id and version of the airports whose codes have that prefix, deleted ones too."""
+        with (
+            self.stack.pair.primary.connect(*self.stack.pair.admin, database="sluice", autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT id, version FROM airports WHERE id LIKE %s", (f"{prefix}%",))
+            return dict(cursor.fetchall())
+
+    def ledger(self) -> set[str]:
+        """The object keys in the ledger."""
+        with (
+            self.stack.pair.primary.connect(*self.stack.pair.admin, database="sluice", autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT object_key FROM loaded_batches")
+            return {row[0] for row in cursor.fetchall()}
+
+    def rule(self, logical: str) -> str:
+        """The name of an event rule of the template."""
+        found = self.stack.boto("cloudformation").describe_stack_resource(
+            StackName="sluice-local", LogicalResourceId=logical
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    @contextmanager
+    def without(self, *rules: str) -> Iterator[None]:
+        """A while in which rules start nothing."""
+        names = [self.rule(rule) for rule in rules]
+        for name in names:
+            self.events.disable_rule(Name=name)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.events.enable_rule(Name=name)
+
+    def batches(self, prefix: str, count: int, per_batch: int = 3) -> Versions:
+        """Put batches that nothing loads, and return what they write, item by item; later ones write items anew."""
+        versions: Versions = {}
+        now = datetime.datetime.now(datetime.UTC)
+        with self.without("BatchDelivered"):
+            for number in range(count):
+                writes = [_write(f"{prefix}{(number + n) % 20:02}") for n in range(per_batch)]
+                versions.update((write.id, write.version) for write in writes)
+                key = f"batches/{now:%Y/%m/%d/%H}/test-{prefix}-{number:04}-{uuid4()}.jsonl.gz"
+                body = gzip.compress(b"".join(map(to_line, writes)))
+                self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return versions
+
+    @contextmanager
+    def hasty_loads(self) -> Iterator[None]:
+        """A while in which load_batch gives up after one retry, so that batches park soon."""
+        machine = self.stack.outputs["LoadStateMachineArn"]
+        before = self.states.describe_state_machine(stateMachineArn=machine)["definition"]
+        definition = json.loads(before)
+        for retry in definition["States"]["Load"]["Retry"]:
+            retry["MaxAttempts"] = min(retry["MaxAttempts"], 1)
+        self.states.update_state_machine(stateMachineArn=machine, definition=json.dumps(definition))
+        try:
+            yield
+        finally:
+            self.states.update_state_machine(stateMachineArn=machine, definition=before)
+
+
+def _write(code: str) -> Write:
+    resource = resources()["airports"]
+    item = decode_item(json.dumps(airport(code)).encode(), resource)
+    return Write(
+        version=new_version(),
+        collection="airports",
+        id=code,
+        operation="put",
+        owner="",
+        accepted_at=datetime.datetime.now(datetime.UTC),
+        schema=resource.revision,
+        data=canonical(item, resource),
+    )

@@ -1,0 +1,151 @@
+"""Workflows run on the emulator, with small functions in place of those that they call."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.emulator.harness import Emulator, deploy, function, start_emulator, wait_until
+from tests.template.translate import REPOSITORY
+
+Definition = dict[str, Any]
+
+# Raises the errors that a list names, one at each call that asks for them; one with a `!` again and again.
+ERRORS = """
+    import json, os, pathlib
+
+    def stumble(errors, place):
+        count = pathlib.Path(os.environ["FOLDER"], place.replace("/", "-").replace(":", "-"))
+        attempt = len(count.read_bytes()) if count.exists() else 0
+        count.write_bytes(b"." * (attempt + 1))
+        error = errors[min(attempt, len(errors) - 1)] if errors else ""
+        if error and (attempt < len(errors) or error.endswith("!")):
+            raise type(error.rstrip("!"), (Exception,), {})("a sentence")
+        return attempt + 1
+"""
+
+
+def definition(name: str) -> Definition:
+    return dict(json.loads((REPOSITORY / f"statemachines/{name}.asl.json").read_text()))
+
+
+def hasty(whole: Definition) -> Definition:
+    """The same workflow, except that it gives up after one retry and waits a second for it at most."""
+    copied: Definition = json.loads(json.dumps(whole))
+    for _, state in states_of(copied):
+        for retry in state.get("Retry", []):
+            retry["MaxAttempts"] = min(retry["MaxAttempts"], 1)
+            retry.update({"IntervalSeconds": 1} if retry["MaxAttempts"] else {})
+    return copied
+
+
+def states_of(whole: Definition) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every state by name, those within a Map too."""
+    for name, state in whole["States"].items():
+        yield name, state
+        if "ItemProcessor" in state:
+            yield from states_of(state["ItemProcessor"])
+
+
+@dataclass
+class Running:
+    """Executions of deployed workflows, and the folder where their functions count how often they were called."""
+
+    emulator: Emulator
+    outputs: dict[str, str]
+    folder: Path
+
+    def start(self, given: Any, machine: str = "Patient") -> str:
+        started = self.emulator.client("stepfunctions").start_execution(
+            stateMachineArn=self.outputs[machine], input=json.dumps(given)
+        )
+        return str(started["executionArn"])
+
+    def ended(self, execution: str, seconds: float = 60) -> dict[str, Any]:
+        client = self.emulator.client("stepfunctions")
+
+        def ended() -> Any:
+            found = client.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        return dict(wait_until(ended, seconds))
+
+    def output(self, execution: str) -> Any:
+        found = self.ended(execution)
+        assert found["status"] == "SUCCEEDED", found
+        return json.loads(found["output"])
+
+    def states(self, execution: str) -> list[str]:
+        """The states that an execution entered, in their order, those that it came to again too."""
+        history = self.emulator.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)
+        entered = [event.get("stateEnteredEventDetails", {}).get("name") for event in history["events"]]
+        return [name for name in entered if name]
+
+    def calls(self, place: str) -> int:
+        """How often a function was called for a place."""
+        path = self.folder / place.replace("/", "-").replace(":", "-")
+        return len(path.read_bytes()) if path.exists() else 0
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The alerts so far."""
+        queue, found = self.emulator.client("sqs"), []
+        while received := queue.receive_message(
+            QueueUrl=self.outputs["Inbox"], MaxNumberOfMessages=10, VisibilityTimeout=30
+        ).get("Messages"):
+            found += [json.loads(message["Body"]) for message in received]
+        return found
+
+
+def inbox() -> dict[str, Any]:
+    """A topic `Alerts`, and a queue `Inbox` that gets its messages."""
+    letter = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": {"Fn::GetAtt": ["Inbox", "Arn"]},
+    }
+    copied = {"TopicArn": {"Ref": "Alerts"}, "Protocol": "sqs", "Endpoint": {"Fn::GetAtt": ["Inbox", "Arn"]}}
+    return {
+        "Alerts": {"Type": "AWS::SNS::Topic"},
+        "Inbox": {"Type": "AWS::SQS::Queue"},
+        "Copy": {"Type": "AWS::SNS::Subscription", "Properties": copied},
+        "Letter": {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {"Queues": [{"Ref": "Inbox"}], "PolicyDocument": {"Statement": [letter]}},
+        },
+    }
+
+
+def machine(whole: Definition, **substitutions: Any) -> dict[str, Any]:
+    """A workflow whose role may do anything: what it is allowed is another test's matter."""
+    return {
+        "Type": "AWS::Serverless::StateMachine",
+        "Properties": {
+            "Definition": whole,
+            "DefinitionSubstitutions": {"Partition": "aws", **substitutions},
+            "Policies": [{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}],
+        },
+    }
+
+
+def counting(code: str, folder: Path, **more: Any) -> dict[str, Any]:
+    """A function of that source, with `stumble` at hand and everything allowed."""
+    return function(
+        ERRORS + code,
+        Environment={"Variables": {"FOLDER": str(folder), **more}},
+        Policies=[{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}],
+    )
+
+
+@contextmanager
+def deployed(name: str, resources: Mapping[str, Any], state: Path, folder: Path) -> Iterator[Running]:
+    """An emulator with those resources; each that has a Ref worth having is an output."""
+    kept = {"AWS::Serverless::StateMachine", "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::S3::Bucket"}
+    outputs = {key: {"Value": {"Ref": key}} for key, resource in resources.items() if resource["Type"] in kept}
+    emulator = start_emulator(state)
+    try:
+        yield Running(emulator, deploy(emulator, name, {"Resources": dict(resources), "Outputs": outputs}), folder)
+    finally:
+        emulator.stop()

@@ -1,0 +1,216 @@
+"""recover on the emulator, with small functions and a small replay in place of its own: each way is taken."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.template.running import Running, counting, definition, deployed, hasty, inbox, machine
+
+CLAIM = """
+    def handle(event, context):
+        script = event["request"]
+        stumble(script.get("claim"), script["run"] + "-claim")
+        holder = script.get("holder", event["execution"])
+        return {
+            "claimed": holder == event["execution"], "holder": holder, "script": script, "round": {"number": 1},
+            "request": {"from": script, "min_age": 5},
+        }
+"""
+# It cannot see the script: the run is in the execution's start time only. So the probes' errors are those of a file.
+SURVEY = """
+    def handle(event, context):
+        script = json.loads(pathlib.Path(os.environ["FOLDER"], "script").read_text())
+        step = "probe" if event.get("probe") else "look"
+        stumble(script.get(step), f"{script['run']}-{step}")
+        return {"seconds": 7, "sentence": "The primary takes writes; the replica follows it."}
+"""
+REPLAY = """
+    def handle(event, context):
+        script = event["from"]
+        attempt = stumble(script.get("replay"), script["run"] + "-replay")
+        outputs = script.get("outputs", [{}])
+        return {
+            "status": "complete", "planned": 3, "loaded": 2, "already_loaded": 0, "quarantined": 1, "failed": 0,
+            "remaining": 0, "stopped": False, "report": {"bucket": "bucket", "key": "replays/r/report.json"},
+            "min_age": event["min_age"], "started_by": event["AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"],
+            **outputs[min(attempt, len(outputs)) - 1],
+        }
+"""
+DEFINITION = definition("recover")
+STOPPED = {"status": "incomplete", "stopped": True, "remaining": 3, "loaded": 0}
+FAILED = {"status": "incomplete", "failed": 1, "remaining": 1, "loaded": 1}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("calls")
+    work = {"Type": "Task", "Resource": "${Function}", "End": True}
+    substitutions: dict[str, Any] = {
+        "ClaimFunction": {"Fn::GetAtt": ["Claim", "Arn"]},
+        "SurveyFunction": {"Fn::GetAtt": ["Survey", "Arn"]},
+        "Replay": {"Ref": "Replay"},
+        "Alerts": {"Ref": "Alerts"},
+    }
+    resources = {
+        "Claim": counting(CLAIM, folder),
+        "Survey": counting(SURVEY, folder),
+        "Loads": counting(REPLAY, folder),
+        "Replay": machine({"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}),
+        **inbox(),
+        "Patient": machine(DEFINITION, **substitutions),
+        "Hasty": machine(hasty(DEFINITION), **substitutions),
+        "Mute": machine(hasty(DEFINITION), **{**substitutions, "Alerts": "arn:aws:sns:us-east-1:000000000000:nowhere"}),
+    }
+    with deployed("recover", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
+        yield found
+
+
+class Run:
+    """One execution with its script."""
+
+    def __init__(self, running: Running, machine: str = "Patient", **script: Any) -> None:
+        self.running, self.run = running, uuid4().hex
+        given = {"run": self.run, **script}
+        (running.folder / "script").write_text(json.dumps(given))
+        self.execution = running.start(given, machine)
+        self.end = running.ended(self.execution)
+        self.states = running.states(self.execution)
+
+    @property
+    def output(self) -> Any:
+        assert self.end["status"] == "SUCCEEDED", self.end
+        return json.loads(self.end["output"])
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [message for message in self.running.messages() if self.execution in message["Message"]]
+
+    def calls(self, place: str) -> int:
+        return self.running.calls(f"{self.run}-{place}")
+
+
+BEGINNING = ["Claim", "AtWork", "AwaitPrimary", "Replay", "WhatCameOfIt"]
+
+
+def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
+    run = Run(running)
+    assert run.states == [*BEGINNING, "Look", "Whole", "NotifyRecovered", "Recovered"]
+    assert run.output["outcome"] == "recovered"
+    assert run.output["replay"]["min_age"] == 5
+    assert run.output["replay"]["started_by"] == run.execution
+    [message] = run.messages
+    assert message["Subject"] == "Sluice: recovered"
+    assert message["Message"].startswith(
+        "3 batches were missing; 2 are loaded now, 0 were loaded by others meanwhile, 1 are in quarantine, and none "
+        "remains. It took 7 s, 7 of them to wait for the primary. The primary takes writes; the replica follows it. "
+        "Report: s3://bucket/replays/r/report.json."
+    )
+
+
+def test_with_nothing_missing_it_ends_without_a_word(running: Running) -> None:
+    run = Run(running, outputs=[{"planned": 0}])
+    assert run.states == [*BEGINNING, "NothingMissing"]
+    assert run.output["outcome"] == "nothing_missing"
+    assert run.messages == []
+
+
+def test_while_another_one_is_at_work_it_stands_by(running: Running) -> None:
+    run = Run(running, holder="arn:another")
+    assert run.states == ["Claim", "AtWork", "StandingBy"]
+    assert run.output == {"outcome": "standing_by", "holder": "arn:another"}
+    assert run.messages == []
+
+
+def test_claiming_is_tried_again(running: Running) -> None:
+    run = Run(running, claim=["TryAgain"], outputs=[{"planned": 0}])
+    assert run.output["outcome"] == "nothing_missing"
+    assert run.calls("claim") == 2
+
+
+def test_what_cannot_be_claimed_fails_by_its_name(running: Running) -> None:
+    run = Run(running, "Hasty", claim=["KeyError!"])
+    assert (run.end["error"], run.states) == ("KeyError", ["Claim", "NotBegun"])
+
+
+def test_a_wrong_input_is_not_tried_again(running: Running) -> None:
+    run = Run(running, claim=["InvalidInput!"])
+    assert run.end["error"] == "InvalidInput"
+    assert run.calls("claim") == 1
+
+
+@pytest.mark.parametrize("error", ["DatabaseAway", "TryAgain", "AccessDenied", "SchemaBehind", "Lambda.Unknown"])
+def test_it_waits_for_a_primary_that_takes_writes(running: Running, error: str) -> None:
+    run = Run(running, probe=[error, error], outputs=[{"planned": 0}])
+    assert run.output["outcome"] == "nothing_missing"
+    assert run.calls("probe") == 3
+
+
+@pytest.mark.parametrize("error", ["DatabaseAway", "KeyError"])
+def test_it_gives_up_when_none_comes(running: Running, error: str) -> None:
+    run = Run(running, "Hasty", probe=[f"{error}!"])
+    assert run.end["error"] == "GivenUp"
+    assert error in run.end["cause"]
+    assert run.states == ["Claim", "AtWork", "AwaitPrimary", "NotifyGivenUp", "GivenUp"]
+    [message] = run.messages
+    assert message["Message"].startswith(f"The recovery gave up with {error}:")
+    assert "a sentence" not in message["Message"]
+
+
+def test_a_replay_that_fails_is_run_again(running: Running) -> None:
+    run = Run(running, replay=["DatabaseAway"])
+    assert run.output["outcome"] == "recovered"
+    assert run.calls("replay") == 2
+
+
+def test_a_replay_that_goes_on_failing_is_given_up_after_five_rounds(running: Running) -> None:
+    run = Run(running, "Hasty", replay=["DatabaseAway!"])
+    assert run.end["error"] == "GivenUp"
+    once_more = ["Replay", "OnceMoreAfterError", "NextRound", "AwaitPrimary"]
+    assert run.states == [*BEGINNING[:3], *once_more * 4, "Replay", "OnceMoreAfterError", "NotifyGivenUp", "GivenUp"]
+    assert run.calls("replay") == 10
+
+
+def test_a_database_that_goes_away_on_the_way_is_waited_for_again(running: Running) -> None:
+    run = Run(running, outputs=[STOPPED, {}])
+    assert run.states[4:8] == ["WhatCameOfIt", "NextRound", "AwaitPrimary", "Replay"]
+    assert run.output["outcome"] == "recovered"
+
+
+def test_not_for_ever(running: Running) -> None:
+    run = Run(running, outputs=[STOPPED])
+    assert run.calls("replay") == 5
+    assert run.end["error"] == "Incomplete"
+
+
+def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
+    run = Run(running, outputs=[FAILED])
+    assert run.states == [*BEGINNING, "Look", "Whole", "NotifyIncomplete", "Incomplete"]
+    assert run.end["error"] == "Incomplete"
+    assert run.end["cause"] == "1 of 3 missing batches remain; the report is s3://bucket/replays/r/report.json."
+    [message] = run.messages
+    assert "1 are loaded now, 1 could not be loaded and 1 remain" in message["Message"]
+
+
+def test_looking_again_is_tried_again(running: Running) -> None:
+    run = Run(running, look=["Lambda.Unknown"])
+    assert run.calls("look") == 2
+    assert run.output["database"]["sentence"].startswith("The primary takes writes")
+
+
+def test_what_cannot_be_seen_is_said(running: Running) -> None:
+    run = Run(running, "Hasty", look=["KeyError!"])
+    assert run.states[5:7] == ["Look", "NotSeen"]
+    assert run.output["outcome"] == "recovered"
+    assert "could not be looked at" in run.messages[0]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("script", "end"),
+    [({}, "Recovered"), ({"outputs": [FAILED]}, "Incomplete"), ({"probe": ["KeyError!"]}, "GivenUp")],
+)
+def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, script: dict[str, Any], end: str) -> None:
+    run = Run(running, "Mute", **script)
+    assert run.states[-2:] == [f"Notify{end}", end]

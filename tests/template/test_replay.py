@@ -1,0 +1,246 @@
+"""replay on the emulator, with small functions in place of those that it calls: each way through it is taken."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.emulator.harness import wait_until
+from tests.template.running import Running, counting, definition, deployed, hasty, machine
+
+# The request is a script: which objects each part has, how many steps verifying takes, which errors come on the way.
+# An object's key says which errors come before it is loaded, such as `TryAgain,TryAgain` or `DatabaseAway!`.
+PLAN = """
+    def handle(event, context):
+        import boto3
+        script = event["request"] if event["step"] == "begin" else event["plan"]["script"]
+        run = script["run"]
+        stumble(script.get("errors", {}).get(event["step"]), f"{run}-{event['step']}")
+        if event["step"] == "begin":
+            return {
+                "script": script, "name": event["name"], "bucket": "bucket", "concurrency": 2, "patience": 2,
+                "archived": script.get("archived", False), "again": True, "stopped": False,
+                "request": {"dry_run": script.get("dry_run", False), "collections": ["things"]},
+                "planned": {"objects": 0}, "part": 0, "verified": False, "verifying": 0, "tallied": 0,
+            }
+        plan = event["plan"]
+        if event["step"] == "verify":
+            plan["verifying"] += 1
+            plan["verified"] = plan["verifying"] >= script.get("verify", 1)
+            return plan
+        parts = script.get("parts", [])
+        keys = parts[plan["part"]] if parts else []
+        plan["part"] += 1
+        plan.update(part_count=len(keys), done=plan["part"] >= len(parts))
+        plan["planned"]["objects"] += len(keys)
+        plan["manifest"] = f"replays/{run}/manifest-{plan['part']}.jsonl"
+        plan["results"] = f"replays/{run}/results/{plan['part']}"
+        if not script.get("late"):
+            lines = [json.dumps({"key": key, "etag": f"{run}-{n}-{plan['part']}"}) for n, key in enumerate(keys)]
+            boto3.client("s3").put_object(
+                Bucket=os.environ["BUCKET"], Key=plan["manifest"], Body="\\n".join(lines).encode()
+            )
+        return plan
+"""
+LOAD = """
+    def handle(event, context):
+        attempts = stumble(event["key"].split(","), event["etag"])
+        return {"status": "loaded", "attempts": attempts, **event}
+"""
+QUARANTINE = """
+    def handle(event, context):
+        stumble(["OSError!"] if "NoCopy" in event["key"] else [], "quarantine-" + event["etag"])
+        return {}
+"""
+REPORT = """
+    def handle(event, context):
+        plan = event["plan"]
+        stumble(plan["script"].get("errors", {}).get(event["step"]), f"{plan['script']['run']}-{event['step']}")
+        plan["tallied"] += event["step"] == "tally"
+        return plan
+"""
+DEFINITION = definition("replay")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("calls")
+    names = ("Plan", "Load", "Quarantine", "Report")
+    substitutions: dict[str, Any] = {f"{name}Function": {"Fn::GetAtt": [name, "Arn"]} for name in names}
+    substitutions["BatchBucket"] = {"Ref": "Bucket"}
+    resources = {
+        "Plan": counting(PLAN, folder, BUCKET={"Ref": "Bucket"}),
+        "Load": counting(LOAD, folder),
+        "Quarantine": counting(QUARANTINE, folder),
+        "Report": counting(REPORT, folder),
+        "Bucket": {"Type": "AWS::S3::Bucket"},
+        "Patient": machine(DEFINITION, **substitutions),
+        "Hasty": machine(hasty(DEFINITION), **substitutions),
+    }
+    with deployed("replay", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
+        yield found
+
+
+def script(**more: Any) -> dict[str, Any]:
+    return {"run": uuid4().hex, **more}
+
+
+def results(running: Running, run: str, part: int = 1) -> dict[str, list[dict[str, Any]]]:
+    """What the children of a part came to: the outputs of those that succeeded, and the others."""
+    s3, bucket = running.emulator.client("s3"), running.outputs["Bucket"]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"replays/{run}/results/{part}/")["Contents"]:
+        name = one["Key"].rsplit("/", 1)[1].removesuffix("_0.json")
+        if name != "manifest.json":
+            children = json.loads(s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
+            found[name] = [json.loads(child["Output"]) if name == "SUCCEEDED" else child for child in children]
+    return found
+
+
+def test_nothing_missing_ends_at_once(running: Running) -> None:
+    execution = running.start(script(parts=[[]]))
+    running.output(execution)
+    assert running.states(execution) == ["Begin", "Plan", "AnythingToLoad", "WholePlan", "Report"]
+
+
+def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> None:
+    given = script(parts=[["", ""], [], [""]], verify=2)
+    execution = running.start(given)
+    assert running.output(execution)["tallied"] == 2
+    part = ["Plan", "AnythingToLoad", "LoadEach", "Tally", "WholePlan"]
+    empty = ["Plan", "AnythingToLoad", "WholePlan"]
+    verifying = ["Verify", "Verified", "Verify", "Verified", "Report"]
+    assert running.states(execution) == ["Begin", *part, *empty, *part, *verifying]
+    [first, second] = results(running, given["run"])["SUCCEEDED"]
+    assert first["etag"] != second["etag"]
+    assert {name: first[name] for name in ("bucket", "key", "archived", "again", "collections")} == {
+        "bucket": "bucket",
+        "key": "",
+        "archived": False,
+        "again": True,
+        "collections": ["things"],
+    }
+
+
+def test_a_dry_run_loads_nothing(running: Running) -> None:
+    execution = running.start(script(parts=[[""], [""]], dry_run=True))
+    assert running.output(execution)["planned"]["objects"] == 2
+    assert running.states(execution) == ["Begin", *["Plan", "AnythingToLoad", "WholePlan"] * 2, "Report"]
+
+
+@pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
+def test_a_step_that_fails_is_tried_again(running: Running, step: str) -> None:
+    given = script(parts=[[""]], errors={step: ["DatabaseAway"]})
+    running.output(running.start(given))
+    assert running.calls(f"{given['run']}-{step}") == 2
+
+
+@pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
+def test_a_step_that_goes_on_failing_fails_the_replay_by_its_name(running: Running, step: str) -> None:
+    given = script(parts=[[""]], errors={step: ["DatabaseAway!"]})
+    execution = running.start(given, "Hasty")
+    ended = running.ended(execution)
+    assert (ended["status"], ended["error"]) == ("FAILED", "DatabaseAway")
+    assert json.loads(ended["cause"])["errorMessage"] == "a sentence"
+    assert running.states(execution)[-2:] == [step.capitalize(), "Failed"]
+
+
+@pytest.mark.parametrize("error", ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection"])
+def test_a_wrong_input_is_not_tried_again(running: Running, error: str) -> None:
+    given = script(errors={"begin": [f"{error}!"]})
+    assert running.ended(running.start(given))["error"] == error
+    assert running.calls(f"{given['run']}-begin") == 1
+
+
+@pytest.mark.parametrize(
+    "errors", ["TryAgain", "DatabaseAway", "SchemaBehind", "Lambda.ServiceException", "Sandbox.Timedout", "KeyError"]
+)
+def test_what_passes_is_tried_again(running: Running, errors: str) -> None:
+    given = script(parts=[[errors]])
+    running.output(running.start(given))
+    assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2]
+
+
+def test_a_load_waits_while_none_may_run(running: Running) -> None:
+    functions, name = running.emulator.client("lambda"), running.outputs["Load"]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    execution = running.start(script(parts=[[""]]))
+    wait_until(lambda: "LoadEach" in running.states(execution))
+    time.sleep(2)
+    assert running.emulator.client("stepfunctions").describe_execution(executionArn=execution)["status"] == "RUNNING"
+    functions.delete_function_concurrency(FunctionName=name)
+    running.output(execution)
+
+
+def test_one_object_s_failure_is_reported_and_the_others_are_loaded(running: Running) -> None:
+    keys = ["KeyError!", "", "SchemaBehind!", "UnreadableBatch!", "UnreadableBatch,NoCopy", "TryAgain!"]
+    given = script(parts=[keys])
+    execution = running.start(given, "Hasty")
+    running.output(execution)
+    assert "Stopped" not in running.states(execution)
+    found = results(running, given["run"])
+    assert set(found) == {"SUCCEEDED"}
+    assert [(child["status"], child.get("error")) for child in found["SUCCEEDED"]] == [
+        ("failed", "KeyError"),
+        ("loaded", None),
+        ("failed", "SchemaBehind"),
+        ("quarantined", None),
+        ("failed", "OSError"),
+        ("failed", "TryAgain"),
+    ]
+    assert running.calls(f"{given['run']}-3-1") == 1
+    assert running.calls(f"quarantine-{given['run']}-3-1") == 1
+    assert running.calls(f"quarantine-{given['run']}-4-1") == 2
+
+
+def test_the_archive_is_not_quarantined(running: Running) -> None:
+    given = script(parts=[["UnreadableBatch!"]], archived=True)
+    running.output(running.start(given))
+    [child] = results(running, given["run"])["SUCCEEDED"]
+    assert (child["status"], child["error"]) == ("failed", "UnreadableBatch")
+    assert running.calls(f"quarantine-{given['run']}-0-1") == 0
+
+
+def test_too_many_loads_without_a_database_stop_the_replay_which_then_verifies(running: Running) -> None:
+    given = script(parts=[["DatabaseAway!"] * 12, [""]])
+    execution = running.start(given, "Hasty")
+    assert running.output(execution)["stopped"] is True
+    assert running.states(execution)[3:] == [
+        "LoadEach",
+        "Stopped",
+        "Tally",
+        "WholePlan",
+        "Verify",
+        "Verified",
+        "Report",
+    ]
+    found = results(running, given["run"])
+    assert len(found["FAILED"]) >= 3
+    assert {child["Error"] for child in found["FAILED"]} <= {"DatabaseAway", "States.Aborted"}
+    assert found["PENDING"]
+
+
+def test_few_of_them_do_not(running: Running) -> None:
+    execution = running.start(script(parts=[["DatabaseAway!", "", "DatabaseAway!"]]), "Hasty")
+    assert running.output(execution)["stopped"] is False
+
+
+def test_a_manifest_that_cannot_be_read_at_first_is_read_again(running: Running) -> None:
+    given = script(parts=[[""]], late=True)
+    execution = running.start(given)
+    wait_until(lambda: "LoadEach" in running.states(execution))
+    time.sleep(0.3)
+    key = f"replays/{given['run']}/manifest-1.jsonl"
+    line = json.dumps({"key": "", "etag": given["run"]})
+    running.emulator.client("s3").put_object(Bucket=running.outputs["Bucket"], Key=key, Body=line.encode())
+    assert running.output(execution)["stopped"] is False
+    assert running.calls(given["run"]) == 1
+
+
+def test_a_manifest_that_stays_away_stops_the_replay(running: Running) -> None:
+    execution = running.start(script(parts=[[""]], late=True), "Hasty")
+    assert running.output(execution)["stopped"] is True
+    assert "Stopped" in running.states(execution)

@@ -1,0 +1,113 @@
+"""replay and recover as they stand in their definitions and in the template."""
+
+import datetime
+import itertools
+import json
+import re
+from typing import Any
+
+import pytest
+
+from sluice.recovering import request as recovery
+from tests.template.running import definition, states_of
+from tests.template.translate import REPOSITORY, Template, translate
+
+HISTORY_EVENTS = 25_000
+WORKFLOWS = ("replay", "recover")
+
+
+def states(name: str) -> dict[str, dict[str, Any]]:
+    return dict(states_of(definition(name)))
+
+
+def retriers(name: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(state, retry) for state, found in states(name).items() for retry in found.get("Retry", [])]
+
+
+def test_a_replay_tries_a_load_as_load_batch_does() -> None:
+    def plain(retry: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{key: value for key, value in one.items() if key != "Comment"} for one in retry]
+
+    assert plain(states("replay")["Load"]["Retry"]) == plain(states("load_batch")["Load"]["Retry"])
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_retries_have_a_cap_backoff_and_jitter(name: str) -> None:
+    for state, retry in retriers(name):
+        if retry["MaxAttempts"]:
+            assert retry["JitterStrategy"] == "FULL", state
+            assert retry["BackoffRate"] > 1, state
+            assert retry["MaxDelaySeconds"] <= 60, state
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_catch_is_reached_before_the_history_is_full(name: str) -> None:
+    for state, retries in itertools.groupby(retriers(name), lambda found: found[0]):
+        assert 3 * sum(retry["MaxAttempts"] for _, retry in retries) < HISTORY_EVENTS - 1000, state
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_task_waits_longer_than_its_function_runs(template: Template, name: str) -> None:
+    functions = re.compile(r"\$\{(\w+Function)\}")
+    for state, found in states(name).items():
+        named = functions.fullmatch(found.get("Parameters", {}).get("FunctionName", ""))
+        if named:
+            assert found["TimeoutSeconds"] > template["Resources"][named[1]]["Properties"]["Timeout"], state
+
+
+def test_a_primary_is_waited_for_through_a_night() -> None:
+    away = next(retry for state, retry in retriers("recover") if state == "AwaitPrimary")
+    assert away["MaxAttempts"] * away["MaxDelaySeconds"] / 2 > 12 * 3600
+
+
+@pytest.mark.parametrize("rule", ["RecoverySchedule", "DatabaseBack", "BatchesParked"])
+def test_what_a_rule_starts_it_with_is_understood(template: Template, rule: str) -> None:
+    [target] = template["Resources"][rule]["Properties"]["Targets"]
+    given = target["Input"]
+    if isinstance(given, dict):
+        defaults = {name: str(found.get("Default")) for name, found in template["Parameters"].items()}
+        given = re.sub(r"\$\{(\w+)\}", lambda name: defaults[name[1]], given["Fn::Sub"])
+    request, _ = recovery.understood(json.loads(given), datetime.datetime.now(datetime.UTC))
+    assert request.trigger in {"schedule", "event", "alarm"}
+
+
+def test_the_alarms_of_parked_batches_start_a_recovery(template: Template) -> None:
+    pattern = template["Resources"]["BatchesParked"]["Properties"]["EventPattern"]
+    names = {
+        one["Fn::GetAtt"][0] if isinstance(one["Fn::GetAtt"], list) else one["Fn::GetAtt"].split(".")[0]
+        for one in pattern["resources"]
+    }
+    assert names == {"LoadsFailedAlarm", "LoadsTimedOutAlarm", "DeadLettersAlarm"}
+
+
+def test_the_schedule_looks_further_back_than_backups_reach(template: Template) -> None:
+    kept = template["Resources"]["Primary"]["Properties"]["BackupRetentionPeriod"]
+    assert template["Parameters"]["RecoveryDays"]["Default"] > kept
+
+
+def test_the_map_run_may_start_children_of_its_own_workflow_only(template: Template) -> None:
+    resources = translate(template, REPOSITORY)["Resources"]
+    policy = resources["ReplayChildren"]["Properties"]
+    assert policy["Roles"] == [{"Ref": "ReplayRole"}]
+    starts = [one for one in policy["PolicyDocument"]["Statement"] if one["Action"] == "states:StartExecution"]
+    assert [one["Resource"] for one in starts] == [{"Ref": "Replay"}]
+    assert "ReplayRole" in resources
+
+
+def test_a_replay_never_loads_more_at_a_time_than_the_load_function_may(template: Template) -> None:
+    environment = template["Resources"]["PlanFunction"]["Properties"]["Environment"]["Variables"]
+    reserved = template["Resources"]["LoadFunction"]["Properties"]["ReservedConcurrentExecutions"]
+    assert environment["LOAD_CONCURRENCY"] == reserved
+    assert states("replay")["LoadEach"]["MaxConcurrencyPath"] == "$.concurrency"
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_no_message_or_cause_carries_what_a_function_said(name: str) -> None:
+    # A cause can quote a record; the error's name cannot.
+    told = [
+        text
+        for state in states(name).values()
+        for text in (state.get("Parameters", {}).get("Message.$"), state.get("CausePath"))
+        if text
+    ]
+    assert all("error.Cause" not in text for text in told)

@@ -1,0 +1,79 @@
+"""What becomes of source records: one by one in the transform, joined in the archive."""
+
+import datetime
+import gzip
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.archive import BatchObject, blocks
+from sluice.normalising import lines_of, lines_of_joined
+from sluice.records import NO_DATA, Write, to_line
+from sluice.replaying.source import opener
+
+
+def line(item_id: str, collection: str = "things") -> bytes:
+    return to_line(
+        Write(
+            version="01JD0000000000000000000000",
+            collection=collection,
+            id=item_id,
+            operation="delete",
+            owner="",
+            accepted_at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
+            schema=1,
+            data=NO_DATA,
+        )
+    )
+
+
+A, B, C = (line(name) for name in "ABC")
+# What a producer other than ours might put on the stream, with a line's end.
+NO_WRITES = [b"hello\n", b"\n", b'{"version":1}\n', b"[" * 2000 + b"\n", b"\xff\xfe\n", A.replace(b'"things"', b"7")]
+
+
+@given(st.lists(st.sampled_from([A, B, C, A + B, A + b"\n" + C, *NO_WRITES])))
+def test_joined_records_are_the_lines_that_the_transform_made_of_them(records: list[bytes]) -> None:
+    each = [made for record in records for made in lines_of(record)]
+    assert list(lines_of_joined(b"".join(records))) == each
+
+
+@pytest.mark.parametrize(
+    ("records", "found"),
+    [
+        (A[:-1] + B, [A, B]),
+        (A[:-1] + B[:-1] + C[:-1], [A, B, C]),
+        (A[:-1] + b'{"no":"write"}' + B, [A, B]),
+        (A[:-1] + b"hello" + B, [A]),
+        (b'{"broken":' + A, []),  # what it quotes was never accepted as a write
+        (b'{"data":' + A[:-1] + b"}\n" + B, [B]),
+    ],
+)
+def test_records_without_a_line_s_end_are_told_apart(records: bytes, found: list[bytes]) -> None:
+    assert [made + b"\n" for made in lines_of_joined(records)] == found
+
+
+def text_of(content: bytes, *, archived: bool = False, collections: frozenset[str] = frozenset()) -> bytes:
+    def open_batch(_bucket: str, key: str) -> BatchObject:
+        return BatchObject(key, "e", io.BytesIO(gzip.compress(content)))
+
+    return b"".join(blocks(opener(archived=archived, collections=collections, open_batch=open_batch)("bucket", "key")))
+
+
+def test_the_archive_is_read_as_the_transform_would_have_made_it() -> None:
+    assert text_of(A + b"hello\n" + B[:-1] + C, archived=True) == A + B + C
+    assert text_of(b"hello\n", archived=True) == b""
+
+
+def test_a_batch_is_read_as_it_is() -> None:
+    assert text_of(A + b"hello\n") == A + b"hello\n"
+
+
+def test_only_the_lines_of_some_collections_are_read_and_those_that_are_none() -> None:
+    other = line("X", "others")
+    assert text_of(A + other + B, collections=frozenset({"things"})) == A + B
+    assert text_of(A + other, archived=True, collections=frozenset({"others"})) == other
+    assert text_of(other + b"hello\n", collections=frozenset({"things"})) == b"hello\n"
+    assert text_of(A, collections=frozenset({"others"})) == b""

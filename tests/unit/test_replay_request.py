@@ -1,0 +1,106 @@
+"""What a replay and a recovery are asked for, and which keys that comes to."""
+
+import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.inputs import FutureTime, InvalidInput, InvalidWindow, UnknownCollection
+from sluice.recovering import request as recovery
+from sluice.replaying import request as replay
+from sluice.replaying.window import key_range
+
+NOW = datetime.datetime(2026, 11, 23, 10, 30, tzinfo=datetime.UTC)
+KNOWN = {"things", "codes"}
+
+
+def test_everything_has_a_default() -> None:
+    request = replay.understood({}, KNOWN, NOW)
+    assert (request.source, request.mode, request.dry_run, request.collections) == ("batches", "missing", False, ())
+    assert request.by_ledger
+
+
+def test_who_started_it_is_no_matter() -> None:
+    assert replay.understood({replay.STARTED_BY: "arn"}, KNOWN, NOW) == replay.understood({}, KNOWN, NOW)
+
+
+def test_from_the_archive_the_whole_window_is_taken() -> None:
+    request = replay.understood({"source": "archive", "mode": "missing"}, KNOWN, NOW)
+    assert request.mode == "all"
+    assert not request.by_ledger
+
+
+def test_a_part_of_the_collections_is_not_told_by_the_ledger() -> None:
+    assert not replay.understood({"collections": ["things"]}, KNOWN, NOW).by_ledger
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ([], InvalidInput, "The input of replay is wrong: Expected `object`"),
+        ({"form": None}, InvalidInput, "unknown field `form`"),
+        ({"from": "yesterday"}, InvalidInput, "Invalid RFC3339"),
+        ({"from": "2026-11-23T10:00:00"}, InvalidInput, "timezone"),
+        ({"source": "nowhere"}, InvalidInput, "nowhere"),
+        ({"min_age": -1}, InvalidInput, "min_age"),
+        ({"from": "2026-11-23T10:31:00Z"}, FutureTime, "2026-11-23T10:31:00Z is in the future: it is 2026-11-23T10:30"),
+        ({"to": "2026-11-23T11:31:01+01:00"}, FutureTime, "2026-11-23T10:31:01Z is in the future"),
+        ({"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T09:00:00Z"}, InvalidWindow, "before it begins"),
+        ({"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T10:00:00Z"}, InvalidWindow, "Swap them."),
+        ({"collections": ["things", "birds"]}, UnknownCollection, "no collection 'birds'; there are codes, things."),
+    ],
+)
+def test_a_wrong_input_is_answered_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error) as caught:
+        replay.understood(given, KNOWN, NOW)
+    assert says in str(caught.value)
+
+
+def test_a_recovery_makes_a_replay_of_its_input() -> None:
+    given = {"trigger": "schedule", "days": 2, "min_age": 600}
+    request, made = recovery.understood(given, NOW)
+    assert request.trigger == "schedule"
+    assert made == {"from": "2026-11-21T10:30:00Z", "min_age": 600}
+    assert recovery.understood({}, NOW)[1] == {"from": None, "min_age": 0}
+    replay.understood(made, KNOWN, NOW)
+
+
+@pytest.mark.parametrize("given", [[], {"trigger": "moon"}, {"days": 0}, {"to": None}])
+def test_a_wrong_recovery_is_answered(given: Any) -> None:
+    with pytest.raises(InvalidInput, match="The input of recover is wrong"):
+        recovery.understood(given, NOW)
+
+
+HOUR = datetime.timedelta(hours=1)
+# Minutes around the turn of a year.
+MOMENTS = st.integers(-2000, 2000).map(
+    lambda minutes: datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(minutes=minutes)
+)
+
+
+def key(oldest: datetime.datetime) -> str:
+    """The key of a batch whose oldest record arrived then."""
+    return f"batches/{oldest:%Y/%m/%d/%H}/stream-1-{oldest:%Y-%m-%d-%H-%M-%S}-uuid.jsonl.gz"
+
+
+@given(MOMENTS, MOMENTS, MOMENTS, st.integers(0, 30))
+def test_a_window_s_keys_hold_every_write_that_arrived_in_it(
+    start: datetime.datetime, end: datetime.datetime, arrived: datetime.datetime, minutes: int
+) -> None:
+    """A batch has writes of up to two buffers, half an hour, after its oldest one."""
+    request = replay.Request(from_=min(start, end), to=max(start, end))
+    keys = key_range(request)
+    oldest = key(arrived - datetime.timedelta(minutes=minutes))
+    if min(start, end) <= arrived <= max(start, end):
+        assert keys.after < oldest <= keys.until
+    if arrived < min(start, end) - 3 * HOUR or arrived > max(start, end) + 2 * HOUR:
+        assert not keys.after < oldest <= keys.until
+
+
+def test_without_a_window_all_keys_are_taken() -> None:
+    keys = key_range(replay.Request())
+    assert (keys.prefix, keys.after) == ("batches/", "")
+    assert key(NOW) <= keys.until
+    assert key_range(replay.Request(source="archive")).prefix == "archive/"

@@ -1,0 +1,113 @@
+"""What a Map Run's children came to, added up; and a state that stays small however much there is."""
+
+import datetime
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from sluice.archive import Listed
+from sluice.replaying import results
+from sluice.replaying.plan import SAMPLE, Plan
+from sluice.replaying.request import Request
+
+NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+STATE_LIMIT = 262_144
+
+
+def plan(**more: Any) -> Plan:
+    given = {"name": "n", "request": Request(), "bucket": "b", "started_at": NOW, "before": NOW, "concurrency": 4}
+    return Plan(**{**given, "patience": 8, "archived": False, "again": False, **more})
+
+
+def child(key: str, **output: Any) -> dict[str, Any]:
+    return {"Status": "SUCCEEDED", "Input": json.dumps({"key": key}), "Output": json.dumps(output), "Name": "x"}
+
+
+def failed(key: str, status: str = "FAILED", **more: Any) -> dict[str, Any]:
+    return {"Status": status, "Input": json.dumps({"key": key}), **more}
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def pages(_bucket: str, prefix: str, _after: str, _until: str) -> Any:
+        yield [Listed(key, "e", 1, NOW) for key in sorted(found) if key.startswith(prefix)]
+
+    monkeypatch.setattr("sluice.archive.pages", pages)
+    monkeypatch.setattr("sluice.archive.read", lambda _bucket, key: (json.dumps(found[key]).encode(), "e"))
+    monkeypatch.setattr("sluice.archive.write", lambda _bucket, key, content: found.update({key: json.loads(content)}))
+    return found
+
+
+def test_each_end_is_counted(files: dict[str, Any]) -> None:
+    given = plan()
+    given.next_part(6)
+    files["replays/n/results/00001/run/manifest.json"] = {}
+    files["replays/n/results/00001/run/PENDING_0.json"] = [{"Status": "PENDING"}]
+    files["replays/n/results/00001/run/SUCCEEDED_0.json"] = [
+        child("a", status="loaded", applied=3, stale=2, rejected=1, lag_ms=7),
+        child("b", status="already_loaded"),
+        child("c", status="quarantined"),
+        child("d", status="failed", error="SchemaBehind"),
+    ]
+    files["replays/n/results/00001/run/FAILED_0.json"] = [
+        failed("e", Error="DatabaseAway", Cause="x"),
+        failed("f", "ABORTED"),
+    ]
+    files["replays/n/results/00002/run/SUCCEEDED_0.json"] = [child("z", status="loaded")]
+    given = results.tally(given, "b")
+    assert msgspec.to_builtins(given.count) == {
+        "loaded": 1,
+        "already_loaded": 1,
+        "quarantined": 1,
+        "failed": 3,
+        "applied": 3,
+        "stale": 2,
+        "rejected": 1,
+    }
+    assert [(one.key, one.error) for one in given.failures] == [
+        ("e", "DatabaseAway"),
+        ("f", "Unknown"),
+        ("d", "SchemaBehind"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, "complete"),
+        ({"stopped": True}, "incomplete"),
+        ({"request": Request(dry_run=True)}, "planned"),
+    ],
+)
+def test_a_report_says_how_it_ended(files: dict[str, Any], change: dict[str, Any], status: str) -> None:
+    output = results.report(plan(**change), "b", NOW.timestamp() + 12.34)
+    assert (output["status"], output["seconds"]) == (status, 12.3)
+    assert output["report"] == {"bucket": "b", "key": "replays/n/report.json"}
+    assert files["replays/n/report.json"] == json.loads(json.dumps(output))
+
+
+def test_what_failed_or_remains_is_incomplete(files: dict[str, Any]) -> None:
+    given = plan()
+    given.count.failed = 1
+    assert results.report(given, "b", 0)["status"] == "incomplete"
+    given.count.failed, given.remaining.objects = 0, 1
+    assert results.report(given, "b", 0)["status"] == "incomplete"
+
+
+def test_the_state_stays_far_below_what_a_workflow_can_carry(files: dict[str, Any]) -> None:
+    given = plan()
+    key = "batches/" + "k" * 900
+    objects = [Listed(f"{key}{n}", "e", 1, NOW) for n in range(20_000)]
+    given.planned.add(objects)
+    given.remaining.add(objects)
+    given.next_part(20_000)
+    files["replays/n/results/00001/run/FAILED_0.json"] = [failed(one.key, Error="E" * 200) for one in objects]
+    given = results.tally(given, "b")
+    assert given.count.failed == 20_000
+    assert len(given.failures) == len(given.planned.sample) == SAMPLE
+    assert len(msgspec.json.encode(given)) < STATE_LIMIT / 2
+    assert len(json.dumps(results.report(given, "b", 0))) < STATE_LIMIT / 2
