@@ -28,6 +28,7 @@ def test_a_new_schema_gets_every_table(schema: Migrated) -> None:
         "bookings": "private",
         "loaded_batches": "",
         "rejected_writes": "",
+        "marks": "",
         "migrations": "",
     }
     assert outcome.done[0] == f"create schema {schema.schema}"
@@ -122,6 +123,7 @@ def test_a_plan_for_no_schema_makes_all_of_it_and_touches_nothing(schema: Migrat
     assert [one.does for one in schema.plan(notes(text=str)).statements] == [
         "create table loaded_batches",
         "create table rejected_writes",
+        "create table marks",
         "create table migrations",
         "create table notes",
     ]
