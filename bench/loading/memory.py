@@ -1,4 +1,4 @@
-"""How much memory a load takes: the load function's own module, in a fresh process, loads files in the place of objects.
+"""How much memory a load takes: the load function's own module, in a fresh process, loads files instead of objects.
 
 As a module it is that process: `python -m bench.loading.memory USER PASSWORD FILE…`, with the function's environment.
 """
