@@ -4,16 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import pymysql
-
 from sluice.database import Connection
-from sluice.faults import meaning
 from sluice.loading.latest import Refused, Row
 from sluice.loading.staging import RowsRefused, fill, merge, run
 from sluice.loading.statements import Statements
 
-# Classes of SQLSTATE: a value, a constraint, what a trigger says.
-_ABOUT_ROWS = ("22", "23", "45")
 Rows = list[tuple[bytes, Row]]  # by key
 
 
@@ -84,18 +79,6 @@ class Applier:
         except RowsRefused:
             run(self._connection, "ROLLBACK TO SAVEPOINT part")
             raise
-        except pymysql.Error as error:
-            if not about_rows(error):
-                raise
-            run(self._connection, "ROLLBACK TO SAVEPOINT part")
-            raise RowsRefused(str(error.args[-1])) from None
-
-
-def about_rows(error: pymysql.Error) -> bool:
-    """Whether the database complains of the rows themselves, and not of its own state."""
-    return meaning(error) is None and (
-        isinstance(error, pymysql.DataError) or (error.sqlstate or "").startswith(_ABOUT_ROWS)
-    )
 
 
 def _divided(collection: str, rows: Rows, refused: RowsRefused, tally: Tally) -> Iterator[Rows]:

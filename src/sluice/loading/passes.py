@@ -4,11 +4,9 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import pymysql
-
 from sluice.archive import BatchObject
 from sluice.database import Connection
-from sluice.loading.apply import Applier, about_rows
+from sluice.loading.apply import Applier
 from sluice.loading.latest import Choice, Item, Part, Reader, Refused
 from sluice.loading.mark import Mark
 from sluice.loading.plain import NotPlain, PlainPart
@@ -46,10 +44,6 @@ def plain(
                 tally = routes.apply(collection, part, reached, total.newest)
             except RowsRefused:
                 raise NotPlain from None
-            except pymysql.Error as error:
-                if about_rows(error):
-                    raise NotPlain from None
-                raise
             total.applied += tally.applied
             total.stale += tally.stale
         total.newest = max(total.newest, part.newest)

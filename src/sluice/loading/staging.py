@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pymysql
@@ -9,6 +10,10 @@ from pymysql.constants import COMMAND
 from pymysql.protocol import OKPacketWrapper
 
 from sluice.database import Connection
+from sluice.faults import meaning
+
+# Classes of SQLSTATE: a value, a constraint, what a trigger says.
+_ABOUT_ROWS = ("22", "23", "45")
 
 # Of rows that were sent together; says nothing of the batch.
 _PLACE = re.compile(r" at row \d+$")
@@ -35,16 +40,20 @@ def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected
     """Run a LOAD DATA LOCAL statement over the rows' texts, without their line ends.
 
     Raises RowsRefused unless the server kept all `expected` rows without a warning: with LOCAL it would otherwise cut,
-    clip or skip what does not fit. Raises pymysql's errors.
+    clip or skip what does not fit. Raises pymysql's errors but those about rows.
     """
-    answer = _send(connection, statement, rows)
+    with _refused():
+        answer = _send(connection, statement, rows)
     if answer.warning_count or _said(answer.message, "Records") != expected or _said(answer.message, "Skipped"):
         raise complaints(connection, answer.warning_count)
 
 
 def merge(connection: Connection, statement: str) -> int:
-    """Run a merge and return how many rows of the table it made or changed. Raises pymysql's errors."""
-    with connection.cursor() as cursor:
+    """Run a merge and return how many rows of the table it made or changed.
+
+    Raises RowsRefused, and pymysql's errors but those about rows.
+    """
+    with connection.cursor() as cursor, _refused():
         changed = int(cursor.execute(statement))
         result: Any = cursor._result
         # The server counts a new row once and a changed one twice, and says apart how many were changed.
@@ -55,6 +64,18 @@ def run(connection: Connection, statement: str) -> None:
     """Run a statement that gives nothing back. Raises pymysql's errors."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """An error of the database that is about the rows themselves, and not about its own state, is RowsRefused."""
+    try:
+        yield
+    except pymysql.Error as error:
+        about_rows = isinstance(error, pymysql.DataError) or (error.sqlstate or "").startswith(_ABOUT_ROWS)
+        if meaning(error) is not None or not about_rows:
+            raise
+        raise RowsRefused(str(error.args[-1])) from None
 
 
 def _said(message: bytes | None, name: str) -> int:
