@@ -41,10 +41,10 @@ class Routes:
         # That two keys may have one hash costs no more than a comparison.
         again = touched & hashes
         touched |= hashes
-        newer, late = sorted(rows), set[str]()
+        newer, late = sorted(rows), Rows()
         if part.eldest <= max(mark, before):
             late = {
-                key
+                key: rows[key]
                 for key in newer
                 if (version := version_of(rows[key])) <= mark or (version <= before and hash(key) in again)
             }
@@ -53,7 +53,7 @@ class Routes:
         if newer:
             fill(self._connection, self._statements[collection].replace, (rows[key] for key in newer), len(newer))
         if late:
-            self._merge(self._statements[collection], collection, {key: rows[key] for key in sorted(late)}, tally)
+            self._merge(self._statements[collection], collection, late, tally)
         return tally
 
     def _merge(self, statements: Statements, collection: str, rows: Rows, tally: Tally) -> None:
