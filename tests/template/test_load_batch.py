@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.emulator.harness import Emulator, deploy, function, start_emulator, wait_until
+from tests.emulator.harness import deploy, function, start_emulator, wait_until
+from tests.template.running import Running, inbox
 from tests.template.translate import REPOSITORY
 
 DEFINITION = json.loads((REPOSITORY / "statemachines/load_batch.asl.json").read_text())
@@ -41,35 +40,14 @@ QUARANTINE = """
 """
 
 
-@dataclass
-class Workflow:
-    emulator: Emulator
-    outputs: dict[str, str]
-    folder: Path
+class Workflow(Running):
+    """Executions of load_batch, each for a batch of its own."""
 
-    def start(self, errors: str, machine: str = "Patient") -> tuple[str, str]:
+    def begin(self, errors: str, machine: str = "Patient") -> tuple[str, str]:
         """Start an execution whose load meets those errors; its ARN, and the batch's ETag."""
         etag = uuid4().hex
         detail = {**EVENT["detail"], "object": {**EVENT["detail"]["object"], "key": f"batches/{errors}", "etag": etag}}
-        started = self.emulator.client("stepfunctions").start_execution(
-            stateMachineArn=self.outputs[machine], input=json.dumps({**EVENT, "detail": detail})
-        )
-        return str(started["executionArn"]), etag
-
-    def ended(self, execution: str, seconds: float = 60) -> dict[str, Any]:
-        client = self.emulator.client("stepfunctions")
-
-        def ended() -> Any:
-            found = client.describe_execution(executionArn=execution)
-            return found if found["status"] != "RUNNING" else None
-
-        return dict(wait_until(ended, seconds))
-
-    def states(self, execution: str) -> list[str]:
-        """The states that an execution entered."""
-        history = self.emulator.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)
-        entered = [event.get("stateEnteredEventDetails", {}).get("name") for event in history["events"]]
-        return list(dict.fromkeys(name for name in entered if name))
+        return self.start({**EVENT, "detail": detail}, machine), etag
 
     def message(self, execution: str) -> str:
         """The alert that an execution sent."""
@@ -111,32 +89,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     resources = {
         "Load": function(LOAD, Environment=environment),
         "Quarantine": function(QUARANTINE, Environment=environment),
-        "Alerts": {"Type": "AWS::SNS::Topic"},
-        "Inbox": {"Type": "AWS::SQS::Queue"},
-        "Copy": {
-            "Type": "AWS::SNS::Subscription",
-            "Properties": {
-                "TopicArn": {"Ref": "Alerts"},
-                "Protocol": "sqs",
-                "Endpoint": {"Fn::GetAtt": ["Inbox", "Arn"]},
-            },
-        },
-        "Letter": {
-            "Type": "AWS::SQS::QueuePolicy",
-            "Properties": {
-                "Queues": [{"Ref": "Inbox"}],
-                "PolicyDocument": {
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "sns.amazonaws.com"},
-                            "Action": "sqs:SendMessage",
-                            "Resource": {"Fn::GetAtt": ["Inbox", "Arn"]},
-                        }
-                    ]
-                },
-            },
-        },
+        **inbox(),
         "Patient": _machine(DEFINITION, {"Ref": "Alerts"}),
         "Hasty": _machine(_hasty(DEFINITION), {"Ref": "Alerts"}),
         "Mute": _machine(_hasty(DEFINITION), "arn:aws:sns:us-east-1:000000000000:nowhere"),
@@ -150,7 +103,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
 
 
 def test_a_batch_is_loaded_with_what_the_event_says(workflow: Workflow) -> None:
-    execution, etag = workflow.start("")
+    execution, etag = workflow.begin("")
     ended = workflow.ended(execution)
     assert ended["status"] == "SUCCEEDED"
     assert json.loads(ended["output"]) == {"key": "batches/", "etag": etag, "status": "loaded", "attempts": 1}
@@ -169,7 +122,7 @@ def test_a_batch_is_loaded_with_what_the_event_says(workflow: Workflow) -> None:
     ],
 )
 def test_what_passes_is_tried_again(workflow: Workflow, errors: str) -> None:
-    ended = workflow.ended(workflow.start(errors)[0])
+    ended = workflow.ended(workflow.begin(errors)[0])
     assert ended["status"] == "SUCCEEDED"
     assert json.loads(ended["output"])["attempts"] == len(errors.split(",")) + 1
 
@@ -177,7 +130,7 @@ def test_what_passes_is_tried_again(workflow: Workflow, errors: str) -> None:
 def test_a_batch_waits_while_no_load_may_run(workflow: Workflow) -> None:
     functions = workflow.emulator.client("lambda")
     functions.put_function_concurrency(FunctionName=workflow.outputs["Load"], ReservedConcurrentExecutions=0)
-    execution, etag = workflow.start("")
+    execution, etag = workflow.begin("")
     client = workflow.emulator.client("stepfunctions")
 
     def throttled() -> bool:
@@ -192,7 +145,7 @@ def test_a_batch_waits_while_no_load_may_run(workflow: Workflow) -> None:
 
 
 def test_an_unreadable_batch_is_quarantined_at_once(workflow: Workflow) -> None:
-    execution, etag = workflow.start("UnreadableBatch!")
+    execution, etag = workflow.begin("UnreadableBatch!")
     ended = workflow.ended(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "Quarantined")
     assert workflow.states(execution) == ["Load", "Quarantine", "NotifyQuarantined", "Quarantined"]
@@ -210,7 +163,7 @@ def test_an_unreadable_batch_is_quarantined_at_once(workflow: Workflow) -> None:
 
 @pytest.mark.parametrize("error", ["DatabaseAway", "TryAgain", "SchemaBehind", "Sandbox.Timedout", "KeyError"])
 def test_what_does_not_pass_is_parked_and_said(workflow: Workflow, error: str) -> None:
-    execution, etag = workflow.start(f"{error}!", "Hasty")
+    execution, etag = workflow.begin(f"{error}!", "Hasty")
     ended = workflow.ended(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "Parked")
     assert workflow.states(execution) == ["Load", "NotifyParked", "Parked"]
@@ -221,7 +174,7 @@ def test_what_does_not_pass_is_parked_and_said(workflow: Workflow, error: str) -
 
 
 def test_a_batch_that_cannot_be_quarantined_is_parked(workflow: Workflow) -> None:
-    execution, _ = workflow.start("UnreadableBatch,NoCopy", "Hasty")
+    execution, _ = workflow.begin("UnreadableBatch,NoCopy", "Hasty")
     assert workflow.ended(execution)["error"] == "Parked"
     assert workflow.states(execution) == ["Load", "Quarantine", "NotifyParked", "Parked"]
     assert "gave up with OSError" in workflow.message(execution)
@@ -229,6 +182,6 @@ def test_a_batch_that_cannot_be_quarantined_is_parked(workflow: Workflow) -> Non
 
 @pytest.mark.parametrize(("errors", "end"), [("DatabaseAway!", "Parked"), ("UnreadableBatch!", "Quarantined")])
 def test_a_message_that_cannot_be_sent_changes_nothing(workflow: Workflow, errors: str, end: str) -> None:
-    execution, _ = workflow.start(errors, "Mute")
+    execution, _ = workflow.begin(errors, "Mute")
     assert workflow.ended(execution)["error"] == end
     assert workflow.states(execution)[-2:] == [f"Notify{end}", end]
