@@ -66,10 +66,8 @@ environment() { # environment FOLDER REQUIREMENTS
     stamp "$2" >"$1/stamp"
   fi
 }
-if [ "${1:-}" = ops ]; then
-  environment .tools/ops requirements/ops.txt
-  exit
-fi
+environment .tools/ops requirements/ops.txt
+[ "${1:-}" != ops ] || exit 0
 environment .venv requirements/dev.txt
 environment .tools/sam requirements/sam.txt
 

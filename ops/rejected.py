@@ -8,8 +8,11 @@ from ops.stack import Stack
 Selection = dict[str, list[str]]
 
 
-def settle(stack: Stack) -> dict[str, int]:
-    """Have writes that were loaded meanwhile taken out; what that came to."""
+def settle(stack: Stack) -> dict[str, Any]:
+    """Have writes that were loaded meanwhile taken out: how many were `settled`, and how many rejected `again`.
+
+    `pending` has the keys of the batches that are still to be loaded.
+    """
     return dict(stack.invoke("Rejects", {"action": "settle"}))
 
 
@@ -32,14 +35,17 @@ def rejects(stack: Stack, select: Selection, limit: int, *, data: bool) -> tuple
     return count, found
 
 
-def retry(stack: Stack, select: Selection) -> Iterator[tuple[str, int]]:
-    """Put what fits into batches to be loaded; the key of each, and how many writes it has."""
+def retry(stack: Stack, select: Selection) -> Iterator[dict[str, Any]]:
+    """Put what fits into batches to be loaded, and yield each.
+
+    `batch` is its key (empty: nothing could be put), `writes` how many it has, `broken` how many could not be put: their
+    text was no UTF-8 and is kept with escapes.
+    """
     after: str | None = ""
     while after is not None:
         answer = stack.invoke("Rejects", {"action": "retry", "select": select, "after": after})
         after = answer["after"]
-        if answer["batch"]:
-            yield answer["batch"], answer["writes"]
+        yield answer
 
 
 def drop(stack: Stack, select: Selection) -> int:

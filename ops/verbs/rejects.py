@@ -7,12 +7,13 @@ from typing import Any
 from ops.common import add_common
 from ops.confirming import confirm
 from ops.outcome import DONE, REMAINS, Interrupted, Mistake, Outcome
-from ops.printing import many
+from ops.printing import batches, many
 from ops.rejected import Selection, drop, rejects, retry, settle, total
 from ops.stack import Stack
 
 # A batch that is not loaded by then is parked, or waits for its turn.
 WAIT_SECONDS = 120.0
+PAUSE = 1.0
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def _list(stack: Stack, select: Selection, limit: int, *, data: bool) -> Outcome
     lines = [many(count, "rejected write") + (f", the first {len(found)}:" if len(found) < count else "")]
     lines += [line for one in found for line in _shown(one)]
     if settled["pending"]:
-        lines.append(f"{many(settled['pending'], 'batch', 'batches')} of retried writes not loaded yet")
+        lines.append(f"{batches(len(settled['pending']))} of retried writes not loaded yet")
     return Outcome({"total": count, "rejects": found, "retrying": settled["pending"]}, lines)
 
 
@@ -94,32 +95,34 @@ def _shown(one: dict[str, Any]) -> list[str]:
 
 def _retry(stack: Stack, select: Selection, *, wait: bool) -> Outcome:
     put = list(retry(stack, select))
-    count = sum(writes for _, writes in put)
-    document: dict[str, Any] = {"retried": count, "batches": [key for key, _ in put]}
-    lines = [f"retried {many(count, 'write')}", *(f"  {key}" for key, _ in put)]
+    keys = [one["batch"] for one in put if one["batch"]]
+    count, broken = sum(one["writes"] for one in put), sum(one["broken"] for one in put)
+    document: dict[str, Any] = {"retried": count, "broken": broken, "batches": keys}
+    lines = [f"retried {many(count, 'write')}", *(f"  {key}" for key in keys)]
+    if broken:
+        lines.append(
+            f"{many(broken, 'write')} not retried: the text was no UTF-8, so it is no write any more; drop it."
+        )
     if not wait:
-        return Outcome(document, [*lines, "`sluice rejects list` shows what could not be loaded."])
-    found = _settled(stack)
+        lines.append("`sluice rejects list` shows what could not be loaded.")
+        return Outcome(document, lines, REMAINS if broken else DONE)
+    found = _settled(stack, set(keys))
     lines.append(f"{found['settled']} loaded, {found['again']} rejected again")
     if found["pending"]:
         lines.append(
             "Not all were loaded in time; they are no longer rejects as soon as they are: see `sluice status`."
         )
-    return Outcome({**document, **found}, lines, REMAINS if found["again"] or found["pending"] else DONE)
+    return Outcome({**document, **found}, lines, REMAINS if broken or found["again"] or found["pending"] else DONE)
 
 
-def _settled(stack: Stack) -> dict[str, int]:
-    found = {"settled": 0, "again": 0, "pending": 1}
+def _settled(stack: Stack, keys: set[str]) -> dict[str, Any]:
+    settled, again, pending = 0, 0, keys
     deadline = time.monotonic() + WAIT_SECONDS
     try:
-        while found["pending"] and time.monotonic() < deadline:
-            time.sleep(1)
+        while pending and time.monotonic() < deadline:
+            time.sleep(PAUSE)
             step = settle(stack)
-            found = {
-                "settled": found["settled"] + step["settled"],
-                "again": found["again"] + step["again"],
-                "pending": step["pending"],
-            }
+            settled, again, pending = settled + step["settled"], again + step["again"], keys & {*step["pending"]}
     except KeyboardInterrupt:
         raise Interrupted("They are loaded without you; `sluice rejects list` shows what remains.") from None
-    return found
+    return {"settled": settled, "again": again, "pending": sorted(pending)}

@@ -97,7 +97,7 @@ class Miniature:
     def reset(self) -> None:
         """All is well and nothing is there."""
         begun = {"verified": False}
-        nothing = {"settled": 0, "again": 0, "pending": 0}
+        nothing = {"settled": 0, "again": 0, "pending": []}
         self.answers = {
             "Survey": HEALTHY,
             "Plan": {"begin": begun, "verify": remaining()},

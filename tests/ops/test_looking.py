@@ -101,10 +101,18 @@ def test_parked_are_those_that_wait_still(sluice: Sluice, miniature: Miniature) 
 
 
 def status(**changes: Any) -> dict[str, Any]:
-    nothing = {"batches": 0, "bytes": 0, "oldest": None, "age_seconds": None, "sample": []}
+    nothing: dict[str, Any] = {"batches": 0, "bytes": 0, "oldest": None, "age_seconds": None, "sample": []}
     return {
-        **{"primary": HEALTHY["primary"], "replica": HEALTHY["replica"], "waiting": nothing, "loading": 0},
-        **{"parked": 0, "quarantined": 0, "rejects": 0, "undelivered": 0, "dead_letters": 0, "running": {"replay": []}},
+        "primary": HEALTHY["primary"],
+        "replica": HEALTHY["replica"],
+        "waiting": nothing,
+        "loading": 0,
+        "parked": 0,
+        "quarantined": 0,
+        "rejects": 0,
+        "undelivered": 0,
+        "dead_letters": 0,
+        "running": {"replay": []},
         **changes,
     }
 

@@ -15,7 +15,14 @@ from tests.ops.conftest import Sluice
 from tests.ops.miniature import HEALTHY, NAME, REPORT, Miniature, remaining
 
 WINDOW = ("--from", "2026-01-02", "--to", "2026-01-03")
-ALL = {"from": None, "to": None, "collections": [], "source": "batches", "mode": "missing", "dry_run": False}
+ALL: dict[str, Any] = {
+    "from": None,
+    "to": None,
+    "collections": [],
+    "source": "batches",
+    "mode": "missing",
+    "dry_run": False,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +44,12 @@ def test_everything_that_is_said_is_asked_for(sluice: Sluice, miniature: Miniatu
     miniature.put("archive/2026/01/02/05/x.gz", bucket=miniature.outputs["ArchiveBucketName"])
     assert sluice("replay", *WINDOW, "--collection", "a", "--collection", "b", "--source", "archive").code == 0
     assert miniature.given("Replay") == {
-        **{"from": "2026-01-02T00:00:00Z", "to": "2026-01-03T00:00:00Z"},
-        **{"collections": ["a", "b"], "source": "archive", "mode": "all", "dry_run": False},
+        "from": "2026-01-02T00:00:00Z",
+        "to": "2026-01-03T00:00:00Z",
+        "collections": ["a", "b"],
+        "source": "archive",
+        "mode": "all",
+        "dry_run": False,
     }
     assert sluice("replay", "--mode", "all").code == 0
     assert miniature.given("Replay") == {**ALL, "mode": "all"}
@@ -276,10 +287,15 @@ def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Min
     miniature.define("Replay", states)
     machine = miniature.outputs["ReplayStateMachineArn"]
     started = miniature.states.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2, 3]}))
-    seen = []
+    seen: list[tuple[int, int]] = []
     stack = _stack()
     with pytest.MonkeyPatch.context() as patch:
         count = progress.items
-        patch.setattr(progress, "items", lambda *given: seen.append(count(*given)) or seen[-1])
+
+        def counting(*given: Any) -> tuple[int, int]:
+            seen.append(count(*given))
+            return seen[-1]
+
+        patch.setattr(progress, "items", counting)
         assert progress.follow(stack, started["executionArn"]).status == "SUCCEEDED"
     assert seen[-1] == (6, 6)

@@ -47,7 +47,7 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
         found = retry(
             _primary, _settings.batch_bucket, request.select, request.after, datetime.datetime.now(datetime.UTC)
         )
-        note(batch=found.batch, writes=found.writes)
+        note(batch=found.batch, writes=found.writes, broken=found.broken)
         count("RejectsRetried", found.writes)
     elif request.action == "drop":
         dropped = rejects.drop(_primary, request.select)

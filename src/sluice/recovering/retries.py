@@ -26,10 +26,15 @@ _ABOVE = "~"
 
 
 class Retried(msgspec.Struct, kw_only=True):
-    """A batch that was put for loading (empty: none fitted); `after` goes on from here, None: there is no more."""
+    """A batch that was put for loading (empty: nothing was left to put), and how many writes it has.
+
+    `broken` counts writes whose text is no write any more: it was no UTF-8 and is kept with escapes. `after` goes on
+    from here; None: there is no more.
+    """
 
     batch: str
     writes: int
+    broken: int
     after: str | None
 
 
@@ -38,28 +43,41 @@ class Settled(msgspec.Struct, kw_only=True):
 
     settled: int = 0
     again: int = 0
-    pending: int = 0
+    pending: list[str] = []
 
 
 def retry(database: Database, bucket: str, select: Selection, after: str, now: datetime.datetime) -> Retried:
     """Put a batch of the rejected writes that fit. Raises the faults of `sluice.faults` and botocore's errors."""
     taken: list[bytes] = []
-    last, size, more = after, 0, False
+    last, size, broken, more = after, 0, 0, False
     while not more and (found := rejects.writes(database, select, last, 50)):
         for row in found:
             text = row["write"].encode()
             if taken and (size + len(text) > LARGEST or len(taken) == MOST):
                 more = True
                 break
+            last = row["version"]
+            # One line that is no write would make the whole batch unreadable.
+            if not _is_write(text):
+                broken += 1
+                continue
             taken.append(text + b"\n")
-            last, size = row["version"], size + len(text)
+            size += len(text)
     if not taken:
-        return Retried(batch="", writes=0, after=None)
+        return Retried(batch="", writes=0, broken=broken, after=None)
     key = f"batches/{now.astimezone(datetime.UTC):%Y/%m/%d/%H}/retry-{new_version()}.jsonl.gz"
     # The mark first: a batch without one would be loaded, and its writes stay rejects for ever.
     archive.write(bucket, f"{MARKS}{key}", b"")
     archive.write(bucket, key, gzip.compress(b"".join(taken)))
-    return Retried(batch=key, writes=len(taken), after=last if more else None)
+    return Retried(batch=key, writes=len(taken), broken=broken, after=last if more else None)
+
+
+def _is_write(text: bytes) -> bool:
+    try:
+        from_line(text)
+    except msgspec.MsgspecError:
+        return False
+    return True
 
 
 def settle(database: Database, bucket: str) -> Settled:
@@ -76,7 +94,7 @@ def _settle(database: Database, bucket: str, mark: str, found: Settled) -> None:
     entered = database.query("SELECT rejected FROM loaded_batches WHERE object_key = %s", (key,))
     lines = _lines(bucket, key)
     if not entered and lines is not None:
-        found.pending += 1
+        found.pending.append(key)
         return
     if entered and lines is not None:
         refused = int(entered[0]["rejected"])
