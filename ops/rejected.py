@@ -38,8 +38,8 @@ def rejects(stack: Stack, select: Selection, limit: int, *, data: bool) -> tuple
 def retry(stack: Stack, select: Selection) -> Iterator[dict[str, Any]]:
     """Put what fits into batches to be loaded, and yield each.
 
-    `batch` is its key (empty: nothing could be put), `writes` how many it has, `broken` how many could not be put: their
-    text was no UTF-8 and is kept with escapes.
+    `batch` is its key (empty: nothing could be put), `writes` how many it has, `broken` how many could not be put:
+    their text was no UTF-8 and is kept with escapes.
     """
     after: str | None = ""
     while after is not None:

@@ -11,8 +11,8 @@ from ops.moments import duration, written
 from ops.outcome import DONE, REMAINS, Mistake, Outcome
 from ops.printing import table
 from ops.progress import follow
+from ops.reports import rebuild, recover, replay
 from ops.stack import Stack
-from ops.verbs import rebuild, recover, replay
 from ops.workflows import OUTPUTS, Execution, listed, machine
 from ops.workflows import describe as described
 

@@ -8,10 +8,10 @@ from ops.confirming import confirm
 from ops.ending import succeeded
 from ops.moments import moment, written
 from ops.outcome import Mistake, Outcome
-from ops.printing import many
 from ops.progress import follow
+from ops.reports.rebuild import report
+from ops.reports.replay import code
 from ops.stack import Stack
-from ops.verbs import replay
 from ops.workflows import OUTPUTS, start
 
 _KINDS = {"owner": "owners", "collection": "collections", "version": "versions"}
@@ -57,7 +57,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> Outcome:
             [f"started {name}", f"`sluice executions {name} --wait` waits for it and reports."],
         )
     output = {"execution": name, **succeeded(follow(stack, arn)).output}
-    return Outcome(output, report(output), replay.code(output))
+    return Outcome(output, report(output), code(output))
 
 
 def excluded(given: list[str]) -> dict[str, Any]:
@@ -74,10 +74,3 @@ def excluded(given: list[str]) -> dict[str, Any]:
     if found["from"] and found["to"] and found["from"] >= found["to"]:
         raise Mistake(f"--exclude ends ({found['to']}) before it begins ({found['from']}).")
     return found
-
-
-def report(output: dict[str, Any]) -> list[str]:
-    """A rebuild's output, for a person."""
-    tables = [f"  {name}: {many(found['rows'], 'row')}" for name, found in sorted(output.get("tables", {}).items())]
-    kept = [f"  kept: {name}" for name in output.get("kept", [])]
-    return [*replay.report(output), *tables, *kept]

@@ -4,11 +4,11 @@ import argparse
 from typing import Any
 
 from ops.ending import succeeded
-from ops.moments import duration, moment, written
+from ops.moments import moment, written
 from ops.outcome import DONE, Outcome
 from ops.progress import follow
+from ops.reports.recover import report
 from ops.stack import Stack
-from ops.verbs import replay
 from ops.waiting import waiting
 from ops.workflows import start
 
@@ -46,15 +46,3 @@ def _dry(stack: Stack, given: dict[str, Any]) -> Outcome:
     count = "what is missing cannot be told now" if missing is None else f"batches missing: {missing['batches']}"
     document = {"dry_run": True, "request": given, "database": survey, "waiting": missing}
     return Outcome(document, [f"dry run: nothing was started; {count}", f"  {survey['sentence']}"])
-
-
-def report(output: dict[str, Any]) -> list[str]:
-    """A recovery's output, for a person."""
-    if output["outcome"] == "standing_by":
-        return [f"standing by: another recovery is at work, {output['holder'].rsplit(':', 1)[-1]}"]
-    waited = f"the wait for the primary was {duration(output['waited'] or 0)}"
-    took = f" in {duration(output['seconds'])}" if "seconds" in output else ""
-    head = {"recovered": "recovered", "nothing_missing": "nothing was missing"}[output["outcome"]]
-    database = output.get("database") or {}
-    lines = [f"{head}{took}; {waited}", *([f"  {database['sentence']}"] if "sentence" in database else [])]
-    return lines + ([f"  {line}" for line in replay.report(output["replay"])] if output["replay"]["planned"] else [])

@@ -6,9 +6,9 @@ from typing import Any
 from ops.delivered import anything_delivered
 from ops.ending import succeeded
 from ops.moments import moment, written
-from ops.outcome import DONE, REMAINS, Mistake, Outcome
-from ops.printing import batches, pairs, size
+from ops.outcome import Mistake, Outcome
 from ops.progress import follow
+from ops.reports.replay import code, report
 from ops.stack import Stack
 from ops.workflows import start
 
@@ -67,37 +67,3 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
 def _nothing(given: dict[str, Any]) -> str:
     window = f"from {given['from'] or 'the beginning'} to {given['to'] or 'now'}"
     return f"Nothing was delivered to the {given['source']} in that window ({window}); nothing to replay."
-
-
-def code(output: dict[str, Any]) -> int:
-    """The exit code of a replay's output."""
-    return REMAINS if output["status"] == "incomplete" else DONE
-
-
-def report(output: dict[str, Any]) -> list[str]:
-    """A replay's output, for a person."""
-    oldest = f", the oldest of {output['oldest']}" if output["oldest"] else ""
-    planned = f"{batches(output['planned'])}, {size(output['bytes'])}{oldest}"
-    head = {
-        "planned": f"dry run: {batches(output['planned'])} would be loaded; nothing was changed",
-        "complete": "complete: nothing remains",
-        "incomplete": f"incomplete: {batches(max(output['remaining'], output['failed']))} could not be loaded",
-    }[output["status"]]
-    found = [("listed", batches(output["listed"])), ("planned", planned)]
-    if output["status"] != "planned":
-        others = [
-            (output["already_loaded"], "loaded before"),
-            (output["quarantined"], "set aside in quarantine"),
-            (output["failed"], "failed"),
-        ]
-        more = "".join(f", {count} {what}" for count, what in others if count)
-        found += [
-            ("loaded", batches(output["loaded"]) + more),
-            ("writes", f"{output['applied']:,} applied, {output['stale']:,} stale, {output['rejected']:,} rejected"),
-            ("remaining", batches(output["remaining"])),
-        ]
-    found += [("took", f"{output['seconds']} s"), ("report", "s3://{bucket}/{key}".format(**output["report"]))]
-    lines = [head, *(f"  {line}" for line in pairs(found))]
-    if output["stopped"]:
-        lines.append("  Too many loads met no database, so the rest was left: see `sluice status`, then run it again.")
-    return lines + [f"  {one['error']}  {one['key']}" for one in output["failures"]]

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from ops import progress
 from ops.__main__ import main
+from ops.verbs import rejects
 from tests.emulator.harness import Emulator, start_emulator
 from tests.ops.miniature import NAME, Miniature
 
@@ -64,6 +66,13 @@ def miniature(deployed: Miniature) -> Miniature:
     """The stack in miniature, with nothing in it."""
     deployed.reset()
     return deployed
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits a second before looking again."""
+    monkeypatch.setattr(progress, "PAUSE", 0.05)
+    monkeypatch.setattr(rejects, "PAUSE", 0.05)
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ HEALTHY: dict[str, Any] = {
     "sentence": "The primary takes writes; the replica follows it.",
 }
 REPORT: dict[str, Any] = {
+    "request": {"source": "batches"},
     "status": "complete", "listed": 9, "planned": 3, "bytes": 3000, "oldest": "2026-11-25T03:00:00Z",
     "loaded": 2, "already_loaded": 1, "quarantined": 0, "failed": 0, "applied": 20, "stale": 1, "rejected": 0,
     "remaining": 0, "remaining_sample": [], "failures": [], "stopped": False, "seconds": 1.5,

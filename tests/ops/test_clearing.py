@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ops import progress
 from ops.verbs import rejects
 from tests.emulator.harness import wait_until
 from tests.ops.conftest import Sluice
@@ -22,12 +21,6 @@ REJECT = {
     "object_key": KEYS[0],
     "line": 3,
 }
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PAUSE", 0.05)
-    monkeypatch.setattr(rejects, "PAUSE", 0.05)
 
 
 @pytest.fixture
