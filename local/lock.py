@@ -21,13 +21,18 @@ def compiled(target: str, *sources: str, text: str | None = None) -> None:
 def main() -> int:
     compiled("requirements/uv.txt", "-", text="uv")
     compiled("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
-    compiled(DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration")))
+    compiled(DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops")))
+    compiled("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_extra("ops")))
     # What ships has the versions that are tested.
     compiled("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
     # The whole closure, also of what src/requirements.txt has: pip takes hashes for all requirements or for none.
-    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["migration"]
-    compiled("layers/migration/requirements.txt", "-", "--constraint", DEV, text="\n".join(extra))
+    compiled("layers/migration/requirements.txt", "-", "--constraint", DEV, text="\n".join(_extra("migration")))
     return 0
+
+
+def _extra(name: str) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return list(project["optional-dependencies"][name])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the project needs into the checkout (.venv, .tools) and, when it is missing, MariaDB from Debian's packages.
 # Does nothing, quickly, when all of it is there. Works as root or with sudo.
+# `local/setup.sh ops` makes the environment of the operators' command only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .tools
+# An environment must not be made anew from itself.
+for bin in .venv/bin .tools/sam/bin; do PATH=${PATH//"$PWD/$bin:"/}; done
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 die() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
@@ -63,6 +66,8 @@ environment() { # environment FOLDER REQUIREMENTS
     stamp "$2" >"$1/stamp"
   fi
 }
+environment .tools/ops requirements/ops.txt
+[ "${1:-}" != ops ] || exit 0
 environment .venv requirements/dev.txt
 environment .tools/sam requirements/sam.txt
 

@@ -97,6 +97,11 @@ def write_over(bucket: str, key: str, content: bytes, etag: str | None) -> bool:
     return True
 
 
+def remove(bucket: str, key: str) -> None:
+    """Delete an object, if there is one. Raises botocore's errors."""
+    _client().delete_object(Bucket=bucket, Key=key)
+
+
 def set_aside(bucket: str, key: str, prefix: str) -> str:
     """Copy an object under a prefix of the same bucket and return the copy's key. Raises botocore's errors."""
     copy = f"{prefix}{key}"

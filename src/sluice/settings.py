@@ -43,6 +43,12 @@ class ReportSettings(msgspec.Struct, frozen=True, rename="upper"):
     batch_bucket: str
 
 
+class RejectsSettings(DatabaseSettings, frozen=True, rename="upper"):
+    """The primary with the rejects, and the bucket that what is tried again is put into."""
+
+    batch_bucket: str
+
+
 class SurveySettings(DatabaseSettings, frozen=True, rename="upper"):
     """The primary, to be written to, and the replica, to be read from."""
 

@@ -1,0 +1,84 @@
+"""Waiting for an execution: a bar with the remaining time on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ops.outcome import Interrupted
+from ops.stack import Stack
+from ops.workflows import Execution, describe, listed
+
+LINE_SECONDS = 15.0
+PAUSE = 1.0
+
+
+def follow(stack: Stack, arn: str) -> Execution:
+    """Wait until an execution has ended and return it. Raises Interrupted on Ctrl-C: the execution goes on."""
+    found = describe(stack, arn)
+    try:
+        with _shown(found) as show:
+            while found.status == "RUNNING":
+                show(*items(stack, found))
+                time.sleep(PAUSE)
+                found = describe(stack, arn)
+    except KeyboardInterrupt:
+        raise Interrupted(f"It goes on without you; `sluice executions {found.name} --wait` waits again.") from None
+    return found
+
+
+def items(stack: Stack, execution: Execution) -> tuple[int, int]:
+    """How many batches an execution has finished, and how many it has to do as far as it knows yet."""
+    client, done, total = stack.client("stepfunctions"), 0, 0
+    for one in _replays(stack, execution):
+        for page in client.get_paginator("list_map_runs").paginate(executionArn=one.arn):
+            for run in page["mapRuns"]:
+                counts = client.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+                total += counts["total"]
+                done += sum(counts[name] for name in ("succeeded", "failed", "timedOut", "aborted"))
+    return done, total
+
+
+def _replays(stack: Stack, execution: Execution) -> list[Execution]:
+    """The execution whose batches are counted: itself, or the replay that a recovery has started."""
+    if execution.workflow != "recover":
+        return [execution]
+    return [one for one in listed(stack, "replay", "RUNNING", most=1) if one.started >= execution.started]
+
+
+class _Lines:
+    """What is shown where there is no terminal."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._next = time.monotonic() + LINE_SECONDS
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next += LINE_SECONDS
+            print(f"{self._name}: {done} of {total} batches", file=sys.stderr, flush=True)
+
+
+class _Bar:
+    """What is shown on a terminal."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(name, total=None)
+
+    def __call__(self, done: int, total: int) -> None:
+        self._progress.update(self._task, completed=done, total=total or None)
+
+
+@contextmanager
+def _shown(execution: Execution) -> Iterator[_Lines | _Bar]:
+    if not sys.stderr.isatty():
+        yield _Lines(execution.name)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    remaining = (TextColumn("remaining"), TimeRemainingColumn())
+    with Progress(*columns, *remaining, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress, execution.workflow)

@@ -1,0 +1,1 @@
+"""What a person is told: each module puts one kind of result into lines."""

@@ -1,0 +1,112 @@
+"""The command, run on a stack in miniature that the emulator has."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+
+from ops import progress
+from ops.__main__ import main
+from ops.verbs import rejects
+from tests.emulator.harness import Emulator, start_emulator
+from tests.ops.miniature import NAME, Miniature
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the command said: its exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    def mistake(self) -> str:
+        """The one sentence of a mistake."""
+        assert self.code == 2, self
+        return self._sentence()
+
+    def failure(self) -> str:
+        """The one sentence of a failure."""
+        assert self.code == 1, self
+        return self._sentence()
+
+    def _sentence(self) -> str:
+        assert self.out == ""
+        assert "Traceback" not in self.err
+        (line,) = self.err.splitlines()
+        assert line.startswith("sluice: ")
+        return line.removeprefix("sluice: ")
+
+
+class Sluice(Protocol):
+    def __call__(self, *words: str) -> Said: ...
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    started = start_emulator(tmp_path_factory.mktemp("emulator"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def deployed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Miniature:
+    return Miniature(emulator, tmp_path_factory.mktemp("answers"))
+
+
+@pytest.fixture
+def miniature(deployed: Miniature) -> Miniature:
+    """The stack in miniature, with nothing in it."""
+    deployed.reset()
+    return deployed
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits a second before looking again."""
+    monkeypatch.setattr(progress, "PAUSE", 0.05)
+    monkeypatch.setattr(rejects, "PAUSE", 0.05)
+
+
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.MonkeyPatch:
+    """A shell without credentials, region or a local stack."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("SLUICE_LOCAL", str(tmp_path))
+    return monkeypatch
+
+
+@pytest.fixture
+def said(surroundings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sluice:
+    """Run the command as it stands in that shell."""
+
+    def run(*words: str) -> Said:
+        capsys.readouterr()
+        code = main(words)
+        return Said(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def sluice(emulator: Emulator, surroundings: pytest.MonkeyPatch, said: Sluice) -> Sluice:
+    """Run the command on the stack in miniature, as an operator with credentials and a region."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        surroundings.setenv(name, value)
+    return lambda *words: said("--stack-name", NAME, *words)

@@ -1,0 +1,215 @@
+"""`sluice quarantine` and `sluice rejects`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.verbs import rejects
+from tests.emulator.harness import wait_until
+from tests.ops.conftest import Sluice
+from tests.ops.miniature import NAME, Miniature
+
+KEYS = ["batches/2026/01/02/00/a.gz", "batches/2026/01/02/00/b.gz"]
+VERSION = "01M83TX6AKPEC90XWTBJRZ90MF"
+REJECT = {
+    "version": VERSION,
+    "collection": "things",
+    "id": "7",
+    "reason": "Data too long for column 'note' at row 1",
+    "object_key": KEYS[0],
+    "line": 3,
+}
+
+
+@pytest.fixture
+def aside(miniature: Miniature) -> Miniature:
+    """Two batches in quarantine."""
+    for key in KEYS:
+        miniature.put(key, b"unreadable")
+        miniature.put(f"quarantine/{key}", b"unreadable")
+    return miniature
+
+
+def test_nothing_is_in_quarantine(sluice: Sluice, miniature: Miniature) -> None:
+    assert sluice("quarantine", "list").out == "nothing is in quarantine\n"
+    assert sluice("quarantine", "list", "--json").document == []
+    assert sluice("quarantine", "retry", "--all").out == "nothing is in quarantine\n"
+
+
+def test_quarantine_is_listed(sluice: Sluice, aside: Miniature) -> None:
+    assert [one["key"] for one in sluice("quarantine", "list", "--json").document] == KEYS
+    lines = sluice("quarantine", "list").out.splitlines()
+    assert [line.split("  ")[-1] for line in lines] == ["batch", *KEYS]
+    assert "10 bytes" in lines[1]
+
+
+def test_a_batch_is_loaded_again(sluice: Sluice, aside: Miniature) -> None:
+    aside.gives("Load", {"status": "loaded"})
+    said = sluice("quarantine", "retry", KEYS[0], "--wait")
+    assert (said.code, said.out) == (0, f"loaded  {KEYS[0]}\n")
+    given = aside.given("Load")["detail"]
+    assert given["bucket"]["name"] == aside.bucket
+    assert (given["object"]["key"], given["object"]["size"], len(given["object"]["etag"])) == (KEYS[0], 10, 32)
+    assert aside.keys("quarantine/") == [f"quarantine/{KEYS[1]}"]
+    assert sluice("quarantine", "retry", "--all", "--json").document["retried"][KEYS[1]]["status"] == "started"
+
+
+def test_a_batch_that_still_cannot_be_read(sluice: Sluice, aside: Miniature) -> None:
+    aside.fails("Load", "Quarantined", "The batch cannot be read.")
+    said = sluice("quarantine", "retry", KEYS[0], "--wait")
+    assert said.code == 1
+    assert said.out.splitlines()[0] == f"quarantined  {KEYS[0]}"
+    assert "load_batch failed with Quarantined: The batch cannot be read." in said.out
+
+
+def test_a_batch_that_is_gone(sluice: Sluice, aside: Miniature) -> None:
+    aside.s3.delete_object(Bucket=aside.bucket, Key=KEYS[0])
+    said = sluice("quarantine", "retry", KEYS[0])
+    assert said.code == 1
+    assert said.out.startswith(f"gone  {KEYS[0]}\n")
+    assert f"quarantine/{KEYS[0]}" in aside.keys("quarantine/")
+
+
+def test_a_dry_run_touches_nothing(sluice: Sluice, aside: Miniature) -> None:
+    before = aside.keys()
+    for action in ("retry", "drop"):
+        said = sluice("quarantine", action, "--all", "--dry-run")
+        assert said.out.startswith(f"dry run: would {action} 2 batches\n")
+        assert sluice("quarantine", action, "--all", "--dry-run", "--json").document[action] == KEYS
+    assert aside.keys() == before
+
+
+def test_a_batch_is_dropped_when_that_is_confirmed(sluice: Sluice, aside: Miniature) -> None:
+    before = aside.keys()
+    assert f"give --yes {NAME}" in sluice("quarantine", "drop", KEYS[0]).mistake()
+    assert "Nothing was done" in sluice("quarantine", "drop", "--all", "--yes", "other").mistake()
+    assert aside.keys() == before
+    assert sluice("quarantine", "drop", KEYS[0], "--yes", NAME).code == 0
+    assert aside.keys() == [KEYS[1], f"quarantine/{KEYS[1]}"]
+
+
+def test_batches_must_be_named_and_there(sluice: Sluice, aside: Miniature) -> None:
+    assert "Name batches, or give --all" in sluice("quarantine", "retry").mistake()
+    assert "Name batches, or give --all" in sluice("quarantine", "retry", KEYS[0], "--all").mistake()
+    assert "nope is not in quarantine" in sluice("quarantine", "drop", "nope", "--yes", NAME).mistake()
+
+
+def listed(miniature: Miniature, *found: dict[str, Any], total: int = 0, after: str | None = None) -> None:
+    miniature.answer("Rejects", list={"total": total or len(found), "rejects": list(found), "after": after})
+
+
+def actions(miniature: Miniature) -> list[str]:
+    return [event["action"] for name, event in miniature.asked if name == "Rejects"]
+
+
+def test_rejects_are_listed(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, REJECT, total=5)
+    said = sluice("rejects", "list", "--limit", "1")
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "5 rejected writes, the first 1:",
+        f"{VERSION}  things/7",
+        "    Data too long for column 'note' at row 1",
+        f"    {KEYS[0]} line 3",
+    ]
+    document = sluice("rejects", "list", "--collection", "things", "--json").document
+    assert document == {"total": 5, "rejects": [REJECT], "retrying": []}
+    select = {"versions": [], "collections": ["things"], "ids": [], "batches": []}
+    event = {"action": "list", "select": select, "after": "", "limit": 20, "data": False}
+    assert miniature.asked[-1] == ("Rejects", event)
+
+
+def test_data_is_shown_only_when_it_is_asked_for(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, {**REJECT, "owner": "ada", "write": '{"data":1}'})
+    said = sluice("rejects", "list", "--show-data")
+    assert miniature.asked[-1][1]["data"] is True
+    assert f"{VERSION}  things/7 of ada" in said.out
+    assert '    {"data":1}' in said.out
+
+
+def test_pages_are_gone_through(sluice: Sluice, miniature: Miniature) -> None:
+    pages = [
+        {"total": 2, "rejects": [REJECT], "after": VERSION},
+        {"total": 2, "rejects": [REJECT], "after": None},
+    ]
+    miniature.answer("Rejects", list=pages)
+    assert len(sluice("rejects", "list", "--json").document["rejects"]) == 2
+    assert [event.get("after") for _, event in miniature.asked] == [None, "", VERSION]
+
+
+def test_what_is_retried_is_waited_for(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, REJECT)
+    put = {"batch": "batches/r", "writes": 2, "broken": 0, "after": None}
+    waits = {"settled": 0, "again": 0, "pending": ["batches/r", "batches/other"]}
+    ends = {"settled": 2, "again": 0, "pending": ["batches/other"]}
+    miniature.answer("Rejects", retry=put, settle=[waits, waits, ends])
+    said = sluice("rejects", "retry", "--all", "--wait")
+    assert said.code == 0
+    assert said.out.splitlines() == ["retried 2 writes", "  batches/r", "2 loaded, 0 rejected again"]
+    assert actions(miniature) == ["settle", "list", "retry", "settle", "settle"]
+
+
+@pytest.mark.parametrize(
+    ("put", "settled", "part"),
+    [
+        ({"broken": 0}, {"settled": 1, "again": 1, "pending": []}, "1 loaded, 1 rejected again"),
+        ({"broken": 1}, {"settled": 1, "again": 0, "pending": []}, "1 write not retried: the text was no UTF-8"),
+        ({"broken": 0}, {"settled": 0, "again": 0, "pending": ["batches/r"]}, "Not all were loaded in time"),
+    ],
+)
+def test_what_was_not_loaded_remains(
+    sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch, put: Any, settled: Any, part: str
+) -> None:
+    monkeypatch.setattr(rejects, "WAIT_SECONDS", 0.3)
+    listed(miniature, REJECT)
+    miniature.answer("Rejects", retry={"batch": "batches/r", "writes": 2, "after": None, **put}, settle=settled)
+    said = sluice("rejects", "retry", "--all", "--wait")
+    assert said.code == 1
+    assert part in said.out
+
+
+def test_without_waiting_a_retry_only_says_where_to_look(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, REJECT)
+    miniature.answer("Rejects", retry={"batch": "batches/r", "writes": 1, "broken": 0, "after": None})
+    said = sluice("rejects", "retry", "--version", VERSION)
+    assert (said.code, said.out.splitlines()[-1]) == (0, "`sluice rejects list` shows what could not be loaded.")
+
+
+def test_rejects_are_dropped_when_that_is_confirmed(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, REJECT)
+    assert f"give --yes {NAME}" in sluice("rejects", "drop", "--all").mistake()
+    assert "drop" not in actions(miniature)
+    miniature.answer("Rejects", drop=[{"dropped": 1000, "more": True}, {"dropped": 3, "more": False}])
+    said = sluice("rejects", "drop", "--all", "--yes", NAME)
+    assert (said.code, said.out) == (0, "dropped 1,003 writes\n")
+
+
+def test_a_dry_run_of_rejects_touches_nothing(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, REJECT, total=4)
+    for action in ("retry", "drop"):
+        assert sluice("rejects", action, "--all", "--dry-run").out == f"dry run: would {action} 4 writes\n"
+    assert set(actions(miniature)) == {"settle", "list"}
+
+
+def test_which_rejects_must_be_said_and_fit(sluice: Sluice, miniature: Miniature) -> None:
+    assert "Say which" in sluice("rejects", "retry").mistake()
+    assert "Say which" in sluice("rejects", "drop", "--all", "--id", "7").mistake()
+    assert "No rejected write fits" in sluice("rejects", "retry", "--all").mistake()
+    assert "--limit must be 1" in sluice("rejects", "list", "--limit", "0").mistake()
+
+
+def test_a_primary_that_is_away_is_told(sluice: Sluice, miniature: Miniature) -> None:
+    miniature.answer("Rejects", settle={"raise": "DatabaseAway", "said": "OperationalError 2003"})
+    assert sluice("rejects", "list").failure() == "RejectsFunction failed with DatabaseAway: OperationalError 2003"
+
+
+def test_the_events_of_a_batch_are_those_of_s3(sluice: Sluice, aside: Miniature) -> None:
+    aside.gives("Load", {"status": "loaded"})
+    sluice("quarantine", "retry", KEYS[0])
+    wait_until(lambda: json.dumps(aside.given("Load")))
+    sample = json.loads(Path("events/load_batch/delivered.json").read_text())["detail"]
+    given = aside.given("Load")["detail"]
+    assert given["bucket"].keys() <= sample["bucket"].keys()
+    assert given["object"].keys() <= sample["object"].keys()

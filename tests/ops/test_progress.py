@@ -1,0 +1,91 @@
+"""Waiting: what is shown meanwhile, and what happens when nobody waits any more."""
+
+import json
+import sys
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from ops import progress
+from ops.stack import Stack
+from ops.target import choose
+from tests.ops.conftest import Sluice
+from tests.ops.miniature import NAME, REPORT, Miniature
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _stack() -> Stack:
+    return Stack(choose(NAME, None, None))
+
+
+def test_who_stops_waiting_learns_what_goes_on(
+    sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    miniature.gives("Replay", REPORT, seconds=1)
+    monkeypatch.setattr(progress, "items", _interrupt)
+    said = sluice("replay", "--wait")
+    assert (said.code, said.out) == (130, "")
+    assert said.err.startswith("sluice: It goes on without you; `sluice executions replay-2")
+
+
+def _interrupt(*_: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_a_bar_on_a_terminal_and_lines_elsewhere(
+    sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "items", lambda *_: (3, 12))
+    miniature.gives("Replay", REPORT, seconds=1)
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert sluice("replay", "--wait").code == 0
+    assert "3/12" in terminal.getvalue()
+    assert "remaining" in terminal.getvalue()
+    monkeypatch.undo()
+
+
+def test_lines_where_there_is_no_terminal(
+    sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "items", lambda *_: (3, 12))
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.3)
+    miniature.gives("Replay", REPORT, seconds=1)
+    said = sluice("replay", "--wait")
+    assert said.err.splitlines()[0].endswith(": 3 of 12 batches")
+
+
+def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Miniature) -> None:
+    each = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "One",
+        "States": {"One": {"Type": "Pass", "End": True}},
+    }
+    states = {
+        "First": {"Type": "Map", "ItemProcessor": each, "MaxConcurrency": 2, "ResultPath": None, "Next": "Second"},
+        "Second": {"Type": "Map", "ItemProcessor": each, "MaxConcurrency": 2, "ResultPath": None, "Next": "Wait"},
+        "Wait": {"Type": "Wait", "Seconds": 2, "Next": "Say"},
+        "Say": {"Type": "Pass", "Result": REPORT, "End": True},
+    }
+    for state in ("First", "Second"):
+        states[state]["ItemsPath"] = "$.items"
+    miniature.define("Replay", states)
+    machine = miniature.outputs["ReplayStateMachineArn"]
+    started = miniature.states.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2, 3]}))
+    seen: list[tuple[int, int]] = []
+    stack = _stack()
+    with pytest.MonkeyPatch.context() as patch:
+        count = progress.items
+
+        def counting(*given: Any) -> tuple[int, int]:
+            seen.append(count(*given))
+            return seen[-1]
+
+        patch.setattr(progress, "items", counting)
+        assert progress.follow(stack, started["executionArn"]).status == "SUCCEEDED"
+    assert seen[-1] == (6, 6)

@@ -1,0 +1,81 @@
+"""Which stack is meant, and what is said when that cannot be told or reached."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ops.refusals import refusal
+from ops.target import LOCAL_STACK, choose, local_endpoint
+from tests.emulator.harness import Emulator
+from tests.ops.conftest import Sluice
+from tests.ops.miniature import NAME, Miniature
+
+
+def test_no_stack_is_named_and_none_runs_here(said: Sluice) -> None:
+    assert "No stack is named" in said("status").mistake()
+
+
+def test_a_state_of_a_stack_that_has_ended_is_no_stack(said: Sluice, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"emulator_port": 9}))
+    assert "No stack is named" in said("status").mistake()
+    (tmp_path / "state.json").write_text("{")
+    assert local_endpoint() is None
+
+
+def test_the_local_stack_is_meant_when_it_runs_and_nothing_else_is_named(
+    surroundings: Any, emulator: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"emulator_port": emulator.port}))
+    for name in (None, LOCAL_STACK):
+        target = choose(name, None, None)
+        assert (target.name, target.endpoint) == (LOCAL_STACK, emulator.url)
+    assert choose("mine", "eu-west-1", None).endpoint is None
+    assert choose(LOCAL_STACK, "eu-west-1", None).endpoint is None
+
+
+def test_no_region(said: Sluice) -> None:
+    assert "No region is known" in said("status", "--stack-name", "mine").mistake()
+
+
+def test_no_credentials(said: Sluice) -> None:
+    sentence = said("status", "--stack-name", "mine", "--region", "eu-west-1").mistake()
+    assert sentence == "AWS finds no usable credentials here: sign in, or give --profile."
+
+
+def test_an_unknown_profile(said: Sluice) -> None:
+    assert "(nobody) could not be found" in said("status", "--stack-name", "mine", "--profile", "nobody").mistake()
+
+
+def test_an_unknown_stack(sluice: Sluice) -> None:
+    sentence = sluice("status", "--stack-name", "nope").mistake()
+    assert sentence == "There is no stack nope in us-east-1; see --stack-name and --region."
+
+
+def test_a_stack_that_is_none_of_ours(sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.stack.Stack.outputs", {"Other": "1"})
+    assert f"The stack {NAME} has no output SurveyFunctionName" in sluice("status").mistake()
+
+
+def test_aws_that_cannot_be_reached_is_no_mistake(sluice: Sluice, surroundings: pytest.MonkeyPatch) -> None:
+    surroundings.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    surroundings.setenv("AWS_MAX_ATTEMPTS", "1")
+    surroundings.setattr("ops.stack._CONFIG", None)
+    assert sluice("status").failure().startswith("AWS could not be asked: Could not connect")
+
+
+@pytest.mark.parametrize(
+    ("code", "mistaken", "part"),
+    [
+        ("ExpiredToken", True, "does not accept these credentials (ExpiredToken)"),
+        ("UnrecognizedClientException", True, "does not accept these credentials"),
+        ("AccessDeniedException", True, "may not do StartExecution"),
+        ("ThrottlingException", False, "refused StartExecution with ThrottlingException: slow down."),
+    ],
+)
+def test_what_aws_refuses(code: str, mistaken: bool, part: str) -> None:
+    sentence, mine = refusal(ClientError({"Error": {"Code": code, "Message": "slow down"}}, "StartExecution"))
+    assert mine is mistaken
+    assert part in sentence

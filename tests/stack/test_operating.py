@@ -1,0 +1,168 @@
+"""The operators' command, as it is run in a checkout, on the deployed stack."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.stack.waiting import eventually
+from tests.stack.way_back import WayBack
+
+ROOT = Path(__file__).resolve().parents[2]
+UNREADABLE = "batches/2026/01/01/00/test-operating.jsonl.gz"
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+class Operator:
+    """Runs `./sluice` from elsewhere, with no credentials but those of the local stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        self._environment = {**kept, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
+        self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+    def __call__(self, *words: str, code: int = 0) -> Said:
+        done = subprocess.run(
+            [ROOT / "sluice", *words],
+            cwd="/",
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        said = Said(done.returncode, done.stdout, done.stderr)
+        assert said.code == code, said
+        assert "Traceback" not in said.err
+        return said
+
+
+@pytest.fixture(scope="module")
+def sluice(stack: Stack) -> Operator:
+    return Operator(stack)
+
+
+@pytest.fixture(scope="module")
+def back(stack: Stack) -> WayBack:
+    return WayBack(stack)
+
+
+@pytest.fixture(autouse=True)
+def whole(back: WayBack) -> Iterator[None]:
+    """Every test begins and ends with nothing missing."""
+    eventually(lambda: back.replay()["status"] == "complete")
+    yield
+    eventually(lambda: back.replay()["status"] == "complete")
+
+
+def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: WayBack) -> None:
+    versions = back.batches("OA", 4)
+    found = sluice("status", "--json").document
+    assert (found["primary"]["takes_writes"], found["replica"]["follows"], found["attention"]) == (True, True, [])
+    assert found["waiting"]["batches"] == 4
+    assert found["waiting"]["age_seconds"] < 120
+    said = sluice("replay", "--dry-run")
+    assert said.out.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
+    assert back.tables("OA") == {}
+    output = sluice("replay", "--wait", "--from", "1h", "--json").document
+    assert (output["status"], output["loaded"], output["remaining"]) == ("complete", 4, 0)
+    assert back.tables("OA") == versions
+    assert "waiting       0 batches" in sluice("status").out
+
+
+def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operator, back: WayBack) -> None:
+    versions = back.batches("OB", 2)
+    assert "batches missing: 2" in sluice("recover", "--dry-run").out
+    said = sluice("recover", "--wait", "--json").document
+    assert said["outcome"] in {"recovered", "nothing_missing"}
+    assert back.tables("OB") == versions
+    listed = sluice("executions", "--json").document
+    assert said["execution"] in {one["execution"] for one in listed}
+    shown = sluice("executions", said["execution"])
+    assert f"recover {said['execution']}: succeeded" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["replay", "--from", "2020-01-01", "--to", "2020-01-02"], "Nothing was delivered"),
+        (["replay", "--collection", "nope"], "There is no collection 'nope'; there are airports, bookings."),
+        (["replay", "--from", "2126-01-01"], "is in the future"),
+        (["replay", "--from", "1h", "--to", "2h"], "before it begins"),
+        (["status", "--stack-name", "nope", "--region", "eu-west-1"], "no usable credentials"),
+        (["quarantine", "drop", "nope"], "is not in quarantine"),
+        (["rejects", "retry", "--all"], "No rejected write fits"),
+    ],
+)
+def test_mistakes_are_one_sentence(sluice: Operator, words: list[str], part: str) -> None:
+    said = sluice(*words, code=2)
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert part in said.err
+
+
+def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: WayBack) -> None:
+    back.s3.put_object(Bucket=back.bucket, Key=UNREADABLE, Body=b"no batch")
+    eventually(lambda: UNREADABLE in sluice("quarantine", "list").out)
+    assert "quarantined   1 batch" in sluice("status", code=1).out
+    said = sluice("quarantine", "retry", UNREADABLE, "--wait", code=1)
+    assert "load_batch failed with Quarantined" in said.out
+    eventually(lambda: UNREADABLE in sluice("quarantine", "list").out)
+    assert "give --yes sluice-local" in sluice("quarantine", "drop", UNREADABLE, code=2).err
+    assert sluice("quarantine", "drop", UNREADABLE, "--yes", "sluice-local").out.startswith("dropped 1 batch\n")
+    assert sluice("quarantine", "list").out == "nothing is in quarantine\n"
+    assert back.missing() == 0
+
+
+@pytest.fixture
+def narrow(primary: Any) -> Iterator[Any]:
+    """A column that somebody narrowed by hand, and the way to mend it."""
+
+    def column(length: int) -> None:
+        with primary.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE airports MODIFY city VARCHAR({length})")
+
+    with primary.cursor() as cursor:
+        cursor.execute("SHOW CREATE TABLE airports")
+        definition = next(line for line in cursor.fetchone()[1].splitlines() if line.strip().startswith("`city`"))
+        cursor.execute("UPDATE airports SET city = NULL")
+    yield column
+    with primary.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE airports MODIFY {definition.strip().rstrip(',')}")
+
+
+def test_rejects_are_listed_without_data_retried_and_dropped(sluice: Operator, back: WayBack, narrow: Any) -> None:
+    narrow(3)
+    versions = back.batches("OC", 1, per_batch=2)
+    sluice("replay", "--wait")
+    said = sluice("rejects", "list")
+    assert said.out.startswith("2 rejected writes\n")
+    assert "airports/OC00\n    Data too long for column 'city'" in said.out
+    assert "Reykjav" not in said.out
+    assert "Reykjav" in sluice("rejects", "list", "--show-data", "--id", "OC00").out
+    assert "rejects       2 writes" in sluice("status", code=1).out
+    assert "0 loaded, 1 rejected again" in sluice("rejects", "retry", "--id", "OC00", "--wait", code=1).out
+    narrow(40)
+    said = sluice("rejects", "retry", "--id", "OC00", "--wait")
+    assert "1 loaded, 0 rejected again" in said.out
+    assert back.tables("OC") == {"OC00": versions["OC00"]}
+    assert [one["id"] for one in sluice("rejects", "list", "--json").document["rejects"]] == ["OC01"]
+    assert sluice("rejects", "drop", "--all", "--yes", "sluice-local").out == "dropped 1 write\n"
+    assert sluice("rejects", "list").out == "0 rejected writes\n"
