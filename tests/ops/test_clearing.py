@@ -17,7 +17,7 @@ REJECT = {
     "version": VERSION,
     "collection": "things",
     "id": "7",
-    "reason": "Data too long for column 'note' at row 1",
+    "reason": "note: Data too long",
     "object_key": KEYS[0],
     "line": 3,
 }
@@ -111,7 +111,7 @@ def test_rejects_are_listed(sluice: Sluice, miniature: Miniature) -> None:
     assert said.out.splitlines() == [
         "5 rejected writes, the first 1:",
         f"{VERSION}  things/7",
-        "    Data too long for column 'note' at row 1",
+        "    note: Data too long",
         f"    {KEYS[0]} line 3",
     ]
     document = sluice("rejects", "list", "--collection", "things", "--json").document

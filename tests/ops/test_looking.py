@@ -76,17 +76,17 @@ def load_event(key: str) -> dict[str, Any]:
     return {"detail": {"bucket": {"name": "b"}, "object": {"key": key, "etag": "e"}}}
 
 
-def park(miniature: Miniature, *keys: str) -> None:
+def park(miniature: Miniature, *keys: str, given: Any = None) -> None:
     machine = miniature.outputs["LoadStateMachineArn"]
-    for key in keys:
-        miniature.states.start_execution(stateMachineArn=machine, input=json.dumps(load_event(key)))
+    for event in [*map(load_event, keys), *([given] if given else [])]:
+        miniature.states.start_execution(stateMachineArn=machine, input=json.dumps(event))
     # The emulator reads the definition only when it comes to an execution.
     wait_until(lambda: all(one["status"] == "FAILED" for one in miniature.executions("Load")[: len(keys)]))
 
 
 def test_parked_are_those_that_wait_still(sluice: Sluice, miniature: Miniature) -> None:
     miniature.fails("Load", "Parked", "away")
-    park(miniature, "batches/a", "batches/a", "batches/loaded-since")
+    park(miniature, "batches/a", "batches/a", "batches/loaded-since", given={"by": "hand"})
     miniature.fails("Load", "Quarantined", "unreadable")
     park(miniature, "batches/b")
     miniature.answer("Plan", verify=remaining("batches/a", "batches/b"))

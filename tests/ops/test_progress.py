@@ -2,10 +2,12 @@
 
 import json
 import sys
+from collections import Counter
 from io import StringIO
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ops import progress
 from ops.stack import Stack
@@ -35,6 +37,25 @@ def test_who_stops_waiting_learns_what_goes_on(
 
 def _interrupt(*_: Any) -> Any:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://states"),
+        ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "expired"}}, "DescribeExecution"),
+    ],
+)
+def test_whoever_cannot_ask_any_more_learns_that_it_goes_on(
+    sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def cut(*_: Any) -> Any:
+        raise error
+
+    miniature.gives("Replay", REPORT, seconds=1)
+    monkeypatch.setattr(progress, "items", cut)
+    sentence = sluice("replay", "--wait").failure()
+    assert "The execution goes on without you; `sluice executions replay-2" in sentence
 
 
 def test_a_bar_on_a_terminal_and_lines_elsewhere(
@@ -78,6 +99,7 @@ def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Min
     machine = miniature.outputs["ReplayStateMachineArn"]
     started = miniature.states.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2, 3]}))
     seen: list[tuple[int, int]] = []
+    asked: Counter[str] = Counter()
     stack = _stack()
     with pytest.MonkeyPatch.context() as patch:
         count = progress.items
@@ -87,5 +109,13 @@ def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Min
             return seen[-1]
 
         patch.setattr(progress, "items", counting)
+        describe = stack.client("stepfunctions").describe_map_run
+
+        def counted(**given: Any) -> Any:
+            asked[given["mapRunArn"]] += 1
+            return describe(**given)
+
+        patch.setattr(stack.client("stepfunctions"), "describe_map_run", counted)
         assert progress.follow(stack, started["executionArn"]).status == "SUCCEEDED"
     assert seen[-1] == (6, 6)
+    assert max(asked.values()) < len(seen)
