@@ -1,7 +1,6 @@
 """Printing an outcome, once, on standard output."""
 
 import json
-import os
 import sys
 
 from ops.outcome import Failure, Outcome
@@ -16,17 +15,11 @@ def say(outcome: Outcome, *, as_json: bool) -> None:
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except BrokenPipeError:
-        _forget()
+        return
     except OSError as error:
-        _forget()
         raise Failure(f"What was done could not be printed: {error.strerror}.") from None
 
 
 def plain(line: str) -> str:
     """A line without what would steer a terminal: a client chose some of the texts."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
-
-
-def _forget() -> None:
-    """Let nothing that is unwritten be written when the interpreter ends, which would complain of it again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.outcome import Failure, Outcome
-from ops.saying import plain, say
+from ops.saying import plain
 from tests.emulator.harness import Emulator
 from tests.ops.conftest import Sluice
 from tests.ops.miniature import NAME, Miniature
@@ -23,7 +22,7 @@ Started = Callable[..., "subprocess.Popen[str]"]
 def started(emulator: Emulator, miniature: Miniature, surroundings: Any) -> Started:
     """Start the command on the stack in miniature; what it prints comes through pipes."""
 
-    def start(*words: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(*words: str, stdout: Any = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -33,7 +32,7 @@ def started(emulator: Emulator, miniature: Miniature, surroundings: Any) -> Star
             "AWS_DEFAULT_REGION": "us-east-1",
             **variables,
         }
-        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": subprocess.PIPE}
         words = (sys.executable, "-m", "ops", "--stack-name", NAME, *words)
         return subprocess.Popen(words, env=environment, cwd="/", text=True, **pipes)
 
@@ -51,11 +50,12 @@ def test_a_closed_pipe_is_no_complaint_and_changes_no_exit_code(
     assert (process.wait(60), process.stderr and process.stderr.read()) == (0, "")
 
 
-def test_a_full_disk_is_told(started: Started, capfd: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    with Path("/dev/full").open("w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        with pytest.raises(Failure, match="No space left"):
-            say(Outcome({}, ["x"]), as_json=False)
+def test_a_full_disk_is_told(started: Started) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = started("status", stdout=full)
+        assert process.wait(60) == 1
+    assert process.stderr
+    assert process.stderr.read() == "sluice: What was done could not be printed: No space left on device.\n"
 
 
 def test_a_terminal_that_knows_few_letters(started: Started, miniature: Miniature) -> None:
