@@ -193,10 +193,17 @@ def test_a_dry_run_of_rejects_touches_nothing(sluice: Sluice, miniature: Miniatu
     assert set(actions(miniature)) == {"settle", "list"}
 
 
+def test_nothing_is_rejected(sluice: Sluice, miniature: Miniature) -> None:
+    for words in (["retry"], ["retry", "--wait"], ["drop"], ["drop", "--dry-run"]):
+        said = sluice("rejects", *words, "--all")
+        assert (said.code, said.out) == (0, "there are no rejected writes\n")
+    assert set(actions(miniature)) == {"settle", "list"}
+
+
 def test_which_rejects_must_be_said_and_fit(sluice: Sluice, miniature: Miniature) -> None:
     assert "Say which" in sluice("rejects", "retry").mistake()
     assert "Say which" in sluice("rejects", "drop", "--all", "--id", "7").mistake()
-    assert "No rejected write fits" in sluice("rejects", "retry", "--all").mistake()
+    assert "No rejected write fits" in sluice("rejects", "retry", "--id", "7").mistake()
     assert "--limit must be 1" in sluice("rejects", "list", "--limit", "0").mistake()
 
 

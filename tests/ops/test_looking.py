@@ -44,6 +44,29 @@ def test_a_primary_that_is_away(sluice: Sluice, miniature: Miniature) -> None:
     assert (document["waiting"], document["parked"], document["rejects"]) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("primary", "replica", "line"),
+    [
+        (True, {"answers": False, "follows": False, "reason": "gone"}, "replica       does not answer: gone"),
+        (False, {"answers": False, "follows": False, "reason": "gone"}, "replica       does not answer: gone"),
+        (True, {"answers": True, "follows": False, "reason": "behind"}, "replica       does not follow: behind"),
+        (
+            False,
+            {"answers": True, "follows": False, "reason": ""},
+            "replica       answers; whether it follows is unknown while the primary is away",
+        ),
+    ],
+)
+def test_what_the_replica_does(
+    sluice: Sluice, miniature: Miniature, primary: bool, replica: dict[str, Any], line: str
+) -> None:
+    survey = copy.deepcopy(HEALTHY if primary else AWAY)
+    survey["replica"] = {"seconds": None, **replica}
+    miniature.answers["Survey"] = survey
+    miniature.answer()
+    assert line in sluice("status").out.splitlines()
+
+
 def test_another_failure_is_told(sluice: Sluice, miniature: Miniature) -> None:
     miniature.answer("Plan", verify={"raise": "Odd", "said": "withheld"})
     assert sluice("status").failure() == "PlanFunction failed with Odd: withheld"
@@ -125,6 +148,8 @@ def status(**changes: Any) -> dict[str, Any]:
         ({"replica": {"answers": True, "follows": False, "reason": ""}}, "reads are stale"),
         ({"waiting": {"batches": 1, "age_seconds": LONG + 1}}, "Nothing loads what waits for 15 min 1 s"),
         ({"dead_letters": 1}, "1 event started nothing"),
+        ({"parked": 2}, "2 batches parked: `sluice recover --wait`."),
+        ({"parked": 2, "running": {"recover": ["r"]}}, "2 batches parked: a workflow is at work, see `sluice exec"),
     ],
 )
 def test_attention(changes: dict[str, Any], part: str) -> None:

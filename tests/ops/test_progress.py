@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from ops import progress
 from ops.stack import Stack
 from ops.target import choose
+from ops.workflows import describe
+from tests.emulator.harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.miniature import NAME, REPORT, Miniature
 
@@ -81,15 +83,31 @@ def test_lines_where_there_is_no_terminal(
     assert said.err.splitlines()[0].endswith(": 3 of 12 batches")
 
 
+EACH = {
+    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+    "StartAt": "One",
+    "States": {"One": {"Type": "Pass", "End": True}},
+}
+
+
+def test_of_a_recovery_its_replays_batches_are_counted(sluice: Sluice, miniature: Miniature) -> None:
+    miniature.gives("Recover", {}, seconds=5)
+    recovery = sluice("recover", "--json").document["arn"]
+    stack, states = _stack(), miniature.states
+    assert progress.items(stack, describe(stack, recovery), {}) == (0, 0)
+    miniature.define("Replay", {
+        "Map": {"Type": "Map", "ItemProcessor": EACH, "ItemsPath": "$.items", "ResultPath": None, "Next": "Wait"},
+        "Wait": {"Type": "Wait", "Seconds": 5, "End": True},
+    })  # fmt: skip
+    machine = miniature.outputs["ReplayStateMachineArn"]
+    states.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2]}))
+    wait_until(lambda: progress.items(stack, describe(stack, recovery), {}) == (2, 2))
+
+
 def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Miniature) -> None:
-    each = {
-        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-        "StartAt": "One",
-        "States": {"One": {"Type": "Pass", "End": True}},
-    }
     states = {
-        "First": {"Type": "Map", "ItemProcessor": each, "MaxConcurrency": 2, "ResultPath": None, "Next": "Second"},
-        "Second": {"Type": "Map", "ItemProcessor": each, "MaxConcurrency": 2, "ResultPath": None, "Next": "Wait"},
+        "First": {"Type": "Map", "ItemProcessor": EACH, "MaxConcurrency": 2, "ResultPath": None, "Next": "Second"},
+        "Second": {"Type": "Map", "ItemProcessor": EACH, "MaxConcurrency": 2, "ResultPath": None, "Next": "Wait"},
         "Wait": {"Type": "Wait", "Seconds": 2, "Next": "Say"},
         "Say": {"Type": "Pass", "Result": REPORT, "End": True},
     }

@@ -108,7 +108,7 @@ def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operato
         (["replay", "--from", "1h", "--to", "2h"], "before it begins"),
         (["status", "--stack-name", "nope", "--region", "eu-west-1"], "no usable credentials"),
         (["quarantine", "drop", "nope"], "is not in quarantine"),
-        (["rejects", "retry", "--all"], "No rejected write fits"),
+        (["rejects", "retry", "--id", "nope"], "No rejected write fits"),
     ],
 )
 def test_mistakes_are_one_sentence(sluice: Operator, words: list[str], part: str) -> None:
