@@ -39,6 +39,7 @@ def test_nothing_is_in_quarantine(sluice: Sluice, miniature: Miniature) -> None:
 
 
 def test_quarantine_is_listed(sluice: Sluice, aside: Miniature) -> None:
+    aside.put("quarantine/notes.txt", b"somebody's")
     assert [one["key"] for one in sluice("quarantine", "list", "--json").document] == KEYS
     lines = sluice("quarantine", "list").out.splitlines()
     assert [line.split("  ")[-1] for line in lines] == ["batch", *KEYS]

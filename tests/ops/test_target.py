@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    LoginRefreshRequired,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
 from ops.refusals import refusal
 from ops.target import LOCAL_STACK, choose, local_endpoint
@@ -122,6 +131,22 @@ def test_settings_that_cannot_be_used(
     for name, value in variables.items():
         surroundings.setenv(name, value)
     assert part in sluice("status", *words).mistake()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoCredentialsError(),
+        PartialCredentialsError(provider="env", cred_var="aws_secret_access_key"),
+        CredentialRetrievalError(provider="process", error_msg="no"),
+        SSOTokenLoadError(error_msg="no"),
+        UnauthorizedSSOTokenError(),
+        TokenRetrievalError(provider="sso", error_msg="no"),
+        LoginRefreshRequired(),
+    ],
+)
+def test_every_way_to_have_no_credentials(error: Any) -> None:
+    assert refusal(error) == ("AWS finds no usable credentials here: sign in, or give --profile.", True)
 
 
 @pytest.mark.parametrize(
