@@ -178,6 +178,25 @@ def test_without_waiting_a_retry_only_says_where_to_look(sluice: Sluice, miniatu
     assert (said.code, said.out.splitlines()[-1]) == (0, "`sluice rejects list` shows what could not be loaded.")
 
 
+def test_only_what_is_named_is_retried_or_dropped(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, REJECT)
+    first = {"batch": "batches/r", "writes": 2, "broken": 0, "after": VERSION}
+    miniature.answer(
+        "Rejects",
+        retry=[first, {"batch": "batches/s", "writes": 1, "broken": 0, "after": None}],
+        drop={"dropped": 1, "more": False},
+    )
+    words = ("--version", VERSION, "--collection", "things", "--id", "7", "--batch", KEYS[0])
+    said = sluice("rejects", "retry", *words, "--json")
+    assert said.document == {"retried": 3, "broken": 0, "batches": ["batches/r", "batches/s"]}
+    assert sluice("rejects", "drop", *words, "--yes", NAME).code == 0
+    select = {"versions": [VERSION], "collections": ["things"], "ids": ["7"], "batches": [KEYS[0]]}
+    asked = [event for _, event in miniature.asked if event["action"] != "settle"]
+    assert [event["action"] for event in asked] == ["list", "retry", "retry", "list", "drop"]
+    assert [event["select"] for event in asked] == [select] * 5
+    assert [event["after"] for event in asked[1:3]] == ["", VERSION]
+
+
 def test_rejects_are_dropped_when_that_is_confirmed(sluice: Sluice, miniature: Miniature) -> None:
     listed(miniature, REJECT)
     assert f"give --yes {NAME}" in sluice("rejects", "drop", "--all").mistake()

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from ops.attention import LONG, attention
+from ops.stack import Stack
+from ops.target import choose
+from ops.workflows import listed
 from tests.emulator.harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.miniature import HEALTHY, NAME, REPORT, Miniature, remaining
@@ -183,6 +186,9 @@ def test_executions_are_listed_the_latest_first(sluice: Sluice, miniature: Minia
     assert sluice("executions", "--workflow", "replay", "--status", "timed_out").out == "no executions\n"
     assert "has no workflow rebuild" in sluice("executions", "--workflow", "rebuild").mistake()
     assert "--limit must be 1" in sluice("executions", "--limit", "0").mistake()
+    sluice("replay")
+    stack = Stack(choose(NAME, None, None))
+    assert [len(listed(stack, "replay", most=most)) for most in (1, 2)] == [1, 2]
 
 
 def test_one_execution_is_shown_in_full(sluice: Sluice, miniature: Miniature) -> None:

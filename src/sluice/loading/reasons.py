@@ -17,6 +17,7 @@ _OF_A_FIELD = (
 _WHAT = {
     "Column": "Must have a value",
     "CONSTRAINT": "Fails the check of this name",
+    "Data truncated": "Does not fit",
     "foreign key": "Refers to something that is not there",
 }
 _NAMES = re.compile(r"`[^`]*`(\.`[^`]*`)*")
