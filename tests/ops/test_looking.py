@@ -192,7 +192,7 @@ def test_executions_are_listed_the_latest_first(sluice: Sluice, miniature: Minia
 
 
 def test_one_execution_is_shown_in_full(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.gives("Replay", REPORT, seconds=1)
+    miniature.gives("Replay", REPORT, seconds=4)
     started = sluice("replay", "--json").document
     running = sluice("executions", started["execution"])
     assert (running.code, ": running, " in running.out) == (0, True)

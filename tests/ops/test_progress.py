@@ -30,7 +30,7 @@ def _stack() -> Stack:
 def test_who_stops_waiting_learns_what_goes_on(
     sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    miniature.gives("Replay", REPORT, seconds=1)
+    miniature.gives("Replay", REPORT, seconds=4)
     monkeypatch.setattr(progress, "items", _interrupt)
     said = sluice("replay", "--wait")
     assert (said.code, said.out) == (130, "")
@@ -54,7 +54,7 @@ def test_whoever_cannot_ask_any_more_learns_that_it_goes_on(
     def cut(*_: Any) -> Any:
         raise error
 
-    miniature.gives("Replay", REPORT, seconds=1)
+    miniature.gives("Replay", REPORT, seconds=4)
     monkeypatch.setattr(progress, "items", cut)
     sentence = sluice("replay", "--wait").failure()
     assert "The execution goes on without you; `sluice executions replay-2" in sentence
