@@ -176,6 +176,13 @@ def test_without_waiting_a_retry_only_says_where_to_look(sluice: Sluice, miniatu
     miniature.answer("Rejects", retry={"batch": "batches/r", "writes": 1, "broken": 0, "after": None})
     said = sluice("rejects", "retry", "--version", VERSION)
     assert (said.code, said.out.splitlines()[-1]) == (0, "`sluice rejects list` shows what could not be loaded.")
+    miniature.answer(
+        "Rejects",
+        retry={"batch": "", "writes": 0, "broken": 1, "after": None},
+        settle={"settled": 0, "again": 0, "pending": ["batches/r"]},
+    )
+    assert sluice("rejects", "retry", "--version", VERSION).code == 1
+    assert "1 batch of retried writes not loaded yet" in sluice("rejects", "list").out
 
 
 def test_only_what_is_named_is_retried_or_dropped(sluice: Sluice, miniature: Miniature) -> None:

@@ -179,6 +179,7 @@ def test_executions_are_listed_the_latest_first(sluice: Sluice, miniature: Minia
     recover = sluice("recover", "--json").document["execution"]
     found = sluice("executions", "--json", "--limit", "2").document
     assert [one["execution"] for one in found] == [recover, replay]
+    assert [one["execution"] for one in sluice("executions", "--json", "--limit", "1").document] == [recover]
     assert [one["workflow"] for one in found] == ["recover", "replay"]
     assert datetime.datetime.fromisoformat(found[0]["started"]).tzinfo is not None
     (line,) = sluice("executions", "--workflow", "replay", "--limit", "1").out.splitlines()[1:]
