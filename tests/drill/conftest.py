@@ -37,6 +37,13 @@ def alerts(stack: Stack) -> Iterator[Callable[[], list[dict[str, str]]]]:
     queues, topics, topic = stack.boto("sqs"), stack.boto("sns"), stack.outputs["AlertsTopicArn"]
     queue = queues.create_queue(QueueName="drill")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    letter = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [letter]})})
     subscription = topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
 
     def received() -> list[dict[str, str]]:
