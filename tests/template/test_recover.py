@@ -120,9 +120,16 @@ def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
 
 def test_with_nothing_missing_it_ends_without_a_word(running: Running) -> None:
     run = Run(running, outputs=[{"planned": 0}])
-    assert run.states == [*BEGINNING, "NothingMissing"]
+    assert run.states == [*BEGINNING, "NothingToTell", "NothingMissing"]
+    assert (running.folder / f"{run.run}-about").read_text() == "nothing"
     assert run.output["outcome"] == "nothing_missing"
     assert run.messages == []
+
+
+def test_with_nothing_missing_it_does_not_matter_whether_that_can_be_kept(running: Running) -> None:
+    run = Run(running, "Hasty", outputs=[{"planned": 0}], tell=["OSError!"])
+    assert run.output["outcome"] == "nothing_missing"
+    assert run.calls("tell") == 2
 
 
 def test_while_another_one_is_at_work_it_stands_by(running: Running) -> None:
