@@ -83,7 +83,7 @@ def test_a_stack_that_is_not_there_is_one_sentence(sluice: Operator, stack: Stac
     there = {"AWS_ENDPOINT_URL": stack.emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     said = sluice("replay", "--stack-name", "nope", "--region", "us-east-1", code=2, environment=there)
     assert said.out == ""
-    assert said.err == "There is no stack nope in us-east-1; see --stack-name and --region.\n"
+    assert said.err == "sluice: There is no stack nope in us-east-1; see --stack-name and --region.\n"
 
 
 def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: WayBack) -> None:
