@@ -43,8 +43,9 @@ test: setup ## every test: units, real MariaDB, the deployed local stack
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
-bench: setup ## measure how fast batches load (SHORT=1: only that it runs), then, on the stack that is up, a cold start
+bench: setup ## measure how fast batches load and replay (SHORT=1: only that it runs), then, on the stack that is up, a cold start
 	@python -m bench.load
+	@python -m bench.replay
 	@python -m bench.cold_start
 
 check: setup ## ruff, mypy, template checks

@@ -1,57 +1,16 @@
 """The operators' command, as it is run in a checkout, on the deployed stack."""
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.stack import Stack
+from tests.stack.operator import Operator
 from tests.stack.waiting import eventually
 from tests.stack.way_back import WayBack
 
-ROOT = Path(__file__).resolve().parents[2]
 UNREADABLE = "batches/2026/01/01/00/test-operating.jsonl.gz"
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-class Operator:
-    """Runs `./sluice` from elsewhere, with no credentials but those of the local stack."""
-
-    def __init__(self, stack: Stack) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-        self._environment = {**kept, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
-        self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-
-    def __call__(self, *words: str, code: int = 0) -> Said:
-        done = subprocess.run(
-            [ROOT / "sluice", *words],
-            cwd="/",
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        said = Said(done.returncode, done.stdout, done.stderr)
-        assert said.code == code, said
-        assert "Traceback" not in said.err
-        return said
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +37,10 @@ def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: WayBa
     assert (found["primary"]["takes_writes"], found["replica"]["follows"], found["attention"]) == (True, True, [])
     assert found["waiting"]["batches"] == 4
     assert found["waiting"]["age_seconds"] < 120
+    before = back.everything()
     said = sluice("replay", "--dry-run")
     assert said.out.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
-    assert back.tables("OA") == {}
+    assert back.everything() == before
     output = sluice("replay", "--wait", "--from", "1h", "--json").document
     assert (output["status"], output["loaded"], output["remaining"]) == ("complete", 4, 0)
     assert back.tables("OA") == versions
@@ -116,6 +76,14 @@ def test_mistakes_are_one_sentence(sluice: Operator, words: list[str], part: str
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
     assert part in said.err
+
+
+def test_a_stack_that_is_not_there_is_one_sentence(sluice: Operator, stack: Stack) -> None:
+    """Asked where the local stack is deployed, as if that were AWS."""
+    there = {"AWS_ENDPOINT_URL": stack.emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    said = sluice("replay", "--stack-name", "nope", "--region", "us-east-1", code=2, environment=there)
+    assert said.out == ""
+    assert said.err == "sluice: There is no stack nope in us-east-1; see --stack-name and --region.\n"
 
 
 def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: WayBack) -> None:
