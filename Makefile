@@ -43,10 +43,9 @@ test: setup ## every test: units, real MariaDB, the deployed local stack
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
-bench: setup ## measure how fast batches load and replay (SHORT=1: only that it runs), then, on the stack that is up, a cold start
+bench: setup ## measure how fast batches load and replay, and a cold start (SHORT=1: only that it all runs)
 	@python -m bench.load
-	@python -m bench.replay
-	@python -m bench.cold_start
+	@python -m bench.deployed
 
 check: setup ## ruff, mypy, template checks
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check

@@ -1,26 +1,21 @@
 """How long a replay takes, against loading the same batches directly, and how that grows with their number.
 
-A local stack of its own, the template deployed as it is. The batches are small (100 writes), so that what a replay adds
-to each of them shows.
+The batches are small (100 writes), so that what a replay adds to each of them shows.
 """
 
 import datetime
 import json
 import os
 import statistics
-import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bench.loading.records import BIRTH, Source
 from bench.loading.world import trust
 from bench.results import keep, short
-from local.process import LocalError
-from local.stack import Stack, down, up
+from local.stack import Stack
 from sluice.database import Credentials, Database
 from sluice.loading.load import Loader
 from sluice.registry import resources
@@ -156,29 +151,12 @@ def only_measured(stack: Stack) -> None:
         events.disable_rule(Name=found["StackResourceDetail"]["PhysicalResourceId"])
 
 
-def with_a_stack(run: Callable[[Stack, Path], None]) -> None:
-    """Bring up a stack in a folder of its own, and take it down and away afterwards. Raises LocalError."""
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
-        folder = Path(name)
-        try:
-            run(up(folder / "stack"), folder)
-        finally:
-            with suppress(LocalError):
-                down(folder / "stack")
-
-
-def main() -> None:
-    def run(stack: Stack, folder: Path) -> None:
-        lead_home(stack, folder)
-        only_measured(stack)
-        race, found = Race(stack), {}
-        for count, runs in (SHORT if short() else FULL).items():
-            found[str(count)] = measured(race, count, runs)
-            show(count, found[str(count)])
-        keep("replay", found)
-
-    with_a_stack(run)
-
-
-if __name__ == "__main__":
-    main()
+def measure(stack: Stack, folder: Path) -> None:
+    """Measure, print and keep; nothing else may be at work on the stack."""
+    lead_home(stack, folder)
+    only_measured(stack)
+    race, found = Race(stack), {}
+    for count, runs in (SHORT if short() else FULL).items():
+        found[str(count)] = measured(race, count, runs)
+        show(count, found[str(count)])
+    keep("replay", found)
