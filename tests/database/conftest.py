@@ -15,6 +15,7 @@ from local.database import Pair, Server
 from sluice.database import Credentials, Database, tls
 from sluice.settings import DatabaseSettings
 from tests.database.deployed import Loading, Root
+from tests.database.reading_rig import Reader
 from tests.database.rig import Objects, Rig
 from tests.database.things import CODES, THINGS
 
@@ -81,6 +82,18 @@ def rig(pair: Pair, database: str, connect: Connect, monkeypatch: pytest.MonkeyP
     rig.make_tables()
     yield rig
     primary.drop()
+
+
+@pytest.fixture
+def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """The reading function on the test's tables, over a connection of its own to the primary."""
+    for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
+        monkeypatch.setenv(f"POWERTOOLS_{name}", value)
+    replica = Database(rig.database._settings, statement_seconds=30)
+    monkeypatch.setattr("sluice.reading.answers._replica", lambda: replica)
+    monkeypatch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
+    yield Reader(rig)
+    replica.drop()
 
 
 @pytest.fixture

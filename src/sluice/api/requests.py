@@ -47,6 +47,12 @@ class Request:
     def headers(self) -> Mapping[str, str]:
         return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
 
+    def listed(self, name: str) -> str:
+        """The value of a header that is a list: all its lines as one, where `headers` has only the last of them."""
+        lines = (self.event.get("multiValueHeaders") or {}).items()
+        joined = ", ".join(line for sent, values in lines if sent.lower() == name for line in values)
+        return joined or self.headers.get(name, "")
+
     @cached_property
     def body(self) -> bytes:
         """The body's bytes. Raises Problem 400 for broken base64 and for half a surrogate pair."""

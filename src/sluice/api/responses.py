@@ -8,7 +8,7 @@ from sluice.api.problems import CONTENT_TYPE, Problem
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP answer. `body` is JSON, or empty."""
+    """An HTTP answer. `body` is JSON, or empty; without a content type there is no body."""
 
     status: int
     body: bytes = b""
@@ -19,7 +19,7 @@ class Response:
         """The answer in the shape of API Gateway's Lambda proxy integration."""
         return {
             "statusCode": self.status,
-            "headers": {"Content-Type": self.content_type, **self.headers},
+            "headers": ({"Content-Type": self.content_type} if self.content_type else {}) | self.headers,
             "body": self.body.decode(),
             "isBase64Encoded": False,
         }

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from sluice.api.conditions import tag_of, unless_held
 from sluice.api.problems import Problem, invalid
 from sluice.api.requests import Request
 from sluice.api.responses import Response
@@ -15,6 +16,7 @@ from sluice.faults import AccessDenied, DatabaseAway, SchemaBehind, TryAgain
 from sluice.ids import id_fault
 from sluice.observability import described, note
 from sluice.reading import items
+from sluice.reading.caching import known_by, may_be_kept
 from sluice.registry import resources
 from sluice.resource import Resource
 from sluice.settings import DatabaseSettings, read
@@ -56,7 +58,8 @@ def _item(request: Request, resource: Resource, owner: str) -> Response:
     if item is None:
         raise Problem(404, "There is no such item.")
     note(version=item.version)
-    return Response(200, msgspec.json.encode(item), {"ETag": f'"{item.version}"', "Cache-Control": "no-cache"})
+    headers = may_be_kept(resource) | known_by(resource, item)
+    return unless_held(request, Response(200, msgspec.json.encode(item), headers))
 
 
 def _list(request: Request, resource: Resource, owner: str) -> Response:
@@ -64,11 +67,13 @@ def _list(request: Request, resource: Resource, owner: str) -> Response:
     after = _position(resource, request.query.get("after", ""))
     found, more = items.page(_replica(), resource, owner, after, limit)
     body: dict[str, object] = {"items": found}
-    headers = {"Cache-Control": "no-cache"}
+    headers = may_be_kept(resource)
     if more:
         body["next"] = base64.urlsafe_b64encode(found[-1].id.encode()).decode()
         headers["Link"] = f'<?{urlencode({"limit": limit, "after": body["next"]})}>; rel="next"'
-    return Response(200, msgspec.json.encode(body), headers)
+    encoded = msgspec.json.encode(body)
+    headers["ETag"] = tag_of(encoded)
+    return unless_held(request, Response(200, encoded, headers))
 
 
 def _limit(text: str) -> int:

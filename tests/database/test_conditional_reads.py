@@ -1,0 +1,108 @@
+"""What a client holds already is not sent again, and nothing else is held back."""
+
+import datetime
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from sluice.records import Write
+from sluice.versions import new_version
+from tests.database.reading_rig import Reader
+from tests.database.rig import Rig
+from tests.database.things import CODES, THINGS, delete, put
+
+OTHER = "another-owner"
+
+
+def code(item_id: str, text: str) -> Write:
+    return put({"code": item_id, "text": text}, item_id, resource=CODES)
+
+
+@pytest.fixture
+def path(rig: Rig) -> str:
+    """Where a private item is."""
+    write = put({"label": "first"})
+    rig.load(write)
+    return f"things/{write.id}"
+
+
+def test_an_item_is_known_by_its_version_and_the_moment_of_its_write(rig: Rig, reader: Reader) -> None:
+    write = put({"label": "first"})
+    rig.load(write)
+    answer = reader.get(f"things/{write.id}")
+    assert answer.headers["ETag"] == f'"{write.version}"'
+    written = parsedate_to_datetime(answer.headers["Last-Modified"])
+    assert written == write.accepted_at.replace(microsecond=0)
+    assert written.tzinfo == datetime.UTC
+    assert answer.headers["Last-Modified"].endswith(" GMT")
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', '"a,b" , W/{},"c"', "*", " * "])
+def test_what_is_held_is_not_sent(reader: Reader, path: str, form: str) -> None:
+    before = reader.get(path)
+    answer = reader.get(path, headers={"If-None-Match": form.format(before.headers["ETag"])})
+    assert (answer.status, answer.body) == (304, None)
+    assert answer.headers == {name: value for name, value in before.headers.items() if name != "Content-Type"}
+
+
+@pytest.mark.parametrize("form", ["", "version", '"', '"{}', "{} ", "W/", f'"{new_version()}"', '"*"', '"x*"', "*, *"])
+def test_what_is_not_held_is_sent(reader: Reader, path: str, form: str) -> None:
+    version = reader.get(path).body["version"]
+    answer = reader.get(path, headers={"If-None-Match": form.format(version)})
+    assert (answer.status, answer.body["data"]["label"]) == (200, "first")
+
+
+def test_a_later_state_is_sent_and_so_is_its_end(rig: Rig, reader: Reader, path: str) -> None:
+    held = {"If-None-Match": reader.get(path).headers["ETag"]}
+    item_id = path.removeprefix("things/")
+    rig.load(put({"label": "second"}, item_id))
+    assert reader.get(path, headers=held).body["data"]["label"] == "second"
+    rig.load(delete(item_id))
+    assert reader.get(path, headers=held).status == 404
+    assert reader.get(path, headers={"If-None-Match": "*"}).status == 404
+
+
+def test_a_date_is_too_coarse_to_hold_anything_back(reader: Reader, path: str) -> None:
+    answer = reader.get(path)
+    assert reader.get(path, headers={"If-Modified-Since": answer.headers["Last-Modified"]}).status == 200
+
+
+def test_a_tag_is_of_one_owner(reader: Reader, path: str) -> None:
+    held = {"If-None-Match": reader.get(path).headers["ETag"]}
+    assert reader.get(path, headers=held, owner=OTHER).status == 404
+    assert reader.get(path, headers={"If-None-Match": "*"}, owner=OTHER).status == 404
+
+
+def test_the_tag_of_a_later_revision_is_another(rig: Rig, reader: Reader, path: str) -> None:
+    before = reader.get(path)
+    rig.resources = {**rig.resources, "things": replace(THINGS, revision=2)}
+    answer = reader.get(path, headers={"If-None-Match": before.headers["ETag"]})
+    assert (answer.status, answer.headers["ETag"]) == (200, f'"{before.body["version"]}.2"')
+
+
+def test_a_page_is_known_by_what_is_in_it(rig: Rig, reader: Reader) -> None:
+    rig.load(*(code(name, "x") for name in "ABC"))
+    first = reader.get("codes", {"limit": "2"})
+    held = {"If-None-Match": first.headers["ETag"]}
+    assert reader.get("codes", {"limit": "2"}, headers=held).status == 304
+    assert "Link" in reader.get("codes", {"limit": "2"}, headers=held).headers
+    assert reader.get("codes", {"limit": "1"}, headers=held).status == 200
+    rig.load(delete("A", resource=CODES))
+    after = reader.get("codes", {"limit": "2"}, headers=held)
+    assert (after.status, [item["id"] for item in after.body["items"]]) == (200, ["B", "C"])
+    assert "Last-Modified" not in first.headers
+
+
+@pytest.mark.parametrize("of", ["things", "things/{}", "codes", "codes/A"])
+def test_whoever_may_keep_an_answer_must_ask_before_using_it(rig: Rig, reader: Reader, of: str) -> None:
+    write = put({"label": "first"})
+    rig.load(write, code("A", "x"))
+    headers = reader.get(of.format(write.id)).headers
+    private = of.startswith("things")
+    assert headers["Cache-Control"] == ("private, no-cache" if private else "public, no-cache")
+    assert headers.get("Vary") == ("Authorization" if private else None)
+
+
+def test_nobody_keeps_what_is_not_there(reader: Reader, path: str) -> None:
+    assert reader.get(path, owner=OTHER).headers["Cache-Control"] == "no-store"
