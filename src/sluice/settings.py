@@ -22,6 +22,12 @@ class DatabaseSettings(msgspec.Struct, frozen=True, rename="upper"):
     database_secret_arn: str
 
 
+class ReadSettings(DatabaseSettings, frozen=True, rename="upper"):
+    """The replica, and how long a write may be on its way to it."""
+
+    buffer_seconds: int
+
+
 class MigrateSettings(DatabaseSettings, frozen=True, rename="upper"):
     """The primary as the admin sees it, and the secrets of the users that it makes."""
 

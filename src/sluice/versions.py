@@ -2,6 +2,7 @@
 
 import datetime
 import threading
+import time
 
 from ulid import ULID
 
@@ -25,6 +26,11 @@ def is_version(text: str) -> bool:
         return len(text) == LENGTH and str(ULID.from_str(text)) == text
     except ValueError:
         return False
+
+
+def age(version: str) -> float:
+    """Seconds since a version was given out; less than 0 for one of the future, which nobody gave out."""
+    return time.time() - ULID.from_str(version).milliseconds / 1000
 
 
 def moment(version: str) -> datetime.datetime:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -92,7 +93,8 @@ def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     replica = Database(rig.database._settings, statement_seconds=30)
     monkeypatch.setattr("sluice.reading.answers._replica", lambda: replica)
     monkeypatch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
-    yield Reader(rig)
+    monkeypatch.setattr("sluice.reading.answers._settings", lambda: SimpleNamespace(buffer_seconds=60))
+    yield Reader(rig, replica)
     replica.drop()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sluice.api.function import api_function
+from sluice.database import Database
 from sluice.reading import answers
 from tests.database.rig import Rig
 from tests.database.things import OWNER
@@ -14,8 +15,9 @@ from tests.unit.requesting import Answer, Context, event
 class Reader:
     """Asks as a caller; what the loader of its rig has loaded is there to be read."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, replica: Database) -> None:
         self.rig = rig
+        self.replica = replica
         self._handle = api_function("get", answers.answer)
 
     def get(

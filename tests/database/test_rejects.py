@@ -13,9 +13,10 @@ import pytest
 from sluice import archive
 from sluice.database import Database
 from sluice.loading.load import Loader
+from sluice.reasons import without_data
 from sluice.records import Write
 from sluice.recovering import rejects
-from sluice.recovering.rejects import Selection, without_data
+from sluice.recovering.rejects import Selection
 from sluice.recovering.retries import MARKS, Retried, Settled, retry, settle
 from tests.database.rig import Rig
 from tests.database.s3 import buckets

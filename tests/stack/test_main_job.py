@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlparse
 from uuid import uuid4
 
 import httpx
@@ -30,6 +30,8 @@ def test_a_put_comes_back_from_the_replica(machine: httpx.Client) -> None:
     answer = eventually(lambda: found(machine, "/v1/airports/TPUT", receipt["version"]))
     assert answer.json()["data"] == sent
     assert answer.headers["ETag"] == f'"{receipt["version"]}"'
+    held = machine.get("/v1/airports/TPUT", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (held.status_code, held.content, held.headers["ETag"]) == (304, b"", answer.headers["ETag"])
 
 
 def test_a_post_makes_an_item_of_its_owner_only(person: Person) -> None:
@@ -43,6 +45,21 @@ def test_a_post_makes_an_item_of_its_owner_only(person: Person) -> None:
     assert eve.get(path).status_code == 404
     assert receipt["id"] not in eve.get("/v1/bookings").text
     assert receipt["id"] in ada.get("/v1/bookings").text
+
+
+def test_a_receipt_says_what_became_of_a_write(person: Person) -> None:
+    ada, eve = person("ada"), person("eve")
+    first = ada.post("/v1/bookings", json=booking())
+    address = urlparse(urljoin(str(first.request.url), first.json()["receipt"])).path.partition("/v1/")[2]
+    assert address == f"bookings/{first.json()['id']}/writes/{first.json()['version']}"
+    path = f"/v1/{address}"
+    assert first.links["status"]["url"] == first.json()["receipt"]
+    assert ada.get(path).json()["status"] in {"pending", "applied"}
+    eventually(lambda: ada.get(path).json()["status"] == "applied")
+    second = ada.delete(f"/v1/bookings/{first.json()['id']}").json()["version"]
+    eventually(lambda: ada.get(path).json()["status"] == "superseded")
+    assert ada.get(path).json()["superseded_by"] == second
+    assert eve.get(path).json()["status"] == "pending"
 
 
 def test_another_owner_s_write_to_the_same_id_changes_nothing_of_mine(person: Person) -> None:

@@ -62,11 +62,15 @@ def event(
     query: Mapping[str, str] | None = None,
     base64: bool = False,
 ) -> dict[str, Any]:
-    """A proxy event for `collection` or `collection/id`. A body but a text is sent as JSON; no claims: no token."""
-    collection, _, item_id = path.partition("/")
-    parameters = {"collection": collection, "id": item_id} if item_id else {"collection": collection}
+    """A proxy event for a path below `/v1`. A body but a text is sent as JSON; no claims: no token."""
+    collection, _, rest = path.partition("/")
+    item_id, _, version = rest.partition("/writes/")
+    parameters = {
+        name: value for name, value in (("collection", collection), ("id", item_id), ("version", version)) if value
+    }
+    resource = "/v1/{collection}" + ("/{id}" if item_id else "") + ("/writes/{version}" if version else "")
     return {
-        "resource": "/v1/{collection}/{id}" if item_id else "/v1/{collection}",
+        "resource": resource,
         "path": f"/v1/{path}",
         "httpMethod": method,
         "headers": {"Content-Type": "application/json", **(headers or {})},

@@ -4,6 +4,7 @@ import datetime
 import json
 import uuid
 from decimal import Decimal
+from urllib.parse import urljoin
 
 import pytest
 
@@ -31,8 +32,10 @@ def test_a_put_is_on_the_stream_before_it_is_answered(stream: Loopback) -> None:
     )
     assert before <= write.accepted_at <= datetime.datetime.now(datetime.UTC)
     assert answer.status == 202
-    assert answer.body == {"id": BOOKING_ID, "version": write.version, "status": "pending"}
+    receipt = f"{BOOKING_ID}/writes/{write.version}"
+    assert answer.body == {"id": BOOKING_ID, "version": write.version, "status": "pending", "receipt": receipt}
     assert answer.headers["Location"] == BOOKING_ID
+    assert answer.headers["Link"] == f'<{receipt}>; rel="status"'
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Retry-After"] == "60"
 
@@ -72,6 +75,20 @@ def test_a_post_chooses_an_id(stream: Loopback) -> None:
     assert first.body["id"] != second.body["id"]
     assert first.headers["Location"] == f"bookings/{first.body['id']}"
     assert from_line(stream.asked[0].records[0]).id == first.body["id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("POST", "airports", AIRPORT), ("PUT", "airports/EDDB", AIRPORT), ("DELETE", "airports/EDDB", None)],
+)
+def test_the_references_of_an_answer_lead_to_the_item_and_its_receipt(
+    stream: Loopback, method: str, path: str, body: object
+) -> None:
+    answer = ask(event(method, path, body, claims=EDITOR))
+    asked, item = f"https://host/live/v1/{path}", "https://host/live/v1/airports/EDDB"
+    assert urljoin(asked, answer.headers["Location"]) == item
+    assert urljoin(asked, answer.body["receipt"]) == f"{item}/writes/{answer.body['version']}"
+    assert answer.headers["Link"] == f'<{answer.body["receipt"]}>; rel="status"'
 
 
 def test_a_post_takes_the_id_from_the_natural_key(stream: Loopback) -> None:

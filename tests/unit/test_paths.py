@@ -5,6 +5,7 @@ import pytest
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, BOOKING, BOOKING_ID, EDITOR, ask, event
 
+VERSION = "01M83TX6AKPEC90XWTBJRZ90MF"
 NOT_A_UUID = [
     "1",
     BOOKING_ID.upper(),
@@ -76,6 +77,26 @@ def test_a_method_that_an_item_lacks_is_not_allowed(method: str) -> None:
 def test_a_method_that_a_collection_lacks_is_not_allowed(method: str) -> None:
     answer = ask(event(method, "bookings"), "fallback")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_method_that_a_receipt_lacks_is_not_allowed(method: str) -> None:
+    answer = ask(event(method, f"bookings/{BOOKING_ID}/writes/{VERSION}"), "fallback")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+
+
+@pytest.mark.parametrize("version", ["1", VERSION.lower(), VERSION[:-1], f"{VERSION}0", "U" * 26, "8" + VERSION[1:]])
+def test_a_receipt_has_a_version(stream: Loopback, version: str) -> None:
+    answer = ask(event("GET", f"bookings/{BOOKING_ID}/writes/{version}"))
+    assert (answer.status, answer.fields) == (400, ["version"])
+    assert stream.asked == []
+
+
+def test_a_receipt_is_of_an_item_of_a_collection(stream: Loopback) -> None:
+    assert ask(event("GET", f"bookings/1/writes/{VERSION}")).fields == ["id"]
+    assert ask(event("GET", f"nothing/1/writes/{VERSION}")).status == 404
+    assert ask(event("GET", f"bookings/{BOOKING_ID}/writes/{VERSION}", claims=None)).status == 401
+    assert stream.asked == []
 
 
 @pytest.mark.parametrize("resource", ["/{proxy+}", "/", ""])

@@ -9,8 +9,8 @@ from email.utils import format_datetime
 from sluice.api.requests import Request
 from sluice.api.responses import Response
 
-# A tag may be marked as weak, which makes no difference to If-None-Match, and may have a comma within.
-_TAG = re.compile(r'(?:W/)?("[!#-~\x80-\xff]*")')
+# Without the mark of a weak tag, which makes no difference to If-None-Match. A tag may have a comma within.
+_TAG = re.compile(r'"[!#-~\x80-\xff]*"')
 
 
 def unless_held(request: Request, response: Response) -> Response:

@@ -40,6 +40,11 @@ class Request:
         return str((self.event.get("pathParameters") or {}).get("id", ""))
 
     @property
+    def write_version(self) -> str:
+        """The version in the path of a receipt."""
+        return str((self.event.get("pathParameters") or {}).get("version", ""))
+
+    @property
     def query(self) -> Mapping[str, str]:
         return self.event.get("queryStringParameters") or {}
 

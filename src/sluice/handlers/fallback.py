@@ -8,6 +8,7 @@ from sluice.api.responses import Response
 _ALLOWED = {
     "/v1/{collection}": "GET, POST",
     "/v1/{collection}/{id}": "GET, PUT, DELETE",
+    "/v1/{collection}/{id}/writes/{version}": "GET",
 }
 
 

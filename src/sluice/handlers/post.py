@@ -18,10 +18,7 @@ def post_item(request: Request) -> Response:
     resource = writable(request.collection, request.caller)
     item = decode_body(request, resource)
     item_id = _id(resource, item, request.caller, request.headers.get("idempotency-key", ""))
-    response = accept(resource, item_id, request.caller, item)
-    # Relative to the collection that was posted to.
-    response.headers["Location"] = f"{resource.collection}/{item_id}"
-    return response
+    return accept(resource, item_id, request.caller, item, f"{resource.collection}/")
 
 
 def _id(resource: Resource, item: Item, caller: Caller, idempotency_key: str) -> str:

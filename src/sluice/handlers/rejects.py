@@ -9,6 +9,7 @@ from msgspec import Meta
 from sluice.database import Database
 from sluice.inputs import InvalidInput
 from sluice.observability import Event, count, note, observed
+from sluice.reasons import without_data
 from sluice.recovering import rejects
 from sluice.recovering.rejects import Selection
 from sluice.recovering.retries import retry, settle
@@ -76,7 +77,7 @@ def _listed(request: Request) -> dict[str, Any]:
 
 def _without_data(row: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in row.items() if name != "owner"}
-    return {**kept, "reason": rejects.without_data(row["reason"])}
+    return {**kept, "reason": without_data(row["reason"])}
 
 
 def _with_writes(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:

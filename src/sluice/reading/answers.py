@@ -16,10 +16,13 @@ from sluice.faults import AccessDenied, DatabaseAway, SchemaBehind, TryAgain
 from sluice.ids import id_fault
 from sluice.observability import described, note
 from sluice.reading import items
+from sluice.reading.arrival import retry_after
 from sluice.reading.caching import known_by, may_be_kept
+from sluice.reading.receipts import receipt
 from sluice.registry import resources
 from sluice.resource import Resource
-from sluice.settings import DatabaseSettings, read
+from sluice.settings import ReadSettings, read
+from sluice.versions import is_version
 
 # Well below API Gateway's 29 seconds: a client learns soon that the replica does not answer.
 STATEMENT_SECONDS = 10
@@ -27,8 +30,13 @@ LIMIT, HIGHEST_LIMIT = 50, 500
 
 
 @cache
+def _settings() -> ReadSettings:
+    return read(ReadSettings)
+
+
+@cache
 def _replica() -> Database:
-    return Database(read(DatabaseSettings), statement_seconds=STATEMENT_SECONDS)
+    return Database(_settings(), statement_seconds=STATEMENT_SECONDS)
 
 
 def prepare() -> None:
@@ -38,23 +46,41 @@ def prepare() -> None:
 
 
 def answer(request: Request) -> Response:
-    """Answer a GET of an item or of a collection. Raises Problem."""
+    """Answer a GET of a collection, an item or a receipt. Raises Problem."""
     resource = resources().get(request.collection)
     if resource is None:
         raise Problem(404, "There is no such collection.")
     owner = request.caller.subject if resource.private else ""
     note(collection=resource.collection)
     try:
+        if request.write_version:
+            return _receipt(request, resource, owner)
         return _item(request, resource, owner) if request.item_id else _list(request, resource, owner)
     except (DatabaseAway, TryAgain, AccessDenied, SchemaBehind) as fault:
         note(**described(fault), fault=str(fault))
         raise Problem(503, "Reading is not possible at the moment.", headers={"Retry-After": "5"}) from None
 
 
-def _item(request: Request, resource: Resource, owner: str) -> Response:
+def _receipt(request: Request, resource: Resource, owner: str) -> Response:
+    item_id, version = _item_id(request, resource), request.write_version
+    if not is_version(version):
+        raise invalid("version", "Expected the version of a receipt", 400)
+    found = receipt(_replica(), resource, owner, item_id, version)
+    note(version=version, receipt=found.status)
+    headers = {"Cache-Control": "no-store"}
+    if found.status == "pending":
+        headers["Retry-After"] = str(retry_after(version, _settings().buffer_seconds))
+    return Response(200, msgspec.json.encode(found), headers)
+
+
+def _item_id(request: Request, resource: Resource) -> str:
     if fault := id_fault(resource, request.item_id):
         raise invalid("id", fault, 400)
-    item = items.one(_replica(), resource, owner, request.item_id)
+    return request.item_id
+
+
+def _item(request: Request, resource: Resource, owner: str) -> Response:
+    item = items.one(_replica(), resource, owner, _item_id(request, resource))
     if item is None:
         raise Problem(404, "There is no such item.")
     note(version=item.version)

@@ -1,6 +1,5 @@
 """The store of rejected writes, as operators list it and clear it."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -13,8 +12,6 @@ from sluice.faults import meaning
 
 DROPPED_AT_ONCE = 1_000
 Texts = Annotated[tuple[str, ...], Meta(max_length=500)]
-
-_QUOTED = re.compile(r"""'.*'|".*\"""", re.DOTALL)
 
 
 class Selection(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -81,8 +78,3 @@ def change(database: Database, statement: str, values: Sequence[Any]) -> int:
     except (pymysql.Error, OSError) as error:
         database.drop()
         raise (meaning(error) or error) from None
-
-
-def without_data(reason: str) -> str:
-    """A reason without what it may quote of the item."""
-    return _QUOTED.sub("'…'", reason)

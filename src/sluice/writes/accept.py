@@ -40,10 +40,11 @@ def writable(collection: str, caller: Caller) -> Resource:
     return resource
 
 
-def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None) -> Response:
+def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None, base: str = "") -> Response:
     """Put a write on the stream (an item, or None for a delete) and return its receipt.
 
-    Raises Problem 413 when its record would be too large, 503 when the stream did not take it.
+    `base` is the collection's address as seen from the request's. Raises Problem 413 when its record would be too
+    large, 503 when the stream did not take it.
     """
     write = Write(
         version=versions.new_version(),
@@ -66,7 +67,17 @@ def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None) 
         count("WritesRefused")
         raise Problem(503, "The write was not accepted; try again.", headers={"Retry-After": "1"}) from None
     count("WritesAccepted")
-    body = msgspec.json.encode({"id": item_id, "version": write.version, "status": "pending"})
-    # The reference is relative, because only the client knows under which host and stage it reached us.
-    headers = {"Location": item_id, "Retry-After": str(settings().buffer_seconds), "Cache-Control": "no-store"}
-    return Response(202, body, headers)
+    return _taken(write, base)
+
+
+def _taken(write: Write, base: str) -> Response:
+    # References are relative, because only the client knows under which host and stage it reached us.
+    receipt = f"{base}{write.id}/writes/{write.version}"
+    body = {"id": write.id, "version": write.version, "status": "pending", "receipt": receipt}
+    headers = {
+        "Location": f"{base}{write.id}",
+        "Link": f'<{receipt}>; rel="status"',
+        "Retry-After": str(settings().buffer_seconds),
+        "Cache-Control": "no-store",
+    }
+    return Response(202, msgspec.json.encode(body), headers)
