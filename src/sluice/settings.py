@@ -23,9 +23,10 @@ class DatabaseSettings(msgspec.Struct, frozen=True, rename="upper"):
 
 
 class ReadSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The replica, and how long a write may be on its way to it."""
+    """The replica, how long a write may be on its way to it, and how long a client may wait for one."""
 
     buffer_seconds: int
+    wait_seconds: int
 
 
 class MigrateSettings(DatabaseSettings, frozen=True, rename="upper"):

@@ -117,6 +117,9 @@ def test_a_reject_is_of_one_item_of_one_collection(rig: Rig, reader: Reader) -> 
     rig.load(write)
     for path in (f"things/{put({'label': 'x'}).id}", f"codes/{write.id}"):
         assert reader.get(f"{path}/writes/{write.version}").body["status"] == "pending"
+    rig.rows("UPDATE rejected_writes SET collection = 'elsewhere'")
+    rig.connection.commit()
+    assert receipt(reader, write) == {"status": "pending"}
 
 
 def test_versions_at_both_ends_of_time_are_answered(reader: Reader) -> None:

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "1",
     "STREAM_NAME": "writes",
     "BUFFER_SECONDS": "60",
+    "WAIT_SECONDS": "15",
     "DATABASE_HOST": "127.0.0.1",
     "DATABASE_PORT": "9",
     "DATABASE_NAME": "sluice",

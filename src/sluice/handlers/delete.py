@@ -11,7 +11,7 @@ prepare()
 
 
 def delete_item(request: Request) -> Response:
-    resource = writable(request.collection, request.caller)
+    resource = writable(request)
     if fault := id_fault(resource, request.item_id):
         raise invalid("id", fault, 400)
     return accept(resource, request.item_id, request.caller, None)

@@ -15,7 +15,7 @@ prepare()
 
 
 def post_item(request: Request) -> Response:
-    resource = writable(request.collection, request.caller)
+    resource = writable(request)
     item = decode_body(request, resource)
     item_id = _id(resource, item, request.caller, request.headers.get("idempotency-key", ""))
     return accept(resource, item_id, request.caller, item, f"{resource.collection}/")

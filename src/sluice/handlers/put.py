@@ -12,7 +12,7 @@ prepare()
 
 
 def put_item(request: Request) -> Response:
-    resource = writable(request.collection, request.caller)
+    resource = writable(request)
     if fault := id_fault(resource, request.item_id):
         raise invalid("id", fault, 400)
     item = decode_body(request, resource)

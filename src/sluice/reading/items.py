@@ -36,6 +36,25 @@ def one(database: Database, resource: Resource, owner: str, item_id: str) -> Sto
     return _item(resource, rows[0]) if rows else None
 
 
+class Reached(msgspec.Struct):
+    """That the replica has a version of an item or a later one; no item when it was deleted."""
+
+    item: StoredItem | None
+
+
+def reached(database: Database, resource: Resource, owner: str, item_id: str, version: str) -> Reached | None:
+    """Return an item as it is at a version or later, or None while the replica has neither."""
+    # The version is in the condition, not in a look before: the next statement may meet another server.
+    rows = database.query(
+        f"SELECT deleted, {_listed(resource)} FROM `{resource.collection}` "  # noqa: S608  declared names
+        "WHERE owner = %s AND id = %s AND version >= %s",
+        (owner, item_id, version),
+    )
+    if not rows:
+        return None
+    return Reached(None if rows[0]["deleted"] else _item(resource, rows[0]))
+
+
 def page(database: Database, resource: Resource, owner: str, after: str, limit: int) -> tuple[list[StoredItem], bool]:
     """Return up to `limit` items with ids above `after` (all, when empty), and whether there are more."""
     beyond = " AND id > %s" if after else ""
@@ -46,10 +65,13 @@ def page(database: Database, resource: Resource, owner: str, after: str, limit: 
 
 
 @cache
-def _select(resource: Resource) -> str:
+def _listed(resource: Resource) -> str:
     names = ["id", "version", "written_at", *(column.name for column in resource.columns)]
-    listed = ", ".join(f"`{name}`" for name in names)
-    return f"SELECT {listed} FROM `{resource.collection}` WHERE owner = %s AND NOT deleted"  # noqa: S608  declared names
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _select(resource: Resource) -> str:
+    return f"SELECT {_listed(resource)} FROM `{resource.collection}` WHERE owner = %s AND NOT deleted"  # noqa: S608
 
 
 def _item(resource: Resource, row: Row) -> StoredItem:

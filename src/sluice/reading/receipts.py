@@ -4,7 +4,12 @@ from typing import Literal
 
 import msgspec
 
+from sluice.api.parameters import parameters
+from sluice.api.responses import Response
 from sluice.database import Database
+from sluice.observability import note
+from sluice.reading.arrival import retry_after
+from sluice.reading.question import Question, version_of
 from sluice.reasons import without_data
 from sluice.resource import Resource
 
@@ -19,6 +24,18 @@ class Receipt(msgspec.Struct, omit_defaults=True):
     status: State
     superseded_by: str = ""
     reason: str = ""
+
+
+def answer_receipt(question: Question) -> Response:
+    """Answer with a receipt. Raises Problem 400 and the faults of `sluice.faults`."""
+    parameters(question.request)
+    item_id, version = question.item_id, version_of(question.request.write_version)
+    found = receipt(question.database, question.resource, question.owner, item_id, version)
+    note(version=version, receipt=found.status)
+    headers = {"Cache-Control": "no-store"}
+    if found.status == "pending":
+        headers["Retry-After"] = str(retry_after(version, question.settings.buffer_seconds))
+    return Response(200, msgspec.json.encode(found), headers)
 
 
 def receipt(database: Database, resource: Resource, owner: str, item_id: str, version: str) -> Receipt:

@@ -7,13 +7,14 @@ import msgspec
 
 from sluice import stream, versions
 from sluice.api.problems import Problem
-from sluice.api.requests import Caller
+from sluice.api.requests import Caller, Request
 from sluice.api.responses import Response
 from sluice.observability import count, described, note
 from sluice.records import LARGEST_RECORD, NO_DATA, Write, to_line
 from sluice.registry import resources
 from sluice.resource import Item, Resource
 from sluice.settings import StreamSettings, read
+from sluice.writes.conditions import refuse_conditions
 from sluice.writes.decode import canonical, too_large
 
 
@@ -29,14 +30,16 @@ def prepare() -> None:
     stream.prepare()
 
 
-def writable(collection: str, caller: Caller) -> Resource:
-    """Return the resource of a collection that the caller may write. Raises Problem 404 or 403."""
+def writable(request: Request) -> Resource:
+    """Return the resource of the collection that a request may write to. Raises Problem 401, 404, 403 or 400."""
+    collection, caller = request.collection, request.caller
     resource = resources().get(collection)
     if resource is None:
         raise Problem(404, "There is no such collection.")
     note(collection=collection)
     if resource.writers and resource.writers not in caller.groups:
         raise Problem(403, f"Only the group {resource.writers} may write to {collection}.")
+    refuse_conditions(request)
     return resource
 
 
