@@ -10,7 +10,7 @@ Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 
 
-@resource("airports", key="icao", writers="editors")
+@resource("airports", key="icao", writers="editors", indexes=("country", ("country", "elevation")))
 class Airport(Item):
     """An airport, known by its ICAO code."""
 

@@ -1,13 +1,14 @@
 """What an adopting team writes a resource with: `Item`, `@resource` and `Digits`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, get_type_hints
 
 import msgspec
 
 from sluice.columns import Column, ColumnType, Digits, Presence, column_type, peel
+from sluice.indexes import Index, indexes_of
 from sluice.strict import strict_model
 
 __all__ = ["Digits", "Item", "Resource", "declared", "describe", "resource"]
@@ -41,6 +42,7 @@ class Resource:
     writers: str | None
     revision: int
     columns: tuple[Column, ...]
+    indexes: tuple[Index, ...] = ()
 
     @property
     def id_type(self) -> ColumnType:
@@ -62,14 +64,20 @@ def declared() -> dict[str, Resource]:
     return dict(sorted(_declared.items()))
 
 
-def resource(
-    collection: str, *, key: str | None = None, private: bool = False, writers: str | None = None, revision: int = 1
+def resource(  # noqa: PLR0913  the settings of a resource, all by name
+    collection: str,
+    *,
+    key: str | None = None,
+    private: bool = False,
+    writers: str | None = None,
+    revision: int = 1,
+    indexes: Sequence[str | Sequence[str]] = (),
 ) -> Callable[[T], T]:
     """Declare a class as the resource of a collection.
 
     Raises TypeError, naming class and field, for what could not be served: a name that is no lower-case identifier,
     a field named as a system column or renamed in JSON, a type without a column, a default that the column cannot keep,
-    a key that is not a required text field.
+    a key that is not a required text field, an index that the table cannot have.
     """
 
     def declare(model: T) -> T:
@@ -77,7 +85,7 @@ def resource(
         if other and (other.model.__module__, other.model.__qualname__) != (model.__module__, model.__qualname__):
             raise TypeError(f"{model.__name__}: {collection!r} is declared in {other.model.__module__} too")
         _declared[collection] = describe(
-            model, collection, key=key, private=private, writers=writers, revision=revision
+            model, collection, key=key, private=private, writers=writers, revision=revision, indexes=indexes
         )
         return model
 
@@ -92,6 +100,7 @@ def describe(  # noqa: PLR0913  the settings of a resource, all by name
     private: bool = False,
     writers: str | None = None,
     revision: int = 1,
+    indexes: Sequence[str | Sequence[str]] = (),
 ) -> Resource:
     """Describe a class as a resource without declaring it. Raises TypeError as `resource` does."""
     if not _NAME.fullmatch(collection) or collection in _SYSTEM_TABLES:
@@ -104,7 +113,11 @@ def describe(  # noqa: PLR0913  the settings of a resource, all by name
     if revision < 1:
         raise TypeError(f"{model.__name__}: revisions count from 1, not {revision}")
     columns = tuple(_columns(model, key))
-    return Resource(collection, model, strict_model(model), private, key, writers, revision, columns)
+    try:
+        made = indexes_of(columns, indexes)
+    except TypeError as error:
+        raise TypeError(f"{model.__name__}: {error}") from None
+    return Resource(collection, model, strict_model(model), private, key, writers, revision, columns, made)
 
 
 def _columns(model: type[Item], key: str | None) -> list[Column]:

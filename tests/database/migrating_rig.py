@@ -1,7 +1,7 @@
 """Resources made for a test, and what the database says of itself."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,11 +15,18 @@ from sluice.resource import Item, Resource, describe
 TIME = 60.0
 
 
-def notes(*, collection: str = "notes", key: str | None = None, private: bool = True, **fields: Any) -> Resource:
+def notes(
+    *,
+    collection: str = "notes",
+    key: str | None = None,
+    private: bool = True,
+    indexes: Sequence[str | Sequence[str]] = (),
+    **fields: Any,
+) -> Resource:
     """A resource with these fields: name=type, or name=(type, default)."""
     listed = [(name, *(field if isinstance(field, tuple) else (field,))) for name, field in fields.items()]
     model: Any = msgspec.defstruct("Note", listed, bases=(Item,), kw_only=True)
-    return describe(model, collection, key=key, private=private)
+    return describe(model, collection, key=key, private=private, indexes=indexes)
 
 
 def migration(connection: "Connection[Any]", schema: str, *resources: Resource) -> Migration:
@@ -59,6 +66,18 @@ class Migrated:
             table,
         )
         return {row[0]: row[1:] for row in rows}
+
+    def indexes(self, table: str) -> dict[str, list[str]]:
+        """The columns of each index but the key."""
+        found: dict[str, list[str]] = {}
+        for name, column in self.sql(
+            "SELECT index_name, column_name FROM information_schema.statistics WHERE table_schema = %s AND "
+            "table_name = %s AND index_name <> 'PRIMARY' ORDER BY index_name, seq_in_index",
+            self.schema,
+            table,
+        ):
+            found.setdefault(name, []).append(column)
+        return found
 
     def tables(self) -> dict[str, str]:
         """The comment of each table."""

@@ -8,6 +8,8 @@ import pytest
 
 from sluice.faults import SchemaBehind, UnreadableBatch
 from sluice.reading import items
+from sluice.reading.pages import Wanted, page
+from sluice.reading.selecting import selection
 from sluice.records import Write, to_line
 from sluice.resource import describe
 from tests.database.rig import Rig
@@ -247,5 +249,6 @@ def test_the_lag_is_that_of_the_oldest_write(rig: Rig) -> None:
 def test_the_owner_sees_only_their_own(rig: Rig) -> None:
     mine, theirs = put({"label": "mine"}), put({"label": "theirs"}, owner="someone")
     rig.load(mine, theirs)
-    found, more = items.page(rig.database, THINGS, OWNER, "", 10)
-    assert ([item.id for item in found], more) == ([mine.id], False)
+    found, more = page(rig.database, selection(THINGS, {}), OWNER, Wanted(10))
+    assert [item.id for item in found] == [mine.id]
+    assert more is None

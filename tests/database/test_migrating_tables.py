@@ -226,3 +226,46 @@ def test_a_table_whose_resource_is_gone_stays_with_its_rows(schema: Migrated) ->
     assert outcome.notices == ("The table notes belongs to no resource; it is left as it is.",)
     assert schema.sql("SELECT text FROM notes") == [("kept",)]
     assert schema.run(notes(**OLD)).done == ()
+
+
+BY_COUNT = {"by-count": ["owner", "deleted", "count", "id"]}
+
+
+@pytest.mark.parametrize("schema_is_there", [True, False])
+def test_indexes_come_with_a_new_table(schema: Migrated, schema_is_there: bool) -> None:
+    if not schema_is_there:
+        schema.sql(f"DROP DATABASE {schema.schema}")
+    resource = notes(count=int | None, text=Annotated[str, Meta(max_length=512)], indexes=["count", ("text", "count")])
+    outcome = schema.run(resource)
+    both = {**BY_COUNT, "by-text-count": ["owner", "deleted", "text", "count", "id"]}
+    assert schema.indexes("notes") == both
+    assert outcome.notices == ()
+    before = schema.written()
+    assert schema.run(resource).done == ()
+    assert schema.written() == before
+
+
+def test_an_index_is_added_to_a_table_that_has_rows(schema: Migrated) -> None:
+    schema.run(notes(count=int | None))
+    schema.sql("INSERT INTO notes VALUES ('ada', UUID(), 'v', NOW(6), 0, 1), ('ada', UUID(), 'v', NOW(6), 1, NULL)")
+    [done] = schema.run(notes(count=int | None, indexes=["count"])).done
+    assert done == "alter notes: add index by-count (ALGORITHM=INPLACE, LOCK=NONE)"
+    assert schema.indexes("notes") == BY_COUNT
+    assert schema.sql("SELECT COUNT(*) FROM notes") == [(2,)]
+
+
+def test_an_index_is_added_with_its_column(schema: Migrated) -> None:
+    schema.run(notes(text=str))
+    done = schema.run(notes(text=str, count=(int | None, None), indexes=["count"])).done
+    assert [one.partition(" (")[0] for one in done] == [
+        "alter notes: add count BIGINT",
+        "alter notes: add index by-count",
+    ]
+    assert schema.indexes("notes") == BY_COUNT
+
+
+def test_an_index_that_is_no_longer_asked_for_is_left(schema: Migrated) -> None:
+    schema.run(notes(count=int | None, indexes=["count"]))
+    outcome = schema.run(notes(count=int | None))
+    assert (outcome.done, len(outcome.notices), "by-count" in outcome.notices[0]) == ((), 1, True)
+    assert schema.indexes("notes") == BY_COUNT

@@ -11,8 +11,11 @@ import botocore
 import pytest
 
 from sluice import database
+from sluice.reading import positions
+from sluice.reading.selecting import selection
+from sluice.registry import resources
 from tests.unit.loopback import Answered, Loopback, error
-from tests.unit.requesting import BOOKING_ID, Answer, ask, event
+from tests.unit.requesting import ALICE, BOOKING_ID, Answer, ask, event
 
 
 @pytest.fixture
@@ -64,6 +67,11 @@ def position(text: bytes) -> str:
     return base64.urlsafe_b64encode(text).decode()
 
 
+def ours(collection: str, item_id: str, owner: str = "") -> str:
+    resource = resources()[collection]
+    return positions.written(selection(resource, {}), owner, positions.Position(item_id))
+
+
 @pytest.mark.parametrize(
     "after",
     [
@@ -75,6 +83,10 @@ def position(text: bytes) -> str:
         position(b"no uuid"),
         position(b"\xff\xfe"),
         position(b"' OR 1=1 --"),
+        position(BOOKING_ID.encode()),
+        position(b'["", "' + BOOKING_ID.encode() + b'", null]'),
+        ours("bookings", BOOKING_ID, "another"),
+        ours("airports", "EDDB", ALICE["sub"]),
         BOOKING_ID,
         "!" + position(BOOKING_ID.encode()),
     ],
@@ -85,13 +97,13 @@ def test_a_position_is_one_of_ours(stream: Loopback, after: str) -> None:
     assert stream.asked == []
 
 
-@pytest.mark.parametrize("after", ["!!!!", "=", position(b"a b"), position(b".."), position(b"x" * 129)])
+@pytest.mark.parametrize("after", ["!!!!", "=", position(b"a b"), ours("airports", "a b"), ours("airports", "x" * 129)])
 def test_a_position_is_a_key_in_a_collection_with_keys(stream: Loopback, after: str) -> None:
     assert get({"after": after}, "airports").fields == ["after"]
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "1"}, {"limit": "500"}, {"after": position(BOOKING_ID.encode())}, {"after": ""}]
+    "query", [{"limit": "1"}, {"limit": "500"}, {"after": ours("bookings", BOOKING_ID, ALICE["sub"])}, {"after": ""}]
 )
 def test_a_limit_and_a_position_of_ours_ask_the_replica(replica_away: Loopback, query: dict[str, str]) -> None:
     assert get(query).status == 503

@@ -10,7 +10,7 @@ from sqlalchemy import MetaData
 from sluice.migrating import history
 from sluice.migrating.changes import judge
 from sluice.migrating.comparison import compare
-from sluice.migrating.differences import Difference, MissingTable
+from sluice.migrating.differences import Difference, MissingIndex, MissingTable
 from sluice.migrating.execution import Executor, Statement
 from sluice.migrating.failures import MigrationRefused
 from sluice.migrating.schema import alone, collation_of, ensure_schema
@@ -82,6 +82,8 @@ class Migration:
 
     def _differences(self, declared: MetaData) -> list[Difference]:
         if collation_of(self._executor, self._schema) is None:
-            return [MissingTable(name) for name in declared.tables]
+            tables = declared.tables.values()
+            indexes = [MissingIndex(table.name, str(index.name)) for table in tables for index in table.indexes]
+            return [*(MissingTable(name) for name in declared.tables), *indexes]
         self._connection.select_db(self._schema)
         return compare(self._connection, declared)

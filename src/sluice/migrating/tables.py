@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Table
+from sqlalchemy import Column, Index, MetaData, Table
 
 from sluice.columns import ColumnType
 from sluice.migrating.shapes import ASCII, TEXT, collation_for
@@ -47,6 +47,7 @@ def _collection(schema: MetaData, resource: Resource) -> None:
             Column(field.name, Stored(field.type, collation_for(field.type)), comment=field.presence)
             for field in resource.columns
         ),
+        *(Index(index.name, *index.columns) for index in resource.indexes),
         comment="private" if resource.private else "shared",
         **_OPTIONS,
     )

@@ -1,8 +1,7 @@
 """Items of a collection, read from one table."""
 
 import datetime
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -33,7 +32,7 @@ _VALUES: dict[str, Value] = {
 def one(database: Database, resource: Resource, owner: str, item_id: str) -> StoredItem | None:
     """Return an item, or None when it never was or was deleted."""
     rows = database.query(f"{_select(resource)} AND id = %s", (owner, item_id))
-    return _item(resource, rows[0]) if rows else None
+    return of_row(resource, rows[0]) if rows else None
 
 
 class Reached(msgspec.Struct):
@@ -46,37 +45,33 @@ def reached(database: Database, resource: Resource, owner: str, item_id: str, ve
     """Return an item as it is at a version or later, or None while the replica has neither."""
     # The version is in the condition, not in a look before: the next statement may meet another server.
     rows = database.query(
-        f"SELECT deleted, {_listed(resource)} FROM `{resource.collection}` "  # noqa: S608  declared names
+        f"SELECT deleted, {listed(resource)} FROM `{resource.collection}` "  # noqa: S608  declared names
         "WHERE owner = %s AND id = %s AND version >= %s",
         (owner, item_id, version),
     )
     if not rows:
         return None
-    return Reached(None if rows[0]["deleted"] else _item(resource, rows[0]))
+    return Reached(None if rows[0]["deleted"] else of_row(resource, rows[0]))
 
 
-def page(database: Database, resource: Resource, owner: str, after: str, limit: int) -> tuple[list[StoredItem], bool]:
-    """Return up to `limit` items with ids above `after` (all, when empty), and whether there are more."""
-    beyond = " AND id > %s" if after else ""
-    rows = database.query(
-        f"{_select(resource)}{beyond} ORDER BY id LIMIT %s", (owner, *([after] if after else []), limit + 1)
-    )
-    return [_item(resource, row) for row in rows[:limit]], len(rows) > limit
-
-
-@cache
-def _listed(resource: Resource) -> str:
-    names = ["id", "version", "written_at", *(column.name for column in resource.columns)]
-    return ", ".join(f"`{name}`" for name in names)
+def listed(resource: Resource, fields: Collection[str] | None = None) -> str:
+    """The columns to read for an item with these fields (all, when None)."""
+    names = [column.name for column in resource.columns if fields is None or column.name in fields]
+    return ", ".join(f"`{name}`" for name in ("id", "version", "written_at", *names))
 
 
 def _select(resource: Resource) -> str:
-    return f"SELECT {_listed(resource)} FROM `{resource.collection}` WHERE owner = %s AND NOT deleted"  # noqa: S608
+    return f"SELECT {listed(resource)} FROM `{resource.collection}` WHERE owner = %s AND NOT deleted"  # noqa: S608
 
 
-def _item(resource: Resource, row: Row) -> StoredItem:
-    data: dict[str, Any] = {resource.key: row["id"]} if resource.key else {}
+def of_row(resource: Resource, row: Row, fields: Collection[str] | None = None) -> StoredItem:
+    """The item in a row, with these fields (all, when None)."""
+    data: dict[str, Any] = {}
+    if resource.key and (fields is None or resource.key in fields):
+        data[resource.key] = row["id"]
     for column in resource.columns:
+        if fields is not None and column.name not in fields:
+            continue
         value = row[column.name]
         if value is not None:
             data[column.name] = _VALUES.get(column.type.name, _same)(value)

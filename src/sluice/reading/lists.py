@@ -1,7 +1,7 @@
 """Answers to reads of a collection."""
 
-import base64
 import re
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import msgspec
@@ -10,10 +10,13 @@ from sluice.api.conditions import tag_of, unless_held
 from sluice.api.parameters import parameters
 from sluice.api.problems import invalid
 from sluice.api.responses import Response
-from sluice.ids import id_fault
-from sluice.reading import items
+from sluice.indexes import PARAMETERS
+from sluice.reading import positions
 from sluice.reading.caching import may_be_kept
+from sluice.reading.pages import Wanted, page
+from sluice.reading.positions import Position
 from sluice.reading.question import Question
+from sluice.reading.selecting import Selection, names, selection
 from sluice.resource import Resource
 
 LIMIT, HIGHEST_LIMIT = 50, 500
@@ -21,15 +24,17 @@ LIMIT, HIGHEST_LIMIT = 50, 500
 
 def answer_list(question: Question) -> Response:
     """Answer with a page of the collection. Raises Problem and the faults of `sluice.faults`."""
-    query, resource = parameters(question.request, {"limit", "after"}), question.resource
-    limit = _limit(query.get("limit", str(LIMIT)))
-    after = _position(resource, query.get("after", ""))
-    found, more = items.page(question.database, resource, question.owner, after, limit)
+    resource, owner = question.resource, question.owner
+    query = parameters(question.request, PARAMETERS | names(resource))
+    limit, fields = _limit(query.get("limit", str(LIMIT))), _fields(resource, query.get("fields"))
+    asked = selection(resource, query)
+    wanted = Wanted(limit, _after(asked, owner, query), fields)
+    found, next_page = page(question.database, asked, owner, wanted)
     body: dict[str, object] = {"items": found}
     headers = may_be_kept(resource)
-    if more:
-        body["next"] = base64.urlsafe_b64encode(found[-1].id.encode()).decode()
-        headers["Link"] = f'<?{urlencode({"limit": limit, "after": body["next"]})}>; rel="next"'
+    if next_page:
+        body["next"] = positions.written(asked, owner, next_page)
+        headers["Link"] = f'<?{urlencode({**query, "limit": limit, "after": body["next"]})}>; rel="next"'
     encoded = msgspec.json.encode(body)
     headers["ETag"] = tag_of(encoded)
     return unless_held(question.request, Response(200, encoded, headers))
@@ -42,12 +47,18 @@ def _limit(text: str) -> int:
     return limit
 
 
-def _position(resource: Resource, after: str) -> str:
-    """The id behind an `after`, which only we make and only we read."""
+def _fields(resource: Resource, text: str | None) -> frozenset[str] | None:
+    if text is None:
+        return None
+    fields = frozenset(text.split(","))
+    if not fields <= {resource.key, *(column.name for column in resource.columns)}:
+        raise invalid("fields", "Expected names of fields, separated by commas", 400)
+    return fields
+
+
+def _after(asked: Selection, owner: str, query: Mapping[str, str]) -> Position | None:
+    text = query.get("after", "")
     try:
-        item_id = base64.b64decode(after, b"-_", validate=True).decode()
+        return positions.read(asked, owner, text) if text else None
     except ValueError:
-        item_id = "?"
-    if after and id_fault(resource, item_id):
-        raise invalid("after", "Expected the `next` of an earlier answer", 400)
-    return item_id
+        raise invalid("after", "Expected the `next` of an earlier answer to the same question", 400) from None

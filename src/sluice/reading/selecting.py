@@ -1,0 +1,97 @@
+"""From the parameters of a list to a selection that one index answers, or a problem."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.api.problems import Problem, invalid
+from sluice.columns import Column
+from sluice.indexes import Index
+from sluice.reading.values import value_of
+from sluice.resource import Resource
+
+OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_LOWER, _UPPER = {"gt", "gte"}, {"lt", "lte"}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a list is asked for: which items, and in which order.
+
+    `equals` are fields with their values; `bounds` operators with values for the field that orders. `order` is that
+    field, None for the id. `index` answers just that; None is the table's own key.
+    """
+
+    resource: Resource
+    index: Index | None
+    equals: Mapping[str, Any]
+    bounds: Mapping[str, Any]
+    order: Column | None
+    descending: bool
+
+
+def names(resource: Resource) -> set[str]:
+    """The parameters that name a field: which value it has, or one end of a range."""
+    fields = {field for index in resource.indexes for field in index.fields}
+    return {*fields, *(f"{field}.{operator}" for field in fields for operator in OPERATORS)}
+
+
+def selection(resource: Resource, query: Mapping[str, str]) -> Selection:
+    """Understand the parameters, which are known ones. Raises Problem 400 also where no index would answer."""
+    columns = {column.name: column for column in resource.columns}
+    equals: dict[str, Any] = {}
+    ranges: dict[str, dict[str, Any]] = {}
+    for name in sorted(set(query) & names(resource)):
+        field, _, operator = name.partition(".")
+        try:
+            value = value_of(columns[field].type, query[name])
+        except ValueError as error:
+            raise invalid(name, str(error), 400) from None
+        if operator:
+            ranges.setdefault(field, {})[operator] = value
+        else:
+            equals[field] = value
+    sort, descending = _sort(resource, query.get("sort"))
+    order, bounds = _range(ranges, sort)
+    index = _index(resource, set(equals), order)
+    return Selection(resource, index, equals, bounds, columns.get(order), descending)
+
+
+def _range(ranges: Mapping[str, Mapping[str, Any]], sort: str) -> tuple[str, Mapping[str, Any]]:
+    """The field that orders, `id` where none does, and its bounds. A range is in the order of its field."""
+    if not ranges:
+        return sort or "id", {}
+    if len({*ranges, sort or next(iter(ranges))}) > 1:
+        raise Problem(400, "A range is of one field, and what it selects is in the order of that field.")
+    [(field, bounds)] = ranges.items()
+    if bounds.keys() >= _LOWER or bounds.keys() >= _UPPER:
+        raise Problem(400, f"A range of {field} has at most one beginning and one end.")
+    return field, bounds
+
+
+def _sort(resource: Resource, text: str | None) -> tuple[str, bool]:
+    """The field that orders (`id` for the key, empty when none is named), and whether it begins with the last."""
+    if text is None:
+        return "", False
+    field, descending = text.removeprefix("-"), text.startswith("-")
+    if field in ("id", resource.key):
+        return "id", descending
+    if field not in names(resource) or "." in field:
+        raise invalid("sort", "Expected id or an indexed field, with a - before it for the opposite order", 400)
+    return field, descending
+
+
+def _index(resource: Resource, equals: set[str], order: str) -> Index | None:
+    last = () if order == "id" else (order,)
+    if not equals and not last:
+        return None
+    for index in resource.indexes:
+        split = len(index.fields) - len(last)
+        if set(index.fields[:split]) == equals and index.fields[split:] == last:
+            return index
+    there = "; ".join(", ".join(index.fields) for index in resource.indexes)
+    raise Problem(
+        400,
+        "No index answers this. There are indexes by: "
+        f"{there}. All fields of one are given a value, or the last one orders or has a range.",
+    )

@@ -1,0 +1,59 @@
+"""Indexes that a table cannot have, or a list could not be answered from, are refused when a class is described."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import pytest
+from msgspec import Meta
+
+from sluice.resource import Item, describe
+from tests.unit.classes import item_class
+from tests.unit.lists import SAMPLES
+
+
+class Wide(Item):
+    code: str
+    a: Annotated[str, Meta(max_length=512)]
+    b: Annotated[str, Meta(max_length=512)]
+    story: str
+    tags: list[str]
+    limit: int
+    city: Annotated[str, Meta(max_length=80)] = ""
+    note: Annotated[str, Meta(max_length=80)] | None = None
+
+
+@pytest.mark.parametrize(
+    ("indexes", "said"),
+    [
+        (["nothing"], "nothing names nothing, which is no field"),
+        (["code"], "code names code, which is no field besides the key"),
+        (["version"], "no field"),
+        ([()], "needs fields"),
+        ([""], "no field"),
+        ([("a", "a")], "each of them once"),
+        (["story"], "story, a MEDIUMTEXT"),
+        (["tags"], "tags, a JSON"),
+        (["limit"], "parameter of every list"),
+        (["city"], "rows that are older"),
+        (["note", "note"], "asked for twice"),
+        (["note", ("note",)], "asked for twice"),
+        ([("a", "b")], "more than 3072 bytes"),
+    ],
+    ids=str,
+)
+def test_an_index_that_cannot_be(indexes: Sequence[str], said: str) -> None:
+    with pytest.raises(TypeError, match=f"^Wide: the index .*{said}"):
+        describe(Wide, "wide", key="code", indexes=indexes)
+
+
+def test_a_name_that_is_too_long() -> None:
+    long, longer = "a" * 30, "b" * 31
+    model = item_class((long, int), (longer, int))
+    assert describe(model, "things", indexes=[long, longer])
+    with pytest.raises(TypeError, match="more than 64 characters"):
+        describe(model, "things", indexes=[(long, longer)])
+
+
+def test_an_index_is_of_what_one_owner_has_in_order() -> None:
+    assert SAMPLES.indexes[-2].columns == ("owner", "deleted", "colour", "count", "id")
+    assert len({index.name for index in SAMPLES.indexes}) == len(SAMPLES.indexes) == 11
