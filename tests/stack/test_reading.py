@@ -1,6 +1,7 @@
 """Reading over HTTP as clients do: one's own write, and lists by an index."""
 
 import time
+from typing import Any
 
 import httpx
 
@@ -14,7 +15,7 @@ def test_a_client_that_writes_and_waits_sees_its_write_in_one_round_trip_each(pe
     ada, eve = person("ada"), person("eve")
     written = ada.post("/v1/bookings", json=booking(seats=3))
     path = f"/v1/bookings/{written.json()['id']}"
-    waiting = {"params": {"version": written.json()["version"]}, "headers": {"Prefer": "wait=15"}, "timeout": 30}
+    waiting: Any = {"params": {"version": written.json()["version"]}, "headers": {"Prefer": "wait=15"}, "timeout": 30}
     answer = ada.get(path, **waiting)
     assert (answer.status_code, answer.json()["data"]["seats"]) == (200, 3)
     assert answer.headers["Preference-Applied"] == "wait=15"

@@ -16,6 +16,7 @@ from sluice.reading.selecting import selection
 from sluice.registry import resources
 from tests.unit.loopback import Answered, Loopback, error
 from tests.unit.requesting import ALICE, BOOKING_ID, Answer, ask, event
+from tests.unit.test_paths import VERSION
 
 
 @pytest.fixture
@@ -61,6 +62,25 @@ def test_a_limit_is_a_number_from_1_to_500(stream: Loopback, limit: str) -> None
     answer = get({"limit": limit})
     assert (answer.status, answer.fields) == (400, ["limit"])
     assert stream.asked == []
+
+
+@pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", f"bookings/{BOOKING_ID}/writes/{VERSION}"])
+def test_a_parameter_that_is_not_known_is_refused(stream: Loopback, path: str) -> None:
+    answer = get({"limits": "1"}, path)
+    assert (answer.status, answer.fields) == (400, ["limits"])
+
+
+def test_a_parameter_is_given_once(stream: Loopback) -> None:
+    sent = event("GET", "bookings", query={"limit": "1"})
+    answer = ask({**sent, "multiValueQueryStringParameters": {"limit": ["2", "1"]}})
+    assert (answer.status, answer.fields) == (400, ["limit"])
+    assert stream.asked == []
+
+
+def test_the_log_has_no_words_of_a_client(stream: Loopback, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    assert get({"Ada Lovelace": "secret"}).status == 400
+    assert get({"limit": "secret"}).status == 400
+    assert not {"Ada", "secret"} & set(str(lines()).replace("'", " ").split())
 
 
 def position(text: bytes) -> str:
