@@ -56,5 +56,5 @@ def test_the_last_page_costs_no_more_than_the_first(many: Reader) -> None:
             assert len(answer.body["items"]) == LIMIT
             assert ("next" in answer.body) == (place < MANY - LIMIT)
         print(f"rows read for {LIMIT} of {MANY:,} items, {query or 'by id'}: {costs}")
-        assert max(costs) <= LIMIT + 3
-        assert costs[-1] <= costs[0]
+        # One more than is shown tells that there are more; another ends those of one number.
+        assert max(costs) <= LIMIT + 2
