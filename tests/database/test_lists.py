@@ -74,7 +74,8 @@ def pages(reader: Reader, query: Mapping[str, str], owner: str = OWNER) -> Itera
             return
         address, _, relation = answer.headers["Link"].partition("; ")
         assert (address[:2], address[-1], relation) == ("<?", ">", 'rel="next"')
-        asked = dict(parse_qsl(address[2:-1], keep_blank_values=True))
+        before, asked = asked, dict(parse_qsl(address[2:-1], keep_blank_values=True))
+        assert asked != before, "the same page again"
         assert asked == {**query, "limit": query["limit"], "after": answer.body["next"]}
 
 
