@@ -10,6 +10,8 @@ TESTS = Path(__file__).parent
 FIRST = ("stack", "database/test_convergence")
 
 
+# First: what reads the groups does it at the same moment.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: FIRST.index(_group(item)) if _group(item) in FIRST else len(FIRST))
     for item in items:
