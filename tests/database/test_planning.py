@@ -49,7 +49,7 @@ def empty(s3: Any) -> Iterator[None]:
 @pytest.fixture
 def planner(rig: Rig, empty: None) -> Iterator[Planner]:
     database = Database(rig.database._settings, statement_seconds=30)
-    yield Planner(database, Buckets("batches", "archive"), 4)
+    yield Planner(database, database, Buckets("batches", "archive"), 4)
     database.drop()
 
 
@@ -217,8 +217,10 @@ def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, ro
     root.run(f"KILL {connection.thread_id()}")
     planner.plan(begun(planner), 60)  # a warm connection that has died is made anew
     closed = msgspec.structs.replace(planner._primary._settings, database_port=1)
+    away = Database(closed, statement_seconds=5)
+    there = Buckets("batches", "archive")
     with pytest.raises(DatabaseAway):
-        Planner(Database(closed, statement_seconds=5), Buckets("batches", "archive"), 4).plan(begun(planner), 60)
+        Planner(away, away, there, 4).plan(begun(planner), 60)
 
 
 def test_an_object_of_the_archive_is_opened_as_what_its_batch_was(s3: Any, empty: None) -> None:
