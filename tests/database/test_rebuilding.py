@@ -119,11 +119,8 @@ def test_as_of_a_moment_the_tables_are_what_they_were(rebuilding: Rebuilding) ->
     keys = written(rebuilding.rig)
     rebuilding.load(*keys)
     then, before = instant(), rebuilding.tables()
-    later = [
-        rebuilding.rig.objects.put(
-            "batches/later", [delete("c0", "", CODES), code("c1", "undone"), put({"label": "u"})]
-        )
-    ]
+    undone = [delete("c0", "", CODES), code("c1", "undone"), put({"label": "undone"})]
+    later = [rebuilding.rig.objects.put("batches/later", undone)]
     mixed = [rebuilding.rig.objects.put("batches/mixed", [code("c2", "undone too")])]
     rebuilding.load(*later, *mixed)
     assert rebuilding.tables() != before
@@ -208,10 +205,6 @@ def test_a_load_of_newer_writes_asks_for_no_rules(rebuilding: Rebuilding, monkey
     old = code("c", "old")
     rebuilding.prepare(excluding(exclude={"collections": ["codes"]}))
     rebuilding.swap()
-    asked: list[Any] = []
-    from sluice.loading import excluded  # noqa: PLC0415
-
-    monkeypatch.setattr(excluded, "_read", asked.append, raising=False)
     statements: list[str] = []
     execute = pymysql.cursors.Cursor.execute
 
@@ -266,9 +259,7 @@ def test_new_tables_that_lack_a_loaded_batch_are_not_swapped_in(rebuilding: Rebu
     before, began = rebuilding.tables(), datetime.datetime.now(datetime.UTC)
     rebuilding.prepare()
     rebuilding.fill(keys[1:])
-    with pytest.raises(
-        CannotRebuild, match=r"would lack 1 batches that the old ones have, the first of them batches/00"
-    ):
+    with pytest.raises(CannotRebuild, match="would lack 1 batches that the old ones have, the first .* batches/00"):
         rebuilding.swap(began)
     assert rebuilding.tables() == before
     rebuilding.load(rebuilding.rig.objects.put("batches/meanwhile", [code("m", "meanwhile")]))
@@ -285,15 +276,17 @@ def test_tables_that_a_migration_changed_meanwhile_are_not_swapped(rebuilding: R
         rebuilding.swap()
 
 
+ASCII = "VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin"
+REFERS = "CONSTRAINT there FOREIGN KEY (owner, id) REFERENCES codes (owner, id)"
+
+
 @pytest.mark.parametrize(
     ("statement", "thing"),
     [
         ("CREATE TRIGGER mine BEFORE INSERT ON codes FOR EACH ROW SET NEW.text = 'x'", "the trigger mine of codes"),
-        ("CREATE TABLE mine (owner VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin, id VARCHAR(128) CHARACTER SET ascii"
-         " COLLATE ascii_bin, CONSTRAINT there FOREIGN KEY (owner, id) REFERENCES codes (owner, id)) ENGINE=InnoDB",
-         "the foreign key there of mine"),
+        (f"CREATE TABLE mine (owner {ASCII}, id {ASCII}, {REFERS}) ENGINE=InnoDB", "the foreign key there of mine"),
     ],
-)  # fmt: skip
+)
 def test_what_would_not_come_along_is_refused_before_anything_is_made(
     rebuilding: Rebuilding, statement: str, thing: str
 ) -> None:
