@@ -259,7 +259,7 @@ def test_new_tables_that_lack_a_loaded_batch_are_not_swapped_in(rebuilding: Rebu
     before, began = rebuilding.tables(), datetime.datetime.now(datetime.UTC)
     rebuilding.prepare()
     rebuilding.fill(keys[1:])
-    with pytest.raises(CannotRebuild, match="would lack 1 batches that the old ones have, the first .* batches/00"):
+    with pytest.raises(CannotRebuild, match=r"would lack 1 batches that the old ones have, the first .* batches/00"):
         rebuilding.swap(began)
     assert rebuilding.tables() == before
     rebuilding.load(rebuilding.rig.objects.put("batches/meanwhile", [code("m", "meanwhile")]))

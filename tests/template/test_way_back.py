@@ -1,4 +1,4 @@
-"""replay and recover as they stand in their definitions and in the template."""
+"""replay, recover and rebuild as they stand in their definitions and in the template."""
 
 import datetime
 import itertools
@@ -13,7 +13,7 @@ from tests.template.running import definition, states_of
 from tests.template.translate import REPOSITORY, Template, translate
 
 HISTORY_EVENTS = 25_000
-WORKFLOWS = ("replay", "recover")
+WORKFLOWS = ("replay", "recover", "rebuild")
 
 
 def states(name: str) -> dict[str, dict[str, Any]]:
@@ -55,8 +55,9 @@ def test_a_task_waits_longer_than_its_function_runs(template: Template, name: st
             assert found["TimeoutSeconds"] > template["Resources"][named[1]]["Properties"]["Timeout"], state
 
 
-def test_a_primary_is_waited_for_through_a_night() -> None:
-    away = next(retry for state, retry in retriers("recover") if state == "AwaitPrimary")
+@pytest.mark.parametrize("name", ["recover", "rebuild"])
+def test_a_primary_is_waited_for_through_a_night(name: str) -> None:
+    away = next(retry for state, retry in retriers(name) if state == "AwaitPrimary")
     assert away["MaxAttempts"] * away["MaxDelaySeconds"] / 2 > 12 * 3600
 
 
