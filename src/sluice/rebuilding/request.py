@@ -12,9 +12,9 @@ from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, U
 from sluice.versions import is_version
 
 Moment = Annotated[datetime.datetime, Meta(tz=True)]
-# Together far below the 256 KiB that a workflow's state may hold.
-Owners = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(max_length=500)]
-Versions = Annotated[tuple[str, ...], Meta(max_length=2_000)]
+# The state has them twice, and may hold 256 KiB.
+Owners = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(max_length=250)]
+Versions = Annotated[tuple[str, ...], Meta(max_length=1_000)]
 Reason = Annotated[str, Meta(max_length=500)]
 
 
