@@ -1,57 +1,16 @@
 """The operators' command, as it is run in a checkout, on the deployed stack."""
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.stack import Stack
+from tests.stack.operator import Operator
 from tests.stack.waiting import eventually
 from tests.stack.way_back import WayBack
 
-ROOT = Path(__file__).resolve().parents[2]
 UNREADABLE = "batches/2026/01/01/00/test-operating.jsonl.gz"
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-class Operator:
-    """Runs `./sluice` from elsewhere, with no credentials but those of the local stack."""
-
-    def __init__(self, stack: Stack) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-        self._environment = {**kept, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
-        self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-
-    def __call__(self, *words: str, code: int = 0) -> Said:
-        done = subprocess.run(
-            [ROOT / "sluice", *words],
-            cwd="/",
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        said = Said(done.returncode, done.stdout, done.stderr)
-        assert said.code == code, said
-        assert "Traceback" not in said.err
-        return said
 
 
 @pytest.fixture(scope="module")

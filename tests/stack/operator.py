@@ -1,0 +1,48 @@
+"""The operators' command, as it is run in a checkout."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+class Operator:
+    """Runs `./sluice` from elsewhere, with no credentials but those of the local stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        self._environment = {**kept, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
+        self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+    def __call__(self, *words: str, code: int = 0) -> Said:
+        done = subprocess.run(
+            [ROOT / "sluice", *words],
+            cwd="/",
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        said = Said(done.returncode, done.stdout, done.stderr)
+        assert said.code == code, said
+        assert "Traceback" not in said.err
+        return said
