@@ -91,14 +91,20 @@ class Rebuilding:
             shutil.rmtree(server.data)
         pair.start()
 
-    def empty(self, bucket: str, prefix: str = "batches/") -> int:
-        """Delete the objects under a prefix; how many those were."""
-        count = 0
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            if listed := page.get("Contents"):
-                self.s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": one["Key"]} for one in listed]})
-                count += len(listed)
-        return count
+    @contextmanager
+    def without_batches(self) -> Iterator[int]:
+        """A while in which the bucket of the batches is empty; how many it had."""
+        there = {}
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.batches, Prefix="batches/"):
+            for one in page.get("Contents", []):
+                there[one["Key"]] = self.s3.get_object(Bucket=self.batches, Key=one["Key"])["Body"].read()
+                self.s3.delete_object(Bucket=self.batches, Key=one["Key"])
+        try:
+            yield len(there)
+        finally:
+            with self.back.without("BatchDelivered"):
+                for key, content in there.items():
+                    self.s3.put_object(Bucket=self.batches, Key=key, Body=content)
 
     def schemas(self) -> list[str]:
         """The schemas beside the live one."""
