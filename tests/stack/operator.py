@@ -1,8 +1,9 @@
-"""The operators' command, as it is run in a checkout."""
+"""`./sluice` as an operator runs it."""
 
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,14 @@ class Operator:
         self._environment = {**kept, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
         self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
-    def __call__(self, *words: str, code: int = 0) -> Said:
+    def __call__(self, *words: str, code: int = 0, environment: Mapping[str, str] | None = None) -> Said:
         done = subprocess.run(
             [ROOT / "sluice", *words],
             cwd="/",
-            env=self._environment,
+            env={**self._environment, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=300,
             stdin=subprocess.DEVNULL,
             check=False,
         )

@@ -37,9 +37,10 @@ def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: WayBa
     assert (found["primary"]["takes_writes"], found["replica"]["follows"], found["attention"]) == (True, True, [])
     assert found["waiting"]["batches"] == 4
     assert found["waiting"]["age_seconds"] < 120
+    before = back.everything()
     said = sluice("replay", "--dry-run")
     assert said.out.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
-    assert back.tables("OA") == {}
+    assert back.everything() == before
     output = sluice("replay", "--wait", "--from", "1h", "--json").document
     assert (output["status"], output["loaded"], output["remaining"]) == ("complete", 4, 0)
     assert back.tables("OA") == versions
@@ -75,6 +76,14 @@ def test_mistakes_are_one_sentence(sluice: Operator, words: list[str], part: str
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
     assert part in said.err
+
+
+def test_a_stack_that_is_not_there_is_one_sentence(sluice: Operator, stack: Stack) -> None:
+    """Asked where the local stack is deployed, as if that were AWS."""
+    there = {"AWS_ENDPOINT_URL": stack.emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    said = sluice("replay", "--stack-name", "nope", "--region", "us-east-1", code=2, environment=there)
+    assert said.out == ""
+    assert said.err == "There is no stack nope in us-east-1; see --stack-name and --region.\n"
 
 
 def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: WayBack) -> None:

@@ -85,6 +85,23 @@ class WayBack:
             cursor.execute("SELECT object_key FROM loaded_batches")
             return {row[0] for row in cursor.fetchall()}
 
+    def everything(self) -> list[Any]:
+        """Checksums of all tables on both servers, and what is in the batch bucket but for the folders of replays."""
+        self.stack.pair.wait_for_replica()
+        found: list[Any] = []
+        for server in (self.stack.pair.primary, self.stack.pair.replica):
+            with (
+                server.connect(*self.stack.pair.admin, database="sluice") as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("SHOW TABLES")
+                tables = ", ".join(row[0] for row in cursor.fetchall())
+                cursor.execute(f"CHECKSUM TABLE {tables}")
+                found.append(cursor.fetchall())
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        objects = [(one["Key"], one["ETag"]) for page in pages for one in page.get("Contents", [])]
+        return [*found, [one for one in objects if not one[0].startswith("replays/")]]
+
     def rule(self, logical: str) -> str:
         """The name of an event rule of the template."""
         found = self.stack.boto("cloudformation").describe_stack_resource(

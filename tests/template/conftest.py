@@ -16,3 +16,11 @@ def _source() -> Template:
 def template(_source: Template) -> Template:
     """A copy of the template, before its translation."""
     return copy.deepcopy(_source)
+
+
+@pytest.fixture
+def all_of_module(request: pytest.FixtureRequest) -> None:
+    """Skip a test about what the others of its module did, unless all of them run."""
+    options = request.config.option
+    if options.keyword or options.lf or any("::" in argument for argument in request.config.args):
+        pytest.skip("not all tests of the module run")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,18 @@ from tests.emulator.harness import Emulator, deploy, function, start_emulator, w
 from tests.template.translate import REPOSITORY
 
 Definition = dict[str, Any]
+
+# What a workflow may hear of Lambda itself, or of a function that ran out of time or memory.
+LAMBDA_S_OWN = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+    "States.Timeout",
+]
 
 # Raises the errors that a list names, one at each call that asks for them; one with a `!` again and again.
 ERRORS = """
@@ -56,12 +68,14 @@ class Running:
     emulator: Emulator
     outputs: dict[str, str]
     folder: Path
+    started: list[str] = field(default_factory=list)
 
     def start(self, given: Any, machine: str = "Patient") -> str:
         started = self.emulator.client("stepfunctions").start_execution(
             stateMachineArn=self.outputs[machine], input=json.dumps(given)
         )
-        return str(started["executionArn"])
+        self.started.append(str(started["executionArn"]))
+        return self.started[-1]
 
     def ended(self, execution: str, seconds: float = 60) -> dict[str, Any]:
         client = self.emulator.client("stepfunctions")
@@ -82,6 +96,19 @@ class Running:
         history = self.emulator.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)
         entered = [event.get("stateEnteredEventDetails", {}).get("name") for event in history["events"]]
         return [name for name in entered if name]
+
+    def histories(self) -> Iterator[list[dict[str, Any]]]:
+        """The events of each execution that was started, and of each child of theirs."""
+        client = self.emulator.client("stepfunctions")
+        for execution in self.started:
+            yield self._history(execution)
+            for run in client.list_map_runs(executionArn=execution)["mapRuns"]:
+                for child in client.list_executions(mapRunArn=run["mapRunArn"])["executions"]:
+                    yield self._history(child["executionArn"])
+
+    def _history(self, execution: str) -> list[dict[str, Any]]:
+        pages = self.emulator.client("stepfunctions").get_paginator("get_execution_history")
+        return [event for page in pages.paginate(executionArn=execution) for event in page["events"]]
 
     def calls(self, place: str) -> int:
         """How often a function was called for a place."""

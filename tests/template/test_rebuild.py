@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.template.branches import branches, taken
 from tests.template.running import Running, counting, definition, deployed, hasty, machine
 
 # What goes wrong stands in a file, since not every function is told of the run: errors by step, outputs by replay.
@@ -145,7 +146,10 @@ def test_a_step_that_fails_is_tried_again(running: Running, step: str) -> None:
     assert run.calls(step) == 2
 
 
-@pytest.mark.parametrize("error", ["InvalidInput", "FutureTime", "NothingToBuildFrom", "AlreadyRebuilding"])
+WRONG = ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NothingToBuildFrom", "AlreadyRebuilding"]
+
+
+@pytest.mark.parametrize("error", WRONG)
 def test_a_wrong_input_ends_it_before_anything_is_touched(running: Running, error: str) -> None:
     run = Run(running, errors={"claim": [f"{error}!"]})
     assert run.states == ["Claim", "NotBegun"]
@@ -186,9 +190,10 @@ def test_a_swap_waits_for_loads_without_holding_them_up(running: Running) -> Non
 
 
 def test_a_fill_that_was_stopped_goes_on_when_the_primary_is_back(running: Running) -> None:
-    run = Run(running, errors={"probe": ["DatabaseAway", "KeyError"]}, outputs={"batches": [STOPPED, {}]})
+    away = ["DatabaseAway", "TryAgain", "AccessDenied", "SchemaBehind", "KeyError"]
+    run = Run(running, errors={"probe": away}, outputs={"batches": [STOPPED, {}]})
     assert run.states == [*BEGINNING, *AGAIN, "Fill", "Filled", *CATCHING_UP, *END]
-    assert run.calls("probe") == 3
+    assert run.calls("probe") == 6
 
 
 def test_a_fill_that_is_always_stopped_is_judged_by_the_swap(running: Running) -> None:
@@ -247,3 +252,10 @@ def test_a_report_that_fails_fails_by_its_name(running: Running) -> None:
     run = Run(running, "Hasty", errors={"report": ["DatabaseAway!"]})
     assert (run.failure[0], run.states[-2:]) == ("DatabaseAway", ["Report", "Failed"])
     assert run.calls("clean") == 0
+
+
+@pytest.mark.usefixtures("all_of_module")
+def test_every_branch_was_taken(running: Running) -> None:
+    """Stands last: it looks at what the tests above did."""
+    seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
+    assert branches(DEFINITION) - seen == set()
