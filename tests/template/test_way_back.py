@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sluice.rebuilding.remembered import KEY
 from sluice.recovering import request as recovery
 from tests.template.running import definition, states_of
 from tests.template.translate import REPOSITORY, Template, translate
@@ -84,6 +85,13 @@ def test_the_alarms_of_parked_batches_start_a_recovery(template: Template) -> No
 def test_the_schedule_looks_further_back_than_backups_reach(template: Template) -> None:
     kept = template["Resources"]["Primary"]["Properties"]["BackupRetentionPeriod"]
     assert template["Parameters"]["RecoveryDays"]["Default"] > kept
+
+
+def test_what_was_excluded_outlives_the_batches(template: Template) -> None:
+    rules = template["Resources"]["BatchBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
+    assert "batches/" in expiring
+    assert not [prefix for prefix in expiring if KEY.startswith(prefix)]
 
 
 def test_the_map_run_may_start_children_of_its_own_workflow_only(template: Template) -> None:
