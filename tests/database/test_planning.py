@@ -13,7 +13,7 @@ import pytest
 
 from sluice import archive
 from sluice.database import Database
-from sluice.faults import DatabaseAway
+from sluice.faults import DatabaseAway, SchemaBehind
 from sluice.records import to_line
 from sluice.replaying.missing import QUARANTINE
 from sluice.replaying.plan import Plan
@@ -209,6 +209,21 @@ def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
     assert planner.verify(plan, 60).remaining.objects == 1
     plan.count.loaded = 1
     assert planner.verify(plan, 60).remaining.objects == 0
+
+
+def test_a_rebuild_s_replay_reads_the_shadow_s_ledger_and_leaves_a_load_to_live_traffic(
+    planner: Planner, batches: Batches, rig: Rig
+) -> None:
+    batches.put("23/10", 1)
+    there = msgspec.structs.replace(rig.database._settings, database_name=f"{rig.database._settings.database_name}_no")
+    planner._shadow = Database(there, statement_seconds=5)
+    assert planner.plan(begun(planner), 60).planned.objects == 1
+    shadow = begun(planner, shadow=True)
+    assert (begun(planner).concurrency, shadow.concurrency) == (4, 3)
+    least = Planner(planner._primary, planner._shadow, planner._buckets, 1)
+    assert begun(least, shadow=True).concurrency == 1
+    with pytest.raises(SchemaBehind):
+        planner.plan(shadow, 60)
 
 
 def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, root: Root) -> None:

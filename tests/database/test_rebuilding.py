@@ -219,6 +219,22 @@ def test_a_load_of_newer_writes_asks_for_no_rules(rebuilding: Rebuilding, monkey
     assert [one for one in statements if "FROM exclusions" in one]
 
 
+def test_loads_do_not_lock_what_they_all_read(rebuilding: Rebuilding, connect: Connect) -> None:
+    """Or two loads, one alone and one that shares the mark's lock, would wait for each other."""
+    old = code("c", "old")
+    rebuilding.prepare(excluding(exclude={"collections": ["things"]}))
+    rebuilding.swap()
+    with connect().cursor() as other:
+        other.execute("SET SESSION innodb_lock_wait_timeout = 1")
+        rebuilding.live.load("bucket", rebuilding.rig.objects.put("batches/0", [code("d", "new")]))
+        other.execute("SELECT version FROM marks WHERE name = 'exclusions' FOR UPDATE")
+        began = time.monotonic()
+        # Alone, and sharing.
+        rebuilding.load(rebuilding.rig.objects.put("batches/1", [code("e", "new")]))
+        rebuilding.load(rebuilding.rig.objects.put("batches/2", [old]))
+        assert time.monotonic() - began < 2
+
+
 def test_rejected_writes_keep_their_lines_beside_excluded_ones(rebuilding: Rebuilding) -> None:
     out, bad, good = code("c", "out"), put({"label": "good"}), put({"label": "fine"})
     bad.data = type(bad.data)(bytes(bad.data).replace(b'"good"', f'"{TOO_LONG}"'.encode()))

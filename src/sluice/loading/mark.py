@@ -10,11 +10,14 @@ a batch was costs no statement of its own.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from sluice.database import Connection
 
 _NAME, _EXCLUSIONS = "high_water", "exclusions"
-_READ = f"SELECT name, version FROM marks WHERE name IN ('{_EXCLUSIONS}', '{_NAME}')"  # noqa: S608
+_READ_EXCLUSIONS = f"SELECT version FROM marks WHERE name = '{_EXCLUSIONS}'"  # noqa: S608
+# A lock that is asked for is one of the mark only.
+_READ = f"SELECT version, ({_READ_EXCLUSIONS}) FROM marks WHERE name = '{_NAME}'"  # noqa: S608
 # Locks the row for good also where it has yet to be made.
 _TAKE = f"INSERT INTO marks (name, version) VALUES ('{_NAME}', '') ON DUPLICATE KEY UPDATE version = version"  # noqa: S608
 _MOVE = f"UPDATE marks SET version = %s WHERE name = '{_NAME}' AND version < %s"  # noqa: S608
@@ -72,14 +75,20 @@ class Mark:
         return self._marked(" FOR UPDATE") or max(map(self._greatest, self._collections), default="")
 
     def _marked(self, lock: str) -> str:
-        with self._connection.cursor() as cursor:
-            cursor.execute(_READ + lock)
-            found = dict(cursor.fetchall())
-        self._excluded = found.get(_EXCLUSIONS, "")
-        return str(found.get(_NAME, ""))
+        found = self._row(_READ + lock)
+        version, excluded = found or ("", self._value(_READ_EXCLUSIONS))
+        self._excluded = excluded or ""
+        return str(version)
 
     def _greatest(self, collection: str) -> str:
+        return self._value(f"SELECT MAX(version) FROM `{collection}`")  # noqa: S608
+
+    def _value(self, statement: str) -> str:
+        row = self._row(statement)
+        return str(row[0] or "") if row else ""
+
+    def _row(self, statement: str) -> tuple[Any, ...] | None:
         with self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT MAX(version) FROM `{collection}`")  # noqa: S608
-            row = cursor.fetchone()
-        return (row and row[0]) or ""
+            cursor.execute(statement)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+        return row

@@ -82,12 +82,14 @@ class Shadow:
 
     def _refuse_what_would_not_come_along(self) -> None:
         """A trigger keeps a table from changing its schema, and a foreign key would lead to the tables kept."""
+        ours = f"({', '.join(['%s'] * len(self._tables))})"
         rows = self._executor.run(
-            "SELECT 'trigger', trigger_name, event_object_table FROM information_schema.triggers "
-            "WHERE event_object_schema = %s UNION ALL "
+            "SELECT 'trigger', trigger_name, event_object_table FROM information_schema.triggers "  # noqa: S608
+            f"WHERE event_object_schema = %s AND event_object_table IN {ours} UNION ALL "
             "SELECT 'foreign key', constraint_name, table_name FROM information_schema.referential_constraints "
-            "WHERE constraint_schema = %s OR unique_constraint_schema = %s",
-            (self._schema, self._schema, self._schema),
+            f"WHERE (constraint_schema = %s AND table_name IN {ours}) "
+            f"OR (unique_constraint_schema = %s AND referenced_table_name IN {ours})",
+            (self._schema, *self._tables) * 3,
         )
         found = [f"the {kind} {name} of {table}" for kind, name, table in rows]
         if found:

@@ -52,7 +52,8 @@ class Planner:
             bucket=self._buckets.archive if archived else self._buckets.batches,
             started_at=now,
             before=now - datetime.timedelta(seconds=request.min_age),
-            concurrency=self._concurrency,
+            # A rebuild takes its time, and leaves room for the loads of live traffic.
+            concurrency=max(1, self._concurrency - 1) if request.shadow else self._concurrency,
             patience=2 * self._concurrency,
             archived=archived,
             again=request.mode == "all",
