@@ -17,6 +17,7 @@ from sluice.loading.routes import Routes
 from sluice.records import Write
 from sluice.schemas import shadow_of
 from tests.database.conftest import Connect
+from tests.database.deployed import Root
 from tests.database.rebuilding_rig import Rebuilding
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
@@ -35,7 +36,7 @@ class Loads:
     """Loads in threads of their own, each over a connection of its own; each batch has a code and a thing."""
 
     def __init__(self, rebuilding: Rebuilding) -> None:
-        self._rig = rebuilding.rig
+        self._rebuilding, self._rig = rebuilding, rebuilding.rig
         self.threads: list[threading.Thread] = []
         self.errors: list[BaseException] = []
         self.batches: dict[str, list[Write]] = {}
@@ -71,10 +72,12 @@ class Loads:
         """In which schemas a batch's ledger entry is, and in which its rows are, all of them or some."""
         ledger, rows = set(), set()
         for name, schema in schemas.items():
-            if self._rig.rows(f"SELECT 1 FROM {schema}.loaded_batches WHERE object_key = %s", key):
+            if self._rebuilding.rows(f"SELECT 1 FROM {schema}.loaded_batches WHERE object_key = %s", key):
                 ledger.add(name)
             for write in self.batches[key]:
-                if self._rig.rows(f"SELECT 1 FROM {schema}.{write.collection} WHERE version = %s", write.version):
+                if self._rebuilding.rows(
+                    f"SELECT 1 FROM {schema}.{write.collection} WHERE version = %s", write.version
+                ):
                     rows.add(name)
         return ledger, rows
 
@@ -112,7 +115,7 @@ def waits_for_a_table(rebuilding: Rebuilding, count: int) -> None:
     """Return when so many connections wait for a table that another one holds."""
     deadline = time.monotonic() + 20
     while True:
-        found = rebuilding.rig.rows(
+        found = rebuilding.rows(
             "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
         )
         if found[0]["n"] >= count:
@@ -221,16 +224,16 @@ def test_the_replica_swaps_too(rebuilding: Rebuilding, connect: Connect, pair: A
         assert cursor.fetchall() == (("x",),)
 
 
-def test_a_swap_that_fails_leaves_the_tables_as_they_were(rebuilding: Rebuilding) -> None:
+def test_a_swap_that_fails_leaves_the_tables_as_they_were(rebuilding: Rebuilding, root: Root) -> None:
     key = rebuilding.rig.objects.put("batches/a", [put({"label": "x"})])
     rebuilding.load(key)
     before = rebuilding.tables()
     rebuilding.prepare()
-    with rebuilding.admin.cursor() as cursor:
-        cursor.execute("CREATE TRIGGER mine BEFORE INSERT ON things FOR EACH ROW SET NEW.label = 'y'")
-        with pytest.raises(pymysql.Error, match="Trigger in wrong schema"):
-            rebuilding.swap()
-        cursor.execute("DROP TRIGGER mine")
+    trigger = f"{rebuilding.schema}.mine"
+    root.run(f"CREATE TRIGGER {trigger} BEFORE INSERT ON {rebuilding.schema}.things FOR EACH ROW SET NEW.label = 'y'")
+    with pytest.raises(pymysql.Error, match="Trigger in wrong schema"):
+        rebuilding.swap()
+    root.run(f"DROP TRIGGER {trigger}")
     assert rebuilding.tables() == before
     assert rebuilding.schemas() == [shadow_of(rebuilding.schema)]
     rebuilding.swap()
