@@ -111,12 +111,13 @@ def paused(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Ev
         go_on.set()
 
 
-def waits_for_a_table(rebuilding: Rebuilding, count: int) -> None:
-    """Return when so many connections wait for a table that another one holds."""
+def waits(rebuilding: Rebuilding, count: int) -> None:
+    """Return when so many statements have been waiting for a tenth of a second, for a table or for a row."""
     deadline = time.monotonic() + 20
     while True:
         found = rebuilding.rows(
-            "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
+            "SELECT COUNT(*) AS n FROM information_schema.processlist "
+            "WHERE command = 'Query' AND time_ms > 100 AND id <> CONNECTION_ID()"
         )
         if found[0]["n"] >= count:
             return
@@ -158,9 +159,9 @@ def test_a_load_that_comes_to_a_waiting_swap_is_after_it(
         assert go_on.reached.wait(20)  # type: ignore[attr-defined]
         swap = threading.Thread(target=lambda: kept.append(rebuilding.swap()))
         swap.start()
-        waits_for_a_table(rebuilding, 1)
+        waits(rebuilding, 1)
         loads.start(lambda loader: loader.load("bucket", late), entry)
-        waits_for_a_table(rebuilding, 2)
+        waits(rebuilding, 2)
     loads.end()
     swap.join()
     schemas = {"before": kept[0], "after": rebuilding.schema}
