@@ -82,7 +82,8 @@ class Rebuilding:
 
 
 def excluding(name: str = "rebuild-1", **given: Any) -> Exclusion:
-    """What a rebuild with that input excludes, begun now."""
+    """What a rebuild with that input excludes, begun now: a millisecond after what was written before."""
+    time.sleep(0.002)
     now = datetime.datetime.now(datetime.UTC)
     request: Request = understood(given, {"things", "codes"}, now)
     found = exclusion(request, name, now)
