@@ -17,6 +17,7 @@ from tests.stack.operator import Operator
 from tests.stack.rebuilding import (
     Rebuilding,
     checksum,
+    code,
     delete_airports,
     post_bookings,
     put_airports,
@@ -54,7 +55,7 @@ def writers(client: Any, stack: Stack) -> Any:
             own = f"{mark}{number}"
             found = put_airports(mine, own, EACH, name)
             found |= put_airports(mine, own, EACH // 10, "over")
-            return found | delete_airports(mine, [f"{own}{n:04}" for n in range(0, EACH, 10)])
+            return found | delete_airports(mine, [code(own, n) for n in range(0, EACH, 10)])
 
         with ThreadPoolExecutor(CLIENTS) as pool:
             return dict(itertools.chain.from_iterable(one.items() for one in pool.map(share, range(CLIENTS))))
@@ -67,7 +68,7 @@ def writers(client: Any, stack: Stack) -> Any:
 def test_a_lost_database_is_rebuilt(
     rebuilding: Rebuilding, sluice: Operator, writers: Any, person: Person, source: str
 ) -> None:
-    mark = f"D{source[0].upper()}"
+    mark = {"batches": "4", "archive": "5"}[source]
     versions = writers(mark)
     versions |= rebuilding.reject(mark)
     bookings = {**post_bookings(person("ada"), 20, "lost"), **post_bookings(person("eve"), 20, "lost")}
@@ -103,12 +104,12 @@ def test_a_lost_database_is_rebuilt(
 def test_a_moment_and_an_owner_are_undone(
     rebuilding: Rebuilding, sluice: Operator, writers: Any, person: Person
 ) -> None:
-    writers("DM")
+    writers("6")
     good, bad = post_bookings(person("grace"), 30, "good"), post_bookings(person("mallory"), 30, "bad")
     rebuilding.loaded({**good, **bad}, "bookings")
     rebuilding.settled()
     before, then = rebuilding.rows(), datetime.datetime.now(datetime.UTC)
-    writers("DM", "undone")
+    writers("6", "undone")
     rebuilding.settled()
     meanwhile = rebuilding.rows()
     output = sluice("rebuild", *YES, "--as-of", then.isoformat(), "--json").document
@@ -137,8 +138,8 @@ def test_a_moment_and_an_owner_are_undone(
 def test_writes_during_a_rebuild_are_all_there(
     rebuilding: Rebuilding, sluice: Operator, writers: Any, machine: httpx.Client
 ) -> None:
-    writers("DW")
-    with writing(machine, "DX") as versions:
+    writers("7")
+    with writing(machine, "8") as versions:
         eventually(lambda: len(versions) >= 50)
         outputs = [sluice("rebuild", *YES, "--json").document for _ in range(3)]
     rebuilding.settled()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+import string
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -21,6 +22,7 @@ from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
 from tests.stack.way_back import Versions, WayBack
 
+_DIGITS = string.digits + string.ascii_uppercase
 _VERSION = re.compile(rb'"version":"([0-9A-Z]{26})"')
 # What a rebuild makes equal: of a rejected write, not which object brought it.
 _COLUMNS = {"rejected_writes": "version, collection, owner, id, `write`"}
@@ -131,14 +133,22 @@ def checksum(rows: Rows) -> str:
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
 
 
+def code(mark: str, number: int) -> str:
+    """An airport's code: a mark and a number in base 36, four characters in all."""
+    digits = ""
+    while len(mark) + len(digits) < 4:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return mark + digits
+
+
 def put_airports(machine: httpx.Client, mark: str, count: int, name: str = "") -> Versions:
-    """Write airports `<mark>0000`… and return their versions."""
+    """Write airports with a mark and return their versions."""
     versions = {}
-    for number in range(count):
-        code = f"{mark}{number:04}"
-        answer = machine.put(f"/v1/airports/{code}", json=airport(code, name=name or f"Field of {code}"))
+    for item in (code(mark, number) for number in range(count)):
+        answer = machine.put(f"/v1/airports/{item}", json=airport(item, name=name or f"Field of {item}"))
         assert answer.status_code == 202, answer.text
-        versions[code] = answer.json()["version"]
+        versions[item] = answer.json()["version"]
     return versions
 
 
@@ -159,8 +169,8 @@ def writing(machine: httpx.Client, mark: str) -> Iterator[Versions]:
     def write() -> None:
         number = 0
         while not stop.is_set():
-            code = f"{mark}{number % 50:04}"
-            versions[code] = machine.put(f"/v1/airports/{code}", json=airport(code)).json()["version"]
+            item = code(mark, number % 50)
+            versions[item] = machine.put(f"/v1/airports/{item}", json=airport(item)).json()["version"]
             number += 1
             time.sleep(0.02)
 

@@ -37,7 +37,7 @@ def test_a_lost_database_comes_back_from_the_batches(
     rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client, person: Person
 ) -> None:
     versions = put_airports(machine, "VA", 8)
-    versions |= delete_airports(machine, ["VA0001", "VA0002"]) | put_airports(machine, "VA", 2, "again")
+    versions |= delete_airports(machine, ["VA01", "VA02"]) | put_airports(machine, "VA", 2, "again")
     versions |= rebuilding.reject("VA")
     bookings = post_bookings(person("ada"), 3, "lost")
     rebuilding.loaded(bookings, "bookings")
@@ -49,7 +49,7 @@ def test_a_lost_database_comes_back_from_the_batches(
     assert (output["status"], output["remaining"], output["failed"]) == ("complete", 0, 0)
     assert rebuilding.rows() == before
     assert output["tables"]["airports"]["rows"] + output["tables"]["airports"]["deleted"] == len(before["airports"])
-    assert {version for _, item, version in before["airports"] if item == "VA0002"} == {versions["VA0002"]}
+    assert {version for _, item, version in before["airports"] if item == "VA01"} == {versions["VA01"]}
     eventually(lambda: person("ada").get(f"/v1/bookings/{next(iter(bookings))}").status_code == 200)
     report = rebuilding.s3.get_object(Bucket=output["report"]["bucket"], Key=output["report"]["key"])["Body"].read()
     assert {**json.loads(report), "execution": output["execution"]} == output
@@ -60,7 +60,7 @@ def test_a_lost_database_comes_back_from_the_batches(
 def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
 ) -> None:
-    versions = put_airports(machine, "VB", 5) | delete_airports(machine, ["VB0001"])
+    versions = put_airports(machine, "VB", 5) | delete_airports(machine, ["VB01"])
     versions |= rebuilding.reject("VB")
     rebuilding.settled()
     rebuilding.archived(versions)
@@ -81,7 +81,7 @@ def test_as_of_a_moment_and_what_came_after_it_stays_undone(
     put_airports(machine, "VC", 4)
     rebuilding.settled()
     before, then = rebuilding.rows(), datetime.datetime.now(datetime.UTC)
-    delete_airports(machine, ["VC0000"])
+    delete_airports(machine, ["VC00"])
     put_airports(machine, "VC", 6, "undone")
     rebuilding.settled()
     assert rebuilding.rows() != before
