@@ -70,10 +70,10 @@ def test_a_lost_database_is_rebuilt(
 ) -> None:
     mark = {"batches": "4", "archive": "5"}[source]
     versions = writers(mark)
+    rebuilding.settled(versions)
     versions |= rebuilding.reject(mark)
     bookings = {**post_bookings(person("ada"), 20, "lost"), **post_bookings(person("eve"), 20, "lost")}
     rebuilding.loaded(bookings, "bookings")
-    rebuilding.settled()
     versions |= bookings
     items = None
     if source == "archive":
@@ -104,13 +104,11 @@ def test_a_lost_database_is_rebuilt(
 def test_a_moment_and_an_owner_are_undone(
     rebuilding: Rebuilding, sluice: Operator, writers: Any, person: Person
 ) -> None:
-    writers("6")
+    rebuilding.settled(writers("6"))
     good, bad = post_bookings(person("grace"), 30, "good"), post_bookings(person("mallory"), 30, "bad")
     rebuilding.loaded({**good, **bad}, "bookings")
-    rebuilding.settled()
     before, then = rebuilding.rows(), datetime.datetime.now(datetime.UTC)
-    writers("6", "undone")
-    rebuilding.settled()
+    rebuilding.settled(writers("6", "undone"))
     meanwhile = rebuilding.rows()
     output = sluice("rebuild", *YES, "--as-of", then.isoformat(), "--json").document
     after = rebuilding.rows()
@@ -142,7 +140,7 @@ def test_writes_during_a_rebuild_are_all_there(
     with writing(machine, "8") as versions:
         eventually(lambda: len(versions) >= 50)
         outputs = [sluice("rebuild", *YES, "--json").document for _ in range(3)]
-    rebuilding.settled()
+    rebuilding.settled(versions)
     found = {item: version for _, item, version in rebuilding.rows()["airports"]}
     wrong = {item for item, version in versions.items() if found.get(item) != version}
     print(

@@ -59,8 +59,9 @@ class Rebuilding:
             }
         return found
 
-    def settled(self) -> None:
-        """Return when every write that was accepted is in a batch, and every batch in the ledger."""
+    def settled(self, versions: Versions) -> None:
+        """Return when these airports are there, and every batch in the ledger."""
+        self.loaded(versions)
         eventually(lambda: self.back.missing() == 0 and not self.back.executions("Load", "RUNNING"), 120)
 
     def loaded(self, versions: Versions, table: str = "airports") -> None:

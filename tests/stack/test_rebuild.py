@@ -38,10 +38,10 @@ def test_a_lost_database_comes_back_from_the_batches(
 ) -> None:
     versions = put_airports(machine, "VA", 8)
     versions |= delete_airports(machine, ["VA01", "VA02"]) | put_airports(machine, "VA", 2, "again")
-    versions |= rebuilding.reject("VA")
+    rebuilding.settled(versions)
+    rebuilding.reject("VA")
     bookings = post_bookings(person("ada"), 3, "lost")
     rebuilding.loaded(bookings, "bookings")
-    rebuilding.settled()
     before = rebuilding.rows()
     rebuilding.lose()
     assert sluice("status", code=1).out
@@ -61,8 +61,8 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
 ) -> None:
     versions = put_airports(machine, "VB", 5) | delete_airports(machine, ["VB01"])
+    rebuilding.settled(versions)
     versions |= rebuilding.reject("VB")
-    rebuilding.settled()
     rebuilding.archived(versions)
     before = rebuilding.rows(versions)
     with rebuilding.without_batches():
@@ -78,12 +78,10 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
 def test_as_of_a_moment_and_what_came_after_it_stays_undone(
     rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
 ) -> None:
-    put_airports(machine, "VC", 4)
-    rebuilding.settled()
+    rebuilding.settled(put_airports(machine, "VC", 4))
     before, then = rebuilding.rows(), datetime.datetime.now(datetime.UTC)
     delete_airports(machine, ["VC00"])
-    put_airports(machine, "VC", 6, "undone")
-    rebuilding.settled()
+    rebuilding.settled(put_airports(machine, "VC", 6, "undone"))
     assert rebuilding.rows() != before
     output = sluice("rebuild", "--wait", *YES, "--as-of", then.isoformat(), "--reason", "undo", "--json").document
     assert output["status"] == "complete"
@@ -101,7 +99,6 @@ def test_as_of_a_moment_and_what_came_after_it_stays_undone(
 def test_without_an_owner(rebuilding: Rebuilding, sluice: Operator, person: Person) -> None:
     good, bad = post_bookings(person("grace"), 2, "good"), post_bookings(person("mallory"), 2, "bad")
     rebuilding.loaded({**good, **bad}, "bookings")
-    rebuilding.settled()
     [[owner]] = {tuple(row.values()) for row in rebuilding.sql("SELECT owner FROM bookings WHERE passenger = 'bad'")}
     before = rebuilding.rows()
     output = sluice("rebuild", "--wait", *YES, "--exclude", f"owner={owner}", "--json").document
@@ -120,7 +117,7 @@ def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
         eventually(lambda: len(versions) > 10)
         output = sluice("rebuild", "--wait", *YES, "--json").document
     assert output["status"] == "complete"
-    rebuilding.settled()
+    rebuilding.settled(versions)
     found = {item: version for _, item, version in rebuilding.rows()["airports"]}
     assert {item: found.get(item) for item in versions} == versions
 
@@ -128,8 +125,7 @@ def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
 def test_one_at_a_time_and_one_that_was_killed_is_run_again(
     rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
 ) -> None:
-    put_airports(machine, "VF", 5)
-    rebuilding.settled()
+    rebuilding.settled(put_airports(machine, "VF", 5))
     before = rebuilding.rows()
     back: Any = rebuilding.back
     with back.stack.pair.primary.connect(*back.stack.pair.admin) as holding, holding.cursor() as cursor:
