@@ -90,7 +90,7 @@ def test_as_of_a_moment_and_what_came_after_it_stays_undone(
     assert rebuilding.back.output(rebuilding.back.start("Recover", {}))["outcome"] == "nothing_missing"
     assert rebuilding.back.replay(mode="all")["status"] == "complete"
     assert rebuilding.rows() == before
-    assert sluice("rebuild", "--wait", *YES, "--json").document["excluded"] == [output["execution"]]
+    assert output["execution"] in sluice("rebuild", "--wait", *YES, "--json").document["excluded"]
     assert rebuilding.rows() == before
     rebuilding.loaded(put_airports(machine, "VC", 6, "anew"))
     assert len([item for _, item, _ in rebuilding.rows()["airports"] if item.startswith("VC")]) == 6
