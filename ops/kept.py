@@ -20,9 +20,7 @@ def drop(stack: Stack, name: str, yes: str | None) -> Outcome:
     there = [str(one["name"]) for one in _kept(stack)]
     wanted = [one for one in there if one == name or not name]
     if not wanted:
-        raise Mistake(
-            f"No tables are kept under {name!r}; there are {', '.join(there)}." if there else "None are kept."
-        )
+        raise Mistake(f"No tables are kept as {name!r}; there are {', '.join(there)}." if there else "None are kept.")
     confirm(stack.name, f"drops {many(len(wanted), 'schema')} of old tables for good: {', '.join(wanted)}", yes)
     for one in wanted:
         stack.invoke("Rebuild", {"step": "drop", "name": one})
