@@ -5,6 +5,7 @@ import random
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import msgspec
 from ulid import ULID
@@ -51,14 +52,17 @@ class Source:
         ]
 
     def batch(self, items: Sequence[Item], size: int, first: int, *, again: bool = True) -> Batch:
-        """As many writes to the items, 10 microseconds after one another from `first` (milliseconds since 1970) on.
+        """As many writes to the items in their order, 10 microseconds apart from `first` (milliseconds since 1970) on.
 
-        With `again`, a twentieth of them goes to items that another one of them goes to.
+        With `again`, a twentieth of them goes to items that one before goes to.
         """
-        twice = size // 20 if again else 0
-        targets = [*items[: size - twice], *self._chance.choices(items[: size - twice], k=twice)]
-        self._chance.shuffle(targets)
-        return Batch([self._write(target, (first << 80) + n * (1 << 80) // 100) for n, target in enumerate(targets)])
+        once = size - (size // 20 if again else 0)
+        targets: list[tuple[float, Item]] = list(enumerate(items[:once]))
+        places = self._chance.choices(range(once), k=size - once)
+        targets += [(self._chance.uniform(place, once), items[place]) for place in places]
+        targets.sort(key=itemgetter(0))
+        start, apart = first << 80, (1 << 80) // 100
+        return Batch([self._write(target, start + n * apart) for n, (_, target) in enumerate(targets)])
 
     def _write(self, item: Item, number: int) -> Write:
         version = ULID.from_int(number)
