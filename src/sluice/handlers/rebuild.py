@@ -19,6 +19,7 @@ from sluice.exclusions import Exclusion
 from sluice.faults import meaning
 from sluice.inputs import InvalidInput
 from sluice.migrating import kept as kept_tables
+from sluice.migrating.counting import rows, sums
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import MigrationFailed, sentence
 from sluice.migrating.shadow import Shadow
@@ -121,9 +122,9 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
             state["fill"]["output"],
             state["catch_up"]["output"],
             state["last"]["output"],
-            _summed(tables.executor, tables.shadow.live("loaded_batches")),
+            sums(tables.executor, tables.shadow.live("loaded_batches")),
         ),
-        "tables": {name: _counted(tables.executor, tables.shadow.live(name)) for name in resources()},
+        "tables": {name: rows(tables.executor, tables.shadow.live(name)) for name in resources()},
         "kept": [state["swap"]["kept"]],
         "excluded": state["prepared"]["exclusions"],
         "seconds": round(time.time() - _state(given).began.timestamp(), 1),
@@ -132,17 +133,6 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
     archive.write(_settings.batch_bucket, output["report"]["key"], msgspec.json.encode(output))
     note(rebuild=state["name"], status=output["status"], loaded=output["loaded"], remaining=output["remaining"])
     return output
-
-
-def _counted(executor: Executor, table: str) -> dict[str, int]:
-    [(rows, deleted)] = executor.run(f"SELECT COUNT(*), COALESCE(SUM(deleted), 0) FROM {table}")  # noqa: S608
-    return {"rows": int(rows) - int(deleted), "deleted": int(deleted)}
-
-
-def _summed(executor: Executor, ledger: str) -> dict[str, int]:
-    sums = ", ".join(f"COALESCE(SUM({name}), 0)" for name in ("applied", "stale", "rejected"))
-    [found] = executor.run(f"SELECT COUNT(*), {sums} FROM {ledger}")  # noqa: S608
-    return dict(zip(("loaded", "applied", "stale", "rejected"), map(int, found), strict=True))
 
 
 def _clean(_given: _Step, tables: _Tables) -> dict[str, Any]:
