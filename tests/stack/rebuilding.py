@@ -23,7 +23,7 @@ from tests.stack.waiting import eventually
 from tests.stack.way_back import Versions, WayBack
 
 _DIGITS = string.digits + string.ascii_uppercase
-_VERSION = re.compile(rb'"version":"([0-9A-Z]{26})"')
+_VERSION = re.compile(rb'"version": ?"([0-9A-Z]{26})"')
 # What a rebuild makes equal: of a rejected write, not which object brought it.
 _COLUMNS = {"rejected_writes": "version, collection, owner, id, `write`"}
 
