@@ -38,14 +38,14 @@ demo: setup ## the main job on real records, with an outage in the middle
 	@python -m local.demo
 
 test: setup ## every test: units, real MariaDB, the deployed local stack
-	@python -m pytest
+	@python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
-bench: setup ## measure how fast batches load (SHORT=1: only that it runs), then, on the stack that is up, a cold start
+bench: setup ## measure how fast batches load and replay, and a cold start (SHORT=1: only that it all runs)
 	@python -m bench.load
-	@python -m bench.cold_start
+	@python -m bench.deployed
 
 check: setup ## ruff, mypy, template checks
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check

@@ -1,4 +1,4 @@
-"""`make bench`: a fresh process imports the POST handler, which makes its Firehose client; and what takes the time.
+"""A fresh process imports the POST handler, which makes its Firehose client; and what takes the time.
 
 Measured is the package as it ships, bytecode included, in processes of their own, one after the other.
 """
@@ -10,20 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.process import LocalError
+from bench.results import keep, short
 from local.stack import Stack
 
-RUNS = 21
+RUNS, SHORT = 21, 3
 MEASURE = "import time; t = time.perf_counter(); import sluice.handlers.post; print((time.perf_counter() - t) * 1000)"
 SHOWN = 8
 
 
-def package() -> Path:
-    """The code folder that the local stack's functions share. Raises LocalError when the stack is not up."""
-    found = list(Stack.load().folder.build.glob("*/sluice/handlers/post.py"))
-    if len(found) != 1:
-        raise LocalError("The local stack has no built package; run `make up`.")
-    return found[0].parents[2]
+def package(stack: Stack) -> Path:
+    """The code folder that the stack's functions share."""
+    [found] = stack.folder.build.glob("*/sluice/handlers/post.py")
+    return found.parents[2]
 
 
 def fresh(code: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -54,22 +52,18 @@ def by_package(code: Path) -> list[tuple[str, float]]:
     return sorted(sums.items(), key=lambda entry: -entry[1])
 
 
-def main() -> int:
-    try:
-        code = package()
-    except LocalError as error:
-        print(error, file=sys.stderr)
-        return 1
+def measure(stack: Stack) -> None:
+    """Measure, print and keep."""
+    code = package(stack)
     fresh(code)  # so that the files are in the page cache for every counted run
-    times = [float(fresh(code).stdout) for _ in range(RUNS)]
+    times = [float(fresh(code).stdout) for _ in range(SHORT if short() else RUNS)]
     median, imports = statistics.median(times), by_package(code)
-    print(f"POST handler with its Firehose client, {RUNS} fresh processes: median {median:.0f} ms", end="")
+    print(f"POST handler with its Firehose client, {len(times)} fresh processes: median {median:.0f} ms", end="")
     print(f" ({min(times):.0f} to {max(times):.0f})")
     for name, milliseconds in imports[:SHOWN]:
         print(f"  {milliseconds:6.1f} ms  import of {name}")
     print("The import of sluice includes making the client; timing every import adds some to each.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    keep(
+        "cold_start",
+        {"post": {"median_ms": round(median), "least_ms": round(min(times)), "most_ms": round(max(times))}},
+    )

@@ -1,43 +1,21 @@
 """The command: python -m ops; in a checkout, `./sluice`."""
 
-import json
 import sys
-from collections.abc import Sequence
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ops.command import parser
-from ops.outcome import INTERRUPTED, MISTAKE, REMAINS, Failure, Interrupted, Mistake, Outcome
-from ops.refusals import refusal
-from ops.stack import Stack
-from ops.target import choose
+from ops.outcome import INTERRUPTED
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Do what the words say (default: the command line's); print the outcome, and return the exit code."""
+def run() -> int:
+    """Do what the command line says, and return the exit code."""
     try:
-        arguments = parser().parse_args(words)
-        stack = Stack(choose(arguments.stack_name, arguments.region, arguments.profile))
-        outcome: Outcome = arguments.run(stack, arguments)
-    except Mistake as mistake:
-        return _said(str(mistake), MISTAKE)
-    except Failure as failure:
-        return _said(str(failure), REMAINS)
-    except Interrupted as interrupted:
-        return _said(str(interrupted), INTERRUPTED)
+        # Loading the SDK takes a moment, in which Ctrl-C is to be no traceback either.
+        from ops.main import main  # noqa: PLC0415
+
+        return main()
     except KeyboardInterrupt:
-        return _said("Interrupted.", INTERRUPTED)
-    except (BotoCoreError, ClientError) as error:
-        sentence, mistaken = refusal(error)
-        return _said(sentence, MISTAKE if mistaken else REMAINS)
-    print(json.dumps(outcome.document, indent=2) if arguments.json else "\n".join(outcome.lines))
-    return outcome.code
-
-
-def _said(sentence: str, code: int) -> int:
-    print(f"sluice: {sentence}", file=sys.stderr)
-    return code
+        print("sluice: Interrupted.", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

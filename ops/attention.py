@@ -37,10 +37,11 @@ def _database(found: dict[str, Any]) -> list[str]:
 
 
 def _batches(found: dict[str, Any]) -> list[str]:
+    running = any(found["running"].values())
     if found["parked"]:
-        return [f"{batches(found['parked'])} parked: `sluice recover --wait`."]
+        helps = "a workflow is at work, see `sluice executions`" if running else "`sluice recover --wait`"
+        return [f"{batches(found['parked'])} parked: {helps}."]
     missing = found["waiting"]
-    working = found["loading"] or any(found["running"].values())
-    if missing and missing["batches"] and missing["age_seconds"] > LONG and not working:
+    if missing and missing["batches"] and missing["age_seconds"] > LONG and not (running or found["loading"]):
         return [f"Nothing loads what waits for {duration(missing['age_seconds'])}: `sluice recover --wait`."]
     return []

@@ -15,7 +15,15 @@ def parked(stack: Stack, waiting: dict[str, Any]) -> tuple[int, bool]:
         return 0, True
     failed = listed(stack, "load_batch", "FAILED", MOST)
     found = [describe(stack, one.arn) for one in failed]
-    keys = {one.input["detail"]["object"]["key"] for one in found if one.error == "Parked"}
+    keys = {_key(one.input) for one in found if one.error == "Parked"} - {""}
     if waiting["batches"] == len(waiting["sample"]):
         return len(keys & set(waiting["sample"])), len(failed) < MOST
     return min(len(keys), waiting["batches"]), False
+
+
+def _key(given: Any) -> str:
+    """The batch that an execution was started for; empty where somebody started it with something else."""
+    try:
+        return str(given["detail"]["object"]["key"])
+    except (KeyError, TypeError):
+        return ""

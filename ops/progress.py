@@ -5,41 +5,63 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ops.outcome import Interrupted
+from ops.outcome import Failure, Interrupted
+from ops.refusals import refusal
 from ops.stack import Stack
 from ops.workflows import Execution, describe, listed
 
 LINE_SECONDS = 15.0
 PAUSE = 1.0
 
+Counts = dict[str, tuple[int, int]]  # batches done, and all of them, by Map Run
+
 
 def follow(stack: Stack, arn: str) -> Execution:
-    """Wait until an execution has ended and return it. Raises Interrupted on Ctrl-C: the execution goes on."""
-    found = describe(stack, arn)
+    """Wait until an execution has ended and return it.
+
+    The execution goes on when the waiting ends before it: raises Interrupted on Ctrl-C, and Failure where AWS cannot
+    be asked any more.
+    """
+    again = f"goes on without you; `sluice executions {arn.rsplit(':', 1)[-1]} --wait` waits again."
+    ended: Counts = {}
     try:
+        found = describe(stack, arn)
         with _shown(found) as show:
             while found.status == "RUNNING":
-                show(*items(stack, found))
+                show(*items(stack, found, ended))
                 time.sleep(PAUSE)
                 found = describe(stack, arn)
     except KeyboardInterrupt:
-        raise Interrupted(f"It goes on without you; `sluice executions {found.name} --wait` waits again.") from None
+        raise Interrupted(f"It {again}") from None
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
+        raise Failure(f"{refusal(error)[0]} The execution {again}") from None
     return found
 
 
-def items(stack: Stack, execution: Execution) -> tuple[int, int]:
-    """How many batches an execution has finished, and how many it has to do as far as it knows yet."""
-    client, done, total = stack.client("stepfunctions"), 0, 0
+def items(stack: Stack, execution: Execution, ended: Counts) -> tuple[int, int]:
+    """How many batches an execution has finished, and how many it has to do as far as it knows yet.
+
+    Map Runs that have ended are kept in `ended` and not asked for again: a large replay has hundreds.
+    """
+    client, counts = stack.client("stepfunctions"), dict(ended)
     for one in _replays(stack, execution):
         for page in client.get_paginator("list_map_runs").paginate(executionArn=one.arn):
             for run in page["mapRuns"]:
-                counts = client.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
-                total += counts["total"]
-                done += sum(counts[name] for name in ("succeeded", "failed", "timedOut", "aborted"))
-    return done, total
+                arn = run["mapRunArn"]
+                if arn not in ended:
+                    counts[arn] = _counts(client.describe_map_run(mapRunArn=arn)["itemCounts"])
+                if run.get("stopDate"):
+                    ended[arn] = counts[arn]
+    return sum(done for done, _ in counts.values()), sum(total for _, total in counts.values())
+
+
+def _counts(found: dict[str, int]) -> tuple[int, int]:
+    return sum(found[name] for name in ("succeeded", "failed", "timedOut", "aborted")), found["total"]
 
 
 def _replays(stack: Stack, execution: Execution) -> list[Execution]:

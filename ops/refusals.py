@@ -4,15 +4,21 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    LoginError,
     NoCredentialsError,
-    NoRegionError,
     PartialCredentialsError,
-    ProfileNotFound,
     SSOError,
     TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
-_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, SSOError, TokenRetrievalError)
+_CREDENTIALS = (
+    NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, SSOError, LoginError, TokenRetrievalError,
+)  # fmt: skip
+_NOT_REACHED = (NoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError)
 _NOT_ACCEPTED = frozenset({
     "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch",
     "UnrecognizedClientException", "InvalidSignatureException", "AuthFailure",
@@ -20,14 +26,16 @@ _NOT_ACCEPTED = frozenset({
 _NOT_ALLOWED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 
 
-def refusal(error: BotoCoreError | ClientError) -> tuple[str, bool]:
+def refusal(error: BotoCoreError | ClientError | ResponseParserError) -> tuple[str, bool]:
     """What to say, and whether it is the operator's to mend."""
-    if isinstance(error, ProfileNotFound | NoRegionError):
-        return f"{error}".rstrip(".") + "; see --profile and --region.", True
     if isinstance(error, _CREDENTIALS):
         return "AWS finds no usable credentials here: sign in, or give --profile.", True
+    said = str(error).rstrip(".\n")
+    if isinstance(error, _NOT_REACHED):
+        return f"AWS could not be asked: {said}; see the network, --region and $AWS_ENDPOINT_URL.", False
     if not isinstance(error, ClientError):
-        return f"AWS could not be asked: {error}".rstrip(".") + ".", False
+        # What is left is about how the SDK was set up.
+        return f"{said}; see --profile, --region and AWS's configuration files.", True
     code, operation = str(error.response["Error"]["Code"]), error.operation_name
     if code in _NOT_ACCEPTED:
         return f"AWS does not accept these credentials ({code}): sign in again, or give another --profile.", True

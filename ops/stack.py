@@ -38,11 +38,14 @@ class Stack:
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """A boto3 client, by boto3's name for the service."""
+        """A boto3 client, by boto3's name for the service. Raises Mistake for a region or an endpoint that is none."""
         if service not in self._clients:
-            self._clients[service] = self._target.session.client(
-                service, endpoint_url=self._target.endpoint, config=_CONFIG
-            )
+            try:
+                self._clients[service] = self._target.session.client(
+                    service, endpoint_url=self._target.endpoint, config=_CONFIG
+                )
+            except ValueError as error:
+                raise Mistake(f"{str(error).rstrip('.')}; see --region and $AWS_ENDPOINT_URL.") from None
         return self._clients[service]
 
     @cached_property

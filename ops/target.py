@@ -32,6 +32,9 @@ class Target:
 
 def choose(name: str | None, region: str | None, profile: str | None) -> Target:
     """The target that the arguments name. Raises Mistake, and botocore's errors about profiles."""
+    if name == "":
+        # AWS would take it for any stack there is.
+        raise Mistake("--stack-name is empty: give a stack's name.")
     remote = region or profile
     if not remote and name in {None, LOCAL_STACK} and (endpoint := local_endpoint()):
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=LOCAL_REGION)  # noqa: S106
@@ -39,7 +42,7 @@ def choose(name: str | None, region: str | None, profile: str | None) -> Target:
     if name is None:
         raise Mistake("No stack is named: give --stack-name NAME (or start the local one with `make up`).")
     session = boto3.Session(profile_name=profile, region_name=region)
-    if session.region_name is None:
+    if not session.region_name:
         raise Mistake("No region is known: give --region, or a --profile that has one.")
     return Target(name, session)
 
@@ -59,7 +62,7 @@ def _healthy(port: int) -> bool:
     try:
         connection.request("GET", "/_ministack/health")
         return connection.getresponse().status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()

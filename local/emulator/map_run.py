@@ -10,6 +10,8 @@ from typing import Any
 from ministack.core.responses import new_uuid, now_iso
 from ministack.services import stepfunctions
 
+from local.emulator.child_states import walk
+
 _COUNTS = (
     "pending",
     "running",
@@ -79,7 +81,7 @@ class MapRun:
             self._count("pending", "running")
         try:
             given = json.loads(child["input"])
-            output = stepfunctions._run_sub_machine(processor["States"], processor["StartAt"], given, child, ctx)
+            output = walk(processor, given, child, ctx)
             ended = {"status": "SUCCEEDED", "output": json.dumps(output)}
         except stepfunctions._ExecutionError as error:
             ended = {"status": "FAILED", "error": error.error, "cause": error.cause}

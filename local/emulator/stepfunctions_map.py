@@ -1,5 +1,6 @@
 """Gap: a Distributed Map wrote no results into S3 and took neither its concurrency nor its threshold from its input. It
-also went on through all of its items after too many had failed, or after its execution had been stopped.
+also went on through all of its items after too many had failed, or after its execution had been stopped, and its
+failures were not in the history.
 """
 
 from types import SimpleNamespace
@@ -16,6 +17,17 @@ _runs: dict[str, list[MapRun]] = {}
 
 
 def _run_distributed_map(*given: Any) -> tuple[Any, str | None]:
+    execution = given[4]
+    stepfunctions._add_event(execution, "MapRunStarted")
+    try:
+        return _done(*given)
+    except stepfunctions._ExecutionError as error:
+        details = {"error": error.error, "cause": error.cause}
+        stepfunctions._add_event(execution, "MapRunFailed", {"mapRunFailedEventDetails": details})
+        raise
+
+
+def _done(*given: Any) -> tuple[Any, str | None]:
     state, raw_input, effective, processor, execution, ctx = given
     if "ItemReader" in state:
         items = stepfunctions._read_map_items(state["ItemReader"], effective, ctx)

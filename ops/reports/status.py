@@ -35,7 +35,9 @@ def report(found: dict[str, Any]) -> list[str]:
 def _replica(found: dict[str, Any]) -> str:
     if found["replica"]["follows"]:
         return f"follows, {found['lag_seconds']} s behind when asked"
-    if found["replica"]["answers"] and not found["primary"]["answers"]:
+    if not found["replica"]["answers"]:
+        return f"does not answer: {found['replica']['reason']}"
+    if not found["primary"]["answers"]:
         return "answers; whether it follows is unknown while the primary is away"
     return f"does not follow: {found['replica']['reason']}"
 

@@ -78,10 +78,8 @@ def _retry(stack: Stack, keys: list[str], *, wait: bool) -> Outcome:
     document: dict[str, Any] = {"retried": states, "gone": gone}
     lines = [f"{state['status']}  {key}" for key, state in states.items()]
     lines += [f"    {state['sentence']}" for state in states.values() if state["sentence"]]
-    lines += [
-        f"gone  {key}\n    Its batch is not in the bucket any more; drop it, or replay from the archive."
-        for key in gone
-    ]
+    for key in gone:
+        lines += [f"gone  {key}", "    Its batch is not in the bucket any more; drop it, or replay from the archive."]
     whole = not gone and all(state["status"] in {"loaded", "already_loaded", "started"} for state in states.values())
     return Outcome(document, lines or ["nothing is in quarantine"], DONE if whole else REMAINS)
 

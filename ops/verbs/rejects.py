@@ -58,11 +58,12 @@ def run(stack: Stack, arguments: argparse.Namespace) -> Outcome:
         raise Mistake("Say which, by --version, --collection, --id or --batch, or give --all.")
     settle(stack)
     count = total(stack, select)
-    if not count:
+    if not count and not arguments.all:
         raise Mistake("No rejected write fits; `sluice rejects list` shows what there is.")
-    if arguments.dry_run:
+    if arguments.dry_run or not count:
         return Outcome(
-            {"dry_run": True, arguments.action: count}, [f"dry run: would {arguments.action} {many(count, 'write')}"]
+            {"dry_run": arguments.dry_run, arguments.action: count},
+            [f"dry run: would {arguments.action} {many(count, 'write')}" if count else "there are no rejected writes"],
         )
     if arguments.action == "drop":
         confirm(stack.name, f"forgets {many(count, 'rejected write')} of {stack.name}", arguments.yes)

@@ -194,7 +194,9 @@ def test_a_write_to_an_unknown_collection_is_rejected(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"no gzip", gzip.compress(b"not json\n"), gzip.compress(b'{"a":1}\n'), gzip.compress(b"x" * 9999)[:-9]]
+    "content",
+    [b"no gzip", gzip.compress(b"not json\n"), gzip.compress(b'{"a":1}\n'), gzip.compress(b"x" * 9999)[:-9]],
+    ids=["no GZIP", "no JSON", "no write", "cut short"],
 )
 def test_what_is_no_batch_is_unreadable_and_leaves_nothing(rig: Rig, content: bytes) -> None:
     rig.objects.content["batches/broken"] = content

@@ -15,7 +15,7 @@ from sluice import archive
 from sluice.database import Database
 from sluice.faults import DatabaseAway, SchemaBehind
 from sluice.records import to_line
-from sluice.replaying.missing import QUARANTINE
+from sluice.replaying.missing import QUARANTINE, quarantined
 from sluice.replaying.plan import Plan
 from sluice.replaying.planner import Buckets, Planner
 from sluice.replaying.source import opener
@@ -190,6 +190,64 @@ def test_all_takes_what_was_loaded_too(planner: Planner, batches: Batches) -> No
     assert plan.again
     assert plan.planned.sample == [key]
     assert planner.verify(plan, 60).remaining.objects == 0
+
+
+def delivered(s3: Any, key: str) -> datetime.datetime:
+    """When S3 got an object, in whole seconds as S3 lists it."""
+    [listed] = s3.list_objects_v2(Bucket="batches", Prefix=key)["Contents"]
+    moment: datetime.datetime = listed["LastModified"]
+    return moment
+
+
+@pytest.mark.parametrize(("later", "planned"), [(0, 1), (-1, 0)])
+def test_a_batch_that_came_at_the_very_moment_counts(
+    planner: Planner, batches: Batches, s3: Any, later: int, planned: int
+) -> None:
+    moment = delivered(s3, batches.put("23/10", 1))
+    begin = moment + datetime.timedelta(seconds=60, microseconds=later)
+    plan = planner.plan(planner.begin("replay", {"min_age": 60}, KNOWN, begin), 60)
+    assert (plan.listed, plan.planned.objects) == (planned, planned)
+    assert planner.verify(plan, 60).remaining.objects == planned
+
+
+@pytest.mark.parametrize(("later", "aside"), [(0, {"batches/a"}), (-1, set())])
+def test_a_copy_of_the_same_second_is_of_the_same_batch(
+    monkeypatch: pytest.MonkeyPatch, later: int, aside: set[str]
+) -> None:
+    """S3's times are whole seconds, so that a batch and its copy mostly have the same."""
+    delivered = archive.Listed("batches/a", "e", 1, now())
+    copy = archive.Listed("quarantine/batches/a", "e", 1, delivered.modified + datetime.timedelta(seconds=later))
+    monkeypatch.setattr("sluice.replaying.missing.pages", lambda *_asked: iter([[copy]]))
+    assert quarantined("batches", [delivered]) == aside
+
+
+def test_a_window_begins_with_its_first_key_and_ends_with_its_last(planner: Planner, batches: Batches, s3: Any) -> None:
+    """Up to a minute after the window's end, for the clocks: a window that ends at the hour has the next one's keys."""
+    for hour in ("23/08", "23/09", "23/10", "23/11", "23/12"):
+        batches.put(hour, 0)
+    for ends, hours in (
+        ("2026-11-23T10:58:59Z", ["23/09", "23/10"]),
+        ("2026-11-23T10:59:00Z", ["23/09", "23/10", "23/11"]),
+    ):
+        plan = planner.plan(begun(planner, **{"from": "2026-11-23T10:00:00Z", "to": ends}), 60)
+        assert [one["key"][len("batches/2026/11/") :][:5] for one in manifest(s3, plan)] == hours
+
+
+def test_what_remains_has_a_digest_that_tells_any_of_it_apart(planner: Planner, batches: Batches) -> None:
+    keys = [batches.put("23/10", number) for number in range(4)]
+
+    def digest() -> str:
+        return planner.verify(begun(planner), 60).remaining.digest
+
+    first = digest()
+    assert digest() == first
+    batches.put("23/10", 1, content=b"another")
+    second = digest()
+    assert second != first
+    batches.loaded(keys[3])
+    assert digest() not in {first, second}
+    batches.loaded(*keys[:3])
+    assert digest() == ""
 
 
 def test_young_batches_are_left_alone(planner: Planner, batches: Batches) -> None:

@@ -1,5 +1,6 @@
 """What a real primary and replica are found to be like."""
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -88,6 +89,48 @@ def test_a_replica_follows_until_it_stops(rig: Rig, primary: Database, replica: 
         assert (found.answers, found.follows, found.reason) == (True, False, "behind the primary for more than 0.5 s")
         cursor.execute("START SLAVE")
     assert follows(primary, replica)
+
+
+@pytest.mark.parametrize("thread", ["", "IO_THREAD", "SQL_THREAD"])
+def test_a_replica_that_is_level_but_stands_still_does_not_follow(
+    primary: Database, replica: Database, pair: Pair, thread: str
+) -> None:
+    assert follows(primary, replica)
+    pair.wait_for_replica()
+    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute(f"STOP SLAVE {thread}")
+        found = see_replica(primary, replica, time.monotonic, 0.5)
+        assert (found.answers, found.follows) == (True, False)
+        cursor.execute("START SLAVE")
+    assert follows(primary, replica)
+
+
+def test_a_replica_that_is_ahead_of_a_restored_primary_does_not_follow(
+    primary: Database, replica: Database, pair: Pair
+) -> None:
+    """Its position is beyond the primary's, but what it has is another history's."""
+    assert follows(primary, replica)
+    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute("STOP SLAVE")
+        cursor.execute("SELECT @@gtid_slave_pos")
+        before = cursor.fetchone()[0]
+        cursor.execute("SET GLOBAL gtid_slave_pos = %s", (re.sub(r"\d+$", "99999999", before),))
+        found = see_replica(primary, replica, time.monotonic, PATIENCE)
+        assert (found.answers, found.follows) == (True, False)
+        assert "another's replica" in found.reason
+        cursor.execute("SET GLOBAL gtid_slave_pos = %s", (before,))
+        cursor.execute("START SLAVE")
+    assert follows(primary, replica)
+
+
+def test_of_a_primary_that_takes_no_writes_a_level_replica_follows(
+    primary: Database, replica: Database, loading: Loading, root: Root
+) -> None:
+    loader = Database(loading.settings, statement_seconds=10)
+    with root.setting("read_only", 1):
+        found = survey(loader, replica, time.monotonic, PATIENCE)
+    assert (found["primary"]["takes_writes"], found["replica"]["follows"]) == (False, True)
+    loader.drop()
 
 
 def test_a_survey_never_fails(rig: Rig, primary: Database, replica: Database, pair: Pair) -> None:

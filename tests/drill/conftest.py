@@ -1,5 +1,59 @@
-"""The stack that the drills run on is that of tests/stack."""
+"""The stack that the drills run on is that of tests/stack; and who looks at it, writes to it and operates it."""
 
-from tests.stack.conftest import client, machine, machine_token, person, stack, stack_folder
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
-__all__ = ["client", "machine", "machine_token", "person", "stack", "stack_folder"]
+import pytest
+
+from local.stack import Stack
+from tests.drill.traffic import Traffic
+from tests.stack.conftest import client, machine, machine_token, person, primary, replica, stack, stack_folder
+from tests.stack.operator import Operator
+from tests.stack.way_back import WayBack
+
+__all__ = ["client", "machine", "machine_token", "person", "primary", "replica", "stack", "stack_folder"]
+
+
+@pytest.fixture(scope="session")
+def back(stack: Stack) -> WayBack:
+    return WayBack(stack)
+
+
+@pytest.fixture(scope="session")
+def sluice(stack: Stack) -> Operator:
+    return Operator(stack)
+
+
+@pytest.fixture
+def traffic(client: Any, machine_token: str) -> Callable[[str], Traffic]:
+    """Makes the traffic to the airports whose codes begin with a letter."""
+    return lambda letter: Traffic(client, machine_token, letter)
+
+
+@pytest.fixture
+def alerts(stack: Stack) -> Iterator[Callable[[], list[dict[str, str]]]]:
+    """What the alerts' topic sent since the test began, the new messages at each call."""
+    queues, topics, topic = stack.boto("sqs"), stack.boto("sns"), stack.outputs["AlertsTopicArn"]
+    queue = queues.create_queue(QueueName="drill")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    letter = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [letter]})})
+    subscription = topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
+
+    def received() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = []
+        while answer := queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            found += [json.loads(message["Body"]) for message in answer]
+            for message in answer:
+                queues.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    yield received
+    topics.unsubscribe(SubscriptionArn=subscription)
+    queues.delete_queue(QueueUrl=queue)

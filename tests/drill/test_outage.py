@@ -1,24 +1,22 @@
-"""The primary killed under 10,000 writes, until batches park; afterwards nobody acts."""
+"""The primary killed under 10,000 writes, for longer than a load tries; afterwards nobody acts."""
 
-import itertools
+import datetime
 import json
-import string
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from local.stack import Stack
-from tests.stack.samples import airport
+from tests.drill.traffic import Traffic
 from tests.stack.waiting import eventually
-from tests.stack.way_back import Versions, WayBack
+from tests.stack.way_back import WayBack
+from tests.template.test_load_batch_retries import longest
 
 WRITES = 10_000
-CODES = ["".join(found) for found in itertools.product("XY", *[string.ascii_uppercase] * 3)]
+Alerts = Callable[[], list[dict[str, str]]]
 
 
 @contextmanager
@@ -33,57 +31,68 @@ def every_minute(back: WayBack) -> Iterator[None]:
         back.events.put_rule(Name=name, ScheduleExpression=before)
 
 
-def write_all(client: Any, token: str, pick: slice) -> Versions:
-    """Write from several clients at once, and return the version of each item."""
-    codes = CODES[pick]
-
-    def write(share: list[str]) -> Versions:
-        mine: httpx.Client = client(token)
-        return {code: mine.put(f"/v1/airports/{code}", json=airport(code)).json()["version"] for code in share}
-
-    with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(write, [codes[n::6] for n in range(6)]))
-    return {code: version for versions in found for code, version in versions.items()}
-
-
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("trigger", ["alarm", "schedule"])
 def test_what_parked_in_an_outage_is_loaded_with_nobody_acting(
-    stack: Stack, client: Any, machine_token: str, trigger: str
+    stack: Stack, back: WayBack, traffic: Callable[[str], Traffic], alerts: Alerts, trigger: str
 ) -> None:
-    back = WayBack(stack)
-    seen = {one["executionArn"] for one in back.executions("Recover")}
+    writes, patience = traffic("X" if trigger == "alarm" else "Y"), _patience(back)
+    assert patience > 450
+    seen = {one["executionArn"] for workflow in ("Load", "Recover") for one in back.executions(workflow)}
     with ExitStack() as while_:
-        if trigger == "schedule":
+        if trigger == "alarm":
+            while_.enter_context(back.without("RecoverySchedule"))
+        else:
             while_.enter_context(back.without("BatchesParked"))
             while_.enter_context(every_minute(back))
-        with back.hasty_loads():
-            stack.pair.primary.kill()
-            killed = time.monotonic()
-            offset = 0 if trigger == "alarm" else WRITES
-            versions = write_all(client, machine_token, slice(offset, offset + WRITES))
-            eventually(lambda: len(back.executions("Load", "FAILED")) > 2)
-            down = time.monotonic() - killed
+        began = datetime.datetime.now(datetime.UTC)
+        stack.pair.primary.kill()
+        killed = time.monotonic()
+        writes.write(WRITES)
+        wrote = time.monotonic() - killed
+        # The last batch is delivered soon after the last write; its load tries for so long at most.
+        parked = eventually(lambda: _all_parked(back, seen, began), patience + 120)
+        eventually(lambda: time.monotonic() - killed > wrote + patience, patience)
+        assert _all_parked(back, seen, began) == parked
+        down = time.monotonic() - killed
         stack.pair.start()
-        began = time.monotonic()
-        eventually(lambda: _lacking(back, versions) == 0, 300)
-        took = time.monotonic() - began
+        back_up = time.monotonic()
+        with stack.pair.primary.connect(*stack.pair.admin, database="sluice", autocommit=True) as primary:
+            eventually(lambda: writes.found(primary) == writes.rows, 300)
+        took = time.monotonic() - back_up
         reports = eventually(lambda: _reports(back, seen), 120)
-    planned = sum(report["replay"]["planned"] for report in reports)
+    told = [message for message in alerts() if message["Subject"] == "Sluice: recovered"]
     print(
-        f"\n{trigger}: {len(versions):,} writes accepted in {down:.0f} s without a primary; {planned} batches were "
-        f"missing; every row was there {took:.0f} s after it came back. {reports[-1]['database']['sentence']}"
+        f"\n{trigger}: {writes.accepted:,} writes to {len(writes.rows):,} items accepted in {wrote:.0f} s without a "
+        f"primary, which was away for {down:.0f} s (a load tries for {patience:.0f} s at most); {parked} batches "
+        f"parked; every row was right {took:.0f} s after the primary came back. The alert:\n  "
+        + "\n  ".join(message["Message"] for message in told)
     )
-    assert planned > 2
-    assert all(report["replay"]["remaining"] == 0 for report in reports)
+    assert writes.accepted == WRITES
+    assert sum(report["replay"]["planned"] for report in reports) == parked
+    assert {report["replay"]["remaining"] for report in reports} == {0}
+    assert [message["Message"].split(";")[0] for message in told] == [f"{parked} batches were missing"]
+    stack.pair.wait_for_replica()
+    with stack.pair.replica.connect(*stack.pair.admin, database="sluice", autocommit=True) as replica:
+        assert writes.found(replica) == writes.rows
 
 
-def _lacking(back: WayBack, versions: Versions) -> int:
-    """How many items do not have the version of their last write."""
-    found: Versions = {}
-    for prefix in "XY":
-        found |= back.tables(prefix)
-    return sum(found.get(code) != version for code, version in versions.items())
+def _patience(back: WayBack) -> float:
+    """The seconds for which the deployed load_batch tries to reach the database, at most."""
+    machine = back.stack.outputs["LoadStateMachineArn"]
+    deployed = json.loads(back.states.describe_state_machine(stateMachineArn=machine)["definition"])
+    away = next(one for one in deployed["States"]["Load"]["Retry"] if "DatabaseAway" in one["ErrorEquals"])
+    return longest(away)
+
+
+def _all_parked(back: WayBack, seen: set[str], since: datetime.datetime) -> int | None:
+    """How many batches are parked, once each that was delivered since a moment is."""
+    pages = back.s3.get_paginator("list_objects_v2").paginate(Bucket=back.bucket, Prefix="batches/")
+    since -= datetime.timedelta(seconds=1)  # S3's times are whole seconds
+    delivered = sum(one["LastModified"] >= since for page in pages for one in page.get("Contents", []))
+    loads = [one for one in back.executions("Load") if one["executionArn"] not in seen]
+    ended = sum(one["status"] == "FAILED" for one in loads)
+    return delivered if delivered and ended == len(loads) == delivered else None
 
 
 def _reports(back: WayBack, seen: set[str]) -> list[dict[str, Any]]:

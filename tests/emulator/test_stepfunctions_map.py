@@ -146,3 +146,21 @@ def test_a_stopped_execution_takes_its_children_with_it(maps: Maps) -> None:
     assert counts["pending"] >= 16
     assert maps.run_of(execution)["status"] == "ABORTED"
     assert maps.ended(execution)["status"] == "ABORTED"
+
+
+def test_histories_tell_what_children_did_and_that_a_run_failed(maps: Maps) -> None:
+    execution = maps.start([{"key": "a"}, *[{"key": "b", "fail": True}] * 2])
+    maps.ended(execution)
+
+    def events(arn: str) -> list[dict[str, Any]]:
+        return list(maps.states.get_execution_history(executionArn=arn)["events"])
+
+    [failed] = [event for event in events(execution) if event["type"] == "MapRunFailed"]
+    assert failed["mapRunFailedEventDetails"]["error"] == "States.ExceedToleratedFailureThreshold"
+    run = maps.run_of(execution)["mapRunArn"]
+    children = maps.states.list_executions(mapRunArn=run)["executions"]
+    histories = {child["status"]: events(child["executionArn"]) for child in children}
+    for history in histories.values():
+        assert history[0]["stateEnteredEventDetails"]["name"] == "Work"
+        assert history[0]["type"] == "TaskStateEntered"
+    assert histories["FAILED"][-1]["taskFailedEventDetails"]["error"] == "KeyError"

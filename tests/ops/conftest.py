@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 from ops import progress
-from ops.__main__ import main
+from ops.main import main
 from ops.verbs import rejects
 from tests.emulator.harness import Emulator, start_emulator
 from tests.ops.miniature import NAME, Miniature

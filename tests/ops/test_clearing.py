@@ -17,7 +17,7 @@ REJECT = {
     "version": VERSION,
     "collection": "things",
     "id": "7",
-    "reason": "Data too long for column 'note' at row 1",
+    "reason": "note: Data too long",
     "object_key": KEYS[0],
     "line": 3,
 }
@@ -39,6 +39,7 @@ def test_nothing_is_in_quarantine(sluice: Sluice, miniature: Miniature) -> None:
 
 
 def test_quarantine_is_listed(sluice: Sluice, aside: Miniature) -> None:
+    aside.put("quarantine/notes.txt", b"somebody's")
     assert [one["key"] for one in sluice("quarantine", "list", "--json").document] == KEYS
     lines = sluice("quarantine", "list").out.splitlines()
     assert [line.split("  ")[-1] for line in lines] == ["batch", *KEYS]
@@ -111,7 +112,7 @@ def test_rejects_are_listed(sluice: Sluice, miniature: Miniature) -> None:
     assert said.out.splitlines() == [
         "5 rejected writes, the first 1:",
         f"{VERSION}  things/7",
-        "    Data too long for column 'note' at row 1",
+        "    note: Data too long",
         f"    {KEYS[0]} line 3",
     ]
     document = sluice("rejects", "list", "--collection", "things", "--json").document
@@ -175,6 +176,32 @@ def test_without_waiting_a_retry_only_says_where_to_look(sluice: Sluice, miniatu
     miniature.answer("Rejects", retry={"batch": "batches/r", "writes": 1, "broken": 0, "after": None})
     said = sluice("rejects", "retry", "--version", VERSION)
     assert (said.code, said.out.splitlines()[-1]) == (0, "`sluice rejects list` shows what could not be loaded.")
+    miniature.answer(
+        "Rejects",
+        retry={"batch": "", "writes": 0, "broken": 1, "after": None},
+        settle={"settled": 0, "again": 0, "pending": ["batches/r"]},
+    )
+    assert sluice("rejects", "retry", "--version", VERSION).code == 1
+    assert "1 batch of retried writes not loaded yet" in sluice("rejects", "list").out
+
+
+def test_only_what_is_named_is_retried_or_dropped(sluice: Sluice, miniature: Miniature) -> None:
+    listed(miniature, REJECT)
+    first = {"batch": "batches/r", "writes": 2, "broken": 0, "after": VERSION}
+    miniature.answer(
+        "Rejects",
+        retry=[first, {"batch": "batches/s", "writes": 1, "broken": 0, "after": None}],
+        drop={"dropped": 1, "more": False},
+    )
+    words = ("--version", VERSION, "--collection", "things", "--id", "7", "--batch", KEYS[0])
+    said = sluice("rejects", "retry", *words, "--json")
+    assert said.document == {"retried": 3, "broken": 0, "batches": ["batches/r", "batches/s"]}
+    assert sluice("rejects", "drop", *words, "--yes", NAME).code == 0
+    select = {"versions": [VERSION], "collections": ["things"], "ids": ["7"], "batches": [KEYS[0]]}
+    asked = [event for _, event in miniature.asked if event["action"] != "settle"]
+    assert [event["action"] for event in asked] == ["list", "retry", "retry", "list", "drop"]
+    assert [event["select"] for event in asked] == [select] * 5
+    assert [event["after"] for event in asked[1:3]] == ["", VERSION]
 
 
 def test_rejects_are_dropped_when_that_is_confirmed(sluice: Sluice, miniature: Miniature) -> None:
@@ -193,10 +220,17 @@ def test_a_dry_run_of_rejects_touches_nothing(sluice: Sluice, miniature: Miniatu
     assert set(actions(miniature)) == {"settle", "list"}
 
 
+def test_nothing_is_rejected(sluice: Sluice, miniature: Miniature) -> None:
+    for words in (["retry"], ["retry", "--wait"], ["drop"], ["drop", "--dry-run"]):
+        said = sluice("rejects", *words, "--all")
+        assert (said.code, said.out) == (0, "there are no rejected writes\n")
+    assert set(actions(miniature)) == {"settle", "list"}
+
+
 def test_which_rejects_must_be_said_and_fit(sluice: Sluice, miniature: Miniature) -> None:
     assert "Say which" in sluice("rejects", "retry").mistake()
     assert "Say which" in sluice("rejects", "drop", "--all", "--id", "7").mistake()
-    assert "No rejected write fits" in sluice("rejects", "retry", "--all").mistake()
+    assert "No rejected write fits" in sluice("rejects", "retry", "--id", "7").mistake()
     assert "--limit must be 1" in sluice("rejects", "list", "--limit", "0").mistake()
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from ops.attention import LONG, attention
+from ops.stack import Stack
+from ops.target import choose
+from ops.workflows import listed
 from tests.emulator.harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.miniature import HEALTHY, NAME, REPORT, Miniature, remaining
@@ -44,6 +47,29 @@ def test_a_primary_that_is_away(sluice: Sluice, miniature: Miniature) -> None:
     assert (document["waiting"], document["parked"], document["rejects"]) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("primary", "replica", "line"),
+    [
+        (True, {"answers": False, "follows": False, "reason": "gone"}, "replica       does not answer: gone"),
+        (False, {"answers": False, "follows": False, "reason": "gone"}, "replica       does not answer: gone"),
+        (True, {"answers": True, "follows": False, "reason": "behind"}, "replica       does not follow: behind"),
+        (
+            False,
+            {"answers": True, "follows": False, "reason": ""},
+            "replica       answers; whether it follows is unknown while the primary is away",
+        ),
+    ],
+)
+def test_what_the_replica_does(
+    sluice: Sluice, miniature: Miniature, primary: bool, replica: dict[str, Any], line: str
+) -> None:
+    survey = copy.deepcopy(HEALTHY if primary else AWAY)
+    survey["replica"] = {"seconds": None, **replica}
+    miniature.answers["Survey"] = survey
+    miniature.answer()
+    assert line in sluice("status").out.splitlines()
+
+
 def test_another_failure_is_told(sluice: Sluice, miniature: Miniature) -> None:
     miniature.answer("Plan", verify={"raise": "Odd", "said": "withheld"})
     assert sluice("status").failure() == "PlanFunction failed with Odd: withheld"
@@ -76,17 +102,17 @@ def load_event(key: str) -> dict[str, Any]:
     return {"detail": {"bucket": {"name": "b"}, "object": {"key": key, "etag": "e"}}}
 
 
-def park(miniature: Miniature, *keys: str) -> None:
+def park(miniature: Miniature, *keys: str, given: Any = None) -> None:
     machine = miniature.outputs["LoadStateMachineArn"]
-    for key in keys:
-        miniature.states.start_execution(stateMachineArn=machine, input=json.dumps(load_event(key)))
+    for event in [*map(load_event, keys), *([given] if given else [])]:
+        miniature.states.start_execution(stateMachineArn=machine, input=json.dumps(event))
     # The emulator reads the definition only when it comes to an execution.
     wait_until(lambda: all(one["status"] == "FAILED" for one in miniature.executions("Load")[: len(keys)]))
 
 
 def test_parked_are_those_that_wait_still(sluice: Sluice, miniature: Miniature) -> None:
     miniature.fails("Load", "Parked", "away")
-    park(miniature, "batches/a", "batches/a", "batches/loaded-since")
+    park(miniature, "batches/a", "batches/a", "batches/loaded-since", given={"by": "hand"})
     miniature.fails("Load", "Quarantined", "unreadable")
     park(miniature, "batches/b")
     miniature.answer("Plan", verify=remaining("batches/a", "batches/b"))
@@ -125,6 +151,8 @@ def status(**changes: Any) -> dict[str, Any]:
         ({"replica": {"answers": True, "follows": False, "reason": ""}}, "reads are stale"),
         ({"waiting": {"batches": 1, "age_seconds": LONG + 1}}, "Nothing loads what waits for 15 min 1 s"),
         ({"dead_letters": 1}, "1 event started nothing"),
+        ({"parked": 2}, "2 batches parked: `sluice recover --wait`."),
+        ({"parked": 2, "running": {"recover": ["r"]}}, "2 batches parked: a workflow is at work, see `sluice exec"),
     ],
 )
 def test_attention(changes: dict[str, Any], part: str) -> None:
@@ -151,6 +179,7 @@ def test_executions_are_listed_the_latest_first(sluice: Sluice, miniature: Minia
     recover = sluice("recover", "--json").document["execution"]
     found = sluice("executions", "--json", "--limit", "2").document
     assert [one["execution"] for one in found] == [recover, replay]
+    assert [one["execution"] for one in sluice("executions", "--json", "--limit", "1").document] == [recover]
     assert [one["workflow"] for one in found] == ["recover", "replay"]
     assert datetime.datetime.fromisoformat(found[0]["started"]).tzinfo is not None
     (line,) = sluice("executions", "--workflow", "replay", "--limit", "1").out.splitlines()[1:]
@@ -158,10 +187,13 @@ def test_executions_are_listed_the_latest_first(sluice: Sluice, miniature: Minia
     assert sluice("executions", "--workflow", "replay", "--status", "timed_out").out == "no executions\n"
     assert "has no workflow rebuild" in sluice("executions", "--workflow", "rebuild").mistake()
     assert "--limit must be 1" in sluice("executions", "--limit", "0").mistake()
+    sluice("replay")
+    stack = Stack(choose(NAME, None, None))
+    assert [len(listed(stack, "replay", most=most)) for most in (1, 2)] == [1, 2]
 
 
 def test_one_execution_is_shown_in_full(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.gives("Replay", REPORT, seconds=1)
+    miniature.gives("Replay", REPORT, seconds=4)
     started = sluice("replay", "--json").document
     running = sluice("executions", started["execution"])
     assert (running.code, ": running, " in running.out) == (0, True)

@@ -2,14 +2,18 @@
 
 import json
 import sys
+from collections import Counter
 from io import StringIO
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ops import progress
 from ops.stack import Stack
 from ops.target import choose
+from ops.workflows import describe
+from tests.emulator.harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.miniature import NAME, REPORT, Miniature
 
@@ -26,7 +30,7 @@ def _stack() -> Stack:
 def test_who_stops_waiting_learns_what_goes_on(
     sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    miniature.gives("Replay", REPORT, seconds=1)
+    miniature.gives("Replay", REPORT, seconds=4)
     monkeypatch.setattr(progress, "items", _interrupt)
     said = sluice("replay", "--wait")
     assert (said.code, said.out) == (130, "")
@@ -35,6 +39,25 @@ def test_who_stops_waiting_learns_what_goes_on(
 
 def _interrupt(*_: Any) -> Any:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://states"),
+        ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "expired"}}, "DescribeExecution"),
+    ],
+)
+def test_whoever_cannot_ask_any_more_learns_that_it_goes_on(
+    sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def cut(*_: Any) -> Any:
+        raise error
+
+    miniature.gives("Replay", REPORT, seconds=4)
+    monkeypatch.setattr(progress, "items", cut)
+    sentence = sluice("replay", "--wait").failure()
+    assert "The execution goes on without you; `sluice executions replay-2" in sentence
 
 
 def test_a_bar_on_a_terminal_and_lines_elsewhere(
@@ -60,15 +83,31 @@ def test_lines_where_there_is_no_terminal(
     assert said.err.splitlines()[0].endswith(": 3 of 12 batches")
 
 
+EACH = {
+    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+    "StartAt": "One",
+    "States": {"One": {"Type": "Pass", "End": True}},
+}
+
+
+def test_of_a_recovery_its_replays_batches_are_counted(sluice: Sluice, miniature: Miniature) -> None:
+    miniature.gives("Recover", {}, seconds=5)
+    recovery = sluice("recover", "--json").document["arn"]
+    stack, states = _stack(), miniature.states
+    assert progress.items(stack, describe(stack, recovery), {}) == (0, 0)
+    miniature.define("Replay", {
+        "Map": {"Type": "Map", "ItemProcessor": EACH, "ItemsPath": "$.items", "ResultPath": None, "Next": "Wait"},
+        "Wait": {"Type": "Wait", "Seconds": 5, "End": True},
+    })  # fmt: skip
+    machine = miniature.outputs["ReplayStateMachineArn"]
+    states.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2]}))
+    wait_until(lambda: progress.items(stack, describe(stack, recovery), {}) == (2, 2))
+
+
 def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Miniature) -> None:
-    each = {
-        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-        "StartAt": "One",
-        "States": {"One": {"Type": "Pass", "End": True}},
-    }
     states = {
-        "First": {"Type": "Map", "ItemProcessor": each, "MaxConcurrency": 2, "ResultPath": None, "Next": "Second"},
-        "Second": {"Type": "Map", "ItemProcessor": each, "MaxConcurrency": 2, "ResultPath": None, "Next": "Wait"},
+        "First": {"Type": "Map", "ItemProcessor": EACH, "MaxConcurrency": 2, "ResultPath": None, "Next": "Second"},
+        "Second": {"Type": "Map", "ItemProcessor": EACH, "MaxConcurrency": 2, "ResultPath": None, "Next": "Wait"},
         "Wait": {"Type": "Wait", "Seconds": 2, "Next": "Say"},
         "Say": {"Type": "Pass", "Result": REPORT, "End": True},
     }
@@ -78,6 +117,7 @@ def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Min
     machine = miniature.outputs["ReplayStateMachineArn"]
     started = miniature.states.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2, 3]}))
     seen: list[tuple[int, int]] = []
+    asked: Counter[str] = Counter()
     stack = _stack()
     with pytest.MonkeyPatch.context() as patch:
         count = progress.items
@@ -87,5 +127,13 @@ def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Min
             return seen[-1]
 
         patch.setattr(progress, "items", counting)
+        describe = stack.client("stepfunctions").describe_map_run
+
+        def counted(**given: Any) -> Any:
+            asked[given["mapRunArn"]] += 1
+            return describe(**given)
+
+        patch.setattr(stack.client("stepfunctions"), "describe_map_run", counted)
         assert progress.follow(stack, started["executionArn"]).status == "SUCCEEDED"
     assert seen[-1] == (6, 6)
+    assert max(asked.values()) < len(seen)

@@ -51,6 +51,10 @@ def test_a_dry_recovery_starts_nothing(sluice: Sluice, miniature: Miniature) -> 
     assert said.out.startswith("dry run: nothing was started; batches missing: 2\n")
     assert len(miniature.executions("Recover")) == before
     assert miniature.asked[1][1]["request"] == {"from": "2026-01-02T00:00:00Z"}
+    miniature.answers["Survey"] = {**HEALTHY, "primary": {"answers": False, "takes_writes": False, "reason": "x"}}
+    miniature.answer("Plan", verify={"raise": "DatabaseAway", "said": "gone"})
+    said = sluice("recover", "--dry-run")
+    assert (said.code, "what is missing cannot be told now" in said.out) == (0, True)
 
 
 def test_a_rebuild_needs_a_stack_that_has_one(sluice: Sluice) -> None:

@@ -62,6 +62,12 @@ def test_a_whole_replay_that_was_waited_for(sluice: Sluice, miniature: Miniature
     assert {**document, "execution": ""} == {**REPORT, "execution": ""}
 
 
+def test_what_the_archive_has_are_objects(sluice: Sluice, miniature: Miniature) -> None:
+    miniature.gives("Replay", {**REPORT, "request": {"source": "archive"}, "oldest": None})
+    lines = sluice("replay", "--source", "archive", "--wait").out.splitlines()
+    assert lines[1:3] == ["  listed     9 objects", "  planned    3 objects, 2.9 KiB"]
+
+
 def test_a_dry_run_is_waited_for_and_changes_nothing(sluice: Sluice, miniature: Miniature) -> None:
     miniature.gives("Replay", {**REPORT, "status": "planned", "loaded": 0, "already_loaded": 0})
     said = sluice("replay", "--dry-run")

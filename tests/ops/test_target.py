@@ -1,11 +1,23 @@
 """Which stack is meant, and what is said when that cannot be told or reached."""
 
+import http.server
 import json
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    LoginRefreshRequired,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
 from ops.refusals import refusal
 from ops.target import LOCAL_STACK, choose, local_endpoint
@@ -36,8 +48,26 @@ def test_the_local_stack_is_meant_when_it_runs_and_nothing_else_is_named(
     assert choose(LOCAL_STACK, "eu-west-1", None).endpoint is None
 
 
+def test_a_port_that_somebody_else_has_is_no_stack(tmp_path: Path, surroundings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            connection.sendall(b"220 mail.example\r\n")
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        (tmp_path / "state.json").write_text(json.dumps({"emulator_port": server.getsockname()[1]}))
+        assert local_endpoint() is None
+
+
+def test_an_empty_name_is_no_stack(sluice: Sluice) -> None:
+    assert sluice("status", "--stack-name", "").mistake() == "--stack-name is empty: give a stack's name."
+
+
 def test_no_region(said: Sluice) -> None:
     assert "No region is known" in said("status", "--stack-name", "mine").mistake()
+    assert "No region is known" in said("status", "--stack-name", "mine", "--region", "").mistake()
 
 
 def test_no_credentials(said: Sluice) -> None:
@@ -63,7 +93,60 @@ def test_aws_that_cannot_be_reached_is_no_mistake(sluice: Sluice, surroundings: 
     surroundings.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     surroundings.setenv("AWS_MAX_ATTEMPTS", "1")
     surroundings.setattr("ops.stack._CONFIG", None)
-    assert sluice("status").failure().startswith("AWS could not be asked: Could not connect")
+    assert sluice("status").failure() == (
+        'AWS could not be asked: Could not connect to the endpoint URL: "http://127.0.0.1:9/"; '
+        "see the network, --region and $AWS_ENDPOINT_URL."
+    )
+
+
+def test_an_answer_that_is_not_of_aws_is_told(sluice: Sluice, surroundings: pytest.MonkeyPatch) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Please sign in")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        surroundings.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        sentence = sluice("status").failure()
+        server.shutdown()
+    assert sentence.startswith("AWS could not be asked: Unable to parse response")
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "part"),
+    [
+        (["--region", "no region"], {}, "'no region' doesn't match a supported format; see --region"),
+        ([], {"AWS_ENDPOINT_URL": "nonsense"}, "Invalid endpoint: nonsense; see --region and $AWS_ENDPOINT_URL"),
+        ([], {"AWS_CONFIG_FILE": "/etc/hostname"}, "Unable to parse config file: /etc/hostname; see --profile"),
+    ],
+)
+def test_settings_that_cannot_be_used(
+    sluice: Sluice, surroundings: pytest.MonkeyPatch, words: list[str], variables: dict[str, str], part: str
+) -> None:
+    for name, value in variables.items():
+        surroundings.setenv(name, value)
+    assert part in sluice("status", *words).mistake()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoCredentialsError(),
+        PartialCredentialsError(provider="env", cred_var="aws_secret_access_key"),
+        CredentialRetrievalError(provider="process", error_msg="no"),
+        SSOTokenLoadError(error_msg="no"),
+        UnauthorizedSSOTokenError(),
+        TokenRetrievalError(provider="sso", error_msg="no"),
+        LoginRefreshRequired(),
+    ],
+)
+def test_every_way_to_have_no_credentials(error: Any) -> None:
+    assert refusal(error) == ("AWS finds no usable credentials here: sign in, or give --profile.", True)
 
 
 @pytest.mark.parametrize(

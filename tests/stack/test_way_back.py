@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from local.stack import Stack
+from tests.stack.dumping import dump, load
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 from tests.stack.way_back import Versions, WayBack
@@ -96,6 +98,36 @@ def _counts(back: WayBack, run: dict[str, Any]) -> dict[str, int]:
     return dict(back.states.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"])
 
 
+def test_a_replay_during_traffic_ends_and_later_writes_win(back: WayBack, machine: httpx.Client) -> None:
+    versions = back.batches("RJ", 8)
+    execution = back.start("Replay", {})
+    versions |= put(machine, "RJ", range(9))
+    output = back.output(execution)
+    assert (output["status"], output["remaining"]) == ("complete", 0)
+    assert output["planned"] >= 8
+    eventually(lambda: back.tables("RJ") == versions)
+
+
+def test_a_restored_dump_lacks_just_what_came_after_it(
+    stack: Stack, back: WayBack, replica: Any, tmp_path: Path
+) -> None:
+    versions = back.batches("RK", 2)
+    back.replay()
+    dump(stack, tmp_path / "sluice.sql")
+    versions |= back.batches("RK", 3)
+    back.replay()
+    load(stack, tmp_path / "sluice.sql")
+    assert back.missing() == 3
+    output = back.replay()
+    assert (output["status"], output["planned"], output["loaded"]) == ("complete", 3, 3)
+    assert back.tables("RK") == versions
+    assert back.replay()["planned"] == 0
+    stack.pair.wait_for_replica()
+    with replica.cursor() as cursor:
+        cursor.execute("SELECT id, version FROM airports WHERE id LIKE 'RK%'")
+        assert dict(cursor.fetchall()) == versions
+
+
 def test_all_applies_again_what_a_table_lost(back: WayBack, primary: Any) -> None:
     versions = back.batches("RE", 3)
     back.replay()
@@ -143,6 +175,16 @@ def test_a_wrong_input_is_answered_with_a_sentence(back: WayBack, given: Any, er
 def test_a_window_without_batches_is_nothing(back: WayBack) -> None:
     output = back.replay(**{"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"})
     assert (output["status"], output["listed"], output["planned"]) == ("complete", 0, 0)
+
+
+def test_what_a_recovery_told_of_is_no_news_the_next_time(back: WayBack) -> None:
+    def is_news(about: str) -> bool:
+        answer = back.stack.boto("lambda").invoke(
+            FunctionName=back.stack.outputs["ClaimFunctionName"], Payload=json.dumps({"about": about})
+        )
+        return bool(json.loads(answer["Payload"].read())["news"])
+
+    assert [is_news(about) for about in ("incomplete a", "incomplete a", "incomplete b")] == [True, False, True]
 
 
 def parked(back: WayBack, machine: httpx.Client, prefix: str) -> Versions:

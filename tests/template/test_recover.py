@@ -7,10 +7,16 @@ from uuid import uuid4
 
 import pytest
 
+from tests.template.branches import branches, taken
 from tests.template.running import Running, counting, definition, deployed, hasty, inbox, machine
 
 CLAIM = """
     def handle(event, context):
+        if "about" in event:
+            script = json.loads(pathlib.Path(os.environ["FOLDER"], "script").read_text())
+            stumble(script.get("tell"), script["run"] + "-tell")
+            pathlib.Path(os.environ["FOLDER"], script["run"] + "-about").write_text(event["about"])
+            return {"news": script.get("news", True)}
         script = event["request"]
         stumble(script.get("claim"), script["run"] + "-claim")
         holder = script.get("holder", event["execution"])
@@ -34,7 +40,8 @@ REPLAY = """
         outputs = script.get("outputs", [{}])
         return {
             "status": "complete", "planned": 3, "loaded": 2, "already_loaded": 0, "quarantined": 1, "failed": 0,
-            "remaining": 0, "stopped": False, "report": {"bucket": "bucket", "key": "replays/r/report.json"},
+            "remaining": 0, "remaining_digest": "d1", "stopped": False,
+            "report": {"bucket": "bucket", "key": "replays/r/report.json"},
             "min_age": event["min_age"], "started_by": event["AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"],
             **outputs[min(attempt, len(outputs)) - 1],
         }
@@ -93,11 +100,12 @@ class Run:
 
 
 BEGINNING = ["Claim", "AtWork", "AwaitPrimary", "Replay", "WhatCameOfIt"]
+GIVING_UP = ["IsGivingUpNews", "ToldOfGivingUp", "NotifyGivenUp", "GivenUp"]
 
 
 def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
     run = Run(running)
-    assert run.states == [*BEGINNING, "Look", "Whole", "NotifyRecovered", "Recovered"]
+    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyRecovered", "Recovered"]
     assert run.output["outcome"] == "recovered"
     assert run.output["replay"]["min_age"] == 5
     assert run.output["replay"]["started_by"] == run.execution
@@ -112,9 +120,16 @@ def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
 
 def test_with_nothing_missing_it_ends_without_a_word(running: Running) -> None:
     run = Run(running, outputs=[{"planned": 0}])
-    assert run.states == [*BEGINNING, "NothingMissing"]
+    assert run.states == [*BEGINNING, "NothingToTell", "NothingMissing"]
+    assert (running.folder / f"{run.run}-about").read_text() == "nothing"
     assert run.output["outcome"] == "nothing_missing"
     assert run.messages == []
+
+
+def test_with_nothing_missing_it_does_not_matter_whether_that_can_be_kept(running: Running) -> None:
+    run = Run(running, "Hasty", outputs=[{"planned": 0}], tell=["OSError!"])
+    assert run.output["outcome"] == "nothing_missing"
+    assert run.calls("tell") == 2
 
 
 def test_while_another_one_is_at_work_it_stands_by(running: Running) -> None:
@@ -153,7 +168,7 @@ def test_it_gives_up_when_none_comes(running: Running, error: str) -> None:
     run = Run(running, "Hasty", probe=[f"{error}!"])
     assert run.end["error"] == "GivenUp"
     assert error in run.end["cause"]
-    assert run.states == ["Claim", "AtWork", "AwaitPrimary", "NotifyGivenUp", "GivenUp"]
+    assert run.states == ["Claim", "AtWork", "AwaitPrimary", *GIVING_UP]
     [message] = run.messages
     assert message["Message"].startswith(f"The recovery gave up with {error}:")
     assert "a sentence" not in message["Message"]
@@ -169,7 +184,7 @@ def test_a_replay_that_goes_on_failing_is_given_up_after_five_rounds(running: Ru
     run = Run(running, "Hasty", replay=["DatabaseAway!"])
     assert run.end["error"] == "GivenUp"
     once_more = ["Replay", "OnceMoreAfterError", "NextRound", "AwaitPrimary"]
-    assert run.states == [*BEGINNING[:3], *once_more * 4, "Replay", "OnceMoreAfterError", "NotifyGivenUp", "GivenUp"]
+    assert run.states == [*BEGINNING[:3], *once_more * 4, "Replay", "OnceMoreAfterError", *GIVING_UP]
     assert run.calls("replay") == 10
 
 
@@ -187,11 +202,37 @@ def test_not_for_ever(running: Running) -> None:
 
 def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
     run = Run(running, outputs=[FAILED])
-    assert run.states == [*BEGINNING, "Look", "Whole", "NotifyIncomplete", "Incomplete"]
+    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyIncomplete", "Incomplete"]
     assert run.end["error"] == "Incomplete"
     assert run.end["cause"] == "1 of 3 missing batches remain; the report is s3://bucket/replays/r/report.json."
     [message] = run.messages
     assert "1 are loaded now, 1 could not be loaded and 1 remain" in message["Message"]
+
+
+@pytest.mark.parametrize(
+    ("script", "about", "end"),
+    [
+        ({"outputs": [FAILED]}, "incomplete d1", "Incomplete"),
+        ({"probe": ["KeyError!"]}, "given up with KeyError", "GivenUp"),
+    ],
+)
+def test_what_was_told_already_is_not_told_again(running: Running, script: Any, about: str, end: str) -> None:
+    run = Run(running, "Hasty", news=False, **script)
+    assert (run.end["error"], run.states[-1]) == (end, end)
+    assert run.messages == []
+    assert (running.folder / f"{run.run}-about").read_text() == about
+
+
+def test_what_was_loaded_is_told_whatever_was_told_before(running: Running) -> None:
+    run = Run(running, news=False)
+    assert [message["Subject"] for message in run.messages] == ["Sluice: recovered"]
+
+
+@pytest.mark.parametrize("script", [{"outputs": [FAILED]}, {"probe": ["KeyError!"]}])
+def test_in_doubt_whether_it_was_told_it_is_told(running: Running, script: Any) -> None:
+    run = Run(running, "Hasty", tell=["OSError!"], **script)
+    assert run.calls("tell") == 2
+    assert len(run.messages) == 1
 
 
 def test_looking_again_is_tried_again(running: Running) -> None:
@@ -214,3 +255,10 @@ def test_what_cannot_be_seen_is_said(running: Running) -> None:
 def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, script: dict[str, Any], end: str) -> None:
     run = Run(running, "Mute", **script)
     assert run.states[-2:] == [f"Notify{end}", end]
+
+
+@pytest.mark.usefixtures("all_of_module")
+def test_every_branch_was_taken(running: Running) -> None:
+    """Stands last: it looks at what the tests above did."""
+    seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
+    assert branches(DEFINITION) - seen == set()

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from tests.emulator.harness import wait_until
-from tests.template.running import Running, counting, definition, deployed, hasty, machine
+from tests.template.branches import branches, taken
+from tests.template.running import LAMBDA_S_OWN, Definition, Running, counting, definition, deployed, hasty, machine
 
 # The request is a script: which objects each part has, how many steps verifying takes, which errors come on the way.
 # An object's key says which errors come before it is loaded, such as `TryAgain,TryAgain` or `DatabaseAway!`.
@@ -21,7 +22,8 @@ PLAN = """
         stumble(script.get("errors", {}).get(event["step"]), f"{run}-{event['step']}")
         if event["step"] == "begin":
             return {
-                "script": script, "name": event["name"], "bucket": "bucket", "concurrency": 2, "patience": 2,
+                "script": script, "name": event["name"], "bucket": "bucket", "patience": 2,
+                "concurrency": script.get("concurrency", 2),
                 "archived": script.get("archived", False), "again": True, "stopped": False,
                 "request": {
                     "dry_run": script.get("dry_run", False), "collections": ["things"],
@@ -82,9 +84,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "Bucket": {"Type": "AWS::S3::Bucket"},
         "Patient": machine(DEFINITION, **substitutions),
         "Hasty": machine(hasty(DEFINITION), **substitutions),
+        "Resultless": machine(_resultless(hasty(DEFINITION)), **substitutions),
     }
     with deployed("replay", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
         yield found
+
+
+def _resultless(whole: Definition) -> Definition:
+    """The same workflow, except that its results have no place to go."""
+    whole["States"]["LoadEach"]["ResultWriter"]["Parameters"]["Bucket"] = "no-such-bucket"
+    return whole
 
 
 def script(**more: Any) -> dict[str, Any]:
@@ -159,13 +168,11 @@ def test_a_wrong_input_is_not_tried_again(running: Running, error: str) -> None:
     assert running.calls(f"{given['run']}-begin") == 1
 
 
-@pytest.mark.parametrize(
-    "errors", ["TryAgain", "DatabaseAway", "SchemaBehind", "Lambda.ServiceException", "Sandbox.Timedout", "KeyError"]
-)
-def test_what_passes_is_tried_again(running: Running, errors: str) -> None:
-    given = script(parts=[[errors]])
+def test_what_passes_is_tried_again(running: Running) -> None:
+    errors = ["TryAgain", "DatabaseAway", "SchemaBehind", "KeyError", *LAMBDA_S_OWN]
+    given = script(parts=[errors], concurrency=len(errors))
     running.output(running.start(given))
-    assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2]
+    assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2] * len(errors)
 
 
 def test_a_load_waits_while_none_may_run(running: Running) -> None:
@@ -248,3 +255,17 @@ def test_a_manifest_that_stays_away_stops_the_replay(running: Running) -> None:
     execution = running.start(script(parts=[[""]], late=True), "Hasty")
     assert running.output(execution)["stopped"] is True
     assert "Stopped" in running.states(execution)
+
+
+def test_results_that_cannot_be_written_are_tried_again_and_then_stop_the_replay(running: Running) -> None:
+    given = script(parts=[[""]])
+    execution = running.start(given, "Resultless")
+    assert running.output(execution)["stopped"] is True
+    assert running.calls(f"{given['run']}-0-1") == 2
+
+
+@pytest.mark.usefixtures("all_of_module")
+def test_every_branch_was_taken(running: Running) -> None:
+    """Stands last: it looks at what the tests above did."""
+    seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
+    assert branches(DEFINITION) - seen == set()

@@ -82,6 +82,12 @@ def test_the_alarms_of_parked_batches_start_a_recovery(template: Template) -> No
     assert names == {"LoadsFailedAlarm", "LoadsTimedOutAlarm", "DeadLettersAlarm"}
 
 
+def test_one_alarm_lasts_for_as_long_as_the_schedule_s_runs_fail(template: Template) -> None:
+    alarm = template["Resources"]["RecoverFailedAlarm"]["Properties"]
+    assert alarm["DatapointsToAlarm"] == 1
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= 60 * template["Parameters"]["RecoveryMinutes"]["MaxValue"]
+
+
 def test_the_schedule_looks_further_back_than_backups_reach(template: Template) -> None:
     kept = template["Resources"]["Primary"]["Properties"]["BackupRetentionPeriod"]
     assert template["Parameters"]["RecoveryDays"]["Default"] > kept

@@ -58,6 +58,12 @@ def test_a_wrong_input_is_answered_with_one_sentence(given: Any, error: type[Exc
     assert says in str(caught.value)
 
 
+def test_a_window_may_end_now() -> None:
+    assert replay.understood({"to": "2026-11-23T10:30:00Z"}, KNOWN, NOW).to == NOW
+    with pytest.raises(FutureTime):
+        replay.understood({"to": "2026-11-23T10:30:00.000001Z"}, KNOWN, NOW)
+
+
 def test_a_recovery_makes_a_replay_of_its_input() -> None:
     given = {"trigger": "schedule", "days": 2, "min_age": 600}
     request, made = recovery.understood(given, NOW)

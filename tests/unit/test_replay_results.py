@@ -9,7 +9,7 @@ import pytest
 
 from sluice.archive import Listed
 from sluice.replaying import results
-from sluice.replaying.plan import SAMPLE, Plan
+from sluice.replaying.plan import SAMPLE, Found, Plan
 from sluice.replaying.request import Request
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
@@ -111,3 +111,16 @@ def test_the_state_stays_far_below_what_a_workflow_can_carry(files: dict[str, An
     assert len(given.failures) == len(given.planned.sample) == SAMPLE
     assert len(msgspec.json.encode(given)) < STATE_LIMIT / 2
     assert len(json.dumps(results.report(given, "b", 0))) < STATE_LIMIT / 2
+
+
+def test_a_digest_is_the_same_wherever_a_page_of_the_listing_ends() -> None:
+    objects = [Listed(key, "e", 1, NOW) for key in "abc"]
+    together, apart = Found(), Found()
+    together.add(objects)
+    for one in objects:
+        apart.add([one])
+    assert together.digest == apart.digest
+    for number in range(len(objects)):
+        other = Found()
+        other.add([Listed(one.key, "f" if n == number else "e", 1, NOW) for n, one in enumerate(objects)])
+        assert other.digest != together.digest

@@ -2,6 +2,8 @@
 
 Out comes what the workflow goes on with: of `recover` who is at work, and the replay's input; of `rebuild` what it was
 asked for and what it leaves out. Two rebuilds would be in each other's way, so a second one is an error.
+
+Before `recover` sends an alert: `{"about"}` in; out, whether that is news or was told already.
 """
 
 import datetime
@@ -15,6 +17,7 @@ from sluice.rebuilding import request as rebuilds
 from sluice.rebuilding.sources import check
 from sluice.recovering import request as recoveries
 from sluice.recovering.claim import REBUILD, claim
+from sluice.recovering.told import is_news
 from sluice.settings import ClaimSettings, read
 from sluice.versions import new_version
 
@@ -23,8 +26,12 @@ _settings = read(ClaimSettings)
 
 @observed
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Claim the work for the execution of an event. Raises the errors of `sluice.inputs`, and TryAgain by name."""
+    """Claim the work for an event's execution, or say what is news. Raises `sluice.inputs`' errors, and TryAgain."""
     now = datetime.datetime.now(datetime.UTC)
+    if "about" in event:
+        news = is_news(_settings.batch_bucket, event["about"], now)
+        note(about=event["about"], news=news)
+        return {"news": news}
     return _rebuild(event, now) if event.get("workflow") == "rebuild" else _recovery(event, now)
 
 

@@ -11,19 +11,17 @@ from pymysql.protocol import OKPacketWrapper
 
 from sluice.database import Connection
 from sluice.faults import meaning
+from sluice.loading.reasons import reason
 
 # Classes of SQLSTATE: a value, a constraint, what a trigger says.
 _ABOUT_ROWS = ("22", "23", "45")
-
-# Of rows that were sent together; says nothing of the batch.
-_PLACE = re.compile(r" at row \d+$")
 
 # Of rows sent in one packet. A packet can carry 16 MiB; a row of more than that goes in several.
 PACKET_BYTES, LARGEST_PACKET = 1 << 18, 8 << 20
 
 
 class RowsRefused(Exception):  # noqa: N818
-    """The database would not keep the rows as they are. Reasons are its complaints; they may quote data.
+    """The database would not keep the rows as they are. Reasons are as a client may read them; they may quote data.
 
     `reason` is the first, `reasons` those of rows that it names, by their place from 0. There may be `more`: a server
     keeps only some complaints (`max_error_count`).
@@ -75,7 +73,7 @@ def _refused() -> Iterator[None]:
         about_rows = isinstance(error, pymysql.DataError) or (error.sqlstate or "").startswith(_ABOUT_ROWS)
         if meaning(error) is not None or not about_rows:
             raise
-        raise RowsRefused(str(error.args[-1])) from None
+        raise RowsRefused(reason(str(error.args[-1]))) from None
 
 
 def _said(message: bytes | None, name: str) -> int:
@@ -88,15 +86,15 @@ def complaints(connection: Connection, count: int) -> RowsRefused:
     """What the database has to say of the last statement, which gave so many warnings."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW WARNINGS")
-        found = [_PLACE.sub("", row[2]) for row in cursor.fetchall()]
+        found = [reason(row[2]) for row in cursor.fetchall()]
         for number in range(1, len(found) + 1):
             cursor.execute(f"GET DIAGNOSTICS CONDITION {number} @row_{number} = ROW_NUMBER")
         cursor.execute(f"SELECT {', '.join(f'@row_{number}' for number in range(1, len(found) + 1)) or 'NULL'}")
         [rows] = cursor.fetchall()
     reasons: dict[int, str] = {}
-    for row, reason in zip(rows, found, strict=False):
+    for row, one in zip(rows, found, strict=False):
         if row:  # no row has the number 0
-            reasons.setdefault(int(row) - 1, reason)
+            reasons.setdefault(int(row) - 1, one)
     return RowsRefused(next(iter(found), "the rows were not all taken"), reasons, more=count > len(found))
 
 

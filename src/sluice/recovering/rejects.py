@@ -14,8 +14,6 @@ from sluice.faults import meaning
 DROPPED_AT_ONCE = 1_000
 Texts = Annotated[tuple[str, ...], Meta(max_length=500)]
 
-# Complaints that quote the name of a column, and nothing else.
-_NAMES_ONLY = re.compile(r"(Data too long|Out of range value) for column '\w+' at row \d+")
 _QUOTED = re.compile(r"""'.*'|".*\"""", re.DOTALL)
 
 
@@ -87,4 +85,4 @@ def change(database: Database, statement: str, values: Sequence[Any]) -> int:
 
 def without_data(reason: str) -> str:
     """A reason without what it may quote of the item."""
-    return reason if _NAMES_ONLY.fullmatch(reason) else _QUOTED.sub("'…'", reason)
+    return _QUOTED.sub("'…'", reason)

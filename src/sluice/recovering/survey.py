@@ -9,6 +9,7 @@ import pymysql
 
 from sluice.database import Connection, Database
 from sluice.faults import AccessDenied, DatabaseAway, SchemaBehind, TryAgain, meaning
+from sluice.recovering import heartbeat
 
 _FAULTS = (DatabaseAway, TryAgain, AccessDenied, SchemaBehind)
 
@@ -77,21 +78,28 @@ def see_primary(primary: Database) -> Primary:
 
 
 def see_replica(primary: Database, replica: Database, clock: Callable[[], float], patience: float) -> Replica:
-    """Wait up to `patience` seconds for the replica to come to where the primary is now, and say whether it did."""
+    """Wait up to `patience` seconds for the replica to come to where the primary is now, and say whether it did.
+
+    It is tried out with a heartbeat; its position alone may mislead (see sluice.recovering.heartbeat).
+    """
     try:
         replica.live_connection()
     except _FAULTS as fault:
         return Replica(answers=False, follows=False, reason=f"{type(fault).__name__}: {fault}")
     try:
+        version = heartbeat.beat(primary)
         position = primary.query("SELECT @@gtid_binlog_pos AS position", ())[0]["position"]
         if not position:
             return Replica(answers=True, follows=False, reason="the primary keeps no log that a replica could follow")
         started = clock()
         late = replica.query("SELECT MASTER_GTID_WAIT(%s, %s) AS late", (position, patience))[0]["late"]
+        heard = heartbeat.heard(replica)
     except _FAULTS as fault:
         return Replica(answers=True, follows=False, reason=f"{type(fault).__name__}: {fault}")
     if late:
         return Replica(answers=True, follows=False, reason=f"behind the primary for more than {patience:g} s")
+    if heard < version:
+        return Replica(answers=True, follows=False, reason="it has not what the primary wrote: it is another's replica")
     return Replica(answers=True, follows=True, seconds=round(clock() - started, 3))
 
 

@@ -1,6 +1,7 @@
 """A replay's state, as it travels through its workflow: what was asked for, how far it came, what it came to."""
 
 import datetime
+import hashlib
 
 import msgspec
 
@@ -34,18 +35,24 @@ class Count(msgspec.Struct, kw_only=True):
 
 
 class Found(msgspec.Struct, kw_only=True):
-    """Objects that a listing found wanting. `bytes` is their size in S3, `oldest` when S3 got the first of them."""
+    """Objects that a listing found wanting. `bytes` is their size in S3, `oldest` when S3 got the first of them.
+
+    `digest` is another as soon as one of them is.
+    """
 
     objects: int = 0
     bytes: int = 0
     oldest: datetime.datetime | None = None
     sample: list[str] = []
+    digest: str = ""
 
     def add(self, objects: list[Listed]) -> None:
         self.objects += len(objects)
         self.bytes += sum(one.size for one in objects)
         self.oldest = min((one.modified for one in objects), default=self.oldest) if not self.oldest else self.oldest
         self.sample = [*self.sample, *(one.key for one in objects)][:SAMPLE]
+        for one in objects:  # one by one, so that it does not depend on where S3's pages end
+            self.digest = hashlib.sha256(f"{self.digest} {one.key} {one.etag}".encode()).hexdigest()
 
 
 class Plan(msgspec.Struct, kw_only=True):

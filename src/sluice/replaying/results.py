@@ -82,6 +82,7 @@ def report(plan: Plan, bucket: str, now_seconds: float) -> dict[str, Any]:
         **msgspec.to_builtins(plan.count),
         "remaining": plan.remaining.objects,
         "remaining_sample": plan.remaining.sample,
+        "remaining_digest": plan.remaining.digest,
         "failures": plan.failures,
         "stopped": plan.stopped,
         "seconds": round(now_seconds - plan.started_at.timestamp(), 1),

@@ -1,0 +1,123 @@
+"""Replays beside one another, beside live traffic, and one that is killed half-way: the rows are those of the model."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.drill import batches
+from tests.drill.traffic import Traffic
+from tests.stack.operator import Operator
+from tests.stack.waiting import eventually
+from tests.stack.way_back import WayBack
+
+WRITES = 3_000
+Make = Callable[[str], Traffic]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_else_replays(back: WayBack) -> Iterator[None]:
+    with back.without("RecoverySchedule", "BatchesParked"):
+        yield
+
+
+def unloaded(back: WayBack, writes: Traffic) -> list[str]:
+    """Write while no load begins, and return the batches that this made, in their order."""
+    before, accepted = batches.keys(back), writes.accepted
+    with back.without("BatchDelivered"):
+        writes.write(WRITES)
+        return sorted(batches.all_delivered(back, before, writes.accepted - accepted))
+
+
+def test_two_replays_at_the_same_time(back: WayBack, sluice: Operator, traffic: Make, primary: Any) -> None:
+    writes = traffic("A")
+    missing = unloaded(back, writes)
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(sluice, "replay", "--wait", "--json") for _ in range(2)]
+        outputs = [one.result().document for one in both]
+    loaded = [output["loaded"] for output in outputs]
+    met = [output["already_loaded"] for output in outputs]
+    print(f"\ntwo at once: {len(missing)} batches missing; loaded by each: {loaded}, met as loaded already: {met}")
+    assert [output["status"] for output in outputs] == ["complete"] * 2
+    assert sum(loaded) == len(missing)
+    assert writes.found(primary) == writes.rows
+
+
+def test_a_replay_during_live_traffic(back: WayBack, sluice: Operator, traffic: Make, primary: Any) -> None:
+    """The clients go on writing to the very items that the replay brings, so that later writes may be loaded first."""
+    writes = traffic("B")
+    missing = unloaded(back, writes)
+    with writes.meanwhile():
+        before = writes.accepted
+        output = sluice("replay", "--wait", "--json").document
+        meanwhile = writes.accepted - before
+    eventually(lambda: writes.found(primary) == writes.rows)
+    print(
+        f"\nin traffic: {len(missing)} batches missing, {output['planned']} planned, {output['stale']:,} of their "
+        f"writes lost to later ones; {meanwhile} writes accepted while it ran"
+    )
+    assert (output["status"], output["remaining"]) == ("complete", 0)
+    assert output["planned"] >= len(missing)
+    assert meanwhile > 0
+    assert back.missing() == 0
+
+
+def test_a_replay_killed_half_way_is_run_again(
+    stack: Stack, back: WayBack, sluice: Operator, traffic: Make, primary: Any
+) -> None:
+    writes = traffic("C")
+    missing = unloaded(back, writes)
+    middle = missing[len(missing) // 2 :][:2]
+    with held(stack, middle):
+        execution = back.start("Replay", {})
+        # Its two loads at a time wait for the two in the middle: those before are loaded, those behind have not begun.
+        eventually(lambda: _counts(back, execution).get("running") == len(middle) and set(missing[:3]) <= back.ledger())
+        back.states.stop_execution(executionArn=execution)
+        counts = _counts(back, execution)
+    assert back.ended(execution)["status"] == "ABORTED"
+    # What had begun goes on to its end, as in Lambda.
+    eventually(lambda: set(middle) <= back.ledger())
+    output = sluice("replay", "--wait", "--json").document
+    print(
+        f"\nkilled: {len(missing)} batches missing; stopped after {counts['succeeded']}, with {counts['pending']} not "
+        f"begun; the next replay loaded {output['loaded']}"
+    )
+    assert counts["succeeded"] > 2
+    assert counts["pending"] > 0
+    assert (output["status"], output["loaded"], output["remaining"]) == ("complete", counts["pending"], 0)
+    assert writes.found(primary) == writes.rows
+
+
+@contextmanager
+def held(stack: Stack, keys: list[str]) -> Iterator[None]:
+    """A while in which the loads of some batches wait: somebody else is about to enter them in the ledger."""
+    with stack.pair.primary.connect(*stack.pair.admin, database="sluice") as other, other.cursor() as cursor:
+        for key in keys:
+            found = stack.boto("s3").head_object(Bucket=stack.outputs["BatchBucketName"], Key=key)
+            cursor.execute(
+                "INSERT INTO loaded_batches VALUES (%s, %s, 0, 0, 0, 0, UTC_TIMESTAMP(6))", (key, found["ETag"][1:-1])
+            )
+        yield
+        other.rollback()
+
+
+def _counts(back: WayBack, execution: str) -> dict[str, int]:
+    runs = back.states.list_map_runs(executionArn=execution)["mapRuns"]
+    return dict(back.states.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]) if runs else {}
+
+
+def test_a_dry_run_changes_nothing(back: WayBack, sluice: Operator, traffic: Make) -> None:
+    writes = traffic("D")
+    missing = unloaded(back, writes)
+    before = back.everything()
+    said = sluice("replay", "--dry-run")
+    after = back.everything()
+    print(f"\n{said.out}")
+    assert said.out.startswith(f"dry run: {len(missing)} batches would be loaded; nothing was changed\n")
+    assert after == before
+    assert back.missing() == len(missing)
+    assert sluice("replay", "--wait", "--json").document["loaded"] == len(missing)
+    assert back.everything() != before
