@@ -8,6 +8,7 @@ from typing import TypeVar, get_type_hints
 import msgspec
 
 from sluice.columns import Column, ColumnType, Digits, Presence, column_type, peel
+from sluice.schemas import OWN_TABLES
 from sluice.strict import strict_model
 
 __all__ = ["Digits", "Item", "Resource", "declared", "describe", "resource"]
@@ -16,7 +17,7 @@ NATURAL_KEY = ColumnType("VARCHAR", length=128)
 CHOSEN_KEY = ColumnType("UUID")
 
 _SYSTEM_COLUMNS = frozenset({"owner", "id", "version", "written_at", "deleted"})
-_SYSTEM_TABLES = frozenset({"loaded_batches", "rejected_writes", "marks", "migrations", "openapi", "docs"})
+_SYSTEM_TABLES = frozenset({*OWN_TABLES, "migrations", "openapi", "docs"})
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
