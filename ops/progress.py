@@ -65,8 +65,8 @@ def _counts(found: dict[str, int]) -> tuple[int, int]:
 
 
 def _replays(stack: Stack, execution: Execution) -> list[Execution]:
-    """The execution whose batches are counted: itself, or the replay that a recovery has started."""
-    if execution.workflow != "recover":
+    """The execution whose batches are counted: itself, or the replay that a recovery or a rebuild has started."""
+    if execution.workflow not in {"recover", "rebuild"}:
         return [execution]
     return [one for one in listed(stack, "replay", "RUNNING", most=1) if one.started >= execution.started]
 

@@ -11,7 +11,9 @@ from ops.outcome import Failure, Mistake
 from ops.target import Target
 
 # Errors that its functions raise about what they were asked for.
-ASKED_WRONG = frozenset({"InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NothingToBuildFrom"})
+ASKED_WRONG = frozenset({
+    "InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NothingToBuildFrom", "AlreadyRebuilding",
+})  # fmt: skip
 
 # The longest function may take three minutes.
 _CONFIG = Config(connect_timeout=5, read_timeout=200, retries={"mode": "standard", "total_max_attempts": 5})

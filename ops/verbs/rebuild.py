@@ -6,6 +6,7 @@ from typing import Any
 
 from ops.confirming import confirm
 from ops.ending import succeeded
+from ops.kept import drop, show
 from ops.moments import moment, written
 from ops.outcome import Mistake, Outcome
 from ops.progress import follow
@@ -28,17 +29,32 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="leave out the writes that fit all that is named; a name given again adds to its list",
     )  # fmt: skip
     parser.add_argument("--source", choices=["batches", "archive"], default="batches", help="default: batches")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept with what is left out")
+    parser.add_argument("--afresh", action="store_true", help="take in again what earlier rebuilds left out")
     parser.add_argument("--dry-run", action="store_true", help="only show what the workflow would be given")
     parser.add_argument("--wait", action="store_true", help="until it has ended, and report")
     parser.add_argument("--yes", metavar="NAME", help="the stack's name: confirms without asking")
+    others = parser.add_argument_group("instead of a rebuild, the tables that earlier ones kept")
+    others.add_argument("--kept", action="store_true", help="show them")
+    others.add_argument("--drop-kept", metavar="NAME", nargs="?", const="", help="drop those of a name, or all of them")
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> Outcome:
-    """Start a rebuild, and wait for it where that was asked for. Raises Mistake and Failure."""
+    """Start a rebuild, and wait for it where that was asked for; or see to kept tables. Raises Mistake and Failure."""
+    if arguments.kept:
+        return show(stack)
+    if arguments.drop_kept is not None:
+        return drop(stack, arguments.drop_kept, arguments.yes)
+    return _rebuild(stack, arguments)
+
+
+def _rebuild(stack: Stack, arguments: argparse.Namespace) -> Outcome:
     given = {
         "as_of": written(arguments.as_of) if arguments.as_of else None,
         "exclude": excluded(arguments.exclude),
         "source": arguments.source,
+        "reason": arguments.reason,
+        "afresh": arguments.afresh,
     }
     if OUTPUTS["rebuild"] not in stack.outputs:
         raise Mistake(f"The stack {stack.name} has no rebuild workflow: deploy a version that has it.")

@@ -2,6 +2,9 @@
 
 import datetime
 
+# Step Functions' console knows by it who started an execution.
+STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+
 
 class InvalidInput(Exception):  # noqa: N818
     """The input is not what the workflow takes."""
@@ -17,6 +20,14 @@ class FutureTime(Exception):  # noqa: N818
 
 class UnknownCollection(Exception):  # noqa: N818
     """No resource has this collection."""
+
+
+class NothingToBuildFrom(Exception):  # noqa: N818
+    """S3 has not what the tables could be made of."""
+
+
+class AlreadyRebuilding(Exception):  # noqa: N818
+    """Another rebuild is at work."""
 
 
 def text(moment: datetime.datetime) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from sluice.columns import Column, ColumnType, Digits, Presence, column_type, peel
 from sluice.indexes import Index, indexes_of
+from sluice.schemas import OWN_TABLES
 from sluice.strict import strict_model
 
 __all__ = ["Digits", "Item", "Resource", "declared", "describe", "resource"]
@@ -17,7 +18,7 @@ NATURAL_KEY = ColumnType("VARCHAR", length=128)
 CHOSEN_KEY = ColumnType("UUID")
 
 _SYSTEM_COLUMNS = frozenset({"owner", "id", "version", "written_at", "deleted"})
-_SYSTEM_TABLES = frozenset({"loaded_batches", "rejected_writes", "marks", "migrations", "openapi", "docs"})
+_SYSTEM_TABLES = frozenset({*OWN_TABLES, "migrations", "openapi", "docs"})
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 

@@ -44,6 +44,13 @@ class PlanSettings(DatabaseSettings, frozen=True, rename="upper"):
     load_concurrency: int
 
 
+class ClaimSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The two buckets."""
+
+    batch_bucket: str
+    archive_bucket: str
+
+
 class ReportSettings(msgspec.Struct, frozen=True, rename="upper"):
     """The bucket that the workflows keep their own objects in."""
 
@@ -52,6 +59,12 @@ class ReportSettings(msgspec.Struct, frozen=True, rename="upper"):
 
 class RejectsSettings(DatabaseSettings, frozen=True, rename="upper"):
     """The primary with the rejects, and the bucket that what is tried again is put into."""
+
+    batch_bucket: str
+
+
+class RebuildSettings(DatabaseSettings, frozen=True, rename="upper"):
+    """The primary as the admin sees it, and the bucket that keeps what was excluded."""
 
     batch_bucket: str
 

@@ -120,8 +120,8 @@ def plain_deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def the_mark_is_not_minded(monkeypatch: pytest.MonkeyPatch) -> None:
     reach = Mark.reach
 
-    def blind(self: Mark, newest: str, *, alone: bool) -> str:
-        reach(self, newest, alone=alone)
+    def blind(self: Mark, newest: str, eldest: str, *, alone: bool) -> str:
+        reach(self, newest, eldest, alone=alone)
         return ""
 
     monkeypatch.setattr(Mark, "reach", blind)
@@ -133,7 +133,7 @@ def the_mark_is_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def nobody_loads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def unlocked(self: Mark) -> str:
-        return self._read("SELECT version FROM marks") or ""
+        return self._marked("")
 
     monkeypatch.setattr(Mark, "_taken", unlocked)
 

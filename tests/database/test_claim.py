@@ -10,7 +10,7 @@ import pytest
 
 from sluice import archive, executions
 from sluice.faults import TryAgain
-from sluice.recovering.claim import KEY, claim
+from sluice.recovering.claim import RECOVERY, claim
 from tests.database.s3 import buckets
 from tests.emulator.harness import Emulator, wait_until
 
@@ -76,7 +76,7 @@ def test_of_many_that_start_at_once_one_has_it(workflow: Workflow) -> None:
 
 def test_an_execution_that_nobody_knows_any_more_has_ended(workflow: Workflow) -> None:
     first = workflow.start()
-    archive.write("batches", KEY, json.dumps({"execution": f"{first.rsplit(':', 1)[0]}:{uuid4()}"}).encode())
+    archive.write("batches", RECOVERY, json.dumps({"execution": f"{first.rsplit(':', 1)[0]}:{uuid4()}"}).encode())
     assert claim("batches", first) == first
     workflow.stop(first)
 

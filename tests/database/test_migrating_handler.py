@@ -114,7 +114,8 @@ def test_create_migrates_and_answers_success(request_: Request, cloud: Aws, sche
     assert {answer[name] == request[name] for name in ("StackId", "RequestId", "LogicalResourceId")} == {True}
     assert answer["PhysicalResourceId"] == "Migration"
     assert answer["Data"]["Done"].startswith(f"create schema {schema.schema}; create table loaded_batches;")
-    assert set(schema.tables()) == {"airports", "bookings", "loaded_batches", "rejected_writes", "marks", "migrations"}
+    own = {"loaded_batches", "rejected_writes", "marks", "exclusions", "migrations"}
+    assert set(schema.tables()) == {"airports", "bookings", *own}
     assert cloud.answer_headers[0].get("content-type", "") == ""
     assert [
         one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set()

@@ -29,6 +29,7 @@ def test_a_new_schema_gets_every_table(schema: Migrated) -> None:
         "loaded_batches": "",
         "rejected_writes": "",
         "marks": "",
+        "exclusions": "",
         "migrations": "",
     }
     assert outcome.done[0] == f"create schema {schema.schema}"
@@ -124,6 +125,7 @@ def test_a_plan_for_no_schema_makes_all_of_it_and_touches_nothing(schema: Migrat
         "create table loaded_batches",
         "create table rejected_writes",
         "create table marks",
+        "create table exclusions",
         "create table migrations",
         "create table notes",
     ]

@@ -133,7 +133,7 @@ def test_what_else_a_user_was_given_is_taken_back(schema: Migrated, users: tuple
                 "replace the reader's database user and grant SELECT",
             )
             grants = [row[0] for row in schema.sql(f"SHOW GRANTS FOR {name}")]
-            assert len(grants) == 2
+            assert len(grants) == 3
             assert denied(schema, users[1], "DELETE FROM notes")
         attempt(schema, users[1], "SELECT * FROM notes")
     finally:

@@ -13,7 +13,7 @@ import pytest
 
 from sluice import archive
 from sluice.database import Database
-from sluice.faults import DatabaseAway
+from sluice.faults import DatabaseAway, SchemaBehind
 from sluice.records import to_line
 from sluice.replaying.missing import QUARANTINE, quarantined
 from sluice.replaying.plan import Plan
@@ -49,7 +49,7 @@ def empty(s3: Any) -> Iterator[None]:
 @pytest.fixture
 def planner(rig: Rig, empty: None) -> Iterator[Planner]:
     database = Database(rig.database._settings, statement_seconds=30)
-    yield Planner(database, Buckets("batches", "archive"), 4)
+    yield Planner(database, database, Buckets("batches", "archive"), 4)
     database.drop()
 
 
@@ -269,14 +269,31 @@ def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
     assert planner.verify(plan, 60).remaining.objects == 0
 
 
+def test_a_rebuild_s_replay_reads_the_shadow_s_ledger_and_leaves_a_load_to_live_traffic(
+    planner: Planner, batches: Batches, rig: Rig
+) -> None:
+    batches.put("23/10", 1)
+    there = msgspec.structs.replace(rig.database._settings, database_name=f"{rig.database._settings.database_name}_no")
+    planner._shadow = Database(there, statement_seconds=5)
+    assert planner.plan(begun(planner), 60).planned.objects == 1
+    shadow = begun(planner, shadow=True)
+    assert (begun(planner).concurrency, shadow.concurrency) == (4, 3)
+    least = Planner(planner._primary, planner._shadow, planner._buckets, 1)
+    assert begun(least, shadow=True).concurrency == 1
+    with pytest.raises(SchemaBehind):
+        planner.plan(shadow, 60)
+
+
 def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, root: Root) -> None:
     batches.put("23/10", 1)
     connection: Any = planner._primary.connection()
     root.run(f"KILL {connection.thread_id()}")
     planner.plan(begun(planner), 60)  # a warm connection that has died is made anew
     closed = msgspec.structs.replace(planner._primary._settings, database_port=1)
+    away = Database(closed, statement_seconds=5)
+    there = Buckets("batches", "archive")
     with pytest.raises(DatabaseAway):
-        Planner(Database(closed, statement_seconds=5), Buckets("batches", "archive"), 4).plan(begun(planner), 60)
+        Planner(away, away, there, 4).plan(begun(planner), 60)
 
 
 def test_an_object_of_the_archive_is_opened_as_what_its_batch_was(s3: Any, empty: None) -> None:

@@ -28,7 +28,7 @@ CODE = """
         return found
 """
 PASS: dict[str, Any] = {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "Result": {}, "End": True}}}
-FUNCTIONS = ("Plan", "Survey", "Rejects")
+FUNCTIONS = ("Plan", "Survey", "Rejects", "Rebuild")
 WORKFLOWS = ("Replay", "Recover", "Load")
 
 
@@ -102,6 +102,7 @@ class Miniature:
         self.answers = {
             "Survey": HEALTHY,
             "Plan": {"begin": begun, "verify": remaining()},
+            "Rebuild": {"kept": {"kept": []}, "drop": {}},
             "Rejects": {"settle": nothing, "list": {"total": 0, "rejects": [], "after": None}},
         }
         self._asked.unlink(missing_ok=True)

@@ -79,10 +79,12 @@ def test_a_rebuild_is_confirmed_by_the_stacks_name(sluice: Sluice, rebuilding: M
     assert "give --yes miniature" in sluice("rebuild").mistake()
     assert "Nothing was done" in sluice("rebuild", "--yes", "other").mistake()
     assert len(rebuilding.executions("Replay")) == before
-    said = sluice("rebuild", "--yes", NAME, "--as-of", "2026-01-02", "--exclude", "owner=a", "--source", "archive")
+    more = ("--exclude", "owner=a", "--source", "archive", "--reason", "a", "--afresh")
+    said = sluice("rebuild", "--yes", NAME, "--as-of", "2026-01-02", *more)
     assert said.code == 0
     exclude = {"owners": ["a"], "collections": [], "from": None, "to": None, "versions": []}
-    assert rebuilding.given("Replay") == {"as_of": "2026-01-02T00:00:00Z", "exclude": exclude, "source": "archive"}
+    given = {"as_of": "2026-01-02T00:00:00Z", "exclude": exclude, "source": "archive", "reason": "a", "afresh": True}
+    assert rebuilding.given("Replay") == given
 
 
 def test_what_a_rebuild_made(sluice: Sluice, rebuilding: Miniature) -> None:

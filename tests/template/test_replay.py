@@ -25,7 +25,10 @@ PLAN = """
                 "script": script, "name": event["name"], "bucket": "bucket", "patience": 2,
                 "concurrency": script.get("concurrency", 2),
                 "archived": script.get("archived", False), "again": True, "stopped": False,
-                "request": {"dry_run": script.get("dry_run", False), "collections": ["things"]},
+                "request": {
+                    "dry_run": script.get("dry_run", False), "collections": ["things"],
+                    "shadow": script.get("shadow", False),
+                },
                 "planned": {"objects": 0}, "part": 0, "verified": False, "verifying": 0, "tallied": 0,
             }
         plan = event["plan"]
@@ -125,12 +128,13 @@ def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> No
     assert running.states(execution) == ["Begin", *part, *empty, *part, *verifying]
     [first, second] = results(running, given["run"])["SUCCEEDED"]
     assert first["etag"] != second["etag"]
-    assert {name: first[name] for name in ("bucket", "key", "archived", "again", "collections")} == {
+    assert {name: first[name] for name in ("bucket", "key", "archived", "again", "collections", "shadow")} == {
         "bucket": "bucket",
         "key": "",
         "archived": False,
         "again": True,
         "collections": ["things"],
+        "shadow": False,
     }
 
 

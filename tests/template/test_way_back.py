@@ -1,4 +1,4 @@
-"""replay and recover as they stand in their definitions and in the template."""
+"""replay, recover and rebuild as they stand in their definitions and in the template."""
 
 import datetime
 import itertools
@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from sluice.rebuilding.remembered import KEY
 from sluice.recovering import request as recovery
 from tests.template.running import definition, states_of
 from tests.template.translate import REPOSITORY, Template, translate
 
 HISTORY_EVENTS = 25_000
-WORKFLOWS = ("replay", "recover")
+WORKFLOWS = ("replay", "recover", "rebuild")
 
 
 def states(name: str) -> dict[str, dict[str, Any]]:
@@ -55,8 +56,9 @@ def test_a_task_waits_longer_than_its_function_runs(template: Template, name: st
             assert found["TimeoutSeconds"] > template["Resources"][named[1]]["Properties"]["Timeout"], state
 
 
-def test_a_primary_is_waited_for_through_a_night() -> None:
-    away = next(retry for state, retry in retriers("recover") if state == "AwaitPrimary")
+@pytest.mark.parametrize("name", ["recover", "rebuild"])
+def test_a_primary_is_waited_for_through_a_night(name: str) -> None:
+    away = next(retry for state, retry in retriers(name) if state == "AwaitPrimary")
     assert away["MaxAttempts"] * away["MaxDelaySeconds"] / 2 > 12 * 3600
 
 
@@ -89,6 +91,13 @@ def test_one_alarm_lasts_for_as_long_as_the_schedule_s_runs_fail(template: Templ
 def test_the_schedule_looks_further_back_than_backups_reach(template: Template) -> None:
     kept = template["Resources"]["Primary"]["Properties"]["BackupRetentionPeriod"]
     assert template["Parameters"]["RecoveryDays"]["Default"] > kept
+
+
+def test_what_was_excluded_outlives_the_batches(template: Template) -> None:
+    rules = template["Resources"]["BatchBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
+    assert "batches/" in expiring
+    assert not [prefix for prefix in expiring if KEY.startswith(prefix)]
 
 
 def test_the_map_run_may_start_children_of_its_own_workflow_only(template: Template) -> None:

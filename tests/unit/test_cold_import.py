@@ -22,6 +22,7 @@ FORBIDDEN = {
     "plan": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.loading", "sluice.api", "sluice.executions"},
     "report": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
     "claim": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
+    "rebuild": {"alembic", "sqlalchemy", *REST, "sluice.stream", "sluice.writes", "sluice.loading", "sluice.reading"},
     "survey": {*DEPLOY, *REST, "sluice.archive", "sluice.stream", "sluice.writes", "sluice.registry"},
 }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.inputs import FutureTime, InvalidInput, InvalidWindow, UnknownCollection
+from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection
 from sluice.recovering import request as recovery
 from sluice.replaying import request as replay
 from sluice.replaying.window import key_range
@@ -23,7 +23,7 @@ def test_everything_has_a_default() -> None:
 
 
 def test_who_started_it_is_no_matter() -> None:
-    assert replay.understood({replay.STARTED_BY: "arn"}, KNOWN, NOW) == replay.understood({}, KNOWN, NOW)
+    assert replay.understood({STARTED_BY: "arn"}, KNOWN, NOW) == replay.understood({}, KNOWN, NOW)
 
 
 def test_from_the_archive_the_whole_window_is_taken() -> None:

@@ -1,30 +1,67 @@
-"""The first step of `recover`: `{"execution", "request"}` in; who is at work, and the replay's input, out.
+"""The first step of `recover` and of `rebuild`: `{"execution", "request"}` in, with `"workflow": "rebuild"` for that.
 
-And before it sends an alert: `{"about"}` in; out, whether that is news or was told already.
+Out comes what the workflow goes on with: of `recover` who is at work, and the replay's input; of `rebuild` what it was
+asked for and what it leaves out. Two rebuilds would be in each other's way, so a second one is an error.
+
+Before `recover` sends an alert: `{"about"}` in; out, whether that is news or was told already.
 """
 
 import datetime
 from typing import Any
 
-from sluice.observability import Event, note, observed
-from sluice.recovering.claim import claim
-from sluice.recovering.request import understood
-from sluice.recovering.told import is_news
-from sluice.settings import ReportSettings, read
+import msgspec
 
-_bucket = read(ReportSettings).batch_bucket
+from sluice.inputs import AlreadyRebuilding
+from sluice.observability import Event, note, observed
+from sluice.rebuilding import request as rebuilds
+from sluice.rebuilding.sources import check
+from sluice.recovering import request as recoveries
+from sluice.recovering.claim import REBUILD, claim
+from sluice.recovering.told import is_news
+from sluice.settings import ClaimSettings, read
+from sluice.versions import new_version
+
+_settings = read(ClaimSettings)
 
 
 @observed
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Claim the recovery for an event's execution, or say what is news. Raises InvalidInput, and TryAgain by name."""
+    """Claim the work for an event's execution, or say what is news. Raises `sluice.inputs`' errors, and TryAgain."""
     now = datetime.datetime.now(datetime.UTC)
     if "about" in event:
-        news = is_news(_bucket, event["about"], now)
+        news = is_news(_settings.batch_bucket, event["about"], now)
         note(about=event["about"], news=news)
         return {"news": news}
-    request, replay = understood(event["request"], now)
-    holder = claim(_bucket, event["execution"])
+    return _rebuild(event, now) if event.get("workflow") == "rebuild" else _recovery(event, now)
+
+
+def _recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
+    request, replay = recoveries.understood(event["request"], now)
+    holder = claim(_settings.batch_bucket, event["execution"])
     claimed = holder == event["execution"]
     note(trigger=request.trigger, claimed=claimed)
     return {"claimed": claimed, "holder": holder, "trigger": request.trigger, "request": replay, "round": {"number": 1}}
+
+
+def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
+    # Late: a recovery needs no resources.
+    from sluice.registry import resources  # noqa: PLC0415
+
+    name = event["execution"].rsplit(":", 1)[-1]
+    request = rebuilds.understood(event["request"], resources(), now)
+    check(request.source, {"batches": _settings.batch_bucket, "archive": _settings.archive_bucket})
+    holder = claim(_settings.batch_bucket, event["execution"], REBUILD)
+    if holder != event["execution"]:
+        raise AlreadyRebuilding(f"Another rebuild is at work: {holder.rsplit(':', 1)[-1]}. Wait for it, or stop it.")
+    exclusion = rebuilds.exclusion(request, name, now)
+    note(source=request.source, as_of=bool(request.as_of), excludes=bool(exclusion), afresh=request.afresh)
+    found = {
+        "name": name,
+        "mark": new_version(),
+        "began": now,
+        "request": request,
+        "exclusions": [exclusion] if exclusion else [],
+        "round": {"number": 1},
+        "filled": False,
+    }
+    return dict(msgspec.to_builtins(found))

@@ -1,7 +1,8 @@
 """Load one batch into the primary: `{"bucket", "key", "etag"}` in, what it came to out.
 
-A replay may add `archived` (the object is one of the archive's), `again` (although the ledger has it) and `collections`
-(only the writes to these). Of an archived object, or of some collections only, the ledger is told nothing.
+A replay may add `archived` (the object is one of the archive's), `again` (although the ledger has it), `collections`
+(only the writes to these) and `shadow` (into the tables that a rebuild makes). Of an archived object, or of some
+collections only, the ledger is told nothing.
 """
 
 from functools import cache
@@ -15,31 +16,41 @@ from sluice.loading.load import Loader
 from sluice.observability import Event, count, note, observed
 from sluice.registry import resources
 from sluice.replaying.source import opener
+from sluice.schemas import shadow_of
 from sluice.settings import DatabaseSettings, read
 
 # Below the function's own timeout, so that a statement which hangs ends as the fault that it is.
 STATEMENT_SECONDS = 300
 
-_database = Database(read(DatabaseSettings), statement_seconds=STATEMENT_SECONDS, loading=True)
+_settings = read(DatabaseSettings)
+_database = Database(_settings, statement_seconds=STATEMENT_SECONDS, loading=True)
+_shadow = Database(
+    msgspec.structs.replace(_settings, database_name=shadow_of(_settings.database_name)),
+    statement_seconds=STATEMENT_SECONDS,
+    loading=True,
+)
 _loader = Loader(_database, resources())
 
 
 @cache
-def _replaying(*, archived: bool, collections: frozenset[str]) -> Loader:
-    """A loader for what is more, or less, than a batch that was not loaded yet; on the same warm connection."""
+def _replaying(*, shadow: bool, archived: bool, collections: frozenset[str], again: bool) -> Loader:
+    """A loader for what is more, less or elsewhere than a batch that was not loaded yet."""
     whole = not (archived or collections)
     return Loader(
-        _database,
+        _shadow if shadow else _database,
         resources(),
         opener(archived=archived, collections=collections),
-        "again" if whole else "never",
+        ("again" if again else "once") if whole else "never",
     )
 
 
 def _loader_for(event: Event) -> Loader:
     archived, collections = bool(event.get("archived")), frozenset(event.get("collections", ()))
-    if archived or collections or event.get("again"):
-        return _replaying(archived=archived, collections=collections)
+    shadow, again = bool(event.get("shadow")), bool(event.get("again"))
+    # One connection at a time, so that loading opens no more of them than its concurrency says.
+    (_database if shadow else _shadow).drop()
+    if shadow or archived or collections or again:
+        return _replaying(shadow=shadow, archived=archived, collections=collections, again=again)
     return _loader
 
 

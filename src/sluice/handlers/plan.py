@@ -10,6 +10,7 @@ from sluice.observability import Event, note, observed
 from sluice.registry import resources
 from sluice.replaying.plan import Plan
 from sluice.replaying.planner import Buckets, Planner
+from sluice.schemas import shadow_of
 from sluice.settings import PlanSettings, read
 
 # Of a statement that looks up 500 keys.
@@ -20,6 +21,10 @@ RESERVE = 60.0
 _settings = read(PlanSettings)
 _planner = Planner(
     Database(_settings, statement_seconds=STATEMENT_SECONDS),
+    Database(
+        msgspec.structs.replace(_settings, database_name=shadow_of(_settings.database_name)),
+        statement_seconds=STATEMENT_SECONDS,
+    ),
     Buckets(_settings.batch_bucket, _settings.archive_bucket),
     _settings.load_concurrency,
 )

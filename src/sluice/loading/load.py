@@ -12,10 +12,10 @@ import pymysql
 from sluice.archive import BatchObject, blocks, open_batch
 from sluice.database import Connection, Database
 from sluice.faults import TryAgain, meaning
-from sluice.loading import ledger, passes
+from sluice.loading import excluded, ledger, passes
 from sluice.loading.ahead import ahead
 from sluice.loading.latest import Reader, Refused, as_write
-from sluice.loading.mark import Mark, NotAlone
+from sluice.loading.mark import Mark, MayBeExcluded, NotAlone
 from sluice.loading.passes import Total
 from sluice.loading.plain import NotPlain, PlainPart, PlainReader
 from sluice.loading.statements import Statements, statements
@@ -46,10 +46,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Manner:
-    """How a load is tried: plainly and with others at first; with care, and alone, when that turns out to be needed."""
+    """How a load is tried: plainly and with others at first; with care, alone, and without what was excluded, when that
+    turns out to be needed."""
 
     careful: bool = False
     alone: bool = False
+    filtered: bool = False
 
 
 class Loader:
@@ -68,13 +70,15 @@ class Loader:
         self._plain_reader = PlainReader(resources)
         self._reader = Reader(resources)
         self._statements: dict[str, Statements] = {name: statements(one) for name, one in resources.items()}
+        # Whether the last batch had writes that may have been excluded: then the next one has too.
+        self._filters = False
 
     def load(self, bucket: str, key: str) -> Outcome:
         """Load a batch.
 
         Raises the faults of `sluice.faults` (then nothing of the batch is in the database) and botocore's errors.
         """
-        manner, attempt = _Manner(), 1
+        manner, attempt = _Manner(filtered=self._filters), 1
         while True:
             try:
                 return self._load(bucket, key, manner)
@@ -82,6 +86,8 @@ class Loader:
                 manner = replace(manner, careful=True)
             except NotAlone:
                 manner = replace(manner, alone=True)
+            except MayBeExcluded:
+                manner = replace(manner, filtered=True)
             except TryAgain:
                 if attempt == TRIES:
                     raise
@@ -92,12 +98,12 @@ class Loader:
         started = time.monotonic()
         batch = self._open(bucket, key)
         # Reading goes on ahead while the connection is made, the ledger asked and the database at work.
-        with ahead(iter(()) if manner.careful else self._plain_reader.parts(batch)) as parts:
+        with ahead(iter(()) if manner.careful or manner.filtered else self._plain_reader.parts(batch)) as parts:
             connection = self._database.live_connection()
             try:
                 outcome = self._transact(_Transaction(connection, bucket, batch, parts, manner), started)
             except BaseException as error:
-                if isinstance(error, NotPlain | NotAlone):
+                if isinstance(error, NotPlain | NotAlone | MayBeExcluded):
                     connection.rollback()
                     raise
                 # Whatever the transaction holds is undone with the connection, also when the server is past answering.
@@ -116,7 +122,7 @@ class Loader:
             connection.rollback()
             outcome.status = "already_loaded"
             return outcome
-        mark = Mark(connection, self._statements)
+        mark = Mark(connection, self._statements, filtered=load.manner.filtered)
         total = self._apply(load, mark)
         mark.move(total.newest)
         outcome.applied, outcome.stale, outcome.unknown_fields = total.applied, total.stale, total.unknown_fields
@@ -125,6 +131,7 @@ class Loader:
         if self._entry != "never":
             ledger.complete(connection, batch.key, batch.etag, counts, round((time.monotonic() - started) * 1000))
         connection.commit()
+        self._filters = mark.near
         if total.oldest:
             outcome.lag_ms = round((datetime.datetime.now(datetime.UTC) - total.oldest).total_seconds() * 1000)
         return outcome
@@ -136,19 +143,28 @@ class Loader:
         return ledger.enter(connection, batch.key, batch.etag) or self._entry == "again"
 
     def _apply(self, load: "_Transaction", mark: Mark) -> Total:
+        if load.manner.filtered:
+            # Within the transaction: a rebuild that is swapped in could bring other rules.
+            load = replace(load, batch=excluded.left_out(load.connection, load.batch, numbered=load.manner.careful))
         if not load.manner.careful:
-            return passes.plain(load.connection, self._statements, load.parts, mark, alone=load.manner.alone)
+            return self._apply_plainly(load, mark)
 
         def open_again() -> BatchObject:
             found = self._open(load.bucket, load.batch.key)
             if found.etag != load.batch.etag:
                 raise TryAgain("the object was written anew meanwhile")
-            return found
+            return replace(found, change=load.batch.change)
 
         total = passes.careful(load.connection, self._statements, self._reader, open_again, mark)
         if total.refused:
             ledger.reject(load.connection, load.batch.key, list(_rejected(open_again(), total.refused)))
         return total
+
+    def _apply_plainly(self, load: "_Transaction", mark: Mark) -> Total:
+        if not load.manner.filtered:
+            return passes.plain(load.connection, self._statements, load.parts, mark, alone=load.manner.alone)
+        with ahead(self._plain_reader.parts(load.batch)) as parts:
+            return passes.plain(load.connection, self._statements, parts, mark, alone=load.manner.alone)
 
 
 @dataclass(frozen=True)

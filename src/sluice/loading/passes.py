@@ -33,10 +33,13 @@ class Total:
 def plain(
     connection: Connection, statements: Mapping[str, Statements], parts: Iterable[PlainPart], mark: Mark, *, alone: bool
 ) -> Total:
-    """Apply a plain batch. Raises NotPlain also when the database refuses a row, NotAlone, and pymysql's errors."""
+    """Apply a plain batch.
+
+    Raises NotPlain also when the database refuses a row, NotAlone, MayBeExcluded, and pymysql's errors.
+    """
     total, routes = Total(), Routes(connection, statements)
     for part in parts:
-        reached = mark.reach(part.newest, alone=alone)
+        reached = mark.reach(part.newest, part.eldest, alone=alone)
         total.stale += part.superseded
         total.oldest = min(filter(None, (total.oldest, part.oldest)), default=None)
         for collection in sorted(part.rows):
@@ -59,9 +62,9 @@ def careful(
 ) -> Total:
     """Apply whatever can be applied of a batch, and say what was refused.
 
-    Raises UnreadableBatch, SchemaBehind, and pymysql's errors but those about rows.
+    Raises UnreadableBatch, SchemaBehind, MayBeExcluded, and pymysql's errors but those about rows.
     """
-    mark.reach(LAST, alone=True)
+    mark.reach(LAST, "", alone=True)
     applier = Applier(connection, statements)
     total = _pass(reader.parts(open_again()), applier)
     again = _items(total.refused)

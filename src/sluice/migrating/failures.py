@@ -29,6 +29,10 @@ class MigrationRefused(MigrationFailed):
         self.refusals = refusals
 
 
+class CannotRebuild(MigrationFailed):
+    """A rebuild cannot begin or end here; the live tables are as they were."""
+
+
 def sentence(error: BaseException, doing: str = "migrate the database") -> str:
     """Say what failed. Never quotes a statement, a credential or data."""
     if isinstance(error, MigrationFailed):

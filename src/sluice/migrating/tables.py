@@ -28,6 +28,7 @@ def metadata(resources: Iterable[Resource]) -> MetaData:
     _ledger(schema)
     _rejects(schema)
     _marks(schema)
+    _exclusions(schema)
     _migrations(schema)
     for resource in resources:
         _collection(schema, resource)
@@ -88,6 +89,18 @@ def _marks(schema: MetaData) -> None:
         schema,
         _key("name", ColumnType("VARCHAR", length=16), ASCII),
         _column("version", ColumnType("CHAR", length=26), ASCII),
+        **_OPTIONS,
+    )
+
+
+def _exclusions(schema: MetaData) -> None:
+    Table(
+        "exclusions",
+        schema,
+        _key("execution", ColumnType("VARCHAR", length=80), ASCII),
+        _column("rules", ColumnType("LONGTEXT"), TEXT),
+        _column("reason", ColumnType("MEDIUMTEXT"), TEXT),
+        _column("made_at", _MOMENT),
         **_OPTIONS,
     )
 

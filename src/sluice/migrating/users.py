@@ -13,6 +13,7 @@ from sluice.database import Credentials
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import MigrationFailed, sentence
 from sluice.migrating.schema import quoted
+from sluice.schemas import shadow_of
 
 LOADER = "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES"
 READER = "SELECT"
@@ -20,7 +21,7 @@ READER = "SELECT"
 
 @dataclass(frozen=True)
 class User:
-    """A user to be: `privileges` hold on the one schema."""
+    """A user to be: `privileges` hold on the one schema, and on the shadow that a rebuild fills for it."""
 
     role: str
     credentials: Credentials = field(repr=False)
@@ -47,13 +48,14 @@ def ensure_users(executor: Executor, schema: str, users: tuple[User, ...]) -> li
 def _ensure(executor: Executor, schema: str, user: User) -> list[str]:
     account = f"{quoted(user.credentials.username)}@`%`"
     identity = f"{account} IDENTIFIED BY PASSWORD '{_hash(user.credentials.password)}' REQUIRE SSL"
-    grant = f"GRANT {user.privileges} ON {_pattern(schema)}.* TO {account}"
+    wanted = {f"GRANT {user.privileges} ON {_pattern(one)}.* TO {account}" for one in (schema, shadow_of(schema))}
     found, grants = _found(executor, account)
-    if grants != {grant}:
-        # Whatever else the account was given, roles too, goes with the account that is replaced. Between the two
+    if grants != wanted:
+        # Whatever else the account was given, roles too, goes with the account that is replaced. Between these
         # statements it can do nothing: a load in that moment is retried.
         executor.run(f"CREATE OR REPLACE USER {identity}")
-        executor.run(grant)
+        for grant in sorted(wanted):
+            executor.run(grant)
         return [f"{'replace' if found else 'create'} the {user.role}'s database user and grant {user.privileges}"]
     if found != f"CREATE USER {identity}":
         executor.run(f"ALTER USER {identity}")

@@ -31,13 +31,14 @@ class Buckets:
 
 
 class Planner:
-    """Looks through S3 in steps, each as long as its caller has time. `primary` has the ledger.
+    """Looks through S3 in steps, each as long as its caller has time. `primary` has the ledger, `shadow` a rebuild's.
 
     A replica would do as well for the tables, but what it lacks while it lags would be taken for missing.
     """
 
-    def __init__(self, primary: Database, buckets: Buckets, concurrency: int) -> None:
+    def __init__(self, primary: Database, shadow: Database, buckets: Buckets, concurrency: int) -> None:
         self._primary = primary
+        self._shadow = shadow
         self._buckets = buckets
         self._concurrency = concurrency
 
@@ -51,7 +52,8 @@ class Planner:
             bucket=self._buckets.archive if archived else self._buckets.batches,
             started_at=now,
             before=now - datetime.timedelta(seconds=request.min_age),
-            concurrency=self._concurrency,
+            # A rebuild takes its time, and leaves room for the loads of live traffic.
+            concurrency=max(1, self._concurrency - 1) if request.shadow else self._concurrency,
             patience=2 * self._concurrency,
             archived=archived,
             again=request.mode == "all",
@@ -67,7 +69,7 @@ class Planner:
             plan.cursor = page[-1].key
             counted = self._counted(plan, page)
             plan.listed += len(counted)
-            found += counted if plan.again else missing(self._primary, plan.bucket, counted)
+            found += counted if plan.again else self._missing(plan, counted)
             if len(found) >= PART or time.monotonic() > deadline:
                 break
         else:
@@ -90,11 +92,14 @@ class Planner:
         deadline = time.monotonic() + seconds
         for page in self._pages(plan, plan.verify_cursor):
             plan.verify_cursor = page[-1].key
-            plan.remaining.add(missing(self._primary, plan.bucket, self._counted(plan, page)))
+            plan.remaining.add(self._missing(plan, self._counted(plan, page)))
             if time.monotonic() > deadline:
                 return plan
         plan.verified = True
         return plan
+
+    def _missing(self, plan: Plan, objects: list[Listed]) -> list[Listed]:
+        return missing(self._shadow if plan.request.shadow else self._primary, plan.bucket, objects)
 
     @staticmethod
     def _pages(plan: Plan, cursor: str) -> Iterator[list[Listed]]:

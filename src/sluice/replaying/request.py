@@ -7,12 +7,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.inputs import FutureTime, InvalidInput, InvalidWindow, UnknownCollection, text
+from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection, text
 
 Moment = Annotated[datetime.datetime, Meta(tz=True)]
-
-# Step Functions' console knows by it who started an execution.
-STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
 
 class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -20,7 +17,7 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=T
 
     `from` and `to` are arrival times (None: from the beginning, until now). `collections` narrows which writes are
     applied (empty: all). `mode` is `missing` (what the ledger lacks) or `all`. Objects that S3 got less than `min_age`
-    seconds before the start are left to load_batch.
+    seconds before the start are left to load_batch. `shadow` is a rebuild's: into the tables that it makes.
     """
 
     from_: Moment | None = msgspec.field(default=None, name="from")
@@ -30,6 +27,7 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=T
     mode: Literal["missing", "all"] = "missing"
     dry_run: bool = False
     min_age: Annotated[int, Meta(ge=0)] = 0
+    shadow: bool = False
 
     @property
     def by_ledger(self) -> bool:

@@ -1,0 +1,93 @@
+"""Writes that a rebuild left out, for good: whatever loads them later leaves them out too.
+
+A rule ends before the rebuild began that made it. So no write that is accepted afterwards is ever left out, and a load
+of newer writes need not look at the rules.
+"""
+
+import datetime
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from ulid import ULID
+
+# Of a version's text: its moment, to the millisecond, in the order of time.
+MOMENT_LENGTH = 10
+
+
+class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Leaves out the writes that fit all that is given. `from` is included, `to` is not; both are times of versions."""
+
+    owners: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    from_: datetime.datetime | None = msgspec.field(default=None, name="from")
+    to: datetime.datetime
+
+
+class Exclusion(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The rules of one rebuild, by the name of its execution; a write that fits one of them is left out."""
+
+    execution: str
+    rules: tuple[Rule, ...]
+    reason: str
+    made_at: datetime.datetime
+
+
+class _Head(msgspec.Struct):
+    version: str
+    collection: str
+    owner: str
+
+
+Fits = Callable[[_Head], bool]
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def end(exclusions: Iterable[Exclusion]) -> str:
+    """The version that every excluded one is smaller than; empty, when there are none."""
+    ends = [_moment(rule.to) for exclusion in exclusions for rule in exclusion.rules]
+    return max(ends, default="").ljust(26, "0") if ends else ""
+
+
+def without(exclusions: Sequence[Exclusion], *, numbered: bool) -> Callable[[bytes], bytes]:
+    """What is left of a block of whole lines. With `numbered`, a blank line stands in the place of an excluded one.
+
+    A line that is no write stays, so that its batch is known as unreadable.
+    """
+    tests = [_fits(rule) for exclusion in exclusions for rule in exclusion.rules]
+    last, blank = end(exclusions), b"\n" if numbered else b""
+
+    def excluded(line: bytes) -> bool:
+        try:
+            head = _head.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        return head.version < last and any(fits(head) for fits in tests)
+
+    def left(block: bytes) -> bytes:
+        if not block:
+            return block
+        lines = block.removesuffix(b"\n").split(b"\n")
+        return b"".join(blank if excluded(line) else line + b"\n" for line in lines)
+
+    return left
+
+
+def _fits(rule: Rule) -> Fits:
+    owners, collections, versions = (frozenset(of) for of in (rule.owners, rule.collections, rule.versions))
+    first, last = _moment(rule.from_) if rule.from_ else "", _moment(rule.to)
+
+    def fits(head: _Head) -> bool:
+        return (
+            (not owners or head.owner in owners)
+            and (not collections or head.collection in collections)
+            and (not versions or head.version in versions)
+            and first <= head.version[:MOMENT_LENGTH] < last
+        )
+
+    return fits
+
+
+def _moment(moment: datetime.datetime) -> str:
+    return str(ULID.from_datetime(moment))[:MOMENT_LENGTH]

@@ -1,0 +1,115 @@
+"""The shadow of a schema: empty tables like the live ones, in a schema beside it, for a rebuild to fill."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from sluice.exclusions import Exclusion, Rule, end
+from sluice.migrating.execution import Executor
+from sluice.migrating.failures import CannotRebuild
+from sluice.migrating.schema import alone, quoted
+from sluice.migrating.shapes import TEXT
+from sluice.schemas import OWN_TABLES, shadow_of
+
+LOCK_SECONDS = 60.0
+
+# The mark by which a rebuild knows its own tables again, once they are swapped in.
+MARK = "rebuild"
+
+_rules = msgspec.json.Decoder(tuple[Rule, ...])
+
+
+class Shadow:
+    """One schema and its shadow. Every method raises pymysql's errors, and MigrationFailed with a sentence."""
+
+    def __init__(self, executor: Executor, schema: str, collections: Iterable[str]) -> None:
+        self._executor = executor
+        self._schema = schema
+        self._shadow = shadow_of(schema)
+        self._tables = (*OWN_TABLES, *sorted(collections))
+
+    def prepare(self, mark: str, exclusions: Sequence[Exclusion], *, afresh: bool) -> list[Exclusion]:
+        """Make the tables anew, whatever an earlier rebuild has left; return what will be left out of them.
+
+        That is what was excluded before (unless `afresh`), and these.
+        """
+        # No migration may come between the tables.
+        with alone(self._executor, self._schema, LOCK_SECONDS):
+            self._refuse_what_would_not_come_along()
+            found = {} if afresh else {one.execution: one for one in self.exclusions()}
+            found |= {one.execution: one for one in exclusions}
+            self.clean()
+            self._executor.run(f"CREATE DATABASE {quoted(self._shadow)} CHARACTER SET utf8mb4 COLLATE {TEXT}")
+            for table in self._tables:
+                # As they are, and not as the resources say: with columns and indexes that somebody made by hand.
+                self._executor.run(f"CREATE TABLE {self._of_shadow(table)} LIKE {self.live(table)}")
+            self._exclude(list(found.values()))
+            self._set_mark(MARK, mark)
+            return list(found.values())
+
+    def clean(self) -> None:
+        """Drop the shadow, if there is one."""
+        self._executor.run(f"DROP DATABASE IF EXISTS {quoted(self._shadow)}")
+
+    def exclusions(self) -> list[Exclusion]:
+        """What is excluded from the live tables."""
+        rows = self._executor.run(
+            f"SELECT execution, rules, reason, made_at FROM {self.live('exclusions')}"  # noqa: S608
+        )
+        return [
+            Exclusion(execution=name, rules=_rules.decode(rules), reason=why, made_at=at)
+            for name, rules, why, at in rows
+        ]
+
+    def pairs(self) -> Iterator[tuple[str, str, str]]:
+        """Every table by name, as SQL takes the live one, and the one of the shadow."""
+        for table in self._tables:
+            yield table, self.live(table), self._of_shadow(table)
+
+    def live(self, table: str) -> str:
+        """A live table as SQL takes it, from any schema."""
+        return f"{quoted(self._schema)}.{quoted(table)}"
+
+    def _of_shadow(self, table: str) -> str:
+        return f"{quoted(self._shadow)}.{quoted(table)}"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no migration runs."""
+        with alone(self._executor, self._schema, LOCK_SECONDS):
+            yield
+
+    def _refuse_what_would_not_come_along(self) -> None:
+        """A trigger keeps a table from changing its schema, and a foreign key would lead to the tables kept."""
+        ours = f"({', '.join(['%s'] * len(self._tables))})"
+        rows = self._executor.run(
+            "SELECT 'trigger', trigger_name, event_object_table FROM information_schema.triggers "  # noqa: S608
+            f"WHERE event_object_schema = %s AND event_object_table IN {ours} UNION ALL "
+            "SELECT 'foreign key', constraint_name, table_name FROM information_schema.referential_constraints "
+            f"WHERE (constraint_schema = %s AND table_name IN {ours}) "
+            f"OR (unique_constraint_schema = %s AND referenced_table_name IN {ours})",
+            (self._schema, *self._tables) * 3,
+        )
+        found = [f"the {kind} {name} of {table}" for kind, name, table in rows]
+        if found:
+            raise CannotRebuild(
+                f"There is {' and '.join(found)}, which no migration made and which a rebuild cannot carry over: "
+                "drop it, and make it again afterwards."
+            )
+
+    def _exclude(self, exclusions: Sequence[Exclusion]) -> None:
+        for one in exclusions:
+            self._executor.run(
+                f"INSERT INTO {self._of_shadow('exclusions')} (execution, rules, reason, made_at) "  # noqa: S608
+                "VALUES (%s, %s, %s, %s)",
+                (one.execution, msgspec.json.encode(one.rules).decode(), one.reason, one.made_at.replace(tzinfo=None)),
+            )
+        if last := end(exclusions):
+            self._set_mark("exclusions", last)
+
+    def _set_mark(self, name: str, version: str) -> None:
+        self._executor.run(
+            f"INSERT INTO {self._of_shadow('marks')} (name, version) VALUES (%s, %s)",  # noqa: S608
+            (name, version),
+        )

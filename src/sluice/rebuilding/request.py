@@ -1,0 +1,91 @@
+"""What a rebuild is asked for."""
+
+import datetime
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sluice.exclusions import Exclusion, Rule
+from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection, text
+from sluice.versions import is_version
+
+Moment = Annotated[datetime.datetime, Meta(tz=True)]
+# The state has them twice, and may hold 256 KiB.
+Owners = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(max_length=250)]
+Versions = Annotated[tuple[str, ...], Meta(max_length=1_000)]
+Reason = Annotated[str, Meta(max_length=500)]
+
+
+class Exclude(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """The writes that fit all that is given; nothing given: none. `from` and `to` are times of acceptance."""
+
+    owners: Owners = ()
+    collections: tuple[str, ...] = ()
+    versions: Versions = ()
+    from_: Moment | None = msgspec.field(default=None, name="from")
+    to: Moment | None = None
+
+
+NOTHING = Exclude()
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """A rebuild's input; each field may be left out.
+
+    `as_of` leaves out what was accepted from then on until the rebuild begins, `exclude` what it names; the `reason` is
+    written down. With `afresh`, what earlier rebuilds left out is taken in again.
+    """
+
+    as_of: Moment | None = None
+    exclude: Exclude = NOTHING
+    source: Literal["batches", "archive"] = "batches"
+    reason: Reason = ""
+    afresh: bool = False
+
+
+def understood(given: Any, known: Collection[str], now: datetime.datetime) -> Request:
+    """The request that an execution's input makes. Raises the errors of `sluice.inputs`."""
+    if isinstance(given, dict):
+        given = {name: value for name, value in given.items() if name != STARTED_BY}
+    try:
+        request = msgspec.convert(given, Request)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"The input of rebuild is wrong: {error}. See events/rebuild/ for what it takes.") from None
+    exclude = request.exclude
+    for moment in (request.as_of, exclude.from_, exclude.to):
+        if moment and moment > now:
+            raise FutureTime(f"{text(moment)} is in the future: it is {text(now)}. Give an earlier time, or none.")
+    if exclude.from_ and exclude.to and exclude.from_ >= exclude.to:
+        raise InvalidWindow(f"What to exclude ends ({text(exclude.to)}) before it begins ({text(exclude.from_)}).")
+    for name in exclude.collections:
+        if name not in known:
+            raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(known))}.")
+    _check_versions(exclude.versions)
+    return request
+
+
+def _check_versions(versions: Iterable[str]) -> None:
+    for version in versions:
+        if not is_version(version):
+            raise InvalidInput(f"{version!r} is no version: that is what a receipt has, and an item's ETag.")
+
+
+def exclusion(request: Request, execution: str, now: datetime.datetime) -> Exclusion | None:
+    """What a request leaves out, if anything. No rule reaches beyond `now`: what is accepted later always counts."""
+    rules = []
+    if request.as_of:
+        rules.append(Rule(from_=request.as_of, to=now))
+    if request.exclude != NOTHING:
+        found = request.exclude
+        rules.append(
+            Rule(
+                owners=found.owners,
+                collections=found.collections,
+                versions=found.versions,
+                from_=found.from_,
+                to=min(found.to or now, now),
+            )
+        )
+    return Exclusion(execution=execution, rules=tuple(rules), reason=request.reason, made_at=now) if rules else None

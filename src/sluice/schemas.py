@@ -1,0 +1,24 @@
+"""The schemas beside the live one: the shadow that a rebuild fills, and those that rebuilds kept."""
+
+import datetime
+import re
+from collections.abc import Iterable
+
+# The service's own tables that a rebuild makes anew with the collections: what they hold is about the rows.
+OWN_TABLES = ("loaded_batches", "rejected_writes", "marks", "exclusions")
+
+
+def shadow_of(schema: str) -> str:
+    """The schema that a rebuild of `schema` fills."""
+    return f"{schema}_rebuild"
+
+
+def kept_of(schema: str, moment: datetime.datetime) -> str:
+    """The schema that keeps the tables which were in force until a moment."""
+    return f"{schema}_until_{moment.astimezone(datetime.UTC):%Y%m%dT%H%M%S}"
+
+
+def kept_among(schema: str, names: Iterable[str]) -> list[str]:
+    """Those of the names that are schemas kept of `schema`, the oldest first."""
+    pattern = re.compile(rf"{re.escape(schema)}_until_\d{{8}}T\d{{6}}")
+    return sorted(name for name in names if pattern.fullmatch(name))

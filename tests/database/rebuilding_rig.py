@@ -1,0 +1,91 @@
+"""A rebuild's parts on the real primary: the shadow of a test's schema, loads into it and the swap."""
+
+import datetime
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from pymysql.connections import Connection
+
+from sluice.database import Database
+from sluice.exclusions import Exclusion
+from sluice.loading.load import Loader, Outcome
+from sluice.migrating.execution import Executor
+from sluice.migrating.shadow import Shadow
+from sluice.migrating.swapping import Swap
+from sluice.rebuilding.request import Request, exclusion, understood
+from sluice.schemas import kept_among, shadow_of
+from sluice.versions import new_version
+from tests.database.rig import Rig
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+class Rebuilding:
+    """`live` and `shadow` load batches out of `rig.objects`, each over a connection of its own."""
+
+    def __init__(self, rig: Rig, admin: "Connection[Any]") -> None:
+        self.rig, self.admin = rig, admin
+        self.schema = rig.database._settings.database_name
+        there = msgspec.structs.replace(rig.database._settings, database_name=shadow_of(self.schema))
+        self.shadow_database = Database(there, statement_seconds=30, loading=True)
+        self.live = Loader(rig.database, rig.resources, rig.objects.open)
+        self.shadow = Loader(self.shadow_database, rig.resources, rig.objects.open)
+        self.mark = ""
+
+    @contextmanager
+    def parts(self) -> Iterator[tuple[Shadow, Swap]]:
+        executor = Executor(self.admin, time.monotonic() + 60)
+        shadow = Shadow(executor, self.schema, self.rig.resources)
+        yield shadow, Swap(executor, self.schema, shadow)
+
+    def prepare(self, *exclusions: Exclusion, afresh: bool = False) -> list[Exclusion]:
+        self.mark = new_version()
+        with self.parts() as (shadow, _):
+            return shadow.prepare(self.mark, exclusions, afresh=afresh)
+
+    def swap(self, began: datetime.datetime | None = None) -> str:
+        with self.parts() as (_, swap):
+            return swap.run(self.mark, began, datetime.datetime.now(datetime.UTC))
+
+    def fill(self, keys: Sequence[str]) -> list[Outcome]:
+        return [self.shadow.load("bucket", key) for key in keys]
+
+    def load(self, *keys: str) -> list[Outcome]:
+        return [self.live.load("bucket", key) for key in keys]
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """As `rig.rows`, and lets go of the tables that it read: a swap would wait for them."""
+        found = self.rig.rows(statement, *values)
+        self.rig.connection.rollback()
+        return found
+
+    def tables(self) -> Tables:
+        """What a rebuild makes equal: all but when, and of rejected writes from where, they were loaded."""
+        found = {name: self.rows(f"SELECT * FROM {name} ORDER BY owner, id") for name in self.rig.resources}
+        found["rejected_writes"] = self.rows(
+            "SELECT version, collection, owner, id, `write` FROM rejected_writes ORDER BY version, id"
+        )
+        return found
+
+    def schemas(self) -> list[str]:
+        names = [row["name"] for row in self.rows("SELECT schema_name AS name FROM information_schema.schemata")]
+        return [*kept_among(self.schema, names), *(name for name in names if name == shadow_of(self.schema))]
+
+    def clean(self) -> None:
+        self.shadow_database.drop()
+        with self.admin.cursor() as cursor:
+            for name in self.schemas():
+                cursor.execute(f"DROP DATABASE {name}")
+
+
+def excluding(name: str = "rebuild-1", **given: Any) -> Exclusion:
+    """What a rebuild with that input excludes, begun now: a millisecond after what was written before."""
+    time.sleep(0.002)
+    now = datetime.datetime.now(datetime.UTC)
+    request: Request = understood(given, {"things", "codes"}, now)
+    found = exclusion(request, name, now)
+    assert found
+    return found

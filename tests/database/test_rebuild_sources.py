@@ -1,0 +1,85 @@
+"""What a rebuild finds in S3, and what it keeps there."""
+
+import datetime
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sluice import archive
+from sluice.exclusions import Exclusion, Rule
+from sluice.inputs import NothingToBuildFrom
+from sluice.rebuilding.remembered import remember, remembered
+from sluice.rebuilding.sources import check
+from tests.database.s3 import buckets
+
+NOW = datetime.datetime(2026, 11, 25, 10, 30, tzinfo=datetime.UTC)
+BUCKETS = {"batches": "batches", "archive": "archive"}
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
+        yield emulator.client("s3")
+
+
+@pytest.fixture
+def put(s3: Any) -> Iterator[Any]:
+    """Puts an object into the folder of an hour."""
+    keys: list[tuple[str, str]] = []
+
+    def put(bucket: str, hour: str) -> None:
+        key = f"{bucket}/{hour}/x.gz"
+        s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(b"x"))
+        keys.append((bucket, key))
+
+    yield put
+    for bucket, key in keys:
+        s3.delete_object(Bucket=bucket, Key=key)
+
+
+def test_nothing_at_all_is_nothing_to_build_from(put: Any) -> None:
+    for source in BUCKETS:
+        with pytest.raises(NothingToBuildFrom, match=rf"nothing under {source}/ of the bucket {source}\. The other"):
+            check(source, BUCKETS)
+
+
+@pytest.mark.parametrize(("source", "other"), [("batches", "archive"), ("archive", "batches")])
+def test_where_there_is_nothing_the_other_is_named(put: Any, source: str, other: str) -> None:
+    put(other, "2026/11/24/10")
+    with pytest.raises(NothingToBuildFrom, match=f"Build from the {other}."):
+        check(source, BUCKETS)
+    check(other, BUCKETS)
+
+
+@pytest.mark.parametrize(
+    ("hour", "whole"), [("2026/11/24/09", True), ("2026/11/24/08", False), ("2025/11/24/10", False)]
+)
+def test_batches_that_begin_later_than_the_archive_are_no_source(put: Any, hour: str, whole: bool) -> None:
+    put("batches", "2026/11/24/10")
+    put("archive", hour)
+    if whole:
+        check("batches", BUCKETS)
+    else:
+        with pytest.raises(NothingToBuildFrom, match=r"begin with 2026-11-24T10Z, the archive with 202\d-11-24"):
+            check("batches", BUCKETS)
+    check("archive", BUCKETS)
+
+
+def test_a_key_without_an_hour_says_nothing_of_age(put: Any, s3: Any) -> None:
+    put("batches", "2026/11/24/10")
+    put("archive", "0")
+    check("batches", BUCKETS)
+
+
+def test_what_was_excluded_is_remembered_until_the_next(s3: Any) -> None:
+    rules = (Rule(owners=("o",), to=NOW), Rule(from_=NOW - datetime.timedelta(days=1), to=NOW))
+    found = [Exclusion(execution="r", rules=rules, reason="because", made_at=NOW)]
+    assert remembered("batches") == []
+    remember("batches", found)
+    assert remembered("batches") == found
+    assert json.loads(archive.read("batches", "rebuilds/exclusions.json")[0])[0]["reason"] == "because"
+    remember("batches", [])
+    assert remembered("batches") == []

@@ -1,0 +1,173 @@
+"""rebuild on the deployed stack: the short form of what tests/drill does with more."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from local.stack import Stack
+from tests.stack.conftest import Person
+from tests.stack.operator import Operator
+from tests.stack.rebuilding import Rebuilding, delete_airports, post_bookings, put_airports, writing
+from tests.stack.waiting import eventually
+
+YES = ("--yes", "sluice-local")
+
+
+@pytest.fixture(scope="module")
+def sluice(stack: Stack) -> Operator:
+    return Operator(stack)
+
+
+@pytest.fixture
+def rebuilding(stack: Stack) -> Iterator[Rebuilding]:
+    """Every test begins and ends with nothing missing, and with no batch in the ledger that is not in the bucket."""
+    found = Rebuilding(stack)
+    eventually(lambda: found.back.replay()["status"] == "complete")
+    found.sql("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
+    yield found
+    stack.pair.start()
+    eventually(lambda: found.back.replay()["status"] == "complete")
+
+
+def test_a_lost_database_comes_back_from_the_batches(
+    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client, person: Person
+) -> None:
+    versions = put_airports(machine, "VA", 8)
+    versions |= delete_airports(machine, ["VA01", "VA02"]) | put_airports(machine, "VA", 2, "again")
+    rebuilding.settled(versions)
+    rebuilding.reject("VA")
+    bookings = post_bookings(person("ada"), 3, "lost")
+    rebuilding.loaded(bookings, "bookings")
+    before = rebuilding.rows()
+    rebuilding.lose()
+    assert sluice("status", code=1).out
+    output = sluice("rebuild", "--wait", *YES, "--json").document
+    assert (output["status"], output["remaining"], output["failed"]) == ("complete", 0, 0)
+    assert rebuilding.rows() == before
+    assert output["tables"]["airports"]["rows"] + output["tables"]["airports"]["deleted"] == len(before["airports"])
+    assert {version for _, item, version in before["airports"] if item == "VA01"} == {versions["VA01"]}
+    eventually(lambda: person("ada").get(f"/v1/bookings/{next(iter(bookings))}").status_code == 200)
+    report = rebuilding.s3.get_object(Bucket=output["report"]["bucket"], Key=output["report"]["key"])["Body"].read()
+    assert {**json.loads(report), "execution": output["execution"]} == output
+    assert rebuilding.schemas() == output["kept"]
+    assert rebuilding.back.missing() == 0
+
+
+def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
+    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+) -> None:
+    versions = put_airports(machine, "VB", 5) | delete_airports(machine, ["VB01"])
+    rebuilding.settled(versions)
+    versions |= rebuilding.reject("VB")
+    rebuilding.archived(versions)
+    before = rebuilding.rows(versions)
+    with rebuilding.without_batches():
+        assert "There is nothing under batches/" in sluice("rebuild", *YES, "--wait", code=2).err
+        rebuilding.lose()
+        output = sluice("rebuild", "--wait", *YES, "--source", "archive", "--json").document
+        assert (output["status"], output["failed"]) == ("complete", 0)
+        assert rebuilding.rows(versions) == before
+    again = put_airports(machine, "VB", 1, "later")
+    rebuilding.loaded(again)
+
+
+def test_as_of_a_moment_and_what_came_after_it_stays_undone(
+    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+) -> None:
+    rebuilding.settled(put_airports(machine, "VC", 4))
+    before, then = rebuilding.rows(), datetime.datetime.now(datetime.UTC)
+    delete_airports(machine, ["VC00"])
+    rebuilding.settled(put_airports(machine, "VC", 6, "undone"))
+    assert rebuilding.rows() != before
+    output = sluice("rebuild", "--wait", *YES, "--as-of", then.isoformat(), "--reason", "undo", "--json").document
+    assert output["status"] == "complete"
+    assert rebuilding.rows() == before
+    # Neither recover, nor a replay of everything, nor an event that comes again, nor the next rebuild brings it back.
+    assert rebuilding.back.output(rebuilding.back.start("Recover", {}))["outcome"] == "nothing_missing"
+    assert rebuilding.back.replay(mode="all")["status"] == "complete"
+    assert rebuilding.rows() == before
+    assert output["execution"] in sluice("rebuild", "--wait", *YES, "--json").document["excluded"]
+    assert rebuilding.rows() == before
+    rebuilding.loaded(put_airports(machine, "VC", 6, "anew"))
+    assert len([item for _, item, _ in rebuilding.rows()["airports"] if item.startswith("VC")]) == 6
+
+
+def test_without_an_owner(rebuilding: Rebuilding, sluice: Operator, person: Person) -> None:
+    good, bad = post_bookings(person("grace"), 2, "good"), post_bookings(person("mallory"), 2, "bad")
+    rebuilding.loaded({**good, **bad}, "bookings")
+    [[owner]] = {tuple(row.values()) for row in rebuilding.sql("SELECT owner FROM bookings WHERE passenger = 'bad'")}
+    before = rebuilding.rows()
+    output = sluice("rebuild", "--wait", *YES, "--exclude", f"owner={owner}", "--json").document
+    assert output["status"] == "complete"
+    expected = {table: {key: row for key, row in rows.items() if key[0] != owner} for table, rows in before.items()}
+    assert rebuilding.rows() == expected
+    again = post_bookings(person("mallory"), 1, "better")
+    rebuilding.loaded(again, "bookings")
+
+
+def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
+    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+) -> None:
+    put_airports(machine, "VD", 20)
+    with writing(machine, "VE") as versions:
+        eventually(lambda: len(versions) > 10)
+        output = sluice("rebuild", "--wait", *YES, "--json").document
+    assert output["status"] == "complete"
+    rebuilding.settled(versions)
+    found = {item: version for _, item, version in rebuilding.rows()["airports"]}
+    assert {item: found.get(item) for item in versions} == versions
+
+
+def test_one_at_a_time_and_one_that_was_killed_is_run_again(
+    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+) -> None:
+    rebuilding.settled(put_airports(machine, "VF", 5))
+    before = rebuilding.rows()
+    back: Any = rebuilding.back
+    with back.stack.pair.primary.connect(*back.stack.pair.admin) as holding, holding.cursor() as cursor:
+        # Whoever holds the migrations' lock keeps the tables from being made or swapped.
+        cursor.execute("SELECT GET_LOCK('sluice sluice', 10)")
+        first = sluice("rebuild", *YES, "--json").document
+        eventually(lambda: "Migrate" in _states(back, first["arn"]))
+        said = sluice("rebuild", "--wait", *YES, code=2)
+        assert f"Another rebuild is at work: {first['execution']}. Wait for it, or stop it." in said.err
+        back.states.stop_execution(executionArn=first["arn"])
+        eventually(lambda: back.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
+    assert sluice("rebuild", "--wait", *YES, "--json").document["status"] == "complete"
+    assert rebuilding.rows() == before
+
+
+def _states(back: Any, arn: str) -> set[str]:
+    history = back.states.get_execution_history(executionArn=arn)["events"]
+    return {event.get("stateEnteredEventDetails", {}).get("name") for event in history}
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--as-of", "2126-01-01"], "is in the future"),
+        (["--exclude", "collection=birds"], "There is no collection 'birds'; there are airports, bookings."),
+        (["--exclude", "version=1"], "'1' is no version"),
+        (["--exclude", "from=2h,to=3h"], "before it begins"),
+        (["--drop-kept", "sluice"], "kept"),
+    ],
+)
+def test_mistakes_are_one_sentence(sluice: Operator, rebuilding: Rebuilding, words: list[str], part: str) -> None:
+    said = sluice("rebuild", "--wait", *YES, *words, code=2)
+    assert (said.out, len(said.err.splitlines())) == ("", 1)
+    assert part in said.err
+
+
+def test_kept_tables_are_listed_and_dropped(rebuilding: Rebuilding, sluice: Operator) -> None:
+    output = sluice("rebuild", "--wait", *YES, "--json").document
+    [kept] = output["kept"]
+    assert kept in sluice("rebuild", "--kept").out
+    assert sluice("rebuild", "--drop-kept", kept, code=2).err.endswith("give --yes sluice-local.\n")
+    assert sluice("rebuild", "--drop-kept", kept, *YES).out == f"dropped {kept}\n"
+    sluice("rebuild", "--drop-kept", *YES, code=0 if rebuilding.schemas() else 2)
+    assert rebuilding.schemas() == []
+    assert sluice("rebuild", "--kept").out == "no tables are kept\n"

@@ -1,0 +1,225 @@
+"""What a rebuild is asked for, what it leaves out, and what it says of itself."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ulid import ULID
+
+from sluice.exclusions import Exclusion, Rule, end, without
+from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection
+from sluice.rebuilding.request import Request, exclusion, understood
+from sluice.rebuilding.results import report
+from sluice.schemas import kept_among, kept_of, shadow_of
+
+NOW = datetime.datetime(2026, 11, 25, 10, 30, tzinfo=datetime.UTC)
+KNOWN = {"things", "codes", "airports", "bookings"}
+VERSION = str(ULID.from_datetime(NOW))
+EVENTS = Path(__file__).resolve().parents[2] / "events/rebuild"
+DAY = datetime.timedelta(days=1)
+MOST_OWNERS, MOST_VERSIONS, STATE = 250, 1_000, 262_144
+
+
+def at(moment: datetime.datetime) -> str:
+    return str(ULID.from_datetime(moment))
+
+
+def line(**fields: Any) -> bytes:
+    return json.dumps({"version": VERSION, "collection": "things", "owner": "me", "id": "1", **fields}).encode()
+
+
+def left(found: Exclusion, *lines: bytes, numbered: bool = False) -> list[bytes]:
+    return without([found], numbered=numbered)(b"".join(one + b"\n" for one in lines)).splitlines()
+
+
+def excluding(now: datetime.datetime = NOW, **given: Any) -> Exclusion:
+    found = exclusion(understood(given, KNOWN, now), "r", now)
+    assert found
+    return found
+
+
+def test_everything_has_a_default() -> None:
+    request = understood({STARTED_BY: "arn"}, KNOWN, NOW)
+    assert (request.source, request.afresh, request.reason) == ("batches", False, "")
+    assert exclusion(request, "r", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ([], InvalidInput, "The input of rebuild is wrong: Expected `object`"),
+        ({"asof": None}, InvalidInput, "unknown field `asof`"),
+        ({"as_of": "2026-11-23T10:00:00"}, InvalidInput, "timezone"),
+        ({"exclude": {"owner": "x"}}, InvalidInput, "unknown field `owner`"),
+        ({"exclude": {"owners": [""]}}, InvalidInput, "owners"),
+        ({"exclude": {"owners": ["x"] * (MOST_OWNERS + 1)}}, InvalidInput, "owners"),
+        ({"exclude": {"versions": [VERSION] * (MOST_VERSIONS + 1)}}, InvalidInput, "versions"),
+        ({"exclude": {"versions": ["1"]}}, InvalidInput, "'1' is no version: that is what a receipt has"),
+        ({"reason": "x" * 501}, InvalidInput, "reason"),
+        ({"source": "nowhere"}, InvalidInput, "nowhere"),
+        (
+            {"as_of": "2026-11-25T10:31:00Z"},
+            FutureTime,
+            "2026-11-25T10:31:00Z is in the future: it is 2026-11-25T10:30",
+        ),
+        ({"exclude": {"to": "2026-11-25T11:31:01+01:00"}}, FutureTime, "2026-11-25T10:31:01Z is in the future"),
+        (
+            {"exclude": {"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T09:00:00Z"}},
+            InvalidWindow,
+            "What to exclude ends (2026-11-23T09:00:00Z) before it begins (2026-11-23T10:00:00Z).",
+        ),
+        ({"exclude": {"collections": ["birds"]}}, UnknownCollection, "There is no collection 'birds'; there are "),
+    ],
+)
+def test_a_wrong_input_is_answered_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error) as caught:
+        understood(given, KNOWN, NOW)
+    assert says in str(caught.value)
+
+
+def test_the_most_that_may_be_named_fits_into_a_state_twice() -> None:
+    """In the request, and in the rules that it makes."""
+    exclude = {"owners": ["o" * 128] * MOST_OWNERS, "versions": [VERSION] * MOST_VERSIONS}
+    request = understood({"exclude": exclude, "reason": "x" * 500}, KNOWN, NOW)
+    state = msgspec.json.encode({"request": request, "exclusions": [exclusion(request, "r", NOW)]})
+    assert len(state) < STATE / 2
+
+
+@pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_sample_events_are_understood(path: Path) -> None:
+    sample = json.loads(path.read_text())
+    if "step" in sample:
+        assert sample["step"] in {"kept", "drop"}
+        assert sample["step"] == "kept" or kept_among("sluice", [sample["name"]])
+    else:
+        understood(sample, KNOWN, NOW)
+
+
+def test_a_rule_ends_before_the_rebuild_begins() -> None:
+    asked: list[dict[str, Any]] = [{"exclude": {"owners": ["me"]}}, {"as_of": (NOW - DAY).isoformat()}]
+    for one in asked:
+        found = excluding(**one)
+        assert {rule.to for rule in found.rules} == {NOW}
+        assert end([found])[:10] == VERSION[:10]
+        before, after = line(version=at(NOW - DAY / 2)), line(version=at(NOW))
+        assert left(found, before, after) == [after]
+
+
+def test_as_of_and_exclude_each_leave_something_out() -> None:
+    found = excluding(as_of=(NOW - DAY).isoformat(), exclude={"collections": ["codes"]})
+    old = at(NOW - 2 * DAY)
+    kept = line(version=old)
+    assert left(found, kept, line(version=at(NOW - DAY / 2)), line(version=old, collection="codes")) == [kept]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "out", "stays"),
+    [
+        ({"owners": ["you"]}, {"owner": "you"}, {"owner": "me"}),
+        ({"owners": ["you"], "collections": ["codes"]}, {"owner": "you", "collection": "codes"}, {"owner": "you"}),
+        ({"versions": [at(NOW - DAY)]}, {"version": at(NOW - DAY)}, {}),
+        ({"from": "2026-11-25T10:00:00Z"}, {"version": at(NOW - DAY / 100)}, {"version": at(NOW - DAY)}),
+        ({"to": "2026-11-25T10:00:00Z"}, {"version": at(NOW - DAY)}, {"version": at(NOW - DAY / 100)}),
+    ],
+)
+def test_a_write_is_left_out_when_it_fits_all_that_is_named(
+    exclude: dict[str, Any], out: dict[str, Any], stays: dict[str, Any]
+) -> None:
+    default = {"version": at(NOW - DAY / 24)}
+    if "versions" in exclude:
+        exclude = {"versions": [out["version"]]}
+    assert left(excluding(exclude=exclude), line(**{**default, **out}), line(**{**default, **stays})) == [
+        line(**{**default, **stays})
+    ]
+
+
+def test_a_blank_line_holds_the_place_of_one_that_is_left_out() -> None:
+    old = line(version=at(NOW - DAY))
+    assert left(excluding(exclude={"collections": ["things"]}), old, line(collection="codes"), old, numbered=True) == [
+        b"",
+        line(collection="codes"),
+        b"",
+    ]
+
+
+def test_what_is_no_write_stays_to_be_found_out() -> None:
+    found = excluding(exclude={"collections": ["things"]})
+    nothing = [b"no json", b"{}", b'{"version": 1}', b"\xff", b"[" * 100_000]
+    assert left(found, *nothing) == nothing
+    assert without([found], numbered=False)(b"") == b""
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 5)), max_size=8),
+    st.sets(st.sampled_from("abc")),
+    st.none() | st.integers(-6, 6),
+)
+def test_as_in_a_loop_over_the_writes(writes: list[tuple[str, int]], owners: set[str], first: int | None) -> None:
+    begins = NOW + datetime.timedelta(milliseconds=first) if first is not None else None
+    rule = Rule(owners=tuple(owners), from_=begins, to=NOW)
+    found = Exclusion(execution="r", rules=(rule,), reason="", made_at=NOW)
+    lines = [line(owner=owner, version=at(NOW + datetime.timedelta(milliseconds=n))) for owner, n in writes]
+    expected = [
+        text
+        for text, (owner, n) in zip(lines, writes, strict=True)
+        if not ((not owners or owner in owners) and (first is None or first <= n) and n < 0)
+    ]
+    assert left(found, *lines) == expected
+
+
+def test_the_names_beside_a_schema() -> None:
+    longest = "s" * 31
+    assert len(kept_of(longest, NOW)) <= 64
+    assert kept_of("sluice", NOW) == "sluice_until_20261125T103000"
+    names = [
+        "sluice",
+        shadow_of("sluice"),
+        "sluice_until_20261125T103000",
+        "sluice_until_x",
+        "sluice_until_20251125T103000",
+    ]
+    assert kept_among("sluice", names) == ["sluice_until_20251125T103000", "sluice_until_20261125T103000"]
+    assert kept_among("sluic", names) == []
+
+
+OUTPUT: dict[str, Any] = {
+    "status": "complete", "request": {"source": "batches"}, "listed": 10, "planned": 9, "bytes": 90,
+    "oldest": "2026-11-25T03:00:00Z", "loaded": 9, "already_loaded": 0, "quarantined": 1, "failed": 0,
+    "applied": 50, "stale": 5, "rejected": 1, "remaining": 0, "remaining_sample": [], "failures": [], "stopped": False,
+}  # fmt: skip
+NOTHING = {
+    **OUTPUT, "listed": 12, "planned": 0, "bytes": 0, "oldest": None, "loaded": 0, "quarantined": 0,
+    "applied": 0, "stale": 0, "rejected": 0,
+}  # fmt: skip
+LEDGER = {"loaded": 11, "applied": 60, "stale": 6, "rejected": 1}
+FAILED = {"key": "batches/x", "error": "SchemaBehind"}
+
+
+def test_a_rebuild_from_batches_counts_what_the_new_ledger_has() -> None:
+    last = {**NOTHING, "planned": 2, "loaded": 2, "applied": 10}
+    output = report(Request(), OUTPUT, NOTHING, last, LEDGER)
+    assert (output["status"], output["listed"], output["planned"], output["loaded"]) == ("complete", 12, 12, 11)
+    assert (output["applied"], output["quarantined"], output["bytes"]) == (60, 1, 90)
+    assert output["later"] == {"planned": 2, "loaded": 2, "applied": 10, "failed": 0}
+
+
+def test_what_the_first_replay_left_is_forgiven_when_the_next_one_did_it() -> None:
+    first = {**OUTPUT, "status": "incomplete", "failed": 1, "failures": [FAILED], "stopped": True}
+    output = report(Request(), first, NOTHING, NOTHING, LEDGER)
+    assert (output["status"], output["failed"], output["failures"], output["stopped"]) == ("complete", 0, [], False)
+    archived = {**first, "request": {"source": "archive"}}
+    output = report(Request(), archived, NOTHING, NOTHING, LEDGER)
+    assert (output["status"], output["failed"], output["failures"]) == ("incomplete", 1, [FAILED])
+    assert (output["loaded"], output["applied"]) == (20, 110)
+
+
+def test_what_remains_at_the_end_makes_it_incomplete() -> None:
+    last = {**NOTHING, "status": "incomplete", "remaining": 1, "remaining_sample": ["batches/x"], "failures": [FAILED]}
+    output = report(Request(), OUTPUT, {**last, "failed": 1}, last, LEDGER)
+    assert (output["status"], output["remaining"], output["remaining_sample"]) == ("incomplete", 1, ["batches/x"])
+    assert output["failures"] == [FAILED]
