@@ -50,6 +50,12 @@ def end(exclusions: Iterable[Exclusion]) -> str:
     return max(ends, default="").ljust(26, "0") if ends else ""
 
 
+def excludes(rules: Iterable[Rule], version: str, collection: str, owner: str) -> bool:
+    """Whether a write fits one of the rules."""
+    head = _Head(version, collection, owner)
+    return any(_fits(rule)(head) for rule in rules)
+
+
 def without(exclusions: Sequence[Exclusion], *, numbered: bool) -> Callable[[bytes], bytes]:
     """What is left of a block of whole lines. With `numbered`, a blank line stands in the place of an excluded one.
 

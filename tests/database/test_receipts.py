@@ -1,10 +1,14 @@
 """A receipt says what became of its write, and to nobody else anything."""
 
+import datetime
 import json
 from itertools import permutations
 
+import msgspec
 import pytest
 
+from sluice.exclusions import Exclusion, Rule, end
+from sluice.reading.receipts import EXCLUDED
 from sluice.records import Write
 from sluice.versions import new_version
 from tests.database.reading_rig import Reader
@@ -88,6 +92,24 @@ def test_a_reject_that_was_loaded_after_all_is_applied(rig: Rig, reader: Reader)
     assert receipt(reader, write) == {"status": "applied"}
 
 
+def test_what_a_rebuild_left_out_is_rejected(rig: Rig, reader: Reader) -> None:
+    out, kept, behind = put({"label": "out"}), put({"label": "kept"}), put({"label": "behind"})
+    made = datetime.datetime.now(datetime.UTC)
+    rule = Rule(owners=(OWNER,), versions=(out.version, behind.version), to=made + datetime.timedelta(seconds=1))
+    left_out = Exclusion(execution="one", rules=(rule,), reason=SECRET, made_at=made)
+    rules = msgspec.json.encode(left_out.rules).decode()
+    rig.rows("INSERT INTO exclusions (execution, rules, reason, made_at) VALUES ('one', %s, %s, NOW())", rules, SECRET)
+    rig.connection.commit()
+    rig.rows("INSERT INTO marks (name, version) VALUES ('exclusions', %s)", end([left_out]))
+    rig.connection.commit()
+    rig.load(out, kept, behind, put({"label": "later"}, behind.id))
+    assert receipt(reader, out) == {"status": "rejected", "reason": EXCLUDED}
+    assert receipt(reader, out, OTHER) == {"status": "pending"}
+    assert receipt(reader, kept) == {"status": "applied"}
+    assert receipt(reader, behind)["status"] == "superseded"
+    assert receipt(reader, put({"label": "new"})) == {"status": "pending"}
+
+
 def test_to_another_owner_every_receipt_is_that_of_a_write_that_never_was(rig: Rig, reader: Reader) -> None:
     applied = put({"label": SECRET})
     superseded = put({"label": SECRET})
@@ -145,4 +167,4 @@ def test_two_rows_are_looked_at_however_many_there_are(rig: Rig, reader: Reader)
     receipt(reader, writes[0])
     before = looked_at()
     receipt(reader, writes[1])
-    assert looked_at() - before <= 4
+    assert looked_at() - before <= 6

@@ -7,6 +7,7 @@ import msgspec
 from sluice.api.parameters import parameters
 from sluice.api.responses import Response
 from sluice.database import Database
+from sluice.exclusions import Rule, excludes
 from sluice.observability import note
 from sluice.reading.arrival import retry_after
 from sluice.reading.question import Question, version_of
@@ -14,6 +15,11 @@ from sluice.reasons import without_data
 from sluice.resource import Resource
 
 State = Literal["pending", "applied", "superseded", "rejected"]
+
+
+EXCLUDED = "Left out of the tables by the service's operators"
+
+_rules = msgspec.json.Decoder(tuple[Rule, ...])
 
 
 class Receipt(msgspec.Struct, omit_defaults=True):
@@ -44,11 +50,11 @@ def receipt(database: Database, resource: Resource, owner: str, item_id: str, ve
     Only what has that owner, id and version is looked at: a write of somebody else, one that never was and one that
     is on its way are all pending. Raises the faults of `sluice.faults`.
     """
-    # One statement, so that both are seen at one moment: between two, a load could move the write from here to there.
+    # One statement, so that all is seen at one moment: between two, a load could move the write from here to there.
     [found] = database.query(
         f"SELECT (SELECT version FROM `{resource.collection}` WHERE owner = %s AND id = %s) AS stored, "  # noqa: S608
         "(SELECT reason FROM rejected_writes WHERE version = %s AND collection = %s AND owner = %s AND id = %s) "
-        "AS reason",
+        "AS reason, (SELECT version FROM marks WHERE name = 'exclusions') AS excluded_before",
         (owner, item_id, version, resource.collection, owner, item_id),
     )
     stored, reason = found["stored"] or "", found["reason"]
@@ -59,4 +65,12 @@ def receipt(database: Database, resource: Resource, owner: str, item_id: str, ve
         return Receipt(item_id, version, "rejected", reason=without_data(reason))
     if stored > version:
         return Receipt(item_id, version, "superseded", superseded_by=stored)
+    if version < (found["excluded_before"] or "") and _excluded(database, resource, owner, version):
+        return Receipt(item_id, version, "rejected", reason=EXCLUDED)
     return Receipt(item_id, version, "pending")
+
+
+def _excluded(database: Database, resource: Resource, owner: str, version: str) -> bool:
+    """Whether a rebuild left the write out, for good. There are as many rows as there were such rebuilds."""
+    rows = database.query("SELECT rules FROM exclusions", ())
+    return any(excludes(_rules.decode(row["rules"]), version, resource.collection, owner) for row in rows)
