@@ -101,7 +101,7 @@ def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     replica = Database(rig.database._settings, statement_seconds=30)
     monkeypatch.setattr("sluice.reading.answers._replica", lambda: replica)
     monkeypatch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
-    monkeypatch.setattr("sluice.reading.answers._settings", lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=2))
+    monkeypatch.setattr("sluice.reading.answers._settings", lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=3))
     yield Reader(rig, replica)
     replica.drop()
 

@@ -70,13 +70,13 @@ def test_a_write_that_comes_meanwhile_is_waited_for(rig: Rig, reader: Reader) ->
     took = time.monotonic() - started
     later.join()
     assert (answer.status, answer.body["data"]["label"]) == (200, "late")
-    assert answer.headers["Preference-Applied"] == "wait=2"
-    assert 0.4 <= took < 2
+    assert answer.headers["Preference-Applied"] == "wait=3"
+    assert 0.4 <= took < 3
 
 
 @pytest.mark.parametrize(
     ("prefer", "applied", "least", "most"),
-    [("wait=1", "wait=1", 1, 1.9), ("wait=0", "wait=0", 0, 0.5), ("wait=60", "wait=2", 2, 2.9), ("", None, 0, 0.5)],
+    [("wait=1", "wait=1", 1, 2.9), ("wait=0", "wait=0", 0, 1.9), ("wait=60", "wait=3", 3, 20), ("", None, 0, 1.9)],
 )
 def test_the_wait_is_as_long_as_preferred_and_allowed(
     reader: Reader, prefer: str, applied: str | None, least: float, most: float
