@@ -27,6 +27,14 @@ class Connect(Protocol):
         ...
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _metrics() -> None:
+    """Metrics have their namespace, though tests import them without a function's environment."""
+    from sluice.observability import metrics  # noqa: PLC0415
+
+    metrics.namespace, metrics.service = "Sluice", "sluice"
+
+
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     pair = Pair(tmp_path_factory.mktemp("pair"))
