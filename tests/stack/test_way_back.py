@@ -41,11 +41,13 @@ def put(machine: httpx.Client, prefix: str, numbers: range) -> Versions:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def of_old(stack: Stack, machine_token: str) -> Versions:
+def of_old(stack: Stack, back: WayBack, machine_token: str) -> Versions:
     """Written first: the archive has the source records a minute later, which is the shortest that Firehose buffers."""
     headers = {"Authorization": f"Bearer {machine_token}"}
     with httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False) as machine:
-        return put(machine, "RI", range(5))
+        versions = put(machine, "RI", range(5))
+    eventually(lambda: back.tables("RI") == versions)
+    return versions
 
 
 def test_what_the_ledger_lacks_is_loaded_and_a_second_run_loads_nothing(back: WayBack) -> None:
@@ -257,7 +259,6 @@ def test_without_the_alarm_the_schedule_does_it(back: WayBack, machine: httpx.Cl
 def test_the_archive_brings_back_what_the_batches_lost(
     back: WayBack, of_old: Versions, primary: Any, stack: Stack
 ) -> None:
-    eventually(lambda: back.tables("RI") == of_old)
     Rebuilding(stack).archived(of_old)
     ledger = back.ledger()
     with primary.cursor() as cursor:
