@@ -16,6 +16,7 @@ from sluice.database import Credentials, Database, tls
 from sluice.settings import DatabaseSettings
 from tests.database.deployed import Loading, Root
 from tests.database.rig import Objects, Rig
+from tests.database.s3 import buckets
 from tests.database.things import CODES, THINGS
 
 
@@ -41,6 +42,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     pair.start()
     yield pair
     pair.stop()
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of S3 as the project's own clients find it, with the buckets `batches` and `archive`."""
+    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
+        yield emulator.client("s3")
 
 
 @pytest.fixture
