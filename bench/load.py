@@ -12,7 +12,7 @@ from bench.loading.world import World
 from bench.results import keep, short
 
 METHODS = ("sluice", "row_by_row", "executemany", "limit")
-FULL, SHORT = {1000: 15, 10_000: 9, 100_000: 5}, {1000: 3, 10_000: 3}
+FULL, SHORT = {1000: 9, 10_000: 7, 100_000: 5}, {1000: 3, 10_000: 3}
 FULL_STAGES, SHORT_STAGES = {10_000: 5, 100_000: 3}, {1000: 1}
 FULL_ROWS, SHORT_ROWS = 1_000_000, 100_000
 # Firehose makes no object of more than 128 MB of text; with these writes that is some 260,000.

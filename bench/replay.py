@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.loading.records import BIRTH, Source
-from bench.loading.world import trust
+from bench.loading.world import known, trust
 from bench.results import keep, short
 from local.stack import Stack
-from sluice.database import Credentials, Database
 from sluice.loading.load import Loader
 from sluice.registry import resources
-from sluice.settings import DatabaseSettings
 
 WRITES = 100  # in a batch
 FULL, SHORT = {10: 5, 100: 3, 1000: 1}, {10: 1}
@@ -36,10 +34,7 @@ class Race:
         self._s3, self._states = stack.boto("s3"), stack.boto("stepfunctions")
         self._bucket = stack.outputs["BatchBucketName"]
         self._source = Source(1)
-        settings = DatabaseSettings(stack.pair.primary.host, stack.pair.primary.port, SCHEMA, "none")
-        database = Database(settings, statement_seconds=600, loading=True)
-        database._credentials = Credentials(*stack.pair.admin)
-        self._loader = Loader(database, resources())
+        self._loader = Loader(known(stack.pair, SCHEMA), resources())
         self._keys: list[str] = []
 
     def lay(self, count: int) -> None:

@@ -73,12 +73,12 @@ class World:
 
     def loader(self, objects: dict[str, BatchObject]) -> Loader:
         """The loader as it is deployed, over objects at hand."""
-        return Loader(known(self.pair), resources(), lambda _bucket, key: objects[key])
+        return Loader(known(self.pair, SCHEMA), resources(), lambda _bucket, key: objects[key])
 
 
-def known(pair: Pair) -> Database:
+def known(pair: Pair, schema: str) -> Database:
     """The primary to a loader, with its credentials at hand."""
-    settings = DatabaseSettings(pair.primary.host, pair.primary.port, SCHEMA, "none")
+    settings = DatabaseSettings(pair.primary.host, pair.primary.port, schema, "none")
     database = Database(settings, statement_seconds=600, loading=True)
     database._credentials = Credentials(*pair.admin)
     return database

@@ -6,6 +6,7 @@ of newer writes need not look at the rules.
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 from ulid import ULID
@@ -42,6 +43,17 @@ class _Head(msgspec.Struct):
 Fits = Callable[[_Head], bool]
 
 _head = msgspec.json.Decoder(_Head)
+
+# Of the table `exclusions`, in the order that `of_rows` takes.
+COLUMNS = "execution, rules, reason, made_at"
+_rules = msgspec.json.Decoder(tuple[Rule, ...])
+
+
+def of_rows(rows: Iterable[Sequence[Any]]) -> list[Exclusion]:
+    """What rows of the table `exclusions` say."""
+    return [
+        Exclusion(execution=name, rules=_rules.decode(rules), reason=why, made_at=at) for name, rules, why, at in rows
+    ]
 
 
 def end(exclusions: Iterable[Exclusion]) -> str:

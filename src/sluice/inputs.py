@@ -1,6 +1,12 @@
 """Errors of a workflow's input. They are the operator's: one sentence, and the way out."""
 
 import datetime
+from collections.abc import Collection, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+Request = TypeVar("Request")
 
 # Step Functions' console knows by it who started an execution.
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
@@ -28,6 +34,35 @@ class NothingToBuildFrom(Exception):  # noqa: N818
 
 class AlreadyRebuilding(Exception):  # noqa: N818
     """Another rebuild is at work."""
+
+
+def without_starter(given: Any) -> Any:
+    """An input without the field that says which execution started this one."""
+    return {name: value for name, value in given.items() if name != STARTED_BY} if isinstance(given, dict) else given
+
+
+def converted(given: Any, kind: type[Request], workflow: str) -> Request:
+    """The request of a workflow that an input makes. Raises InvalidInput."""
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            f"The input of {workflow} is wrong: {error}. See events/{workflow}/ for what it takes."
+        ) from None
+
+
+def check_past(moments: Iterable[datetime.datetime | None], now: datetime.datetime) -> None:
+    """Raises FutureTime for a moment ahead of the clock."""
+    for moment in moments:
+        if moment and moment > now:
+            raise FutureTime(f"{text(moment)} is in the future: it is {text(now)}. Give an earlier time, or none.")
+
+
+def check_known(names: Iterable[str], known: Collection[str]) -> None:
+    """Raises UnknownCollection for a name that no resource has."""
+    for name in names:
+        if name not in known:
+            raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(known))}.")
 
 
 def text(moment: datetime.datetime) -> str:

@@ -18,6 +18,7 @@ from sluice.settings import DatabaseSettings
 from tests.database.deployed import Loading, Root
 from tests.database.reading_rig import Reader
 from tests.database.rig import Objects, Rig
+from tests.database.s3 import buckets
 from tests.database.things import CODES, THINGS
 
 
@@ -43,6 +44,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     pair.start()
     yield pair
     pair.stop()
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of S3 as the project's own clients find it, with the buckets `batches` and `archive`."""
+    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
+        yield emulator.client("s3")
 
 
 @pytest.fixture

@@ -21,19 +21,12 @@ from sluice.replaying.planner import Buckets, Planner
 from sluice.replaying.source import opener
 from tests.database.deployed import Root
 from tests.database.rig import Rig
-from tests.database.s3 import buckets
 from tests.database.things import delete
 
 Step = Callable[[Plan, float], Plan]
 
 KNOWN = {"things", "codes"}
 PAGE = 1000
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
-        yield emulator.client("s3")
 
 
 @pytest.fixture

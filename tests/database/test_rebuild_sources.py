@@ -13,16 +13,9 @@ from sluice.exclusions import Exclusion, Rule
 from sluice.inputs import NothingToBuildFrom
 from sluice.rebuilding.remembered import remember, remembered
 from sluice.rebuilding.sources import check
-from tests.database.s3 import buckets
 
 NOW = datetime.datetime(2026, 11, 25, 10, 30, tzinfo=datetime.UTC)
 BUCKETS = {"batches": "batches", "archive": "archive"}
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
-        yield emulator.client("s3")
 
 
 @pytest.fixture

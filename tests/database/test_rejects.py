@@ -19,18 +19,11 @@ from sluice.recovering import rejects
 from sluice.recovering.rejects import Selection
 from sluice.recovering.retries import MARKS, Retried, Settled, retry, settle
 from tests.database.rig import Rig
-from tests.database.s3 import buckets
 from tests.database.things import put
 
 BUCKET = "batches"
 EVERYTHING = Selection()
 SECRET = "Zoë's secret"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
-        yield emulator.client("s3")
 
 
 @pytest.fixture

@@ -1,21 +1,16 @@
 """What a recovery told of already, by S3's own word."""
 
 import datetime
-from collections.abc import Iterator
 
 import pytest
 
 from sluice import archive
 from sluice.recovering.told import KEY, is_news
-from tests.database.s3 import buckets
 
 NOON = datetime.datetime(2026, 11, 25, 12, 0, tzinfo=datetime.UTC)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with buckets(tmp_path_factory.mktemp("s3")):
-        yield
+pytestmark = pytest.mark.usefixtures("s3")
 
 
 def after(**passed: float) -> datetime.datetime:

@@ -31,8 +31,11 @@ CLIENTS, EACH = 6, 300
 
 
 @pytest.fixture(scope="module")
-def sluice(stack: Stack) -> Operator:
-    return Operator(stack)
+def sluice(stack: Stack) -> Iterator[Operator]:
+    """Leaves nothing behind that `status` would tell other drills of."""
+    found = Operator(stack)
+    yield found
+    found("rejects", "drop", "--all", "--yes", "sluice-local")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tests.emulator.harness import Emulator, deploy, function, start_emulator, wait_until
 from tests.template.translate import REPOSITORY
@@ -123,6 +124,29 @@ class Running:
         ).get("Messages"):
             found += [json.loads(message["Body"]) for message in received]
         return found
+
+
+class Run:
+    """One execution to its end, with a script that its functions find beside what they count.
+
+    Its input is the script, unless another is `given`.
+    """
+
+    def __init__(self, running: Running, machine: str = "Patient", given: Any = None, **script: Any) -> None:
+        self.running, self.run = running, uuid4().hex
+        script = {"run": self.run, **script}
+        (running.folder / "script").write_text(json.dumps(script))
+        self.execution = running.start(script if given is None else given, machine)
+        self.end = running.ended(self.execution)
+        self.states = running.states(self.execution)
+
+    @property
+    def output(self) -> Any:
+        assert self.end["status"] == "SUCCEEDED", self.end
+        return json.loads(self.end["output"])
+
+    def calls(self, place: str) -> int:
+        return self.running.calls(f"{self.run}-{place}")
 
 
 def inbox() -> dict[str, Any]:

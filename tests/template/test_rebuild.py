@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from tests.template.branches import branches, taken
-from tests.template.running import Running, counting, definition, deployed, hasty, machine
+from tests.template.running import Run, Running, counting, definition, deployed, hasty, machine
 
 # What goes wrong stands in a file, since not every function is told of the run: errors by step, outputs by replay.
 SCRIPT = """
@@ -92,29 +91,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield found
 
 
-class Run:
-    """One execution with its script."""
+class Rebuild(Run):
+    """A rebuild; nothing is given where nothing is said."""
 
     def __init__(self, running: Running, machine: str = "Patient", given: Any = None, **script: Any) -> None:
-        self.running, self.run = running, uuid4().hex
-        (running.folder / "script").write_text(json.dumps({"run": self.run, **script}))
-        self.execution = running.start(given or {}, machine)
-        self.end = running.ended(self.execution)
-        self.states = running.states(self.execution)
-
-    @property
-    def output(self) -> Any:
-        assert self.end["status"] == "SUCCEEDED", self.end
-        return json.loads(self.end["output"])
+        super().__init__(running, machine, given or {}, **script)
 
     @property
     def failure(self) -> tuple[str, str]:
         """Error and cause."""
         assert self.end["status"] == "FAILED", self.end
         return self.end["error"], self.end["cause"]
-
-    def calls(self, place: str) -> int:
-        return self.running.calls(f"{self.run}-{place}")
 
 
 BEGINNING = ["Claim", "Migrate", "Prepare", "Fill", "Filled"]
@@ -124,7 +111,7 @@ AGAIN = ["NextRound", "AwaitPrimary", "WhereItWas"]
 
 
 def test_the_tables_are_made_swapped_and_brought_up_to_date(running: Running) -> None:
-    run = Run(running)
+    run = Rebuild(running)
     assert run.states == [*BEGINNING, *CATCHING_UP, *END]
     assert run.output["fill"]["output"]["given"] == {"source": "batches", "shadow": True}
     assert run.output["catch_up"]["output"]["given"] == {"source": "batches", "shadow": True}
@@ -133,7 +120,7 @@ def test_the_tables_are_made_swapped_and_brought_up_to_date(running: Running) ->
 
 
 def test_after_the_archive_the_batches_are_taken_too(running: Running) -> None:
-    run = Run(running, given={"source": "archive"})
+    run = Rebuild(running, given={"source": "archive"})
     assert run.states == [*BEGINNING, *CATCHING_UP, *END]
     assert run.output["fill"]["output"]["given"] == {"source": "archive", "shadow": True}
     assert run.output["catch_up"]["output"]["given"] == {"source": "batches", "shadow": True}
@@ -141,7 +128,7 @@ def test_after_the_archive_the_batches_are_taken_too(running: Running) -> None:
 
 @pytest.mark.parametrize("step", ["claim", "migrate", "prepare", "swap", "remember", "report"])
 def test_a_step_that_fails_is_tried_again(running: Running, step: str) -> None:
-    run = Run(running, errors={step: ["DatabaseAway"]})
+    run = Rebuild(running, errors={step: ["DatabaseAway"]})
     assert run.output["swap"] == {"kept": "kept"}
     assert run.calls(step) == 2
 
@@ -151,7 +138,7 @@ WRONG = ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "No
 
 @pytest.mark.parametrize("error", WRONG)
 def test_a_wrong_input_ends_it_before_anything_is_touched(running: Running, error: str) -> None:
-    run = Run(running, errors={"claim": [f"{error}!"]})
+    run = Rebuild(running, errors={"claim": [f"{error}!"]})
     assert run.states == ["Claim", "NotBegun"]
     assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == (error, "a sentence")
     assert run.calls("claim") == 1
@@ -160,68 +147,68 @@ def test_a_wrong_input_ends_it_before_anything_is_touched(running: Running, erro
 
 @pytest.mark.parametrize("step", ["migrate", "prepare", "swap"])
 def test_a_step_that_goes_on_failing_leaves_nothing_behind(running: Running, step: str) -> None:
-    run = Run(running, "Hasty", errors={step: ["DatabaseAway!"]})
+    run = Rebuild(running, "Hasty", errors={step: ["DatabaseAway!"]})
     assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("DatabaseAway", "a sentence")
     assert run.states[-3:] == [step.capitalize(), "Clean", "Failed"]
     assert (run.calls(step), run.calls("clean")) == (2, 1)
 
 
 def test_what_cannot_be_cleaned_fails_by_what_came_first(running: Running) -> None:
-    run = Run(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain!"]})
+    run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain!"]})
     assert run.failure[0] == "DatabaseAway"
     assert run.states[-2:] == ["Clean", "Failed"]
     assert run.calls("clean") == 2
-    run = Run(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain"]})
+    run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain"]})
     assert (run.failure[0], run.calls("clean")) == ("DatabaseAway", 2)
 
 
 @pytest.mark.parametrize("step", ["prepare", "swap"])
 def test_what_a_rebuild_cannot_do_is_not_tried_again(running: Running, step: str) -> None:
-    run = Run(running, errors={step: ["CannotRebuild!"]})
+    run = Rebuild(running, errors={step: ["CannotRebuild!"]})
     assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("CannotRebuild", "a sentence")
     assert run.calls(step) == 1
     assert run.states[-2:] == ["Clean", "Failed"]
 
 
 def test_a_swap_waits_for_loads_without_holding_them_up(running: Running) -> None:
-    run = Run(running, errors={"swap": ["TryAgain", "TryAgain"]})
+    run = Rebuild(running, errors={"swap": ["TryAgain", "TryAgain"]})
     assert run.output["swap"] == {"kept": "kept"}
     assert run.calls("swap") == 3
 
 
 def test_a_fill_that_was_stopped_goes_on_when_the_primary_is_back(running: Running) -> None:
     away = ["DatabaseAway", "TryAgain", "AccessDenied", "SchemaBehind", "KeyError"]
-    run = Run(running, errors={"probe": away}, outputs={"batches": [STOPPED, {}]})
+    run = Rebuild(running, errors={"probe": away}, outputs={"batches": [STOPPED, {}]})
     assert run.states == [*BEGINNING, *AGAIN, "Fill", "Filled", *CATCHING_UP, *END]
     assert run.calls("probe") == 6
 
 
 def test_a_fill_that_is_always_stopped_is_judged_by_the_swap(running: Running) -> None:
-    run = Run(running, outputs={"batches": [STOPPED] * 5 + [{}]})
+    run = Rebuild(running, outputs={"batches": [STOPPED] * 5 + [{}]})
     assert run.states == [*BEGINNING, *[*AGAIN, "Fill", "Filled"] * 4, *CATCHING_UP, *END]
 
 
 def test_catching_up_goes_on_where_it_was(running: Running) -> None:
     much = {"planned": 21}
-    run = Run(running, outputs={"batches": [{}, STOPPED, much, SETTLED]})
+    run = Rebuild(running, outputs={"batches": [{}, STOPPED, much, SETTLED]})
     again = [*AGAIN, "CatchUp", "CaughtUp"]
     assert run.states == [*BEGINNING, *CATCHING_UP, *again, *again, *END]
 
 
 def test_catching_up_ends_though_much_comes(running: Running) -> None:
-    run = Run(running, outputs={"batches": [{}, {"planned": 21}]})
+    run = Rebuild(running, outputs={"batches": [{}, {"planned": 21}]})
     assert run.states == [*BEGINNING, *CATCHING_UP, *[*AGAIN, "CatchUp", "CaughtUp"] * 4, *END]
 
 
 def test_a_replay_that_fails_is_tried_again_and_then_in_another_round(running: Running) -> None:
-    run = Run(running, "Hasty", errors={"replay-batches": ["DatabaseAway"] * 2 + [""]})
+    run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseAway"] * 2 + [""]})
     assert run.states == [*BEGINNING[:-1], "OnceMoreAfterError", *AGAIN, "Fill", "Filled", *CATCHING_UP, *END]
-    run = Run(running, "Hasty", errors={"replay-batches": ["", "DatabaseAway", "DatabaseAway", ""]})
+    run = Rebuild(running, "Hasty", errors={"replay-batches": ["", "DatabaseAway", "DatabaseAway", ""]})
     assert run.states == [*BEGINNING, "Full", "CatchUp", "OnceMoreAfterError", *AGAIN, "CatchUp", "CaughtUp", *END]
 
 
 def test_replays_that_go_on_failing_are_given_up(running: Running) -> None:
-    run = Run(running, "Hasty", errors={"replay-batches": ["DatabaseAway!"]})
+    run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseAway!"]})
     assert run.states[-3:] == ["Fill", "OnceMoreAfterError", "GivenUp"]
     assert run.failure[0] == "GivenUp"
     assert run.failure[1].endswith("The live tables are as they were; rebuild again.")
@@ -230,26 +217,26 @@ def test_replays_that_go_on_failing_are_given_up(running: Running) -> None:
 
 def test_a_primary_that_stays_away_is_given_up(running: Running) -> None:
     for errors in (["DatabaseAway!"], ["KeyError!"]):
-        run = Run(running, "Hasty", errors={"probe": errors}, outputs={"batches": [STOPPED]})
+        run = Rebuild(running, "Hasty", errors={"probe": errors}, outputs={"batches": [STOPPED]})
         assert run.states[-2:] == ["AwaitPrimary", "GivenUp"]
         assert run.failure[1].startswith(f"The last error was {errors[0][:-1]}: see the log")
 
 
 def test_what_is_not_remembered_stands_in_the_database(running: Running) -> None:
-    run = Run(running, "Hasty", errors={"remember": ["OSError!"]})
+    run = Rebuild(running, "Hasty", errors={"remember": ["OSError!"]})
     assert run.output["swap"] == {"kept": "kept"}
     assert run.states[-4:] == END
 
 
 def test_a_last_replay_that_fails_leaves_an_incomplete_rebuild_to_recover(running: Running) -> None:
-    run = Run(running, "Hasty", errors={"replay-live": ["DatabaseAway!"]})
+    run = Rebuild(running, "Hasty", errors={"replay-live": ["DatabaseAway!"]})
     assert run.states[-3:] == ["Last", "NotLast", "Report"]
     assert run.output["last"]["output"]["status"] == "incomplete"
     assert run.calls("replay-live") == 2
 
 
 def test_a_report_that_fails_fails_by_its_name(running: Running) -> None:
-    run = Run(running, "Hasty", errors={"report": ["DatabaseAway!"]})
+    run = Rebuild(running, "Hasty", errors={"report": ["DatabaseAway!"]})
     assert (run.failure[0], run.states[-2:]) == ("DatabaseAway", ["Report", "Failed"])
     assert run.calls("clean") == 0
 

@@ -1,14 +1,12 @@
 """recover on the emulator, with small functions and a small replay in place of its own: each way is taken."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from tests.template.branches import branches, taken
-from tests.template.running import Running, counting, definition, deployed, hasty, inbox, machine
+from tests.template.running import Run, Running, counting, definition, deployed, hasty, inbox, machine
 
 CLAIM = """
     def handle(event, context):
@@ -75,28 +73,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield found
 
 
-class Run:
-    """One execution with its script."""
-
-    def __init__(self, running: Running, machine: str = "Patient", **script: Any) -> None:
-        self.running, self.run = running, uuid4().hex
-        given = {"run": self.run, **script}
-        (running.folder / "script").write_text(json.dumps(given))
-        self.execution = running.start(given, machine)
-        self.end = running.ended(self.execution)
-        self.states = running.states(self.execution)
-
-    @property
-    def output(self) -> Any:
-        assert self.end["status"] == "SUCCEEDED", self.end
-        return json.loads(self.end["output"])
+class Recovery(Run):
+    """A recovery, and what it told."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
         return [message for message in self.running.messages() if self.execution in message["Message"]]
-
-    def calls(self, place: str) -> int:
-        return self.running.calls(f"{self.run}-{place}")
 
 
 BEGINNING = ["Claim", "AtWork", "AwaitPrimary", "Replay", "WhatCameOfIt"]
@@ -104,7 +86,7 @@ GIVING_UP = ["IsGivingUpNews", "ToldOfGivingUp", "NotifyGivenUp", "GivenUp"]
 
 
 def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
-    run = Run(running)
+    run = Recovery(running)
     assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyRecovered", "Recovered"]
     assert run.output["outcome"] == "recovered"
     assert run.output["replay"]["min_age"] == 5
@@ -119,7 +101,7 @@ def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
 
 
 def test_with_nothing_missing_it_ends_without_a_word(running: Running) -> None:
-    run = Run(running, outputs=[{"planned": 0}])
+    run = Recovery(running, outputs=[{"planned": 0}])
     assert run.states == [*BEGINNING, "NothingToTell", "NothingMissing"]
     assert (running.folder / f"{run.run}-about").read_text() == "nothing"
     assert run.output["outcome"] == "nothing_missing"
@@ -127,45 +109,45 @@ def test_with_nothing_missing_it_ends_without_a_word(running: Running) -> None:
 
 
 def test_with_nothing_missing_it_does_not_matter_whether_that_can_be_kept(running: Running) -> None:
-    run = Run(running, "Hasty", outputs=[{"planned": 0}], tell=["OSError!"])
+    run = Recovery(running, "Hasty", outputs=[{"planned": 0}], tell=["OSError!"])
     assert run.output["outcome"] == "nothing_missing"
     assert run.calls("tell") == 2
 
 
 def test_while_another_one_is_at_work_it_stands_by(running: Running) -> None:
-    run = Run(running, holder="arn:another")
+    run = Recovery(running, holder="arn:another")
     assert run.states == ["Claim", "AtWork", "StandingBy"]
     assert run.output == {"outcome": "standing_by", "holder": "arn:another"}
     assert run.messages == []
 
 
 def test_claiming_is_tried_again(running: Running) -> None:
-    run = Run(running, claim=["TryAgain"], outputs=[{"planned": 0}])
+    run = Recovery(running, claim=["TryAgain"], outputs=[{"planned": 0}])
     assert run.output["outcome"] == "nothing_missing"
     assert run.calls("claim") == 2
 
 
 def test_what_cannot_be_claimed_fails_by_its_name(running: Running) -> None:
-    run = Run(running, "Hasty", claim=["KeyError!"])
+    run = Recovery(running, "Hasty", claim=["KeyError!"])
     assert (run.end["error"], run.states) == ("KeyError", ["Claim", "NotBegun"])
 
 
 def test_a_wrong_input_is_not_tried_again(running: Running) -> None:
-    run = Run(running, claim=["InvalidInput!"])
+    run = Recovery(running, claim=["InvalidInput!"])
     assert run.end["error"] == "InvalidInput"
     assert run.calls("claim") == 1
 
 
 @pytest.mark.parametrize("error", ["DatabaseAway", "TryAgain", "AccessDenied", "SchemaBehind", "Lambda.Unknown"])
 def test_it_waits_for_a_primary_that_takes_writes(running: Running, error: str) -> None:
-    run = Run(running, probe=[error, error], outputs=[{"planned": 0}])
+    run = Recovery(running, probe=[error, error], outputs=[{"planned": 0}])
     assert run.output["outcome"] == "nothing_missing"
     assert run.calls("probe") == 3
 
 
 @pytest.mark.parametrize("error", ["DatabaseAway", "KeyError"])
 def test_it_gives_up_when_none_comes(running: Running, error: str) -> None:
-    run = Run(running, "Hasty", probe=[f"{error}!"])
+    run = Recovery(running, "Hasty", probe=[f"{error}!"])
     assert run.end["error"] == "GivenUp"
     assert error in run.end["cause"]
     assert run.states == ["Claim", "AtWork", "AwaitPrimary", *GIVING_UP]
@@ -175,13 +157,13 @@ def test_it_gives_up_when_none_comes(running: Running, error: str) -> None:
 
 
 def test_a_replay_that_fails_is_run_again(running: Running) -> None:
-    run = Run(running, replay=["DatabaseAway"])
+    run = Recovery(running, replay=["DatabaseAway"])
     assert run.output["outcome"] == "recovered"
     assert run.calls("replay") == 2
 
 
 def test_a_replay_that_goes_on_failing_is_given_up_after_five_rounds(running: Running) -> None:
-    run = Run(running, "Hasty", replay=["DatabaseAway!"])
+    run = Recovery(running, "Hasty", replay=["DatabaseAway!"])
     assert run.end["error"] == "GivenUp"
     once_more = ["Replay", "OnceMoreAfterError", "NextRound", "AwaitPrimary"]
     assert run.states == [*BEGINNING[:3], *once_more * 4, "Replay", "OnceMoreAfterError", *GIVING_UP]
@@ -189,19 +171,19 @@ def test_a_replay_that_goes_on_failing_is_given_up_after_five_rounds(running: Ru
 
 
 def test_a_database_that_goes_away_on_the_way_is_waited_for_again(running: Running) -> None:
-    run = Run(running, outputs=[STOPPED, {}])
+    run = Recovery(running, outputs=[STOPPED, {}])
     assert run.states[4:8] == ["WhatCameOfIt", "NextRound", "AwaitPrimary", "Replay"]
     assert run.output["outcome"] == "recovered"
 
 
 def test_not_for_ever(running: Running) -> None:
-    run = Run(running, outputs=[STOPPED])
+    run = Recovery(running, outputs=[STOPPED])
     assert run.calls("replay") == 5
     assert run.end["error"] == "Incomplete"
 
 
 def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
-    run = Run(running, outputs=[FAILED])
+    run = Recovery(running, outputs=[FAILED])
     assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyIncomplete", "Incomplete"]
     assert run.end["error"] == "Incomplete"
     assert run.end["cause"] == "1 of 3 missing batches remain; the report is s3://bucket/replays/r/report.json."
@@ -217,32 +199,32 @@ def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
     ],
 )
 def test_what_was_told_already_is_not_told_again(running: Running, script: Any, about: str, end: str) -> None:
-    run = Run(running, "Hasty", news=False, **script)
+    run = Recovery(running, "Hasty", news=False, **script)
     assert (run.end["error"], run.states[-1]) == (end, end)
     assert run.messages == []
     assert (running.folder / f"{run.run}-about").read_text() == about
 
 
 def test_what_was_loaded_is_told_whatever_was_told_before(running: Running) -> None:
-    run = Run(running, news=False)
+    run = Recovery(running, news=False)
     assert [message["Subject"] for message in run.messages] == ["Sluice: recovered"]
 
 
 @pytest.mark.parametrize("script", [{"outputs": [FAILED]}, {"probe": ["KeyError!"]}])
 def test_in_doubt_whether_it_was_told_it_is_told(running: Running, script: Any) -> None:
-    run = Run(running, "Hasty", tell=["OSError!"], **script)
+    run = Recovery(running, "Hasty", tell=["OSError!"], **script)
     assert run.calls("tell") == 2
     assert len(run.messages) == 1
 
 
 def test_looking_again_is_tried_again(running: Running) -> None:
-    run = Run(running, look=["Lambda.Unknown"])
+    run = Recovery(running, look=["Lambda.Unknown"])
     assert run.calls("look") == 2
     assert run.output["database"]["sentence"].startswith("The primary takes writes")
 
 
 def test_what_cannot_be_seen_is_said(running: Running) -> None:
-    run = Run(running, "Hasty", look=["KeyError!"])
+    run = Recovery(running, "Hasty", look=["KeyError!"])
     assert run.states[5:7] == ["Look", "NotSeen"]
     assert run.output["outcome"] == "recovered"
     assert "could not be looked at" in run.messages[0]["Message"]
@@ -253,7 +235,7 @@ def test_what_cannot_be_seen_is_said(running: Running) -> None:
     [({}, "Recovered"), ({"outputs": [FAILED]}, "Incomplete"), ({"probe": ["KeyError!"]}, "GivenUp")],
 )
 def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, script: dict[str, Any], end: str) -> None:
-    run = Run(running, "Mute", **script)
+    run = Recovery(running, "Mute", **script)
     assert run.states[-2:] == [f"Notify{end}", end]
 
 

@@ -2,15 +2,11 @@
 
 from dataclasses import replace
 
-import msgspec
-
 from sluice.archive import BatchObject
 from sluice.database import Connection
-from sluice.exclusions import Exclusion, Rule, without
+from sluice.exclusions import COLUMNS, of_rows, without
 
-_READ = "SELECT execution, rules, reason, made_at FROM exclusions"
-
-_rules = msgspec.json.Decoder(tuple[Rule, ...])
+_READ = f"SELECT {COLUMNS} FROM exclusions"  # noqa: S608
 
 
 def left_out(connection: Connection, batch: BatchObject, *, numbered: bool) -> BatchObject:
@@ -20,9 +16,6 @@ def left_out(connection: Connection, batch: BatchObject, *, numbered: bool) -> B
     """
     with connection.cursor() as cursor:
         cursor.execute(_READ)
-        rows = cursor.fetchall()
-    found = [
-        Exclusion(execution=name, rules=_rules.decode(rules), reason=why, made_at=at) for name, rules, why, at in rows
-    ]
+        found = of_rows(cursor.fetchall())
     change, leave_out = batch.change, without(found, numbered=numbered)
     return replace(batch, change=(lambda block: leave_out(change(block))) if change else leave_out)

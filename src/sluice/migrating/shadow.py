@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from sluice.exclusions import Exclusion, Rule, end
+from sluice.exclusions import COLUMNS, Exclusion, end, of_rows
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import CannotRebuild
 from sluice.migrating.schema import alone, quoted
@@ -16,8 +16,6 @@ LOCK_SECONDS = 60.0
 
 # The mark by which a rebuild knows its own tables again, once they are swapped in.
 MARK = "rebuild"
-
-_rules = msgspec.json.Decoder(tuple[Rule, ...])
 
 
 class Shadow:
@@ -35,7 +33,7 @@ class Shadow:
         That is what was excluded before (unless `afresh`), and these.
         """
         # No migration may come between the tables.
-        with alone(self._executor, self._schema, LOCK_SECONDS):
+        with self.alone():
             self._refuse_what_would_not_come_along()
             found = {} if afresh else {one.execution: one for one in self.exclusions()}
             found |= {one.execution: one for one in exclusions}
@@ -54,13 +52,7 @@ class Shadow:
 
     def exclusions(self) -> list[Exclusion]:
         """What is excluded from the live tables."""
-        rows = self._executor.run(
-            f"SELECT execution, rules, reason, made_at FROM {self.live('exclusions')}"  # noqa: S608
-        )
-        return [
-            Exclusion(execution=name, rules=_rules.decode(rules), reason=why, made_at=at)
-            for name, rules, why, at in rows
-        ]
+        return of_rows(self._executor.run(f"SELECT {COLUMNS} FROM {self.live('exclusions')}"))  # noqa: S608
 
     def pairs(self) -> Iterator[tuple[str, str, str]]:
         """Every table by name, as SQL takes the live one, and the one of the shadow."""
@@ -101,7 +93,7 @@ class Shadow:
     def _exclude(self, exclusions: Sequence[Exclusion]) -> None:
         for one in exclusions:
             self._executor.run(
-                f"INSERT INTO {self._of_shadow('exclusions')} (execution, rules, reason, made_at) "  # noqa: S608
+                f"INSERT INTO {self._of_shadow('exclusions')} ({COLUMNS}) "  # noqa: S608
                 "VALUES (%s, %s, %s, %s)",
                 (one.execution, msgspec.json.encode(one.rules).decode(), one.reason, one.made_at.replace(tzinfo=None)),
             )

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from sluice.exclusions import Exclusion, Rule
-from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection, text
+from sluice.inputs import InvalidInput, InvalidWindow, check_known, check_past, converted, text, without_starter
 from sluice.versions import is_version
 
 Moment = Annotated[datetime.datetime, Meta(tz=True)]
@@ -47,21 +47,12 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=T
 
 def understood(given: Any, known: Collection[str], now: datetime.datetime) -> Request:
     """The request that an execution's input makes. Raises the errors of `sluice.inputs`."""
-    if isinstance(given, dict):
-        given = {name: value for name, value in given.items() if name != STARTED_BY}
-    try:
-        request = msgspec.convert(given, Request)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"The input of rebuild is wrong: {error}. See events/rebuild/ for what it takes.") from None
+    request = converted(without_starter(given), Request, "rebuild")
     exclude = request.exclude
-    for moment in (request.as_of, exclude.from_, exclude.to):
-        if moment and moment > now:
-            raise FutureTime(f"{text(moment)} is in the future: it is {text(now)}. Give an earlier time, or none.")
+    check_past((request.as_of, exclude.from_, exclude.to), now)
     if exclude.from_ and exclude.to and exclude.from_ >= exclude.to:
         raise InvalidWindow(f"What to exclude ends ({text(exclude.to)}) before it begins ({text(exclude.from_)}).")
-    for name in exclude.collections:
-        if name not in known:
-            raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(known))}.")
+    check_known(exclude.collections, known)
     _check_versions(exclude.versions)
     return request
 

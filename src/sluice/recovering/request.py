@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.inputs import InvalidInput, text
+from sluice.inputs import converted, text
 
 
 class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -24,9 +24,6 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=T
 
 def understood(given: Any, now: datetime.datetime) -> tuple[Request, dict[str, Any]]:
     """The request that an execution's input makes, and the input of its replay. Raises InvalidInput with a sentence."""
-    try:
-        request = msgspec.convert(given, Request)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"The input of recover is wrong: {error}. See events/recover/ for what it takes.") from None
+    request = converted(given, Request, "recover")
     begins = request.from_ or (now - datetime.timedelta(days=request.days) if request.days else None)
     return request, {"from": text(begins) if begins else None, "min_age": request.min_age}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection, text
+from sluice.inputs import InvalidWindow, check_known, check_past, converted, text, without_starter
 
 Moment = Annotated[datetime.datetime, Meta(tz=True)]
 
@@ -40,22 +40,13 @@ def understood(given: Any, known: Collection[str], now: datetime.datetime) -> Re
 
     Raises the errors of `sluice.inputs`.
     """
-    if isinstance(given, dict):
-        given = {name: value for name, value in given.items() if name != STARTED_BY}
-    try:
-        request = msgspec.convert(given, Request)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"The input of replay is wrong: {error}. See events/replay/ for what it takes.") from None
-    for moment in (request.from_, request.to):
-        if moment and moment > now:
-            raise FutureTime(f"{text(moment)} is in the future: it is {text(now)}. Give an earlier time, or none.")
+    request = converted(without_starter(given), Request, "replay")
+    check_past((request.from_, request.to), now)
     if request.from_ and request.to and request.from_ >= request.to:
         raise InvalidWindow(
             f"The window ends ({text(request.to)}) before it begins ({text(request.from_)}). Swap them."
         )
-    for name in request.collections:
-        if name not in known:
-            raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(known))}.")
+    check_known(request.collections, known)
     if request.source == "archive":
         # The archive's objects are never in the ledger, so none of them can be told to be missing.
         request = msgspec.structs.replace(request, mode="all")
