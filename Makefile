@@ -22,7 +22,7 @@ lock: setup ## compile the hash-pinned requirement files from pyproject.toml
 build: setup ## sam build, plus compiled bytecode for faster cold starts
 	@python -m local.stack build
 
-up: setup ## start the local stack: MariaDB primary and replica, emulator, sam deploy
+up: setup ## start the local stack: MariaDB primary and replica, emulator, sam deploy, the edge before it
 	@python -m local.stack up
 
 down: setup ## stop the local stack, keeping its data

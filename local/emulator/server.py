@@ -25,11 +25,14 @@ PATCHES = (
     "openapi_import",
     "gateway_requests",
     "gateway_answers",
+    "gateway_cache",
     "gateway_authorizer",
     "gateway_compression",
     "secure_transport",
     "custom_resources",
     "cloudformation_types",
+    "edge_settings",
+    "web_acls",
 )
 
 

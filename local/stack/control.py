@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local.database import Pair
 from local.stack.deploying import deploy, is_deployed, parameters, put_admin_secret
+from local.stack.edge import Edge
 from local.stack.emulator import Emulator
 from local.stack.folder import Folder
 from local.stack.packaging import make_package, package_fingerprint
@@ -38,6 +39,7 @@ def up(folder: Path | None = None, *, chosen: dict[str, str] | None = None, say:
         settings = parameters(pair, put_admin_secret(emulator, pair), chosen or {})
         _build(home, pair, settings, say)
         _deploy(home, emulator, settings, say)
+        Edge(home, emulator).start()
         return Stack(home, pair, emulator)
 
 
@@ -78,8 +80,10 @@ def down(folder: Path | None = None, *, delete: bool = False, say: Say = _silent
     if not home.root.exists():
         return
     with home.alone():
-        say("stopping the emulator, which delivers what it still holds")
-        Emulator(home).stop()
+        say("stopping the edge, and the emulator, which delivers what it still holds")
+        emulator = Emulator(home)
+        Edge(home, emulator).stop()
+        emulator.stop()
         say("stopping the database pair")
         Pair(home.database).stop()
         if delete:

@@ -18,6 +18,9 @@ class State:
 
     emulator_port: int = 0
     emulator_pid: int = 0
+    edge_port: int = 0
+    edge_stage_port: int = 0
+    edge_pid: int = 0
     outputs: dict[str, str] = field(default_factory=dict)
     """The outputs of the deployed stack."""
     built: str = ""

@@ -5,6 +5,7 @@ from typing import Any
 
 from local.database import Pair
 from local.process import LocalError
+from local.stack.edge import Edge
 from local.stack.emulator import Emulator
 from local.stack.folder import Folder
 from local.stack.tokens import machine_token, person_token
@@ -17,6 +18,7 @@ class Stack:
         self.folder = folder
         self.pair = pair
         self.emulator = emulator
+        self.edge = Edge(folder, emulator)
         self.outputs = folder.read().outputs
 
     @classmethod
@@ -24,14 +26,19 @@ class Stack:
         """The stack that `up` has brought up. Raises LocalError when it is not up."""
         home = Folder(folder)
         emulator = Emulator(home)
-        if emulator.pid is None or not home.read().outputs:
+        if emulator.pid is None or Edge(home, emulator).pid is None or not home.read().outputs:
             raise LocalError("The local stack is not up; run `make up`.")
         return cls(home, Pair(home.database), emulator)
 
     @property
     def api_url(self) -> str:
-        """The API's address without a slash at its end; paths begin with /v1/."""
-        return f"{self.emulator.url}/_aws/execute-api/{self.outputs['ApiId']}/{self.outputs['StageName']}"
+        """The service's address, the distribution's, without a slash at its end; paths begin with /v1/."""
+        return self.edge.url
+
+    @property
+    def stage_url(self) -> str:
+        """The API's own address, behind the distribution, where its web ACL is evaluated."""
+        return f"{self.edge.stage_url}/{self.outputs['StageName']}"
 
     def boto(self, service: str) -> Any:
         """A boto3 client of the emulator, by boto3's name for the service."""

@@ -5,6 +5,7 @@ import pymysql
 from local.database import Pair, Server
 from local.process import LocalError
 from local.stack.deploying import is_deployed
+from local.stack.edge import Edge
 from local.stack.emulator import Emulator
 from local.stack.folder import Folder
 from local.stack.stack import Stack
@@ -16,9 +17,12 @@ def describe(folder: Folder) -> tuple[str, bool]:
     lines = [_server("primary", pair.primary), _server("replica", pair.replica)]
     healthy = emulator.pid is not None and emulator.healthy()
     lines.append(f"emulator  {f'pid {emulator.pid}, {emulator.url}' if healthy else 'stopped'}")
+    edge = Edge(folder, emulator)
+    problem = edge.problem() if healthy and edge.pid else "stopped"
+    lines.append(f"edge      {problem or f'pid {edge.pid}, {edge.url}, before the API at {edge.stage_url}'}")
     if pair.primary.pid and pair.replica.pid:
         lines.append(f"lag       {_lag(pair)}")
-    deployed = healthy and is_deployed(emulator)
+    deployed = healthy and not problem and is_deployed(emulator)
     lines.append(f"API       {Stack.load(folder.root).api_url if deployed else 'not deployed'}")
     lines.append(f"folder    {folder.root}")
     return "\n".join(lines), bool(deployed and pair.primary.pid and pair.replica.pid)

@@ -1,0 +1,130 @@
+"""OWASP ModSecurity with the Core Rule Set of Debian's package, as one in-process call for each request."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from libmodsecurity import ModSecurity, RuleMessage, RulesSet, Transaction
+
+from local.edge import managed_groups as table
+from local.edge.messages import Request
+from local.edge.refusal import NotUnderstood
+
+RULES = Path("/usr/share/modsecurity-crs/rules")
+# ModSecurity's words for syslog's levels: what CRS calls critical, error, warning, notice, and the score of each.
+SCORES = {2: 5, 3: 4, 4: 3, 5: 2}
+
+_BASE = """
+SecRuleEngine DetectionOnly
+SecRequestBodyAccess On
+SecResponseBodyAccess Off
+SecAuditEngine Off
+SecRequestBodyLimit 13107200
+SecRequestBodyJsonDepthLimit 64
+SecPcreMatchLimit 200000
+SecPcreMatchLimitRecursion 200000
+"""
+_VARIABLE = re.compile(r"(?:found )?within ([A-Z_]+(?::[^:\s]*)?)|against variable `([^']+)'")
+_PLACES = (
+    ("REQUEST_COOKIES", table.COOKIE), ("REQUEST_HEADERS", table.HEADER), ("REQUEST_BODY", table.BODY), ("XML", table.BODY),
+    ("FILES", table.BODY), ("MULTIPART", table.BODY), ("REQBODY", table.BODY), ("ARGS_GET", table.QUERY), ("QUERY_STRING", table.QUERY),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One match of one of CRS's rules, where it was and what it counts."""
+
+    rule: str
+    place: str
+    score: int
+    message: str
+
+
+class Engine:
+    """The rules that the groups need. One request at a time: the matches are collected from a callback."""
+
+    def __init__(self, groups: Iterable[table.Group]) -> None:
+        files = sorted({name for group in groups for name in group.files})
+        self._rules = RulesSet() if files else None
+        self._found: list[RuleMessage] = []
+        if self._rules is None:
+            return
+        self._load("\n".join([_BASE, *table.SETTINGS.values()]))
+        for name in ("901", *files):
+            self._load_file(name)
+        self._load(f"SecRuleRemoveById {' '.join(table.LEFT_OUT)}")
+        self._engine = ModSecurity()
+        self._engine.set_rule_message_callback(self._found.append)
+
+    def _load(self, text: str) -> None:
+        if self._rules is not None and self._rules.load(text) < 0:
+            raise NotUnderstood(f"ModSecurity refuses a rule: {self._rules.get_parser_error()}")
+
+    def _load_file(self, number: str) -> None:
+        found = sorted(RULES.glob(f"REQUEST-{number}-*.conf"))
+        if len(found) != 1:
+            raise NotUnderstood(f"{RULES} has no file {number} of the Core Rule Set; run `make setup`")
+        if self._rules is not None and self._rules.load_from_uri(str(found[0])) < 0:
+            raise NotUnderstood(f"ModSecurity refuses {found[0]}: {self._rules.get_parser_error()}")
+
+    def hits(self, request: Request, limit: int) -> list[Hit]:
+        """What CRS finds in a request of whose body the first `limit` bytes are looked at."""
+        if self._rules is None:
+            return []
+        self._found.clear()
+        body = looked_at(request, limit)
+        transaction = Transaction(self._engine, self._rules)
+        transaction.process_connection(request.client, 0, "127.0.0.1", 443)
+        transaction.process_uri(request.target, request.method, "1.1")
+        for name, value in request.headers:
+            transaction.add_request_header(name, str(len(body)) if name == "content-length" else value)
+        transaction.process_request_headers()
+        if body:
+            transaction.append_request_body(body)
+        transaction.process_request_body()
+        return [_hit(message) for message in self._found]
+
+
+def _hit(message: RuleMessage) -> Hit:
+    found = _VARIABLE.search(f"{message.data} {message.match}")
+    variable = (found[1] or found[2]) if found else ""
+    return Hit(str(message.rule_id), _place(variable), SCORES.get(message.severity, 0), message.message)
+
+
+def _place(variable: str) -> str:
+    for name, place in _PLACES:
+        if variable.startswith(name):
+            return place
+    if variable.startswith("ARGS"):
+        return table.BODY if variable.partition(":")[2].startswith("json") else table.QUERY
+    return table.URI
+
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def looked_at(request: Request, limit: int) -> bytes:
+    """The body as one JSON document within the limit. What is cut off there, is many documents (NDJSON) or none at all is given as a list
+    of the texts in it."""
+    body = request.body[:limit]
+    if not body or "json" not in (request.header("content-type") or ""):
+        return body
+    try:
+        json.loads(body)
+    except ValueError:
+        texts = dict.fromkeys(match[0] for match in _TEXT.finditer(body))
+        if len(body) == len(request.body) and not texts:
+            return json.dumps([body.decode(errors="replace")]).encode()
+        return b"[" + b",".join(text for text in texts if _is_text(text)) + b"]"
+    return body
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

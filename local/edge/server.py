@@ -1,0 +1,83 @@
+"""The edge's two listeners."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from local.edge.edge import Edge
+from local.edge.messages import Request, Response
+
+# API Gateway takes 10 MB, and says so itself.
+LARGEST_BODY = 11 * 1024 * 1024
+
+Answers = Callable[[Request], Awaitable[Response]]
+
+
+def application(answers: Answers) -> Any:
+    """An ASGI application that reads a whole request and sends a whole answer."""
+
+    async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+        if scope["type"] != "http":
+            return
+        body = bytearray()
+        more = True
+        while more and len(body) <= LARGEST_BODY:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        request = Request(
+            scope["method"],
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
+            [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]],
+            bytes(body),
+            scope["client"][0],
+        )
+        answer = Response(413) if more else await answers(request)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        if answer.status not in {204, 304}:
+            headers.append((b"content-length", str(len(answer.body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    return app
+
+
+async def _serve(edge: Edge, port: int, stage_port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    looking = asyncio.create_task(edge.keep_looking())
+    sides = ((edge.from_viewer, port), (edge.direct, stage_port))
+    await asyncio.gather(
+        *(serve(application(answers), _config(each), shutdown_trigger=stop.wait) for answers, each in sides)
+    )
+    looking.cancel()
+    # A look that still waits in its thread would hold the process up.
+    os._exit(0)
+
+
+def _config(port: int) -> Config:
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 5
+    config.backlog = 512
+    config.h11_max_incomplete_size = 64 * 1024
+    config.include_server_header = False
+    config.include_date_header = False
+    config.accesslog = None
+    return config
+
+
+def run(edge: Edge, port: int, stage_port: int) -> None:
+    """Serve the distribution on one port of 127.0.0.1 and the stage on another, until SIGTERM or SIGINT."""
+    asyncio.run(_serve(edge, port, stage_port))

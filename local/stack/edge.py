@@ -1,0 +1,91 @@
+"""The edge's process: started before the API that is deployed, found to enforce its configuration, stopped."""
+
+import sys
+import time
+
+import httpx
+
+from local.process import LocalError, end, free_port, is_running, launch, port_is_free
+from local.stack.deploying import STACK_NAME
+from local.stack.emulator import REGION, Emulator
+from local.stack.folder import REPOSITORY, Folder
+
+
+class Edge:
+    """The edge of one folder: two listeners on 127.0.0.1."""
+
+    def __init__(self, folder: Folder, emulator: Emulator) -> None:
+        self.folder = folder
+        self.log = folder.log("edge")
+        self._emulator = emulator
+
+    @property
+    def url(self) -> str:
+        """Where the distribution is."""
+        return f"http://127.0.0.1:{self.folder.read().edge_port}"
+
+    @property
+    def stage_url(self) -> str:
+        """Where the API itself is; a stage's name follows."""
+        return f"http://127.0.0.1:{self.folder.read().edge_stage_port}"
+
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        return ("local.edge", self._emulator.url, str(self.folder.read().edge_port))
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the running edge, or None."""
+        pid = self.folder.read().edge_pid
+        return pid if is_running(pid, *self._marks) else None
+
+    def start(self, *, seconds: float = 30) -> None:
+        """Start it if it does not run, let it read what is deployed now, and return when it enforces that. Raises LocalError."""
+        if self.pid is None:
+            self._launch()
+        deadline = time.monotonic() + seconds
+        while (problem := self._read()) is None:
+            if self.pid is None:
+                raise LocalError("The edge ended while starting.", self.log)
+            if time.monotonic() > deadline:
+                raise LocalError(f"The edge did not answer within {seconds:.0f} seconds.", self.log)
+            time.sleep(0.05)
+        if problem:
+            raise LocalError(f"The edge cannot enforce what is deployed: {problem}.", self.log)
+
+    def _launch(self) -> None:
+        state = self.folder.read()
+        for name in ("edge_port", "edge_stage_port"):
+            if not getattr(state, name) or not port_is_free(getattr(state, name)):
+                setattr(state, name, free_port())
+        self.folder.write(state)
+        state.edge_pid = launch(
+            [
+                sys.executable,
+                *("-m", "local.edge"),
+                *("--emulator", self._emulator.url),
+                *("--stack", STACK_NAME, "--region", REGION),
+                *("--port", str(state.edge_port), "--stage-port", str(state.edge_stage_port)),
+            ],
+            self.log,
+            directory=REPOSITORY,
+        )
+        self.folder.write(state)
+
+    def stop(self) -> None:
+        end(self.pid, *self._marks)
+
+    def problem(self) -> str:
+        """Why it enforces nothing, or nothing."""
+        try:
+            answer = httpx.get(f"{self.stage_url}/_edge/status", timeout=5, trust_env=False)
+        except httpx.HTTPError as error:
+            return f"it does not answer: {error}"
+        return str(answer.json()["problem"])
+
+    def _read(self) -> str | None:
+        """Have it read what is deployed; returns its problem, and None while it does not answer yet."""
+        try:
+            return str(httpx.post(f"{self.stage_url}/_edge/read", timeout=30, trust_env=False).json()["problem"])
+        except httpx.HTTPError:
+            return None
