@@ -30,6 +30,8 @@ PATCHES = (
     "secure_transport",
     "custom_resources",
     "cloudformation_types",
+    "edge_logs",
+    "edge_settings",
 )
 
 
