@@ -32,6 +32,8 @@ PATCHES = (
     "cloudformation_types",
     "edge_logs",
     "edge_settings",
+    "pseudo_parameters",
+    "secret_values",
 )
 
 
