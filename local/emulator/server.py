@@ -31,7 +31,10 @@ PATCHES = (
     "secure_transport",
     "custom_resources",
     "cloudformation_types",
+    "edge_logs",
     "edge_settings",
+    "pseudo_parameters",
+    "secret_values",
     "web_acls",
 )
 

@@ -24,5 +24,5 @@ def shown(question: Question, item: StoredItem | None) -> Response:
     if item is None:
         raise Problem(404, "There is no such item.")
     note(version=item.version)
-    headers = may_be_kept(question.resource) | known_by(question.resource, item)
+    headers = may_be_kept(question) | known_by(question.resource, item)
     return unless_held(question.request, Response(200, msgspec.json.encode(item), headers))
