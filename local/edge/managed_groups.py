@@ -17,7 +17,7 @@ from local.edge.messages import Request
 QUERY, BODY, URI, COOKIE, HEADER = "query", "body", "uri", "cookie", "header"
 ANYWHERE = (QUERY, BODY, URI, COOKIE, HEADER)
 
-PARANOIA = 1
+PARANOIA = 2
 THRESHOLD = 5
 
 

@@ -16,6 +16,8 @@ RULES = Path("/usr/share/modsecurity-crs/rules")
 # ModSecurity's words for syslog's levels: what CRS calls critical, error, warning, notice, and the score of each.
 SCORES = {2: 5, 3: 4, 4: 3, 5: 2}
 
+PATH_ARGUMENT = "path-segment"
+
 _BASE = """
 SecRuleEngine DetectionOnly
 SecRequestBodyAccess On
@@ -78,7 +80,7 @@ class Engine:
         body = looked_at(request, limit)
         transaction = Transaction(self._engine, self._rules)
         transaction.process_connection(request.client, 0, "127.0.0.1", 443)
-        transaction.process_uri(request.target, request.method, "1.1")
+        transaction.process_uri(_with_path_as_arguments(request), request.method, "1.1")
         for name, value in request.headers:
             transaction.add_request_header(name, str(len(body)) if name == "content-length" else value)
         transaction.process_request_headers()
@@ -88,22 +90,38 @@ class Engine:
         return [_hit(message) for message in self._found]
 
 
+def _with_path_as_arguments(request: Request) -> str:
+    """CRS looks into arguments and hardly into paths, where a service like this has its clients' values. AWS has rules for both."""
+    segments = "&".join(f"{PATH_ARGUMENT}={segment.replace('&', '%26')}" for segment in request.path.split("/") if segment)
+    return f"{request.path}?{request.query}&{segments}" if request.query else f"{request.path}?{segments}"
+
+
 def _hit(message: RuleMessage) -> Hit:
-    found = _VARIABLE.search(f"{message.data} {message.match}")
+    found = _VARIABLE.search(f"{_text(message, 'data')} {_text(message, 'match')}")
     variable = (found[1] or found[2]) if found else ""
     return Hit(str(message.rule_id), _place(variable), SCORES.get(message.severity, 0), message.message)
+
+
+def _text(message: RuleMessage, name: str) -> str:
+    """Of a match; it quotes what was sent, and what is no UTF-8 cannot be had."""
+    try:
+        return str(getattr(message, name))
+    except UnicodeDecodeError:
+        return ""
 
 
 def _place(variable: str) -> str:
     for name, place in _PLACES:
         if variable.startswith(name):
             return place
+    if variable.startswith(f"ARGS:{PATH_ARGUMENT}"):
+        return table.URI
     if variable.startswith("ARGS"):
         return table.BODY if variable.partition(":")[2].startswith("json") else table.QUERY
     return table.URI
 
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 def looked_at(request: Request, limit: int) -> bytes:
@@ -115,7 +133,7 @@ def looked_at(request: Request, limit: int) -> bytes:
     try:
         json.loads(body)
     except ValueError:
-        texts = dict.fromkeys(match[0] for match in _TEXT.finditer(body))
+        texts = dict.fromkeys(match[0] for match in _STRING.finditer(body))
         if len(body) == len(request.body) and not texts:
             return json.dumps([body.decode(errors="replace")]).encode()
         return b"[" + b",".join(text for text in texts if _is_text(text)) + b"]"
