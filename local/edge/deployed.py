@@ -83,4 +83,5 @@ def _refused(gateway: Any, api: str) -> dict[str, Any]:
         found: dict[str, Any] = gateway.get_gateway_response(restApiId=api, responseType="WAF_FILTERED")
     except ClientError:
         return {}
+    del found["ResponseMetadata"]
     return found
