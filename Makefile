@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
 
-.PHONY: help setup lock build up down status invoke demo test check drill bench
+.PHONY: help setup lock build up down status invoke demo test check drill bench attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ drill: setup ## longer proofs of the way back, each printing what it did
 bench: setup ## measure how fast batches load and replay, and a cold start (SHORT=1: only that it all runs)
 	@python -m bench.load
 	@python -m bench.deployed
+
+attack: setup ## what the edge blocks of an attack corpus and lets through of real-looking requests (SHORT=1: a part of it)
+	@python -m bench.attack
 
 check: setup ## ruff, mypy, template checks
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
