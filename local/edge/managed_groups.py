@@ -48,6 +48,7 @@ def _each(prefix: str, rules: tuple[str, ...], **places: str) -> dict[str, Stand
 
 
 _PARTS = {"QUERYARGUMENTS": QUERY, "BODY": BODY, "URIPATH": URI}
+_LOOKUPS = ("100101",)  # a rule of our own, since CRS 3 takes them for a shell's
 _METADATA = ("100100",)  # a rule of our own: CRS 3 has none for the address where instances find their credentials
 
 COMMON = Group(
@@ -76,7 +77,7 @@ COMMON = Group(
 KNOWN_BAD_INPUTS = Group(
     named={
         **_each("JavaDeserializationRCE", ("944",), HEADER=HEADER, BODY=BODY, URIPATH=URI, QUERYSTRING=QUERY),
-        **_each("Log4JRCE", ("944150",), HEADER=HEADER, BODY=BODY, URIPATH=URI, QUERYSTRING=QUERY),
+        **_each("Log4JRCE", _LOOKUPS, HEADER=HEADER, BODY=BODY, URIPATH=URI, QUERYSTRING=QUERY),
         "Host_localhost_HEADER": Stand(),  # every request here is for the loopback address
         "PROPFIND_METHOD": Stand(test=lambda request: request.method == "PROPFIND"),
         "ExploitablePaths_URIPATH": Stand(("930120", "930130"), (URI,)),
@@ -125,6 +126,10 @@ SETTINGS: dict[str, str] = {
     "EC2MetaDataSSRF has no counterpart":
         'SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES "@contains 169.254.169.254" '
         "\"id:100100,phase:2,pass,log,severity:'CRITICAL',msg:'address of instance metadata',"
+        "logdata:'Matched Data: within %{MATCHED_VAR_NAME}'\"",
+    "Log4JRCE has none that is told apart":
+        'SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES|REQUEST_HEADERS "@rx \\$\\{(?:jndi|\\$\\{)" '
+        "\"id:100101,phase:2,t:urlDecodeUni,t:lowercase,pass,log,severity:'CRITICAL',msg:'lookup of Log4j',"
         "logdata:'Matched Data: within %{MATCHED_VAR_NAME}'\"",
 }  # fmt: skip
 

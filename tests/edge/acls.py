@@ -1,0 +1,39 @@
+"""Web ACLs as WAF's API gives them, and requests to judge."""
+
+from typing import Any
+
+from local.edge.messages import Request
+from local.edge.rates import Rates
+from local.edge.web_acl import Blocked, WebAcl
+
+NONE = [{"Priority": 0, "Type": "NONE"}]
+
+
+def rule(statement: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A rule that blocks, unless another action is given."""
+    action = {} if "OverrideAction" in more or "Action" in more else {"Action": {"Block": {}}}
+    return {"Name": "one", "Priority": 0, "Statement": statement, "VisibilityConfig": {}, **action, **more}
+
+
+def acl(*rules: dict[str, Any], **more: Any) -> WebAcl:
+    numbered = [{**each, "Priority": number} for number, each in enumerate(rules)]
+    return WebAcl({"Name": "acl", "DefaultAction": {"Allow": {}}, "Rules": numbered, **more}, Rates())
+
+
+def group(name: str, *counted: str, **more: Any) -> dict[str, Any]:
+    """A rule with one of AWS's managed groups, some of whose rules are only counted."""
+    overrides = [{"Name": each, "ActionToUse": {"Count": {}}} for each in counted]
+    statement = {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": name, "RuleActionOverrides": overrides}}
+    return rule(statement, **{"OverrideAction": {"None": {}}, **more})
+
+
+def request(target: str = "/v1/airports", method: str = "GET", body: bytes = b"", client: str = "127.0.0.1", **headers: str) -> Request:
+    path, _, query = target.partition("?")
+    given = {"host": "localhost", "user-agent": "tests", "accept": "*/*"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    if body:
+        given = {"content-type": "application/json", "content-length": str(len(body))} | given
+    return Request(method, path, query, [(name, value) for name, value in given.items() if value], body, client)
+
+
+def judged(made: WebAcl, asked: Request, now: float = 0.0) -> Blocked | None:
+    return made.judge(asked, now)

