@@ -1,5 +1,6 @@
 """CloudFront's policies: by what a request is known in the cache, what of it the origin gets, which headers are added."""
 
+import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ from local.edge.refusal import NotUnderstood, items, only
 
 Chosen = Callable[[str], bool]
 """Whether a name is among what a policy chooses."""
+
+
+_REFUSED = re.compile(r";q=0(\.0*)?$")
 
 
 def _chosen(behaviour: str, names: list[str], what: str, *, lower: bool = False) -> Chosen:
@@ -71,8 +75,8 @@ class CachePolicy:
 
     def encoding(self, request: Request) -> str | None:
         """The viewer's Accept-Encoding as CloudFront sends it on: only what the policy caches apart."""
-        given = request.header("accept-encoding") or ""
-        accepted = {part.partition(";")[0].strip().lower() for part in given.split(",") if "q=0" not in part.replace(" ", "")}
+        given = (request.header("accept-encoding") or "").replace(" ", "").lower()
+        accepted = {part.partition(";")[0] for part in given.split(",") if not _REFUSED.search(part)}
         return ",".join(name for name in self.encodings if name in accepted) or None
 
 
