@@ -1,4 +1,5 @@
-"""`make attack`: send the attack corpus and real-looking requests to a local stack of its own, and say what was blocked."""
+"""`make attack`: send the attack corpus and real-looking requests to a local stack of its own, and say what was
+blocked."""
 
 import sys
 import tempfile
@@ -48,10 +49,13 @@ def _report(found: Found) -> str:
         *sorted(found.new_forms)[:SHOWN],
     ]
     refused = [answer for answer in found.benign if not answer.reached]
-    lines += [f"benign, blocked: {answer.sent.method} {answer.sent.target} {answer.sent.body[:300].decode()}" for answer in refused[:SHOWN]]
+    lines += [
+        f"benign, blocked: {answer.sent.method} {answer.sent.target} {answer.sent.body[:300].decode()}"
+        for answer in refused[:SHOWN]
+    ]
     passed = [answer for answer in found.attacks if answer.reached]
     lines += [
-        f"attack, passed ({answer.status}): {answer.sent.method} {answer.sent.target[:100]} {answer.sent.body[:60].decode()}"
+        f"attack, passed ({answer.status}): {answer.sent.method} {answer.sent.target[:100]} {answer.sent.body[:60]!r}"
         for answer in passed[:SHOWN]
     ]
     return "\n".join(lines)

@@ -1,4 +1,5 @@
-"""Requests as the service's own clients send them, with names of the world's airports: quotes, apostrophes, brackets, letters
+"""Requests as the service's own clients send them, with names of the world's airports: quotes, apostrophes, brackets,
+letters
 of many alphabets."""
 
 import json
@@ -13,17 +14,40 @@ from bench.attack.sent import JSON, Sent
 LINES = 20
 # As travellers write.
 NOTES = (
-    "window, \"please\" & thanks!", "Meal: vegetarian (no nuts); drink = water", "Or 1 aisle seat, or 2 if free", "Mr O'Neil -- late arrival",
-    "50% off; voucher #12", "select seats by the exit", "Ñandú & Œuvre, 東京 → 大阪", "It's Ada's 1st flight", "call +49 (0)30 12-34, union desk",
-    "<3 flying", "arrives 10/12; departs 11/12", "drop off at gate B", "Über-Gepäck: 2 × 23 kg", "привет, друзья", "a/b/c d\\e",
-)  # fmt: skip
-NAMES = ("Seán O'Brien", "D'Arcy \"Red\" Malone", "Łukasz Żółć", "Nguyễn Văn An", "محمد علي", "山田 太郎", "Anne-Marie St. John", "X Æ A-12")
+    'window, "please" & thanks!',
+    "Meal: vegetarian (no nuts); drink = water",
+    "Or 1 aisle seat, or 2 if free",
+    "Mr O'Neil -- late arrival",
+    "50% off; voucher #12",
+    "select seats by the exit",
+    "Ñandú & Œuvre, 東京 → 大阪",
+    "It's Ada's 1st flight",
+    "call +49 (0)30 12-34, union desk",
+    "<3 flying",
+    "arrives 10/12; departs 11/12",
+    "drop off at gate B",
+    "Über-Gepäck: 2 × 23 kg",
+    "привет, друзья",
+    "a/b/c d\\e",
+)
+NAMES = (
+    "Seán O'Brien",
+    'D\'Arcy "Red" Malone',
+    "Łukasz Żółć",
+    "Nguyễn Văn An",
+    "محمد علي",
+    "山田 太郎",
+    "Anne-Marie St. John",
+    "X Æ A-12",
+)
 
 
 def benign(count: int = 1_200, seed: int = 1) -> list[Sent]:
-    """So many requests, the same for the same seed: half of the airports have other signs than letters in their names."""
+    """So many requests, the same for the same seed: half of the airports have other signs than letters in their
+    names."""
     chosen = random.Random(seed)
-    everyone = sorted(airportsdata.load("ICAO").values(), key=lambda airport: str(airport["icao"]))
+    loaded = airportsdata.load("ICAO")
+    everyone: list[dict[str, Any]] = [dict(loaded[code]) for code in sorted(loaded)]
     odd = [airport for airport in everyone if not _plain(airport)]
     airports = chosen.sample(everyone, count // 12) + chosen.sample(odd, min(len(odd), count // 12))
     found = [request for airport in airports for request in _about(airport, chosen)]
@@ -32,7 +56,9 @@ def benign(count: int = 1_200, seed: int = 1) -> list[Sent]:
 
 
 def _plain(airport: dict[str, Any]) -> bool:
-    return all(letter.isascii() and (letter.isalnum() or letter in " -.") for letter in f"{airport['name']}{airport['city']}")
+    return all(
+        letter.isascii() and (letter.isalnum() or letter in " -.") for letter in f"{airport['name']}{airport['city']}"
+    )
 
 
 def _about(airport: dict[str, Any], chosen: random.Random) -> list[Sent]:
@@ -47,16 +73,27 @@ def _about(airport: dict[str, Any], chosen: random.Random) -> list[Sent]:
         Sent("benign", "GET", f"/v1/airports?{urlencode(ranges)}"),
         Sent("benign", "GET", f"/v1/airports?country={country}&fields=name,city,elevation"),
         Sent("benign", "POST", "/v1/bookings", {"Content-Type": JSON}, _json(_booking(airport, chosen))),
-        Sent("benign", "GET", f"/v1/bookings/{booking}/writes/01M83TX6AKPEC90XWTBJRZ90MF", {"User-Agent": "Mozilla/5.0 (X11; Linux)"}),
-    ]  # fmt: skip
+        Sent(
+            "benign",
+            "GET",
+            f"/v1/bookings/{booking}/writes/01M83TX6AKPEC90XWTBJRZ90MF",
+            {"User-Agent": "Mozilla/5.0 (X11; Linux)"},
+        ),
+    ]
 
 
 def _booking(airport: dict[str, Any], chosen: random.Random) -> dict[str, Any]:
     return {
-        "passenger": chosen.choice(NAMES), "departs_at": "2026-12-24T09:30:00+01:00", "seats": chosen.randint(1, 9), "price": "129.90",
-        "cabin": "economy", "airports": [airport["icao"], "LPPT"], "notes": f"{chosen.choice(NOTES)} {airport['name']}",
-        "born_on": "1815-12-10", "voucher": None,
-    }  # fmt: skip
+        "passenger": chosen.choice(NAMES),
+        "departs_at": "2026-12-24T09:30:00+01:00",
+        "seats": chosen.randint(1, 9),
+        "price": "129.90",
+        "cabin": "economy",
+        "airports": [airport["icao"], "LPPT"],
+        "notes": f"{chosen.choice(NOTES)} {airport['name']}",
+        "born_on": "1815-12-10",
+        "voucher": None,
+    }
 
 
 def _many(airports: list[dict[str, Any]]) -> Sent:

@@ -1,4 +1,5 @@
-"""The lists of attacks that Debian's package wfuzz ships, unpacked when they are needed: they are not kept in the project.
+"""The lists of attacks that Debian's package wfuzz ships, unpacked when they are needed: they are not kept in the
+project.
 
 The package is not installed, since it depends on much that nothing here needs.
 """
@@ -13,7 +14,8 @@ from local.process import LocalError
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / ".tools" / "wfuzz"
 
-# A sign or a word alone is no attack: of SQL's lists, lines with both a word of SQL and a sign that breaks out or compares.
+# A sign or a word alone is no attack: of SQL's lists, lines with both a word of SQL and a sign that breaks out or
+# compares.
 _SQL_WORD = re.compile(
     r"\b(or|and|union|select|exec|execute|insert|update|delete|drop|having|order\s+by|sleep|waitfor|benchmark)\b", re.I
 )

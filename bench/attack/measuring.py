@@ -20,7 +20,8 @@ HARMLESS = [
     Sent("harmless", "POST", "/v1/bookings", {"Content-Type": JSON}, b"{}"),
 ]
 LOADED_SECONDS = 8
-"""After that a batch of the local stack is in the tables, and the recovery's own statements do not matter: they are read."""
+"""After that a batch of the local stack is in the tables, and the recovery's own statements do not matter: they are
+read."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Found:
 
 
 def measure(stack: Stack, attacks: Sequence[Sent], benign: Sequence[Sent]) -> Found:
-    """Send all of it through the edge, and the attacks once more straight to the emulator, to see what SQL they make."""
+    """Send all of it through the edge, and the attacks once more straight to the emulator, to see what SQL they
+    make."""
     token = stack.machine_token()
     attacked = send_all(stack.api_url, token, attacks, progress("attacks", len(attacks)))
     let_in = send_all(stack.api_url, token, benign, progress("benign", len(benign)))

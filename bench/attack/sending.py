@@ -22,7 +22,9 @@ class Answer:
     reached: bool
 
 
-def send_all(address: str, token: str, requests: Iterable[Sent], done: Callable[[int], None] = lambda _: None) -> list[Answer]:
+def send_all(
+    address: str, token: str, requests: Iterable[Sent], done: Callable[[int], None] = lambda _: None
+) -> list[Answer]:
     """The answers in the order of the requests; `done` is told how many there are so far."""
     parts = urlsplit(address)
     answers: list[Answer] = []
@@ -42,11 +44,17 @@ def send_all(address: str, token: str, requests: Iterable[Sent], done: Callable[
             url = httpcore.URL(scheme=b"http", host=parts.hostname or "", port=parts.port, target=target)
             try:
                 answer = pool.request(
-                    request.method, url, headers=list(headers.items()), content=request.body, extensions={"timeout": {"read": 60.0}}
+                    request.method,
+                    url,
+                    headers=list(headers.items()),
+                    content=request.body,
+                    extensions={"timeout": {"read": 60.0}},
                 )
             except (httpcore.NetworkError, httpcore.ProtocolError):
                 return Answer(request, None, reached=False)
-            return Answer(request, answer.status, reached=b"x-amzn-requestid" in {name.lower() for name, _ in answer.headers})
+            return Answer(
+                request, answer.status, reached=b"x-amzn-requestid" in {name.lower() for name, _ in answer.headers}
+            )
 
         for answer in workers.map(send, requests):
             answers.append(answer)

@@ -35,9 +35,18 @@ def in_cookie(kind: str, value: str) -> Sent:
 
 def in_body(kind: str, value: str) -> Sent:
     item = {
-        "icao": "XATT", "name": unquote(value, "latin-1"), "country": "IS", "lat": 64.1, "lon": -21.9, "elevation": 48.0,
-        "tz": "Atlantic/Reykjavik", "iata": "", "city": "", "subd": "", "lid": "",
-    }  # fmt: skip
+        "icao": "XATT",
+        "name": unquote(value, "latin-1"),
+        "country": "IS",
+        "lat": 64.1,
+        "lon": -21.9,
+        "elevation": 48.0,
+        "tz": "Atlantic/Reykjavik",
+        "iata": "",
+        "city": "",
+        "subd": "",
+        "lid": "",
+    }
     return Sent(kind, "PUT", "/v1/airports/XATT", {"Content-Type": JSON}, json.dumps(item, ensure_ascii=False).encode())
 
 

@@ -19,7 +19,9 @@ _COMMENT = re.compile(r"(--\s|#|/\*)")
 # A number of rows, or of values in a list, is no other form.
 _LIST = re.compile(r"\?(?:\s*,\s*\?)+")
 _ROWS = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))+")
-_LINE = re.compile(r"^(?:\d{6}\s+\d{1,2}:\d\d:\d\d)?\t+\s*(\d+) (Connect|Query|Execute|Prepare|Quit|Init DB|[A-Z]\w+)\t?(.*)$")
+_LINE = re.compile(
+    r"^(?:\d{6}\s+\d{1,2}:\d\d:\d\d)?\t+\s*(\d+) (Connect|Query|Execute|Prepare|Quit|Init DB|[A-Z]\w+)\t?(.*)$"
+)
 
 
 def form(statement: str) -> str:
@@ -38,7 +40,11 @@ class Log:
         [[folder]] = self._rows("SELECT @@datadir")
         self._file = Path(folder) / "statements.log"
         self._file.unlink(missing_ok=True)
-        self._run("SET GLOBAL log_output = 'FILE'", f"SET GLOBAL general_log_file = '{self._file}'", "SET GLOBAL general_log = ON")
+        self._run(
+            "SET GLOBAL log_output = 'FILE'",
+            f"SET GLOBAL general_log_file = '{self._file}'",
+            "SET GLOBAL general_log = ON",
+        )
         self._read = 0
 
     def close(self) -> None:

@@ -29,10 +29,14 @@ def main() -> int:
     session = boto3.Session("test", "test", region_name=arguments.region)
     config = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 0}, proxies={})
     made = {
-        service: session.client(service, endpoint_url=arguments.emulator, config=config)  # type: ignore[call-overload]
+        service: session.client(service, endpoint_url=arguments.emulator, config=config)
         for service in ("cloudformation", "cloudfront", "wafv2", "apigateway")
     }
-    run(Edge(arguments.emulator, made.__getitem__, arguments.stack, arguments.region), arguments.port, arguments.stage_port)
+    run(
+        Edge(arguments.emulator, made.__getitem__, arguments.stack, arguments.region),
+        arguments.port,
+        arguments.stage_port,
+    )
     return 0
 
 

@@ -28,7 +28,9 @@ def configuration(found: Deployed, rates: Rates) -> Configuration:
     return Configuration(
         made,
         WebAcl(found.edge_acl, rates) if found.edge_acl else None,
-        Stage(found.api, found.stage, WebAcl(found.stage_acl, rates) if found.stage_acl else None, _refused(found.refused)),
+        Stage(
+            found.api, found.stage, WebAcl(found.stage_acl, rates) if found.stage_acl else None, _refused(found.refused)
+        ),
     )
 
 
@@ -36,6 +38,8 @@ def _refused(given: dict[str, Any]) -> Response:
     body = (given.get("responseTemplates") or {}).get("application/json") or '{"message":"Forbidden"}'
     headers = [("content-type", "application/json"), ("x-amzn-errortype", "ForbiddenException")]
     for name, value in (given.get("responseParameters") or {}).items():
-        headers = [pair for pair in headers if pair[0] != (named := name.removeprefix("gatewayresponse.header.").lower())]
+        headers = [
+            pair for pair in headers if pair[0] != (named := name.removeprefix("gatewayresponse.header.").lower())
+        ]
         headers.append((named, str(value).strip("'")))
     return Response(int(given.get("statusCode") or 403), headers, body.encode())

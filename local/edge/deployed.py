@@ -1,17 +1,15 @@
 """What of a deployed stack the edge enforces, read where AWS would enforce it: from the services' own APIs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local.edge.refusal import NotUnderstood, items
 
-
-class Clients(Protocol):
-    def __call__(self, service: str) -> Any:
-        """A boto3 client of a service, by boto3's name for it."""
-        ...
+Clients = Callable[[str], Any]
+"""Gives a boto3 client of a service, by boto3's name for it."""
 
 
 @dataclass(frozen=True)

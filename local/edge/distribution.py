@@ -11,20 +11,50 @@ from local.edge.refusal import NotUnderstood, items, only
 
 # Of these nothing shows at a listener on loopback without TLS, or it says where logs go.
 _NOT_HERE = (
-    "CallerReference", "Comment", "Aliases", "PriceClass", "ViewerCertificate", "HttpVersion", "IsIPV6Enabled", "IPV6Enabled",
-    "Logging", "Staging", "ContinuousDeploymentPolicyId", "Restrictions",
-)  # fmt: skip
+    "CallerReference",
+    "Comment",
+    "Aliases",
+    "PriceClass",
+    "ViewerCertificate",
+    "HttpVersion",
+    "IsIPV6Enabled",
+    "IPV6Enabled",
+    "Logging",
+    "Staging",
+    "ContinuousDeploymentPolicyId",
+    "Restrictions",
+)
 _ENFORCED = ("Enabled", "Origins", "DefaultCacheBehavior", "CacheBehaviors", "CustomErrorResponses", "WebACLId")
 _EMPTY = ("OriginGroups", "DefaultRootObject")
 _BEHAVIOUR = (
-    "PathPattern", "TargetOriginId", "ViewerProtocolPolicy", "AllowedMethods", "Compress", "CachePolicyId",
-    "OriginRequestPolicyId", "ResponseHeadersPolicyId", "SmoothStreaming",
-)  # fmt: skip
-_BEHAVIOUR_EMPTY = ("TrustedSigners", "TrustedKeyGroups", "LambdaFunctionAssociations", "FunctionAssociations", "FieldLevelEncryptionId")
+    "PathPattern",
+    "TargetOriginId",
+    "ViewerProtocolPolicy",
+    "AllowedMethods",
+    "Compress",
+    "CachePolicyId",
+    "OriginRequestPolicyId",
+    "ResponseHeadersPolicyId",
+    "SmoothStreaming",
+)
+_BEHAVIOUR_EMPTY = (
+    "TrustedSigners",
+    "TrustedKeyGroups",
+    "LambdaFunctionAssociations",
+    "FunctionAssociations",
+    "FieldLevelEncryptionId",
+)
 _ORIGIN = (
-    "Id", "DomainName", "OriginPath", "CustomHeaders", "CustomOriginConfig", "ConnectionAttempts", "ConnectionTimeout",
-    "OriginShield", "OriginAccessControlId",
-)  # fmt: skip
+    "Id",
+    "DomainName",
+    "OriginPath",
+    "CustomHeaders",
+    "CustomOriginConfig",
+    "ConnectionAttempts",
+    "ConnectionTimeout",
+    "OriginShield",
+    "OriginAccessControlId",
+)
 _API = re.compile(r"([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
 
 
@@ -76,7 +106,11 @@ def distribution(given: dict[str, Any], policies: Policies) -> Distribution:
     behaviours = [*items(given.get("CacheBehaviors")), {"PathPattern": "*", **given["DefaultCacheBehavior"]}]
     errors = {}
     for part in items(given.get("CustomErrorResponses")):
-        only({name: value for name, value in part.items() if value != ""}, ("ErrorCode", "ErrorCachingMinTTL"), "CustomErrorResponses")
+        only(
+            {name: value for name, value in part.items() if value != ""},
+            ("ErrorCode", "ErrorCachingMinTTL"),
+            "CustomErrorResponses",
+        )
         errors[int(part["ErrorCode"])] = int(part.get("ErrorCachingMinTTL", 10))
     return Distribution(
         bool(given["Enabled"]), tuple(_behaviour(behaviour, origins, policies) for behaviour in behaviours), errors

@@ -36,7 +36,8 @@ class Edge:
         self.problem = "nothing is read yet"
 
     async def look(self) -> None:
-        """Read what is deployed, and enforce it if it has changed. What is not understood is enforced by refusing all."""
+        """Read what is deployed, and enforce it if it has changed. What is not understood is enforced by refusing
+        all."""
         async with self._reading:
             try:
                 found = await asyncio.to_thread(read, *self._where)

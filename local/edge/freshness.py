@@ -6,7 +6,8 @@ from email.utils import parsedate_to_datetime
 from local.edge.messages import Response
 from local.edge.policies import CachePolicy
 
-# What is kept as an answer like any other, and which errors are kept: always, and only when the origin gives them an age.
+# What is kept as an answer like any other, and which errors are kept: always, and only when the origin gives them an
+# age.
 KEPT = frozenset({200, 203, 204, 206, 300, 301, 302, 307, 308})
 KEPT_ERRORS = frozenset({404, 414, 500, 501, 502, 503, 504})
 KEPT_IF_AGED = frozenset({400, 403, 405, 412, 415})

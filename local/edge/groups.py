@@ -34,7 +34,8 @@ class ManagedGroup:
         """The name of a rule that a hit counts for; none when it is not the group's, or is only counted."""
         named = [name for name, stand in self.group.named.items() if _stands(stand, hit)]
         if named:
-            # Where two of AWS's rules have the same stand-in, counting one of them does not let through what the other blocks.
+            # Where two of AWS's rules have the same stand-in, counting one of them does not let through what the
+            # other blocks.
             return next((name for name in named if name not in self.counted), None)
         return "CRS" if any(_stands(stand, hit) for stand in self.group.more) else None
 

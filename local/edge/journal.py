@@ -1,4 +1,5 @@
-"""What the edge has to tell, as lines of JSON on standard output. Neither query strings nor bodies nor headers are in it:
+"""What the edge has to tell, as lines of JSON on standard output. Neither query strings nor bodies nor headers are in
+it:
 they are the callers' data."""
 
 import json

@@ -1,12 +1,15 @@
 """AWS's managed rule groups and what stands in for each of their rules here: the one table.
 
-AWS does not publish what its rules look for. OWASP's Core Rule Set (CRS) looks for the same kinds of attack, so a request that
+AWS does not publish what its rules look for. OWASP's Core Rule Set (CRS) looks for the same kinds of attack, so a
+request that
 AWS would let through may be refused here, and the other way round; what can be learnt here is that requests of
 the service's own clients pass rules of this kind, and that a rule which the template counts instead of blocking is
 counted. Sizes are AWS's own, as documented.
 
-CRS runs at paranoia level 2 with its own scores: a group blocks at a score of 5, which one critical match reaches. At level 1
-about half of the lists' SQL injections are blocked; level 2 takes some of what people write for attacks, and those rules are
+CRS runs at paranoia level 2 with its own scores: a group blocks at a score of 5, which one critical match reaches. At
+level 1
+about half of the lists' SQL injections are blocked; level 2 takes some of what people write for attacks, and those
+rules are
 left out. What remains was measured by `make attack`.
 """
 
@@ -113,30 +116,30 @@ GROUPS = {
     "AWSManagedRulesAmazonIpReputationList": IP_REPUTATION,
 }
 
-# What of CRS is left out or set otherwise, and why. Each is a line of ModSecurity's language, run before CRS.
-SETTINGS: dict[str, str] = {
-    "the methods and types of the API; CloudFront's AllowedMethods says which methods pass":
-        "SecAction \"id:100001,phase:1,nolog,pass,"
-        "setvar:'tx.allowed_methods=GET HEAD POST PUT PATCH DELETE OPTIONS',"
-        "setvar:'tx.allowed_request_content_type=|application/json| |application/x-ndjson| |application/problem+json|',"
-        f"setvar:'tx.paranoia_level={PARANOIA}',setvar:'tx.crs_setup_version=334'\"",
-    "a body of JSON is looked at value by value":
-        'SecRule REQUEST_HEADERS:Content-Type "@rx ^application/(?:[a-z.-]+\\+)?(?:x-nd)?json" '
-        '"id:100002,phase:1,t:none,t:lowercase,nolog,pass,ctl:requestBodyProcessor=JSON"',
-    "EC2MetaDataSSRF has no counterpart":
-        'SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES "@contains 169.254.169.254" '
-        "\"id:100100,phase:2,pass,log,severity:'CRITICAL',msg:'address of instance metadata',"
-        "logdata:'Matched Data: within %{MATCHED_VAR_NAME}'\"",
-    "Log4JRCE has none that is told apart":
-        'SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES|REQUEST_HEADERS "@rx \\$\\{(?:jndi|\\$\\{)" '
-        "\"id:100101,phase:2,t:urlDecodeUni,t:lowercase,pass,log,severity:'CRITICAL',msg:'lookup of Log4j',"
-        "logdata:'Matched Data: within %{MATCHED_VAR_NAME}'\"",
-}  # fmt: skip
+# What is set otherwise than CRS has it, in ModSecurity's language and run before CRS, and why.
+SETTINGS = r"""
+# The methods and types of the API; which methods pass, CloudFront's AllowedMethods say.
+SecAction "id:100001,phase:1,nolog,pass,\
+    setvar:'tx.allowed_methods=GET HEAD POST PUT PATCH DELETE OPTIONS',\
+    setvar:'tx.allowed_request_content_type=|application/json| |application/x-ndjson| |application/problem+json|',\
+    setvar:'tx.paranoia_level=PARANOIA',setvar:'tx.crs_setup_version=334'"
+# A body of JSON is looked at value by value.
+SecRule REQUEST_HEADERS:Content-Type "@rx ^application/(?:[a-z.-]+\+)?(?:x-nd)?json" \
+    "id:100002,phase:1,t:none,t:lowercase,nolog,pass,ctl:requestBodyProcessor=JSON"
+# EC2MetaDataSSRF has no counterpart in CRS.
+SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES "@contains 169.254.169.254" \
+    "id:100100,phase:2,pass,log,severity:'CRITICAL',logdata:'within %{MATCHED_VAR_NAME}'"
+# Log4JRCE has none that is told apart.
+SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES|REQUEST_HEADERS "@rx \$\{(?:jndi|\$\{)" \
+    "id:100101,phase:2,t:urlDecodeUni,t:lowercase,pass,log,severity:'CRITICAL',logdata:'within %{MATCHED_VAR_NAME}'"
+""".replace("PARANOIA", str(PARANOIA))
 
+# What of CRS is left out, and why.
 LEFT_OUT: dict[str, str] = {
     "920280": "a request without Host: CloudFront answers it itself",
     "920350": "Host is an address: everybody's is, here",
-    # Of level 2, what prose in a field meets: notes, names, addresses. What else they catch, the others mostly catch too.
+    # Of level 2, what prose in a field meets: notes, names, addresses. What else they catch, the others mostly catch
+    # too.
     "932200": "a slash or a backslash among words, taken for a shell's",
     "942200": "a quote and a comma",
     "942260": "a quoted word before an &",

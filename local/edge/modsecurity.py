@@ -30,9 +30,16 @@ SecPcreMatchLimitRecursion 200000
 """
 _VARIABLE = re.compile(r"(?:found )?within ([A-Z_]+(?::[^:\s]*)?)|against variable `([^']+)'")
 _PLACES = (
-    ("REQUEST_COOKIES", table.COOKIE), ("REQUEST_HEADERS", table.HEADER), ("REQUEST_BODY", table.BODY), ("XML", table.BODY),
-    ("FILES", table.BODY), ("MULTIPART", table.BODY), ("REQBODY", table.BODY), ("ARGS_GET", table.QUERY), ("QUERY_STRING", table.QUERY),
-)  # fmt: skip
+    ("REQUEST_COOKIES", table.COOKIE),
+    ("REQUEST_HEADERS", table.HEADER),
+    ("REQUEST_BODY", table.BODY),
+    ("XML", table.BODY),
+    ("FILES", table.BODY),
+    ("MULTIPART", table.BODY),
+    ("REQBODY", table.BODY),
+    ("ARGS_GET", table.QUERY),
+    ("QUERY_STRING", table.QUERY),
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Engine:
         self._found: list[RuleMessage] = []
         if self._rules is None:
             return
-        self._load("\n".join([_BASE, *table.SETTINGS.values()]))
+        self._load(_BASE + table.SETTINGS)
         for name in ("901", *files):
             self._load_file(name)
         self._load(f"SecRuleRemoveById {' '.join(table.LEFT_OUT)}")
@@ -91,8 +98,11 @@ class Engine:
 
 
 def _with_path_as_arguments(request: Request) -> str:
-    """CRS looks into arguments and hardly into paths, where a service like this has its clients' values. AWS has rules for both."""
-    segments = "&".join(f"{PATH_ARGUMENT}={segment.replace('&', '%26')}" for segment in request.path.split("/") if segment)
+    """CRS looks into arguments and hardly into paths, where a service like this has its clients' values. AWS has
+    rules for both."""
+    segments = "&".join(
+        f"{PATH_ARGUMENT}={segment.replace('&', '%26')}" for segment in request.path.split("/") if segment
+    )
     return f"{request.path}?{request.query}&{segments}" if request.query else f"{request.path}?{segments}"
 
 
@@ -125,7 +135,8 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 def looked_at(request: Request, limit: int) -> bytes:
-    """The body as one JSON document within the limit. What is cut off there, is many documents (NDJSON) or none at all is given as a list
+    """The body as one JSON document within the limit. What is cut off there, is many documents (NDJSON) or none at
+    all is given as a list
     of the texts in it."""
     body = request.body[:limit]
     if not body or "json" not in (request.header("content-type") or ""):

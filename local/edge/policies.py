@@ -1,4 +1,5 @@
-"""CloudFront's policies: by what a request is known in the cache, what of it the origin gets, which headers are added."""
+"""CloudFront's policies: by what a request is known in the cache, what of it the origin gets, which headers are
+added."""
 
 import re
 from collections.abc import Callable, Hashable
@@ -71,7 +72,13 @@ class CachePolicy:
     def key(self, request: Request) -> Hashable:
         """What a request must have in common with an earlier one to get its answer."""
         headers = tuple(sorted((name, value) for name, value in request.headers if self.known_by.headers(name)))
-        return request.path, self.known_by.query(request), headers, self.known_by.cookie(request), self.encoding(request)
+        return (
+            request.path,
+            self.known_by.query(request),
+            headers,
+            self.known_by.cookie(request),
+            self.encoding(request),
+        )
 
     def encoding(self, request: Request) -> str | None:
         """The viewer's Accept-Encoding as CloudFront sends it on: only what the policy caches apart."""
@@ -85,7 +92,9 @@ def cache_policy(given: dict[str, Any]) -> CachePolicy:
     known = ("Name", "Comment", "MinTTL", "DefaultTTL", "MaxTTL", "ParametersInCacheKeyAndForwardedToOrigin")
     only(given, known, "cache policy")
     key = given["ParametersInCacheKeyAndForwardedToOrigin"]
-    encodings = [name for name, setting in (("br", "Brotli"), ("gzip", "Gzip")) if key.get(f"EnableAcceptEncoding{setting}")]
+    encodings = [
+        name for name, setting in (("br", "Brotli"), ("gzip", "Gzip")) if key.get(f"EnableAcceptEncoding{setting}")
+    ]
     minimum, default = int(given["MinTTL"]), int(given.get("DefaultTTL", 86_400))
     maximum = max(int(given.get("MaxTTL", 31_536_000)), minimum)
     return CachePolicy(parts(key, "cache policy"), tuple(encodings), minimum, default, maximum)
@@ -93,7 +102,14 @@ def cache_policy(given: dict[str, Any]) -> CachePolicy:
 
 def added_headers(given: dict[str, Any]) -> Callable[[Response], Response]:
     """What a response headers policy does to each answer. Raises NotUnderstood."""
-    known = ("Name", "Comment", "SecurityHeadersConfig", "CustomHeadersConfig", "RemoveHeadersConfig", "ServerTimingHeadersConfig")
+    known = (
+        "Name",
+        "Comment",
+        "SecurityHeadersConfig",
+        "CustomHeadersConfig",
+        "RemoveHeadersConfig",
+        "ServerTimingHeadersConfig",
+    )
     only(given, known, "response headers policy")
     if (given.get("ServerTimingHeadersConfig") or {}).get("Enabled"):
         raise NotUnderstood("response headers policy: Server-Timing is not sent by the local edge")

@@ -21,7 +21,9 @@ Answers = Callable[[Request], Awaitable[Response]]
 def application(answers: Answers) -> Any:
     """An ASGI application that reads a whole request and sends a whole answer."""
 
-    async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    async def app(
+        scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
         if scope["type"] != "http":
             return
         body = bytearray()

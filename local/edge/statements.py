@@ -63,7 +63,9 @@ class Statements:
         return lambda inspected: not part(inspected)
 
     def _byte_match(self, given: dict[str, Any]) -> Test:
-        only(given, ("SearchString", "FieldToMatch", "TextTransformations", "PositionalConstraint"), "ByteMatchStatement")
+        only(
+            given, ("SearchString", "FieldToMatch", "TextTransformations", "PositionalConstraint"), "ByteMatchStatement"
+        )
         position = given["PositionalConstraint"]
         if position not in _POSITIONS:
             raise NotUnderstood(f"{self._rule}: the position {position} is not looked for by the local edge")
@@ -93,7 +95,9 @@ class Statements:
         only(given, ("Scope", "Key"), "LabelMatchStatement")
         key = str(given["Key"])
         if given["Scope"] != "LABEL" or key.startswith("awswaf:managed:"):
-            raise NotUnderstood(f"{self._rule}: labels are known by their whole name, and only those of the web ACL's own rules")
+            raise NotUnderstood(
+                f"{self._rule}: labels are known by their whole name, and only those of the web ACL's own rules"
+            )
         return lambda inspected: key in inspected.labels
 
     def _rate(self, given: dict[str, Any]) -> Test:

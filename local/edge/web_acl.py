@@ -98,7 +98,9 @@ class WebAcl:
         if key not in self._bodies:
             raise NotUnderstood(f"{what} answers with {key}, which is none of CustomResponseBodies")
         body = self._bodies[key]
-        answer = Response(int(given["ResponseCode"]), [("content-type", _TYPES[body["ContentType"]])], body["Content"].encode())
+        answer = Response(
+            int(given["ResponseCode"]), [("content-type", _TYPES[body["ContentType"]])], body["Content"].encode()
+        )
         return answer.with_headers(*headers)
 
 

@@ -33,7 +33,9 @@ def method_settings(stage: dict[str, Any], resource: str, method: str) -> dict[s
         return None
     settings = stage.get("methodSettings") or {}
     path = resource.strip("/").replace("/", "~1")
-    names = [f"{start}{spelling}/{method}" for spelling in (path, resource.strip("/")) for start in ("/~1", "~1", "/", "")]
+    names = [
+        f"{start}{spelling}/{method}" for spelling in (path, resource.strip("/")) for start in ("/~1", "~1", "/", "")
+    ]
     own = next((settings[name] for name in names if name in settings), None)
     found: dict[str, Any] | None = own if own is not None else settings.get("*/*") if method == "GET" else None
     if not found or not found.get("cachingEnabled") or not int(found.get("cacheTtlInSeconds", 300)):
@@ -43,7 +45,11 @@ def method_settings(stage: dict[str, Any], resource: str, method: str) -> dict[s
 
 def key_values(parameters: list[str], headers: Any, query: Any, path: Any) -> tuple[Hashable, ...]:
     """What a request has for each cache key parameter. Raises ValueError for a parameter that is none of a request."""
-    sent = {"path": path or {}, "querystring": query or {}, "header": {k.lower(): v for k, v in (headers or {}).items()}}
+    sent = {
+        "path": path or {},
+        "querystring": query or {},
+        "header": {k.lower(): v for k, v in (headers or {}).items()},
+    }
     values = []
     for parameter in parameters:
         where, _, name = parameter.removeprefix("method.request.").partition(".")

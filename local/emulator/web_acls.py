@@ -1,4 +1,5 @@
-"""Gap: what a web ACL's rules search for was kept as the template has it, where the API gives and takes it in base64, and
+"""Gap: what a web ACL's rules search for was kept as the template has it, where the API gives and takes it in base64,
+and
 numbers that come from parameters were kept as text.
 """
 
@@ -19,7 +20,7 @@ def _as_the_api_has_it(part: Any) -> Any:
         return [_as_the_api_has_it(item) for item in part]
     if not isinstance(part, dict):
         return part
-    made = {}
+    made: dict[str, Any] = {}
     for name, value in part.items():
         if name == "SearchString":
             made[name] = base64.b64encode(str(value).encode()).decode()
@@ -33,7 +34,9 @@ def _as_the_api_has_it(part: Any) -> Any:
 
 
 def _made(props: dict[str, Any]) -> dict[str, Any]:
-    changed = {name: _as_the_api_has_it(props[name]) for name in ("Rules", "DefaultAction") if name in props}
+    changed: dict[str, Any] = {
+        name: _as_the_api_has_it(props[name]) for name in ("Rules", "DefaultAction") if name in props
+    }
     return {**props, **changed}
 
 

@@ -40,7 +40,8 @@ class Edge:
         return pid if is_running(pid, *self._marks) else None
 
     def start(self, *, seconds: float = 30) -> None:
-        """Start it if it does not run, let it read what is deployed now, and return when it enforces that. Raises LocalError."""
+        """Start it if it does not run, let it read what is deployed now, and return when it enforces that. Raises
+        LocalError."""
         if self.pid is None:
             self._launch()
         deadline = time.monotonic() + seconds

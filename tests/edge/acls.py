@@ -11,7 +11,7 @@ NONE = [{"Priority": 0, "Type": "NONE"}]
 
 def rule(statement: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A rule that blocks, unless another action is given."""
-    action = {} if "OverrideAction" in more or "Action" in more else {"Action": {"Block": {}}}
+    action: dict[str, Any] = {} if "OverrideAction" in more or "Action" in more else {"Action": {"Block": {}}}
     return {"Name": "one", "Priority": 0, "Statement": statement, "VisibilityConfig": {}, **action, **more}
 
 
@@ -27,9 +27,13 @@ def group(name: str, *counted: str, **more: Any) -> dict[str, Any]:
     return rule(statement, **{"OverrideAction": {"None": {}}, **more})
 
 
-def request(target: str = "/v1/airports", method: str = "GET", body: bytes = b"", client: str = "127.0.0.1", **headers: str) -> Request:
+def request(
+    target: str = "/v1/airports", method: str = "GET", body: bytes = b"", client: str = "127.0.0.1", **headers: str
+) -> Request:
     path, _, query = target.partition("?")
-    given = {"host": "localhost", "user-agent": "tests", "accept": "*/*"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    given = {"host": "localhost", "user-agent": "tests", "accept": "*/*"} | {
+        k.replace("_", "-"): v for k, v in headers.items()
+    }
     if body:
         given = {"content-type": "application/json", "content-length": str(len(body))} | given
     return Request(method, path, query, [(name, value) for name, value in given.items() if value], body, client)

@@ -76,7 +76,16 @@ def put(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             outputs = deploy(emulator, name, template)
             port, stage_port = free_port(), free_port()
             log = tmp_path_factory.mktemp("edge") / "edge.log"
-            command = ["--emulator", emulator.url, "--stack", name, "--port", str(port), "--stage-port", str(stage_port)]
+            command = [
+                "--emulator",
+                emulator.url,
+                "--stack",
+                name,
+                "--port",
+                str(port),
+                "--stage-port",
+                str(stage_port),
+            ]
             process = subprocess.Popen(
                 [sys.executable, "-m", "local.edge", *command],
                 cwd=ROOT,

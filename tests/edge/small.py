@@ -1,4 +1,5 @@
-"""A stack with the edge of the project's own template before one function of a test's: everything of the template that the
+"""A stack with the edge of the project's own template before one function of a test's: everything of the template
+that the
 edge and its API need, and nothing of the database."""
 
 import copy

@@ -7,12 +7,30 @@ from bench.attack.statements import form
 ASKED = "SELECT id FROM `airports` WHERE owner = '' AND country = {} ORDER BY id LIMIT 21"
 
 
-@pytest.mark.parametrize("value", ["'PT'", "'O''Hare'", "'O\\'Hare'", "'a -- b'", "'a # b'", "'\\\\'", "'/* a */'", '"it\'s"', "12", "0x41", "1.5e-3"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'PT'",
+        "'O''Hare'",
+        "'O\\'Hare'",
+        "'a -- b'",
+        "'a # b'",
+        "'\\\\'",
+        "'/* a */'",
+        '"it\'s"',
+        "12",
+        "0x41",
+        "1.5e-3",
+    ],
+)
 def test_values_make_no_other_form(value: str) -> None:
     assert form(ASKED.format(value)) == form(ASKED.format("'IS'"))
 
 
-@pytest.mark.parametrize("value", ["'PT' OR 1=1", "'' OR ''=''", "'PT'--  ", "'PT' /* a */", "'PT' UNION SELECT 1", "'PT'; DROP TABLE a", "SLEEP(5)"])
+@pytest.mark.parametrize(
+    "value",
+    ["'PT' OR 1=1", "'' OR ''=''", "'PT'--  ", "'PT' /* a */", "'PT' UNION SELECT 1", "'PT'; DROP TABLE a", "SLEEP(5)"],
+)
 def test_what_breaks_out_does(value: str) -> None:
     assert form(ASKED.format(value)) != form(ASKED.format("'IS'"))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from local.edge import distribution_side
 from local.edge.distribution import Distribution, distribution
 from local.edge.distribution_side import DistributionSide
 from local.edge.forwarding import Unreachable
@@ -36,7 +35,12 @@ def _parts(headers: tuple[str, ...] = (), queries: str = "all", **more: Any) -> 
 
 def policy(minimum: int = 0, default: int = 0, maximum: int = 3600, **parts: Any) -> Change:
     key = _parts(("Authorization",), EnableAcceptEncodingGzip=True, EnableAcceptEncodingBrotli=True) | parts
-    return {"MinTTL": minimum, "DefaultTTL": default, "MaxTTL": maximum, "ParametersInCacheKeyAndForwardedToOrigin": key}
+    return {
+        "MinTTL": minimum,
+        "DefaultTTL": default,
+        "MaxTTL": maximum,
+        "ParametersInCacheKeyAndForwardedToOrigin": key,
+    }
 
 
 VIEWER = {**_parts(), "HeadersConfig": {"HeaderBehavior": "allExcept", "Headers": _list("Host")}}
@@ -49,15 +53,22 @@ SECURITY = {
 }
 
 
-def made(cache: Change | None = None, errors: tuple[dict[str, int], ...] = (), behaviour: Change | None = None, **more: Any) -> Distribution:
+def made(
+    cache: Change | None = None, errors: tuple[dict[str, int], ...] = (), behaviour: Change | None = None, **more: Any
+) -> Distribution:
     common = {
-        "TargetOriginId": "api", "ViewerProtocolPolicy": "https-only", "AllowedMethods": _list(*ALL), "OriginRequestPolicyId": "viewer",
+        "TargetOriginId": "api",
+        "ViewerProtocolPolicy": "https-only",
+        "AllowedMethods": _list(*ALL),
+        "OriginRequestPolicyId": "viewer",
         "ResponseHeadersPolicyId": "security",
-    }  # fmt: skip
+    }
     origin = {
-        "Id": "api", "DomainName": "abc123.execute-api.us-east-1.amazonaws.com", "OriginPath": "/live",
+        "Id": "api",
+        "DomainName": "abc123.execute-api.us-east-1.amazonaws.com",
+        "OriginPath": "/live",
         "CustomHeaders": _list({"HeaderName": "X-Origin-Verify", "HeaderValue": "secret"}),
-    }  # fmt: skip
+    }
     given = {
         "Enabled": True,
         "Origins": _list(origin),
@@ -93,27 +104,38 @@ class Viewer:
     def __init__(self, origin: Origin, configured: Distribution | None = None) -> None:
         self._side, self._origin, self._configured = DistributionSide(), origin, configured or made()
 
-    def asks(self, target: str = "/v1/airports", method: str = "GET", **headers: str) -> Response:
-        return asyncio.run(self._side.answer(self._configured, None, self._origin.ask, request(target, method, **headers)))
+    def asks(self, target: str = "/v1/airports", method: str = "GET", **headers: Any) -> Response:
+        return asyncio.run(
+            self._side.answer(self._configured, None, self._origin.ask, request(target, method, **headers))
+        )
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds since the epoch, to be moved on."""
     now = [time.time()]
-    monkeypatch.setattr(distribution_side.time, "time", lambda: now[0])
+    monkeypatch.setattr(time, "time", lambda: now[0])
     return now
 
 
 @pytest.mark.parametrize(
     ("control", "bounds", "seconds"),
     [
-        ("max-age=60", (0, 0, 3600), 60), ("max-age=60, s-maxage=30", (0, 0, 3600), 30), ("max-age=9999", (0, 0, 3600), 3600),
-        ("max-age=5", (10, 10, 3600), 10), ("", (0, 20, 3600), 20), ("", (30, 20, 3600), 30), ("", (0, 0, 3600), 0),
-        ("no-cache", (0, 20, 3600), None), ("private, max-age=60", (0, 20, 3600), None), ("no-store", (0, 20, 3600), None),
-        ("private", (7, 20, 3600), 7), ("max-age=60", (0, 0, 0), None), ("max-age=0", (0, 20, 3600), 0),
+        ("max-age=60", (0, 0, 3600), 60),
+        ("max-age=60, s-maxage=30", (0, 0, 3600), 30),
+        ("max-age=9999", (0, 0, 3600), 3600),
+        ("max-age=5", (10, 10, 3600), 10),
+        ("", (0, 20, 3600), 20),
+        ("", (30, 20, 3600), 30),
+        ("", (0, 0, 3600), 0),
+        ("no-cache", (0, 20, 3600), None),
+        ("private, max-age=60", (0, 20, 3600), None),
+        ("no-store", (0, 20, 3600), None),
+        ("private", (7, 20, 3600), 7),
+        ("max-age=60", (0, 0, 0), None),
+        ("max-age=0", (0, 20, 3600), 0),
     ],
-)  # fmt: skip
+)
 def test_how_long_an_answer_is_fresh(control: str, bounds: tuple[int, int, int], seconds: float | None) -> None:
     assert time_to_live(kept(control), cache_policy(policy(*bounds)), {}, 0) == seconds
 
@@ -121,18 +143,29 @@ def test_how_long_an_answer_is_fresh(control: str, bounds: tuple[int, int, int],
 @pytest.mark.parametrize(
     ("status", "control", "errors", "seconds"),
     [
-        (404, "", {}, 10), (404, "", {404: 0}, None), (404, "max-age=60", {404: 0}, 60), (404, "no-store", {404: 30}, None),
-        (503, "no-store", {}, 10), (503, "no-store", {503: 0}, None), (400, "", {}, None), (400, "max-age=9", {}, 10),
-        (401, "max-age=60", {}, None), (429, "", {}, None), (425, "", {}, None),
+        (404, "", {}, 10),
+        (404, "", {404: 0}, None),
+        (404, "max-age=60", {404: 0}, 60),
+        (404, "no-store", {404: 30}, None),
+        (503, "no-store", {}, 10),
+        (503, "no-store", {503: 0}, None),
+        (400, "", {}, None),
+        (400, "max-age=9", {}, 10),
+        (401, "max-age=60", {}, None),
+        (429, "", {}, None),
+        (425, "", {}, None),
     ],
-)  # fmt: skip
+)
 def test_how_long_an_error_is_kept(status: int, control: str, errors: dict[int, int], seconds: float | None) -> None:
     assert time_to_live(kept(control, status=status), cache_policy(policy()), errors, 0) == seconds
 
 
 def test_how_long_an_answer_may_be_stale() -> None:
     bounds = cache_policy(policy(maximum=100))
-    found = [may_be_stale(kept(control), bounds) for control in ("stale-if-error=7", "stale-if-error=700", "max-age=0", "stale-if-error=0")]
+    found = [
+        may_be_stale(kept(control), bounds)
+        for control in ("stale-if-error=7", "stale-if-error=700", "max-age=0", "stale-if-error=0")
+    ]
     assert found == [7, 100, 100, 0]
 
 
@@ -143,19 +176,29 @@ def test_what_is_fresh_is_not_asked_for_again(clock: list[float]) -> None:
     clock[0] += 59
     answers.append(viewer.asks())
     assert [(answer.body, answer.header("x-cache")) for answer in answers] == [
-        (b"one", "Miss from cloudfront"), (b"one", "Hit from cloudfront"), (b"one", "Hit from cloudfront")
-    ]  # fmt: skip
+        (b"one", "Miss from cloudfront"),
+        (b"one", "Hit from cloudfront"),
+        (b"one", "Hit from cloudfront"),
+    ]
     assert (answers[0].header("age"), answers[2].header("age")) == (None, "59")
     clock[0] += 2
     assert viewer.asks().body == b"two"
 
 
 def test_what_is_not_fresh_is_asked_whether_it_still_holds(clock: list[float]) -> None:
-    origin = Origin(kept("max-age=0"), Response(304, [("cache-control", "max-age=30"), ("etag", '"1"')]), kept("max-age=0", b"two", '"2"'))
+    origin = Origin(
+        kept("max-age=0"),
+        Response(304, [("cache-control", "max-age=30"), ("etag", '"1"')]),
+        kept("max-age=0", b"two", '"2"'),
+    )
     viewer = Viewer(origin)
     viewer.asks(if_none_match='"mine"')
     confirmed = viewer.asks(if_none_match='"mine"')
-    assert (confirmed.status, confirmed.body, confirmed.header("x-cache")) == (200, b"one", "RefreshHit from cloudfront")
+    assert (confirmed.status, confirmed.body, confirmed.header("x-cache")) == (
+        200,
+        b"one",
+        "RefreshHit from cloudfront",
+    )
     assert (origin.asked[0].header("if-none-match"), origin.asked[1].header("if-none-match")) == ('"mine"', '"1"')
     assert viewer.asks().header("x-cache") == "Hit from cloudfront"
     clock[0] += 31
@@ -171,13 +214,25 @@ def test_a_viewer_that_has_it_is_told_so() -> None:
     assert viewer.asks(if_none_match='"2"').status == 200
 
 
-@pytest.mark.parametrize("failure", [kept("no-store", b"away", status=503), Unreachable(slow=True), Unreachable(slow=False)], ids=str)
-def test_an_answer_is_given_stale_while_the_origin_has_none(clock: list[float], failure: Response | Unreachable) -> None:
-    viewer = Viewer(Origin(kept("max-age=0, stale-if-error=100"), failure), made(errors=({"ErrorCode": 503, "ErrorCachingMinTTL": 0},)))
+@pytest.mark.parametrize(
+    "failure", [kept("no-store", b"away", status=503), Unreachable(slow=True), Unreachable(slow=False)], ids=str
+)
+def test_an_answer_is_given_stale_while_the_origin_has_none(
+    clock: list[float], failure: Response | Unreachable
+) -> None:
+    viewer = Viewer(
+        Origin(kept("max-age=0, stale-if-error=100"), failure),
+        made(errors=({"ErrorCode": 503, "ErrorCachingMinTTL": 0},)),
+    )
     viewer.asks()
     clock[0] += 99
     stale = viewer.asks()
-    assert (stale.status, stale.body, stale.header("age"), stale.header("x-cache")) == (200, b"one", "99", "RefreshHit from cloudfront")
+    assert (stale.status, stale.body, stale.header("age"), stale.header("x-cache")) == (
+        200,
+        b"one",
+        "99",
+        "RefreshHit from cloudfront",
+    )
     clock[0] += 2
     assert viewer.asks().status >= 500
 
@@ -214,13 +269,24 @@ def test_what_an_answer_is_known_by() -> None:
     origin = Origin(kept("max-age=60"))
     viewer = Viewer(origin)
     differing: list[dict[str, str]] = [
-        {}, {"target": "/v1/airports?limit=1"}, {"target": "/v1/airports?limit=2"}, {"target": "/v1/airports/EDDF"},
-        {"authorization": "Bearer a"}, {"authorization": "Bearer b"}, {"accept_encoding": "gzip"}, {"accept_encoding": "br, gzip"},
-    ]  # fmt: skip
+        {},
+        {"target": "/v1/airports?limit=1"},
+        {"target": "/v1/airports?limit=2"},
+        {"target": "/v1/airports/EDDF"},
+        {"authorization": "Bearer a"},
+        {"authorization": "Bearer b"},
+        {"accept_encoding": "gzip"},
+        {"accept_encoding": "br, gzip"},
+    ]
     for each in differing * 2:
         viewer.asks(**each)
     assert len(origin.asked) == len(differing)
-    for same in ({"accept_language": "is"}, {"cookie": "a=b"}, {"accept_encoding": "zstd"}, {"cache_control": "no-cache"}):
+    for same in (
+        {"accept_language": "is"},
+        {"cookie": "a=b"},
+        {"accept_encoding": "zstd"},
+        {"cache_control": "no-cache"},
+    ):
         viewer.asks(**same)
     assert len(origin.asked) == len(differing)
 
@@ -237,15 +303,25 @@ def test_only_chosen_query_parameters_count_and_only_those_go_on() -> None:
 def test_what_the_origin_gets_of_a_request() -> None:
     origin = Origin(kept("max-age=60"))
     Viewer(origin).asks(
-        "/v1/airports?limit=1", x_origin_verify="guessed", x_forwarded_for="192.0.2.1", accept_encoding="zstd, gzip;q=0.5",
-        user_agent="a viewer", authorization="Bearer a", cookie="a=b",
-    )  # fmt: skip
+        "/v1/airports?limit=1",
+        x_origin_verify="guessed",
+        x_forwarded_for="192.0.2.1",
+        accept_encoding="zstd, gzip;q=0.5",
+        user_agent="a viewer",
+        authorization="Bearer a",
+        cookie="a=b",
+    )
     [asked] = origin.asked
     assert (asked.path, asked.query) == ("/live/v1/airports", "limit=1")
     wanted = {
-        "x-origin-verify": "secret", "x-forwarded-for": "192.0.2.1, 127.0.0.1", "accept-encoding": "gzip", "user-agent": "a viewer",
-        "authorization": "Bearer a", "cookie": "a=b", "host": None,
-    }  # fmt: skip
+        "x-origin-verify": "secret",
+        "x-forwarded-for": "192.0.2.1, 127.0.0.1",
+        "accept-encoding": "gzip",
+        "user-agent": "a viewer",
+        "authorization": "Bearer a",
+        "cookie": "a=b",
+        "host": None,
+    }
     assert {name: asked.header(name) for name in wanted} == wanted
 
 
@@ -297,9 +373,12 @@ def test_what_cloudfront_refuses_itself() -> None:
         ({"behaviour": {"RealtimeLogConfigArn": "a"}}, "RealtimeLogConfigArn"),
         ({"errors": ({"ErrorCode": 404, "ResponsePagePath": "/sorry"},)}, "ResponsePagePath"),
         ({"Origins": _list({"Id": "api", "DomainName": "bucket.s3.amazonaws.com"})}, "is no API of this account"),
-        ({"cache": policy(**{**_parts(), "CookiesConfig": {"CookieBehavior": "most"}})}, "cookies of cache policy: most"),
+        (
+            {"cache": policy(**{**_parts(), "CookiesConfig": {"CookieBehavior": "most"}})},
+            "cookies of cache policy: most",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_refused_by_name(change: Change, words: str) -> None:
     with pytest.raises(NotUnderstood, match=re.escape(words)):
         made(**change)
@@ -307,9 +386,17 @@ def test_what_is_not_understood_is_refused_by_name(change: Change, words: str) -
 
 @pytest.mark.parametrize(
     ("pattern", "path", "found"),
-    [("/v1/*", "/v1/", True), ("/v1/*", "/v1", False), ("v1/?", "/v1/a", True), ("/v1/?", "/v1/ab", False), ("*.js", "/a/b.js", True),
-     ("/v1/*/*/writes/*", "/v1/a/b/writes/c", True), ("/v1/*/*/writes/*", "/v1/a/writes", False), ("/a.b", "/axb", False)],
-)  # fmt: skip
+    [
+        ("/v1/*", "/v1/", True),
+        ("/v1/*", "/v1", False),
+        ("v1/?", "/v1/a", True),
+        ("/v1/?", "/v1/ab", False),
+        ("*.js", "/a/b.js", True),
+        ("/v1/*/*/writes/*", "/v1/a/b/writes/c", True),
+        ("/v1/*/*/writes/*", "/v1/a/writes", False),
+        ("/a.b", "/axb", False),
+    ],
+)
 def test_which_behaviour_a_path_has(pattern: str, path: str, found: bool) -> None:
     configured = made(behaviour={"PathPattern": pattern})
     assert (configured.behaviour(path) is configured.behaviours[0]) == found

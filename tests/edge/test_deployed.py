@@ -1,4 +1,5 @@
-"""What the project's own template says of the edge is enforced as it is deployed, and a copy without a rule shows the lack."""
+"""What the project's own template says of the edge is enforced as it is deployed, and a copy without a rule shows the
+lack."""
 
 import json
 from pathlib import Path
@@ -36,7 +37,7 @@ def _owners(edged: Edged, path: str = LIST) -> list[str]:
 
 
 def _broken(template: Template, *path: Any) -> Template:
-    copied = json.loads(json.dumps(template))
+    copied: Template = json.loads(json.dumps(template))
     place = copied["Resources"]
     for part in path[:-1]:
         place = place[part]
@@ -49,7 +50,9 @@ def _caller_key(template: Template) -> tuple[Any, ...]:
     given = template["Resources"]
     for part in path:
         given = given[part]
-    [number] = [n for n, parameter in enumerate(given) if next(iter(parameter)) == "method.request.header.Authorization"]
+    [number] = [
+        n for n, parameter in enumerate(given) if next(iter(parameter)) == "method.request.header.Authorization"
+    ]
     return (*path, number)
 
 
@@ -73,7 +76,8 @@ def test_without_the_caller_in_the_apis_key_a_copy_of_the_template_leaks(put: Pu
 
 
 def test_without_the_caller_in_cloudfronts_key_a_copy_of_the_template_leaks(put: Put, away: Path) -> None:
-    """It takes answers that a shared cache may keep; the service's private ones say otherwise, so it is the second lock."""
+    """It takes answers that a shared cache may keep; the service's private ones say otherwise, so it is the second
+    lock."""
     careless = small(away, kept="max-age=60", ApiCacheSize="off")
     first, second, *again = _owners(put("careless", careless))
     assert ([first, second], first != second) == (again, True)
@@ -99,14 +103,18 @@ def test_the_secret_is_rotated_without_a_gap(put: Put, away: Path) -> None:
     ada, secrets = edged.token("ada"), edged.emulator.client("secretsmanager")
     [identifier] = [
         resource["PhysicalResourceId"]
-        for resource in edged.emulator.client("cloudformation").describe_stack_resources(StackName="rotated")["StackResources"]
+        for resource in edged.emulator.client("cloudformation").describe_stack_resources(StackName="rotated")[
+            "StackResources"
+        ]
         if resource["LogicalResourceId"] == "OriginSecret"
     ]
     old = secrets.get_secret_value(SecretId=identifier)
     new = secrets.put_secret_value(SecretId=identifier, SecretString="n" * 64)["VersionId"]
 
     def let_in() -> list[bool]:
-        direct = [edged.direct("/v1/airports", ada, x_origin_verify=s).status_code for s in (old["SecretString"], "n" * 64)]
+        direct = [
+            edged.direct("/v1/airports", ada, x_origin_verify=s).status_code for s in (old["SecretString"], "n" * 64)
+        ]
         assert edged.get("/v1/airports", ada).status_code == 200
         return [status == 200 for status in direct]
 
@@ -160,7 +168,9 @@ def test_a_changed_template_is_enforced_after_its_deploy(put: Put, away: Path) -
 def test_what_is_not_understood_stops_everything_until_it_is_gone(put: Put, away: Path) -> None:
     edged = put("refused", small(away))
     strange = small(away)
-    strange["Resources"]["EdgeAcl"]["Properties"]["Rules"][0]["Statement"] = {"GeoMatchStatement": {"CountryCodes": ["IS"]}}
+    strange["Resources"]["EdgeAcl"]["Properties"]["Rules"][0]["Statement"] = {
+        "GeoMatchStatement": {"CountryCodes": ["IS"]}
+    }
     strange["Resources"]["EdgeAcl"]["Properties"]["Rules"][0].pop("OverrideAction")
     strange["Resources"]["EdgeAcl"]["Properties"]["Rules"][0]["Action"] = {"Block": {}}
     with pytest.raises(AssertionError, match="GeoMatchStatement is not enforced"):

@@ -1,4 +1,5 @@
-"""What stands in for AWS's managed groups finds each kind of attack in each part of a request, and counts what is only counted."""
+"""What stands in for AWS's managed groups finds each kind of attack in each part of a request, and counts what is
+only counted."""
 
 import json
 
@@ -11,7 +12,8 @@ from local.edge.web_acl import WebAcl
 from tests.edge.acls import acl, group, judged, request
 
 COMMON, KNOWN, SQL, ADDRESSES = (
-    f"AWSManagedRules{name}" for name in ("CommonRuleSet", "KnownBadInputsRuleSet", "SQLiRuleSet", "AmazonIpReputationList")
+    f"AWSManagedRules{name}"
+    for name in ("CommonRuleSet", "KnownBadInputsRuleSet", "SQLiRuleSet", "AmazonIpReputationList")
 )
 
 
@@ -31,11 +33,19 @@ def item(value: str) -> bytes:
         (request("/v1/airports/PT'%20or%201=1--"), SQL, "SQLi_URIPATH"),
         (request(method="PUT", body=item("a' union select 1,2 from users --")), SQL, "SQLi_BODY"),
         (request(cookie="session=1'%20or%201=1--"), SQL, "SQLi_COOKIE"),
-        (request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E"), COMMON, "CrossSiteScripting_QUERYARGUMENTS"),
+        (
+            request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E"),
+            COMMON,
+            "CrossSiteScripting_QUERYARGUMENTS",
+        ),
         (request(method="PUT", body=item("<script>alert(1)</script>")), COMMON, "CrossSiteScripting_BODY"),
         (request("/v1/airports/..%2f..%2fetc%2fpasswd"), COMMON, "GenericLFI_URIPATH"),
         (request("/v1/airports?fields=../../../../etc/passwd"), COMMON, "GenericLFI_QUERYARGUMENTS"),
-        (request("/v1/airports?fields=http://169.254.169.254/latest/meta-data"), COMMON, "EC2MetaDataSSRF_QUERYARGUMENTS"),
+        (
+            request("/v1/airports?fields=http://169.254.169.254/latest/meta-data"),
+            COMMON,
+            "EC2MetaDataSSRF_QUERYARGUMENTS",
+        ),
         (request("/v1/airports?limit=1%0d%0aSet-Cookie:%20a=b"), COMMON, "CRS"),
         (request(user_agent=""), COMMON, "NoUserAgent_HEADER"),
         (request(user_agent="nikto"), COMMON, "UserAgent_BadBots_HEADER"),
@@ -49,7 +59,7 @@ def item(value: str) -> bytes:
         (request(method="PUT", body=item(";cat /etc/shadow")), COMMON, "GenericLFI_BODY"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request, name: str, matched: str) -> None:
     blocked = judged(whole, asked)
     assert blocked
@@ -62,7 +72,11 @@ def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request,
         request("/v1/airports?country=PT&elevation.gte=100&sort=-elevation&fields=name,city"),
         request("/v1/airports?after=" + "a" * 2_040),
         request(method="PUT", body=item("Chicago O'Hare (north) & D'Arcy's; Ísafjörður, 東京 -- gate #4")),
-        request(method="POST", body=item("D'Arcy") + b"\n" + item("select seats") + b"\n", content_type="application/x-ndjson"),
+        request(
+            method="POST",
+            body=item("D'Arcy") + b"\n" + item("select seats") + b"\n",
+            content_type="application/x-ndjson",
+        ),
         request("/v1/airports/EDDF", if_none_match='"01M83TX6AKPEC90XWTBJRZ90MF"', authorization="Bearer a.b.c"),
     ],
     ids=str,

@@ -50,7 +50,9 @@ def _status(edged: Edged, token: str) -> int:
     return edged.get("/v1/airports", token).status_code
 
 
-def test_a_token_that_holds_is_taken_and_so_is_one_signed_the_same_way(edged: Edged, pool_key: rsa.RSAPrivateKey) -> None:
+def test_a_token_that_holds_is_taken_and_so_is_one_signed_the_same_way(
+    edged: Edged, pool_key: rsa.RSAPrivateKey
+) -> None:
     """Or the others might be refused for how they were made."""
     token = edged.token("ada")
     header, claims, _ = token.split(".")

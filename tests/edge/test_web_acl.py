@@ -11,17 +11,28 @@ from tests.edge.acls import NONE, acl, judged, request, rule
 
 def _match(wanted: str, position: str = "EXACTLY", **field: Any) -> dict[str, Any]:
     part = field or {"SingleHeader": {"Name": "X-Key"}}
-    statement = {"SearchString": wanted.encode(), "FieldToMatch": part, "TextTransformations": NONE, "PositionalConstraint": position}
+    statement = {
+        "SearchString": wanted.encode(),
+        "FieldToMatch": part,
+        "TextTransformations": NONE,
+        "PositionalConstraint": position,
+    }
     return {"ByteMatchStatement": statement}
 
 
 @pytest.mark.parametrize(
     ("position", "value", "blocked"),
     [
-        ("EXACTLY", "secret", True), ("EXACTLY", "secrets", False), ("STARTS_WITH", "secrets", True), ("STARTS_WITH", "a secret", False),
-        ("ENDS_WITH", "a secret", True), ("ENDS_WITH", "secrets", False), ("CONTAINS", "a secrets", True), ("CONTAINS", "a sec", False),
+        ("EXACTLY", "secret", True),
+        ("EXACTLY", "secrets", False),
+        ("STARTS_WITH", "secrets", True),
+        ("STARTS_WITH", "a secret", False),
+        ("ENDS_WITH", "a secret", True),
+        ("ENDS_WITH", "secrets", False),
+        ("CONTAINS", "a secrets", True),
+        ("CONTAINS", "a sec", False),
     ],
-)  # fmt: skip
+)
 def test_where_a_text_is_looked_for(position: str, value: str, blocked: bool) -> None:
     assert (judged(acl(rule(_match("secret", position))), request(x_key=value)) is not None) == blocked
 
@@ -44,7 +55,9 @@ def test_what_is_changed_before_it_is_looked_at() -> None:
     assert not judged(acl(rule(made)), request("/?q=%55NION"))
 
 
-@pytest.mark.parametrize(("comparison", "blocked"), [("GT", [4, 5]), ("GE", [3, 4, 5]), ("EQ", [3]), ("LT", [1, 2]), ("NE", [1, 2, 4, 5])])
+@pytest.mark.parametrize(
+    ("comparison", "blocked"), [("GT", [4, 5]), ("GE", [3, 4, 5]), ("EQ", [3]), ("LT", [1, 2]), ("NE", [1, 2, 4, 5])]
+)
 def test_sizes(comparison: str, blocked: list[int]) -> None:
     size = {"ComparisonOperator": comparison, "Size": 3, "FieldToMatch": {"Body": {}}, "TextTransformations": NONE}
     made = acl(rule({"SizeConstraintStatement": size}))
@@ -53,7 +66,12 @@ def test_sizes(comparison: str, blocked: list[int]) -> None:
 
 @pytest.mark.parametrize(("handling", "blocked"), [("MATCH", True), ("NO_MATCH", False), ("CONTINUE", False)])
 def test_a_body_beyond_what_the_firewall_is_given(handling: str, blocked: bool) -> None:
-    size = {"ComparisonOperator": "GT", "Size": 65_536, "FieldToMatch": {"Body": {"OversizeHandling": handling}}, "TextTransformations": NONE}
+    size = {
+        "ComparisonOperator": "GT",
+        "Size": 65_536,
+        "FieldToMatch": {"Body": {"OversizeHandling": handling}},
+        "TextTransformations": NONE,
+    }
     limit = {"RequestBody": {"CLOUDFRONT": {"DefaultSizeInspectionLimit": "KB_64"}}}
     made = acl(rule({"SizeConstraintStatement": size}), AssociationConfig=limit)
     assert not judged(made, request(method="PUT", body=b"x" * 65_536))
@@ -61,7 +79,11 @@ def test_a_body_beyond_what_the_firewall_is_given(handling: str, blocked: bool) 
 
 
 def test_a_number_told_by_its_digits() -> None:
-    digits = {"RegexString": "^[0-9]{5,}$", "FieldToMatch": {"SingleHeader": {"Name": "content-length"}}, "TextTransformations": NONE}
+    digits = {
+        "RegexString": "^[0-9]{5,}$",
+        "FieldToMatch": {"SingleHeader": {"Name": "content-length"}},
+        "TextTransformations": NONE,
+    }
     made = acl(rule({"RegexMatchStatement": digits}))
     assert judged(made, request(content_length="10000"))
     assert not judged(made, request(content_length="9999"))
@@ -101,7 +123,13 @@ def test_the_first_rule_that_decides_does_and_counting_decides_nothing() -> None
 
 
 def test_what_no_rule_decides_the_default_does_and_answers_can_be_its_own() -> None:
-    own = {"CustomResponse": {"ResponseCode": 418, "CustomResponseBodyKey": "pot", "ResponseHeaders": [{"Name": "Retry-After", "Value": "9"}]}}
+    own = {
+        "CustomResponse": {
+            "ResponseCode": 418,
+            "CustomResponseBodyKey": "pot",
+            "ResponseHeaders": [{"Name": "Retry-After", "Value": "9"}],
+        }
+    }
     bodies = {"pot": {"ContentType": "APPLICATION_JSON", "Content": '{"a":1}'}}
     made = acl(rule(_match("secret"), Action={"Allow": {}}), DefaultAction={"Block": own}, CustomResponseBodies=bodies)
     assert judged(made, request(x_key="secret")) is None
@@ -125,13 +153,23 @@ def test_what_no_rule_decides_the_default_does_and_answers_can_be_its_own() -> N
         (rule(_rate(AggregateKeyType="CUSTOM_KEYS")), "CUSTOM_KEYS"),
         (rule(_rate(limit=9)), "limits from 10"),
         (rule(_rate(EvaluationWindowSec=61)), "windows of"),
-        (rule({"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "AWSManagedRulesBotControlRuleSet"}}, OverrideAction={"None": {}}),
-         "nothing stands in for the managed rule group AWS AWSManagedRulesBotControlRuleSet"),
-        (rule(_match("a"), Action={"Block": {"CustomResponse": {"ResponseCode": 400, "CustomResponseBodyKey": "no"}}}), "CustomResponseBodies"),
+        (
+            rule(
+                {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "AWSManagedRulesBotControlRuleSet"}},
+                OverrideAction={"None": {}},
+            ),
+            "nothing stands in for the managed rule group AWS AWSManagedRulesBotControlRuleSet",
+        ),
+        (
+            rule(
+                _match("a"), Action={"Block": {"CustomResponse": {"ResponseCode": 400, "CustomResponseBodyKey": "no"}}}
+            ),
+            "CustomResponseBodies",
+        ),
         (rule({"LabelMatchStatement": {"Scope": "NAMESPACE", "Key": "a"}}), "whole name"),
         (rule({**_match("a"), **_rate()}), "not 2"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_refused_by_name(broken: dict[str, Any], words: str) -> None:
     with pytest.raises(NotUnderstood, match=re.escape(words)):
         acl(broken)

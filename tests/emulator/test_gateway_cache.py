@@ -16,7 +16,8 @@ CODE = """
         parameters = event["queryStringParameters"] or {}
         status = int(parameters.get("status", 200))
         size = int(parameters.get("size", 0))
-        return {"statusCode": status, "headers": {"Cache-Control": "no-store"}, "body": str(time.time_ns()) + "x" * size}
+        return {"statusCode": status, "headers": {"Cache-Control": "no-store"}, "body": str(time.time_ns()) + "x" *
+        size}
 """
 KEYED = [
     {"method.request.path.id": {"Required": True, "Caching": True}},
@@ -30,7 +31,12 @@ def _template(settings: list[dict[str, Any]], *, on: bool = True) -> dict[str, A
     def event(path: str, method: str, parameters: list[Any]) -> dict[str, Any]:
         return {
             "Type": "Api",
-            "Properties": {"RestApiId": {"Ref": "Api"}, "Path": path, "Method": method, "RequestParameters": parameters},
+            "Properties": {
+                "RestApiId": {"Ref": "Api"},
+                "Path": path,
+                "Method": method,
+                "RequestParameters": parameters,
+            },
         }
 
     events = {
