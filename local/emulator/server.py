@@ -35,7 +35,6 @@ PATCHES = (
     "edge_settings",
     "pseudo_parameters",
     "secret_values",
-    "web_acls",
 )
 
 
