@@ -34,6 +34,7 @@ PATCHES = (
     "edge_settings",
     "pseudo_parameters",
     "secret_values",
+    "principal_arn",
 )
 
 
