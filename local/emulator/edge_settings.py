@@ -1,7 +1,8 @@
-"""Gap: of a stage the cache was dropped, of a web ACL its body limits and the bodies of its answers: what stands in the
-template can be read back from what was deployed.
+"""Gap: of a stage the cache was dropped, of a web ACL its body limits and the bodies of its answers, and its rules were
+kept as CloudFormation has them and not as the API gives them: what was deployed can be read back.
 """
 
+import base64
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ Properties = dict[str, Any]
 _before = SimpleNamespace()
 
 ACL = ("AssociationConfig", "CustomResponseBodies")
+NUMBERS = {"EvaluationWindowSec", "Limit", "Priority", "ResponseCode", "Size"}
 
 
 def _cache(props: Properties) -> Properties:
@@ -50,11 +52,24 @@ def _create_acl(name: str, scope: str, props: Properties) -> Any:
 
 
 def _update_acl(acl: Properties, props: Properties) -> Any:
+    made = _before.update_acl(acl, props)
     _keep(acl, props)
-    return _before.update_acl(acl, props)
+    return made
+
+
+def _as_given(value: Any, name: str = "") -> Any:
+    """A rule, or a part of one, as the API gives it: what is looked for as bytes, numbers as numbers."""
+    if isinstance(value, dict):
+        return {key: _as_given(part, key) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_as_given(part) for part in value]
+    if name == "SearchString":
+        return base64.b64encode(str(value).encode()).decode()
+    return int(value) if name in NUMBERS else value
 
 
 def _keep(record: Properties, props: Properties) -> None:
+    record["Rules"] = _as_given(props.get("Rules", []))
     for name in ACL:
         record.pop(name, None)
         if name in props:

@@ -35,6 +35,7 @@ PATCHES = (
     "edge_settings",
     "pseudo_parameters",
     "secret_values",
+    "principal_arn",
 )
 
 

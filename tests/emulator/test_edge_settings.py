@@ -61,6 +61,32 @@ def test_a_web_acl_keeps_its_body_limit_and_its_own_answers(emulator: Emulator) 
     assert acl["CustomResponseBodies"] == {}
 
 
+def test_a_web_acls_rules_are_read_as_the_api_gives_them(emulator: Emulator) -> None:
+    matched = {
+        "SearchString": "sesame",
+        "FieldToMatch": {"SingleHeader": {"Name": "x-door"}},
+        "PositionalConstraint": "EXACTLY",
+        "TextTransformations": [{"Priority": "0", "Type": "NONE"}],
+    }
+    rate = {"RateBasedStatement": {"Limit": {"Ref": "Most"}, "AggregateKeyType": "IP"}}
+    common = {"Priority": 0, "Action": {"Allow": {}}, "VisibilityConfig": VISIBLE}
+    rules = [
+        {"Name": "Door", **common, "Statement": {"ByteMatchStatement": matched}},
+        {"Name": "Rate", **common, "Statement": rate},
+    ]
+    template = {
+        "Parameters": {"Most": {"Type": "Number", "Default": 100}},
+        "Resources": _acl(Name="ruled", Rules=rules),
+        "Outputs": {"Id": {"Value": {"Fn::GetAtt": ["Acl", "Id"]}}},
+    }
+    made = deploy(emulator, "ruled", template)
+    found = emulator.client("wafv2").get_web_acl(Name="ruled", Scope="REGIONAL", Id=made["Id"])["WebACL"]["Rules"]
+    byte_match = found[0]["Statement"]["ByteMatchStatement"]
+    assert byte_match["SearchString"] == b"sesame"
+    assert byte_match["TextTransformations"] == [{"Priority": 0, "Type": "NONE"}]
+    assert found[1]["Statement"]["RateBasedStatement"]["Limit"] == 100
+
+
 def test_a_web_acls_log_has_the_name_that_aws_asks_for(emulator: Emulator) -> None:
     deploy(emulator, "logged", {"Resources": _acl() | _logged("aws-waf-logs-here")})
     with pytest.raises(StackFailedError, match="aws-waf-logs-"):
