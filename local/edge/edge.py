@@ -88,7 +88,13 @@ class Edge:
     async def _own(self, request: Request) -> Response:
         if (request.method, request.path) == ("POST", f"{OWN}read"):
             await self.look()
-        return _json(503 if self.problem else 200, {"problem": self.problem})
+        return _json(503 if self.problem else 200, {"problem": self.problem, "lacking": self._lacking()})
+
+    def _lacking(self) -> str:
+        """What of the configuration is not enforced on this machine, in words."""
+        made = self._configuration
+        idle = made is not None and any(acl is not None and acl.idle for acl in (made.edge_acl, made.stage.acl))
+        return "the rules of managed groups: ModSecurity has no package for this machine" if idle else ""
 
     def _unavailable(self) -> Response:
         return _json(503, {"problem": f"The local edge enforces nothing: {self.problem}"})

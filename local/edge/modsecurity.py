@@ -1,16 +1,22 @@
 """OWASP ModSecurity with the Core Rule Set of Debian's package, as one in-process call for each request."""
 
+import importlib.util
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from libmodsecurity import ModSecurity, RuleMessage, RulesSet, Transaction
+from typing import TYPE_CHECKING
 
 from local.edge import managed_groups as table
 from local.edge.messages import Request
 from local.edge.refusal import NotUnderstood
+
+if TYPE_CHECKING:
+    from libmodsecurity import RuleMessage
+
+# Its package is made for x86-64 and a few versions of Python. Where it is missing, the groups find nothing by CRS.
+AVAILABLE = importlib.util.find_spec("libmodsecurity") is not None
 
 RULES = Path("/usr/share/modsecurity-crs/rules")
 # ModSecurity's words for syslog's levels: what CRS calls critical, error, warning, notice, and the score of each.
@@ -57,10 +63,15 @@ class Engine:
 
     def __init__(self, groups: Iterable[table.Group]) -> None:
         files = sorted({name for group in groups for name in group.files})
-        self._rules = RulesSet() if files else None
+        self.idle = bool(files) and not AVAILABLE
+        """Whether rules are wanted that nothing here can run."""
+        self._rules = None
         self._found: list[RuleMessage] = []
-        if self._rules is None:
+        if not files or self.idle:
             return
+        from libmodsecurity import ModSecurity, RulesSet, Transaction  # noqa: PLC0415 - not on every machine
+
+        self._rules, self._transaction = RulesSet(), Transaction
         self._load(_BASE + table.SETTINGS)
         for name in ("901", *files):
             self._load_file(name)
@@ -85,7 +96,7 @@ class Engine:
             return []
         self._found.clear()
         body = looked_at(request, limit)
-        transaction = Transaction(self._engine, self._rules)
+        transaction = self._transaction(self._engine, self._rules)
         transaction.process_connection(request.client, 0, "127.0.0.1", 443)
         transaction.process_uri(_with_path_as_arguments(request), request.method, "1.1")
         for name, value in request.headers:
@@ -106,13 +117,13 @@ def _with_path_as_arguments(request: Request) -> str:
     return f"{request.path}?{request.query}&{segments}" if request.query else f"{request.path}?{segments}"
 
 
-def _hit(message: RuleMessage) -> Hit:
+def _hit(message: "RuleMessage") -> Hit:
     found = _VARIABLE.search(f"{_text(message, 'data')} {_text(message, 'match')}")
     variable = (found[1] or found[2]) if found else ""
     return Hit(str(message.rule_id), _place(variable), SCORES.get(message.severity, 0), message.message)
 
 
-def _text(message: RuleMessage, name: str) -> str:
+def _text(message: "RuleMessage", name: str) -> str:
     """Of a match; it quotes what was sent, and what is no UTF-8 cannot be had."""
     try:
         return str(getattr(message, name))

@@ -56,6 +56,11 @@ class WebAcl:
         self._allows, self._default = self._action(given["DefaultAction"], "DefaultAction", ("Allow", "Block"))
         self._engine = Engine(rule.test.group for rule in self._rules if isinstance(rule.test, ManagedGroup))
 
+    @property
+    def idle(self) -> bool:
+        """Whether it has managed groups whose rules nothing on this machine can run."""
+        return self._engine.idle
+
     def judge(self, request: Request, now: float) -> Blocked | None:
         """What blocks the request, or None when it may pass. `now` is a clock in seconds."""
         inspected = Inspection(request, self._limit, self._engine, now)

@@ -39,7 +39,10 @@ def up(folder: Path | None = None, *, chosen: dict[str, str] | None = None, say:
         settings = parameters(pair, put_admin_secret(emulator, pair), chosen or {})
         _build(home, pair, settings, say)
         _deploy(home, emulator, settings, say)
-        Edge(home, emulator).start()
+        edge = Edge(home, emulator)
+        edge.start()
+        if lacking := edge.lacking():
+            say(f"the edge runs without {lacking}")
         return Stack(home, pair, emulator)
 
 

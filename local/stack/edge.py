@@ -78,11 +78,18 @@ class Edge:
 
     def problem(self) -> str:
         """Why it enforces nothing, or nothing."""
+        return self._status().get("problem", "")
+
+    def lacking(self) -> str:
+        """What it does not enforce on this machine, or nothing."""
+        return self._status().get("lacking", "")
+
+    def _status(self) -> dict[str, str]:
         try:
-            answer = httpx.get(f"{self.stage_url}/_edge/status", timeout=5, trust_env=False)
+            found: dict[str, str] = httpx.get(f"{self.stage_url}/_edge/status", timeout=5, trust_env=False).json()
         except httpx.HTTPError as error:
-            return f"it does not answer: {error}"
-        return str(answer.json()["problem"])
+            return {"problem": f"it does not answer: {error}"}
+        return found
 
     def _read(self) -> str | None:
         """Have it read what is deployed; returns its problem, and None while it does not answer yet."""

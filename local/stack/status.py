@@ -20,6 +20,8 @@ def describe(folder: Folder) -> tuple[str, bool]:
     edge = Edge(folder, emulator)
     problem = edge.problem() if healthy and edge.pid else "stopped"
     lines.append(f"edge      {problem or f'pid {edge.pid}, {edge.url}, before the API at {edge.stage_url}'}")
+    if healthy and not problem and (lacking := edge.lacking()):
+        lines.append(f"          without {lacking}")
     if pair.primary.pid and pair.replica.pid:
         lines.append(f"lag       {_lag(pair)}")
     deployed = healthy and not problem and is_deployed(emulator)

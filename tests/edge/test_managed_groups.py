@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from local.edge import modsecurity
 from local.edge.messages import Request
 from local.edge.modsecurity import looked_at
 from local.edge.refusal import NotUnderstood
@@ -125,3 +126,12 @@ def test_a_body_is_given_as_one_document() -> None:
 
 def test_what_is_no_utf_8_is_judged_like_the_rest(whole: WebAcl) -> None:
     assert judged(whole, request("/v1/airports?country=%fd%fe'%20or%201=1--"))
+
+
+def test_where_the_engine_is_missing_the_rest_is_enforced_and_the_lack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modsecurity, "AVAILABLE", False)
+    without = acl(group(COMMON), group(SQL))
+    assert without.idle
+    assert judged(without, request("/v1/airports?country=PT'%20or%201=1--")) is None
+    assert judged(without, request("/v1/airports?after=" + "a" * 2_043))
+    assert not acl(group(ADDRESSES)).idle
