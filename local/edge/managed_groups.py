@@ -141,8 +141,10 @@ LEFT_OUT: dict[str, str] = {
     # Of level 2, what prose in a field meets: notes, names, addresses. What else they catch, the others mostly catch
     # too.
     "932200": "a slash or a backslash among words, taken for a shell's",
+    "942150": "a name of a function before a bracket: `Army Air Field (Camp Robinson)`",
     "942200": "a quote and a comma",
     "942260": "a quoted word before an &",
     "942390": "`or` and a number",
+    "942410": "the same",
     "942440": "`--` and `#`, taken for comments of SQL",
 }

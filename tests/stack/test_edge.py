@@ -98,11 +98,20 @@ def test_with_the_database_stopped_what_is_shared_is_given_stale_and_what_is_pri
 
 
 class Connections(threading.Thread):
-    """The most connections that the service's own users had to the primary at a time, looked at every 20 ms."""
+    """While it is entered: the most connections that the service's own users had to the primary at a time, looked at
+    every 20 ms."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(daemon=True)
         self._stack, self._ended, self.most, self.looks = stack, threading.Event(), 0, 0
+
+    def __enter__(self) -> "Connections":
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ended.set()
+        self.join()
 
     def run(self) -> None:
         with self._stack.pair.primary.connect_as_root() as connection, connection.cursor() as cursor:
@@ -111,17 +120,15 @@ class Connections(threading.Thread):
                 row = cursor.fetchone()
                 self.most, self.looks = max(self.most, row[0] if row else 0), self.looks + 1
 
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
 
-
-RATE, BURST, SECONDS = 20, 20, 3
+RATE, BURST, SECONDS = 5, 5, 4
+# Fewer than the write function may run at a time: more would be answered with 503.
+AT_ONCE = 12
 
 
 async def _flood(stack: Stack, token: str) -> dict[str, httpx.Response]:
     """PUTs at ten times the rate for so many seconds; the answers by the code of the airport."""
-    limits = httpx.Limits(max_connections=40)
+    limits = httpx.Limits(max_connections=AT_ONCE)
     async with httpx.AsyncClient(base_url=stack.api_url, trust_env=False, timeout=60, limits=limits) as client:
         headers = {"Authorization": f"Bearer {token}"}
         started = time.monotonic()
@@ -135,33 +142,28 @@ async def _flood(stack: Stack, token: str) -> dict[str, httpx.Response]:
 
 
 def test_ten_times_the_throttle_is_429_for_the_excess_and_nothing_accepted_is_lost(
-    stack: Stack, machine: httpx.Client, machine_token: str, primary: Any
+    stack: Stack, machine_token: str, primary: Any
 ) -> None:
-    sampled = Connections(stack)
-    sampled.start()
-    began = time.monotonic()
-    with throttled(stack, RATE, BURST):
-        answers = asyncio.run(_flood(stack, machine_token))
-    took = time.monotonic() - began
-    accepted = {code: answer.json()["version"] for code, answer in answers.items() if answer.status_code == 202}
-    refused = [answer for answer in answers.values() if answer.status_code == 429]
-    statuses = Counter(answer.status_code for answer in answers.values())
-    assert set(statuses) == {202, 429}, statuses
-    assert len(accepted) <= BURST + RATE * (took + 1)
-    assert len(refused) >= len(answers) - BURST - RATE * (took + 1)
-    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    with Connections(stack) as sampled:
+        began = time.monotonic()
+        with throttled(stack, RATE, BURST):
+            answers = asyncio.run(_flood(stack, machine_token))
+        most = BURST + RATE * (time.monotonic() - began)
+        accepted = {code: answer.json()["version"] for code, answer in answers.items() if answer.status_code == 202}
+        refused = [answer for answer in answers.values() if answer.status_code == 429]
+        assert len(accepted) + len(refused) == len(answers), Counter(each.status_code for each in answers.values())
+        assert BURST <= len(accepted) <= most < len(answers)
+        assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
 
-    def loaded() -> bool:
-        with primary.cursor() as cursor:
-            cursor.execute("SELECT id, version FROM airports WHERE id LIKE 'Y___'")
-            rows = dict(cursor.fetchall())
-        return all(rows.get(code) == version for code, version in accepted.items())
+        def loaded() -> bool:
+            with primary.cursor() as cursor:
+                cursor.execute("SELECT id, version FROM airports WHERE id LIKE 'Y___'")
+                rows = dict(cursor.fetchall())
+            return all(rows.get(code) == version for code, version in accepted.items())
 
-    eventually(loaded)
-    sampled.end()
-    bound = int(_parameter(stack, "LoadConcurrency"))
+        eventually(loaded)
     assert sampled.looks > 50
-    assert 0 < sampled.most <= bound
+    assert 0 < sampled.most <= int(_parameter(stack, "LoadConcurrency"))
 
 
 def _parameter(stack: Stack, name: str) -> str:
@@ -171,7 +173,7 @@ def _parameter(stack: Stack, name: str) -> str:
 
 def test_a_part_of_the_attacks_is_blocked_and_changes_no_sql(stack: Stack) -> None:
     """`make attack` sends all of them."""
-    found = measure(stack, attacks(most=150), benign(60))
+    found = measure(stack, attacks(most=150), benign(120))
     assert found.blocked >= 0.95
     assert found.benign_passed >= 0.99
     assert found.new_forms == set()
