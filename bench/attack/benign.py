@@ -49,10 +49,11 @@ def benign(count: int = 1_200, seed: int = 1) -> list[Sent]:
     loaded = airportsdata.load("ICAO")
     everyone: list[dict[str, Any]] = [dict(loaded[code]) for code in sorted(loaded)]
     odd = [airport for airport in everyone if not _plain(airport)]
-    airports = chosen.sample(everyone, count // 12) + chosen.sample(odd, min(len(odd), count // 12))
+    many = count // 50
+    half = (count - many) // 12
+    airports = chosen.sample(everyone, half) + chosen.sample(odd, half)
     found = [request for airport in airports for request in _about(airport, chosen)]
-    found += [_many(chosen.sample(everyone, LINES)) for _ in range(count // 50)]
-    return found[:count]
+    return found + [_many(chosen.sample(everyone, LINES)) for _ in range(count - len(found))]
 
 
 def _plain(airport: dict[str, Any]) -> bool:

@@ -118,10 +118,15 @@ def test_lines_and_what_is_cut_off_are_looked_at_as_far_as_they_go(whole: WebAcl
     assert judged(counted, request(method="POST", body=b"a' or 1=1 -- no JSON at all"))
 
 
-def test_a_body_is_given_as_one_document() -> None:
-    asked = request(method="POST", body=b'{"a":"b\\"c"}\n{"a":"d"}\n{"e":"f', content_type="application/x-ndjson")
-    assert json.loads(looked_at(asked, 1_000)) == ["a", 'b"c', "d", "e"]
-    assert looked_at(request(method="PUT", body=b'{"a":1}'), 1_000) == b'{"a":1}'
+def test_of_a_body_the_texts_that_could_be_an_attack_are_looked_at() -> None:
+    lines = request(method="POST", body=b'{"a":"b\\"c"}\n{"a":"d e"}\n{"e":"f g', content_type="application/x-ndjson")
+    assert json.loads(looked_at(lines, 1_000)) == ['b"c', "d e"]
+    one = request(method="PUT", body=b'{"icao":"EDDF","lat":50.03,"name":"A B","a b":"C","tz":"Europe/Berlin"}')
+    assert json.loads(looked_at(one, 1_000)) == ["A B", "a b", "Europe/Berlin"]
+    assert looked_at(request(method="PUT", body=b'{"icao":"EDDF","lat":50.03}'), 1_000) == b""
+    assert json.loads(looked_at(request(method="PUT", body=b"1 or 1=1"), 1_000)) == ["1 or 1=1"]
+    other = request(method="PUT", body=b"a=1", content_type="text/plain")
+    assert looked_at(other, 1_000) == b"a=1"
 
 
 def test_what_is_no_utf_8_is_judged_like_the_rest(whole: WebAcl) -> None:
