@@ -26,9 +26,8 @@ def decode_body(request: Request, resource: Resource) -> Item:
     Raises Problem: 415 not JSON by its type, 413 too large, 400 empty or not JSON, 422 not such an item (naming the
     field).
     """
-    media = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if media != "application/json" and not media.endswith("+json"):
-        raise Problem(415, f"The body must be application/json, not {media}.")
+    if request.media != "application/json" and not request.media.endswith("+json"):
+        raise Problem(415, f"The body must be application/json, not {request.media}.")
     if len(request.body) > LARGEST_RECORD:
         raise too_large()
     if not request.body.strip():
@@ -44,9 +43,9 @@ def decode_item(body: bytes, resource: Resource) -> Item:
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"The body is not JSON: {error}") from None
+        raise Problem(400, f"This is not JSON: {error}") from None
     except RecursionError:
-        raise Problem(400, "The body is nested too deeply.") from None
+        raise Problem(400, "This is nested too deeply.") from None
     for field, check in found.items():
         value = getattr(item, field)
         if value is not None:
