@@ -29,8 +29,11 @@ class StreamAway(Exception):  # noqa: N818
 @cache
 def _client() -> Any:
     # Retries are ours: botocore's know neither single records nor when the answer must be there.
-    once = {"mode": "standard", "total_max_attempts": 1}
-    config = Config(connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT, retries=once)
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )
     return botocore.session.get_session().create_client("firehose", config=config)
 
 

@@ -71,7 +71,7 @@ def test_positions_count_over_all_requests(stream: Loopback) -> None:
     stream.otherwise = lambda asked: partly(len(asked.records) - 1)(asked)
     assert writes.put_many("writes", records(700)) == {699: BUSY}
     # What failed of all requests is put again together.
-    assert sizes(stream) == [500, 200, 2, 1]
+    assert sizes(stream) == [500, 200, 2, 1, 1]
 
 
 def test_a_request_that_failed_as_a_whole_is_put_again(stream: Loopback) -> None:
