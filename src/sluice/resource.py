@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar, get_type_hints
 
 import msgspec
@@ -48,6 +49,11 @@ class Resource:
     @property
     def id_type(self) -> ColumnType:
         return NATURAL_KEY if self.key else CHOSEN_KEY
+
+    @cached_property
+    def optional(self) -> tuple[str, ...]:
+        """The fields that may be without a value."""
+        return tuple(column.name for column in self.columns if column.presence == "optional")
 
     def default_text(self, field: str) -> bytes:
         """The JSON text of a field's default, as a write would carry it."""

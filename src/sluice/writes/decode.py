@@ -15,6 +15,9 @@ _PATH = re.compile(r"^(?P<detail>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$"
 _NAMED = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<field>.*)`$", re.DOTALL)
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 @cache
 def _tools(resource: Resource) -> tuple[msgspec.json.Decoder[Item], dict[str, Check]]:
     return msgspec.json.Decoder(resource.strict), checks(resource.model)
@@ -58,10 +61,10 @@ def decode_item(body: bytes, resource: Resource) -> Item:
 
 def canonical(item: Item, resource: Resource) -> msgspec.Raw:
     """Encode an item as it is stored. An optional field without a value is left out, as if it had not been sent."""
-    for column in resource.columns:
-        if column.presence == "optional" and getattr(item, column.name) is None:
-            setattr(item, column.name, msgspec.UNSET)
-    return msgspec.Raw(msgspec.json.encode(item))
+    for field in resource.optional:
+        if getattr(item, field) is None:
+            setattr(item, field, msgspec.UNSET)
+    return msgspec.Raw(_encode(item))
 
 
 def too_large() -> Problem:
