@@ -67,7 +67,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("E9106", "LoadBatch logs execution data", put("LoadBatch", True, "Logging", "IncludeExecutionData")),
     ("E9106", "LoadBatch does not log ALL", put("LoadBatch", "ERROR", "Logging", "Level")),
     ("E9106", "LoadBatch is not traced", drop("LoadBatch", "Tracing")),
-    ("E9107", "ArchiveBucket has no policy", lambda resources: resources.pop("ArchiveBucketPolicy")),
+    ("E9107", "BatchBucket has no policy", lambda resources: resources.pop("BatchBucketPolicy")),
     (
         "E9107",
         "EventDeadLetters has no policy",

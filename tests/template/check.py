@@ -1,4 +1,6 @@
-"""Checks a template: `python -m tests.template.check [FILE]`. Prints one line per finding; ends 1 when there is one.
+"""Checks a template: `python -m tests.template.check [FILE]`, with src/ on the path as `make check` has it.
+
+Prints one line per finding; ends 1 when there is one.
 
 Three looks, since each misses what another sees: the SAM CLI's own, cfn-lint on the translated template, and the rules
 of this project (rules/), which are cfn-lint rules too.
