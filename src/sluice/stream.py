@@ -4,17 +4,19 @@ import random
 import time
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from sluice.aws.client import client
+from sluice.aws.faults import AwsError
+from sluice.aws.service import Client, Service
 
 # PutRecordBatch takes at most 500 records and 4 MiB.
 MOST_RECORDS = 500
 MOST_BYTES = 4 * 1024 * 1024
 TRIES = 4
 LONGEST_PAUSE = 2.0  # seconds
+
+# With its retries a call stays below the function's timeout.
+SERVICE = Service("firehose", "FIREHOSE", "Firehose_20150804", connect_seconds=1, read_seconds=2, tries=3)
 
 
 class StreamAway(Exception):  # noqa: N818
@@ -26,10 +28,8 @@ class StreamAway(Exception):  # noqa: N818
 
 
 @cache
-def _client() -> Any:
-    # Standard mode retries with a cap, backoff and jitter; together this stays below the function's timeout.
-    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-    return botocore.session.get_session().create_client("firehose", config=config)
+def _client() -> Client:
+    return client(SERVICE)
 
 
 def prepare() -> None:
@@ -40,9 +40,9 @@ def prepare() -> None:
 def put(stream: str, record: bytes) -> None:
     """Put one record. Returns when Firehose took it; raises StreamAway when it did not."""
     try:
-        _client().put_record(DeliveryStreamName=stream, Record={"Data": record})
-    except (ClientError, BotoCoreError) as error:
-        raise StreamAway(_code(error)) from None
+        _client().call("PutRecord", {"DeliveryStreamName": stream, "Record": {"Data": record}})
+    except AwsError as error:
+        raise StreamAway(error.code) from None
 
 
 def put_many(stream: str, records: Sequence[bytes]) -> list[int]:
@@ -58,10 +58,11 @@ def _put_chunk(stream: str, records: Sequence[bytes], positions: list[int]) -> l
         if attempt:
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2**attempt)))  # noqa: S311  jitter
         try:
-            answer = _client().put_record_batch(
-                DeliveryStreamName=stream, Records=[{"Data": records[position]} for position in positions]
+            answer = _client().call(
+                "PutRecordBatch",
+                {"DeliveryStreamName": stream, "Records": [{"Data": records[position]} for position in positions]},
             )
-        except (ClientError, BotoCoreError):
+        except AwsError:
             continue
         answers = answer["RequestResponses"]
         positions = [at for at, one in zip(positions, answers, strict=True) if one.get("ErrorCode")]
@@ -80,9 +81,3 @@ def _chunks(records: Sequence[bytes]) -> list[list[int]]:
         chunks[-1].append(position)
         size += len(record)
     return chunks
-
-
-def _code(error: ClientError | BotoCoreError) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "Unknown"))
-    return type(error).__name__

@@ -3,10 +3,10 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.config import Config
 
 from sluice import stream as writes
 from tests.unit.loopback import Answered, Loopback, error
@@ -85,11 +85,7 @@ def another_client(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> Iterator[C
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setattr(
-            writes,
-            "Config",
-            lambda **given: Config(**{**given, "read_timeout": given["read_timeout"] / 10}),
-        )
+        monkeypatch.setattr(writes, "SERVICE", replace(writes.SERVICE, read_seconds=writes.SERVICE.read_seconds / 10))
         made = writes._client.__wrapped__()
         monkeypatch.setattr(writes, "_client", lambda: made)
 
@@ -115,10 +111,9 @@ def test_a_refused_connection_is_a_503(lines: Lines, another_client: Callable[[s
 
 
 def test_the_slowest_refusal_comes_before_the_function_ends() -> None:
-    config = writes._client().meta.config
-    tries = config.retries["total_max_attempts"]
-    assert config.retries["mode"] == "standard"
-    slowest = tries * (config.connect_timeout + config.read_timeout) + sum(2**n for n in range(tries - 1))
+    tries = writes.SERVICE.tries
+    pauses = sum(2**attempt for attempt in range(tries - 1))
+    slowest = tries * (writes.SERVICE.connect_seconds + writes.SERVICE.read_seconds) + pauses
     assert slowest < 20  # the function's timeout, in seconds
 
 
