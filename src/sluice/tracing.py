@@ -5,19 +5,21 @@ lost is only missing in a trace.
 """
 
 import os
-import socket
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
+
+if TYPE_CHECKING:
+    import socket
 
 _HEADER = b'{"format": "json", "version": 1}\n'
 _DAEMON = "127.0.0.1:2000"
 
 # The subsegments that are open, the innermost last.
 _open: list["Segment"] = []
-_sender: list[socket.socket] = []
+_sender: list["socket.socket"] = []
 
 
 class Segment:
@@ -109,6 +111,8 @@ def _within_lambda() -> bool:
 
 
 def _send(document: bytes) -> None:
+    import socket  # noqa: PLC0415  most invocations are in no sampled trace
+
     try:
         if not _sender:
             _sender.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
