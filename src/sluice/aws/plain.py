@@ -23,25 +23,30 @@ class PlainClient:
             connect_seconds=service.connect_seconds,
             read_seconds=service.read_seconds,
         )
+        # Lambda makes both when it starts the process, and leaves them as they are.
+        self._region = surroundings.region()
+        self._credentials = surroundings.credentials()
         self._purse = retrying.Purse()
 
     def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """See sluice.aws.service.Client."""
         body = msgspec.json.encode(parameters)
         with part(self.service.name, "aws") as segment:
-            segment.about(operation=operation, region=surroundings.region())
+            segment.about(operation=operation, region=self._region)
             retries = 0
             while True:
                 try:
                     answer = self._ask(operation, body, segment)
                 except AwsError as error:
-                    retries += 1
-                    segment.about(retries=retries)
-                    if retries == self.service.tries or not retrying.worth_another(error) or not self._purse.pay():
+                    last = retries + 1 == self.service.tries
+                    if last or not retrying.worth_another(error) or not self._purse.pay():
+                        segment.about(retries=retries)
                         error.operation = operation
                         raise
+                    retries += 1
                     time.sleep(retrying.pause(retries))
                 else:
+                    segment.about(retries=retries)
                     self._purse.succeeded(retries)
                     return answer
 
@@ -51,8 +56,8 @@ class PlainClient:
             "host": self._endpoint.host,
             "x-amz-target": f"{self.service.target}.{operation}",
         }
-        scope = (surroundings.region(), self.service.name)
-        headers = signed(headers, body, scope, surroundings.credentials(), time.time())
+        scope = (self._region, self.service.name)
+        headers = signed(headers, body, scope, self._credentials, time.time())
         status, found, content = self._endpoint.post(body, headers | segment.headers())
         segment.answered(status, found.get("x-amzn-requestid", ""))
         if status == 200:

@@ -45,6 +45,6 @@ def endpoint(service: str, variable: str) -> str:
 
 
 def credentials() -> Credentials:
-    """The role's credentials, as they are now."""
+    """The role's credentials."""
     found = os.environ
     return Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"], found.get("AWS_SESSION_TOKEN", ""))
