@@ -4,7 +4,7 @@ from bench.api import cold, warm
 from bench.api.cases import CASES, CONTENDERS, FUNCTIONS
 from bench.results import keep, short
 
-STARTS, SHORT_STARTS = 21, 1
+STARTS, SHORT_STARTS = 15, 1
 TURNS, SHORT_TURNS = 40, 1
 
 

@@ -69,16 +69,20 @@ def verified(contender: str) -> None:
         database.tls = lambda: None  # type: ignore[assignment]
 
 
+def taken(stream: str, record: bytes) -> None:
+    """Put nothing."""
+
+
 def no_client(contender: str) -> None:
     """The put on the stream is taken at once: no client's time is in the handler's."""
     if contender == "sluice":
         from sluice import stream  # noqa: PLC0415
 
-        stream.put = lambda _stream, _record: None
+        stream.put = taken
     else:
         from bench.api.others import writing  # noqa: PLC0415
 
-        writing.put = lambda _stream, _record: None
+        writing.put = taken
 
 
 def no_network(contender: str) -> None:
@@ -92,6 +96,7 @@ def no_network(contender: str) -> None:
         Endpoint.post = lambda _self, _body, _headers: answer  # type: ignore[method-assign,assignment,return-value]
     else:
         from botocore.awsrequest import AWSResponse  # noqa: PLC0415
+        from botocore.compat import HTTPHeaders  # noqa: PLC0415
 
         from bench.api.others import writing  # noqa: PLC0415
 
@@ -100,6 +105,6 @@ def no_network(contender: str) -> None:
                 return [b'{"RecordId": "1"}']
 
         def sent(request: Any, **_: Any) -> AWSResponse:
-            return AWSResponse(request.url, 200, {}, Raw())
+            return AWSResponse(request.url, 200, HTTPHeaders(), Raw())
 
         writing.client.meta.events.register("before-send", sent)

@@ -31,7 +31,7 @@ def handler(function: str) -> Handler:
     """Make a function's handler."""
     {"get": _get, "post": _post, "put": _put, "delete": _delete, "fallback": _fallback}[function]()
     mangum = Mangum(app, lifespan="off", text_mime_types=["application/json", CONTENT_TYPE])
-    return observed(mangum, calls_aws=function != "fallback")  # type: ignore[arg-type]
+    return observed(mangum, calls_aws=function != "fallback")
 
 
 def _get() -> None:

@@ -27,7 +27,7 @@ def _of(fault: Fault) -> Response[str]:
 def _validated(app: APIGatewayRestResolver) -> None:
     from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError  # noqa: PLC0415
 
-    @app.exception_handler(RequestValidationError)
+    @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
     def of_validation(error: RequestValidationError) -> Response[str]:
         errors = [{"field": ".".join(map(str, one["loc"][1:])), "detail": one["msg"]} for one in error.errors()]
         fault = Fault(422, "The request is not valid.")
@@ -49,11 +49,11 @@ def _get(app: APIGatewayRestResolver) -> None:
         return Response(status, "application/json", body.decode(), headers)
 
     @app.get("/v1/airports")
-    def page(limit: Annotated[int, Query(ge=1, le=500)] = 50, held: held = "") -> Response[Any]:  # type: ignore[valid-type]
+    def page(limit: Annotated[int, Query(ge=1, le=500)] = 50, held: held = "") -> Response[Any]:
         return answer(rows.page(limit, held))
 
     @app.get("/v1/airports/<item_id>")
-    def item(item_id: str, held: held = "") -> Response[Any]:  # type: ignore[valid-type]
+    def item(item_id: str, held: held = "") -> Response[Any]:
         return answer(rows.one(item_id, held))
 
     @app.get("/v1/airports/<item_id>/writes/<version>")

@@ -31,7 +31,7 @@ def sent(aws: Loopback, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={ROOT};Parent={PARENT};Sampled=1;Lineage=a:0")
 
         def read() -> list[dict[str, Any]]:
-            found = []
+            found: list[dict[str, Any]] = []
             while True:
                 try:
                     header, document = daemon.recv(65536).split(b"\n", 1)
@@ -55,7 +55,7 @@ def test_a_write_is_two_subsegments(stream: Loopback, sent: Sent) -> None:
     assert not put["fault"]
     assert not put["error"]
     assert "fault" not in work
-    assert work["annotations"]["Service"] == "sluice"
+    assert work["annotations"].keys() == {"ColdStart", "Service"}
     assert "Ada" not in json.dumps([put, work])
 
 
@@ -65,10 +65,14 @@ def test_the_service_that_is_called_continues_the_trace(stream: Loopback, sent: 
     assert stream.asked[0].trace == f"Root={ROOT};Parent={put['id']};Sampled=1"
 
 
+def nothing(_event: dict[str, Any], _context: object) -> None:
+    """A handler's work."""
+
+
 def test_only_the_first_invocation_is_a_cold_start(stream: Loopback, sent: Sent) -> None:
     from sluice.observability import observed  # noqa: PLC0415
 
-    handle = observed(lambda _event, _context: {})
+    handle = observed(nothing)
     handle({}, Context())
     handle({}, Context())
     assert [found["annotations"]["ColdStart"] for found in sent()] == [True, False]

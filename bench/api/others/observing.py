@@ -27,4 +27,4 @@ def observed(handle: Handler, *, calls_aws: bool = True) -> Handler:
             metrics.flush_metrics()
         return answer
 
-    return wrapper
+    return wrapper  # type: ignore[no-any-return]

@@ -36,7 +36,7 @@ def worth_another(error: AwsError) -> bool:
 
 def pause(attempt: int) -> float:
     """Seconds before an attempt, the second being 1: growing up to a cap, at random so that not all come at once."""
-    return min(random.random() * 2 ** (attempt - 1), LONGEST_PAUSE)  # noqa: S311  jitter
+    return min(random.random() * (1 << attempt - 1), LONGEST_PAUSE)  # noqa: S311  jitter
 
 
 class Purse:
