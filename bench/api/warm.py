@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from contextlib import ExitStack
+from typing import Any
 
 from bench.api.aws import serving
 from bench.api.cases import CASES, CONTENDERS, environment
@@ -21,6 +22,7 @@ def times(turns: int, standin: str, cases: tuple[str, ...]) -> dict[str, float]:
     found: dict[str, list[int]] = defaultdict(list)
     with serving() as url, ExitStack() as stack:
         processes = {name: stack.enter_context(_process(name, standin, url)) for name in CONTENDERS}
+        _agree(processes, cases)
         for turn in range(turns + 1):
             for case in cases:
                 for contender, process in processes.items():
@@ -42,15 +44,27 @@ def _process(contender: str, standin: str, url: str) -> "subprocess.Popen[str]":
     )
 
 
-def _ask(process: "subprocess.Popen[str]", case: str) -> list[int]:
+def _agree(processes: dict[str, "subprocess.Popen[str]"], cases: tuple[str, ...]) -> None:
+    """See that all give the same answer, but for what each makes up: a version, a place in a list, a sentence."""
+    for case in cases:
+        bodies = {name: _ask(process, case, 0) for name, process in processes.items()}
+        first, *others = ({key: _same(key, value) for key, value in body.items()} for body in bodies.values())
+        if any(other != first for other in others):
+            raise RuntimeError(f"{case}: not the same work: {bodies}")
+
+
+def _same(key: str, value: Any) -> Any:
+    return type(value) if key in {"version", "receipt", "next", "detail"} and value else value
+
+
+def _ask(process: "subprocess.Popen[str]", case: str, times: int = TURN) -> Any:
     assert process.stdin
     assert process.stdout
-    print(case, TURN, sep="\t", file=process.stdin, flush=True)
+    print(case, times, sep="\t", file=process.stdin, flush=True)
     line = process.stdout.readline()
     if not line:
         raise RuntimeError(f"{case}: {process.args!r} ended")
-    taken: list[int] = json.loads(line)
-    return taken
+    return json.loads(line)
 
 
 WRITES = tuple(case for case, (function, _, _) in CASES.items() if function in ("post", "put", "delete"))

@@ -26,7 +26,7 @@ class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every resource class: its annotated fields are the item's data."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each: to hash all of it at each request takes its time
 class Resource:
     """A resource as the service knows it.
 
