@@ -133,6 +133,14 @@ def test_a_daemon_that_is_away_harms_nobody(
     assert ask(event("POST", "bookings", BOOKING)).status == 202
 
 
+def test_what_cannot_be_sent_harms_nobody(sent: Sent) -> None:
+    with tracing.part("work") as segment:
+        segment.annotate(much="x" * 70_000)  # more than a datagram takes
+    with tracing.part("later"):
+        pass
+    assert [found["name"] for found in sent()] == ["later"]
+
+
 def test_what_an_invocation_left_open_is_no_parent(stream: Loopback, sent: Sent) -> None:
     tracing.part("left").begin()  # as of an invocation that ran out of time
     ask(event("POST", "bookings", BOOKING))
