@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.edge.messages import Headers, Response
-from local.edge.policies import NOTHING, CachePolicy, Parts, added_headers, cache_policy, parts
+from local.edge.policies import NOTHING, CachePolicy, Parts, cache_policy, parts
 from local.edge.refusal import NotUnderstood, items, only
+from local.edge.response_headers import added_headers
 
 # Of these nothing shows at a listener on loopback without TLS, or it says where logs go.
 _NOT_HERE = (

@@ -10,7 +10,8 @@ from local.edge.forwarding import Unreachable
 from local.edge.freshness import may_be_stale, time_to_live
 from local.edge.journal import told
 from local.edge.kept import Entry, Kept
-from local.edge.messages import Headers, Request, Response, with_headers, without
+from local.edge.messages import Request, Response, with_headers, without
+from local.edge.origin_request import for_origin
 from local.edge.stage_side import unreachable
 from local.edge.web_acl import WebAcl
 
@@ -21,7 +22,6 @@ Ask = Callable[[Request], Awaitable[Response]]
 """Asks the origin. Raises Unreachable."""
 
 HIT, REFRESHED, MISS, ERROR = "Hit", "RefreshHit", "Miss", "Error"
-_CONDITIONS = frozenset({"if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range"})
 
 
 class DistributionSide:
@@ -42,7 +42,7 @@ class DistributionSide:
             return _marked(_own(403, "This distribution does not allow the method."), ERROR)
         if request.method in behaviour.cached_methods and request.method != "OPTIONS" and not request.header("range"):
             return behaviour.headers(await self._cached(made, behaviour, ask, request))
-        answer = await _asked(ask, _for_origin(behaviour, request))
+        answer = await _asked(ask, for_origin(behaviour, request))
         return behaviour.headers(_marked(answer, MISS if answer.status < 400 else ERROR))
 
     async def _cached(self, made: Distribution, behaviour: Behaviour, ask: Ask, request: Request) -> Response:
@@ -53,7 +53,7 @@ class DistributionSide:
             return _from_cache(entry, HIT, request, now)
         if error and error.fresh(now):
             return self._stale(entry, request, now) or _marked(error.answer.with_headers(error.age(now)), ERROR)
-        answer = await _asked(ask, _for_origin(behaviour, request, entry))
+        answer = await _asked(ask, for_origin(behaviour, request, entry))
         if answer.status == 304 and entry:
             confirmed = replace(entry.answer, headers=with_headers(entry.answer.headers, *answer.headers))
             self._keep(key, confirmed, made, behaviour)
@@ -100,51 +100,6 @@ async def _asked(ask: Ask, request: Request) -> Response:
         return await ask(request)
     except Unreachable as failure:
         return unreachable(failure)
-
-
-def _for_origin(behaviour: Behaviour, request: Request, entry: Entry | None = None) -> Request:
-    """What the origin gets of a viewer's request; with an entry, whether that still holds is asked instead."""
-    origin, known, forwarded = behaviour.origin, behaviour.policy.known_by, behaviour.forwarded
-    both = replace(
-        known,
-        queries=lambda name: known.queries(name) or forwarded.queries(name),
-        cookies=lambda name: known.cookies(name) or forwarded.cookies(name),
-    )
-    headers: Headers = [
-        (name, value)
-        for name, value in without(request.headers, frozenset({"host", "cookie", "user-agent", "content-length"}))
-        if known.headers(name) or forwarded.headers(name) or name == "content-type"
-    ]
-    agent = request.header("user-agent") if known.headers("user-agent") or forwarded.headers("user-agent") else None
-    came = ", ".join(part for part in (request.header("x-forwarded-for"), request.client) if part)
-    added = [
-        ("user-agent", agent or "Amazon CloudFront"),
-        ("x-forwarded-for", came),
-        ("via", "1.1 edge.local (CloudFront)"),
-        ("x-amz-cf-id", uuid4().hex),
-    ]
-    if behaviour.policy.encodings:
-        headers = without(headers, frozenset({"accept-encoding"}))
-        added += [("accept-encoding", encoding)] if (encoding := behaviour.policy.encoding(request)) else []
-    added += [("cookie", cookie)] if (cookie := both.cookie(request)) else []
-    if entry:
-        headers = without(headers, _CONDITIONS)
-        added += _condition(entry)
-    return replace(
-        request,
-        path=origin.path + request.path,
-        query=both.query(request),
-        headers=with_headers(headers, *added, *origin.headers),
-        client="127.0.0.1",
-    )
-
-
-def _condition(entry: Entry) -> Headers:
-    etag, modified = entry.answer.header("etag"), entry.answer.header("last-modified")
-    return [
-        *([("if-none-match", etag)] if etag else []),
-        *([("if-modified-since", modified)] if modified else []),
-    ]
 
 
 def _from_cache(entry: Entry, how: str, request: Request, now: float) -> Response:

@@ -1,7 +1,6 @@
 """OWASP ModSecurity with the Core Rule Set of Debian's package, as one in-process call for each request."""
 
 import importlib.util
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.edge import managed_groups as table
+from local.edge.looked_at import looked_at
 from local.edge.messages import Request
 from local.edge.refusal import NotUnderstood
 
@@ -140,28 +140,3 @@ def _place(variable: str) -> str:
     if variable.startswith("ARGS"):
         return table.BODY if variable.partition(":")[2].startswith("json") else table.QUERY
     return table.URI
-
-
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-# A word, a number or a code by itself is no attack; to leave them out saves most of the time that a body takes.
-_HARMLESS = re.compile(r"[\w.:+-]{0,64}")
-
-
-def looked_at(request: Request, limit: int) -> bytes:
-    """Of a body of JSON, whether one document, many (NDJSON) or cut off at the limit, the list of the texts in it that
-    could be an attack; what has no text at all is one. Another body as it is."""
-    body = request.body[:limit]
-    if not body or "json" not in (request.header("content-type") or ""):
-        return body
-    found = dict.fromkeys(match[0] for match in _STRING.finditer(body))
-    texts = [text for quoted in found if (text := _text_of(quoted)) and not _HARMLESS.fullmatch(text)]
-    if not found:
-        texts = [body.decode(errors="replace")]
-    return json.dumps(texts, ensure_ascii=False).encode() if texts else b""
-
-
-def _text_of(quoted: bytes) -> str:
-    try:
-        return str(json.loads(quoted))
-    except ValueError:
-        return quoted.decode("latin-1")

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from local.edge import modsecurity
+from local.edge.looked_at import looked_at
 from local.edge.messages import Request
-from local.edge.modsecurity import looked_at
 from local.edge.refusal import NotUnderstood
 from local.edge.web_acl import WebAcl
 from tests.edge.acls import acl, group, judged, request
