@@ -1,0 +1,192 @@
+"""CloudFront's cache: what is kept, for how long, by what it is known, what the viewer gets."""
+
+import time
+
+import pytest
+
+from local.edge.forwarding import Unreachable
+from local.edge.freshness import may_be_stale, time_to_live
+from local.edge.messages import Response
+from local.edge.policies import cache_policy
+from tests.edge.distributions import Origin, Viewer, kept, made, policy
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds since the epoch, to be moved on."""
+    now = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize(
+    ("control", "bounds", "seconds"),
+    [
+        ("max-age=60", (0, 0, 3600), 60),
+        ("max-age=60, s-maxage=30", (0, 0, 3600), 30),
+        ("max-age=9999", (0, 0, 3600), 3600),
+        ("max-age=5", (10, 10, 3600), 10),
+        ("", (0, 20, 3600), 20),
+        ("", (30, 20, 3600), 30),
+        ("", (0, 0, 3600), 0),
+        ("no-cache", (0, 20, 3600), None),
+        ("private, max-age=60", (0, 20, 3600), None),
+        ("no-store", (0, 20, 3600), None),
+        ("private", (7, 20, 3600), 7),
+        ("max-age=60", (0, 0, 0), None),
+        ("max-age=0", (0, 20, 3600), 0),
+    ],
+)
+def test_how_long_an_answer_is_fresh(control: str, bounds: tuple[int, int, int], seconds: float | None) -> None:
+    assert time_to_live(kept(control), cache_policy(policy(*bounds)), {}, 0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "control", "errors", "seconds"),
+    [
+        (404, "", {}, 10),
+        (404, "", {404: 0}, None),
+        (404, "max-age=60", {404: 0}, 60),
+        (404, "no-store", {404: 30}, None),
+        (503, "no-store", {}, 10),
+        (503, "no-store", {503: 0}, None),
+        (400, "", {}, None),
+        (400, "max-age=9", {}, 10),
+        (401, "max-age=60", {}, None),
+        (429, "", {}, None),
+        (425, "", {}, None),
+    ],
+)
+def test_how_long_an_error_is_kept(status: int, control: str, errors: dict[int, int], seconds: float | None) -> None:
+    assert time_to_live(kept(control, status=status), cache_policy(policy()), errors, 0) == seconds
+
+
+def test_how_long_an_answer_may_be_stale() -> None:
+    bounds = cache_policy(policy(maximum=100))
+    found = [
+        may_be_stale(kept(control), bounds)
+        for control in ("stale-if-error=7", "stale-if-error=700", "max-age=0", "stale-if-error=0")
+    ]
+    assert found == [7, 100, 100, 0]
+
+
+def test_what_is_fresh_is_not_asked_for_again(clock: list[float]) -> None:
+    origin = Origin(kept("max-age=60"), kept("max-age=60", b"two"))
+    viewer = Viewer(origin)
+    answers = [viewer.asks() for _ in range(2)]
+    clock[0] += 59
+    answers.append(viewer.asks())
+    assert [(answer.body, answer.header("x-cache")) for answer in answers] == [
+        (b"one", "Miss from cloudfront"),
+        (b"one", "Hit from cloudfront"),
+        (b"one", "Hit from cloudfront"),
+    ]
+    assert (answers[0].header("age"), answers[2].header("age")) == (None, "59")
+    clock[0] += 2
+    assert viewer.asks().body == b"two"
+
+
+def test_what_is_not_fresh_is_asked_whether_it_still_holds(clock: list[float]) -> None:
+    origin = Origin(
+        kept("max-age=0"),
+        Response(304, [("cache-control", "max-age=30"), ("etag", '"1"')]),
+        kept("max-age=0", b"two", '"2"'),
+    )
+    viewer = Viewer(origin)
+    viewer.asks(if_none_match='"mine"')
+    confirmed = viewer.asks(if_none_match='"mine"')
+    assert (confirmed.status, confirmed.body, confirmed.header("x-cache")) == (
+        200,
+        b"one",
+        "RefreshHit from cloudfront",
+    )
+    assert (origin.asked[0].header("if-none-match"), origin.asked[1].header("if-none-match")) == ('"mine"', '"1"')
+    assert viewer.asks().header("x-cache") == "Hit from cloudfront"
+    clock[0] += 31
+    assert viewer.asks().body == b"two"
+
+
+def test_a_viewer_that_has_it_is_told_so() -> None:
+    viewer = Viewer(Origin(kept("max-age=60")))
+    viewer.asks()
+    for held in ('"1"', 'W/"1"', '"0", "1"', "*"):
+        answer = viewer.asks(if_none_match=held)
+        assert (answer.status, answer.body, answer.header("etag")) == (304, b"", '"1"')
+    assert viewer.asks(if_none_match='"2"').status == 200
+
+
+@pytest.mark.parametrize(
+    "failure", [kept("no-store", b"away", status=503), Unreachable(slow=True), Unreachable(slow=False)], ids=str
+)
+def test_an_answer_is_given_stale_while_the_origin_has_none(
+    clock: list[float], failure: Response | Unreachable
+) -> None:
+    viewer = Viewer(
+        Origin(kept("max-age=0, stale-if-error=100"), failure),
+        made(errors=({"ErrorCode": 503, "ErrorCachingMinTTL": 0},)),
+    )
+    viewer.asks()
+    clock[0] += 99
+    stale = viewer.asks()
+    assert (stale.status, stale.body, stale.header("age"), stale.header("x-cache")) == (
+        200,
+        b"one",
+        "99",
+        "RefreshHit from cloudfront",
+    )
+    clock[0] += 2
+    assert viewer.asks().status >= 500
+
+
+@pytest.mark.parametrize("control", ["private, no-cache, stale-if-error=0", "max-age=0, stale-if-error=0", "no-store"])
+def test_what_may_not_be_stale_is_an_honest_error(control: str) -> None:
+    viewer = Viewer(Origin(kept(control), kept("no-store", b"away", status=503)))
+    viewer.asks()
+    answer = viewer.asks()
+    assert (answer.status, answer.header("x-cache")) == (503, "Error from cloudfront")
+
+
+def test_an_error_of_its_own_kind_is_neither_hidden_nor_kept() -> None:
+    origin = Origin(kept("max-age=0, stale-if-error=100"), Response(401), Response(401), kept("max-age=0"))
+    viewer = Viewer(origin)
+    assert [viewer.asks().status for _ in range(4)] == [200, 401, 401, 200]
+
+
+def test_what_is_gone_is_not_given_stale_afterwards() -> None:
+    errors = ({"ErrorCode": 404, "ErrorCachingMinTTL": 0},)
+    viewer = Viewer(Origin(kept("max-age=0, stale-if-error=100"), Response(404), Response(503)), made(errors=errors))
+    assert [viewer.asks().status for _ in range(3)] == [200, 404, 503]
+
+
+def test_errors_are_kept_for_ten_seconds_unless_the_distribution_says_otherwise(clock: list[float]) -> None:
+    origin = Origin(Response(404), kept("max-age=0"))
+    viewer = Viewer(origin)
+    assert [viewer.asks("/other").status for _ in range(2)] == [404, 404]  # also where nothing else is kept
+    clock[0] += 11
+    assert viewer.asks("/other").status == 200
+
+
+def test_what_an_answer_is_known_by() -> None:
+    origin = Origin(kept("max-age=60"))
+    viewer = Viewer(origin)
+    differing: list[dict[str, str]] = [
+        {},
+        {"target": "/v1/airports?limit=1"},
+        {"target": "/v1/airports?limit=2"},
+        {"target": "/v1/airports/EDDF"},
+        {"authorization": "Bearer a"},
+        {"authorization": "Bearer b"},
+        {"accept_encoding": "gzip"},
+        {"accept_encoding": "br, gzip"},
+    ]
+    for each in differing * 2:
+        viewer.asks(**each)
+    assert len(origin.asked) == len(differing)
+    for same in (
+        {"accept_language": "is"},
+        {"cookie": "a=b"},
+        {"accept_encoding": "zstd"},
+        {"cache_control": "no-cache"},
+    ):
+        viewer.asks(**same)
+    assert len(origin.asked) == len(differing)
