@@ -91,7 +91,7 @@ def test_with_the_database_stopped_what_is_shared_is_given_stale_and_what_is_pri
         assert (hidden.status_code, hidden.headers["Content-Type"]) == (503, "application/problem+json")
         assert int(hidden.headers["Retry-After"]) >= 1
     finally:
-        stack.pair.replica.start()
+        stack.pair.start()  # which also has it follow again
         stack.pair.wait_for_replica()
     answered = eventually(lambda: fresh if (fresh := machine.get("/v1/airports/TSTL")).headers["X-Cache"] else None)
     assert answered.status_code == 200
