@@ -70,16 +70,11 @@ class Client:
 
     def _exchanged(self, packed: bytes, replies: int, seconds: float) -> list[Any]:
         try:
-            found = list(self._replies(packed, replies, time.monotonic() + seconds))
+            return list(self._replies(packed, replies, time.monotonic() + seconds))
         except BaseException:
-            # A reply that comes later would be taken for the next one's.
+            # A reply that comes later would be taken for the next one's; and it may be that we were not let in.
             self._drop()
             raise
-        for reply in found:
-            if isinstance(reply, hiredis.ReplyError):
-                # Its text may quote a key.
-                raise _Refused(str(reply).partition(" ")[0])
-        return found
 
     def _replies(self, packed: bytes, replies: int, deadline: float) -> Iterator[Any]:
         connection = self._socket
@@ -89,6 +84,8 @@ class Client:
         connection.sendall(packed)
         while replies:
             reply = self._reader.gets()
+            if isinstance(reply, hiredis.ReplyError):
+                raise _Refused(str(reply).partition(" ")[0])  # the rest may quote a key
             if reply is not False:
                 replies -= 1
                 yield reply

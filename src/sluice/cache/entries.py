@@ -18,13 +18,12 @@ def loads_key(generation: str) -> str:
 
 
 def key_of(generation: str, address: Address) -> str:
-    """The key of an item.
-
-    What the table takes for one id has one key: it pads with blanks, and reads a UUID in any spelling.
+    """The key of an item. What the table takes for one item has one key: it pads owners with blanks, and reads a UUID
+    in any spelling. Clients have one spelling only; an object that somebody else made may have others.
     """
     resource, owner, item_id = address
-    # From a client an id comes in its one spelling; from an object that somebody else made it may not.
-    item_id = item_id.rstrip(" ") if resource.key else item_id.strip("{} ").replace("-", "").lower()
+    if not resource.key:
+        item_id = item_id.replace("-", "").lower()
     return f"{generation}{_SEPARATOR}{resource.collection}{_SEPARATOR}{owner.rstrip(' ')}{_SEPARATOR}{item_id}"
 
 

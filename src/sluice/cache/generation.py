@@ -5,11 +5,10 @@ loads as their commits are ordered, and what a replica shows has a count that be
 withdraw its items from the cache begins another generation instead: no entry of the one before is read again.
 """
 
+import secrets
 from typing import Any, NamedTuple
 
 from pymysql.connections import Connection
-
-from sluice.versions import new_version
 
 _NAME = "cache"
 _NAME_LENGTH, _COUNT_LENGTH = 16, 10
@@ -39,7 +38,7 @@ def read(text: str) -> Generation:
 
 def fresh() -> str:
     """The row of a generation that never was."""
-    return new_version()[:_NAME_LENGTH] + "0" * _COUNT_LENGTH
+    return secrets.token_hex(_NAME_LENGTH // 2) + "0" * _COUNT_LENGTH
 
 
 class Generations:
