@@ -45,6 +45,7 @@ drill: setup ## longer proofs of the way back, each printing what it did
 
 bench: setup ## measure how fast batches load and replay, and a cold start (SHORT=1: only that it all runs)
 	@python -m bench.load
+	@python -m bench.cache
 	@python -m bench.deployed
 
 check: setup ## ruff, mypy, template checks

@@ -19,7 +19,6 @@ port 0
 tls-auth-clients no
 save ""
 appendonly no
-maxmemory 64mb
 maxmemory-policy allkeys-lru
 set-proc-title no
 user default off resetpass -@all
@@ -57,8 +56,11 @@ class Cache:
         pid = read_pid(self.directory / "pid")
         return pid if is_running(pid, str(self._settings)) else None
 
-    def start(self) -> None:
-        """Start it, empty, if it does not run; return when it answers. Raises LocalError."""
+    def start(self, megabytes: int = 64) -> None:
+        """Start it, empty, if it does not run; return when it answers. Raises LocalError.
+
+        `megabytes` is what it may hold; beyond that, what was used least goes.
+        """
         if self.pid is not None:
             return
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,15 +69,15 @@ class Cache:
         if port is None or not port_is_free(port):
             port = free_port()
             (self.directory / "port").write_text(str(port))
-        self._write_settings(port)
+        self._write_settings(port, megabytes)
         (self.directory / "pid").write_text(str(launch([_program(), str(self._settings)], self.log)))
         self._wait_until_answering(seconds=20)
 
-    def _write_settings(self, port: int) -> None:
+    def _write_settings(self, port: int, megabytes: int) -> None:
         name, password = self.user
         self._settings.touch(mode=0o600)
         self._settings.write_text(
-            f"{_SETTINGS}tls-port {port}\ndir {self.directory}\n"
+            f"{_SETTINGS}maxmemory {megabytes}mb\ntls-port {port}\ndir {self.directory}\n"
             f"tls-cert-file {self.certificates / 'server.pem'}\n"
             f"tls-key-file {self.certificates / 'server.key'}\n"
             f"tls-ca-cert-file {self.certificates / 'ca.pem'}\n"

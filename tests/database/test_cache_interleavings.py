@@ -222,3 +222,16 @@ def test_such_plans_do_hit(clients: Any) -> None:
     for name in ("withdraw", "commit", "replicate", "read", "keep", "read"):
         world.step(name, "A", 0)
     assert world.hits == 1
+
+
+def test_what_a_replica_showed_before_the_cache_was_lost_is_not_there_when_a_load_opens_it(clients: Any) -> None:
+    """A plan that chance hardly finds: the replica is behind while the cache is empty, and level again afterwards."""
+    world = World(*clients)
+    for name, key, who in (
+        *((name, "A", 0) for name in ("withdraw", "commit", "replicate", "read", "keep")),
+        *((name, "A", 1) for name in ("withdraw", "commit", "lose", "read", "keep")),
+        *((name, "B", 1) for name in ("withdraw", "commit", "replicate", "replicate")),
+        ("read", "A", 1),
+    ):
+        world.step(name, key, who)
+    assert world.hits == 0
