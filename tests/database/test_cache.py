@@ -164,11 +164,13 @@ def test_nobody_gets_what_is_anothers(cached: Caching) -> None:
     mine, item_id = put({"label": "mine"}), new_id()
     cached.load(mine, put({"label": "of one"}, item_id), put({"label": "of another"}, item_id, owner=OTHER))
     cached.follow()
-    for _ in range(2):
+    for turn in range(2):
         assert cached.get(f"things/{mine.id}").status == 200
         assert cached.get(f"things/{mine.id}", owner=OTHER).status == 404
-        assert cached.get(f"things/{item_id}").body["data"]["label"] == "of one"
-        assert cached.get(f"things/{item_id}", owner=OTHER).body["data"]["label"] == "of another"
+        for owner, whose in ((OWNER, "of one"), (OTHER, "of another")):
+            state, answer = cached.seen(f"things/{item_id}", owner=owner)
+            assert answer.body["data"]["label"] == whose
+            assert (state == "hit") == bool(turn)  # neither is in the other's place
 
 
 def test_an_entry_of_another_owner_is_not_taken_for_ones_own(cached: Caching) -> None:

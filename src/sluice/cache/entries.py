@@ -13,7 +13,7 @@ _SEPARATOR = "\n"  # no collection, owner or id that the API takes has it
 
 
 def loads_key(generation: str) -> str:
-    """The key under which a generation's greatest count of loads stands. Without it the generation is closed."""
+    """The key of a generation's greatest count of loads. Without it, nothing is kept until a load comes."""
     return f"{generation}{_SEPARATOR}loads"
 
 

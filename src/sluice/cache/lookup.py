@@ -48,11 +48,12 @@ class Lookup:
         if known is None or self.clock() >= self._known_until:
             return None
         try:
-            [[loads, entry]] = self._client.ask(("MGET", loads_key(known.name), key_of(known.name, address)))
+            # The count is read along so that it is not among what was used least, and goes.
+            [[_, entry]] = self._client.ask(("MGET", loads_key(known.name), key_of(known.name, address)))
         except CacheAway as away:
             _away(away)
             return None
-        state = read(address, entry) if loads and entry else None
+        state = read(address, entry) if entry else None
         note(cache="hit" if state else "miss")
         return state
 
