@@ -87,6 +87,6 @@ def test_a_write_function_is_ready_when_it_was_imported(imported: Mapping[str, s
 def test_with_a_cache_its_client_is_imported_at_the_start(name: str) -> None:
     program = f"import sys, sluice.handlers.{name}; print(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(**CACHED), capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], env={**environment(), **CACHED}, capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) >= CACHE
