@@ -31,9 +31,9 @@ from sluice.settings import CacheSettings, DatabaseSettings
 from sluice.states import Address, ItemState
 from sluice.versions import moment
 
-ROWS, SHORT_ROWS = 1_000_000, 20_000
+ROWS, SHORT_ROWS = 300_000, 20_000
 READS, SHORT_READS = 5000, 200
-LOADS, SHORT_LOADS = {1000: 15, 10_000: 9, 100_000: 7}, {1000: 1}
+LOADS, SHORT_LOADS = {1000: 15, 10_000: 9, 100_000: 5}, {1000: 1}
 ITEMS = 100  # that are read in turn
 FOREVER = 86_400
 

@@ -56,6 +56,21 @@ def test_a_load_takes_away_what_it_touches_before_its_commit(cached: Caching, wh
     assert hit == "hit"
 
 
+def test_so_does_one_that_has_to_be_read_line_by_line(cached: Caching) -> None:
+    """Because of a write that the table refuses."""
+    write, bad = put({"label": "first"}), put({"label": "good"})
+    cached.load(write)
+    cached.follow()
+    path = f"things/{write.id}"
+    cached.get(path)
+    assert cached.seen(path)[0] == "hit"
+    outcome = cached.load(put({"label": "second"}, write.id), to_line(bad).replace(b'"good"', b'"%s"' % (b"x" * 41)))
+    assert (outcome.applied, outcome.rejected) == (1, 1)
+    cached.follow()
+    state, answer = cached.seen(path)
+    assert (state, answer.body["data"]["label"]) == ("miss", "second")
+
+
 def test_a_replica_that_is_behind_cannot_fill_the_cache(cached: Caching) -> None:
     """It goes on showing what it has; what it shows is not kept, for the item and for any other one."""
     write, other = put({"label": "first"}), put({"label": "other"})
