@@ -70,12 +70,15 @@ class Bench:
         """Microseconds from a GET's event to its answer, the median: by the cache and by the replica, in turns."""
         self._load("none", 1000)
         self._world.pair.wait_for_replica(300)
-        requests = [_request(owner, item_id) for owner, item_id in self._world.items[:ITEMS]]
+        with self._world.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT owner, id FROM bookings WHERE NOT deleted LIMIT %s", (ITEMS,))
+            rows: Any = cursor.fetchall()
+        requests = [_request(owner, item_id) for owner, item_id in rows]
         for request in requests:
             self._read(request, self._lookup)
         times: dict[str, list[float]] = {"hit": [], "replica": []}
         for number in range(count):
-            request = requests[number % ITEMS]
+            request = requests[number % len(requests)]
             # For as long as this takes, the reader need not ask again for the generation.
             self._lookup._known_until = time.monotonic() + 60
             times["hit"].append(self._read(request, self._lookup))
