@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "1",
     "STREAM_NAME": "stream",
     "BUFFER_SECONDS": "60",
+    "WAIT_SECONDS": "15",
     "DATABASE_HOST": "localhost",
     "DATABASE_PORT": "3306",
     "DATABASE_NAME": "sluice",
