@@ -1,8 +1,9 @@
 """What an adopting team writes a resource with: `Item`, `@resource` and `Digits`."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
@@ -45,7 +46,7 @@ class Resource:
     revision: int
     columns: tuple[Column, ...]
     indexes: tuple[Index, ...] = ()
-    examples: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    examples: tuple[Mapping[str, Any], ...] = dataclasses.field(default=(), compare=False)
 
     @property
     def id_type(self) -> ColumnType:
@@ -135,9 +136,7 @@ def describe(  # noqa: PLR0913  the settings of a resource, all by name
             msgspec.convert(example, strict)
         except msgspec.ValidationError as error:
             raise TypeError(f"{model.__name__}: an example is no such item: {error}") from None
-    return Resource(
-        collection, model, strict, private, key, writers, revision, columns, made, examples=tuple(examples)
-    )
+    return Resource(collection, model, strict, private, key, writers, revision, columns, made, examples=tuple(examples))
 
 
 def _columns(model: type[Item], key: str | None) -> list[Column]:

@@ -33,7 +33,7 @@ ENVIRONMENT = {
     "REPLICA_PORT": "9",
     "READER_SECRET_ARN": "arn:reader",
 }
-HANDLERS = ("post", "put", "delete", "get", "fallback", "transform", "quarantine")
+HANDLERS = ("post", "put", "delete", "get", "fallback", "contract", "transform", "quarantine")
 
 
 @pytest.fixture(scope="session")

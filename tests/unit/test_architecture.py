@@ -46,8 +46,8 @@ def room(module: str) -> str:
 
 
 def height(module: str) -> int:
-    """Handlers stand above the contract, which tells of the rooms, these above the parts that reach out, and these above
-    records and the like."""
+    """Handlers stand above the contract, which tells of the rooms, these above the parts that reach out, and these
+    above records and the like."""
     found = room(module)
     above = {"handlers": 4, "contract": 3}
     return above.get(found, 2 if found in ROOMS else 1 if found in PARTS else 0)

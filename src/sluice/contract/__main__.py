@@ -11,7 +11,9 @@ from sluice.registry import resources
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sluice.contract", description="Write the OpenAPI document.")
     parser.add_argument("--server", default="..", metavar="URL", help="the service's address (ApiUrl)")
-    parser.add_argument("--sign-in", default="", metavar="URL", help="where tokens are issued (TokenUrl, less /oauth2/token)")
+    parser.add_argument(
+        "--sign-in", default="", metavar="URL", help="where tokens are issued (TokenUrl, less /oauth2/token)"
+    )
     given = parser.parse_args()
     made = document(list(resources().values()), given.sign_in, given.server)
     sys.stdout.buffer.write(encoded(made, indent=2) + b"\n")

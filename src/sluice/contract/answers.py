@@ -59,12 +59,16 @@ HEADERS: Mapping[str, Header] = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "ReceiptLink": {
-        "description": 'The receipt\'s address, relative to the request\'s, as `<…>; rel="status"` (RFC 8631).',
+        "description": "The receipt's address, relative to the request's, as `<…>; rel=\"status\"` (RFC 8631).",
         "required": True,
         "schema": {"type": "string", "pattern": '^<[^>]+>; rel="status"$'},
     },
+    "ReceiptLinkOfOne": {
+        "description": "As for other writes, when the request has one item.",
+        "schema": {"type": "string", "pattern": '^<[^>]+>; rel="status"$'},
+    },
     "NextLink": {
-        "description": 'The next page\'s address, relative to the request\'s, as `<…>; rel="next"`; not on the last.',
+        "description": "The next page's address, relative to the request's, as `<…>; rel=\"next\"`; not on the last.",
         "schema": {"type": "string", "pattern": '^<[^>]+>; rel="next"$'},
     },
     "PreferenceApplied": {
@@ -103,8 +107,7 @@ _LATER = {"headers": headers(Retry_After="RetryAfterRequired")}
 PROBLEMS: Mapping[int, tuple[str, str, Answer]] = {
     400: (
         "BadRequest",
-        "The request cannot be understood: broken JSON, a bad id or version, a parameter that is not known or that no "
-        "index answers, a condition on a write.",
+        "The request cannot be understood: no JSON, a bad id, an unknown parameter, a question that no index answers.",
         _problem(400, "limit: Expected a number from 1 to 500", ("limit", "Expected a number from 1 to 500")),
     ),
     401: (

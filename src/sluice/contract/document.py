@@ -11,8 +11,8 @@ Document = dict[str, Any]
 VERSION = "1.0.0"
 
 _ABOUT = """\
-Reads come from a replica. Writes are accepted at once and applied later: `202` says that a write will not be lost, not that it
-can be read already. Its receipt tells what became of it, and a read that names its version waits for it.
+Reads come from a replica. Writes are accepted at once and applied later: `202` says that a write will not be lost,
+not that it can be read already. Its receipt tells what became of it, and a read that names its version waits for it.
 
 What is not a success is a problem document (RFC 9457). `429`, `503` and `504` may be tried again, after `Retry-After`.
 """
@@ -42,7 +42,7 @@ def document(resources: Sequence[Resource], sign_in: str = "", server: str = "..
         "tags": [_tag(resource) for resource in resources],
         "paths": {**paths, **public.paths()},
         "components": {
-            "schemas": {**schemas, **many.SCHEMAS, "Problem": answers.PROBLEM},
+            "schemas": {**schemas, **many.schemas(), "Problem": answers.PROBLEM},
             "parameters": dict(parameters.SHARED),
             "headers": dict(answers.HEADERS),
             "responses": answers.responses(),

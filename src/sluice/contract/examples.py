@@ -18,7 +18,7 @@ IDS = ("01a207ae-9953-7b39-9077-9a5cb1f4828e", "01a207b1-583f-71f1-8a6a-3d48c1d8
 def id_of(resource: Resource, number: int = 0) -> str:
     if resource.key and resource.examples:
         return str(resource.examples[number % len(resource.examples)][resource.key])
-    return resource.key and f"example-{number + 1}" or IDS[number % len(IDS)]
+    return (resource.key and f"example-{number + 1}") or IDS[number % len(IDS)]
 
 
 def items(resource: Resource) -> list[Example]:

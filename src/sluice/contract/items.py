@@ -78,8 +78,8 @@ def _receipt(resource: Resource, name: str) -> Schema:
             "version": VERSION | {"description": "Of the write."},
             "status": {
                 "enum": ["pending", "applied", "superseded", "rejected"],
-                "description": "pending: not in the tables yet. applied: the item is as this write left it. superseded: "
-                "the item has a later version. rejected: the database could not take it.",
+                "description": "pending: not in the tables yet. applied: the item is as this write left it. "
+                "superseded: the item has a later version. rejected: the database could not take it.",
             },
             "superseded_by": VERSION | {"description": "The item's version, when this write is superseded."},
             "reason": {"type": "string", "description": "Why the write is rejected, without its data."},

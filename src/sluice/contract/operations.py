@@ -61,9 +61,7 @@ def _list(resource: Resource, name: str) -> Operation:
 
 
 def _get(resource: Resource, name: str) -> Operation:
-    item = answered(
-        "The item.", reference(f"{name}Item"), headers=_KEPT | headers("LastModified", "PreferenceApplied")
-    )
+    item = answered("The item.", reference(f"{name}Item"), headers=_KEPT | headers("LastModified", "PreferenceApplied"))
     return {
         "operationId": f"{resource.collection}_get",
         "summary": "One item",
@@ -99,11 +97,12 @@ def _post(resource: Resource, name: str) -> Operation:
         "operationId": f"{resource.collection}_post",
         "summary": "Write a new item, or many",
         "description": f"{chosen} {_who(resource)}".strip(),
-        "parameters": [parameters.shared("IdempotencyKey")],
+        # Where the id is a field, a repeated POST names the same item by itself.
+        "parameters": [] if resource.key else [parameters.shared("IdempotencyKey")],
         "requestBody": _body(resource, name, many.body(resource)),
         "responses": {
-            "202": _accepted(resource, name, others=many.accepted()),
-            **many.responses(),
+            "202": _one_or_many(_accepted(resource, name)),
+            "207": many.some(resource),
             **problems(413, 415, 422),
         },
     }
@@ -143,11 +142,18 @@ def _body(resource: Resource, name: str, more: dict[str, Any] | None = None) -> 
     return {"required": True, "content": {"application/json": content, **(more or {})}}
 
 
-def _accepted(resource: Resource, name: str, others: Schema | None = None) -> dict[str, Any]:
-    schema = reference(f"{name}Accepted")
+def _one_or_many(accepted: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a POST: of one item, or of many, which have no receipt in common."""
+    content = accepted["content"]["application/json"]
+    content["schema"] = {"anyOf": [content["schema"], reference("Lines")]}
+    accepted["headers"]["Link"] = {"$ref": "#/components/headers/ReceiptLinkOfOne"}
+    return accepted
+
+
+def _accepted(resource: Resource, name: str) -> dict[str, Any]:
     return answered(
         "The write was accepted and is applied later. `Retry-After` says after how many seconds to look.",
-        {"anyOf": [schema, others]} if others else schema,
+        reference(f"{name}Accepted"),
         headers=headers("CacheControl", Location="Location", Link="ReceiptLink", Retry_After="RetryAfterRequired"),
         links=_links(resource),
     )

@@ -55,8 +55,8 @@ SHARED: Mapping[str, Parameter] = {
     "Prefer": {
         "name": "Prefer",
         "in": "header",
-        "description": "With `version`: `wait=10` lets the service wait up to so many seconds for it (RFC 7240), at most "
-        "as many as it is set up for; `Preference-Applied` says how many those were.",
+        "description": "With `version`: `wait=10` lets the service wait up to so many seconds for it (RFC 7240), at "
+        "most as many as it is set up for; `Preference-Applied` says how many those were.",
         "schema": {"type": "string"},
     },
     "IdempotencyKey": {

@@ -22,7 +22,7 @@ def field_texts(model: type[Item]) -> dict[str, str]:
     assert isinstance(made, ast.ClassDef)  # noqa: S101  it is the source of a class
     found = {}
     for line, below in zip(made.body, made.body[1:], strict=False):
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and isinstance(below, ast.Expr):
-            if isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
-                found[line.target.id] = inspect.cleandoc(below.value.value)
+        match line, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = inspect.cleandoc(text)
     return found
