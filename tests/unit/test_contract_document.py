@@ -16,9 +16,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from sluice.api.problems import FieldFault
 from sluice.contract.answers import PROBLEM
 from sluice.contract.document import document
+from sluice.contract.examples import IDS, VERSIONS
 from sluice.contract.serving import encoded
 from sluice.indexes import PARAMETERS
-from sluice.reading.items import StoredItem
+from sluice.reading.items import StoredItem, of_row
 from sluice.reading.receipts import Receipt, State
 from sluice.reading.selecting import names
 from sluice.registry import resources
@@ -182,6 +183,16 @@ def test_items_receipts_and_problems_have_the_fields_of_their_classes() -> None:
     assert set(receipt["properties"]) == set(Receipt.__struct_fields__)
     assert receipt["properties"]["status"]["enum"] == list(get_args(State))
     assert set(PROBLEM["properties"]["errors"]["items"]["properties"]) == set(FieldFault.__struct_fields__)
+
+
+@pytest.mark.parametrize("stored", ["0E-10", "1E-10", "-12.5000000000", "9" * 28])
+def test_a_decimal_is_read_as_it_is_described(stored: str) -> None:
+    resource = describe(item_class(("rate", Decimal), name="Rated"), "rated")
+    row = {"id": IDS[0], "version": VERSIONS[0], "written_at": datetime.datetime(2026, 1, 1), "rate": Decimal(stored)}  # noqa: DTZ001
+    item = msgspec.json.decode(msgspec.json.encode(of_row(resource, row)))
+    described = document([resource])["components"]["schemas"]["RatedAsRead"]
+    assert fault(described, item["data"]) == ""
+    assert Decimal(item["data"]["rate"]) == Decimal(stored)
 
 
 def test_every_kind_of_field_has_a_schema() -> None:
