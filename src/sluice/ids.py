@@ -11,7 +11,6 @@ from sluice.resource import Resource
 # A path segment of one or two dots would lead elsewhere.
 _NATURAL = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}")
 _NATURAL_FAULT = "Expected 1 to 128 of the characters A-Z a-z 0-9 . _ ~ - and more than one or two dots"
-LONGEST_IDEMPOTENCY_KEY = 255
 _NAMESPACE = uuid.UUID("3f1d8c52-8f0e-5a3b-9d58-6a6f5f0d6c11")
 
 

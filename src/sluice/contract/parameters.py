@@ -6,7 +6,6 @@ from typing import Any
 from sluice.columns import Column
 from sluice.contract import examples
 from sluice.contract.shapes import VERSION, Schema, id_shape
-from sluice.ids import LONGEST_IDEMPOTENCY_KEY
 from sluice.reading.selecting import HIGHEST_LIMIT, LIMIT, OPERATORS
 from sluice.resource import Resource
 
@@ -62,8 +61,9 @@ SHARED: Mapping[str, Parameter] = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "A repeated POST with the same key names the same item. A caller's own; any text.",
-        "schema": {"type": "string", "maxLength": LONGEST_IDEMPOTENCY_KEY},
+        "description": "A repeated POST with the same key names the same item, or the same items. Keys are each caller's "
+        "own.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     },
 }
 

@@ -4,10 +4,12 @@ from sluice.api.function import api_function
 from sluice.api.problems import invalid
 from sluice.api.requests import Caller, Request
 from sluice.api.responses import Response
-from sluice.ids import LONGEST_IDEMPOTENCY_KEY, derived_id, id_fault, new_id
+from sluice.ids import derived_id, id_fault, new_id
 from sluice.resource import Item, Resource
 from sluice.writes.accept import accept, prepare, writable
 from sluice.writes.decode import decode_body
+
+LONGEST_IDEMPOTENCY_KEY = 255
 
 prepare()
 
