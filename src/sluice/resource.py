@@ -1,9 +1,9 @@
 """What an adopting team writes a resource with: `Item`, `@resource` and `Digits`."""
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
@@ -27,7 +27,7 @@ class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every resource class: its annotated fields are the item's data."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object for each: by its values it would be hashed anew at every request
 class Resource:
     """A resource as the service knows it.
 
@@ -46,11 +46,16 @@ class Resource:
     revision: int
     columns: tuple[Column, ...]
     indexes: tuple[Index, ...] = ()
-    examples: tuple[Mapping[str, Any], ...] = dataclasses.field(default=(), compare=False)
+    examples: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def id_type(self) -> ColumnType:
         return NATURAL_KEY if self.key else CHOSEN_KEY
+
+    @cached_property
+    def optional(self) -> tuple[str, ...]:
+        """The fields that may be without a value."""
+        return tuple(column.name for column in self.columns if column.presence == "optional")
 
     def default_text(self, field: str) -> bytes:
         """The JSON text of a field's default, as a write would carry it."""

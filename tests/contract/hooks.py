@@ -3,6 +3,7 @@
 It is loaded by schemathesis itself, in a process of its own.
 """
 
+import json
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from schemathesis.openapi.checks import ObjectLevelAuthorizationViolation
 # The airports that it writes begin so, and none that other tests look at does.
 PREFIX = "__"
 LONGEST_WAIT = 1
+NDJSON = "application/x-ndjson"
 
 # A list's parameters can each be right and no index answer them together; OpenAPI has no words for that.
 TOGETHER = ("No index answers this.", "A range is of one field", "A range of ", "after: ")
@@ -28,6 +30,22 @@ def _confined(code: str) -> str:
 
 
 @schemathesis.hook
+def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
+    """Say of many items what OpenAPI 3.1 has no words for: the text is one item a line."""
+    for methods in raw_schema["paths"].values():
+        content = methods.get("post", {}).get("requestBody", {}).get("content", {})
+        if NDJSON in content:
+            one = content["application/json"]["schema"]
+            content[NDJSON] = {"schema": {"type": "array", "items": one, "minItems": 1}}
+
+
+@schemathesis.serializer(NDJSON)
+def lines(context: Any, value: Any) -> Any:
+    items = value if isinstance(value, list) else [value]
+    return "\n".join(json.dumps(item) for item in items).encode()
+
+
+@schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Keep the writes to a few airports of its own, and the two places of an id the same, where both are right."""
     linked = case.meta is None or case.meta.phase.name.value == "stateful"
@@ -36,16 +54,22 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         headers["Prefer"] = re.sub("wait=[0-9]+", f"wait={LONGEST_WAIT}", headers["Prefer"])
     parameters, body = case.path_parameters or {}, case.body
     positive = case.meta is not None and case.meta.generation.mode.is_positive
-    if positive and isinstance(body, dict) and isinstance(body.get("seats"), float):
-        body["seats"] = int(body["seats"])  # to JSON Schema 2.0 is an integer; the service takes 2 only
+    for item in body if isinstance(body, list) else [body]:
+        if isinstance(item, dict):
+            _amended(item, positive=positive)
     if "/airports" not in case.path:
         return
     if isinstance(parameters.get("id"), str):
         parameters["id"] = _confined(parameters["id"])
-    if isinstance(body, dict) and isinstance(body.get("icao"), str):
-        body["icao"] = _confined(body["icao"])
-        if case.method == "PUT" and positive:
-            parameters["id"] = body["icao"]
+    if case.method == "PUT" and positive and isinstance(body, dict):
+        parameters["id"] = body["icao"]
+
+
+def _amended(item: dict[str, Any], *, positive: bool) -> None:
+    if positive and isinstance(item.get("seats"), float):
+        item["seats"] = int(item["seats"])  # to JSON Schema 2.0 is an integer; the service takes 2 only
+    if isinstance(item.get("icao"), str):
+        item["icao"] = _confined(item["icao"])
 
 
 @schemathesis.hook

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from sluice.api.problems import FieldFault
+from sluice.api.problems import FieldFault, Problem
+from sluice.api.requests import Request
 from sluice.contract.answers import PROBLEM
 from sluice.contract.document import document
 from sluice.contract.examples import IDS, VERSIONS
@@ -25,6 +26,9 @@ from sluice.reading.selecting import names
 from sluice.registry import resources
 from sluice.resource import Digits, describe
 from sluice.strict import checks
+from sluice.writes.lines import MEDIA
+from sluice.writes.lines import Answer as Line
+from sluice.writes.naming import idempotency_key
 from tests.contract.documents import CHECKED_IN, fault, made, named, operations
 from tests.unit.classes import item_class
 
@@ -174,6 +178,25 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
     for name in part["$ref"].removeprefix("#/").split("/") if "$ref" in part else ():
         found = found[name]
     return dict(found) if "$ref" in part else part
+
+
+@pytest.mark.parametrize("key", ["a", "an order 17", "x" * 255, "x" * 256, "", "é", "\x7f"])
+def test_an_idempotency_key_is_what_the_service_takes(key: str) -> None:
+    described = made()["components"]["parameters"]["IdempotencyKey"]["schema"]
+    try:
+        idempotency_key(Request({"headers": {"Idempotency-Key": key}}))
+    except Problem:
+        assert fault(described, key) != ""
+    else:
+        assert fault(described, key) == ""
+
+
+def test_the_lines_of_many_items_have_the_fields_of_their_class() -> None:
+    schemas = made()["components"]["schemas"]
+    described = {*schemas["LineAccepted"]["properties"], *schemas["LineRefused"]["properties"]}
+    assert described == set(Line.__struct_fields__)
+    [media] = set(made()["paths"]["/v1/airports"]["post"]["requestBody"]["content"]) - {"application/json"}
+    assert media == MEDIA
 
 
 def test_items_receipts_and_problems_have_the_fields_of_their_classes() -> None:

@@ -97,8 +97,7 @@ def _post(resource: Resource, name: str) -> Operation:
         "operationId": f"{resource.collection}_post",
         "summary": "Write a new item, or many",
         "description": f"{chosen} {_who(resource)}".strip(),
-        # Where the id is a field, a repeated POST names the same item by itself.
-        "parameters": [] if resource.key else [parameters.shared("IdempotencyKey")],
+        "parameters": [parameters.shared("IdempotencyKey")],
         "requestBody": _body(resource, name, many.body(resource)),
         "responses": {
             "202": _one_or_many(_accepted(resource, name)),

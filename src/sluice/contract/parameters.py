@@ -61,9 +61,8 @@ SHARED: Mapping[str, Parameter] = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "A repeated POST with the same key names the same item, or the same items. Keys are each caller's "
-        "own.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        "description": "A repeated POST with the same key names the same item, or items. Keys are each caller's own.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     },
 }
 

@@ -1,0 +1,156 @@
+"""`make bench`: what many items in one POST cost: Firehose's records and billed bytes, and the handler's time per line.
+
+The handler is the deployed one, with botocore and all; only the way from its connection to Firehose and back is cut off.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.results import keep, short
+
+LINES, AT_ONCE = 10_000, 500
+PACKS = {"5 KiB": 5 << 10, "25 KiB": 25 << 10, "100 KiB": 100 << 10, "1,000 KiB": 1000 << 10}
+BILLED = 5 << 10
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "STREAM_NAME": "stream",
+    "BUFFER_SECONDS": "60",
+    "POWERTOOLS_SERVICE_NAME": "sluice",
+    "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+    "POWERTOOLS_TRACE_DISABLED": "1",
+}
+
+
+def booking(number: int, notes: int = 0) -> bytes:
+    item = {
+        "passenger": f"Passenger {number}",
+        "departs_at": "2026-12-24T09:30:00+01:00",
+        "seats": number % 9 + 1,
+        "price": f"{100 + number % 900}.90",
+        "cabin": "economy",
+        "airports": ["EDDF", "LPPT"],
+        "notes": "window, please" + "." * notes,
+    }
+    return json.dumps(item).encode()
+
+
+def event(lines: list[bytes], media: str = "application/x-ndjson") -> dict[str, Any]:
+    """A POST of bookings as API Gateway hands it on."""
+    return {
+        "resource": "/v1/{collection}",
+        "path": "/v1/bookings",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": media},
+        "pathParameters": {"collection": "bookings"},
+        "requestContext": {"authorizer": {"claims": {"sub": "somebody", "scope": "sluice/write"}}},
+        "body": b"\n".join(lines).decode(),
+        "isBase64Encoded": False,
+    }
+
+
+class Firehose:
+    """What answers in Firehose's place; it keeps the requests' bodies, when it is told to."""
+
+    def __init__(self, client: Any) -> None:
+        self.kept: list[bytes] | None = None
+        client.meta.events.register("before-send.firehose", self._answer)
+
+    def _answer(self, request: Any, **_: Any) -> Any:
+        from botocore.awsrequest import AWSResponse  # noqa: PLC0415
+
+        if self.kept is not None:
+            self.kept.append(request.body)
+        entries = [{"RecordId": "1"}] * request.body.count(b'"Data":')
+        answer = AWSResponse(request.url, 200, {"Content-Type": "application/x-amz-json-1.1"}, None)
+        answer._content = json.dumps({"RecordId": "1", "FailedPutCount": 0, "RequestResponses": entries}).encode()
+        return answer
+
+    def records(self) -> list[list[bytes]]:
+        """The records of the requests that were kept."""
+        bodies = [json.loads(body) for body in self.kept or ()]
+        return [[base64.b64decode(one["Data"]) for one in body["Records"]] for body in bodies]
+
+
+@contextlib.contextmanager
+def handler() -> Iterator[tuple[Callable[[dict[str, Any], Any], dict[str, Any]], Firehose]]:
+    """The POST handler in a warm function, its log thrown away."""
+    os.environ.update(ENVIRONMENT)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+        from sluice import stream  # noqa: PLC0415
+        from sluice.handlers.post import handle  # noqa: PLC0415
+
+        yield handle, Firehose(stream._client())
+
+
+def billed(records: list[bytes]) -> int:
+    """The bytes that Firehose counts: each record's, rounded up to 5 KiB."""
+    return sum(-(-len(record) // BILLED) * BILLED for record in records)
+
+
+def cost(handle: Any, firehose: Firehose) -> dict[str, Any]:
+    """Records and billed bytes of 10,000 lines in requests of 500: as they are put, not packed, and in other packs."""
+    from sluice.packing import packed, packs  # noqa: PLC0415
+
+    firehose.kept = []
+    for start in range(0, LINES, AT_ONCE):
+        answer = handle(event([booking(start + number) for number in range(AT_ONCE)]), None)
+        assert answer["statusCode"] == 202
+    put, firehose.kept = firehose.records(), None
+    requests = [[line + b"\n" for record in records for line in record.splitlines()] for records in put]
+    sizes = {
+        name: [packed(lines, pack) for lines in requests for pack in packs(lines, size)] for name, size in PACKS.items()
+    }
+    sizes["not packed"] = [line for lines in requests for line in lines]
+    sizes["as put"] = [record for records in put for record in records]
+    return {
+        "lines": LINES,
+        "bytes": sum(map(len, sizes["not packed"])),
+        **{name: {"records": len(records), "billed_bytes": billed(records)} for name, records in sizes.items()},
+    }
+
+
+def microseconds(handle: Any, sent: dict[str, Any], lines: int, runs: int) -> float:
+    """The median time of a warm handler, for each line."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        answer = handle(sent, None)
+        times.append(time.perf_counter() - started)
+        assert answer["statusCode"] == 202
+    return round(statistics.median(times) / lines * 1e6, 1)
+
+
+def measure() -> dict[str, Any]:
+    with handler() as (handle, firehose):
+        largest = [booking(number, notes=350) for number in range(LINES)]
+        few = short()
+        return {
+            **cost(handle, firehose),
+            "us_per_line": {
+                "1": microseconds(handle, event([booking(1)], "application/json"), 1, 50 if few else 2000),
+                "500": microseconds(handle, event([booking(n) for n in range(500)]), 500, 5 if few else 60),
+                f"10000 of {len(largest[-1])} bytes": microseconds(handle, event(largest), LINES, 2 if few else 9),
+            },
+        }
+
+
+def main() -> None:
+    found = measure()
+    print(f"{found['lines']:,} writes, {found['bytes']:,} bytes, in POSTs of {AT_ONCE} lines:")
+    for name in ("not packed", *PACKS, "as put"):
+        print(f"  {name:>11}: {found[name]['records']:6,} records, {found[name]['billed_bytes']:11,} bytes billed")
+    for name, time_taken in found["us_per_line"].items():
+        print(f"  handler, POST of {name}: {time_taken} µs a line")
+    keep("many", found)
+
+
+if __name__ == "__main__":
+    main()
