@@ -1,6 +1,6 @@
-"""`make bench`: what many items in one POST cost: Firehose's records and billed bytes, and the handler's time per line.
+"""`make bench`: what many items in one POST cost: records and bytes billed by Firehose, the handler's time per line.
 
-The handler is the deployed one, with botocore and all; only the way from its connection to Firehose and back is cut off.
+The handler is the deployed one, with botocore and all; only the network is left out.
 """
 
 import base64
@@ -14,8 +14,8 @@ from typing import Any
 
 from bench.results import keep, short
 
-LINES, AT_ONCE = 10_000, 500
-PACKS = {"5 KiB": 5 << 10, "25 KiB": 25 << 10, "100 KiB": 100 << 10, "1,000 KiB": 1000 << 10}
+LINES, AT_ONCE = 10_000, (500, 10_000)
+PACKS = {"not packed": 1, "5 KiB": 5 << 10, "25 KiB": 25 << 10, "100 KiB": 100 << 10, "1,000 KiB": 1000 << 10}
 BILLED = 5 << 10
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -56,6 +56,16 @@ def event(lines: list[bytes], media: str = "application/x-ndjson") -> dict[str, 
     }
 
 
+class Body:
+    """An answer's body, as botocore reads it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._content
+
+
 class Firehose:
     """What answers in Firehose's place; it keeps the requests' bodies, when it is told to."""
 
@@ -64,19 +74,17 @@ class Firehose:
         client.meta.events.register("before-send.firehose", self._answer)
 
     def _answer(self, request: Any, **_: Any) -> Any:
-        from botocore.awsrequest import AWSResponse  # noqa: PLC0415
+        from botocore.awsrequest import AWSResponse, HTTPHeaders  # noqa: PLC0415
 
         if self.kept is not None:
             self.kept.append(request.body)
         entries = [{"RecordId": "1"}] * request.body.count(b'"Data":')
-        answer = AWSResponse(request.url, 200, {"Content-Type": "application/x-amz-json-1.1"}, None)
-        answer._content = json.dumps({"RecordId": "1", "FailedPutCount": 0, "RequestResponses": entries}).encode()
-        return answer
+        body = json.dumps({"RecordId": "1", "FailedPutCount": 0, "RequestResponses": entries}).encode()
+        return AWSResponse(request.url, 200, HTTPHeaders(), Body(body))
 
-    def records(self) -> list[list[bytes]]:
+    def records(self) -> list[bytes]:
         """The records of the requests that were kept."""
-        bodies = [json.loads(body) for body in self.kept or ()]
-        return [[base64.b64decode(one["Data"]) for one in body["Records"]] for body in bodies]
+        return [base64.b64decode(one["Data"]) for body in self.kept or () for one in json.loads(body)["Records"]]
 
 
 @contextlib.contextmanager
@@ -95,26 +103,23 @@ def billed(records: list[bytes]) -> int:
     return sum(-(-len(record) // BILLED) * BILLED for record in records)
 
 
-def cost(handle: Any, firehose: Firehose) -> dict[str, Any]:
-    """Records and billed bytes of 10,000 lines in requests of 500: as they are put, not packed, and in other packs."""
+def cost(handle: Any, firehose: Firehose, at_once: int) -> dict[str, Any]:
+    """Records and billed bytes of 10,000 lines, so many in a POST: as they are put, not packed, in other packs."""
     from sluice.packing import packed, packs  # noqa: PLC0415
 
     firehose.kept = []
-    for start in range(0, LINES, AT_ONCE):
-        answer = handle(event([booking(start + number) for number in range(AT_ONCE)]), None)
+    for start in range(0, LINES, at_once):
+        answer = handle(event([booking(start + number) for number in range(at_once)]), None)
         assert answer["statusCode"] == 202
-    put, firehose.kept = firehose.records(), None
-    requests = [[line + b"\n" for record in records for line in record.splitlines()] for records in put]
-    sizes = {
-        name: [packed(lines, pack) for lines in requests for pack in packs(lines, size)] for name, size in PACKS.items()
+    put = firehose.records()
+    firehose.kept = None
+    lines = [line + b"\n" for record in put for line in record.splitlines()]
+    requests = [lines[start : start + at_once] for start in range(0, LINES, at_once)]
+    found = {
+        name: [packed(some, pack) for some in requests for pack in packs(some, size)] for name, size in PACKS.items()
     }
-    sizes["not packed"] = [line for lines in requests for line in lines]
-    sizes["as put"] = [record for records in put for record in records]
-    return {
-        "lines": LINES,
-        "bytes": sum(map(len, sizes["not packed"])),
-        **{name: {"records": len(records), "billed_bytes": billed(records)} for name, records in sizes.items()},
-    }
+    found["as put"] = put
+    return {name: {"records": len(records), "billed_bytes": billed(records)} for name, records in found.items()}
 
 
 def microseconds(handle: Any, sent: dict[str, Any], lines: int, runs: int) -> float:
@@ -130,25 +135,27 @@ def microseconds(handle: Any, sent: dict[str, Any], lines: int, runs: int) -> fl
 
 def measure() -> dict[str, Any]:
     with handler() as (handle, firehose):
-        largest = [booking(number, notes=350) for number in range(LINES)]
+        largest = event([booking(number, notes=350) for number in range(LINES)])
         few = short()
         return {
-            **cost(handle, firehose),
+            "cost": {str(at_once): cost(handle, firehose, at_once) for at_once in AT_ONCE},
+            "largest_body": len(largest["body"]),
             "us_per_line": {
                 "1": microseconds(handle, event([booking(1)], "application/json"), 1, 50 if few else 2000),
                 "500": microseconds(handle, event([booking(n) for n in range(500)]), 500, 5 if few else 60),
-                f"10000 of {len(largest[-1])} bytes": microseconds(handle, event(largest), LINES, 2 if few else 9),
+                "10000": microseconds(handle, largest, LINES, 2 if few else 9),
             },
         }
 
 
 def main() -> None:
     found = measure()
-    print(f"{found['lines']:,} writes, {found['bytes']:,} bytes, in POSTs of {AT_ONCE} lines:")
-    for name in ("not packed", *PACKS, "as put"):
-        print(f"  {name:>11}: {found[name]['records']:6,} records, {found[name]['billed_bytes']:11,} bytes billed")
-    for name, time_taken in found["us_per_line"].items():
-        print(f"  handler, POST of {name}: {time_taken} µs a line")
+    for at_once, sizes in found["cost"].items():
+        print(f"{LINES:,} writes, in POSTs of {int(at_once):,} lines:")
+        for name, one in sizes.items():
+            print(f"  {name:>10}: {one['records']:6,} records, {one['billed_bytes']:11,} bytes billed")
+    for lines, taken in found["us_per_line"].items():
+        print(f"warm handler, a POST of {int(lines):,}: {taken} µs a line")
     keep("many", found)
 
 

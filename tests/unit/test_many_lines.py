@@ -4,6 +4,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -149,6 +150,14 @@ def test_a_bad_natural_key_is_the_line_s_fault(stream: Loopback) -> None:
     assert statuses(answer) == [(1, 202), (2, 422)]
     assert answer.body["lines"][1]["errors"][0]["field"] == "icao"
     assert answer.body["lines"][0]["id"] == "EDDB"
+
+
+def test_the_sample_is_answered_as_it_says(stream: Loopback) -> None:
+    sample = json.loads((Path(__file__).parents[2] / "events/post/bookings.json").read_text())
+    first, again = ask(sample), ask(sample)
+    assert (first.status, statuses(first)) == (207, [(1, 202), (2, 202), (3, 422), (4, 202)])
+    assert first.body["lines"][2]["errors"][0]["field"] == "seats"
+    assert [line.get("id") for line in first.body["lines"]] == [line.get("id") for line in again.body["lines"]]
 
 
 # The stream.

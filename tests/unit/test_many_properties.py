@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given, settings
@@ -122,6 +123,12 @@ def test_an_answer_with_the_longest_ids_fits() -> None:
         limits.Answer(number, 202, item_id, "v" * 26, f"{name}/{item_id}/writes/{'v' * 26}")
         for number in range(1, limits.MOST_LINES + 1)
     ]
+    assert len(json.dumps(bytes(limits.told(answers)).decode())) < limits.LARGEST_ANSWER
+
+
+def test_an_answer_that_only_grows_too_large_when_it_is_sent_is_noticed() -> None:
+    answers = [limits.Answer(number, 422, detail='"' * limits.LONGEST_DETAIL) for number in range(1, 8001)]
+    assert len(bytes(msgspec.json.encode(answers))) < limits.LARGEST_ANSWER
     assert len(json.dumps(bytes(limits.told(answers)).decode())) < limits.LARGEST_ANSWER
 
 

@@ -16,6 +16,7 @@ def test_every_line_is_in_one_pack_and_packs_are_as_full_as_can_be(lines: list[b
     found = packs(lines, largest)
     assert [at for pack in found for at in pack] == list(range(len(lines)))
     assert b"".join(packed(lines, pack) for pack in found) == b"".join(lines)
+    assert all(found), "a record is not empty"
     for pack in found:
         assert len(pack) == 1 or len(packed(lines, pack)) <= largest
     for one, following in itertools.pairwise(found):
