@@ -71,6 +71,12 @@ def test_a_problem_is_told_as_it_is(environment: dict[str, str]) -> None:
     assert json.loads(shell(block("problem"), environment)) == json.loads(printed("problem"))
 
 
+def test_many_lines_are_answered_as_it_is_told(environment: dict[str, str]) -> None:
+    answers = [json.loads(shell(block("many"), environment)) for _ in range(2)]
+    assert shape(answers[0]) == shape(json.loads(printed("many")))
+    assert answers[0]["lines"][0]["id"] == answers[1]["lines"][0]["id"]
+
+
 def test_what_it_says_of_lists_and_conditions_is_so(person: Person) -> None:
     guide, reader = GUIDE.read_text(), person("guided")
     [asked] = re.findall(r"`GET (/v1/airports\?[^`]+)`", guide)

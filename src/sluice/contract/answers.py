@@ -170,7 +170,7 @@ PROBLEMS: Mapping[int, tuple[str, str, Answer]] = {
     ),
     503: (
         "ServiceUnavailable",
-        "Not possible at the moment: a write that was not accepted, or a read without a replica.",
+        "Not possible at the moment: a write that is not accepted for sure, or a read without a replica.",
         _problem(503, "The write was not accepted; try again.", **_LATER),
     ),
     504: (
