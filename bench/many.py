@@ -123,12 +123,12 @@ def cost(handle: Any, firehose: Firehose, at_once: int) -> dict[str, Any]:
 
 
 def microseconds(handle: Any, sent: dict[str, Any], lines: int, runs: int) -> float:
-    """The median time of a warm handler, for each line."""
+    """The median of the processor's time that a warm handler takes, for each line: nothing is waited for here."""
     times = []
     for _ in range(runs):
-        started = time.perf_counter()
+        started = time.process_time()
         answer = handle(sent, None)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
         assert answer["statusCode"] == 202
     return round(statistics.median(times) / lines * 1e6, 1)
 
@@ -155,7 +155,7 @@ def main() -> None:
         for name, one in sizes.items():
             print(f"  {name:>10}: {one['records']:6,} records, {one['billed_bytes']:11,} bytes billed")
     for lines, taken in found["us_per_line"].items():
-        print(f"warm handler, a POST of {int(lines):,}: {taken} µs a line")
+        print(f"warm handler, a POST of {int(lines):,}: {taken} µs of processor time a line")
     keep("many", found)
 
 
