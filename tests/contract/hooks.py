@@ -13,6 +13,8 @@ from schemathesis.openapi.checks import ObjectLevelAuthorizationViolation
 
 # The airports that it writes begin so, and none that other tests look at does.
 PREFIX = "__"
+# In this country other tests count the airports.
+COUNTED = "ZZ"
 LONGEST_WAIT = 1
 NDJSON = "application/x-ndjson"
 
@@ -68,6 +70,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 def _amended(item: dict[str, Any], *, positive: bool) -> None:
     if positive and isinstance(item.get("seats"), float):
         item["seats"] = int(item["seats"])  # to JSON Schema 2.0 is an integer; the service takes 2 only
+    if item.get("country") == COUNTED:
+        item["country"] = "XX"
     if isinstance(item.get("icao"), str):
         item["icao"] = _confined(item["icao"])
 
