@@ -49,7 +49,8 @@ contract: setup ## schemathesis against the published contract, at least 2,000 r
 openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://…
 	@python -m sluice.contract $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") > "$(or $(FILE),docs/openapi.json)"
 
-bench: setup ## measure how fast batches load and replay, a cold start, many lines in a POST (SHORT=1: only that it all runs)
+bench: setup ## measure handlers, many lines in a POST, loads, replays and a cold start (SHORT=1: only that it all runs)
+	@python -m bench.api
 	@python -m bench.many
 	@python -m bench.load
 	@python -m bench.deployed
