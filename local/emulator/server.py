@@ -30,6 +30,11 @@ PATCHES = (
     "secure_transport",
     "custom_resources",
     "cloudformation_types",
+    "edge_logs",
+    "edge_settings",
+    "pseudo_parameters",
+    "secret_values",
+    "principal_arn",
 )
 
 
