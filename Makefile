@@ -8,12 +8,12 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
 
-.PHONY: help setup lock build up down status invoke demo test check drill bench attack
+.PHONY: help setup lock build up down status invoke demo test check drill contract openapi bench attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## install what is missing (Python environments, SAM CLI, MariaDB)
+setup: ## install what is missing (Python environments, SAM CLI, MariaDB, Redis)
 	@local/setup.sh
 
 lock: setup ## compile the hash-pinned requirement files from pyproject.toml
@@ -22,7 +22,7 @@ lock: setup ## compile the hash-pinned requirement files from pyproject.toml
 build: setup ## sam build, plus compiled bytecode for faster cold starts
 	@python -m local.stack build
 
-up: setup ## start the local stack: MariaDB primary and replica, emulator, sam deploy, the edge before it
+up: setup ## start the local stack: MariaDB primary and replica, read cache, emulator, sam deploy, the edge before it
 	@python -m local.stack up
 
 down: setup ## stop the local stack, keeping its data
@@ -43,14 +43,22 @@ test: setup ## every test: units, real MariaDB, the deployed local stack
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
-bench: setup ## measure handlers, many lines in a POST, loads, replays and a cold start (SHORT=1: only that it all runs)
+contract: setup ## schemathesis against the published contract, at least 2,000 requests with all its checks
+	@python -m pytest -s tests/contract
+
+openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://…
+	@python -m sluice.contract $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") > "$(or $(FILE),docs/openapi.json)"
+
+bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api
 	@python -m bench.many
 	@python -m bench.load
+	@python -m bench.cache
 	@python -m bench.deployed
 
 attack: setup ## what the edge blocks of an attack corpus and lets through of real-looking requests (SHORT=1: a part of it)
 	@python -m bench.attack
 
-check: setup ## ruff, mypy, template checks
+check: setup ## ruff, mypy, template checks, the contract against template and code
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
+	@python -m pytest tests/unit/test_contract_document.py tests/template/test_contract.py

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the project needs into the checkout (.venv, .tools) and, when they are missing, MariaDB and the Core Rule Set
-# from Debian's packages.
+# Installs what the project needs into the checkout (.venv, .tools) and, when they are missing, MariaDB, Redis and the
+# Core Rule Set from Debian's packages.
 # Does nothing, quickly, when all of it is there. Works as root or with sudo.
 # `local/setup.sh ops` makes the environment of the operators' command only.
 set -euo pipefail
@@ -79,5 +79,6 @@ have=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 # Debian keeps the server in /usr/sbin, which is not on every user's PATH.
 PATH=$PATH:/usr/sbin
 command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || apt_install mariadb-server
+command -v valkey-server >/dev/null || command -v redis-server >/dev/null || apt_install redis-server
 # The rules of the local firewall; the engine that runs them is a Python package.
 [ -d /usr/share/modsecurity-crs/rules ] || apt_install modsecurity-crs

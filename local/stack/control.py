@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.cache import Cache
 from local.database import Pair
-from local.stack.deploying import deploy, is_deployed, parameters, put_admin_secret
+from local.stack.deploying import deploy, has_cache, is_deployed, parameters, settled
 from local.stack.edge import Edge
 from local.stack.emulator import Emulator
 from local.stack.folder import Folder
@@ -32,18 +33,22 @@ def up(folder: Path | None = None, *, chosen: dict[str, str] | None = None, say:
     home = Folder(folder)
     with home.alone():
         pair, emulator = Pair(home.database), Emulator(home)
+        cache, wanted = Cache(home.cache, pair.ca.parent), settled(chosen or {})
         say("starting the database pair and the emulator")
         with ThreadPoolExecutor() as together:
             for part in (together.submit(pair.start), together.submit(emulator.start)):
                 part.result()
-        settings = parameters(pair, put_admin_secret(emulator, pair), chosen or {})
+        if has_cache(wanted):
+            say("starting the read cache")
+            cache.start()
+        settings = parameters(wanted, emulator, pair, cache)
         _build(home, pair, settings, say)
         _deploy(home, emulator, settings, say)
         edge = Edge(home, emulator)
         edge.start()
         if lacking := edge.lacking():
             say(f"the edge runs without {lacking}")
-        return Stack(home, pair, emulator)
+        return Stack(home, pair, emulator, cache)
 
 
 def _build(home: Folder, pair: Pair, settings: dict[str, str], say: Say) -> None:
@@ -87,8 +92,10 @@ def down(folder: Path | None = None, *, delete: bool = False, say: Say = _silent
         emulator = Emulator(home)
         Edge(home, emulator).stop()
         emulator.stop()
-        say("stopping the database pair")
-        Pair(home.database).stop()
+        pair = Pair(home.database)
+        say("stopping the read cache and the database pair")
+        Cache(home.cache, pair.ca.parent).stop()
+        pair.stop()
         if delete:
             say(f"removing the data in {home.root}")
             home.delete()

@@ -78,6 +78,8 @@ BREAKS: list[tuple[str, str, Break]] = [
         "Alerts has no policy",
         lambda resources: resources["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(),
     ),
+    ("E9108", "Cache is not encrypted", drop("Cache", "AtRestEncryptionEnabled")),
+    ("E9108", "Cache is not encrypted", put("Cache", False, "TransitEncryptionEnabled")),
     ("E9108", "BatchBucket is not encrypted", drop("BatchBucket", "BucketEncryption")),
     ("E9108", "EventDeadLetters is not encrypted", drop("EventDeadLetters", "SqsManagedSseEnabled")),
     ("E9108", "Alerts is not encrypted", drop("Alerts", "KmsMasterKeyId")),
@@ -102,6 +104,11 @@ BREAKS: list[tuple[str, str, Break]] = [
         "E9111",
         "GET /v1/{collection} of Api asks for no scope",
         drop("GetFunction", "Events", "Collection", "Properties", "Auth"),
+    ),
+    (
+        "E9111",
+        "GET /v1/{collection}/{id} of Api asks for no scope",
+        put("GetFunction", {"Authorizer": "NONE"}, "Events", "Item", "Properties", "Auth"),
     ),
     (
         "E9111",

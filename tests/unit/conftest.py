@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
     "POWERTOOLS_TRACE_DISABLED": "1",
     "STREAM_NAME": "writes",
+    "SIGN_IN_URL": "https://sign-in.example.com",
     "BUFFER_SECONDS": "60",
     "WAIT_SECONDS": "15",
     "STALE_SECONDS": "86400",
@@ -33,7 +34,7 @@ ENVIRONMENT = {
     "REPLICA_PORT": "9",
     "READER_SECRET_ARN": "arn:reader",
 }
-HANDLERS = ("post", "put", "delete", "get", "fallback", "transform", "quarantine")
+HANDLERS = ("post", "put", "delete", "get", "fallback", "contract", "transform", "quarantine")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +44,7 @@ def aws() -> Iterator[Loopback]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
-            from sluice import archive, database, stream  # noqa: PLC0415
+            from sluice import archive, credentials, stream  # noqa: PLC0415
             from sluice.aws import surroundings  # noqa: PLC0415
             from sluice.reading import answers  # noqa: PLC0415
             from sluice.writes import accept  # noqa: PLC0415
@@ -54,7 +55,7 @@ def aws() -> Iterator[Loopback]:
             cached: tuple[Any, ...] = (
                 stream._client,
                 archive._client,
-                database._secrets,
+                credentials._secrets,
                 accept.settings,
                 answers._replica,
             )

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
 
 ROOMS = {"writes", "loading", "reading", "replaying", "migrating", "rebuilding", "recovering"}
-PARTS = {"archive", "database", "executions", "stream"}
+PARTS = {"archive", "cache", "database", "executions", "stream"}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -46,14 +46,16 @@ def room(module: str) -> str:
 
 
 def height(module: str) -> int:
-    """Handlers stand above the rooms, these above the parts that reach out, and these above records and the like."""
+    """Handlers stand above the contract, which tells of the rooms, these above the parts that reach out, and these
+    above records and the like."""
     found = room(module)
-    return 3 if found == "handlers" else 2 if found in ROOMS else 1 if found in PARTS else 0
+    above = {"handlers": 4, "contract": 3}
+    return above.get(found, 2 if found in ROOMS else 1 if found in PARTS else 0)
 
 
 def test_the_code_is_found() -> None:
     assert len(MODULES) > 40
-    assert {height(name) for name in MODULES} == {0, 1, 2, 3}
+    assert {height(name) for name in MODULES} == {0, 1, 2, 3, 4}
     assert "sluice.stream" in ARROWS["sluice.writes.accept"]
 
 
@@ -106,6 +108,8 @@ def test_only_the_registry_knows_where_resources_are() -> None:
 ORDINARY = {"name", "tz"}
 # Where the resources may be named: their own files, samples, proofs, guides and the demonstration.
 AT_HOME = ("src/resources/", "events/", "tests/", "docs/", "local/demo/", "bench/", "README.md")
+# API Gateway's cache can only be told by name what tells one list from another: a template rule says what is missing.
+CACHE_KEY = "- method.request.querystring."
 
 
 def names_of_resources() -> set[str]:
@@ -136,6 +140,6 @@ def test_no_part_names_a_resource() -> None:
         f"{path.relative_to(ROOT)}:{number}: {match[0]}"
         for path in files
         for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1)
-        if (match := word.search(line))
+        if CACHE_KEY not in line and (match := word.search(line))
     }
     assert found == set()

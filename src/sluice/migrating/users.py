@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pymysql
 from pymysql.constants import ER
 
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import MigrationFailed, sentence
 from sluice.migrating.schema import quoted

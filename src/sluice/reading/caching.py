@@ -1,9 +1,9 @@
 """What caches may do with an answer, and how they know it again."""
 
 from sluice.api.conditions import http_date
-from sluice.reading.items import StoredItem
 from sluice.reading.question import Question
 from sluice.resource import Resource
+from sluice.states import ItemState
 
 
 def may_be_kept(question: Question) -> dict[str, str]:
@@ -19,7 +19,7 @@ def may_be_kept(question: Question) -> dict[str, str]:
     return {"Cache-Control": f"public, max-age=0, stale-if-error={question.settings.stale_seconds}"}
 
 
-def known_by(resource: Resource, item: StoredItem) -> dict[str, str]:
+def known_by(resource: Resource, item: ItemState) -> dict[str, str]:
     """The headers that tell states of an item apart.
 
     The tag is the version. Since a class that changed may show the same version otherwise, later revisions are in it.
