@@ -30,6 +30,7 @@ PATCHES = (
     "secure_transport",
     "custom_resources",
     "cloudformation_types",
+    "secret_rotation",
 )
 
 

@@ -35,14 +35,15 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 @cache
-def _secrets() -> Any:
+def secrets_manager() -> Any:
+    """The client of AWS's Secrets Manager."""
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     return botocore.session.get_session().create_client("secretsmanager", config=config)
 
 
 def credentials(secret_arn: str) -> Credentials:
     """Read a database secret. Raises botocore's errors."""
-    text = _secrets().get_secret_value(SecretId=secret_arn)["SecretString"]
+    text = secrets_manager().get_secret_value(SecretId=secret_arn)["SecretString"]
     return msgspec.json.decode(text, type=Credentials)
 
 
@@ -52,6 +53,31 @@ def tls() -> ssl.SSLContext:
     import database_trust  # noqa: PLC0415  only functions with the trust layer can import it
 
     return ssl.create_default_context(cafile=str(Path(str(database_trust.__file__)).with_name("ca.pem")))
+
+
+def enter(settings: DatabaseSettings, who: Credentials, *, statement_seconds: int, loading: bool = False) -> Connection:
+    """A new connection to the instance of the settings. Raises the faults of `sluice.faults`."""
+    try:
+        connection = pymysql.connect(
+            host=settings.database_host,
+            port=settings.database_port,
+            database=settings.database_name,
+            user=who.username,
+            password=who.password,
+            ssl=tls(),
+            charset="utf8mb4",
+            sql_mode=LOADING_MODE if loading else None,
+            autocommit=not loading,
+            local_infile=loading,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=statement_seconds,
+            write_timeout=statement_seconds,
+        )
+    except (pymysql.Error, OSError) as error:
+        raise (meaning(error) or error) from None
+    # The server may from now on ask for no file: the loader sends its rows itself (see loading/staging.py).
+    connection._local_infile = False  # type: ignore[attr-defined]
+    return connection
 
 
 class Database:
@@ -113,24 +139,6 @@ class Database:
     def _connected(self) -> Connection:
         if self._credentials is None:
             self._credentials = credentials(self._settings.database_secret_arn)
-        try:
-            connection = pymysql.connect(
-                host=self._settings.database_host,
-                port=self._settings.database_port,
-                database=self._settings.database_name,
-                user=self._credentials.username,
-                password=self._credentials.password,
-                ssl=tls(),
-                charset="utf8mb4",
-                sql_mode=LOADING_MODE if self._loading else None,
-                autocommit=not self._loading,
-                local_infile=self._loading,
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=self._statement_seconds,
-                write_timeout=self._statement_seconds,
-            )
-        except (pymysql.Error, OSError) as error:
-            raise (meaning(error) or error) from None
-        # The server may from now on ask for no file: the loader sends its rows itself (see loading/staging.py).
-        connection._local_infile = False  # type: ignore[attr-defined]
-        return connection
+        return enter(
+            self._settings, self._credentials, statement_seconds=self._statement_seconds, loading=self._loading
+        )

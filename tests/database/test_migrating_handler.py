@@ -72,7 +72,7 @@ def request_(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     database_module.tls.cache_clear()
-    database_module._secrets.cache_clear()
+    database_module.secrets_manager.cache_clear()
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
         return {
@@ -88,7 +88,7 @@ def request_(
 
     yield make
     database_module.tls.cache_clear()
-    database_module._secrets.cache_clear()
+    database_module.secrets_manager.cache_clear()
     pair.start()
     with pair.primary.connect(*pair.admin) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER IF EXISTS {users['loader']}, {users['reader']}")

@@ -50,7 +50,7 @@ def aws() -> Iterator[Loopback]:
             cached: tuple[Any, ...] = (
                 stream._client,
                 archive._client,
-                database._secrets,
+                database.secrets_manager,
                 accept.settings,
                 answers._replica,
             )
