@@ -85,7 +85,7 @@ ROLES: dict[str, Rights] = {
             ("s3:PutObject", "arn:aws:s3:::another/batches/x"),
         ),
     ),
-    "BatchDeliveredRole": Rights("events", may=(start("LoadBatch"),), may_not=(start("Rebuild"), *invoke("Load"))),
+    "BatchDeliveredRole": Rights("events", may=(start("Load"),), may_not=(start("Rebuild"), *invoke("Load"))),
     "RecoveryStartRole": Rights("events", may=(start("Recover"),), may_not=(start("Rebuild"), start("Replay"))),
     "LoadBatchRole": Rights(
         "states",
