@@ -155,6 +155,9 @@ def test_a_role_is_taken_on_by_one_service_only() -> None:
         [statement] = role["AssumeRolePolicyDocument"]["Statement"]
         assert as_list(statement["Principal"]["Service"]) == [f"{expected[name]}.amazonaws.com"]
         assert as_list(statement["Action"]) == ["sts:AssumeRole"]
+        # Firehose serves other accounts too, which must not have it write here.
+        bound = {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}} if name == "StreamRole" else None
+        assert statement.get("Condition") == bound
 
 
 @pytest.mark.parametrize("role", ROLES)
