@@ -218,6 +218,19 @@ def test_an_admin_that_is_not_let_in_changes_nothing(accounts: Accounts) -> None
     assert accounts.made("loader") == made
 
 
+def test_a_password_that_was_taken_out_again_is_not_announced(accounts: Accounts) -> None:
+    rotation, first = accounts.begin("admin"), accounts.password("admin")
+    for step in STEPS[:3]:
+        rotation.step(step)
+    accounts.root.run(f"ALTER USER {accounts.names['admin']} IDENTIFIED BY '{first}'")
+    with pytest.raises(AccessDenied):
+        rotation.step("finishSecret")
+    assert accounts.password("admin") == first
+    for step in STEPS:
+        rotation.step(step)
+    assert accounts.gets_in("admin", accounts.password("admin"))
+
+
 @pytest.mark.parametrize("step", ["setSecret", "finishSecret"])
 def test_a_version_without_a_password_goes_no_further(accounts: Accounts, step: str) -> None:
     rotation, first = accounts.begin("loader"), accounts.password("loader")
