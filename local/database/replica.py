@@ -19,7 +19,9 @@ class Replica(Server):
         self.primary = primary
 
     def follow(self, account: Account) -> None:
-        """Point replication at the primary's present port and set it going; harmless when it already goes."""
+        """Point replication at the primary's present port and set it going, unless it goes already."""
+        if self._follows():
+            return
         with self.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute("STOP SLAVE")
             cursor.execute(
@@ -35,6 +37,11 @@ class Replica(Server):
                 ),
             )
             cursor.execute("START SLAVE")
+
+    def _follows(self) -> bool:
+        status = self.status()
+        going = status.get("Slave_IO_Running") == status.get("Slave_SQL_Running") == "Yes"
+        return going and status["Master_Port"] == self.primary.port
 
     def status(self) -> dict[str, Any]:
         """`SHOW REPLICA STATUS`, by MariaDB's names."""
