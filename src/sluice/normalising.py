@@ -10,10 +10,11 @@ from sluice.records import from_line
 _decoder = json.JSONDecoder()
 
 
-def lines_of(record: bytes) -> list[bytes]:
-    """The lines of a record, without their ends; none when it holds anything that is no write."""
+def lines_of(record: bytes) -> tuple[list[bytes], int]:
+    """The lines of a record that are writes, without their ends; and how many are none."""
     lines = [line for line in record.split(b"\n") if line]
-    return lines if all(_is_write(line) for line in lines) else []
+    writes = [line for line in lines if _is_write(line)]
+    return writes, len(lines) - len(writes)
 
 
 def lines_of_joined(records: bytes) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar, get_type_hints
 
 import msgspec
@@ -26,7 +27,7 @@ class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every resource class: its annotated fields are the item's data."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object for each: by its values it would be hashed anew at every request
 class Resource:
     """A resource as the service knows it.
 
@@ -48,6 +49,11 @@ class Resource:
     @property
     def id_type(self) -> ColumnType:
         return NATURAL_KEY if self.key else CHOSEN_KEY
+
+    @cached_property
+    def optional(self) -> tuple[str, ...]:
+        """The fields that may be without a value."""
+        return tuple(column.name for column in self.columns if column.presence == "optional")
 
     def default_text(self, field: str) -> bytes:
         """The JSON text of a field's default, as a write would carry it."""

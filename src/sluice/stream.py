@@ -1,8 +1,7 @@
 """The Firehose stream: the only thing that a write function can reach."""
 
-import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,11 +9,13 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sluice.tries import CONNECT_TIMEOUT, READ_TIMEOUT, code_of, latest_begin, passes, tries
+
 # PutRecordBatch takes at most 500 records and 4 MiB.
 MOST_RECORDS = 500
 MOST_BYTES = 4 * 1024 * 1024
-TRIES = 4
-LONGEST_PAUSE = 2.0  # seconds
+
+_NOT_ASKED = "NotAsked"
 
 
 class StreamAway(Exception):  # noqa: N818
@@ -27,8 +28,12 @@ class StreamAway(Exception):  # noqa: N818
 
 @cache
 def _client() -> Any:
-    # Standard mode retries with a cap, backoff and jitter; together this stays below the function's timeout.
-    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+    # Retries are ours: botocore's know neither single records nor when the answer must be there.
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )
     return botocore.session.get_session().create_client("firehose", config=config)
 
 
@@ -39,50 +44,60 @@ def prepare() -> None:
 
 def put(stream: str, record: bytes) -> None:
     """Put one record. Returns when Firehose took it; raises StreamAway when it did not."""
-    try:
-        _client().put_record(DeliveryStreamName=stream, Record={"Data": record})
-    except (ClientError, BotoCoreError) as error:
-        raise StreamAway(_code(error)) from None
+    code = _NOT_ASKED
+    for _ in tries(latest_begin()):
+        try:
+            _client().put_record(DeliveryStreamName=stream, Record={"Data": record})
+        except (ClientError, BotoCoreError) as error:
+            code = code_of(error)
+            if not passes(error):
+                break
+        else:
+            return
+    raise StreamAway(code)
 
 
-def put_many(stream: str, records: Sequence[bytes]) -> list[int]:
-    """Put many records and return the positions of those that Firehose did not take, after retrying only those."""
-    left: list[int] = []
-    for chunk in _chunks(records):
-        left.extend(_put_chunk(stream, records, chunk))
+def put_many(stream: str, records: Sequence[bytes]) -> dict[int, str]:
+    """Put many records, and only what failed again.
+
+    Returns the positions of those that Firehose did not take, or may not have taken, each with a code as StreamAway's.
+    """
+    left, latest = dict.fromkeys(range(len(records)), _NOT_ASKED), latest_begin()
+    for _ in tries(latest) if records else ():
+        for positions in _requests(records, tuple(left)):
+            if time.monotonic() > latest:
+                return left
+            try:
+                failed = _put_request(stream, records, positions)
+            except (ClientError, BotoCoreError) as error:
+                left.update(dict.fromkeys(positions, code_of(error)))
+                if not passes(error):
+                    return left
+            else:
+                for position in positions:
+                    del left[position]
+                left.update(failed)
+        if not left:
+            break
     return left
 
 
-def _put_chunk(stream: str, records: Sequence[bytes], positions: list[int]) -> list[int]:
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2**attempt)))  # noqa: S311  jitter
-        try:
-            answer = _client().put_record_batch(
-                DeliveryStreamName=stream, Records=[{"Data": records[position]} for position in positions]
-            )
-        except (ClientError, BotoCoreError):
-            continue
-        answers = answer["RequestResponses"]
-        positions = [at for at, one in zip(positions, answers, strict=True) if one.get("ErrorCode")]
-        if not positions:
-            break
-    return positions
+def _put_request(stream: str, records: Sequence[bytes], positions: Sequence[int]) -> dict[int, str]:
+    answer = _client().put_record_batch(
+        DeliveryStreamName=stream, Records=[{"Data": records[position]} for position in positions]
+    )
+    answers = zip(positions, answer["RequestResponses"], strict=True)
+    return {position: str(one["ErrorCode"]) for position, one in answers if one.get("ErrorCode")}
 
 
-def _chunks(records: Sequence[bytes]) -> list[list[int]]:
-    chunks: list[list[int]] = []
+def _requests(records: Sequence[bytes], positions: Iterable[int]) -> list[list[int]]:
+    """Positions, by what one request may hold."""
+    requests: list[list[int]] = []
     size = 0
-    for position, record in enumerate(records):
-        if not chunks or len(chunks[-1]) == MOST_RECORDS or size + len(record) > MOST_BYTES:
-            chunks.append([])
+    for position in positions:
+        if not requests or len(requests[-1]) == MOST_RECORDS or size + len(records[position]) > MOST_BYTES:
+            requests.append([])
             size = 0
-        chunks[-1].append(position)
-        size += len(record)
-    return chunks
-
-
-def _code(error: ClientError | BotoCoreError) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "Unknown"))
-    return type(error).__name__
+        requests[-1].append(position)
+        size += len(records[position])
+    return requests

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,9 @@ _INT64 = 2**63
 
 # Python's own context would round to 28 digits; this one holds every digit and exponent that a record can bring.
 _EXACT = Context(prec=1 << 20, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+
+# What cannot hold anything else.
+_VALUES = {bool, int, float, str, Decimal, datetime.date, datetime.datetime}
 
 Check = Callable[[Any], Any]
 
@@ -70,7 +73,16 @@ def _check(annotation: Any) -> Check | None:
         return _decimal_check(type_)
     if bare is datetime.datetime:
         return _in_utc
-    return _shallow if type_.name == "JSON" else None
+    return _shallow if type_.name == "JSON" and not _is_flat(bare) else None
+
+
+def _is_flat(container: Any) -> bool:
+    """Whether what a container holds is a value, by its type: then there is no nesting to count."""
+    try:
+        inner = [peel(one)[0] for one in get_args(container) if one is not ...]
+    except TypeError:  # a union of several types
+        return False
+    return bool(inner) and all(one in _VALUES for one in inner)
 
 
 def _prove(annotation: Any, field: msgspec.structs.FieldInfo) -> None:
@@ -111,12 +123,12 @@ def _decimal_check(type_: ColumnType) -> Check:
         if not value.is_finite():
             raise ValueError("Expected a finite number")
         value = value.normalize(_EXACT)
-        _, digits, exponent = value.as_tuple()
-        behind = max(-int(exponent), 0)
-        before = max(len(digits) + int(exponent), 0)
-        if behind > scale or before > precision - scale:
-            raise ValueError(f"Expected at most {precision - scale} digits before and {scale} behind the point")
-        return Decimal(f"{value:f}")  # one form for one number: 100, not 1E+2
+        # The place of the first digit tells first: an exponent can make a text of any length.
+        if not value or -scale <= value.adjusted() < precision - scale:
+            text = f"{value:f}"
+            if len(text.partition(".")[2]) <= scale:
+                return Decimal(text)  # one form for one number: 100, not 1E+2
+        raise ValueError(f"Expected at most {precision - scale} digits before and {scale} behind the point")
 
     return check
 

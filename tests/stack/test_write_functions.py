@@ -1,14 +1,13 @@
 """What a write function has, what it may do, and what it answers when it may not or cannot."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from local.stack import Stack
+from tests.stack.faults import firehose_fault
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
@@ -51,16 +50,6 @@ def test_its_role_allows_only_the_put_on_the_one_stream(stack: Stack, function: 
     beyond = {resource: actions for resource, actions in beyond.items() if actions}
     assert [resource.rsplit("/", 1)[-1] for resource in beyond] == [stack.outputs["StreamName"]]
     assert set.union(*beyond.values()) <= {"firehose:PutRecord", "firehose:PutRecordBatch"}
-
-
-@contextmanager
-def firehose_fault(stack: Stack, fault: dict[str, Any]) -> Iterator[None]:
-    file = stack.folder.root / "emulator" / "services" / "firehose" / "faults.json"
-    file.write_text(json.dumps({stack.outputs["StreamName"]: fault}))
-    try:
-        yield
-    finally:
-        file.unlink()
 
 
 def test_a_put_that_firehose_refuses_is_503_and_never_202(stack: Stack, machine: httpx.Client) -> None:

@@ -57,7 +57,8 @@ def test_the_stream_hands_over_two_writes_and_a_record_that_is_none() -> None:
         from_line(lines[1])
 
 
-def test_a_record_that_is_none_is_counted_for_its_alarm(template: Template) -> None:
+@pytest.mark.parametrize(("name", "expected"), [("good_and_bad", ["Ok", "ProcessingFailed", "Ok"]), ("packed", ["Ok"])])
+def test_a_record_that_is_none_is_counted_for_its_alarm(template: Template, name: str, expected: list[str]) -> None:
     code = """
 import json, sys
 from sluice.handlers.transform import handle
@@ -65,7 +66,7 @@ print(json.dumps([record["result"] for record in handle(json.load(sys.stdin), No
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
-        input=(EVENTS / "transform/good_and_bad.json").read_text(),
+        input=(EVENTS / f"transform/{name}.json").read_text(),
         env={
             "PYTHONPATH": str(REPOSITORY / "src"),
             "POWERTOOLS_SERVICE_NAME": "sluice",
@@ -77,7 +78,7 @@ print(json.dumps([record["result"] for record in handle(json.load(sys.stdin), No
         check=True,
     )
     *log, results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert results == ["Ok", "ProcessingFailed", "Ok"]
+    assert results == expected
     filtered = template["Resources"]["RecordsFailed"]["Properties"]
     field = filtered["MetricTransformations"][0]["MetricValue"].removeprefix("$.")
     assert filtered["FilterPattern"] == f"{{ $.{field} > 0 }}"

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,13 @@ def event(
     }
 
 
+def lines_event(collection: str, lines: Iterable[object], **more: Any) -> dict[str, Any]:
+    """A proxy event for a POST of many lines. A line but a text is sent as JSON."""
+    body = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    headers = {"Content-Type": "application/x-ndjson", **more.pop("headers", {})}
+    return event("POST", collection, body, headers=headers, **more)
+
+
 def ask(sent: Mapping[str, Any], function: str = "") -> Answer:
     """Hand an event to its function (by its method) and return the answer, which must be well-formed."""
     handler = importlib.import_module(f"sluice.handlers.{function or sent['httpMethod'].lower()}")
@@ -90,7 +97,8 @@ def ask(sent: Mapping[str, Any], function: str = "") -> Answer:
     body = json.loads(answer["body"])
     if answer["statusCode"] >= 400:
         assert answer["headers"]["Content-Type"] == "application/problem+json"
-        assert {"type", "title", "status", "detail"} <= body.keys() <= {"type", "title", "status", "detail", "errors"}
+        members = {"type", "title", "status", "detail"}
+        assert members <= body.keys() <= members | {"errors", "accepted", "refused", "lines"}
         assert body["status"] == answer["statusCode"]
         assert all(body[key] for key in ("type", "title", "detail"))
     else:

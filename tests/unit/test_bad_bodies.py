@@ -104,9 +104,14 @@ def test_what_is_no_object_is_refused(body: str) -> None:
     assert (answer.status, "object" in answer.body["detail"]) == (422, True)
 
 
-@pytest.mark.parametrize("media", ["text/plain", "application/x-ndjson", "multipart/form-data; boundary=x", "json", ""])
+@pytest.mark.parametrize("media", ["text/plain", "application/ndjson", "multipart/form-data; boundary=x", "json", ""])
 def test_another_content_type_is_refused(media: str) -> None:
     assert ask(event("POST", "bookings", BOOKING, headers={"content-type": media, "Content-Type": media})).status == 415
+
+
+def test_only_a_post_takes_many_lines() -> None:
+    sent = event("PUT", f"bookings/{BOOKING_ID}", BOOKING, headers={"Content-Type": "application/x-ndjson"})
+    assert ask(sent).status == 415
 
 
 @pytest.mark.parametrize("text", ["=", "abc", "b\u00e4se", "{}"])

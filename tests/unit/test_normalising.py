@@ -34,10 +34,17 @@ A, B, C = (line(name) for name in "ABC")
 NO_WRITES = [b"hello\n", b"\n", b'{"version":1}\n', b"[" * 2000 + b"\n", b"\xff\xfe\n", A.replace(b'"things"', b"7")]
 
 
-@given(st.lists(st.sampled_from([A, B, C, A + B, A + b"\n" + C, *NO_WRITES])))
+@given(st.lists(st.lists(st.sampled_from([A, B, C, b"\n", *NO_WRITES])).map(b"".join)))
 def test_joined_records_are_the_lines_that_the_transform_made_of_them(records: list[bytes]) -> None:
-    each = [made for record in records for made in lines_of(record)]
+    each = [made for record in records for made in lines_of(record)[0]]
     assert list(lines_of_joined(b"".join(records))) == each
+
+
+@given(st.lists(st.sampled_from([A, B, C, *NO_WRITES])))
+def test_every_line_of_a_record_is_a_write_or_counted(lines: list[bytes]) -> None:
+    writes, others = lines_of(b"".join(lines))
+    assert [write + b"\n" for write in writes] == [line for line in lines if line in (A, B, C)]
+    assert others == len([line for line in lines if line not in (A, B, C, b"\n")])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
 from sluice import stream as writes
+from sluice import tries
 from tests.unit.loopback import Answered, Loopback, error
 from tests.unit.requesting import BOOKING, BOOKING_ID, ask, event
 
@@ -16,10 +18,10 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 # The error code, its status, and how often it is worth asking.
 ERRORS = [
-    ("ServiceUnavailableException", 503, 3),
-    ("InternalFailure", 500, 3),
-    ("ThrottlingException", 400, 3),
-    ("LimitExceededException", 400, 3),
+    ("ServiceUnavailableException", 503, 4),
+    ("InternalFailure", 500, 4),
+    ("ThrottlingException", 400, 4),
+    ("LimitExceededException", 400, 4),
     ("AccessDeniedException", 400, 1),
     ("InvalidKMSResourceException", 400, 1),
     ("ResourceNotFoundException", 400, 1),
@@ -72,7 +74,7 @@ def test_the_record_is_put_as_it_is(stream: Loopback) -> None:
 def test_a_connection_that_is_cut_is_a_503(stream: Loopback, lines: Lines) -> None:
     stream.otherwise = lambda _: Answered(0, {})
     assert_refused("ConnectionClosedError", lines)
-    assert len(stream.asked) == 3
+    assert len(stream.asked) == tries.TRIES
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_a_stream_that_does_not_answer_is_a_503(
     another_client(aws.url)
     stream.otherwise = lambda _: Answered(-1, {})
     assert_refused("ReadTimeoutError", lines)
-    assert len(stream.asked) == 3
+    assert len(stream.asked) == tries.TRIES
 
 
 def test_a_refused_connection_is_a_503(lines: Lines, another_client: Callable[[str], None]) -> None:
@@ -114,12 +116,44 @@ def test_a_refused_connection_is_a_503(lines: Lines, another_client: Callable[[s
         assert_refused("EndpointConnectionError", lines)
 
 
-def test_the_slowest_refusal_comes_before_the_function_ends() -> None:
+class Clock:
+    """A clock that only moves when somebody waits for the stream."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr("time.sleep", self.wait)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> None:
     config = writes._client().meta.config
-    tries = config.retries["total_max_attempts"]
-    assert config.retries["mode"] == "standard"
-    slowest = tries * (config.connect_timeout + config.read_timeout) + sum(2**n for n in range(tries - 1))
-    assert slowest < 20  # the function's timeout, in seconds
+    assert config.retries["total_max_attempts"] == 1, "nobody else tries again"
+    slowest = config.connect_timeout + config.read_timeout
+    clock = Clock(monkeypatch)
+
+    class Hanging:
+        asked = 0
+
+        def put_record(self, **_: object) -> None:
+            self.asked += 1
+            clock.wait(slowest)
+            raise ReadTimeoutError(endpoint_url="")
+
+        put_record_batch = put_record
+
+    hanging = Hanging()
+    monkeypatch.setattr(writes, "_client", lambda: hanging)
+    with pytest.raises(writes.StreamAway, match="ReadTimeoutError"):
+        writes.put("writes", b"{}")
+    assert (hanging.asked, clock.now < 20) == (tries.TRIES, True)  # the function's timeout, in seconds
+    clock.now, hanging.asked = 0.0, 0
+    records = [bytes(1024 * 1024)] * 40  # ten requests
+    assert writes.put_many("writes", records).keys() == set(range(40))
+    assert clock.now <= tries.LONGEST < 20
+    assert hanging.asked == 5
 
 
 def test_the_stream_itself_says_the_code(stream: Loopback) -> None:

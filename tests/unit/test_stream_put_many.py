@@ -5,9 +5,11 @@ import json
 import pytest
 
 from sluice import stream as writes
+from sluice import tries
 from tests.unit.loopback import Answered, Loopback, error, partly
 
 MIB = 1024 * 1024
+BUSY = "ServiceUnavailableException"
 
 
 def sizes(stream: Loopback) -> list[int]:
@@ -19,7 +21,7 @@ def records(count: int) -> list[bytes]:
 
 
 def test_none_is_no_request(stream: Loopback) -> None:
-    assert writes.put_many("writes", []) == []
+    assert writes.put_many("writes", []) == {}
     assert stream.asked == []
 
 
@@ -28,7 +30,7 @@ def test_none_is_no_request(stream: Loopback) -> None:
 )
 def test_a_request_has_at_most_500_records(stream: Loopback, count: int, requests: list[int]) -> None:
     sent = records(count)
-    assert writes.put_many("writes", sent) == []
+    assert writes.put_many("writes", sent) == {}
     assert sizes(stream) == requests
     assert [record for asked in stream.asked for record in asked.records] == sent
     assert {asked.operation for asked in stream.asked} == {"PutRecordBatch"}
@@ -46,7 +48,7 @@ def test_a_request_has_at_most_500_records(stream: Loopback, count: int, request
     ids=str,
 )
 def test_a_request_has_at_most_4_mib(stream: Loopback, lengths: list[int], requests: list[int]) -> None:
-    assert writes.put_many("writes", [b"x" * length for length in lengths]) == []
+    assert writes.put_many("writes", [b"x" * length for length in lengths]) == {}
     assert sizes(stream) == requests
     assert all(sum(map(len, asked.records)) <= 4 * MIB for asked in stream.asked)
 
@@ -54,47 +56,58 @@ def test_a_request_has_at_most_4_mib(stream: Loopback, lengths: list[int], reque
 def test_only_what_failed_is_put_again(stream: Loopback) -> None:
     stream.answers.extend([partly(1, 3, 4), partly(0, 2), partly()])
     sent = records(6)
-    assert writes.put_many("writes", sent) == []
+    assert writes.put_many("writes", sent) == {}
     assert [asked.records for asked in stream.asked] == [sent, [sent[1], sent[3], sent[4]], [sent[1], sent[4]]]
 
 
 def test_what_keeps_failing_is_given_up_by_its_position(stream: Loopback) -> None:
     stream.answers.extend([partly(1, 3), partly(1), partly(0), partly(0)])
     sent = records(5)
-    assert writes.put_many("writes", sent) == [3]
+    assert writes.put_many("writes", sent) == {3: BUSY}
     assert [asked.records for asked in stream.asked] == [sent, [sent[1], sent[3]], [sent[3]], [sent[3]]]
 
 
 def test_positions_count_over_all_requests(stream: Loopback) -> None:
-    stream.answers.append(partly())
     stream.otherwise = lambda asked: partly(len(asked.records) - 1)(asked)
-    assert writes.put_many("writes", records(700)) == [699]
-    assert sizes(stream) == [500, 200, 1, 1, 1]
+    assert writes.put_many("writes", records(700)) == {699: BUSY}
+    # What failed of all requests is put again together.
+    assert sizes(stream) == [500, 200, 2, 1, 1]
 
 
 def test_a_request_that_failed_as_a_whole_is_put_again(stream: Loopback) -> None:
-    stream.answers.extend([error("AccessDeniedException"), partly(2)])
+    stream.answers.extend([error(BUSY, 503), partly(2)])
     sent = records(3)
-    assert writes.put_many("writes", sent) == []
+    assert writes.put_many("writes", sent) == {}
     assert [asked.records for asked in stream.asked] == [sent, sent, [sent[2]]]
 
 
 def test_requests_that_all_fail_are_given_up(stream: Loopback, pauses: list[float]) -> None:
+    stream.otherwise = error("ThrottlingException")
+    assert writes.put_many("writes", records(3)) == dict.fromkeys(range(3), "ThrottlingException")
+    assert sizes(stream) == [3] * tries.TRIES
+    assert len(pauses) == tries.TRIES - 1
+
+
+def test_one_request_that_fails_does_not_stop_the_next(stream: Loopback) -> None:
+    stream.answers.extend([error(BUSY, 503), partly(), *[error(BUSY, 503)] * tries.TRIES])
+    assert writes.put_many("writes", records(501)) == dict.fromkeys(range(500), BUSY)
+    assert sizes(stream) == [500, 1, 500, 500, 500]
+
+
+def test_what_no_retry_can_help_is_given_up_at_once(stream: Loopback, pauses: list[float]) -> None:
+    stream.answers.append(partly(1))
     stream.otherwise = error("AccessDeniedException")
-    assert writes.put_many("writes", records(3)) == [0, 1, 2]
-    assert sizes(stream) == [3] * writes.TRIES
-    assert len(pauses) == writes.TRIES - 1
-
-
-def test_one_request_that_is_given_up_does_not_stop_the_next(stream: Loopback) -> None:
-    stream.answers.extend([error("AccessDeniedException")] * writes.TRIES)
-    assert writes.put_many("writes", records(501)) == list(range(500))
-    assert sizes(stream)[-1] == 1
+    assert writes.put_many("writes", records(1200)) == {
+        1: BUSY,
+        **dict.fromkeys(range(500, 1000), "AccessDeniedException"),
+        **dict.fromkeys(range(1000, 1200), "NotAsked"),
+    }
+    assert (sizes(stream), pauses) == ([500, 500], [])
 
 
 def test_a_cut_connection_is_a_failure_too(stream: Loopback) -> None:
-    stream.answers.extend([lambda _: Answered(0, {})] * 3)  # as often as one call asks
-    assert writes.put_many("writes", records(2)) == []
+    stream.answers.extend([lambda _: Answered(0, {})] * 3)
+    assert writes.put_many("writes", records(2)) == {}
 
 
 def test_pauses_grow_at_random_up_to_a_cap(
@@ -103,10 +116,10 @@ def test_pauses_grow_at_random_up_to_a_cap(
     stream.otherwise = partly(0)
     for _ in range(30):
         writes.put_many("writes", records(1))
-    most = [max(pauses[at :: writes.TRIES - 1]) for at in range(writes.TRIES - 1)]
+    most = [max(pauses[at :: tries.TRIES - 1]) for at in range(tries.TRIES - 1)]
     assert len(set(pauses)) > 80
     assert all(limit / 2 < found <= limit for found, limit in zip(most, (0.2, 0.4, 0.8), strict=True))
-    monkeypatch.setattr(writes, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(tries, "LONGEST_PAUSE", 0.05)
     pauses.clear()
     writes.put_many("writes", records(1))
     assert all(0 <= pause <= 0.05 for pause in pauses)

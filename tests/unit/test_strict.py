@@ -108,5 +108,9 @@ def test_zeros_that_mean_nothing_take_no_room(text: str) -> None:
     assert len(str(decoded(Annotated[Decimal, Digits(3, 1)], text))) <= 3
 
 
+def test_zero_needs_no_place_before_the_point() -> None:
+    assert decoded(Annotated[Decimal, Digits(2, 2)], b'"0.00"') == 0
+
+
 def test_a_decimal_may_come_as_a_number() -> None:
     assert decoded(Annotated[Decimal, Digits(3, 1)], b"0.1") == Decimal("0.1")

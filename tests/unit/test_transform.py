@@ -2,10 +2,13 @@
 
 import base64
 import datetime
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sluice.records import NO_DATA, Write, to_line
 from tests.unit.loopback import Loopback
@@ -32,14 +35,18 @@ def line(item_id: str = "EDDB") -> bytes:
     )
 
 
-def transformed(*records: bytes) -> list[dict[str, Any]]:
+def asked(event: dict[str, Any]) -> dict[str, Any]:
     from sluice.handlers.transform import handle  # noqa: PLC0415
 
+    return handle(event, Context())
+
+
+def transformed(*records: bytes) -> list[dict[str, Any]]:
     sent = [
         {"recordId": str(number), "approximateArrivalTimestamp": 0, "data": base64.b64encode(record).decode()}
         for number, record in enumerate(records)
     ]
-    answer = handle({"invocationId": "invocation", "records": sent}, Context())
+    answer = asked({"invocationId": "invocation", "records": sent})
     assert answer.keys() == {"records"}
     assert [one["recordId"] for one in answer["records"]] == [one["recordId"] for one in sent]
     return list(answer["records"])
@@ -96,7 +103,7 @@ NO_WRITES = {
     "no data of a put": changed(b'"delete"', b'"put"'),
     "data that is no object": changed(b'"delete"', b'"put"').replace(b'"data":null', b'"data":[]'),
     "nested without end": changed(b'"data":null', b'"data":%s%s' % (b"[" * 200_000, b"]" * 200_000)),
-    "one line of two": line() + b"hello\n" + line(),
+    "lines": b"hello\n" + line()[:-3] + b"\n",
 }
 
 
@@ -114,6 +121,36 @@ def test_a_mixture_keeps_its_order(lines: Callable[[], list[dict[str, Any]]]) ->
     assert [data(answer) for answer in answers] == [line("A"), *NO_WRITES.values(), line("B"), line("C") + line("D")]
     (logged,) = lines()
     assert (logged["invocation"], logged["records"], logged["failed"]) == ("invocation", len(records), len(NO_WRITES))
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        line("A") + b"hello\n" + line("B"),
+        b"hello\n" + line("A") + line("B"),
+        line("A") + line("B") + changed(b"EDDB", b"a b"),
+        line("A") + line("X")[:-3] + b"\n" + line("B")[:-1],
+    ],
+)
+def test_a_line_that_is_no_write_does_not_take_its_neighbours_along(
+    lines: Callable[[], list[dict[str, Any]]], came: bytes
+) -> None:
+    answer, _ = transformed(came, line("C"))
+    assert (answer["result"], data(answer)) == ("Ok", line("A") + line("B"))
+    (logged,) = lines()
+    assert (logged["records"], logged["failed"], logged["lines_failed"]) == (2, 1, 1)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from([line("A"), line("B")[:-1], b"", b"hello"]), max_size=6), max_size=6))
+def test_an_answer_is_no_larger_than_what_was_asked(records: list[list[bytes]]) -> None:
+    """Firehose asks with up to 6 MB, which is also what the answer may have."""
+    sent = [
+        {"recordId": str(number), "approximateArrivalTimestamp": 1732400000000, "data": base64.b64encode(one).decode()}
+        for number, one in enumerate(b"\n".join(some) for some in records)
+    ]
+    answer = asked({"invocationId": "invocation", "records": sent})
+    assert len(json.dumps(answer)) <= len(json.dumps({"invocationId": "invocation", "records": sent}))
 
 
 def test_no_records_are_no_answers() -> None:

@@ -5,12 +5,13 @@ import sys
 import threading
 import time
 import uuid
+from typing import Any
 
 import pytest
 from ulid import ULID
 
 from sluice import versions
-from sluice.ids import derived_id, new_id
+from sluice.ids import derived_id, new_id, new_ids
 
 EARLIER = "01JD0000000000000000000000"
 
@@ -29,6 +30,23 @@ def test_versions_grow_while_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("time.time", lambda: next(moments) / 10**9)
     given = [before, *(versions.new_version() for _ in range(10))]
     assert given == sorted(set(given))
+
+
+@pytest.mark.parametrize("count", [1, 2, 1023, 1024, 1025, 3000])
+def test_versions_of_one_moment_follow_one_another(count: int) -> None:
+    before = versions.new_version()
+    given = versions.new_versions(count)
+    first = int(ULID.from_str(given[0]))
+    assert before < given[0]
+    assert [int(ULID.from_str(version)) for version in given] == list(range(first, first + count))
+    assert given[-1] < versions.new_version()
+
+
+def test_a_version_is_the_text_of_its_ulid() -> None:
+    for _ in range(500):
+        version = versions.new_version()
+        assert str(ULID.from_str(version)) == version
+        assert abs(ULID.from_str(version).timestamp - time.time()) < 5
 
 
 def test_a_clock_that_went_back_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,13 +96,29 @@ def test_new_ids_are_of_version_7_and_of_now() -> None:
     assert all(abs((one.int >> 80) / 1000 - time.time()) < 5 for one in ids)
 
 
+def test_new_ids_of_one_moment_are_in_order() -> None:
+    ids = new_ids(3000)
+    assert ids == sorted(set(ids))
+    assert all(str(uuid.UUID(one)) == one for one in ids)
+    assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in ids} == {(7, uuid.RFC_4122)}
+    bits = [uuid.UUID(one).int for one in ids]
+    free = ((1 << 76) - 1) ^ (3 << 62)
+    free &= ~(0xF << 76)
+    always, ever = bits[0], 0
+    for one in bits:
+        always &= one
+        ever |= one
+    assert (always & free, ever & free) == (0, free), "a random bit is always the same"
+
+
 def test_a_derived_id_is_the_same_in_every_process_and_release() -> None:
     """A change here would make a client's retry, around a deploy, a second item."""
     assert derived_id("owner", "things", "key") == "10d436cb-2ff9-532d-99f9-8cdb7acd3593"
+    assert derived_id("owner", "things", "key", 7) == "f538c4e8-d4bb-5db2-8225-725a54c6fa32"
 
 
 def test_a_derived_id_is_of_owner_collection_and_key() -> None:
-    keys = [
+    keys: list[tuple[Any, ...]] = [
         ("owner", "things", "key"),
         ("another", "things", "key"),
         ("owner", "others", "key"),
@@ -92,6 +126,9 @@ def test_a_derived_id_is_of_owner_collection_and_key() -> None:
         ("owner", "things", "other\nkey"),
         ("owner", "thing", "skey"),
         ("owner", "things", " key"),
+        ("owner", "things", "key", 1),
+        ("owner", "things", "key", 11),
+        ("owner", "things", "key1", 1),
     ]
     ids = [derived_id(*key) for key in keys]
     assert len(set(ids)) == len(keys)

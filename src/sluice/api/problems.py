@@ -18,10 +18,11 @@ class FieldFault(msgspec.Struct, frozen=True):
 class Problem(Exception):  # noqa: N818  the field's word for it
     """An answer other than success. `faults` name the fields, `headers` go on the response.
 
-    `quoting` says that the names are the client's own words, which no log may have.
+    `quoting` says that the names are the client's own words, which no log may have. `members` are more members of the
+    document.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all by name
         self,
         status: int,
         detail: str,
@@ -29,6 +30,7 @@ class Problem(Exception):  # noqa: N818  the field's word for it
         faults: list[FieldFault] | None = None,
         headers: Mapping[str, str] | None = None,
         quoting: bool = False,
+        members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -36,6 +38,7 @@ class Problem(Exception):  # noqa: N818  the field's word for it
         self.faults = faults or []
         self.headers = dict(headers or {})
         self.quoting = quoting
+        self.members = members or {}
 
     def reason(self) -> str | list[str]:
         """What the log may have of it: our own fault's detail, or the names of a client's faulty fields."""
@@ -53,7 +56,7 @@ class Problem(Exception):  # noqa: N818  the field's word for it
         }
         if self.faults:
             body["errors"] = self.faults
-        return msgspec.json.encode(body)
+        return msgspec.json.encode({**body, **self.members})
 
 
 def invalid(field: str, detail: str, status: int = 422, *, quoting: bool = False) -> Problem:

@@ -52,6 +52,11 @@ class Request:
     def headers(self) -> Mapping[str, str]:
         return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
 
+    @property
+    def media(self) -> str:
+        """The body's media type, in lower case and without parameters."""
+        return self.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+
     def listed(self, name: str) -> str:
         """The value of a header that is a list: all its lines as one, where `headers` has only the last of them."""
         lines = (self.event.get("multiValueHeaders") or {}).items()

@@ -1,6 +1,7 @@
 """Firehose's transform: checks every record's envelope and hands it on as JSON lines.
 
-What is not a write is answered ProcessingFailed: Firehose keeps it under the error prefix, and the archive has it too.
+A record without any write is answered ProcessingFailed: Firehose keeps it under the error prefix, and the archive has
+it too. Of a record with some writes these go on, and what is none stays behind in the archive.
 """
 
 import base64
@@ -10,25 +11,30 @@ from sluice.normalising import lines_of
 from sluice.observability import Event, count, note, observed
 
 
-def transform_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Answer one record of Firehose's event: Ok with its lines, or ProcessingFailed with the data as it came."""
+def transform_record(record: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Answer one record of Firehose's event, and say how many of its lines are no writes.
+
+    The answer is Ok with the lines that are, or ProcessingFailed with the data as it came.
+    """
     data = record["data"]
     came = base64.b64decode(data)
-    writes = lines_of(came)
+    writes, others = lines_of(came)
     if not writes:
-        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}
+        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}, others
     lines = b"\n".join(writes) + b"\n"
     if lines != came:
         data = base64.b64encode(lines).decode()
-    return {"recordId": record["recordId"], "result": "Ok", "data": data}
+    return {"recordId": record["recordId"], "result": "Ok", "data": data}, others
 
 
 @observed
 def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Answer a batch of records, each on its own."""
-    answers = [transform_record(record) for record in event["records"]]
-    failed = sum(answer["result"] != "Ok" for answer in answers)
-    note(invocation=event.get("invocationId"), records=len(answers), failed=failed)
+    found = [transform_record(record) for record in event["records"]]
+    answers = [answer for answer, _ in found]
+    failed = sum(bool(others) or answer["result"] != "Ok" for answer, others in found)
+    lines_failed = sum(others for _, others in found)
+    note(invocation=event.get("invocationId"), records=len(answers), failed=failed, lines_failed=lines_failed)
     if failed:
         count("RecordsFailed", failed)
     return {"records": answers}

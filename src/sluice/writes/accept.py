@@ -43,22 +43,30 @@ def writable(request: Request) -> Resource:
     return resource
 
 
+def write_of(  # noqa: PLR0913, PLR0917  what a write consists of
+    resource: Resource, caller: Caller, item_id: str, version: str, moment: datetime.datetime, item: Item | None
+) -> Write:
+    """The write of an item, or with None of a delete, that was accepted at a moment."""
+    return Write(
+        version=version,
+        collection=resource.collection,
+        id=item_id,
+        operation="delete" if item is None else "put",
+        owner=caller.subject if resource.private else "",
+        accepted_at=moment,
+        schema=resource.revision,
+        data=NO_DATA if item is None else canonical(item, resource),
+    )
+
+
 def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None, base: str = "") -> Response:
     """Put a write on the stream (an item, or None for a delete) and return its receipt.
 
     `base` is the collection's address as seen from the request's. Raises Problem 413 when its record would be too
     large, 503 when the stream did not take it.
     """
-    write = Write(
-        version=versions.new_version(),
-        collection=resource.collection,
-        id=item_id,
-        operation="delete" if item is None else "put",
-        owner=caller.subject if resource.private else "",
-        accepted_at=datetime.datetime.now(datetime.UTC),
-        schema=resource.revision,
-        data=NO_DATA if item is None else canonical(item, resource),
-    )
+    moment = datetime.datetime.now(datetime.UTC)
+    write = write_of(resource, caller, item_id, versions.new_version(), moment, item)
     line = to_line(write)
     if len(line) > LARGEST_RECORD:
         raise too_large()
@@ -73,9 +81,13 @@ def accept(resource: Resource, item_id: str, caller: Caller, item: Item | None, 
     return _taken(write, base)
 
 
+def receipt_of(base: str, item_id: str, version: str) -> str:
+    """The address of a write's receipt. It is relative, because only the client knows how it reached us."""
+    return f"{base}{item_id}/writes/{version}"
+
+
 def _taken(write: Write, base: str) -> Response:
-    # References are relative, because only the client knows under which host and stage it reached us.
-    receipt = f"{base}{write.id}/writes/{write.version}"
+    receipt = receipt_of(base, write.id, write.version)
     body = {"id": write.id, "version": write.version, "status": "pending", "receipt": receipt}
     headers = {
         "Location": f"{base}{write.id}",

@@ -15,6 +15,9 @@ _PATH = re.compile(r"^(?P<detail>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$"
 _NAMED = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<field>.*)`$", re.DOTALL)
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 @cache
 def _tools(resource: Resource) -> tuple[msgspec.json.Decoder[Item], dict[str, Check]]:
     return msgspec.json.Decoder(resource.strict), checks(resource.model)
@@ -26,9 +29,8 @@ def decode_body(request: Request, resource: Resource) -> Item:
     Raises Problem: 415 not JSON by its type, 413 too large, 400 empty or not JSON, 422 not such an item (naming the
     field).
     """
-    media = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if media != "application/json" and not media.endswith("+json"):
-        raise Problem(415, f"The body must be application/json, not {media}.")
+    if request.media != "application/json" and not request.media.endswith("+json"):
+        raise Problem(415, f"The body must be application/json, not {request.media}.")
     if len(request.body) > LARGEST_RECORD:
         raise too_large()
     if not request.body.strip():
@@ -44,9 +46,9 @@ def decode_item(body: bytes, resource: Resource) -> Item:
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"The body is not JSON: {error}") from None
+        raise Problem(400, f"This is not JSON: {error}") from None
     except RecursionError:
-        raise Problem(400, "The body is nested too deeply.") from None
+        raise Problem(400, "This is nested too deeply.") from None
     for field, check in found.items():
         value = getattr(item, field)
         if value is not None:
@@ -59,10 +61,10 @@ def decode_item(body: bytes, resource: Resource) -> Item:
 
 def canonical(item: Item, resource: Resource) -> msgspec.Raw:
     """Encode an item as it is stored. An optional field without a value is left out, as if it had not been sent."""
-    for column in resource.columns:
-        if column.presence == "optional" and getattr(item, column.name) is None:
-            setattr(item, column.name, msgspec.UNSET)
-    return msgspec.Raw(msgspec.json.encode(item))
+    for field in resource.optional:
+        if getattr(item, field) is None:
+            setattr(item, field, msgspec.UNSET)
+    return msgspec.Raw(_encode(item))
 
 
 def too_large() -> Problem:

@@ -1,0 +1,41 @@
+"""Nesting is counted only where a type allows it."""
+
+import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import pytest
+from msgspec import Meta
+
+from sluice.resource import Item
+from sluice.strict import checks
+
+
+class Inner(Item):
+    more: list[Any]
+
+
+@pytest.mark.parametrize(
+    ("kind", "counted"),
+    [
+        (list[str], False),
+        (list[Annotated[str, Meta(max_length=3)]], False),
+        (list[int | None], False),
+        (tuple[Decimal, ...], False),
+        (set[datetime.date], False),
+        (dict[str, float], False),
+        (list[int] | None, False),
+        (list[Any], True),
+        (list[list[str]], True),
+        (dict[str, Any], True),
+        (list[int | str], True),
+        (list[Inner], True),
+        (list[Literal["a"]], True),
+        (list, True),
+        (dict, True),
+    ],
+    ids=str,
+)
+def test_nesting_is_counted_where_it_can_be(kind: Any, counted: bool) -> None:
+    Thing = type("Thing", (Item,), {"__annotations__": {"field": kind}})  # noqa: N806
+    assert ("field" in checks(Thing)) == counted
