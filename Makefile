@@ -43,7 +43,8 @@ test: setup ## every test: units, real MariaDB, the deployed local stack
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
-bench: setup ## measure how fast batches load and replay, a cold start, many lines in a POST (SHORT=1: only that it all runs)
+bench: setup ## measure handlers, many lines in a POST, loads, replays and a cold start (SHORT=1: only that it all runs)
+	@python -m bench.api
 	@python -m bench.many
 	@python -m bench.load
 	@python -m bench.deployed

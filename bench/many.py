@@ -1,6 +1,6 @@
 """`make bench`: what many items in one POST cost: records and bytes billed by Firehose, the handler's time per line.
 
-The handler is the deployed one, with botocore and all; only the network is left out.
+The handler is the deployed one, with its client of AWS; only the network is left out.
 """
 
 import base64
@@ -56,31 +56,19 @@ def event(lines: list[bytes], media: str = "application/x-ndjson") -> dict[str, 
     }
 
 
-class Body:
-    """An answer's body, as botocore reads it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self) -> Iterator[bytes]:
-        yield self._content
-
-
 class Firehose:
     """What answers in Firehose's place; it keeps the requests' bodies, when it is told to."""
 
     def __init__(self, client: Any) -> None:
         self.kept: list[bytes] | None = None
-        client.meta.events.register("before-send.firehose", self._answer)
+        client._endpoint.post = self._answer
 
-    def _answer(self, request: Any, **_: Any) -> Any:
-        from botocore.awsrequest import AWSResponse, HTTPHeaders  # noqa: PLC0415
-
+    def _answer(self, body: bytes, _headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         if self.kept is not None:
-            self.kept.append(request.body)
-        entries = [{"RecordId": "1"}] * request.body.count(b'"Data":')
-        body = json.dumps({"RecordId": "1", "FailedPutCount": 0, "RequestResponses": entries}).encode()
-        return AWSResponse(request.url, 200, HTTPHeaders(), Body(body))
+            self.kept.append(body)
+        entries = [{"RecordId": "1"}] * body.count(b'"Data":')
+        answer = {"RecordId": "1", "FailedPutCount": 0, "RequestResponses": entries}
+        return 200, {}, json.dumps(answer).encode()
 
     def records(self) -> list[bytes]:
         """The records of the requests that were kept."""
@@ -92,6 +80,10 @@ def handler() -> Iterator[tuple[Callable[[dict[str, Any], Any], dict[str, Any]],
     """The POST handler in a warm function, its log thrown away."""
     os.environ.update(ENVIRONMENT)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+        from sluice.aws import surroundings  # noqa: PLC0415
+
+        for name in surroundings._OTHERWISE:  # what this machine adds, and Lambda does not
+            os.environ.pop(name, None)
         from sluice import stream  # noqa: PLC0415
         from sluice.handlers.post import handle  # noqa: PLC0415
 

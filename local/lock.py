@@ -21,7 +21,7 @@ def compiled(target: str, *sources: str, text: str | None = None) -> None:
 def main() -> int:
     compiled("requirements/uv.txt", "-", text="uv")
     compiled("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
-    compiled(DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops")))
+    compiled(DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench")))
     compiled("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_extra("ops")))
     # What ships has the versions that are tested.
     compiled("src/requirements.txt", "pyproject.toml", "--constraint", DEV)

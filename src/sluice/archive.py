@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import IO, Any
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from sluice.clients import client
 from sluice.faults import UnreadableBatch
 
 BLOCK = 1 << 19  # bytes of text at a time; the fastest of the powers of two, as the caches go
@@ -45,7 +45,7 @@ class Listed:
 @cache
 def _client() -> Any:
     config = Config(connect_timeout=2, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
-    return botocore.session.get_session().create_client("s3", config=config)
+    return client("s3", config)
 
 
 def open_batch(bucket: str, key: str) -> BatchObject:

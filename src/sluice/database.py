@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import msgspec
 import pymysql
-from botocore.config import Config
 from pymysql.cursors import DictCursor
 
+from sluice.aws.client import client
+from sluice.aws.service import Client, Service
 from sluice.faults import AccessDenied, disconnected, meaning
 from sluice.settings import DatabaseSettings
 
@@ -20,6 +20,7 @@ else:  # the class is generic for type checkers only
     Connection = pymysql.connections.Connection
 
 CONNECT_SECONDS = 5
+SECRETS = Service("secretsmanager", "SECRETS_MANAGER", "secretsmanager", connect_seconds=2, read_seconds=5, tries=3)
 # A day of no month is no date.
 LOADING_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION"
 
@@ -35,15 +36,14 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 @cache
-def secrets_manager() -> Any:
-    """The client of AWS's Secrets Manager."""
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return botocore.session.get_session().create_client("secretsmanager", config=config)
+def secrets_manager() -> Client:
+    """What AWS's Secrets Manager is asked with."""
+    return client(SECRETS)
 
 
 def credentials(secret_arn: str) -> Credentials:
-    """Read a database secret. Raises botocore's errors."""
-    text = secrets_manager().get_secret_value(SecretId=secret_arn)["SecretString"]
+    """Read a database secret. Raises AwsError."""
+    text = secrets_manager().call("GetSecretValue", {"SecretId": secret_arn})["SecretString"]
     return msgspec.json.decode(text, type=Credentials)
 
 

@@ -3,15 +3,16 @@
 from functools import cache
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from sluice.clients import client
 
 
 @cache
 def _client() -> Any:
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
-    return botocore.session.get_session().create_client("stepfunctions", config=config)
+    return client("stepfunctions", config)
 
 
 def runs(execution: str) -> bool:

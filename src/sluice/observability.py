@@ -9,16 +9,17 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from sluice import tracing
+from sluice.aws.faults import AwsError
 
 Event = dict[str, Any]
 Answer = TypeVar("Answer")
 
 logger = Logger()
 metrics = Metrics()
-# Only what these functions call is patched: patching all that the SDK knows doubles the cold start.
-tracer = Tracer(patch_modules=("botocore",))
 
 _line: dict[str, Any] = {}
 
@@ -38,9 +39,18 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
 
     name = handle.__module__.rsplit(".", 1)[-1]
 
-    @tracer.capture_lambda_handler(capture_response=False, capture_error=False)
+    cold = True
+
     @functools.wraps(handle)
     def wrapper(event: Event, context: Any) -> Answer:
+        nonlocal cold
+        tracing.forget()
+        with tracing.part(f"## {name}") as segment:
+            segment.annotate(ColdStart=cold, Service=logger.service)
+            cold = False
+            return logged(event, context)
+
+    def logged(event: Event, context: Any) -> Answer:
         _line.clear()
         logger.append_keys(
             request_id=getattr(context, "aws_request_id", None), function=getattr(context, "function_name", None)
@@ -70,6 +80,8 @@ def described(error: BaseException) -> dict[str, str]:
     place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
     found = {"error": type(error).__name__, "place": place}
     answer = getattr(error, "response", None)
-    if isinstance(answer, dict) and "Error" in answer:
+    if isinstance(error, AwsError):
+        found["code"] = error.code
+    elif isinstance(answer, dict) and "Error" in answer:
         found["code"] = str(answer["Error"].get("Code", "Unknown"))
     return found

@@ -27,7 +27,7 @@ class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every resource class: its annotated fields are the item's data."""
 
 
-@dataclass(frozen=True, eq=False)  # one object for each: by its values it would be hashed anew at every request
+@dataclass(frozen=True, eq=False)  # there is one of each: to hash all of it at each request takes its time
 class Resource:
     """A resource as the service knows it.
 

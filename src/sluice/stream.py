@@ -3,17 +3,21 @@
 import time
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
-from sluice.tries import CONNECT_TIMEOUT, READ_TIMEOUT, code_of, latest_begin, passes, tries
+from sluice.aws.client import client
+from sluice.aws.faults import AwsError
+from sluice.aws.retrying import worth_another
+from sluice.aws.service import Client, Service
+from sluice.tries import CONNECT_SECONDS, READ_SECONDS, latest_begin, tries
 
 # PutRecordBatch takes at most 500 records and 4 MiB.
 MOST_RECORDS = 500
 MOST_BYTES = 4 * 1024 * 1024
+
+# Retries are ours: the client's know neither single records nor when the answer must be there.
+SERVICE = Service(
+    "firehose", "FIREHOSE", "Firehose_20150804", connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, tries=1
+)
 
 _NOT_ASKED = "NotAsked"
 
@@ -27,14 +31,8 @@ class StreamAway(Exception):  # noqa: N818
 
 
 @cache
-def _client() -> Any:
-    # Retries are ours: botocore's know neither single records nor when the answer must be there.
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": 1},
-    )
-    return botocore.session.get_session().create_client("firehose", config=config)
+def _client() -> Client:
+    return client(SERVICE)
 
 
 def prepare() -> None:
@@ -47,10 +45,10 @@ def put(stream: str, record: bytes) -> None:
     code = _NOT_ASKED
     for _ in tries(latest_begin()):
         try:
-            _client().put_record(DeliveryStreamName=stream, Record={"Data": record})
-        except (ClientError, BotoCoreError) as error:
-            code = code_of(error)
-            if not passes(error):
+            _client().call("PutRecord", {"DeliveryStreamName": stream, "Record": {"Data": record}})
+        except AwsError as error:
+            code = error.code
+            if not worth_another(error):
                 break
         else:
             return
@@ -69,9 +67,9 @@ def put_many(stream: str, records: Sequence[bytes]) -> dict[int, str]:
                 return left
             try:
                 failed = _put_request(stream, records, positions)
-            except (ClientError, BotoCoreError) as error:
-                left.update(dict.fromkeys(positions, code_of(error)))
-                if not passes(error):
+            except AwsError as error:
+                left.update(dict.fromkeys(positions, error.code))
+                if not worth_another(error):
                     return left
             else:
                 for position in positions:
@@ -83,8 +81,9 @@ def put_many(stream: str, records: Sequence[bytes]) -> dict[int, str]:
 
 
 def _put_request(stream: str, records: Sequence[bytes], positions: Sequence[int]) -> dict[int, str]:
-    answer = _client().put_record_batch(
-        DeliveryStreamName=stream, Records=[{"Data": records[position]} for position in positions]
+    answer = _client().call(
+        "PutRecordBatch",
+        {"DeliveryStreamName": stream, "Records": [{"Data": records[position]} for position in positions]},
     )
     answers = zip(positions, answer["RequestResponses"], strict=True)
     return {position: str(one["ErrorCode"]) for position, one in answers if one.get("ErrorCode")}

@@ -5,7 +5,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pymysql
@@ -20,14 +22,22 @@ from sluice.rotating.steps import Rotation
 from sluice.rotating.versions import Versions
 from sluice.settings import DatabaseSettings
 from tests.database.deployed import Root
-from tests.emulator.harness import Emulator, deploy, function, start_emulator
+from tests.emulator.harness import deploy, function, start_emulator
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ROLES = ("loader", "reader", "admin")
 
 
+@dataclass(frozen=True)
+class Vault:
+    """`secrets` is a client of its own, for what Secrets Manager and operators do; `idle` is the function's ARN."""
+
+    secrets: Any
+    idle: str
+
+
 @contextmanager
-def vault(state: Path) -> Iterator[tuple[Emulator, str]]:
+def vault(state: Path) -> Iterator[Vault]:
     """Secrets Manager, to which the project's own client is led, and a function that takes no step at all."""
     emulator = start_emulator(state)
     name = {"Fn::GetAtt": ["Idle", "Arn"]}
@@ -50,7 +60,7 @@ def vault(state: Path) -> Iterator[tuple[Emulator, str]]:
         secrets_manager.cache_clear()
         try:
             idle = deploy(emulator, "vault", {"Resources": resources, "Outputs": {"Idle": {"Value": name}}})["Idle"]
-            yield emulator, idle
+            yield Vault(emulator.client("secretsmanager"), idle)
         finally:
             secrets_manager.cache_clear()
             emulator.stop()
@@ -59,13 +69,14 @@ def vault(state: Path) -> Iterator[tuple[Emulator, str]]:
 class Accounts:
     """An admin, a loader and a reader, as the migration makes them, their secrets, and rotations of these."""
 
-    def __init__(self, pair: Pair, schema: str, idle: str) -> None:
+    def __init__(self, pair: Pair, schema: str, vault: Vault) -> None:
         self.pair = pair
         self.schema = schema
         self.root = Root(pair.primary)
         self.primary = self.place(pair.primary)
         self.replica = self.place(pair.replica)
-        self._idle = idle
+        self.secrets = vault.secrets
+        self._idle = vault.idle
         mark = uuid4().hex[:8]
         self.names = {role: f"{role}_{mark}" for role in ROLES}
         self.arns = {role: self._make_secret(name) for role, name in self.names.items()}
@@ -79,7 +90,7 @@ class Accounts:
 
     def _make_secret(self, name: str) -> str:
         value = json.dumps({"username": name, "password": uuid4().hex, "more": "stays"})
-        return str(secrets_manager().create_secret(Name=name, SecretString=value)["ARN"])
+        return str(self.secrets.create_secret(Name=name, SecretString=value)["ARN"])
 
     def place(self, server: Server) -> DatabaseSettings:
         return DatabaseSettings(server.host, server.port, self.schema, "")
@@ -99,12 +110,12 @@ class Accounts:
     def password(self, role: str, version: str | None = None) -> str:
         """The current one, or that of a version."""
         which = {"VersionId": version} if version else {}
-        text = secrets_manager().get_secret_value(SecretId=self.arns[role], **which)["SecretString"]
+        text = self.secrets.get_secret_value(SecretId=self.arns[role], **which)["SecretString"]
         return str(json.loads(text)["password"])
 
     def begin(self, role: str, patience: float = 20.0) -> Rotation:
         """A rotation as Secrets Manager begins it: with a pending version that is empty."""
-        answer = secrets_manager().rotate_secret(SecretId=self.arns[role], RotationLambdaARN=self._idle)
+        answer = self.secrets.rotate_secret(SecretId=self.arns[role], RotationLambdaARN=self._idle)
         return self.rotation(role, answer["VersionId"], patience)
 
     def rotation(self, role: str, version: str, patience: float = 20.0) -> Rotation:

@@ -7,23 +7,23 @@ from collections.abc import Iterator
 import pytest
 
 from local.database import Pair
-from sluice.database import Credentials, secrets_manager
+from sluice.database import Credentials
 from sluice.faults import AccessDenied
 from sluice.rotating import server
 from sluice.rotating.failures import CannotRotate
 from sluice.rotating.steps import Rotation
-from tests.database.rotating_rig import ROLES, STEPS, Accounts, vault
+from tests.database.rotating_rig import ROLES, STEPS, Accounts, Vault, vault
 
 
 @pytest.fixture(scope="module")
-def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with vault(tmp_path_factory.mktemp("vault")) as (_, idle):
-        yield idle
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("vault")) as kept:
+        yield kept
 
 
 @pytest.fixture
-def accounts(pair: Pair, database: str, idle: str, trust: None) -> Iterator[Accounts]:
-    accounts = Accounts(pair, database, idle)
+def accounts(pair: Pair, database: str, kept: Vault, trust: None) -> Iterator[Accounts]:
+    accounts = Accounts(pair, database, kept)
     yield accounts
     accounts.drop()
 
@@ -36,7 +36,7 @@ def test_a_rotation_makes_another_password_and_keeps_the_one_before(accounts: Ac
     assert (len(second), second.isalnum(), second != first) == (32, True, True)
     assert (accounts.gets_in(role, first), accounts.gets_in(role, second)) == (True, True)
     assert made.endswith(" REQUIRE SSL") == accounts.made(role).endswith(" REQUIRE SSL") == (role != "admin")
-    text = secrets_manager().get_secret_value(SecretId=accounts.arns[role])["SecretString"]
+    text = accounts.secrets.get_secret_value(SecretId=accounts.arns[role])["SecretString"]
     assert '"more":"stays"' in text
 
     accounts.rotate(role)
@@ -75,7 +75,7 @@ def test_a_rotation_that_was_given_up_is_no_hindrance_to_the_next(accounts: Acco
     given_up.step("createSecret")
     given_up.step("setSecret")
     never = accounts.password("loader", given_up.version)
-    secrets_manager().update_secret_version_stage(
+    accounts.secrets.update_secret_version_stage(
         SecretId=accounts.arns["loader"], VersionStage="AWSPENDING", RemoveFromVersionId=given_up.version
     )
     accounts.rotate("loader")
@@ -177,8 +177,8 @@ def test_a_secret_that_was_changed_by_hand_makes_an_end_of_both_passwords(accoun
     first = accounts.password("loader")
     accounts.rotate("loader")
     second = accounts.password("loader")
-    text = secrets_manager().get_secret_value(SecretId=accounts.arns["loader"])["SecretString"]
-    secrets_manager().put_secret_value(SecretId=accounts.arns["loader"], SecretString=text.replace(second, "by hand"))
+    text = accounts.secrets.get_secret_value(SecretId=accounts.arns["loader"])["SecretString"]
+    accounts.secrets.put_secret_value(SecretId=accounts.arns["loader"], SecretString=text.replace(second, "by hand"))
     assert accounts.migrate() == ["renew the loader's password"]
     assert [accounts.gets_in("loader", one) for one in (first, second, "by hand")] == [False, False, True]
 
@@ -247,7 +247,7 @@ def test_the_trial_before_a_schedule_tries_what_is_in_force(accounts: Accounts) 
 
 
 def _pending(accounts: Accounts) -> str:
-    found: dict[str, list[str]] = secrets_manager().describe_secret(SecretId=accounts.arns["reader"])[
+    found: dict[str, list[str]] = accounts.secrets.describe_secret(SecretId=accounts.arns["reader"])[
         "VersionIdsToStages"
     ]
     return next(version for version, stages in found.items() if "AWSPENDING" in stages)

@@ -14,7 +14,7 @@ from sluice.faults import AccessDenied
 from sluice.loading.load import Loader
 from sluice.settings import DatabaseSettings
 from tests.database.rig import Rig
-from tests.database.rotating_rig import STEPS, Accounts, vault
+from tests.database.rotating_rig import STEPS, Accounts, Vault, vault
 from tests.database.things import put
 from tests.emulator.harness import wait_until
 
@@ -69,15 +69,15 @@ class Worker:
 
 
 @pytest.fixture(scope="module")
-def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with vault(tmp_path_factory.mktemp("vault")) as (_, idle):
-        yield idle
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("vault")) as kept:
+        yield kept
 
 
 @pytest.fixture
-def accounts(pair: Pair, rig: Rig, idle: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
+def accounts(pair: Pair, rig: Rig, kept: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
     monkeypatch.setattr("sluice.database.credentials", credentials)  # not the rig's
-    accounts = Accounts(pair, rig.database._settings.database_name, idle)
+    accounts = Accounts(pair, rig.database._settings.database_name, kept)
     yield accounts
     accounts.drop()
 

@@ -43,9 +43,12 @@ def aws() -> Iterator[Loopback]:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
             from sluice import archive, database, stream  # noqa: PLC0415
+            from sluice.aws import surroundings  # noqa: PLC0415
             from sluice.reading import answers  # noqa: PLC0415
             from sluice.writes import accept  # noqa: PLC0415
 
+            for name in surroundings._OTHERWISE:  # what this machine adds, and Lambda does not
+                patch.delenv(name, raising=False)
             # Another folder's tests may have made them already, for another environment.
             cached: tuple[Any, ...] = (
                 stream._client,

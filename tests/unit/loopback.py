@@ -19,6 +19,7 @@ class Asked:
 
     operation: str
     body: dict[str, Any]
+    trace: str | None = None
 
     @property
     def records(self) -> list[bytes]:
@@ -99,7 +100,9 @@ def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(Asked(self.headers["X-Amz-Target"].split(".")[-1], json.loads(body)))
+            self._answer(
+                Asked(self.headers["X-Amz-Target"].split(".")[-1], json.loads(body), self.headers["X-Amzn-Trace-Id"])
+            )
 
         def do_PUT(self) -> None:
             self._answer(Asked(f"PUT {self.path}", dict(self.headers)))

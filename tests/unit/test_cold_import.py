@@ -11,12 +11,13 @@ from tests.unit.fresh import environment
 WRITES = ["post", "put", "delete"]
 DATABASE = {"pymysql", "sluice.database", "sluice.reading", "sluice.loading", "sluice.archive"}
 DEPLOY = {"alembic", "sqlalchemy", "sluice.migrating"}
-REST = {"boto3", "pydantic", "requests"}
+REST = {"boto3", "pydantic", "requests", "aws_xray_sdk"}
+CLIENTS = {"botocore.session", "botocore.client", "urllib3"}
 FORBIDDEN = {
-    **{name: {*DATABASE, *DEPLOY, *REST} for name in WRITES},
-    "get": {*DEPLOY, *REST, "sluice.writes", "sluice.stream", "sluice.loading", "sluice.archive"},
+    **{name: {*DATABASE, *DEPLOY, *REST, *CLIENTS} for name in WRITES},
+    "get": {*DEPLOY, *REST, *CLIENTS, "sluice.writes", "sluice.stream", "sluice.loading", "sluice.archive"},
     "transform": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
-    "fallback": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
+    "fallback": {*DATABASE, *DEPLOY, *REST, *CLIENTS, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
     "quarantine": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
     "load": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.reading", "sluice.api", "sluice.recovering"},
     "plan": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.loading", "sluice.api", "sluice.executions"},
@@ -54,5 +55,5 @@ def test_a_function_imports_only_its_own(imported: Mapping[str, set[str]], name:
 
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_function_is_ready_when_it_was_imported(imported: Mapping[str, set[str]], name: str) -> None:
-    assert {"sluice.stream", "botocore.session", "resources"} <= imported[name]
+    assert {"sluice.stream", "sluice.aws.connections", "resources"} <= imported[name]
     assert any(module.startswith("resources.") for module in imported[name])

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice import stream
+from sluice.aws.faults import AwsError, ConnectionFault
 from sluice.records import from_line
 from sluice.writes import lines as limits
 from tests.unit.loopback import Loopback
@@ -25,19 +25,20 @@ class Firehose:
     plan: list[Any]
     taken: list[bytes] = field(default_factory=list)
 
-    def put_record_batch(self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803
-        records = [record["Data"] for record in Records]
+    def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        assert operation == "PutRecordBatch"
+        records = [record["Data"] for record in parameters["Records"]]
         assert 0 < len(records) <= 500
         assert sum(map(len, records)) <= 4 * 1024 * 1024
         assert max(map(len, records)) <= 1_024_000
         failing = self.plan.pop(0) if self.plan else ()
         if failing == "busy":
-            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "PutRecordBatch")
+            raise AwsError("ThrottlingException", operation, 400)
         if failing == "denied":
-            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutRecordBatch")
+            raise AwsError("AccessDeniedException", operation, 400)
         if failing == "silent":
             self.taken += records
-            raise ReadTimeoutError(endpoint_url="")
+            raise ConnectionFault("ReadTimeoutError")
         self.taken += [record for at, record in enumerate(records) if at not in failing]
         return {
             "FailedPutCount": len(failing),

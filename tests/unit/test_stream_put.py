@@ -3,14 +3,14 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ReadTimeoutError
 
 from sluice import stream as writes
 from sluice import tries
+from sluice.aws.faults import ConnectionFault
 from tests.unit.loopback import Answered, Loopback, error
 from tests.unit.requesting import BOOKING, BOOKING_ID, ask, event
 
@@ -87,11 +87,7 @@ def another_client(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> Iterator[C
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setattr(
-            writes,
-            "Config",
-            lambda **given: Config(**{**given, "read_timeout": given["read_timeout"] / 10}),
-        )
+        monkeypatch.setattr(writes, "SERVICE", replace(writes.SERVICE, read_seconds=writes.SERVICE.read_seconds / 10))
         made = writes._client.__wrapped__()
         monkeypatch.setattr(writes, "_client", lambda: made)
 
@@ -129,20 +125,17 @@ class Clock:
 
 
 def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> None:
-    config = writes._client().meta.config
-    assert config.retries["total_max_attempts"] == 1, "nobody else tries again"
-    slowest = config.connect_timeout + config.read_timeout
+    assert writes.SERVICE.tries == 1, "nobody else tries again"
+    slowest = writes.SERVICE.connect_seconds + writes.SERVICE.read_seconds
     clock = Clock(monkeypatch)
 
     class Hanging:
         asked = 0
 
-        def put_record(self, **_: object) -> None:
+        def call(self, _operation: str, _parameters: object) -> None:
             self.asked += 1
             clock.wait(slowest)
-            raise ReadTimeoutError(endpoint_url="")
-
-        put_record_batch = put_record
+            raise ConnectionFault("ReadTimeoutError")
 
     hanging = Hanging()
     monkeypatch.setattr(writes, "_client", lambda: hanging)

@@ -5,6 +5,7 @@ import msgspec
 import pymysql
 from pymysql.constants import ER
 
+from sluice.aws.faults import AwsError, ConnectionFault
 from sluice.faults import AccessDenied, DatabaseAway, SchemaBehind, TryAgain, meaning, number
 
 STATEMENT_TIMEOUT = 1969  # max_statement_time is over
@@ -44,6 +45,10 @@ def _why(error: BaseException) -> str:
     match error:
         case AccessDenied() | DatabaseAway() | TryAgain() | SchemaBehind():
             why = f"{_FAULTS[type(error)]} ({error})"
+        case ConnectionFault():
+            why = f"AWS could not be asked for a secret ({error.code})"
+        case AwsError():
+            why = f"AWS answered {error.code} to {error.operation}"
         case botocore.exceptions.ClientError():
             why = f"AWS answered {error.response.get('Error', {}).get('Code', 'an error')} to {error.operation_name}"
         case botocore.exceptions.BotoCoreError():

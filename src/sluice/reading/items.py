@@ -74,14 +74,11 @@ def of_row(resource: Resource, row: Row, fields: Collection[str] | None = None) 
             continue
         value = row[column.name]
         if value is not None:
-            data[column.name] = _VALUES.get(column.type.name, _same)(value)
+            read = _VALUES.get(column.type.name)
+            data[column.name] = read(value) if read else value
         elif column.presence == "default":
             # The row is older than the field.
             data[column.name] = msgspec.Raw(resource.default_text(column.name))
         else:
             data[column.name] = None
     return StoredItem(row["id"], row["version"], _VALUES["DATETIME"](row["written_at"]), data)
-
-
-def _same(value: Any) -> Any:
-    return value

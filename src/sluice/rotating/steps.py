@@ -26,7 +26,7 @@ class Rotation:
     """One rotation of one secret, whose pending version is `version`.
 
     `admin` is asked for who may change users on the `primary`; the new password must let in at each place of
-    `entered`. Every step raises CannotRotate, the faults of `sluice.faults` or botocore's errors.
+    `entered`. Every step raises CannotRotate, the faults of `sluice.faults` or AwsError.
     """
 
     versions: Versions

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import botocore.exceptions
 import msgspec
 
+from sluice.aws.faults import AwsError
 from sluice.database import Credentials, secrets_manager
 from sluice.rotating.failures import CannotRotate
 
@@ -12,7 +12,7 @@ CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 
 
 class Versions:
-    """A secret whose JSON holds `username`, `password` and perhaps more. Methods raise botocore's errors."""
+    """A secret whose JSON holds `username`, `password` and perhaps more. Methods raise AwsError."""
 
     def __init__(self, secret_arn: str) -> None:
         self._arn = secret_arn
@@ -23,22 +23,22 @@ class Versions:
 
     def current(self) -> dict[str, Any]:
         """What is in force."""
-        return self._decoded(secrets_manager().get_secret_value(SecretId=self._arn, VersionStage=CURRENT))
+        return self._decoded(self._asked("GetSecretValue", VersionStage=CURRENT))
 
     def pending(self, version: str) -> dict[str, Any] | None:
         """What a rotation has put, or None while it has put nothing."""
         try:
-            found = secrets_manager().get_secret_value(SecretId=self._arn, VersionId=version, VersionStage=PENDING)
-        except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            found = self._asked("GetSecretValue", VersionId=version, VersionStage=PENDING)
+        except AwsError as error:
+            if error.code == "ResourceNotFoundException":
                 return None
             raise
         return self._decoded(found)
 
     def put(self, version: str, value: dict[str, Any]) -> None:
         """Keep what the rotation makes as its pending version."""
-        secrets_manager().put_secret_value(
-            SecretId=self._arn,
+        self._asked(
+            "PutSecretValue",
             ClientRequestToken=version,
             SecretString=msgspec.json.encode(value).decode(),
             VersionStages=[PENDING],
@@ -47,12 +47,15 @@ class Versions:
     def promote(self, version: str) -> None:
         """Make a version the current one."""
         [before] = [one for one, stages in self._all().items() if CURRENT in stages]
-        secrets_manager().update_secret_version_stage(
-            SecretId=self._arn, VersionStage=CURRENT, MoveToVersionId=version, RemoveFromVersionId=before
+        self._asked(
+            "UpdateSecretVersionStage", VersionStage=CURRENT, MoveToVersionId=version, RemoveFromVersionId=before
         )
 
     def _all(self) -> dict[str, list[str]]:
-        return dict(secrets_manager().describe_secret(SecretId=self._arn)["VersionIdsToStages"])
+        return dict(self._asked("DescribeSecret")["VersionIdsToStages"])
+
+    def _asked(self, operation: str, **more: Any) -> dict[str, Any]:
+        return secrets_manager().call(operation, {"SecretId": self._arn, **more})
 
     def _decoded(self, answer: dict[str, Any]) -> dict[str, Any]:
         try:

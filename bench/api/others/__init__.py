@@ -1,0 +1,1 @@
+"""What the functions made with frameworks share."""

@@ -1,0 +1,1 @@
+"""AWS's JSON services, asked by a client that starts in a few milliseconds."""

@@ -1,0 +1,177 @@
+"""Our client of AWS and botocore's behave alike, on one server."""
+
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from sluice.aws import retrying
+from sluice.aws.botocores import BotocoresClient
+from sluice.aws.connections import Endpoint
+from sluice.aws.faults import AwsError, ConnectionFault
+from sluice.aws.plain import PlainClient
+from sluice.aws.service import Client, Service
+from sluice.stream import SERVICE as ONCE
+from tests.unit.loopback import Answered, Loopback, error
+
+# The stream's puts are tried again by itself.
+SERVICE = replace(ONCE, tries=3)
+PUT = {"DeliveryStreamName": "writes", "Record": {"Data": b'{"a":"\xc3\xa4"}\n'}}
+
+
+@pytest.fixture(autouse=True)
+def at_loopback(stream: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stream.url)
+    for name, value in {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
+@pytest.fixture(params=[PlainClient, BotocoresClient], ids=["ours", "botocore's"])
+def made(request: pytest.FixtureRequest, at_loopback: None) -> Client:
+    kind: Callable[[Service], Client] = request.param
+    return kind(SERVICE)
+
+
+def test_a_record_arrives(made: Client, stream: Loopback) -> None:
+    assert made.call("PutRecord", PUT)["RecordId"] == "1"
+    [asked] = stream.asked
+    assert (asked.operation, asked.records) == ("PutRecord", [PUT["Record"]["Data"]])  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "times"),
+    [
+        (error("AccessDeniedException"), "AccessDeniedException", 1),
+        (error("com.amazonaws.firehose#InvalidArgumentException:http://x/"), "InvalidArgumentException", 1),
+        (error("ThrottlingException"), "ThrottlingException", 3),
+        (error("ServiceUnavailableException", 503), "ServiceUnavailableException", 3),
+        (lambda _: Answered(502, "<html>Bad Gateway</html>"), "502", 3),
+        (lambda _: Answered(0, {}), "ConnectionClosedError", 3),
+    ],
+)
+def test_a_failure_has_its_code(
+    made: Client, stream: Loopback, answer: Callable[..., Answered], code: str, times: int
+) -> None:
+    stream.otherwise = answer
+    with pytest.raises(AwsError) as found:
+        made.call("PutRecord", PUT)
+    assert (found.value.code, found.value.operation, len(stream.asked)) == (code, "PutRecord", times)
+    assert "says the service" not in str(found.value)
+
+
+def test_an_answer_that_is_no_json_is_none(stream: Loopback) -> None:
+    stream.otherwise = lambda _: Answered(200, "<html>")  # botocore takes it for an empty answer
+    with pytest.raises(AwsError) as found:
+        PlainClient(SERVICE).call("PutRecord", PUT)
+    assert (found.value.code, len(stream.asked)) == ("ResponseParserError", 1)
+
+
+def test_retries_end_when_a_service_is_down_for_long(made: Client, stream: Loopback) -> None:
+    stream.otherwise = error("ServiceUnavailableException", 503)
+    for _ in range(60):
+        with pytest.raises(AwsError):
+            made.call("PutRecord", PUT)
+    asked = len(stream.asked)
+    assert asked == 60 + 100
+    stream.otherwise = error("AccessDeniedException")
+    stream.answers.extend([lambda _: Answered(200, {"RecordId": "1"})] * 5)
+    for _ in range(5):
+        made.call("PutRecord", PUT)
+    stream.otherwise = error("ServiceUnavailableException", 503)
+    with pytest.raises(AwsError):
+        made.call("PutRecord", PUT)
+    assert len(stream.asked) == asked + 5 + 2  # five successes pay for one retry
+
+
+def test_pauses_grow_up_to_a_cap() -> None:
+    found = {attempt: [retrying.pause(attempt) for _ in range(300)] for attempt in (1, 2, 3, 9)}
+    for attempt, most in {1: 1, 2: 2, 3: 4, 9: 20}.items():
+        assert most / 2 < max(found[attempt]) <= most
+    assert len(set(found[1])) > 200
+
+
+@pytest.fixture
+def endpoint(stream: Loopback) -> Endpoint:
+    return Endpoint(stream.url, connect_seconds=1, read_seconds=2)
+
+
+HEADERS = {"host": "x", "x-amz-target": "Firehose_20150804.PutRecord"}
+
+
+def test_a_connection_is_kept_and_one_that_was_dropped_is_not_used(endpoint: Endpoint) -> None:
+    body = json.dumps({"DeliveryStreamName": "writes", "Record": {"Data": ""}}).encode()
+    assert endpoint.post(body, HEADERS)[0] == 200
+    [first] = endpoint._idle
+    assert endpoint.post(body, HEADERS)[0] == 200
+    assert endpoint._idle == [first]
+    first.sock.shutdown(1)  # the server sees the end and closes too
+    first.sock.settimeout(2)
+    assert first.sock.recv(1, 2) == b""  # MSG_PEEK: it is still to be read
+    assert endpoint.post(body, HEADERS)[0] == 200
+    assert endpoint._idle != [first]
+
+
+def test_threads_share_no_connection(endpoint: Endpoint) -> None:
+    body = json.dumps({"DeliveryStreamName": "writes", "Record": {"Data": ""}}).encode()
+    statuses: list[int] = []
+
+    def ask() -> None:
+        statuses.extend(endpoint.post(body, HEADERS)[0] for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 80
+
+
+def test_a_server_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), None)  # type: ignore[arg-type]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_certificate(tmp_path))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        asked = Endpoint(f"https://localhost:{server.server_port}", connect_seconds=1, read_seconds=1)
+        with pytest.raises(ConnectionFault) as found:
+            asked.post(b"", {})
+        assert found.value.code == "SSLError"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _certificate(folder: Path) -> Path:
+    import datetime  # noqa: PLC0415
+
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path

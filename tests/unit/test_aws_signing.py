@@ -1,0 +1,52 @@
+"""A signature of ours is botocore's."""
+
+import datetime
+from unittest.mock import patch
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as Botocores
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.aws.signing import Credentials, signed
+
+AT = datetime.datetime(2026, 11, 25, 14, 30, 5, tzinfo=datetime.UTC)
+TEXT = st.text("abcXYZ019-._/+=", min_size=1, max_size=40)
+
+
+def botocores(headers: dict[str, str], body: bytes, scope: tuple[str, str], credentials: Credentials) -> dict[str, str]:
+    request = AWSRequest("POST", f"https://{headers['host']}/", data=body, headers=headers)
+    signer = SigV4Auth(
+        Botocores(credentials.key, credentials.secret, credentials.token or None),
+        service_name=scope[1],
+        region_name=scope[0],
+    )
+    with patch("botocore.auth.get_current_datetime", return_value=AT.replace(tzinfo=None)):
+        signer.add_auth(request)
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+@given(
+    body=st.binary(max_size=200),
+    key=TEXT,
+    secret=TEXT,
+    token=st.one_of(st.just(""), TEXT),
+    value=st.text("ab  ;:,", max_size=9),
+)
+def test_a_signature_is_botocores(body: bytes, key: str, secret: str, token: str, value: str) -> None:
+    headers = {
+        "host": "firehose.eu-west-1.amazonaws.com",
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": f"Firehose_20150804.PutRecord{value}",
+    }
+    scope, credentials = ("eu-west-1", "firehose"), Credentials(key, secret, token)
+    found = signed(headers, body, scope, credentials, AT.timestamp())
+    assert found == botocores(headers, body, scope, credentials)
+    assert ("x-amz-security-token" in found) == bool(token)
+
+
+@pytest.mark.parametrize("secret", ["secret", "s/cr+t"])
+def test_a_secret_is_not_shown(secret: str) -> None:
+    assert secret not in repr(Credentials("key", secret, "token"))
