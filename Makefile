@@ -13,7 +13,7 @@ export PYTHONPATH := src:.
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## install what is missing (Python environments, SAM CLI, MariaDB)
+setup: ## install what is missing (Python environments, SAM CLI, MariaDB, Redis)
 	@local/setup.sh
 
 lock: setup ## compile the hash-pinned requirement files from pyproject.toml
@@ -22,7 +22,7 @@ lock: setup ## compile the hash-pinned requirement files from pyproject.toml
 build: setup ## sam build, plus compiled bytecode for faster cold starts
 	@python -m local.stack build
 
-up: setup ## start the local stack: MariaDB primary and replica, emulator, sam deploy
+up: setup ## start the local stack: MariaDB primary and replica, read cache, emulator, sam deploy
 	@python -m local.stack up
 
 down: setup ## stop the local stack, keeping its data
@@ -43,10 +43,11 @@ test: setup ## every test: units, real MariaDB, the deployed local stack
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
-bench: setup ## measure handlers, many lines in a POST, loads, replays and a cold start (SHORT=1: only that it all runs)
+bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api
 	@python -m bench.many
 	@python -m bench.load
+	@python -m bench.cache
 	@python -m bench.deployed
 
 check: setup ## ruff, mypy, template checks

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the project needs into the checkout (.venv, .tools) and, when it is missing, MariaDB from Debian's packages.
+# Installs what the project needs into the checkout (.venv, .tools) and, when they are missing, MariaDB and Redis from Debian's packages.
 # Does nothing, quickly, when all of it is there. Works as root or with sudo.
 # `local/setup.sh ops` makes the environment of the operators' command only.
 set -euo pipefail
@@ -78,3 +78,4 @@ have=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 # Debian keeps the server in /usr/sbin, which is not on every user's PATH.
 PATH=$PATH:/usr/sbin
 command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || apt_install mariadb-server
+command -v valkey-server >/dev/null || command -v redis-server >/dev/null || apt_install redis-server

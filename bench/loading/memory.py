@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluice import archive
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 
 PYTHON = (sys.executable, "-m", "bench.loading.memory")
 

@@ -36,8 +36,8 @@ def stages() -> Iterator[dict[str, float]]:
         def read(reader: PlainReader, batch: Any) -> Iterator[Any]:
             return _each(parts(reader, batch), "reading", seconds)
 
-        def applied(connection: Any, statements: Any, parts: Any, mark: Any, *, alone: bool) -> Any:
-            return plain(connection, statements, _each(parts, "waiting", seconds), mark, alone=alone)
+        def applied(connection: Any, statements: Any, parts: Any, mark: Any, **manner: Any) -> Any:
+            return plain(connection, statements, _each(parts, "waiting", seconds), mark, **manner)
 
         stack.enter_context(patch.object(PlainReader, "parts", read))
         stack.enter_context(patch.object(passes, "plain", applied))

@@ -12,7 +12,8 @@ from bench.loading.records import BIRTH, Item, Source
 from bench.loading.sent import Ready
 from local.database import Pair
 from sluice.archive import BatchObject
-from sluice.database import Credentials, Database
+from sluice.credentials import Credentials
+from sluice.database import Database
 from sluice.loading.load import Loader
 from sluice.migrating.tables import metadata
 from sluice.registry import resources

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.cache import Cache
 from local.database import Pair
-from local.stack.deploying import deploy, is_deployed, parameters, put_admin_secret
+from local.stack.deploying import deploy, has_cache, is_deployed, parameters, settled
 from local.stack.emulator import Emulator
 from local.stack.folder import Folder
 from local.stack.packaging import make_package, package_fingerprint
@@ -31,14 +32,18 @@ def up(folder: Path | None = None, *, chosen: dict[str, str] | None = None, say:
     home = Folder(folder)
     with home.alone():
         pair, emulator = Pair(home.database), Emulator(home)
+        cache, wanted = Cache(home.cache, pair.ca.parent), settled(chosen or {})
         say("starting the database pair and the emulator")
         with ThreadPoolExecutor() as together:
             for part in (together.submit(pair.start), together.submit(emulator.start)):
                 part.result()
-        settings = parameters(pair, put_admin_secret(emulator, pair), chosen or {})
+        if has_cache(wanted):
+            say("starting the read cache")
+            cache.start()
+        settings = parameters(wanted, emulator, pair, cache)
         _build(home, pair, settings, say)
         _deploy(home, emulator, settings, say)
-        return Stack(home, pair, emulator)
+        return Stack(home, pair, emulator, cache)
 
 
 def _build(home: Folder, pair: Pair, settings: dict[str, str], say: Say) -> None:
@@ -80,8 +85,10 @@ def down(folder: Path | None = None, *, delete: bool = False, say: Say = _silent
     with home.alone():
         say("stopping the emulator, which delivers what it still holds")
         Emulator(home).stop()
-        say("stopping the database pair")
-        Pair(home.database).stop()
+        pair = Pair(home.database)
+        say("stopping the read cache and the database pair")
+        Cache(home.cache, pair.ca.parent).stop()
+        pair.stop()
         if delete:
             say(f"removing the data in {home.root}")
             home.delete()

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from local.cache import Cache
 from local.database import Pair
 from local.process import LocalError
 from local.stack.building import CONFIG
@@ -12,14 +13,26 @@ from local.stack.sam import run_sam
 from local.stack.settings import as_overrides, configured_parameters, machine_architecture, machine_runtime
 
 STACK_NAME = "sluice-local"
-_ADMIN_SECRET = "sluice-local/database-admin"  # noqa: S105 - the secret's name
+# The secrets' names.
+_ADMIN, _CACHE_USER = "sluice-local/database-admin", "sluice-local/cache-user"
 
 
-def parameters(pair: Pair, admin_secret: str, chosen: dict[str, str]) -> dict[str, str]:
-    """The template's parameters: those of samconfig.toml's `local`, then `chosen`, then what is a fact here."""
+def settled(chosen: dict[str, str]) -> dict[str, str]:
+    """The template's parameters before what is a fact here: those of samconfig.toml's `local`, then `chosen`."""
+    return {**configured_parameters(CONFIG, "local"), **chosen}
+
+
+def has_cache(settings: dict[str, str]) -> bool:
+    """Whether the stack has a read cache."""
+    return settings.get("ReadCache") == "true"
+
+
+def parameters(settings: dict[str, str], emulator: Emulator, pair: Pair, cache: Cache) -> dict[str, str]:
+    """All parameters of the template; the secrets that they name are kept where the functions look for them."""
+    cached = has_cache(settings)
     return {
-        **configured_parameters(CONFIG, "local"),
-        **chosen,
+        **settings,
+        **({"CachePort": str(cache.port), "CacheSecretArn": _put(emulator, _CACHE_USER, cache.user)} if cached else {}),
         "Runtime": machine_runtime(),
         "Architecture": machine_architecture(),
         "ProvisionDatabase": "false",
@@ -27,21 +40,21 @@ def parameters(pair: Pair, admin_secret: str, chosen: dict[str, str]) -> dict[st
         "PrimaryPort": str(pair.primary.port),
         "ReplicaEndpoint": pair.replica.host,
         "ReplicaPort": str(pair.replica.port),
-        "DatabaseAdminSecretArn": admin_secret,
+        "DatabaseAdminSecretArn": _put(emulator, _ADMIN, pair.admin),
     }
 
 
-def put_admin_secret(emulator: Emulator, pair: Pair) -> str:
-    """Keep the admin's credentials where the functions look for them; returns the secret's ARN."""
+def _put(emulator: Emulator, name: str, account: tuple[str, str]) -> str:
+    """Keep credentials in a secret; returns its ARN."""
     secrets = emulator.client("secretsmanager")
-    username, password = pair.admin
+    username, password = account
     value = json.dumps({"username": username, "password": password})
     try:
-        present = secrets.get_secret_value(SecretId=_ADMIN_SECRET)
+        present = secrets.get_secret_value(SecretId=name)
     except secrets.exceptions.ResourceNotFoundException:
-        return str(secrets.create_secret(Name=_ADMIN_SECRET, SecretString=value)["ARN"])
+        return str(secrets.create_secret(Name=name, SecretString=value)["ARN"])
     if present["SecretString"] != value:
-        secrets.put_secret_value(SecretId=_ADMIN_SECRET, SecretString=value)
+        secrets.put_secret_value(SecretId=name, SecretString=value)
     return str(present["ARN"])
 
 

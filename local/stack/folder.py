@@ -32,6 +32,7 @@ class Folder:
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or Path(os.environ.get("SLUICE_LOCAL") or REPOSITORY / ".local")).resolve()
         self.database = self.root / "database"
+        self.cache = self.root / "cache"
         self.emulator = self.root / "emulator"
         self.build = self.root / "build"
         self.logs = self.root / "logs"
@@ -55,7 +56,7 @@ class Folder:
 
     def delete(self) -> None:
         """Remove what a local stack makes, and the folder itself when nothing else is in it."""
-        for part in (self.database, self.emulator, self.build, self.logs):
+        for part in (self.database, self.cache, self.emulator, self.build, self.logs):
             shutil.rmtree(part, ignore_errors=True)
         self._state.unlink(missing_ok=True)
         if not [entry for entry in self.root.iterdir() if entry.name != "lock"]:

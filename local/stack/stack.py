@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from local.cache import Cache
 from local.database import Pair
 from local.process import LocalError
 from local.stack.emulator import Emulator
@@ -13,10 +14,11 @@ from local.stack.tokens import machine_token, person_token
 class Stack:
     """Addresses, outputs, clients and tokens of a stack that is up."""
 
-    def __init__(self, folder: Folder, pair: Pair, emulator: Emulator) -> None:
+    def __init__(self, folder: Folder, pair: Pair, emulator: Emulator, cache: Cache) -> None:
         self.folder = folder
         self.pair = pair
         self.emulator = emulator
+        self.cache = cache
         self.outputs = folder.read().outputs
 
     @classmethod
@@ -26,7 +28,8 @@ class Stack:
         emulator = Emulator(home)
         if emulator.pid is None or not home.read().outputs:
             raise LocalError("The local stack is not up; run `make up`.")
-        return cls(home, Pair(home.database), emulator)
+        pair = Pair(home.database)
+        return cls(home, pair, emulator, Cache(home.cache, pair.ca.parent))
 
     @property
     def api_url(self) -> str:

@@ -2,6 +2,7 @@
 
 import pymysql
 
+from local.cache import Cache
 from local.database import Pair, Server
 from local.process import LocalError
 from local.stack.deploying import is_deployed
@@ -14,6 +15,10 @@ def describe(folder: Folder) -> tuple[str, bool]:
     """A line for each part, and whether all of them run."""
     pair, emulator = Pair(folder.database), Emulator(folder)
     lines = [_server("primary", pair.primary), _server("replica", pair.replica)]
+    cache = Cache(folder.cache, pair.ca.parent)
+    lines.append(
+        f"cache     {f'pid {cache.pid}, {cache.host}:{cache.port}' if cache.pid else 'stopped, or not wanted'}"
+    )
     healthy = emulator.pid is not None and emulator.healthy()
     lines.append(f"emulator  {f'pid {emulator.pid}, {emulator.url}' if healthy else 'stopped'}")
     if pair.primary.pid and pair.replica.pid:

@@ -1,18 +1,14 @@
 """Connections to one MariaDB instance: TLS with a verified server, credentials from their secret."""
 
-import ssl
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pymysql
 from pymysql.cursors import DictCursor
 
-from sluice.aws.client import client
-from sluice.aws.service import Client, Service
+from sluice.credentials import Credentials, credentials
 from sluice.faults import AccessDenied, disconnected, meaning
 from sluice.settings import DatabaseSettings
+from sluice.trust import tls
 
 if TYPE_CHECKING:
     Connection = pymysql.connections.Connection[Any]
@@ -20,39 +16,8 @@ else:  # the class is generic for type checkers only
     Connection = pymysql.connections.Connection
 
 CONNECT_SECONDS = 5
-SECRETS = Service("secretsmanager", "SECRETS_MANAGER", "secretsmanager", connect_seconds=2, read_seconds=5, tries=3)
 # A day of no month is no date.
 LOADING_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION"
-
-
-class Credentials(msgspec.Struct, frozen=True):
-    """What a database secret holds."""
-
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.username!r})"
-
-
-@cache
-def secrets_manager() -> Client:
-    """What AWS's Secrets Manager is asked with."""
-    return client(SECRETS)
-
-
-def credentials(secret_arn: str) -> Credentials:
-    """Read a database secret. Raises AwsError."""
-    text = secrets_manager().call("GetSecretValue", {"SecretId": secret_arn})["SecretString"]
-    return msgspec.json.decode(text, type=Credentials)
-
-
-@cache
-def tls() -> ssl.SSLContext:
-    """A context that trusts only the authorities that the trust layer brings, and checks the host's name."""
-    import database_trust  # noqa: PLC0415  only functions with the trust layer can import it
-
-    return ssl.create_default_context(cafile=str(Path(str(database_trust.__file__)).with_name("ca.pem")))
 
 
 def enter(settings: DatabaseSettings, who: Credentials, *, statement_seconds: int, loading: bool = False) -> Connection:

@@ -29,6 +29,15 @@ class ReadSettings(DatabaseSettings, frozen=True, rename="upper"):
     wait_seconds: int
 
 
+class CacheSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The read cache, the secret (its JSON has `username` and `password`) to enter it with, and how long it keeps."""
+
+    cache_host: str
+    cache_port: int
+    cache_secret_arn: str
+    cache_seconds: int
+
+
 class MigrateSettings(DatabaseSettings, frozen=True, rename="upper"):
     """The primary as the admin sees it, and the secrets of the users that it makes."""
 
@@ -85,6 +94,11 @@ class SurveySettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+def has_cache() -> bool:
+    """Whether the function has a read cache, and so the settings of one."""
+    return bool(os.environ.get("CACHE_HOST"))
 
 
 def read(kind: type[T]) -> T:

@@ -12,9 +12,13 @@ from uuid import uuid4
 import pytest
 from pymysql.connections import Connection
 
+from local.cache import Cache
 from local.database import Pair, Server
-from sluice.database import Credentials, Database, tls
+from sluice.credentials import Credentials
+from sluice.database import Database
 from sluice.settings import DatabaseSettings
+from sluice.trust import tls, tls_of_cache
+from tests.database.caching_rig import Caching, caching
 from tests.database.deployed import Loading, Root
 from tests.database.reading_rig import Reader
 from tests.database.rig import Objects, Rig
@@ -123,6 +127,24 @@ def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     monkeypatch.setattr("sluice.reading.answers._settings", lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=3))
     yield Reader(rig, replica)
     replica.drop()
+
+
+@pytest.fixture(scope="session")
+def cache(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+    """A cache that its servers' authority vouches for, as it does for the pair's."""
+    cache = Cache(tmp_path_factory.mktemp("cache"), pair.ca.parent)
+    cache.start()
+    yield cache
+    cache.stop()
+
+
+@pytest.fixture
+def cached(rig: Rig, pair: Pair, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caching]:
+    """The test's tables with a cache before them, which is up when the test begins."""
+    cache.start()
+    tls_of_cache.cache_clear()
+    with caching(rig, pair, cache, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 
 from local.database import Server
 from sluice.archive import BatchObject
-from sluice.database import Credentials, Database
+from sluice.credentials import Credentials
+from sluice.database import Database
 from sluice.loading.load import Loader
 from sluice.records import Write
 from tests.database.rig import Rig

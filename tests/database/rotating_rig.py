@@ -15,7 +15,7 @@ import pytest
 from pymysql.constants import ER
 
 from local.database import Pair, Server
-from sluice.database import Credentials, credentials, secrets_manager
+from sluice.credentials import Credentials, credentials, secrets_manager
 from sluice.migrating.execution import Executor
 from sluice.migrating.users import LOADER, READER, User, ensure_users
 from sluice.rotating.steps import Rotation

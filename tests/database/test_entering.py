@@ -7,8 +7,10 @@ import pytest
 
 from local.database import Pair
 from local.database.tls import make_certificates
-from sluice.database import Credentials, enter, tls
+from sluice.credentials import Credentials
+from sluice.database import enter
 from sluice.faults import DatabaseAway
+from sluice.trust import tls
 from tests.database.rig import Rig
 
 

@@ -8,7 +8,7 @@ import pytest
 from pymysql.constants import ER
 
 from local.database import Pair
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 from sluice.faults import AccessDenied, DatabaseAway, SchemaBehind, meaning
 from tests.database.conftest import Connect
 from tests.database.deployed import Loading, Root

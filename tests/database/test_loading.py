@@ -12,6 +12,7 @@ from sluice.reading.pages import Wanted, page
 from sluice.reading.selecting import selection
 from sluice.records import Write, to_line
 from sluice.resource import describe
+from sluice.states import Address
 from tests.database.rig import Rig
 from tests.database.things import CODES, OWNER, THINGS, Thing, delete, put
 
@@ -33,9 +34,12 @@ AWKWARD = [
 
 def stored(rig: Rig, write: Write) -> dict[str, object] | None:
     rig.connection.rollback()
-    found = items.one(rig.database, rig.resources[write.collection], write.owner, write.id)
+    resource = rig.resources[write.collection]
+    row = items.one(rig.database, Address(resource, write.owner, write.id))
     rig.database.drop()
-    return None if found is None else msgspec.json.decode(msgspec.json.encode(found.data))
+    if row is None or row["deleted"]:
+        return None
+    return dict(msgspec.json.decode(msgspec.json.encode(items.of_row(resource, row).data)))
 
 
 @pytest.mark.parametrize("text", AWKWARD)

@@ -17,11 +17,12 @@ from uuid import uuid4
 import pytest
 
 from local.database import Pair
-from sluice import database as database_module
+from sluice import credentials as credentials_module
 from sluice import observability
 from sluice.handlers.migrate import handle
 from sluice.migrating import answer as answer_module
 from sluice.migrating.failures import MigrationFailed
+from sluice.trust import tls
 from tests.database.aws_rig import Aws, aws
 from tests.database.migrating_rig import Migrated
 
@@ -71,8 +72,8 @@ def request_(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    database_module.tls.cache_clear()
-    database_module.secrets_manager.cache_clear()
+    tls.cache_clear()
+    credentials_module.secrets_manager.cache_clear()
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
         return {
@@ -87,8 +88,8 @@ def request_(
         }
 
     yield make
-    database_module.tls.cache_clear()
-    database_module.secrets_manager.cache_clear()
+    tls.cache_clear()
+    credentials_module.secrets_manager.cache_clear()
     pair.start()
     with pair.primary.connect(*pair.admin) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER IF EXISTS {users['loader']}, {users['reader']}")

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from local.database import Pair
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 from sluice.migrating.failures import MigrationFailed
 from sluice.migrating.users import LOADER, READER, User
 from tests.database.migrating_rig import Migrated, notes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.database import Pair
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 from sluice.faults import AccessDenied
 from sluice.rotating import server
 from sluice.rotating.failures import CannotRotate

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from local.database import Pair
-from sluice.database import Connection, Database, credentials
+from sluice.credentials import credentials
+from sluice.database import Connection, Database
 from sluice.faults import AccessDenied
 from sluice.loading.load import Loader
 from sluice.settings import DatabaseSettings

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from sluice import database, stream
+from sluice import credentials, stream
 from sluice.aws import surroundings
 from sluice.aws.faults import AwsError
 from sluice.aws.plain import PlainClient
@@ -54,11 +54,11 @@ def test_a_stream_that_is_not_there_has_its_code() -> None:
 def test_a_secret_is_read(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     text = '{"username": "reader", "password": "word"}'
     arn = emulator.client("secretsmanager").create_secret(Name="own-client", SecretString=text)["ARN"]
-    client = made(database.SECRETS)
-    monkeypatch.setattr(database, "secrets_manager", lambda: client)
-    assert database.credentials(arn) == database.Credentials("reader", "word")
+    client = made(credentials.SECRETS)
+    monkeypatch.setattr(credentials, "secrets_manager", lambda: client)
+    assert credentials.credentials(arn) == credentials.Credentials("reader", "word")
     with pytest.raises(AwsError) as found:
-        database.credentials(f"{arn}-not")
+        credentials.credentials(f"{arn}-not")
     assert found.value.code == "ResourceNotFoundException"
 
 

@@ -17,7 +17,7 @@ class Caller(Protocol):
         ...
 
     def named(self, output: str) -> str:
-        """An output of the stack, or `AdminSecretArn`."""
+        """An output of the stack, `AdminSecretArn` or `CacheSecretArn`."""
         ...
 
 
@@ -185,6 +185,7 @@ WRITER = Rights(
         streams("put_record_batch", to="another-stream"),
         secret("Loader"),
         secret("Reader"),
+        secret("Cache"),
         reads("Batch", BATCH),
         lists("Batch"),
         reads("Archive", ARCHIVED),
@@ -193,7 +194,14 @@ WRITER = Rights(
 )
 NOTHING = Rights(
     may=(),
-    may_not=(streams("put_record"), secret("Reader"), secret("Loader"), reads("Batch", BATCH), lists("Batch")),
+    may_not=(
+        streams("put_record"),
+        secret("Reader"),
+        secret("Loader"),
+        secret("Cache"),
+        reads("Batch", BATCH),
+        lists("Batch"),
+    ),
 )
 
 RIGHTS: dict[str, Rights] = {
@@ -203,7 +211,7 @@ RIGHTS: dict[str, Rights] = {
     "Fallback": NOTHING,
     "Transform": NOTHING,
     "Get": Rights(
-        may=(secret("Reader"),),
+        may=(secret("Reader"), secret("Cache")),
         may_not=(secret("Loader"), secret("Admin"), streams("put_record"), reads("Batch", BATCH), lists("Batch")),
     ),
     "Load": Rights(
@@ -213,6 +221,7 @@ RIGHTS: dict[str, Rights] = {
             lists("Batch"),
             lists("Archive"),
             secret("Loader"),
+            secret("Cache"),
         ),
         may_not=(
             secret("Admin"),
@@ -308,6 +317,13 @@ RIGHTS: dict[str, Rights] = {
             promotes("Reader"),
         ),
         # This stack has not made its database, so the admin's secret is somebody else's.
-        may_not=(changes("Admin"), promotes("Admin"), lists("Batch"), reads("Batch", BATCH), streams("put_record")),
+        may_not=(
+            secret("Cache"),
+            changes("Admin"),
+            promotes("Admin"),
+            lists("Batch"),
+            reads("Batch", BATCH),
+            streams("put_record"),
+        ),
     ),
 }

@@ -14,7 +14,9 @@ from tests.template.rules.reading import actions, of_type, role_statements
 from tests.template.rules.rule import Template
 from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
 
-STACK_NAME, ADMIN_SECRET = "sluice-local", "sluice-local/database-admin"
+STACK_NAME = "sluice-local"
+# What the stack did not make.
+OTHERS = {"AdminSecretArn": "sluice-local/database-admin", "CacheSecretArn": "sluice-local/cache-user"}
 # What AWS's managed policies give every function: to log, to trace, to be in a VPC.
 GIVEN = {"logs", "xray", "ec2"}
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}  # the last is how SNS says it
@@ -58,7 +60,7 @@ class Role:
         return self._clients[service]
 
     def named(self, output: str) -> str:
-        return ADMIN_SECRET if output == "AdminSecretArn" else self._stack.outputs[output]
+        return OTHERS.get(output) or self._stack.outputs[output]
 
     def is_let(self, tried: Try) -> bool:
         """Whether IAM lets a try through, whatever the service thinks of it then."""

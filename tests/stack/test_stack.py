@@ -128,7 +128,7 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
     token = stack.machine_token()
 
     assert command(stack.folder.root, "down").returncode == 0
-    assert stack.emulator.pid is stack.pair.primary.pid is stack.pair.replica.pid is None
+    assert stack.emulator.pid is stack.pair.primary.pid is stack.pair.replica.pid is stack.cache.pid is None
     assert command(stack.folder.root, "status").returncode == 1
     started = command(stack.folder.root, "up")
     assert started.returncode == 0
@@ -137,6 +137,7 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
 
     again = Stack.load(stack.folder.root)
     assert again.outputs == stack.outputs
+    assert again.cache.answers()
     stored = again.boto("s3").get_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object")
     assert stored["Body"].read() == b"kept"
     again.pair.wait_for_replica()

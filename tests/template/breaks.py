@@ -78,6 +78,8 @@ BREAKS: list[tuple[str, str, Break]] = [
         "Alerts has no policy",
         lambda resources: resources["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(),
     ),
+    ("E9108", "Cache is not encrypted", drop("Cache", "AtRestEncryptionEnabled")),
+    ("E9108", "Cache is not encrypted", put("Cache", False, "TransitEncryptionEnabled")),
     ("E9108", "BatchBucket is not encrypted", drop("BatchBucket", "BucketEncryption")),
     ("E9108", "EventDeadLetters is not encrypted", drop("EventDeadLetters", "SqsManagedSseEnabled")),
     ("E9108", "Alerts is not encrypted", drop("Alerts", "KmsMasterKeyId")),

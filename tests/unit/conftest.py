@@ -42,7 +42,7 @@ def aws() -> Iterator[Loopback]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
-            from sluice import archive, database, stream  # noqa: PLC0415
+            from sluice import archive, credentials, stream  # noqa: PLC0415
             from sluice.aws import surroundings  # noqa: PLC0415
             from sluice.reading import answers  # noqa: PLC0415
             from sluice.writes import accept  # noqa: PLC0415
@@ -53,7 +53,7 @@ def aws() -> Iterator[Loopback]:
             cached: tuple[Any, ...] = (
                 stream._client,
                 archive._client,
-                database.secrets_manager,
+                credentials.secrets_manager,
                 accept.settings,
                 answers._replica,
             )

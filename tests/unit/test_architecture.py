@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
 
 ROOMS = {"writes", "loading", "reading", "replaying", "migrating", "rebuilding", "recovering", "rotating"}
-PARTS = {"archive", "database", "executions", "stream"}
+PARTS = {"archive", "cache", "database", "executions", "stream"}
 
 
 def imports(path: Path) -> Iterator[str]:

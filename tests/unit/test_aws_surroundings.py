@@ -3,14 +3,14 @@
 import botocore.session
 import pytest
 
-from sluice import database, stream
+from sluice import credentials, stream
 from sluice.aws import surroundings
 from sluice.aws.botocores import BotocoresClient
 from sluice.aws.client import client
 from sluice.aws.plain import PlainClient
 from sluice.aws.service import Service
 
-SERVICES = [stream.SERVICE, database.SECRETS]
+SERVICES = [stream.SERVICE, credentials.SECRETS]
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,39 @@ DATABASE = {"pymysql", "sluice.database", "sluice.reading", "sluice.loading", "s
 DEPLOY = {"alembic", "sqlalchemy", "sluice.migrating"}
 REST = {"boto3", "pydantic", "requests", "aws_xray_sdk"}
 CLIENTS = {"botocore.session", "botocore.client", "urllib3"}
+CACHE = {"hiredis", "sluice.cache.client"}  # unless there is a cache
+CACHED = {
+    "CACHE_HOST": "localhost",
+    "CACHE_PORT": "1",
+    "CACHE_SECRET_ARN": "arn:cache",
+    "CACHE_SECONDS": "600",
+}
 FORBIDDEN = {
     **{name: {*DATABASE, *DEPLOY, *REST, *CLIENTS} for name in WRITES},
-    "get": {*DEPLOY, *REST, *CLIENTS, "sluice.writes", "sluice.stream", "sluice.loading", "sluice.archive"},
+    "get": {
+        *DEPLOY,
+        *REST,
+        *CLIENTS,
+        *CACHE,
+        "sluice.cache",
+        "sluice.writes",
+        "sluice.stream",
+        "sluice.loading",
+        "sluice.archive",
+    },
     "transform": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
     "fallback": {*DATABASE, *DEPLOY, *REST, *CLIENTS, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
     "quarantine": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
-    "load": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.reading", "sluice.api", "sluice.recovering"},
+    "load": {
+        *DEPLOY,
+        *REST,
+        *CACHE,
+        "sluice.stream",
+        "sluice.writes",
+        "sluice.reading",
+        "sluice.api",
+        "sluice.recovering",
+    },
     "plan": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.loading", "sluice.api", "sluice.executions"},
     "report": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
     "claim": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
@@ -57,3 +83,12 @@ def test_a_function_imports_only_its_own(imported: Mapping[str, set[str]], name:
 def test_a_write_function_is_ready_when_it_was_imported(imported: Mapping[str, set[str]], name: str) -> None:
     assert {"sluice.stream", "sluice.aws.connections", "resources"} <= imported[name]
     assert any(module.startswith("resources.") for module in imported[name])
+
+
+@pytest.mark.parametrize("name", ["get", "load"])
+def test_with_a_cache_its_client_is_imported_at_the_start(name: str) -> None:
+    program = f"import sys, sluice.handlers.{name}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**environment(), **CACHED}, capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) >= CACHE

@@ -5,7 +5,7 @@ import msgspec
 import pymysql
 import pytest
 
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 from sluice.faults import AccessDenied, DatabaseAway
 from sluice.migrating.failures import MigrationRefused, sentence
 

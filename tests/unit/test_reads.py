@@ -10,10 +10,10 @@ from typing import Any
 import botocore
 import pytest
 
-from sluice import database
 from sluice.reading import positions
 from sluice.reading.selecting import selection
 from sluice.registry import resources
+from sluice.trust import tls
 from tests.unit.loopback import Answered, Loopback, error
 from tests.unit.requesting import ALICE, BOOKING_ID, Answer, ask, event
 from tests.unit.test_paths import VERSION
@@ -29,7 +29,7 @@ def replica_away(
     authorities = Path(botocore.__file__).with_name("cacert.pem").read_text()
     (tmp_path / "database_trust" / "ca.pem").write_text(authorities)
     monkeypatch.syspath_prepend(str(tmp_path))
-    database.tls.cache_clear()
+    tls.cache_clear()
     stream.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "word"}'})
     replica = import_module("sluice.reading.answers")._replica()
     with socket.socket() as nobody:
@@ -38,7 +38,7 @@ def replica_away(
         monkeypatch.setattr(replica, "_settings", settings)
         monkeypatch.setattr(replica, "_credentials", None)
         yield stream
-    database.tls.cache_clear()
+    tls.cache_clear()
 
 
 @pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", "airports", "airports/EDDB"])

@@ -6,7 +6,7 @@ collections only, the ledger is told nothing.
 """
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
@@ -17,10 +17,15 @@ from sluice.observability import Event, count, note, observed
 from sluice.registry import resources
 from sluice.replaying.source import opener
 from sluice.schemas import shadow_of
-from sluice.settings import DatabaseSettings, read
+from sluice.settings import CacheSettings, DatabaseSettings, has_cache, read
+
+if TYPE_CHECKING:
+    from sluice.cache.withdrawal import Withdrawal
 
 # Below the function's own timeout, so that a statement which hangs ends as the fault that it is.
 STATEMENT_SECONDS = 300
+# Of one exchange with the cache; a load has several.
+CACHE_SECONDS = 1.0
 
 _settings = read(DatabaseSettings)
 _database = Database(_settings, statement_seconds=STATEMENT_SECONDS, loading=True)
@@ -29,7 +34,19 @@ _shadow = Database(
     statement_seconds=STATEMENT_SECONDS,
     loading=True,
 )
-_loader = Loader(_database, resources())
+
+
+def _withdrawal() -> "Withdrawal | None":
+    if not has_cache():
+        return None
+    from sluice.cache.client import Client  # noqa: PLC0415  only with a cache is its code imported
+    from sluice.cache.withdrawal import Withdrawal  # noqa: PLC0415
+
+    return Withdrawal(Client(read(CacheSettings), CACHE_SECONDS), resources())
+
+
+_cache = _withdrawal()
+_loader = Loader(_database, resources(), cache=_cache)
 
 
 @cache
@@ -41,6 +58,8 @@ def _replaying(*, shadow: bool, archived: bool, collections: frozenset[str], aga
         resources(),
         opener(archived=archived, collections=collections),
         ("again" if again else "once") if whole else "never",
+        # The shadow has no readers; swapped in, it has no generation of the cache, and the first load begins one.
+        None if shadow else _cache,
     )
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sluice.database import Database, credentials
+from sluice.credentials import credentials
+from sluice.database import Database
 from sluice.migrating.answer import Answer
 from sluice.migrating.failures import MigrationFailed, sentence
 from sluice.migrating.history import deployment_of

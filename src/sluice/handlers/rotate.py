@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from sluice.database import credentials
+from sluice.credentials import credentials
 from sluice.observability import Event, note, observed
 from sluice.rotating.failures import CannotRotate
 from sluice.rotating.steps import Rotation

@@ -5,11 +5,13 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pymysql
 
 from sluice.archive import BatchObject, blocks, open_batch
+from sluice.cache.generation import Generations
+from sluice.cache.touched import Touched
 from sluice.database import Connection, Database
 from sluice.faults import TryAgain, meaning
 from sluice.loading import excluded, ledger, passes
@@ -20,6 +22,9 @@ from sluice.loading.passes import Total
 from sluice.loading.plain import NotPlain, PlainPart, PlainReader
 from sluice.loading.statements import Statements, statements
 from sluice.resource import Resource
+
+if TYPE_CHECKING:  # a function without a cache does not import its client
+    from sluice.cache.withdrawal import Withdrawal
 
 # What a load does with the ledger: `once` enters a batch that is not in it and loads no other; `again` enters it and
 # loads it at any rate; `never` neither asks nor enters, for what is no whole batch.
@@ -63,10 +68,12 @@ class Loader:
         resources: Mapping[str, Resource],
         open_batch: Callable[[str, str], BatchObject] = open_batch,
         entry: Entry = "once",
+        cache: "Withdrawal | None" = None,
     ) -> None:
         self._database = database
         self._open = open_batch
         self._entry = entry
+        self._cache = cache
         self._plain_reader = PlainReader(resources)
         self._reader = Reader(resources)
         self._statements: dict[str, Statements] = {name: statements(one) for name, one in resources.items()}
@@ -123,13 +130,15 @@ class Loader:
             outcome.status = "already_loaded"
             return outcome
         mark = Mark(connection, self._statements, filtered=load.manner.filtered)
-        total = self._apply(load, mark)
+        touched = Touched() if self._cache else None
+        total = self._apply(load, mark, touched)
         mark.move(total.newest)
         outcome.applied, outcome.stale, outcome.unknown_fields = total.applied, total.stale, total.unknown_fields
         outcome.rejected = len(total.refused)
         counts = (outcome.applied, outcome.stale, outcome.rejected)
         if self._entry != "never":
             ledger.complete(connection, batch.key, batch.etag, counts, round((time.monotonic() - started) * 1000))
+        self._withdraw(connection, touched)
         connection.commit()
         self._filters = mark.near
         if total.oldest:
@@ -142,12 +151,21 @@ class Loader:
             return True
         return ledger.enter(connection, batch.key, batch.etag) or self._entry == "again"
 
-    def _apply(self, load: "_Transaction", mark: Mark) -> Total:
+    def _withdraw(self, connection: Connection, touched: Touched | None) -> None:
+        """Nothing may come between this and the commit: other loads wait for the row that it locks."""
+        row = Generations(connection)
+        if self._cache and touched:
+            self._cache.withdraw(row, touched)
+        else:
+            # A cache that was turned off would not know of this load when it is turned on again.
+            row.end()
+
+    def _apply(self, load: "_Transaction", mark: Mark, touched: Touched | None) -> Total:
         if load.manner.filtered:
             # Within the transaction: a rebuild that is swapped in could bring other rules.
             load = replace(load, batch=excluded.left_out(load.connection, load.batch, numbered=load.manner.careful))
         if not load.manner.careful:
-            return self._apply_plainly(load, mark)
+            return self._apply_plainly(load, mark, touched)
 
         def open_again() -> BatchObject:
             found = self._open(load.bucket, load.batch.key)
@@ -155,16 +173,17 @@ class Loader:
                 raise TryAgain("the object was written anew meanwhile")
             return replace(found, change=load.batch.change)
 
-        total = passes.careful(load.connection, self._statements, self._reader, open_again, mark)
+        total = passes.careful(load.connection, self._statements, self._reader, open_again, mark, touched=touched)
         if total.refused:
             ledger.reject(load.connection, load.batch.key, list(_rejected(open_again(), total.refused)))
         return total
 
-    def _apply_plainly(self, load: "_Transaction", mark: Mark) -> Total:
+    def _apply_plainly(self, load: "_Transaction", mark: Mark, touched: Touched | None) -> Total:
+        alone = load.manner.alone
         if not load.manner.filtered:
-            return passes.plain(load.connection, self._statements, load.parts, mark, alone=load.manner.alone)
+            return passes.plain(load.connection, self._statements, load.parts, mark, touched=touched, alone=alone)
         with ahead(self._plain_reader.parts(load.batch)) as parts:
-            return passes.plain(load.connection, self._statements, parts, mark, alone=load.manner.alone)
+            return passes.plain(load.connection, self._statements, parts, mark, touched=touched, alone=alone)
 
 
 @dataclass(frozen=True)

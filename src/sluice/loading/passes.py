@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sluice.archive import BatchObject
+from sluice.cache.touched import Touched
 from sluice.database import Connection
 from sluice.loading.apply import Applier
 from sluice.loading.latest import Choice, Item, Part, Reader, Refused
@@ -30,16 +31,24 @@ class Total:
     refused: list[Refused] = field(default_factory=list)
 
 
-def plain(
-    connection: Connection, statements: Mapping[str, Statements], parts: Iterable[PlainPart], mark: Mark, *, alone: bool
+def plain(  # noqa: PLR0913  what a pass works with
+    connection: Connection,
+    statements: Mapping[str, Statements],
+    parts: Iterable[PlainPart],
+    mark: Mark,
+    *,
+    touched: Touched | None,
+    alone: bool,
 ) -> Total:
-    """Apply a plain batch.
+    """Apply a plain batch, and say which items it touched.
 
     Raises NotPlain also when the database refuses a row, NotAlone, MayBeExcluded, and pymysql's errors.
     """
     total, routes = Total(), Routes(connection, statements)
     for part in parts:
         reached = mark.reach(part.newest, part.eldest, alone=alone)
+        if touched:
+            touched.add(part.rows)
         total.stale += part.superseded
         total.oldest = min(filter(None, (total.oldest, part.oldest)), default=None)
         for collection in sorted(part.rows):
@@ -53,25 +62,27 @@ def plain(
     return total
 
 
-def careful(
+def careful(  # noqa: PLR0913  what a pass works with
     connection: Connection,
     statements: Mapping[str, Statements],
     reader: Reader,
     open_again: Callable[[], BatchObject],
     mark: Mark,
+    *,
+    touched: Touched | None,
 ) -> Total:
-    """Apply whatever can be applied of a batch, and say what was refused.
+    """Apply whatever can be applied of a batch, and say what was refused and which items were touched.
 
     Raises UnreadableBatch, SchemaBehind, MayBeExcluded, and pymysql's errors but those about rows.
     """
     mark.reach(LAST, "", alone=True)
     applier = Applier(connection, statements)
-    total = _pass(reader.parts(open_again()), applier)
+    total = _pass(reader.parts(open_again()), applier, touched)
     again = _items(total.refused)
     while again:
         # A write that was refused may have stood in the way of an earlier one to its item in this batch.
         choice = Choice(again, frozenset(one.line for one in total.refused))
-        behind = _pass(reader.parts(open_again(), choice), applier)
+        behind = _pass(reader.parts(open_again(), choice), applier, None)  # none but items of the first pass
         fresh = [one for one in behind.refused if one.item]
         total.applied += behind.applied
         total.stale -= behind.applied + len(fresh)
@@ -80,10 +91,12 @@ def careful(
     return total
 
 
-def _pass(parts: Iterator[Part], applier: Applier) -> Total:
+def _pass(parts: Iterator[Part], applier: Applier, touched: Touched | None) -> Total:
     """Apply a batch part by part, the collections of each in one order."""
     total = Total()
     for part in parts:
+        if touched:
+            touched.add(part.rows)
         total.stale += part.superseded
         total.unknown_fields += part.unknown_fields
         total.refused += part.refused

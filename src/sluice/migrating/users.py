@@ -6,7 +6,7 @@ import pymysql
 from pymysql.constants import ER
 
 from sluice import accounts
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import MigrationFailed, sentence
 from sluice.migrating.schema import quoted

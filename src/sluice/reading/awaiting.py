@@ -11,11 +11,11 @@ from sluice.api.problems import Problem
 from sluice.api.responses import Response
 from sluice.faults import DatabaseAway, TryAgain
 from sluice.observability import described, note
-from sluice.reading import items
 from sluice.reading.arrival import retry_after
-from sluice.reading.items import Reached
+from sluice.reading.finding import found
 from sluice.reading.question import Question, version_of
 from sluice.reading.single import shown
+from sluice.states import ItemState
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5  # seconds
 
@@ -34,11 +34,11 @@ def answer_version(question: Question) -> Response:
     wait = min(preferred or 0, question.settings.wait_seconds)
     applied = {} if preferred is None else {"Preference-Applied": f"wait={wait}"}
     note(awaited=version, wait=wait)
-    reached = awaited(lambda: _look(question, item_id, version), wait)
-    if reached is None:
+    state = awaited(lambda: _look(question, item_id, version), wait)
+    if state is None:
         raise Problem(425, "The replica does not have this version of the item yet.", headers=_later(question, applied))
     try:
-        response = shown(question, reached.item)
+        response = shown(question, state)
     except Problem as problem:
         problem.headers |= applied
         raise
@@ -49,16 +49,16 @@ def answer_version(question: Question) -> Response:
 def awaited(look: Callable[[], T | None], seconds: float) -> T | None:
     """What is found within so many seconds: looked for at once, then less and less often, and at their end."""
     deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
-    while (found := look()) is None and (left := deadline - time.monotonic()) > 0:
+    while (seen := look()) is None and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(left, random.uniform(pause / 2, pause)))  # noqa: S311  jitter
         pause = min(pause * 1.5, LONGEST_PAUSE)
-    return found
+    return seen
 
 
-def _look(question: Question, item_id: str, version: str) -> Reached | None:
+def _look(question: Question, item_id: str, version: str) -> ItemState | None:
     """Look once. A replica that is away has nothing yet: it may be back before the time is over."""
     try:
-        return items.reached(question.database, question.resource, question.owner, item_id, version)
+        return found(question, item_id, version)
     except (DatabaseAway, TryAgain) as fault:
         note(away={**described(fault), "fault": str(fault)})
         return None

@@ -1,8 +1,8 @@
 """What caches may do with an answer, and how they know it again."""
 
 from sluice.api.conditions import http_date
-from sluice.reading.items import StoredItem
 from sluice.resource import Resource
+from sluice.states import ItemState
 
 
 def may_be_kept(resource: Resource) -> dict[str, str]:
@@ -17,7 +17,7 @@ def may_be_kept(resource: Resource) -> dict[str, str]:
     return {"Cache-Control": "public, no-cache"}
 
 
-def known_by(resource: Resource, item: StoredItem) -> dict[str, str]:
+def known_by(resource: Resource, item: ItemState) -> dict[str, str]:
     """The headers that tell states of an item apart.
 
     The tag is the version. Since a class that changed may show the same version otherwise, later revisions are in it.

@@ -8,6 +8,7 @@ import msgspec
 
 from sluice.database import Database
 from sluice.resource import Resource
+from sluice.states import Address, ItemState
 
 Row = Mapping[str, Any]
 Value = Callable[[Any], Any]
@@ -29,39 +30,30 @@ _VALUES: dict[str, Value] = {
 }
 
 
-def one(database: Database, resource: Resource, owner: str, item_id: str) -> StoredItem | None:
-    """Return an item, or None when it never was or was deleted."""
-    rows = database.query(f"{_select(resource)} AND id = %s", (owner, item_id))
-    return of_row(resource, rows[0]) if rows else None
+def one(database: Database, address: Address, version: str = "", more: str = "") -> Row | None:
+    """Return the row of an item as it is at a version or later, its tombstone too; None while there is none.
 
-
-class Reached(msgspec.Struct):
-    """That the replica has a version of an item or a later one; no item when it was deleted."""
-
-    item: StoredItem | None
-
-
-def reached(database: Database, resource: Resource, owner: str, item_id: str, version: str) -> Reached | None:
-    """Return an item as it is at a version or later, or None while the replica has neither."""
+    `more` is an expression; its value comes along as `more`, of the same moment.
+    """
     # The version is in the condition, not in a look before: the next statement may meet another server.
     rows = database.query(
-        f"SELECT deleted, {listed(resource)} FROM `{resource.collection}` "  # noqa: S608  declared names
-        "WHERE owner = %s AND id = %s AND version >= %s",
-        (owner, item_id, version),
+        f"SELECT deleted, {f'({more}) AS more, ' if more else ''}{listed(address.resource)} "  # noqa: S608  declared names
+        f"FROM `{address.resource.collection}` WHERE owner = %s AND id = %s AND version >= %s",
+        (address.owner, address.id, version),
     )
-    if not rows:
-        return None
-    return Reached(None if rows[0]["deleted"] else of_row(resource, rows[0]))
+    return rows[0] if rows else None
+
+
+def state_of(resource: Resource, row: Row) -> ItemState:
+    """The state of the item in a row that `one` returned."""
+    body = None if row["deleted"] else msgspec.json.encode(of_row(resource, row))
+    return ItemState(row["version"], _VALUES["DATETIME"](row["written_at"]), body)
 
 
 def listed(resource: Resource, fields: Collection[str] | None = None) -> str:
     """The columns to read for an item with these fields (all, when None)."""
     names = [column.name for column in resource.columns if fields is None or column.name in fields]
     return ", ".join(f"`{name}`" for name in ("id", "version", "written_at", *names))
-
-
-def _select(resource: Resource) -> str:
-    return f"SELECT {listed(resource)} FROM `{resource.collection}` WHERE owner = %s AND NOT deleted"  # noqa: S608
 
 
 def of_row(resource: Resource, row: Row, fields: Collection[str] | None = None) -> StoredItem:

@@ -1,6 +1,7 @@
 """One GET with everything that it takes to answer it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sluice.api.problems import invalid
 from sluice.api.requests import Request
@@ -10,16 +11,20 @@ from sluice.resource import Resource
 from sluice.settings import ReadSettings
 from sluice.versions import is_version
 
+if TYPE_CHECKING:  # a function without a cache imports nothing of it
+    from sluice.cache.lookup import Lookup
+
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, of whose items, and of which replica. `owner` is empty in a shared collection."""
+    """What is asked, of whose items, of which replica and cache. `owner` is empty in a shared collection."""
 
     request: Request
     resource: Resource
     owner: str
     database: Database
     settings: ReadSettings
+    cache: "Lookup | None" = None
 
     @property
     def item_id(self) -> str:

@@ -9,7 +9,8 @@ import pymysql
 from pymysql.constants import ER
 
 from sluice import accounts
-from sluice.database import Connection, Credentials, enter
+from sluice.credentials import Credentials
+from sluice.database import Connection, enter
 from sluice.faults import AccessDenied, DatabaseAway, meaning
 from sluice.rotating.failures import CannotRotate
 from sluice.schemas import lock_of

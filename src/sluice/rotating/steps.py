@@ -9,7 +9,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sluice.database import Credentials
+from sluice.credentials import Credentials
 from sluice.rotating.failures import CannotRotate
 from sluice.rotating.server import arrived, let_in
 from sluice.rotating.versions import CURRENT, PENDING, Versions, credentials

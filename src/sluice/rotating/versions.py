@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from sluice.aws.faults import AwsError
-from sluice.database import Credentials, secrets_manager
+from sluice.credentials import Credentials, secrets_manager
 from sluice.rotating.failures import CannotRotate
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"

@@ -48,7 +48,7 @@ class Encrypted(Rule):
     """Said in the template, not left to an account's defaults."""
 
     id = "E9108"
-    shortdesc = "Buckets, queues, topics, streams and databases are encrypted, and no bucket can be made public"
+    shortdesc = "Buckets, queues, topics, streams, caches and databases are encrypted, and no bucket can be made public"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         faults = [
@@ -69,6 +69,9 @@ class Encrypted(Rule):
             "AWS::SNS::Topic": lambda topic: topic.get("KmsMasterKeyId"),
             "AWS::KinesisFirehose::DeliveryStream": lambda stream: stream.get(
                 "DeliveryStreamEncryptionConfigurationInput"
+            ),
+            "AWS::ElastiCache::ReplicationGroup": lambda cache: (
+                cache.get("AtRestEncryptionEnabled") is True and cache.get("TransitEncryptionEnabled") is True
             ),
             # A replica is encrypted as its source is.
             "AWS::RDS::DBInstance": lambda database: (

@@ -1,0 +1,177 @@
+"""`make bench`: reads answered by the cache and by the replica, loads with the cache and without, side by side."""
+
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from bench.loading.cases import Cases
+from bench.loading.world import SCHEMA, World, known
+from bench.results import keep, short
+from local.cache import Cache
+from sluice.api.requests import Request
+from sluice.archive import BatchObject
+from sluice.cache.client import Client
+from sluice.cache.entries import key_of, written
+from sluice.cache.generation import read as generation_of
+from sluice.cache.lookup import Lookup
+from sluice.cache.withdrawal import Withdrawal
+from sluice.credentials import Credentials
+from sluice.database import Database
+from sluice.loading.load import Loader
+from sluice.reading import answers
+from sluice.records import Write
+from sluice.registry import resources
+from sluice.settings import CacheSettings, DatabaseSettings
+from sluice.states import Address, ItemState
+from sluice.versions import moment
+
+ROWS, SHORT_ROWS = 300_000, 20_000
+READS, SHORT_READS = 5000, 200
+LOADS, SHORT_LOADS = {1000: 15, 10_000: 9, 100_000: 5}, {1000: 1}
+ITEMS = 100  # that are read in turn
+FOREVER = 86_400
+
+
+class Bench:
+    """A world with a cache between its loaders and its reader, who reads the replica."""
+
+    def __init__(self, world: World, cache: Cache) -> None:
+        self._world, self._cases, self._number = world, Cases(world), 0
+        self._objects: dict[str, BatchObject] = {}
+        self._settings, self._user = CacheSettings("localhost", cache.port, "none", FOREVER), Credentials(*cache.user)
+        self._resource = resources()["bookings"]
+        self._client = self._connected()
+        self._lookup = Lookup(self._client, FOREVER)
+        with_cache = self._loader(Withdrawal(self._connected(), resources()))
+        # Of its items the cache has none, or all.
+        self._loaders = {"without": self._loader(None), "none": with_cache, "all": with_cache}
+        where = DatabaseSettings(world.pair.replica.host, world.pair.replica.port, SCHEMA, "none")
+        replica = Database(where, statement_seconds=60)
+        replica._credentials = Credentials(*world.pair.admin)
+        reading: Any = answers
+        reading._replica = lambda: replica
+        reading._settings = lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=0)
+
+    def _connected(self) -> Client:
+        client = Client(self._settings, 10.0)
+        client._user = self._user
+        return client
+
+    def _loader(self, withdrawal: Withdrawal | None) -> Loader:
+        return Loader(known(self._world.pair, SCHEMA), resources(), lambda _, key: self._objects[key], cache=withdrawal)
+
+    def reads(self, count: int) -> dict[str, float]:
+        """Microseconds from a GET's event to its answer, the median: by the cache and by the replica, in turns."""
+        self._load("none", 1000)
+        self._world.pair.wait_for_replica(300)
+        with self._world.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT owner, id FROM bookings WHERE NOT deleted LIMIT %s", (ITEMS,))
+            rows: Any = cursor.fetchall()
+        requests = [_request(owner, item_id) for owner, item_id in rows]
+        for request in requests:
+            self._read(request, self._lookup)
+        times: dict[str, list[float]] = {"hit": [], "replica": []}
+        for number in range(count):
+            request = requests[number % len(requests)]
+            # For as long as this takes, the reader need not ask again for the generation.
+            self._lookup._known_until = time.monotonic() + 60
+            times["hit"].append(self._read(request, self._lookup))
+            times["replica"].append(self._read(request, None))
+        return {name: round(1e6 * statistics.median(taken), 1) for name, taken in times.items()}
+
+    @staticmethod
+    def _read(request: Request, lookup: Lookup | None) -> float:
+        reading: Any = answers
+        reading._cache = lambda: lookup
+        started = time.perf_counter()
+        response = answers.answer(request)
+        taken = time.perf_counter() - started
+        assert response.status == 200
+        return taken
+
+    def loads(self, sizes: dict[int, int]) -> dict[str, dict[str, float]]:
+        """Milliseconds of a load of updates, the median by size: without a cache, with one that has none of its items,
+        and with one that has all of them.
+        """
+        found: dict[str, dict[str, float]] = {}
+        names = list(self._loaders)
+        for size, runs in sizes.items():
+            times: dict[str, list[float]] = {name: [] for name in names}
+            for run in range(runs):
+                for place in range(len(names)):
+                    name = names[(place + run) % len(names)]
+                    times[name].append(self._load(name, size))
+            found[str(size)] = {name: round(1000 * statistics.median(taken), 2) for name, taken in times.items()}
+        return found
+
+    def _load(self, name: str, size: int) -> float:
+        if name == "all":
+            self._load("none", 20)  # a load without a cache has ended the generation
+        batch = self._cases.batch("updated", size)
+        self._number += 1
+        key = f"batches/{self._number}"
+        self._objects = {key: BatchObject(key, "etag", io.BytesIO(batch.content))}
+        if name == "all":
+            self._fill(batch.writes)
+        self._world.pair.wait_for_replica(300)
+        started = time.perf_counter()
+        outcome = self._loaders[name].load("bucket", key)
+        taken = time.perf_counter() - started
+        assert outcome.applied + outcome.stale == size, outcome
+        return taken
+
+    def _fill(self, writes: Sequence[Write]) -> None:
+        """Give the cache an entry for each item, in the generation that the load will find."""
+        with self._world.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT version FROM marks WHERE name = 'cache'")
+            row: Any = cursor.fetchone()
+        generation = generation_of(row[0]).name
+        addresses = {Address(self._resource, write.owner, write.id): write.version for write in writes}
+        entries = [
+            ("SET", key_of(generation, address), written(address, ItemState(version, moment(version), b"x" * 300)))
+            for address, version in addresses.items()
+        ]
+        for first in range(0, len(entries), 5000):
+            self._client.ask(*entries[first : first + 5000])
+
+
+def _request(owner: str, item_id: str) -> Request:
+    return Request(
+        {
+            "httpMethod": "GET",
+            "pathParameters": {"collection": "bookings", "id": item_id},
+            "requestContext": {"authorizer": {"claims": {"sub": owner}}},
+        }
+    )
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+        world = World(Path(folder), SHORT_ROWS if short() else ROWS)
+        cache = Cache(Path(folder) / "cache", world.pair.ca.parent)
+        try:
+            world.start()
+            cache.start(megabytes=512)
+            bench = Bench(world, cache)
+            read = bench.reads(SHORT_READS if short() else READS)
+            print(f"a read: {read['hit']} us by the cache, {read['replica']} us by the replica,", end=" ")
+            print(f"{read['replica'] / read['hit']:.2f} x", flush=True)
+            loads = bench.loads(SHORT_LOADS if short() else LOADS)
+            for size, taken in loads.items():
+                ratios = ", ".join(f"{taken[name] / taken['without']:.2f} x with {name}" for name in ("none", "all"))
+                print(f"a load of {int(size):>7,}: {taken['without']} ms without a cache, {ratios} in it", flush=True)
+            keep("cache", {"read_us": read, "load_ms": loads})
+        finally:
+            for part in (cache, world.pair):
+                with suppress(Exception):
+                    part.stop()
+
+
+if __name__ == "__main__":
+    main()

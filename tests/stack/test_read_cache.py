@@ -1,0 +1,43 @@
+"""The read cache as it is deployed: used, lost, and back."""
+
+import time
+
+import httpx
+
+from local.stack import Stack
+from tests.stack.caching import lines, now
+from tests.stack.samples import airport
+from tests.stack.waiting import eventually
+
+
+def test_reads_and_writes_go_on_without_the_cache_and_with_it_again(stack: Stack, machine: httpx.Client) -> None:
+    path = "/v1/airports/TCCH"
+
+    def written(city: str) -> None:
+        answer = machine.put(path, json=airport("TCCH", city=city))
+        waiting = {"params": {"version": answer.json()["version"]}, "headers": {"Prefer": "wait=15"}, "timeout": 30}
+        assert machine.get(path, **waiting).json()["data"]["city"] == city  # type: ignore[arg-type]
+
+    def used() -> bool:
+        """Whether a read was answered by the cache, each as the last write said."""
+        began = now()
+        assert {machine.get(path).json()["data"]["city"] for _ in range(5)} == {last}
+        return any(line.get("cache") == "hit" for line in lines(stack, began))
+
+    last = "first"
+    written(last)
+    eventually(used)
+    stack.cache.kill()
+    try:
+        last = "second"
+        written(last)
+        began = now()
+        assert machine.get(path).json()["data"]["city"] == last
+        assert not used()
+        assert {line.get("cache") for line in lines(stack, began)} <= {"away", None}
+    finally:
+        stack.cache.start()
+    time.sleep(5)  # it is left alone for so long
+    last = "third"
+    written(last)
+    eventually(used)
