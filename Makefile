@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
 
-.PHONY: help setup lock build up down status invoke demo test check drill bench
+.PHONY: help setup lock build up down status invoke demo test check drill contract openapi bench
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,12 @@ test: setup ## every test: units, real MariaDB, the deployed local stack
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
+contract: setup ## schemathesis against the published contract, at least 2,000 requests with all its checks
+	@python -m pytest -s tests/contract
+
+openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://…
+	@python -m sluice.contract $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") > "$(or $(FILE),docs/openapi.json)"
+
 bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api
 	@python -m bench.many
@@ -50,5 +56,6 @@ bench: setup ## measure handlers, many lines in a POST, loads, the read cache, r
 	@python -m bench.cache
 	@python -m bench.deployed
 
-check: setup ## ruff, mypy, template checks
+check: setup ## ruff, mypy, template checks, the contract against template and code
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
+	@python -m pytest tests/unit/test_contract_document.py tests/template/test_contract.py

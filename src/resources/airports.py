@@ -10,7 +10,38 @@ Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 
 
-@resource("airports", key="icao", writers="editors", indexes=("country", ("country", "elevation")))
+@resource(
+    "airports",
+    key="icao",
+    writers="editors",
+    indexes=("country", ("country", "elevation")),
+    examples=[
+        {
+            "icao": "LPPT",
+            "name": "Lisbon Portela Airport",
+            "country": "PT",
+            "lat": 38.7813,
+            "lon": -9.13592,
+            "elevation": 355.0,
+            "tz": "Europe/Lisbon",
+            "iata": "LIS",
+            "city": "Lisbon",
+            "subd": "Lisbon",
+        },
+        {
+            "icao": "EFHK",
+            "name": "Helsinki Vantaa Airport",
+            "country": "FI",
+            "lat": 60.3172,
+            "lon": 24.9633,
+            "elevation": 179.0,
+            "tz": "Europe/Helsinki",
+            "iata": "HEL",
+            "city": "Helsinki",
+            "subd": "Uusimaa",
+        },
+    ],
+)
 class Airport(Item):
     """An airport, known by its ICAO code."""
 

@@ -9,7 +9,31 @@ from msgspec import Meta
 from sluice.resource import Digits, Item, resource
 
 
-@resource("bookings", private=True)
+@resource(
+    "bookings",
+    private=True,
+    examples=[
+        {
+            "passenger": "Inês Carvalho",
+            "departs_at": "2026-12-24T09:30:00+01:00",
+            "seats": 2,
+            "price": "259.80",
+            "cabin": "economy",
+            "airports": ["EDDF", "LPPT"],
+            "notes": "Two seats side by side, one at the window",
+        },
+        {
+            "passenger": "Aino Korhonen",
+            "departs_at": "2027-01-08T06:45:00+02:00",
+            "seats": 1,
+            "price": "1184.00",
+            "cabin": "business",
+            "airports": ["EFHK", "EDDF", "LPPT"],
+            "born_on": "1984-02-29",
+            "voucher": "SPRING-27",
+        },
+    ],
+)
 class Booking(Item):
     """A booked flight."""
 

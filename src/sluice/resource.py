@@ -1,10 +1,10 @@
 """What an adopting team writes a resource with: `Item`, `@resource` and `Digits`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -34,6 +34,7 @@ class Resource:
     `model` is the class as written; `strict` is the same with every limit that its columns set, and is what data is
     decoded with. `key` names the field that is the item's id (None: the service chooses a UUID). `writers` names the
     group that may write a shared collection (None: everyone with the write scope). `revision` counts the shapes.
+    `examples` are items as a client would write them, for the published contract.
     """
 
     collection: str
@@ -45,6 +46,7 @@ class Resource:
     revision: int
     columns: tuple[Column, ...]
     indexes: tuple[Index, ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def id_type(self) -> ColumnType:
@@ -79,12 +81,13 @@ def resource(  # noqa: PLR0913  the settings of a resource, all by name
     writers: str | None = None,
     revision: int = 1,
     indexes: Sequence[str | Sequence[str]] = (),
+    examples: Sequence[Mapping[str, Any]] = (),
 ) -> Callable[[T], T]:
     """Declare a class as the resource of a collection.
 
     Raises TypeError, naming class and field, for what could not be served: a name that is no lower-case identifier,
     a field named as a system column or renamed in JSON, a type without a column, a default that the column cannot keep,
-    a key that is not a required text field, an index that the table cannot have.
+    a key that is not a required text field, an index that the table cannot have, an example that is no such item.
     """
 
     def declare(model: T) -> T:
@@ -92,7 +95,14 @@ def resource(  # noqa: PLR0913  the settings of a resource, all by name
         if other and (other.model.__module__, other.model.__qualname__) != (model.__module__, model.__qualname__):
             raise TypeError(f"{model.__name__}: {collection!r} is declared in {other.model.__module__} too")
         _declared[collection] = describe(
-            model, collection, key=key, private=private, writers=writers, revision=revision, indexes=indexes
+            model,
+            collection,
+            key=key,
+            private=private,
+            writers=writers,
+            revision=revision,
+            indexes=indexes,
+            examples=examples,
         )
         return model
 
@@ -108,6 +118,7 @@ def describe(  # noqa: PLR0913  the settings of a resource, all by name
     writers: str | None = None,
     revision: int = 1,
     indexes: Sequence[str | Sequence[str]] = (),
+    examples: Sequence[Mapping[str, Any]] = (),
 ) -> Resource:
     """Describe a class as a resource without declaring it. Raises TypeError as `resource` does."""
     if not _NAME.fullmatch(collection) or collection in _SYSTEM_TABLES:
@@ -124,7 +135,13 @@ def describe(  # noqa: PLR0913  the settings of a resource, all by name
         made = indexes_of(columns, indexes)
     except TypeError as error:
         raise TypeError(f"{model.__name__}: {error}") from None
-    return Resource(collection, model, strict_model(model), private, key, writers, revision, columns, made)
+    strict = strict_model(model)
+    for example in examples:
+        try:
+            msgspec.convert(example, strict)
+        except msgspec.ValidationError as error:
+            raise TypeError(f"{model.__name__}: an example is no such item: {error}") from None
+    return Resource(collection, model, strict, private, key, writers, revision, columns, made, examples=tuple(examples))
 
 
 def _columns(model: type[Item], key: str | None) -> list[Column]:

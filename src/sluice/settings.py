@@ -93,6 +93,12 @@ class SurveySettings(DatabaseSettings, frozen=True, rename="upper"):
     reader_secret_arn: str
 
 
+class ContractSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """Where tokens are issued, for the contract to say."""
+
+    sign_in_url: str
+
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 

@@ -209,6 +209,7 @@ RIGHTS: dict[str, Rights] = {
     "Put": WRITER,
     "Delete": WRITER,
     "Fallback": NOTHING,
+    "Contract": NOTHING,
     "Transform": NOTHING,
     "Get": Rights(
         may=(secret("Reader"), secret("Cache")),

@@ -45,6 +45,9 @@ def test_one_file_and_a_redeploy(stack: Stack, machine: httpx.Client, tmp_path: 
         check=True,
         capture_output=True,
     )
+    contract = machine.get("/v1/openapi.json").json()
+    assert set(contract["paths"]["/v1/notes/{id}"]) == {"get", "put", "delete"}
+    assert contract["components"]["schemas"]["Note"]["required"] == ["slug", "text"]
     accepted = machine.put("/v1/notes/first", json={"slug": "first", "text": "x"})
     assert accepted.status_code == 202
     answer = eventually(lambda: machine.get("/v1/notes/first") if machine.get("/v1/notes/first").is_success else None)

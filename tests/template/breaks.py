@@ -107,6 +107,11 @@ BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9111",
+        "GET /v1/{collection}/{id} of Api asks for no scope",
+        put("GetFunction", {"Authorizer": "NONE"}, "Events", "Item", "Properties", "Auth"),
+    ),
+    (
+        "E9111",
         "PUT /v1/{collection}/{id} of Api takes the scope sluice/read",
         put("PutFunction", ["sluice/read"], "Events", "Item", "Properties", "Auth", "AuthorizationScopes"),
     ),

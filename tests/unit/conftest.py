@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
     "POWERTOOLS_TRACE_DISABLED": "1",
     "STREAM_NAME": "writes",
+    "SIGN_IN_URL": "https://sign-in.example.com",
     "BUFFER_SECONDS": "60",
     "WAIT_SECONDS": "15",
     "DATABASE_HOST": "127.0.0.1",
@@ -32,7 +33,7 @@ ENVIRONMENT = {
     "REPLICA_PORT": "9",
     "READER_SECRET_ARN": "arn:reader",
 }
-HANDLERS = ("post", "put", "delete", "get", "fallback", "transform", "quarantine")
+HANDLERS = ("post", "put", "delete", "get", "fallback", "contract", "transform", "quarantine")
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,17 @@ FORBIDDEN = {
     },
     "transform": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
     "fallback": {*DATABASE, *DEPLOY, *REST, *CLIENTS, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
+    "contract": {
+        "pymysql",
+        "sluice.database",
+        "sluice.loading",
+        "sluice.archive",
+        *DEPLOY,
+        *REST,
+        "sluice.stream",
+        "sluice.writes",
+        *CLIENTS,
+    },
     "quarantine": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
     "load": {
         *DEPLOY,

@@ -9,6 +9,8 @@ _ALLOWED = {
     "/v1/{collection}": "GET, POST",
     "/v1/{collection}/{id}": "GET, PUT, DELETE",
     "/v1/{collection}/{id}/writes/{version}": "GET",
+    "/v1/openapi.json": "GET",
+    "/v1/docs": "GET",
 }
 
 

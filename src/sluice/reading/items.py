@@ -25,6 +25,7 @@ class StoredItem(msgspec.Struct):
 
 _VALUES: dict[str, Value] = {
     "BOOLEAN": bool,
+    "DECIMAL": lambda value: f"{value:f}",  # never as 0E-10
     "DATETIME": lambda value: value.replace(tzinfo=datetime.UTC),
     "JSON": lambda text: msgspec.Raw(text.encode()),
 }

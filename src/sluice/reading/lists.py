@@ -16,10 +16,8 @@ from sluice.reading.caching import may_be_kept
 from sluice.reading.pages import Wanted, page
 from sluice.reading.positions import Position
 from sluice.reading.question import Question
-from sluice.reading.selecting import Selection, names, selection
+from sluice.reading.selecting import HIGHEST_LIMIT, LIMIT, Selection, names, selection
 from sluice.resource import Resource
-
-LIMIT, HIGHEST_LIMIT = 50, 500
 
 
 def answer_list(question: Question) -> Response:

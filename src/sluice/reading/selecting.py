@@ -10,6 +10,9 @@ from sluice.indexes import Index
 from sluice.reading.values import value_of
 from sluice.resource import Resource
 
+# How many items a page has, unless the client says otherwise, and at most.
+LIMIT, HIGHEST_LIMIT = 50, 500
+
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LOWER, _UPPER = {"gt", "gte"}, {"lt", "lte"}
 

@@ -1,0 +1,79 @@
+"""Answers with the contract and its page, to everybody."""
+
+import base64
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sluice.api.conditions import tag_of, unless_held
+from sluice.api.problems import Problem
+from sluice.api.requests import Request
+from sluice.api.responses import Response
+from sluice.contract.document import document
+from sluice.contract.public import DOCUMENT, PAGE
+from sluice.registry import resources
+from sluice.settings import ContractSettings, read
+
+# It changes with a deploy only; a client may see the one before for so long.
+CACHED = "public, max-age=300"
+
+_PAGE = Path(__file__).with_name("page.html")
+_INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
+
+
+def encoded(made: dict[str, Any], indent: int = -1) -> bytes:
+    """A document as JSON, in order."""
+    text = msgspec.json.encode(made)
+    return msgspec.json.format(text, indent=indent)
+
+
+@cache
+def _document() -> Response:
+    made = document(list(resources().values()), read(ContractSettings).sign_in_url)
+    return _response(encoded(made), "application/json")
+
+
+@cache
+def _page() -> Response:
+    page = _PAGE.read_bytes()
+    return _response(page, "text/html; charset=utf-8", **{"Content-Security-Policy": policy(page)})
+
+
+def policy(page: bytes) -> str:
+    """A policy that runs what stands in the page, lets it fetch from its own host, and nothing else."""
+    allowed: dict[bytes, list[str]] = {b"script": [], b"style": []}
+    for kind, text in _INLINE.findall(page):
+        allowed[kind].append(f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'")
+    return "; ".join((
+        "default-src 'none'",
+        f"script-src {' '.join(allowed[b'script'])}",
+        f"style-src {' '.join(allowed[b'style'])}",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ))  # fmt: skip
+
+
+def _response(body: bytes, content_type: str, **more: str) -> Response:
+    headers = {"Cache-Control": CACHED, "ETag": tag_of(body), "X-Content-Type-Options": "nosniff", **more}
+    return Response(200, body, headers, content_type)
+
+
+def prepare() -> None:
+    """Do at start-up what the first answer needs."""
+    _document()
+    _page()
+
+
+def answer(request: Request) -> Response:
+    """Answer with the document or the page. Raises Problem 404 for any other path."""
+    found = {DOCUMENT: _document, PAGE: _page}.get(str(request.event.get("resource", "")))
+    if found is None:
+        raise Problem(404, "There is nothing at this path.")
+    return unless_held(request, found())

@@ -1,0 +1,84 @@
+"""The document against the template: the same routes with the same scopes, and every status of API Gateway."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sluice.contract.answers import ALWAYS, PROBLEMS
+from sluice.handlers import fallback
+from sluice.registry import resources
+from tests.contract.documents import made, operations
+from tests.template.rules.api import PUBLIC
+from tests.template.translate import Template
+
+# What API Gateway answers besides to a request of one kind: to no route, to a body.
+ELSEWHERE = {404, 413, 415}
+
+
+def routes(template: Template) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and properties of each route of a function."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            for event in resource["Properties"].get("Events", {}).values():
+                if event["Type"] == "Api":
+                    given = event["Properties"]
+                    yield given["Path"], given["Method"].lower(), given
+
+
+def as_route(path: str) -> str:
+    """A path of the document as the template has it."""
+    return re.sub(rf"^/v1/({'|'.join(resources())})(?=/|$)", "/v1/{collection}", path)
+
+
+def test_every_route_is_described_and_nothing_else_is(template: Template) -> None:
+    there = {(path, method) for path, method, _ in routes(template) if method != "any"}
+    described = {(as_route(path), method) for path, method, _ in operations()}
+    assert described == there
+    for collection in resources():
+        own = {(as_route(path), method) for path, method, _ in operations() if path.startswith(f"/v1/{collection}")}
+        assert own == {(path, method) for path, method in there if "{collection}" in path}
+
+
+def test_an_operation_names_the_scopes_of_its_route(template: Template) -> None:
+    asked = {
+        (path, method): set(given["Auth"].get("AuthorizationScopes", ())) for path, method, given in routes(template)
+    }
+    for path, method, operation in operations():
+        scopes = {scope for one in operation["security"] for scope in one.get("oauth2", ())}
+        assert scopes == asked[as_route(path), method], (path, method)
+    flows = made()["components"]["securitySchemes"]["oauth2"]["flows"].values()
+    assert set().union(*asked.values()) == {scope for flow in flows for scope in flow["scopes"]}
+
+
+def test_what_everybody_may_read_is_the_contract(template: Template) -> None:
+    opened = {path for path, _, given in routes(template) if given["Auth"].get("Authorizer") == "NONE"}
+    assert opened == PUBLIC == {path for path, _, operation in operations() if not operation["security"]}
+
+
+def test_every_status_of_the_gateway_is_described(template: Template) -> None:
+    answers = template["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    statuses = {int(answer["StatusCode"]) for answer in answers.values()}
+    assert statuses - ELSEWHERE <= set(ALWAYS)
+    assert statuses <= PROBLEMS.keys()
+
+
+def test_other_methods_are_answered_with_those_that_are_described(template: Template) -> None:
+    covered = {path for path, method, _ in routes(template) if method == "any"}
+    for path, methods in made()["paths"].items():
+        assert as_route(path) in covered
+        assert fallback._ALLOWED[as_route(path)] == ", ".join(method.upper() for method in methods)
+
+
+@pytest.mark.parametrize("broken", ["route", "scope"])
+def test_a_difference_is_found(template: Template, broken: str) -> None:
+    event = template["Resources"]["PutFunction"]["Properties"]["Events"]["Item"]["Properties"]
+    if broken == "route":
+        event["Path"] = "/v1/{collection}/{id}/again"
+        check = test_every_route_is_described_and_nothing_else_is
+    else:
+        event["Auth"]["AuthorizationScopes"].append("sluice/other")
+        check = test_an_operation_names_the_scopes_of_its_route
+    with pytest.raises(AssertionError):
+        check(template)
