@@ -1,5 +1,6 @@
-"""Gap: of the OpenAPI body that SAM writes, `ANY` methods, gateway responses, integration timeouts and binary media
-types were dropped; and a changed body made another API, with another address, where AWS changes the API in place.
+"""Gap: of the OpenAPI body that SAM writes, `ANY` methods, gateway responses, integration timeouts, cache keys and
+binary media types were dropped; and a changed body made another API, with another address, where AWS changes the API
+in place.
 """
 
 import json
@@ -17,6 +18,8 @@ ANY = "x-amazon-apigateway-any-method"
 RESPONSES = "x-amazon-apigateway-gateway-responses"
 BINARY = "x-amazon-apigateway-binary-media-types"
 
+PLACES = {"path": "path", "query": "querystring", "header": "header"}
+
 # What belongs to the definition of an API, by its id. Stages and deployments stay when the definition changes.
 DEFINITION = ("_resources", "_authorizers_v1", "_models", "_gateway_responses", "_request_validators")
 
@@ -24,10 +27,17 @@ DEFINITION = ("_resources", "_authorizers_v1", "_models", "_gateway_responses", 
 def _import_operation(api_id: str, resource_id: str, method: str, operation: dict[str, Any], *security: Any) -> None:
     method = "ANY" if method == ANY.upper() else method
     _before.operation(api_id, resource_id, method, operation, *security)
-    timeout = ((operation or {}).get("x-amazon-apigateway-integration") or {}).get("timeoutInMillis")
-    if timeout:
-        resource = apigateway_v1._resources[api_id][resource_id]
-        resource["resourceMethods"][method]["methodIntegration"]["timeoutInMillis"] = int(timeout)
+    made = apigateway_v1._resources[api_id][resource_id]["resourceMethods"][method]
+    given = (operation or {}).get("x-amazon-apigateway-integration") or {}
+    if "timeoutInMillis" in given:
+        made["methodIntegration"]["timeoutInMillis"] = int(given["timeoutInMillis"])
+    if "cacheKeyParameters" in given:
+        made["methodIntegration"]["cacheKeyParameters"] = list(given["cacheKeyParameters"])
+    made["requestParameters"] = {
+        f"method.request.{PLACES[parameter['in']]}.{parameter['name']}": bool(parameter.get("required"))
+        for parameter in (operation or {}).get("parameters", [])
+        if parameter.get("in") in PLACES
+    }
 
 
 def _import_api(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:

@@ -31,6 +31,11 @@ PATCHES = (
     "custom_resources",
     "cloudformation_types",
     "secret_rotation",
+    "edge_logs",
+    "edge_settings",
+    "pseudo_parameters",
+    "secret_values",
+    "principal_arn",
 )
 
 

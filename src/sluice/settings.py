@@ -23,10 +23,12 @@ class DatabaseSettings(msgspec.Struct, frozen=True, rename="upper"):
 
 
 class ReadSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The replica, how long a write may be on its way to it, and how long a client may wait for one."""
+    """The replica; how long a write may be on its way to it, and a client may wait for one; and how long a cache may
+    give what is shared while nothing answers it."""
 
     buffer_seconds: int
     wait_seconds: int
+    stale_seconds: int
 
 
 class CacheSettings(msgspec.Struct, frozen=True, rename="upper"):

@@ -124,7 +124,8 @@ def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     replica = Database(rig.database._settings, statement_seconds=30)
     monkeypatch.setattr("sluice.reading.answers._replica", lambda: replica)
     monkeypatch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
-    monkeypatch.setattr("sluice.reading.answers._settings", lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=3))
+    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
+    monkeypatch.setattr("sluice.reading.answers._settings", lambda: settings)
     yield Reader(rig, replica)
     replica.drop()
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pymysql.connections import Connection
 
+from sluice.aws.faults import AwsError
 from sluice.cache import client as client_module
 from sluice.cache.client import CacheAway
 from sluice.cache.generation import read as generation_of
@@ -287,6 +288,20 @@ def test_a_refused_password_is_read_anew(cached: Caching, item: str) -> None:
     time.sleep(0.25)
     assert cached.seen(item)[0] == "hit"
     assert password not in repr(cached.client._user)
+
+
+def test_a_secret_that_cannot_be_read_is_a_cache_that_is_away(
+    cached: Caching, item: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_arn: str) -> Credentials:
+        raise AwsError("AccessDeniedException")
+
+    monkeypatch.setattr("sluice.cache.client.credentials", unreadable)
+    cached.client._drop()
+    cached.client._user = None
+    state, answer = cached.seen(item)
+    assert (state, answer.status) == ("away", 200)
+    assert cached.load(second(item)).applied == 1
 
 
 def test_a_warm_connection_that_died_is_made_anew(cached: Caching, item: str) -> None:

@@ -100,7 +100,8 @@ def test_whoever_may_keep_an_answer_must_ask_before_using_it(rig: Rig, reader: R
     rig.load(write, code("A", "x"))
     headers = reader.get(of.format(write.id)).headers
     private = of.startswith("things")
-    assert headers["Cache-Control"] == ("private, no-cache" if private else "public, no-cache")
+    expected = "private, no-cache, stale-if-error=0" if private else "public, max-age=0, stale-if-error=600"
+    assert headers["Cache-Control"] == expected
     assert headers.get("Vary") == ("Authorization" if private else None)
 
 

@@ -119,8 +119,14 @@ ROLES: dict[str, Rights] = {
         may_not=(*invoke("Load", "Rotate", "Rejects"), start("Recover"), ALERT, OTHER_RULE),
     ),
 }
-# It holds nothing but AWS's own policy for it.
-MANAGED_ONLY = {"ApiLogWriter"}
+# One holds nothing but AWS's own policy for it; the other is made with ArchiveReplicaBucketArn only.
+NOT_ASKED = {"ApiLogWriter": "apigateway", "ArchiveReplicationRole": "s3"}
+SAME_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+CONDITIONS = {
+    # Firehose serves other accounts too, which must not have it write here.
+    "StreamRole": {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}},
+    "ArchiveReplicationRole": SAME_ACCOUNT,
+}
 
 
 @pytest.fixture(scope="module")
@@ -145,19 +151,17 @@ def decide(stack: Stack) -> Any:
 
 def test_every_other_role_of_the_template_stands_in_the_table() -> None:
     own = {f"{name}FunctionRole" for name in functions()}
-    assert {name for name, _ in of_type(template(), "AWS::IAM::Role")} - own == set(ROLES) | MANAGED_ONLY
+    assert {name for name, _ in of_type(template(), "AWS::IAM::Role")} - own == set(ROLES) | set(NOT_ASKED)
 
 
 def test_a_role_is_taken_on_by_one_service_only() -> None:
     expected = {role: rights.service for role, rights in ROLES.items()}
-    expected |= {f"{name}FunctionRole": "lambda" for name in functions()} | {"ApiLogWriter": "apigateway"}
+    expected |= {f"{name}FunctionRole": "lambda" for name in functions()} | NOT_ASKED
     for name, role in of_type(template(), "AWS::IAM::Role"):
         [statement] = role["AssumeRolePolicyDocument"]["Statement"]
         assert as_list(statement["Principal"]["Service"]) == [f"{expected[name]}.amazonaws.com"]
         assert as_list(statement["Action"]) == ["sts:AssumeRole"]
-        # Firehose serves other accounts too, which must not have it write here.
-        bound = {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}} if name == "StreamRole" else None
-        assert statement.get("Condition") == bound
+        assert statement.get("Condition") == CONDITIONS.get(name)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -18,13 +18,13 @@ def drop(resource: str, *path: str) -> Break:
     return broken
 
 
-def put(resource: str, value: Any, *path: str) -> Break:
+def put(resource: str, value: Any, *path: Any) -> Break:
     """Give a property of a resource, or a part of one, that value."""
 
     def broken(resources: dict[str, Any]) -> None:
-        place = resources[resource]["Properties"]
+        place: Any = resources[resource]["Properties"]
         for part in path[:-1]:
-            place = place.setdefault(part, {})
+            place = place[part] if isinstance(place, list) else place.setdefault(part, {})
         place[path[-1]] = value
 
     return broken
@@ -67,7 +67,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("E9106", "LoadBatch logs execution data", put("LoadBatch", True, "Logging", "IncludeExecutionData")),
     ("E9106", "LoadBatch does not log ALL", put("LoadBatch", "ERROR", "Logging", "Level")),
     ("E9106", "LoadBatch is not traced", drop("LoadBatch", "Tracing")),
-    ("E9107", "ArchiveBucket has no policy", lambda resources: resources.pop("ArchiveBucketPolicy")),
+    ("E9107", "BatchBucket has no policy", lambda resources: resources.pop("BatchBucketPolicy")),
     (
         "E9107",
         "EventDeadLetters has no policy",

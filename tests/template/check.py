@@ -1,4 +1,6 @@
-"""Checks a template: `python -m tests.template.check [FILE]`. Prints one line per finding; ends 1 when there is one.
+"""Checks a template: `python -m tests.template.check [FILE]`, with src/ on the path as `make check` has it.
+
+Prints one line per finding; ends 1 when there is one.
 
 Three looks, since each misses what another sees: the SAM CLI's own, cfn-lint on the translated template, and the rules
 of this project (rules/), which are cfn-lint rules too.
@@ -16,7 +18,21 @@ from pathlib import Path
 from cfnlint import lint  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from tests.template.rules import api, events, functions, logs, parameters, reasons, storage, workflows
+from tests.template.rules import (
+    alarms,
+    api,
+    archive,
+    caches,
+    edge,
+    events,
+    functions,
+    logs,
+    parameters,
+    reasons,
+    secrets,
+    storage,
+    workflows,
+)
 from tests.template.rules.rule import Rule
 from tests.template.rules.rule import Template as Linted
 from tests.template.translate import REPOSITORY, TEMPLATE, NotTranslatable, Template, read, translate
@@ -36,6 +52,15 @@ RULES: tuple[Rule, ...] = (
     api.ProblemDocuments(),
     events.DeadLetters(),
     parameters.Described(),
+    caches.CallerInKeys(),
+    caches.QuestionsInKeys(),
+    caches.ErrorsNotKept(),
+    edge.EdgeTransport(),
+    edge.Firewalls(),
+    edge.FirewallLogs(),
+    archive.ArchiveLocked(),
+    alarms.Alarms(),
+    secrets.SecretsUnseen(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 

@@ -1,5 +1,6 @@
 """The check as `make check` and CI run it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,9 @@ Resources:
 
 def run(template: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.template.check", str(template)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    # The rules look at the resource classes too.
+    environment = {**os.environ, "PYTHONPATH": f"src{os.pathsep}."}
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_broken_template_ends_1_with_a_line_for_each_finding(tmp_path: Path) -> None:

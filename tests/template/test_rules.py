@@ -8,6 +8,7 @@ import pytest
 
 from tests.template.breaks import BREAKS, Break
 from tests.template.check import RULES, by_cfn_lint, by_rules
+from tests.template.edge_breaks import EDGE_BREAKS
 from tests.template.translate import REPOSITORY, NotTranslatable, Template, translate
 
 WORKFLOW = Path("statemachines/load_batch.asl.json")
@@ -17,7 +18,10 @@ def test_the_template_breaks_no_rule(template: Template) -> None:
     assert list(by_rules(translate(template, REPOSITORY))) == []
 
 
-@pytest.mark.parametrize(("rule", "message", "broken"), BREAKS, ids=[f"{rule} {said}" for rule, said, _ in BREAKS])
+ALL = [*BREAKS, *EDGE_BREAKS]
+
+
+@pytest.mark.parametrize(("rule", "message", "broken"), ALL, ids=[f"{rule} {said}" for rule, said, _ in ALL])
 def test_a_broken_template_breaks_its_rule(template: Template, rule: str, message: str, broken: Break) -> None:
     broken(template["Resources"])
     found = list(by_rules(translate(template, REPOSITORY)))
@@ -79,6 +83,24 @@ def test_a_circle_that_only_the_translation_shows_is_found(template: Template) -
         {"Statement": [{"Effect": "Allow", "Action": "states:StartExecution", "Resource": {"Ref": "LoadBatch"}}]}
     )
     assert "E3004" in {finding.rule for finding in by_cfn_lint(translate(template, REPOSITORY))}
+
+
+def test_an_output_that_shows_a_secret_is_found(template: Template) -> None:
+    template["Outputs"]["Secret"] = {"Value": {"Fn::GetAtt": ["MachineClient", "ClientSecret"]}}
+    [found] = by_rules(translate(template, REPOSITORY))
+    assert (found.rule, found.message) == ("E9124", "Secret shows a secret")
+
+
+def test_a_filter_of_a_new_resource_must_be_in_the_key(template: Template, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.template.rules.caches.names", lambda _resource: {"colour"})
+    found = [(finding.rule, finding.message) for finding in by_rules(translate(template, REPOSITORY))]
+    assert [rule for rule, _ in found] == ["E9117"]
+    assert found[0][1].endswith("without method.request.querystring.colour in its key")
+
+
+def test_every_rule_is_seen_failing() -> None:
+    seen = {rule for rule, _, _ in ALL} | {"E9105", "E9114"}
+    assert {rule.id for rule in RULES} == seen
 
 
 def test_no_two_rules_share_an_id() -> None:

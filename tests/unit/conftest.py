@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "SIGN_IN_URL": "https://sign-in.example.com",
     "BUFFER_SECONDS": "60",
     "WAIT_SECONDS": "15",
+    "STALE_SECONDS": "86400",
     "DATABASE_HOST": "127.0.0.1",
     "DATABASE_PORT": "9",
     "DATABASE_NAME": "sluice",

@@ -108,6 +108,8 @@ def test_only_the_registry_knows_where_resources_are() -> None:
 ORDINARY = {"name", "tz"}
 # Where the resources may be named: their own files, samples, proofs, guides and the demonstration.
 AT_HOME = ("src/resources/", "events/", "tests/", "docs/", "local/demo/", "bench/", "README.md")
+# API Gateway's cache can only be told by name what tells one list from another: a template rule says what is missing.
+CACHE_KEY = "- method.request.querystring."
 
 
 def names_of_resources() -> set[str]:
@@ -138,6 +140,6 @@ def test_no_part_names_a_resource() -> None:
         f"{path.relative_to(ROOT)}:{number}: {match[0]}"
         for path in files
         for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1)
-        if (match := word.search(line))
+        if CACHE_KEY not in line and (match := word.search(line))
     }
     assert found == set()

@@ -19,6 +19,8 @@ ENVIRONMENT = {
     "STREAM_NAME": "stream",
     "BUFFER_SECONDS": "60",
     "WAIT_SECONDS": "15",
+    "SIGN_IN_URL": "https://sign-in.example",
+    "STALE_SECONDS": "86400",
     "DATABASE_HOST": "localhost",
     "DATABASE_PORT": "3306",
     "DATABASE_NAME": "sluice",

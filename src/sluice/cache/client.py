@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import hiredis
-from botocore.exceptions import BotoCoreError, ClientError
 
+from sluice.aws.faults import AwsError
 from sluice.credentials import Credentials, credentials
 from sluice.settings import CacheSettings
 from sluice.trust import tls_of_cache
@@ -51,7 +51,7 @@ class Client:
         packed = b"".join(map(_packed, commands))
         try:
             return self._asked(packed, len(commands))
-        except (OSError, _Refused, hiredis.HiredisError, BotoCoreError, ClientError) as error:
+        except (OSError, _Refused, hiredis.HiredisError, AwsError) as error:
             self.rest()
             raise CacheAway(str(error) if isinstance(error, _Refused) else type(error).__name__) from None
 

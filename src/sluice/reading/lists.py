@@ -29,7 +29,7 @@ def answer_list(question: Question) -> Response:
     wanted = Wanted(limit, _after(asked, owner, query), fields)
     found, next_page = page(question.database, asked, owner, wanted)
     body: dict[str, object] = {"items": found}
-    headers = may_be_kept(resource)
+    headers = may_be_kept(question)
     if next_page:
         body["next"] = positions.written(asked, owner, next_page)
         headers["Link"] = f'<?{urlencode({**query, "limit": limit, "after": body["next"]})}>; rel="next"'

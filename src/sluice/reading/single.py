@@ -25,5 +25,5 @@ def shown(question: Question, state: ItemState | None) -> Response:
     if state is None or state.body is None:
         raise Problem(404, "There is no such item.")
     note(version=state.version)
-    headers = may_be_kept(question.resource) | known_by(question.resource, state)
+    headers = may_be_kept(question) | known_by(question.resource, state)
     return unless_held(question.request, Response(200, state.body, headers))

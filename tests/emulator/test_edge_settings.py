@@ -1,0 +1,151 @@
+"""What the template says of the edge is accepted, and can be read back from what was deployed."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from tests.emulator.harness import Emulator, StackFailedError, deploy
+
+Resources = dict[str, Any]
+
+VISIBLE = {"CloudWatchMetricsEnabled": False, "MetricName": "acl", "SampledRequestsEnabled": False}
+LIMIT = {"RequestBody": {"API_GATEWAY": {"DefaultSizeInspectionLimit": "KB_64"}}}
+KEYS = ["method.request.path.collection", "method.request.header.Authorization", "method.request.querystring.f.gte"]
+
+
+def _acl(**properties: Any) -> Resources:
+    given = {"Scope": "REGIONAL", "DefaultAction": {"Block": {}}, "VisibilityConfig": VISIBLE, **properties}
+    return {"Acl": {"Type": "AWS::WAFv2::WebACL", "Properties": given}}
+
+
+def _logged(group: str) -> Resources:
+    arn = {"Fn::Sub": f"arn:aws:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{group}"}
+    properties = {"ResourceArn": {"Fn::GetAtt": ["Acl", "Arn"]}, "LogDestinationConfigs": [arn]}
+    return {"Logging": {"Type": "AWS::WAFv2::LoggingConfiguration", "Properties": properties}}
+
+
+def _api(stage: dict[str, Any]) -> Resources:
+    parameters = [
+        {"name": "collection", "in": "path", "required": True, "type": "string"},
+        {"name": "Authorization", "in": "header", "required": False, "type": "string"},
+        {"name": "f.gte", "in": "query", "required": False, "type": "string"},
+    ]
+    integration = {"type": "mock", "cacheKeyParameters": KEYS}
+    get = {"parameters": parameters, "x-amazon-apigateway-integration": integration}
+    body = {"swagger": "2.0", "info": {"title": "api", "version": "1"}, "paths": {"/v1/{collection}": {"get": get}}}
+    api = {"Ref": "Api"}
+    return {
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "api", "Body": body}},
+        "Deployment": {"Type": "AWS::ApiGateway::Deployment", "Properties": {"RestApiId": api}},
+        "Stage": {
+            "Type": "AWS::ApiGateway::Stage",
+            "Properties": {"RestApiId": api, "DeploymentId": {"Ref": "Deployment"}, "StageName": "live", **stage},
+        },
+    }
+
+
+def test_a_web_acl_keeps_its_body_limit_and_its_own_answers(emulator: Emulator) -> None:
+    bodies = {"TooMany": {"ContentType": "APPLICATION_JSON", "Content": "{}"}}
+    outputs = {"Id": {"Value": {"Fn::GetAtt": ["Acl", "Id"]}}}
+
+    def deployed(**properties: Any) -> Any:
+        made = deploy(emulator, "limited", {"Resources": _acl(Name="limited", **properties), "Outputs": outputs})
+        return emulator.client("wafv2").get_web_acl(Name="limited", Scope="REGIONAL", Id=made["Id"])["WebACL"]
+
+    acl = deployed(AssociationConfig=LIMIT, CustomResponseBodies=bodies)
+    assert (acl["AssociationConfig"], acl["CustomResponseBodies"]) == (LIMIT, bodies)
+    acl = deployed(CustomResponseBodies={})
+    assert "AssociationConfig" not in acl
+    assert acl["CustomResponseBodies"] == {}
+
+
+def test_a_web_acls_rules_are_read_as_the_api_gives_them(emulator: Emulator) -> None:
+    matched = {
+        "SearchString": "sesame",
+        "FieldToMatch": {"SingleHeader": {"Name": "x-door"}},
+        "PositionalConstraint": "EXACTLY",
+        "TextTransformations": [{"Priority": "0", "Type": "NONE"}],
+    }
+    rate = {"RateBasedStatement": {"Limit": {"Ref": "Most"}, "AggregateKeyType": "IP"}}
+    common = {"Priority": 0, "Action": {"Allow": {}}, "VisibilityConfig": VISIBLE}
+    rules = [
+        {"Name": "Door", **common, "Statement": {"ByteMatchStatement": matched}},
+        {"Name": "Rate", **common, "Statement": rate},
+    ]
+    template = {
+        "Parameters": {"Most": {"Type": "Number", "Default": 100}},
+        "Resources": _acl(Name="ruled", Rules=rules),
+        "Outputs": {"Id": {"Value": {"Fn::GetAtt": ["Acl", "Id"]}}},
+    }
+    made = deploy(emulator, "ruled", template)
+    found = emulator.client("wafv2").get_web_acl(Name="ruled", Scope="REGIONAL", Id=made["Id"])["WebACL"]["Rules"]
+    byte_match = found[0]["Statement"]["ByteMatchStatement"]
+    assert byte_match["SearchString"] == b"sesame"
+    assert byte_match["TextTransformations"] == [{"Priority": 0, "Type": "NONE"}]
+    assert found[1]["Statement"]["RateBasedStatement"]["Limit"] == 100
+
+
+def test_a_web_acls_log_has_the_name_that_aws_asks_for(emulator: Emulator) -> None:
+    deploy(emulator, "logged", {"Resources": _acl() | _logged("aws-waf-logs-here")})
+    with pytest.raises(StackFailedError, match="aws-waf-logs-"):
+        deploy(emulator, "logged-elsewhere", {"Resources": _acl() | _logged("elsewhere")})
+
+
+def test_a_stage_keeps_its_cache_and_a_method_its_keys(emulator: Emulator) -> None:
+    outputs = {"Api": {"Value": {"Ref": "Api"}}}
+    client = emulator.client("apigateway")
+    on = {"CacheClusterEnabled": "true", "CacheClusterSize": "0.5"}
+    api = deploy(emulator, "cached", {"Resources": _api(on), "Outputs": outputs})["Api"]
+    stage = client.get_stage(restApiId=api, stageName="live")
+    assert (stage["cacheClusterEnabled"], stage["cacheClusterSize"]) == (True, "0.5")
+    [resource] = [item for item in client.get_resources(restApiId=api)["items"] if item["path"] == "/v1/{collection}"]
+    method = client.get_method(restApiId=api, resourceId=resource["id"], httpMethod="GET")
+    assert method["methodIntegration"]["cacheKeyParameters"] == KEYS
+    assert method["requestParameters"] == {KEYS[0]: True, KEYS[1]: False, KEYS[2]: False}
+    deploy(emulator, "cached", {"Resources": _api({"CacheClusterEnabled": False}), "Outputs": outputs})
+    stage = client.get_stage(restApiId=api, stageName="live")
+    assert stage["cacheClusterEnabled"] is False
+    assert "cacheClusterSize" not in stage
+
+
+def test_an_access_log_is_delivered_from_its_source_to_its_group(emulator: Emulator) -> None:
+    fields = ["c-ip", "sc-status"]
+    source = {
+        "Name": "edge",
+        "LogType": "ACCESS_LOGS",
+        "ResourceArn": "arn:aws:cloudfront::000000000000:distribution/E",
+    }
+    resources: Resources = {
+        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/aws/vendedlogs/edge"}},
+        "Source": {"Type": "AWS::Logs::DeliverySource", "Properties": source},
+        "Destination": {
+            "Type": "AWS::Logs::DeliveryDestination",
+            "Properties": {
+                "Name": "edge",
+                "OutputFormat": "json",
+                "DestinationResourceArn": {"Fn::GetAtt": ["Group", "Arn"]},
+            },
+        },
+        "Delivery": {
+            "Type": "AWS::Logs::Delivery",
+            "DependsOn": ["Source"],
+            "Properties": {
+                "DeliverySourceName": "edge",
+                "DeliveryDestinationArn": {"Fn::GetAtt": ["Destination", "Arn"]},
+                "RecordFields": fields,
+            },
+        },
+    }
+    logs = emulator.client("logs")
+    deploy(emulator, "delivered", {"Resources": resources})
+    assert [made["recordFields"] for made in logs.describe_deliveries()["deliveries"]] == [fields]
+    changed = copy.deepcopy(resources)
+    changed["Delivery"]["Properties"]["RecordFields"] = fields[:1]
+    deploy(emulator, "delivered", {"Resources": changed})
+    assert [made["recordFields"] for made in logs.describe_deliveries()["deliveries"]] == [fields[:1]]
+    deploy(emulator, "delivered", {"Resources": {"Group": resources["Group"]}})
+    assert json.dumps(
+        [logs.describe_deliveries()["deliveries"], logs.describe_delivery_sources()["deliverySources"]]
+    ) == ("[[], []]")

@@ -1,0 +1,47 @@
+"""Values that a template leaves to CloudFormation: pseudo parameters in conditions, generated secrets."""
+
+import json
+import string
+from typing import Any
+
+from tests.emulator.harness import Emulator, deploy
+
+
+def _group(name: str, condition: str) -> dict[str, Any]:
+    return {"Type": "AWS::Logs::LogGroup", "Condition": condition, "Properties": {"LogGroupName": name}}
+
+
+def test_a_condition_compares_what_a_pseudo_parameter_stands_for(emulator: Emulator) -> None:
+    template = {
+        "Conditions": {
+            "Main": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]},
+            "Elsewhere": {"Fn::Not": [{"Condition": "Main"}]},
+            "Ours": {"Fn::Equals": [{"Ref": "AWS::AccountId"}, "000000000000"]},
+        },
+        "Resources": {
+            "InMain": _group("/condition/main", "Main"),
+            "Else": _group("/condition/elsewhere", "Elsewhere"),
+            "Our": _group("/condition/ours", "Ours"),
+        },
+    }
+    deploy(emulator, "conditional", template)
+    found = emulator.client("logs").describe_log_groups(logGroupNamePrefix="/condition/")["logGroups"]
+    assert {group["logGroupName"] for group in found} == {"/condition/main", "/condition/ours"}
+
+
+def test_a_generated_secret_has_no_character_that_was_excluded(emulator: Emulator) -> None:
+    plain = {"PasswordLength": 200, "ExcludePunctuation": True, "ExcludeCharacters": "abc"}
+    keyed = {"SecretStringTemplate": '{"username":"u"}', "GenerateStringKey": "password", "ExcludePunctuation": "true"}
+    resources = {
+        name: {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, "GenerateSecretString": wanted}}
+        for name, wanted in {"plain": plain, "keyed": keyed}.items()
+    }
+    deploy(emulator, "secretive", {"Resources": resources})
+    secrets = emulator.client("secretsmanager")
+    text = secrets.get_secret_value(SecretId="plain")["SecretString"]
+    assert len(text) == 200
+    assert set(text) <= set(string.ascii_letters + string.digits) - set("abc")
+    value = json.loads(secrets.get_secret_value(SecretId="keyed")["SecretString"])
+    assert value["username"] == "u"
+    assert len(value["password"]) == 32
+    assert value["password"].isalnum()

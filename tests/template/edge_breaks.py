@@ -1,0 +1,186 @@
+"""Ways to break the edge, the caches, the archive and the alarms of the template, as `breaks` has them for the rest."""
+
+from typing import Any
+
+from tests.template.breaks import Break, drop, put
+
+
+def uncached(parameter: str) -> Break:
+    """Take a parameter out of the key of the cached lists."""
+
+    def broken(resources: dict[str, Any]) -> None:
+        listed = resources["GetFunction"]["Properties"]["Events"]["Collection"]["Properties"]["RequestParameters"]
+        [one] = [given for given in listed if parameter in given]
+        listed.remove(one)
+
+    return broken
+
+
+def configured(value: Any, *path: Any) -> Break:
+    return put("Distribution", value, "DistributionConfig", *path)
+
+
+def _statement(sid: str) -> Any:
+    def found(resources: dict[str, Any]) -> Any:
+        statements = resources["ArchiveBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        return next(statement for statement in statements if statement["Sid"] == sid)
+
+    return found
+
+
+EDGE_BREAKS: list[tuple[str, str, Break]] = [
+    (
+        "E9116",
+        "caches GET /v1/{collection} without method.request.header.Authorization",
+        uncached("method.request.header.Authorization"),
+    ),
+    (
+        "E9116",
+        "caches GET /v1/{collection} without method.request.path.collection",
+        uncached("method.request.path.collection"),
+    ),
+    (
+        "E9116",
+        "/v1/*: cached without Authorization",
+        put(
+            "SharedCachePolicy",
+            ["Prefer"],
+            "CachePolicyConfig",
+            "ParametersInCacheKeyAndForwardedToOrigin",
+            "HeadersConfig",
+            "Headers",
+        ),
+    ),
+    (
+        "E9116",
+        "/v1/*: cached without all of its query",
+        put(
+            "SharedCachePolicy",
+            "none",
+            "CachePolicyConfig",
+            "ParametersInCacheKeyAndForwardedToOrigin",
+            "QueryStringsConfig",
+            "QueryStringBehavior",
+        ),
+    ),
+    ("E9116", "/v1/*: cached for longer", put("SharedCachePolicy", 60, "CachePolicyConfig", "MinTTL")),
+    (
+        "E9116",
+        "*: cached by a policy that this template does not show",
+        configured("658327ea-f89d-4fab-a63d-7e88639e58f6", "DefaultCacheBehavior", "CachePolicyId"),
+    ),
+    (
+        "E9117",
+        "without method.request.querystring.elevation.lte",
+        uncached("method.request.querystring.elevation.lte"),
+    ),
+    ("E9117", "without method.request.querystring.after", uncached("method.request.querystring.after")),
+    ("E9117", "without method.request.header.If-None-Match", uncached("method.request.header.If-None-Match")),
+    (
+        "E9118",
+        "Distribution keeps the error 404",
+        lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CustomErrorResponses"].pop(2),
+    ),
+    (
+        "E9118",
+        "Distribution keeps the error 503",
+        configured([{"ErrorCode": 503, "ErrorCachingMinTTL": 10}], "CustomErrorResponses"),
+    ),
+    ("E9119", "Distribution has no web ACL", drop("Distribution", "DistributionConfig", "WebACLId")),
+    (
+        "E9119",
+        "takes less than TLS 1.2 from clients",
+        configured({"AcmCertificateArn": "arn", "MinimumProtocolVersion": "TLSv1.1_2016"}, "ViewerCertificate"),
+    ),
+    (
+        "E9119",
+        "speaks less than TLS 1.2 to api",
+        configured("match-viewer", "Origins", 0, "CustomOriginConfig", "OriginProtocolPolicy"),
+    ),
+    ("E9119", "takes * without TLS", configured("allow-all", "DefaultCacheBehavior", "ViewerProtocolPolicy")),
+    (
+        "E9119",
+        "answers /v1/* without security headers",
+        lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][1].pop(
+            "ResponseHeadersPolicyId"
+        ),
+    ),
+    ("E9120", "has no web ACL that blocks by default", lambda resources: resources.pop("ApiAclAssociation")),
+    ("E9120", "has no web ACL that blocks by default", put("ApiAcl", {"Allow": {}}, "DefaultAction")),
+    (
+        "E9120",
+        "EdgeAcl has no rule AWSManagedRulesSQLiRuleSet",
+        lambda resources: resources["EdgeAcl"]["Properties"]["Rules"].pop(),
+    ),
+    (
+        "E9120",
+        "EdgeAcl has no rule for the rate of an address",
+        lambda resources: resources["EdgeAcl"]["Properties"]["Rules"].pop(1),
+    ),
+    (
+        "E9120",
+        "EdgeAcl has no rule for the size of a body",
+        lambda resources: resources["EdgeAcl"]["Properties"]["Rules"].pop(3),
+    ),
+    ("E9121", "EdgeAcl has no log", lambda resources: resources.pop("EdgeAclLogging")),
+    (
+        "E9121",
+        "The log of EdgeAcl has the header authorization",
+        lambda resources: resources["EdgeAclLogging"]["Properties"]["RedactedFields"].pop(0),
+    ),
+    (
+        "E9121",
+        "The log of ApiAcl has the header x-origin-verify",
+        lambda resources: resources["ApiAclLogging"]["Properties"]["RedactedFields"].pop(),
+    ),
+    ("E9122", "ArchiveBucket is not versioned", drop("ArchiveBucket", "VersioningConfiguration")),
+    (
+        "E9122",
+        "ArchiveBucket loses its policy with the stack",
+        lambda resources: resources["ArchiveBucketPolicy"].pop("DeletionPolicy"),
+    ),
+    (
+        "E9122",
+        "does not deny s3:DeleteObjectVersion to everybody",
+        lambda resources: _statement("NoDeletion")(resources)["Action"].remove("s3:DeleteObjectVersion"),
+    ),
+    (
+        "E9122",
+        "does not deny s3:DeleteObject to everybody",
+        lambda resources: _statement("NoDeletion")(resources).update(
+            Condition={"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}
+        ),
+    ),
+    (
+        "E9122",
+        "does not deny s3:PutLifecycleConfiguration to RejectsFunctionRole",
+        lambda resources: _statement("AsItIs")(resources)["Condition"]["ArnEquals"]["aws:PrincipalArn"].remove(
+            {"Fn::GetAtt": ["RejectsFunctionRole", "Arn"]}
+        ),
+    ),
+    (
+        "E9122",
+        "does not deny s3:PutBucketVersioning to StreamRole",
+        lambda resources: _statement("AsItIs")(resources)["Action"].remove("s3:PutBucketVersioning"),
+    ),
+    (
+        "E9123",
+        "No alarm watches ApproximateNumberOfMessagesVisible of EventDeadLetters",
+        put("DeadLettersAlarm", "NumberOfMessagesSent", "MetricName"),
+    ),
+    ("E9123", "No alarm watches DeliveryToS3.DataFreshness", lambda resources: resources.pop("FreshnessAlarm")),
+    ("E9123", "No alarm watches ExecutionsFailed of Recover", lambda resources: resources.pop("RecoverFailedAlarm")),
+    ("E9123", "No alarm watches FreeStorageSpace of Replica", lambda resources: resources.pop("ReplicaStorageAlarm")),
+    ("E9123", "ServerErrorsAlarm tells nobody", drop("ServerErrorsAlarm", "AlarmActions")),
+    (
+        "E9124",
+        "PutFunction shows a secret",
+        put(
+            "PutFunction",
+            {"Fn::Sub": "{{resolve:secretsmanager:${OriginSecret}:SecretString}}"},
+            "Environment",
+            "Variables",
+            "ORIGIN",
+        ),
+    ),
+]

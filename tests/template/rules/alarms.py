@@ -1,0 +1,42 @@
+"""Alarms: what can stop without anybody asking for it is told to somebody."""
+
+from tests.template.rules.reading import Properties, branches, names, of_type
+from tests.template.rules.rule import Rule, RuleMatch, Template
+
+# By type of resource: the metric that an alarm must watch.
+_WATCHED = {
+    "AWS::SQS::Queue": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+    "AWS::KinesisFirehose::DeliveryStream": ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
+    "AWS::RDS::DBInstance": ("AWS/RDS", "FreeStorageSpace"),
+}
+_EXECUTIONS = ("AWS/States", "ExecutionsFailed")
+
+
+class Alarms(Rule):
+    """A dead letter that nobody hears of is a lost one."""
+
+    id = "E9123"
+    shortdesc = "Queues, streams, databases and workflows that events start have an alarm, and every alarm rings"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        alarms = dict(of_type(cfn, "AWS::CloudWatch::Alarm"))
+        wanted = [(name, metric) for kind, metric in _WATCHED.items() for name, _ in of_type(cfn, kind)]
+        targets = [target["Arn"] for _, rule in of_type(cfn, "AWS::Events::Rule") for target in rule["Targets"]]
+        machines = [name for name, _ in of_type(cfn, "AWS::StepFunctions::StateMachine")]
+        wanted += [(name, _EXECUTIONS) for name in machines if any(names(target, name) for target in targets)]
+        return [
+            *(
+                RuleMatch(["Resources", name], f"No alarm watches {metric[1]} of {name}")
+                for name, metric in wanted
+                if not any(self._watches(alarm, name, metric) for alarm in alarms.values())
+            ),
+            *(
+                RuleMatch(["Resources", name], f"{name} tells nobody")
+                for name, alarm in alarms.items()
+                if not any(branches(alarm.get("AlarmActions")))
+            ),
+        ]
+
+    def _watches(self, alarm: Properties, name: str, metric: tuple[str, str]) -> bool:
+        found = (alarm.get("Namespace"), alarm.get("MetricName"))
+        return found == metric and names(alarm.get("Dimensions"), name)
