@@ -56,7 +56,7 @@ class Bench:
         replica._credentials = Credentials(*world.pair.admin)
         reading: Any = answers
         reading._replica = lambda: replica
-        reading._settings = lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=0)
+        reading._settings = lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=0, stale_seconds=60)
 
     def _connected(self) -> Client:
         client = Client(self._settings, 10.0)

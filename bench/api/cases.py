@@ -47,6 +47,7 @@ def environment(endpoint: str, **more: str) -> dict[str, str]:
         "STREAM_NAME": "stream",
         "BUFFER_SECONDS": "60",
         "WAIT_SECONDS": "15",
+        "STALE_SECONDS": "86400",
         "DATABASE_HOST": "127.0.0.1",
         "DATABASE_PORT": "9",
         "DATABASE_NAME": "sluice",

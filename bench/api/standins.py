@@ -39,6 +39,7 @@ class Connection:
 def _airport(number: int) -> dict[str, Any]:
     return {
         "id": f"K{number:03}",
+        "deleted": 0,
         "version": VERSION,
         "written_at": datetime.datetime(2026, 11, 23, 9, 0, 5, 123456),  # noqa: DTZ001  as the driver gives it
         "name": "John F Kennedy International Airport",

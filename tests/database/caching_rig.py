@@ -118,7 +118,8 @@ def caching(rig: Rig, pair: Pair, cache: Cache, patch: pytest.MonkeyPatch) -> It
     patch.setattr("sluice.reading.answers._replica", lambda: made.replica)
     patch.setattr("sluice.reading.answers._cache", lambda: made.lookup)
     patch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
-    patch.setattr("sluice.reading.answers._settings", lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=3))
+    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
+    patch.setattr("sluice.reading.answers._settings", lambda: settings)
     made.follow()
     try:
         yield made

@@ -7,7 +7,6 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from sluice.records import Write
-from sluice.versions import new_version
 from tests.database.reading_rig import Reader
 from tests.database.rig import Rig
 from tests.database.things import CODES, THINGS, delete, put
@@ -46,7 +45,9 @@ def test_what_is_held_is_not_sent(reader: Reader, path: str, form: str) -> None:
     assert answer.headers == {name: value for name, value in before.headers.items() if name != "Content-Type"}
 
 
-@pytest.mark.parametrize("form", ["", "version", '"', '"{}', "{} ", "W/", f'"{new_version()}"', '"*"', '"x*"', "*, *"])
+@pytest.mark.parametrize(
+    "form", ["", "version", '"', '"{}', "{} ", "W/", '"01M89PCJWQSDNCA7YMSCP0TMT5"', '"*"', '"x*"', "*, *"]
+)
 def test_what_is_not_held_is_sent(reader: Reader, path: str, form: str) -> None:
     version = reader.get(path).body["version"]
     answer = reader.get(path, headers={"If-None-Match": form.format(version)})
