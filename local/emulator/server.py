@@ -31,6 +31,7 @@ PATCHES = (
     "secure_transport",
     "custom_resources",
     "cloudformation_types",
+    "secret_rotation",
     "edge_logs",
     "edge_settings",
     "pseudo_parameters",

@@ -21,11 +21,12 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 @cache
-def _secrets() -> Client:
+def secrets_manager() -> Client:
+    """What AWS's Secrets Manager is asked with."""
     return client(SECRETS)
 
 
 def credentials(secret_arn: str) -> Credentials:
     """Read a secret. Raises AwsError."""
-    text = _secrets().call("GetSecretValue", {"SecretId": secret_arn})["SecretString"]
+    text = secrets_manager().call("GetSecretValue", {"SecretId": secret_arn})["SecretString"]
     return msgspec.json.decode(text, type=Credentials)

@@ -20,6 +20,31 @@ CONNECT_SECONDS = 5
 LOADING_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION"
 
 
+def enter(settings: DatabaseSettings, who: Credentials, *, statement_seconds: int, loading: bool = False) -> Connection:
+    """A new connection to the instance of the settings. Raises the faults of `sluice.faults`."""
+    try:
+        connection = pymysql.connect(
+            host=settings.database_host,
+            port=settings.database_port,
+            database=settings.database_name,
+            user=who.username,
+            password=who.password,
+            ssl=tls(),
+            charset="utf8mb4",
+            sql_mode=LOADING_MODE if loading else None,
+            autocommit=not loading,
+            local_infile=loading,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=statement_seconds,
+            write_timeout=statement_seconds,
+        )
+    except (pymysql.Error, OSError) as error:
+        raise (meaning(error) or error) from None
+    # The server may from now on ask for no file: the loader sends its rows itself (see loading/staging.py).
+    connection._local_infile = False  # type: ignore[attr-defined]
+    return connection
+
+
 class Database:
     """One warm connection to one instance, made when first needed and again when it has died."""
 
@@ -79,24 +104,6 @@ class Database:
     def _connected(self) -> Connection:
         if self._credentials is None:
             self._credentials = credentials(self._settings.database_secret_arn)
-        try:
-            connection = pymysql.connect(
-                host=self._settings.database_host,
-                port=self._settings.database_port,
-                database=self._settings.database_name,
-                user=self._credentials.username,
-                password=self._credentials.password,
-                ssl=tls(),
-                charset="utf8mb4",
-                sql_mode=LOADING_MODE if self._loading else None,
-                autocommit=not self._loading,
-                local_infile=self._loading,
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=self._statement_seconds,
-                write_timeout=self._statement_seconds,
-            )
-        except (pymysql.Error, OSError) as error:
-            raise (meaning(error) or error) from None
-        # The server may from now on ask for no file: the loader sends its rows itself (see loading/staging.py).
-        connection._local_infile = False  # type: ignore[attr-defined]
-        return connection
+        return enter(
+            self._settings, self._credentials, statement_seconds=self._statement_seconds, loading=self._loading
+        )

@@ -8,6 +8,11 @@ from collections.abc import Iterable
 OWN_TABLES = ("loaded_batches", "rejected_writes", "marks", "exclusions")
 
 
+def lock_of(schema: str) -> str:
+    """The server's lock that whoever changes tables or users of `schema` holds."""
+    return f"sluice {schema}"[:64]
+
+
 def shadow_of(schema: str) -> str:
     """The schema that a rebuild of `schema` fills."""
     return f"{schema}_rebuild"

@@ -47,6 +47,13 @@ class MigrateSettings(DatabaseSettings, frozen=True, rename="upper"):
     reader_secret_arn: str
 
 
+class RotateSettings(MigrateSettings, frozen=True, rename="upper"):
+    """The same, and the replica that the reader must get into."""
+
+    replica_host: str
+    replica_port: int
+
+
 class PlanSettings(DatabaseSettings, frozen=True, rename="upper"):
     """The primary with its ledger, the two buckets, and how many loads may run at a time."""
 

@@ -86,15 +86,26 @@ def connect(pair: Pair, database: str) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def rig(pair: Pair, database: str, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Rig]:
-    """A loader's surroundings: the test's schema with its tables, entered as the admin over verified TLS."""
-    trust = tmp_path / "database_trust"
-    trust.mkdir()
-    (trust / "__init__.py").touch()
-    shutil.copy(pair.ca, trust / "ca.pem")
+def trust(pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The layer that has the authority of the pair's certificates."""
+    layer = tmp_path / "database_trust"
+    layer.mkdir()
+    (layer / "__init__.py").touch()
+    shutil.copy(pair.ca, layer / "ca.pem")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "database_trust", raising=False)
     tls.cache_clear()
+
+
+@pytest.fixture
+def rig(
+    pair: Pair,
+    database: str,
+    connect: Connect,
+    trust: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Rig]:
+    """A loader's surroundings: the test's schema with its tables, entered as the admin over verified TLS."""
     username, password = pair.admin
     monkeypatch.setattr("sluice.database.credentials", lambda _arn: Credentials(username, password))
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, database, "admin")

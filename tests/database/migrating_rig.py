@@ -43,7 +43,9 @@ class Migrated:
         self.admin = connect(autocommit=True)
 
     def run(self, *resources: Resource, users: tuple[User, ...] = (), deployment: str | None = None) -> Outcome:
-        return migration(self.connect(autocommit=True, database=None), self.schema, *resources).run(users, deployment)
+        return migration(self.connect(autocommit=True, database=None), self.schema, *resources).run(
+            lambda: users, deployment
+        )
 
     def plan(self, *resources: Resource) -> Plan:
         return migration(self.connect(autocommit=True, database=None), self.schema, *resources).plan()

@@ -73,7 +73,7 @@ def request_(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     tls.cache_clear()
-    credentials_module._secrets.cache_clear()
+    credentials_module.secrets_manager.cache_clear()
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
         return {
@@ -89,7 +89,7 @@ def request_(
 
     yield make
     tls.cache_clear()
-    credentials_module._secrets.cache_clear()
+    credentials_module.secrets_manager.cache_clear()
     pair.start()
     with pair.primary.connect(*pair.admin) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER IF EXISTS {users['loader']}, {users['reader']}")

@@ -96,7 +96,7 @@ def test_a_statement_ends_when_the_time_is_over(schema: Migrated) -> None:
         cursor.execute("SELECT * FROM notes")
         begin = time.monotonic()
         with pytest.raises(pymysql.Error) as over:
-            late.run(())
+            late.run(tuple)
     assert time.monotonic() - begin < 10
     assert "it took longer than the function may; raise its timeout" in sentence(over.value)
 
@@ -105,7 +105,7 @@ def test_nothing_is_begun_without_time(schema: Migrated) -> None:
     late = make_migration(schema.connect(autocommit=True), schema.schema, notes(text=str))
     late._executor._deadline = time.monotonic()
     with pytest.raises(MigrationFailed, match="The time is over"):
-        late.run(())
+        late.run(tuple)
     assert schema.tables() == {}
 
 

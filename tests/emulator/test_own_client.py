@@ -55,7 +55,7 @@ def test_a_secret_is_read(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -
     text = '{"username": "reader", "password": "word"}'
     arn = emulator.client("secretsmanager").create_secret(Name="own-client", SecretString=text)["ARN"]
     client = made(credentials.SECRETS)
-    monkeypatch.setattr(credentials, "_secrets", lambda: client)
+    monkeypatch.setattr(credentials, "secrets_manager", lambda: client)
     assert credentials.credentials(arn) == credentials.Credentials("reader", "word")
     with pytest.raises(AwsError) as found:
         credentials.credentials(f"{arn}-not")

@@ -55,7 +55,7 @@ def aws() -> Iterator[Loopback]:
             cached: tuple[Any, ...] = (
                 stream._client,
                 archive._client,
-                credentials._secrets,
+                credentials.secrets_manager,
                 accept.settings,
                 answers._replica,
             )

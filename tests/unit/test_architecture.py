@@ -14,7 +14,7 @@ from sluice.registry import resources
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
 
-ROOMS = {"writes", "loading", "reading", "replaying", "migrating", "rebuilding", "recovering"}
+ROOMS = {"writes", "loading", "reading", "replaying", "migrating", "rebuilding", "recovering", "rotating"}
 PARTS = {"archive", "cache", "database", "executions", "stream"}
 
 

@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "LOAD_CONCURRENCY": "4",
     "REPLICA_HOST": "localhost",
     "REPLICA_PORT": "3306",
+    "LOADER_SECRET_ARN": "arn",
     "READER_SECRET_ARN": "arn",
 }
 

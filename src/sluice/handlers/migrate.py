@@ -88,11 +88,14 @@ def _by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
 
 def _migrated(seconds: float, event: Event) -> "Outcome":
     with _prepared(seconds) as (migration, settings):
-        users = (
-            User("loader", credentials(settings.loader_secret_arn), LOADER),
-            User("reader", credentials(settings.reader_secret_arn), READER),
-        )
-        return migration.run(users, deployment_of(event) if event else None)
+        return migration.run(lambda: _users(settings), deployment_of(event) if event else None)
+
+
+def _users(settings: MigrateSettings) -> tuple[User, ...]:
+    return (
+        User("loader", credentials(settings.loader_secret_arn), LOADER),
+        User("reader", credentials(settings.reader_secret_arn), READER),
+    )
 
 
 @contextmanager

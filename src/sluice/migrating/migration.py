@@ -1,6 +1,6 @@
 """A migration: compare, judge, and either change everything or nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,12 +59,14 @@ class Migration:
         judgement = judge(self._differences(self._declared))
         return Plan(tuple(statements(judgement.allowed, self._declared)), judgement.refusals, judgement.notices)
 
-    def run(self, users: tuple[User, ...], deployment: str | None = None) -> Outcome:
+    def run(self, users: Callable[[], tuple[User, ...]], deployment: str | None = None) -> Outcome:
         """Migrate tables and users. Raises MigrationRefused, with every refusal, before anything is changed.
 
-        For a `deployment` that was in force before, what would be refused is left as it is (see `history`).
+        `users` is asked once no other run, and no rotation of a password, can come between. For a `deployment` that
+        was in force before, what would be refused is left as it is (see `history`).
         """
         with alone(self._executor, self._schema, LOCK_SECONDS):
+            wanted = users()
             plan = self.plan()
             refusals, notices = plan.refusals, plan.notices
             if refusals and deployment and history.was_in_force(self._executor, self._schema, deployment):
@@ -75,7 +77,7 @@ class Migration:
             done = ensure_schema(self._executor, self._schema)
             self._connection.select_db(self._schema)
             done += [self._executor.apply(statement) for statement in plan.statements]
-            done += ensure_users(self._executor, self._schema, users)
+            done += ensure_users(self._executor, self._schema, wanted)
             if deployment:
                 history.remember(self._executor, deployment, done)
             return Outcome(tuple(done), notices)

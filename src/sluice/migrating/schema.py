@@ -8,6 +8,7 @@ import pymysql
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import MigrationFailed
 from sluice.migrating.shapes import TEXT
+from sluice.schemas import lock_of
 
 
 def collation_of(executor: Executor, schema: str) -> str | None:
@@ -36,7 +37,7 @@ def alone(executor: Executor, schema: str, seconds: float) -> Iterator[None]:
 
     Raises MigrationFailed when another one still runs after `seconds`.
     """
-    name = f"sluice {schema}"[:64]
+    name = lock_of(schema)
     if executor.run("SELECT GET_LOCK(%s, %s)", (name, max(seconds, 0))) != [(1,)]:
         raise MigrationFailed(
             f"Another migration of the schema {schema} is still running; deploy again when it is done."

@@ -1,14 +1,11 @@
-"""The loader and the reader: made from their secrets, and allowed no more than their work.
+"""The loader and the reader: made from their secrets, and allowed no more than their work."""
 
-A password goes to the server as its hash only: no statement, log or error message can hold it.
-"""
-
-import hashlib
 from dataclasses import dataclass, field
 
 import pymysql
 from pymysql.constants import ER
 
+from sluice import accounts
 from sluice.credentials import Credentials
 from sluice.migrating.execution import Executor
 from sluice.migrating.failures import MigrationFailed, sentence
@@ -47,9 +44,10 @@ def ensure_users(executor: Executor, schema: str, users: tuple[User, ...]) -> li
 
 def _ensure(executor: Executor, schema: str, user: User) -> list[str]:
     account = f"{quoted(user.credentials.username)}@`%`"
-    identity = f"{account} IDENTIFIED BY PASSWORD '{_hash(user.credentials.password)}' REQUIRE SSL"
     wanted = {f"GRANT {user.privileges} ON {_pattern(one)}.* TO {account}" for one in (schema, shadow_of(schema))}
     found, grants = _found(executor, account)
+    # The password that a rotation has put beside the secret's stays: it may be the secret's in a moment.
+    identity = f"{account} {accounts.kept(found or '', user.credentials.password)} REQUIRE SSL"
     if grants != wanted:
         # Whatever else the account was given, roles too, goes with the account that is replaced. Between these
         # statements it can do nothing: a load in that moment is retried.
@@ -73,12 +71,6 @@ def _found(executor: Executor, account: str) -> tuple[str | None, set[str]]:
         return None, set()
     grants = {str(row[0]) for row in executor.run(f"SHOW GRANTS FOR {account}")}
     return str(made), {grant for grant in grants if not grant.startswith("GRANT USAGE ON *.* ")}
-
-
-def _hash(password: str) -> str:
-    """What mysql_native_password keeps: SHA-1 twice. The protocol sets the algorithm."""
-    once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
-    return "*" + hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()
 
 
 def _pattern(schema: str) -> str:

@@ -1,0 +1,1 @@
+"""Rotating the passwords of the database."""

@@ -1,0 +1,153 @@
+"""Rotations of real accounts on the pair, with their secrets in the emulator's Secrets Manager."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pymysql
+import pytest
+from pymysql.constants import ER
+
+from local.database import Pair, Server
+from sluice.credentials import Credentials, credentials, secrets_manager
+from sluice.migrating.execution import Executor
+from sluice.migrating.users import LOADER, READER, User, ensure_users
+from sluice.rotating.steps import Rotation
+from sluice.rotating.versions import Versions
+from sluice.settings import DatabaseSettings
+from tests.database.deployed import Root
+from tests.emulator.harness import deploy, function, start_emulator
+
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+ROLES = ("loader", "reader", "admin")
+
+
+@dataclass(frozen=True)
+class Vault:
+    """`secrets` is a client of its own, for what Secrets Manager and operators do; `idle` is the function's ARN."""
+
+    secrets: Any
+    idle: str
+
+
+@contextmanager
+def vault(state: Path) -> Iterator[Vault]:
+    """Secrets Manager, to which the project's own client is led, and a function that takes no step at all."""
+    emulator = start_emulator(state)
+    name = {"Fn::GetAtt": ["Idle", "Arn"]}
+    permission = {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": name,
+        "Principal": "secretsmanager.amazonaws.com",
+    }
+    resources = {
+        "Idle": function("def handle(event, context): pass"),
+        "Permission": {"Type": "AWS::Lambda::Permission", "Properties": permission},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in [one for one in os.environ if one.startswith("AWS_")]:
+            patch.delenv(variable)
+        patch.setenv("AWS_ENDPOINT_URL", emulator.url)
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        secrets_manager.cache_clear()
+        try:
+            idle = deploy(emulator, "vault", {"Resources": resources, "Outputs": {"Idle": {"Value": name}}})["Idle"]
+            yield Vault(emulator.client("secretsmanager"), idle)
+        finally:
+            secrets_manager.cache_clear()
+            emulator.stop()
+
+
+class Accounts:
+    """An admin, a loader and a reader, as the migration makes them, their secrets, and rotations of these."""
+
+    def __init__(self, pair: Pair, schema: str, vault: Vault) -> None:
+        self.pair = pair
+        self.schema = schema
+        self.root = Root(pair.primary)
+        self.primary = self.place(pair.primary)
+        self.replica = self.place(pair.replica)
+        self.secrets = vault.secrets
+        self._idle = vault.idle
+        mark = uuid4().hex[:8]
+        self.names = {role: f"{role}_{mark}" for role in ROLES}
+        self.arns = {role: self._make_secret(name) for role, name in self.names.items()}
+        admin = self.credentials("admin")
+        self.root.run(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE USER, RELOAD, CREATE TEMPORARY TABLES ON *.* "
+            f"TO {admin.username} IDENTIFIED BY '{admin.password}' WITH GRANT OPTION"
+        )
+        self.migrate()
+        pair.wait_for_replica()
+
+    def _make_secret(self, name: str) -> str:
+        value = json.dumps({"username": name, "password": uuid4().hex, "more": "stays"})
+        return str(self.secrets.create_secret(Name=name, SecretString=value)["ARN"])
+
+    def place(self, server: Server) -> DatabaseSettings:
+        return DatabaseSettings(server.host, server.port, self.schema, "")
+
+    def users(self) -> tuple[User, User]:
+        return User("loader", self.credentials("loader"), LOADER), User("reader", self.credentials("reader"), READER)
+
+    def migrate(self) -> list[str]:
+        """What a migration does about the users."""
+        admin = self.credentials("admin")
+        with self.pair.primary.connect(admin.username, admin.password, autocommit=True) as connection:
+            return ensure_users(Executor(connection, time.monotonic() + 60), self.schema, self.users())
+
+    def credentials(self, role: str) -> Credentials:
+        return credentials(self.arns[role])
+
+    def password(self, role: str, version: str | None = None) -> str:
+        """The current one, or that of a version."""
+        which = {"VersionId": version} if version else {}
+        text = self.secrets.get_secret_value(SecretId=self.arns[role], **which)["SecretString"]
+        return str(json.loads(text)["password"])
+
+    def begin(self, role: str, patience: float = 20.0) -> Rotation:
+        """A rotation as Secrets Manager begins it: with a pending version that is empty."""
+        answer = self.secrets.rotate_secret(SecretId=self.arns[role], RotationLambdaARN=self._idle)
+        return self.rotation(role, answer["VersionId"], patience)
+
+    def rotation(self, role: str, version: str, patience: float = 20.0) -> Rotation:
+        return Rotation(
+            Versions(self.arns[role]),
+            version,
+            primary=self.primary,
+            admin=lambda: self.credentials("admin"),
+            entered=(self.primary, self.replica) if role == "reader" else (self.primary,),
+            patience=patience,
+        )
+
+    def rotate(self, role: str) -> Rotation:
+        rotation = self.begin(role)
+        for step in STEPS:
+            rotation.step(step)
+        return rotation
+
+    def gets_in(self, role: str, password: str, server: Server | None = None) -> bool:
+        """Whether a password lets in; on the primary where no server is named."""
+        try:
+            (server or self.pair.primary).connect(self.names[role], password).close()
+        except pymysql.OperationalError as error:
+            if error.args[0] != ER.ACCESS_DENIED_ERROR:
+                raise
+            return False
+        return True
+
+    def made(self, role: str) -> str:
+        return str(self.root.run(f"SHOW CREATE USER {self.names[role]}")[0][0])
+
+    def drop(self) -> None:
+        self.pair.start()
+        for name in self.names.values():
+            self.root.run(f"DROP USER IF EXISTS {name}")

@@ -1,0 +1,115 @@
+"""Every function on the emulator with IAM enforced: what it may do and what it may not."""
+
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.stack import Stack
+from tests.stack.rights import FORBIDDEN_TO_ALL, RIGHTS, Try
+from tests.template.rules.reading import actions, of_type, role_statements
+from tests.template.rules.rule import Template
+from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
+
+STACK_NAME = "sluice-local"
+# What the stack did not make.
+OTHERS = {"AdminSecretArn": "sluice-local/database-admin", "CacheSecretArn": "sluice-local/cache-user"}
+# What AWS's managed policies give every function: to log, to trace, to be in a VPC.
+GIVEN = {"logs", "xray", "ec2"}
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}  # the last is how SNS says it
+
+
+@cache
+def template() -> Template:
+    return Template(None, translate(read(TEMPLATE), REPOSITORY))
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    return {name.removesuffix("Function"): found for name, found in of_type(template(), "AWS::Lambda::Function")}
+
+
+class Role:
+    """A function's role, taken on as Lambda takes it on."""
+
+    def __init__(self, stack: Stack, function: str) -> None:
+        self._stack = stack
+        found = stack.boto("cloudformation").describe_stack_resource(
+            StackName=STACK_NAME, LogicalResourceId=f"{function}FunctionRole"
+        )
+        name = found["StackResourceDetail"]["PhysicalResourceId"]
+        arn = stack.boto("iam").get_role(RoleName=name)["Role"]["Arn"]
+        given = stack.boto("sts").assume_role(RoleArn=arn, RoleSessionName="trying")["Credentials"]
+        self._session = boto3.Session(
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+            region_name="us-east-1",
+        )
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._session.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self._stack.emulator.url,
+                config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+            )
+        return self._clients[service]
+
+    def named(self, output: str) -> str:
+        return OTHERS.get(output) or self._stack.outputs[output]
+
+    def is_let(self, tried: Try) -> bool:
+        """Whether IAM lets a try through, whatever the service thinks of it then."""
+        try:
+            tried.call(self)
+        except ClientError as error:
+            return error.response["Error"]["Code"] not in DENIED
+        return True
+
+
+@pytest.fixture(scope="module")
+def roles(stack: Stack) -> Any:
+    return cache(lambda function: Role(stack, function))
+
+
+def test_every_function_of_the_template_stands_in_the_table() -> None:
+    assert set(functions()) == set(RIGHTS)
+
+
+@pytest.mark.parametrize("function", sorted(RIGHTS))
+def test_the_table_tries_every_action_that_a_role_allows(function: str) -> None:
+    own = actions(role_statements(template(), functions()[function]))
+    separate = {
+        action
+        for _, policy in of_type(template(), "AWS::IAM::Policy")
+        if {"Ref": f"{function}FunctionRole"} in policy["Roles"]
+        for action in actions(policy["PolicyDocument"]["Statement"])
+    }
+    assert {action for action in own | separate if action.split(":")[0] not in GIVEN} == {
+        tried.action for tried in RIGHTS[function].may
+    }
+    assert len(set(RIGHTS[function].may_not)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("function", "tried"),
+    [pytest.param(name, one, id=f"{name} may {one.words}") for name, found in RIGHTS.items() for one in found.may],
+)
+def test_a_function_may(roles: Any, function: str, tried: Try) -> None:
+    assert roles(function).is_let(tried)
+
+
+@pytest.mark.parametrize(
+    ("function", "tried"),
+    [
+        pytest.param(name, one, id=f"{name} may not {one.words}")
+        for name, found in RIGHTS.items()
+        for one in (*found.may_not, *FORBIDDEN_TO_ALL)
+    ],
+)
+def test_a_function_may_not(roles: Any, function: str, tried: Try) -> None:
+    assert not roles(function).is_let(tried)

@@ -1,0 +1,172 @@
+"""The roles that AWS's own services take on. The emulator does not enforce them, so IAM is asked what it would decide.
+
+`SimulatePrincipalPolicy` is answered from the deployed policies, with the names of what was deployed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.stack.test_rights import STACK_NAME, functions, template
+from tests.template.rules.reading import as_list, of_type
+
+ACCOUNT = "us-east-1:000000000000"
+Asked = tuple[str, str]  # an action, and a resource with the outputs of the stack in braces
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Who takes a role on, and what it may do and may not."""
+
+    service: str
+    may: tuple[Asked, ...]
+    may_not: tuple[Asked, ...]
+
+
+def function(name: str) -> str:
+    return f"arn:aws:lambda:{ACCOUNT}:function:{{{name}FunctionName}}"
+
+
+def invoke(*names: str) -> tuple[Asked, ...]:
+    return tuple(("lambda:InvokeFunction", function(name)) for name in names)
+
+
+def batches(key: str) -> str:
+    return f"arn:aws:s3:::{{BatchBucketName}}/{key}"
+
+
+def archived(key: str) -> str:
+    return f"arn:aws:s3:::{{ArchiveBucketName}}/{key}"
+
+
+def start(workflow: str) -> Asked:
+    return "states:StartExecution", f"{{{workflow}StateMachineArn}}"
+
+
+DELETE_BATCH, DELETE_ARCHIVED = ("s3:DeleteObject", batches("batches/x")), ("s3:DeleteObject", archived("archive/x"))
+DELETE_VERSION = ("s3:DeleteObjectVersion", archived("archive/x"))
+SECRETS: tuple[Asked, ...] = (
+    ("secretsmanager:GetSecretValue", "{LoaderSecretArn}"),
+    ("secretsmanager:GetSecretValue", "{ReaderSecretArn}"),
+)
+FORBIDDEN_TO_ALL: tuple[Asked, ...] = (
+    DELETE_BATCH,
+    DELETE_ARCHIVED,
+    DELETE_VERSION,
+    *SECRETS,
+    ("iam:PassRole", "*"),
+    ("firehose:PutRecord", f"arn:aws:firehose:{ACCOUNT}:deliverystream/{{StreamName}}"),
+)
+ALERT: Asked = ("sns:Publish", "{AlertsTopicArn}")
+END_OF_REPLAY: Asked = (
+    "events:PutRule",
+    f"arn:aws:events:{ACCOUNT}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule",
+)
+OTHER_RULE: Asked = ("events:PutRule", f"arn:aws:events:{ACCOUNT}:rule/another")
+
+ROLES: dict[str, Rights] = {
+    "StreamRole": Rights(
+        "firehose",
+        may=(
+            *invoke("Transform"),
+            ("s3:PutObject", batches("batches/x")),
+            ("s3:PutObject", batches("errors/x")),
+            ("s3:PutObject", archived("archive/x")),
+            ("s3:PutObject", archived("errors/x")),
+            ("s3:ListBucket", "arn:aws:s3:::{BatchBucketName}"),
+        ),
+        may_not=(
+            *invoke("Load"),
+            ("s3:PutObject", batches("replays/x")),
+            ("s3:PutObject", batches("rebuilds/exclusions.json")),
+            ("s3:GetObject", batches("quarantine/x")),
+            ("s3:PutObject", "arn:aws:s3:::another/batches/x"),
+        ),
+    ),
+    "BatchDeliveredRole": Rights("events", may=(start("Load"),), may_not=(start("Rebuild"), *invoke("Load"))),
+    "RecoveryStartRole": Rights("events", may=(start("Recover"),), may_not=(start("Rebuild"), start("Replay"))),
+    "LoadBatchRole": Rights(
+        "states",
+        may=(*invoke("Load", "Quarantine"), ALERT),
+        may_not=(*invoke("Migrate", "Rebuild", "Rotate"), start("Replay"), ("s3:GetObject", batches("batches/x"))),
+    ),
+    "ReplayRole": Rights(
+        "states",
+        may=(
+            *invoke("Plan", "Load", "Quarantine", "Report"),
+            start("Replay"),
+            ("states:StopExecution", f"arn:aws:states:{ACCOUNT}:execution:{{Replay}}:x"),
+            ("s3:GetObject", batches("replays/x")),
+            ("s3:PutObject", batches("replays/x")),
+        ),
+        may_not=(
+            *invoke("Migrate", "Rebuild", "Rotate", "Rejects"),
+            start("Rebuild"),
+            ("s3:GetObject", batches("batches/x")),
+            ("s3:PutObject", batches("batches/x")),
+        ),
+    ),
+    "RecoverRole": Rights(
+        "states",
+        may=(*invoke("Claim", "Survey"), start("Replay"), ALERT, END_OF_REPLAY),
+        may_not=(*invoke("Load", "Rebuild", "Rotate"), start("Rebuild"), OTHER_RULE),
+    ),
+    "RebuildRole": Rights(
+        "states",
+        may=(*invoke("Claim", "Migrate", "Rebuild", "Survey"), start("Replay"), END_OF_REPLAY),
+        may_not=(*invoke("Load", "Rotate", "Rejects"), start("Recover"), ALERT, OTHER_RULE),
+    ),
+}
+# One holds nothing but AWS's own policy for it; the other is made with ArchiveReplicaBucketArn only.
+NOT_ASKED = {"ApiLogWriter": "apigateway", "ArchiveReplicationRole": "s3"}
+SAME_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+CONDITIONS = {
+    # Firehose serves other accounts too, which must not have it write here.
+    "StreamRole": {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}},
+    "ArchiveReplicationRole": SAME_ACCOUNT,
+}
+
+
+@pytest.fixture(scope="module")
+def decide(stack: Stack) -> Any:
+    """What IAM decides of a role, an action and a resource."""
+    iam, formation = stack.boto("iam"), stack.boto("cloudformation")
+    arns: dict[str, str] = {}
+    names = {**stack.outputs, "Replay": stack.outputs["ReplayStateMachineArn"].rsplit(":", 1)[-1]}
+
+    def decide(role: str, asked: Asked) -> str:
+        if role not in arns:
+            found = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=role)
+            name = found["StackResourceDetail"]["PhysicalResourceId"]
+            arns[role] = iam.get_role(RoleName=name)["Role"]["Arn"]
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=arns[role], ActionNames=[asked[0]], ResourceArns=[asked[1].format(**names)]
+        )
+        return str(answer["EvaluationResults"][0]["EvalDecision"])
+
+    return decide
+
+
+def test_every_other_role_of_the_template_stands_in_the_table() -> None:
+    own = {f"{name}FunctionRole" for name in functions()}
+    assert {name for name, _ in of_type(template(), "AWS::IAM::Role")} - own == set(ROLES) | set(NOT_ASKED)
+
+
+def test_a_role_is_taken_on_by_one_service_only() -> None:
+    expected = {role: rights.service for role, rights in ROLES.items()}
+    expected |= {f"{name}FunctionRole": "lambda" for name in functions()} | NOT_ASKED
+    for name, role in of_type(template(), "AWS::IAM::Role"):
+        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert as_list(statement["Principal"]["Service"]) == [f"{expected[name]}.amazonaws.com"]
+        assert as_list(statement["Action"]) == ["sts:AssumeRole"]
+        assert statement.get("Condition") == CONDITIONS.get(name)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_service_may_and_may_not(decide: Any, role: str) -> None:
+    rights = ROLES[role]
+    assert {asked: decide(role, asked) for asked in rights.may} == dict.fromkeys(rights.may, "allowed")
+    refused = (*rights.may_not, *FORBIDDEN_TO_ALL)
+    assert {asked: decide(role, asked) for asked in refused} == dict.fromkeys(refused, "implicitDeny")
