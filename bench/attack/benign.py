@@ -42,12 +42,12 @@ NAMES = (
 )
 
 
-def benign(count: int = 1_200, seed: int = 1) -> list[Sent]:
+def benign(count: int = 1_200, seed: int = 1, besides: str = "") -> list[Sent]:
     """So many requests, the same for the same seed: half of the airports have other signs than letters in their
-    names."""
+    names. None writes to an airport whose code begins with one of the letters `besides`."""
     chosen = random.Random(seed)
     loaded = airportsdata.load("ICAO")
-    everyone: list[dict[str, Any]] = [dict(loaded[code]) for code in sorted(loaded)]
+    everyone: list[dict[str, Any]] = [dict(loaded[code]) for code in sorted(loaded) if code[0] not in besides]
     odd = [airport for airport in everyone if not _plain(airport)]
     many = count // 50
     half = (count - many) // 12

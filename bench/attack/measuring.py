@@ -52,13 +52,12 @@ def measure(stack: Stack, attacks: Sequence[Sent], benign: Sequence[Sent]) -> Fo
     token = stack.machine_token()
     attacked = send_all(stack.api_url, token, attacks, progress("attacks", len(attacks)))
     let_in = send_all(stack.api_url, token, benign, progress("benign", len(benign)))
-    straight = f"{stack.emulator.url}/_aws/execute-api/{stack.outputs['ApiId']}/{stack.outputs['StageName']}"
     time.sleep(LOADED_SECONDS)
     with logged(stack) as logs:
         # Twice: what is only run for a connection's first statement is in it too, or in neither.
-        send_all(straight, token, HARMLESS * 2)
+        send_all(stack.emulated_url, token, HARMLESS * 2)
         time.sleep(LOADED_SECONDS)
         harmless = logs.forms()
-        send_all(straight, token, attacks, progress("attacks without the edge", len(attacks)))
+        send_all(stack.emulated_url, token, attacks, progress("attacks without the edge", len(attacks)))
         time.sleep(LOADED_SECONDS)
         return Found(attacked, let_in, logs.forms() - harmless)

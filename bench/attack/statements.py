@@ -9,6 +9,8 @@ from typing import Any
 
 from local.stack import Stack
 
+# What the driver says first on each connection; nothing of a request is in it.
+CONNECTING = {"SET NAMES utf8mb4", "SET AUTOCOMMIT = ?", "SET sql_mode=?"}
 USERS = re.compile(r"^sluice_(?!admin)")
 
 # MariaDB's tokens, as its sql_mode here has them: both quotes make texts, with backslashes or doubled quotes in them.
@@ -57,7 +59,8 @@ class Log:
             log.seek(self._read)
             text = log.read().decode("utf-8", "replace")
             self._read = log.tell()
-        return {form(statement) for user, statement in self._statements(text) if USERS.match(user)}
+        found = {form(statement) for user, statement in self._statements(text) if USERS.match(user)}
+        return found - CONNECTING
 
     def _statements(self, text: str) -> Iterator[tuple[str, str]]:
         user, said = "", ""

@@ -43,6 +43,11 @@ class Stack:
         """The API's own address, behind the distribution, where its web ACL is evaluated."""
         return f"{self.edge.stage_url}/{self.outputs['StageName']}"
 
+    @property
+    def emulated_url(self) -> str:
+        """The API without distribution, firewalls and caches before it, where on AWS nobody comes."""
+        return f"{self.emulator.url}/_aws/execute-api/{self.outputs['ApiId']}/{self.outputs['StageName']}"
+
     def boto(self, service: str) -> Any:
         """A boto3 client of the emulator, by boto3's name for the service."""
         return self.emulator.client(service)

@@ -46,7 +46,7 @@ class Root:
             connection_id,
         ):
             assert time.monotonic() < deadline, "it waits for no lock"
-            time.sleep(0.01)
+            time.sleep(0.15)  # what is asked for within a tenth of a second of the last time is not looked at anew
 
     def when_waiting(self, connection_id: int, action: Callable[[], object]) -> threading.Thread:
         """A thread, not yet started, that acts as soon as a connection waits for a row's lock."""

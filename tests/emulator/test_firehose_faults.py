@@ -10,6 +10,7 @@ from tests.emulator.harness import Emulator
 
 def force(emulator: Emulator, **faults: object) -> Path:
     path = emulator.state / "services" / "firehose" / "faults.json"
+    path.parent.mkdir(parents=True, exist_ok=True)  # the first put makes it
     written = path.with_suffix(".new")
     written.write_text(json.dumps(faults))
     return written.rename(path)

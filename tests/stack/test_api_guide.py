@@ -56,10 +56,10 @@ def test_the_first_write_is_answered_as_it_is_told_and_its_receipt_too(environme
     head, _, body = shell(block("write"), environment).replace("\r", "").partition("\n\n")
     told_head, _, told_body = printed("write").partition("\n\n")
     assert shape(json.loads(body)) == shape(json.loads(told_body))
-    given = dict(line.split(": ", 1) for line in head.splitlines()[1:])
+    given = {name.lower(): value for name, value in (line.split(": ", 1) for line in head.splitlines()[1:])}
     for line in told_head.splitlines()[1:]:
         name, value = line.split(": ", 1)
-        assert shape(given[name]) == shape(value)
+        assert shape(given[name.lower()]) == shape(value)
     asking = {**environment, "RECEIPT": json.loads(body)["receipt"]}
     eventually(lambda: json.loads(shell(block("receipt"), asking))["status"] == "applied")
     assert shape(json.loads(shell(block("receipt"), asking))) == shape(json.loads(printed("receipt")))

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from local.stack import Stack
 
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-KEY = "archive/2020/01/01/00/kept"
+# It stays, and is none of those that a replay or a rebuild reads.
+KEY = "kept"
 
 # What would take source records away, at once or with time.
 LOSSES: dict[str, Callable[[Any, str, str], object]] = {

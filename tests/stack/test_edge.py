@@ -87,6 +87,7 @@ def test_with_the_database_stopped_what_is_shared_is_given_stale_and_what_is_pri
         stale = machine.get("/v1/airports/TSTL", timeout=60)
         assert (stale.status_code, stale.json()) == (200, seen.json())
         assert (stale.headers["X-Cache"], "Age" in stale.headers) == ("RefreshHit from cloudfront", True)
+        time.sleep(1.1)  # so long the read cache may answer by itself
         hidden = ada.get(private, timeout=60)
         assert (hidden.status_code, hidden.headers["Content-Type"]) == (503, "application/problem+json")
         assert int(hidden.headers["Retry-After"]) >= 1
@@ -173,7 +174,8 @@ def _parameter(stack: Stack, name: str) -> str:
 
 def test_a_part_of_the_attacks_is_blocked_and_changes_no_sql(stack: Stack) -> None:
     """`make attack` sends all of them."""
-    found = measure(stack, attacks(most=150), benign(120))
+    others = "R"  # which other tests count
+    found = measure(stack, attacks(most=150), benign(120, besides=others))
     assert found.blocked >= 0.95
     assert found.benign_passed >= 0.99
     assert found.new_forms == set()
