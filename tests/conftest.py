@@ -7,13 +7,20 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-FIRST = ("tests/stack", "tests/database/test_convergence.py")
+STACK = "tests/stack/"
+SECOND_STACK = f"{STACK}test_rebuild.py"
+FIRST = (SECOND_STACK, STACK, "tests/database/test_convergence.py")
 
 
 def group(test: str) -> str:
-    """What a test is to stay with, by its node id: the deployed stack is one for its tests, others go by file."""
+    """What a test is to stay with, by its node id: a deployed stack is one for its tests, others go by file.
+
+    There are two stacks, one for each process: from the file SECOND_STACK on tests have the other one.
+    """
     file = test.partition("::")[0]
-    return FIRST[0] if file.startswith(f"{FIRST[0]}/") else file
+    if file.startswith(STACK):
+        return SECOND_STACK if file >= SECOND_STACK else STACK
+    return file
 
 
 class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
