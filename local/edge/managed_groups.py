@@ -138,8 +138,8 @@ SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES|REQUEST_HEADERS "@rx \$\{(?:jndi|\
 LEFT_OUT: dict[str, str] = {
     "920280": "a request without Host: CloudFront answers it itself",
     "920350": "Host is an address: everybody's is, here",
-    # Of level 2, what prose in a field meets: notes, names, addresses. What else they catch, the others mostly catch
-    # too.
+    # Of level 2, what prose in a field meets: remarks, names, addresses. What else they catch, the others mostly
+    # catch too.
     "932200": "a slash or a backslash among words, taken for a shell's",
     "942150": "a name of a function before a bracket: `Army Air Field (Camp Robinson)`",
     "942200": "a quote and a comma",
