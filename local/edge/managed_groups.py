@@ -138,6 +138,9 @@ SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES|REQUEST_HEADERS "@rx \$\{(?:jndi|\
 LEFT_OUT: dict[str, str] = {
     "920280": "a request without Host: CloudFront answers it itself",
     "920350": "Host is an address: everybody's is, here",
+    # The clients of this service are programs, and AWS's rules take no common library for a bad bot.
+    "913101": "a program's HTTP library by its User-Agent: python-requests, Python-urllib",
+    "920300": "a request without Accept, which programs leave out",
     # Of level 2, what prose in a field meets: remarks, names, addresses. What else they catch, the others mostly
     # catch too.
     "932200": "a slash or a backslash among words, taken for a shell's",
