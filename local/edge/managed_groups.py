@@ -143,9 +143,12 @@ LEFT_OUT: dict[str, str] = {
     "920300": "a request without Accept, which programs leave out",
     # Of level 2, what prose in a field meets: remarks, names, addresses. What else they catch, the others mostly
     # catch too.
+    "931130": "an address of the web: some airport's city is one",
     "932200": "a slash or a backslash among words, taken for a shell's",
+    "933210": "brackets one after the other: `(Kwajalein Kmr)(Atoll)`",
     "942150": "a name of a function before a bracket: `Army Air Field (Camp Robinson)`",
     "942200": "a quote and a comma",
+    "942210": "`and` between names: `Ben And Judy Briscoe Field`",
     "942260": "a quoted word before an &",
     "942390": "`or` and a number",
     "942410": "the same",
