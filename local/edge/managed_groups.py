@@ -143,7 +143,7 @@ LEFT_OUT: dict[str, str] = {
     "920300": "a request without Accept, which programs leave out",
     # Of level 2, what prose in a field meets: remarks, names, addresses. What else they catch, the others mostly
     # catch too.
-    "931130": "an address of the web: some airport's city is one",
+    "931130": "an address of the web, which a name of a place can be",
     "932200": "a slash or a backslash among words, taken for a shell's",
     "933210": "brackets one after the other: `(Kwajalein Kmr)(Atoll)`",
     "942150": "a name of a function before a bracket: `Army Air Field (Camp Robinson)`",

@@ -146,8 +146,10 @@ class Miniature:
         self.define(workflow, {"Say": {"Type": "Fail", "Error": error, "Cause": cause}})
 
     def executions(self, workflow: str) -> list[dict[str, Any]]:
+        """The latest started first; the service lists those that ended by their end."""
         machine = self.outputs[f"{workflow}StateMachineArn"]
-        return list(self.states.list_executions(stateMachineArn=machine)["executions"])
+        found = self.states.list_executions(stateMachineArn=machine)["executions"]
+        return sorted(found, key=lambda one: one["startDate"], reverse=True)
 
     def given(self, workflow: str) -> Any:
         """The input of the latest execution."""
