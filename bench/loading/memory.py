@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sluice import archive
@@ -30,7 +31,7 @@ def main() -> None:
 
     username, password, *files = sys.argv[1:]
     load._loader._database._credentials = Credentials(username, password)
-    load._loader._open = _file
+    load._loader._means = replace(load._loader._means, open_batch=_file)
     archive._client()
     before = _megabytes()
     for file in files:

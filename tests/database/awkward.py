@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sluice.faults import UnreadableBatch
-from sluice.loading.load import Outcome
+from sluice.loading.transaction import Outcome
 from sluice.records import Write, to_line
 from tests.database.rig import Rig
 from tests.database.things import put

@@ -17,7 +17,8 @@ from sluice.cache.lookup import Lookup
 from sluice.cache.withdrawal import Withdrawal
 from sluice.credentials import Credentials
 from sluice.database import Database
-from sluice.loading.load import Loader, Outcome
+from sluice.loading.load import Loader
+from sluice.loading.transaction import Outcome
 from sluice.observability import _line
 from sluice.reading import answers
 from sluice.reading.question import Question

@@ -11,7 +11,8 @@ from pymysql.connections import Connection
 
 from sluice.database import Database
 from sluice.exclusions import Exclusion
-from sluice.loading.load import Loader, Outcome
+from sluice.loading.load import Loader
+from sluice.loading.transaction import Outcome
 from sluice.migrating.execution import Executor
 from sluice.migrating.shadow import Shadow
 from sluice.migrating.swapping import Swap

@@ -13,7 +13,8 @@ from sqlalchemy import create_engine
 
 from sluice.archive import BatchObject
 from sluice.database import Database
-from sluice.loading.load import Loader, Outcome
+from sluice.loading.load import Loader
+from sluice.loading.transaction import Outcome
 from sluice.migrating.tables import metadata
 from sluice.records import Write, to_line
 from sluice.resource import Resource

@@ -4,6 +4,7 @@ import datetime
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pymysql
@@ -188,7 +189,7 @@ def test_what_was_left_out_is_not_brought_back(rebuilding: Rebuilding, way: str)
     else:
         entry: Any = {"again": "again", "archived": "never"}.get(way, "once")
         key = rig.objects.put("batches/other", batch)
-        rebuilding.live._entry = entry
+        rebuilding.live._means = replace(rebuilding.live._means, entry=entry)
         rebuilding.live.load("bucket", key)
         assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'd'")] == ["newer"]
     assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'c'")] == ["good"]

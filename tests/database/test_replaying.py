@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from sluice.loading.load import Entry, Loader, Outcome
+from sluice.loading.load import Loader
+from sluice.loading.transaction import Entry, Outcome
 from sluice.records import Write
 from sluice.replaying.source import opener
 from tests.database.rig import Rig

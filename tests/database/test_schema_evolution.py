@@ -9,7 +9,7 @@ import pytest
 from msgspec import Meta
 
 from sluice.faults import SchemaBehind
-from sluice.loading.load import Outcome
+from sluice.loading.transaction import Outcome
 from sluice.records import NO_DATA, Write
 from sluice.resource import Digits, Item, describe
 from sluice.versions import new_version

@@ -12,8 +12,9 @@ import pytest
 
 from sluice.database import Database
 from sluice.faults import TryAgain
-from sluice.loading.load import Entry, Loader
+from sluice.loading.load import Loader
 from sluice.loading.routes import Routes
+from sluice.loading.transaction import Entry
 from sluice.records import Write
 from sluice.schemas import shadow_of
 from tests.database.conftest import Connect
