@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from sluice.columns import Column, ColumnType, Digits, Presence, column_type, peel
+from sluice.decoding import ItemDecoder
 from sluice.indexes import Index, indexes_of
 from sluice.schemas import OWN_TABLES
 from sluice.strict import strict_model
@@ -31,8 +32,8 @@ class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class Resource:
     """A resource as the service knows it.
 
-    `model` is the class as written; `strict` is the same with every limit that its columns set, and is what data is
-    decoded with. `key` names the field that is the item's id (None: the service chooses a UUID). `writers` names the
+    `model` is the class as written; `strict` is the same with every limit that its columns set, and is what `decoder`
+    makes of data. `key` names the field that is the item's id (None: the service chooses a UUID). `writers` names the
     group that may write a shared collection (None: everyone with the write scope). `revision` counts the shapes.
     `examples` are items as a client would write them, for the published contract.
     """
@@ -51,6 +52,11 @@ class Resource:
     @property
     def id_type(self) -> ColumnType:
         return NATURAL_KEY if self.key else CHOSEN_KEY
+
+    @cached_property
+    def decoder(self) -> ItemDecoder[Item]:
+        """Decodes what clients write."""
+        return ItemDecoder(self.model, self.strict, self.columns)
 
     @cached_property
     def optional(self) -> tuple[str, ...]:

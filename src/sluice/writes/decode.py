@@ -1,26 +1,20 @@
 """From a request's body to an item's canonical data."""
 
 import re
-from functools import cache
 
 import msgspec
 
 from sluice.api.problems import Problem, invalid
 from sluice.api.requests import Request
+from sluice.decoding import Unfit
 from sluice.records import LARGEST_RECORD
 from sluice.resource import Item, Resource
-from sluice.strict import Check, checks
 
 _PATH = re.compile(r"^(?P<detail>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<field>.*)`$", re.DOTALL)
 
 
 _encode = msgspec.json.Encoder().encode
-
-
-@cache
-def _tools(resource: Resource) -> tuple[msgspec.json.Decoder[Item], dict[str, Check]]:
-    return msgspec.json.Decoder(resource.strict), checks(resource.model)
 
 
 def decode_body(request: Request, resource: Resource) -> Item:
@@ -40,23 +34,16 @@ def decode_body(request: Request, resource: Resource) -> Item:
 
 def decode_item(body: bytes, resource: Resource) -> Item:
     """Decode and check one item; its values are in the form in which they are stored."""
-    decoder, found = _tools(resource)
     try:
-        item = decoder.decode(body)
+        return resource.decoder.decode(body)
+    except Unfit as unfit:
+        raise invalid(unfit.field, unfit.detail) from None
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, f"This is not JSON: {error}") from None
     except RecursionError:
         raise Problem(400, "This is nested too deeply.") from None
-    for field, check in found.items():
-        value = getattr(item, field)
-        if value is not None:
-            try:
-                setattr(item, field, check(value))
-            except ValueError as error:
-                raise invalid(field, str(error)) from None
-    return item
 
 
 def canonical(item: Item, resource: Resource) -> msgspec.Raw:
