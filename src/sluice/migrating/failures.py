@@ -43,6 +43,8 @@ def sentence(error: BaseException, doing: str = "migrate the database") -> str:
 
 def _why(error: BaseException) -> str:
     match error:
+        case DatabaseAway(__cause__=AwsError() as cause):
+            why = _why(cause)  # an operator mends a permission, which no client need know of
         case AccessDenied() | DatabaseAway() | TryAgain() | SchemaBehind():
             why = f"{_FAULTS[type(error)]} ({error})"
         case ConnectionFault():
