@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from sluice.archive import BatchObject, blocks
 from sluice.loading.format import has_json_escapes
-from sluice.loading.plain_rows import SEPARATOR, VERSION_LENGTH, Line, Render, Rows, line_class, renderer
+from sluice.loading.plain_rows import VERSION_LENGTH, Line, Render, Rows, line_class, renderer
 from sluice.loading.plain_spelling import spelled
 from sluice.resource import Resource
 
@@ -24,6 +24,7 @@ FIRST_PART, GROWTH, LARGEST_PART = 1 << 20, 3, 8 << 20
 # What is beyond is no version, and must not become the high-water mark.
 GREATEST = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+OWNER_CHARACTERS = bytes(range(ord("!"), ord("~") + 1))
 
 # An accepted_at as the API writes it: in UTC, with six digits of the second's fraction or with none.
 MOMENT_LENGTHS = {20, 27}
@@ -93,7 +94,7 @@ class PlainReader:
         if {*map(len, versions)} != {VERSION_LENGTH} or _others(versions, VERSION_CHARACTERS):
             raise NotPlain
         part.newest, part.eldest = max(part.newest, *versions), min(part.eldest, *versions)
-        if part.newest > GREATEST or (b"\\" in block and any(SEPARATOR in line.owner for line in lines)):
+        if part.newest > GREATEST or _others({line.owner for line in lines}, OWNER_CHARACTERS):
             raise NotPlain
         moments = [line.accepted_at for line in lines]
         if not {*map(len, moments)} <= MOMENT_LENGTHS:

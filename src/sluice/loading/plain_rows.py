@@ -80,13 +80,13 @@ def renderer(resource: Resource) -> Render:  # noqa: C901  for its one loop
     Its last argument says whether there are escapes that only JSON knows. It raises ValueError for a line that is not
     plain, SchemaBehind for one of a newer revision.
     """
-    width, revision = len(resource.columns), resource.revision
+    width, revision, keyed = len(resource.columns), resource.revision, resource.key is not None
     special = [(at, _special(column)) for at, column in enumerate(resource.columns) if column.type.name in _SPECIAL]
     tombstone = (1, *[NULL] * width)
     values_of = msgspec.structs.astuple
 
     # One loop without calls into our own code but for values that need it: it runs once for every write there is.
-    def render(lines: Iterable[Line], rows: Rows, escapes: bool) -> int:
+    def render(lines: Iterable[Line], rows: Rows, escapes: bool) -> int:  # noqa: C901
         superseded = 0
         for line in lines:
             data, owner, id_, version = line.data, line.owner, line.id, line.version
@@ -103,7 +103,9 @@ def renderer(resource: Resource) -> Render:  # noqa: C901  for its one loop
                     values = list(values)
                     for place, value in special:
                         values[place] = value(values[place])
-                text = _encode((version, owner, id_, at, 0, *values[:width]))  # behind them a key, which is the id
+                if keyed:  # the key is behind the columns, and is the id
+                    values = values[:width]
+                text = _encode((version, owner, id_, at, 0, *values))
             if escapes:
                 text = without_json_escapes(text)
             key = f"{owner}{SEPARATOR}{id_}"

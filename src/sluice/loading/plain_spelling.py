@@ -20,15 +20,20 @@ NATURAL = (string.ascii_letters + string.digits + "._~-").encode()
 
 def spelled(resource: Resource) -> Spelled:
     """Make the function that says whether lines of a resource, and their ids, are spelled so."""
-    moments = [attrgetter(f"data.{column.name}") for column in resource.columns if column.type.name == "DATETIME"]
+    moments = [
+        (attrgetter(f"data.{column.name}"), column.presence == "optional")
+        for column in resource.columns
+        if column.type.name == "DATETIME"
+    ]
     natural = resource.key is not None
 
-    def columns(lines: Sequence[Any]) -> Iterator[list[Any]]:
-        for values in moments:
+    def columns(lines: Sequence[Any]) -> Iterator[list[str]]:
+        for value, optional in moments:
             try:
-                yield list(map(values, lines))
+                values = list(map(value, lines))
             except AttributeError:  # a delete has no data
-                yield list(map(values, [line for line in lines if line.data is not None]))
+                values = list(map(value, [line for line in lines if line.data is not None]))
+            yield [one for one in values if type(one) is str] if optional else values
 
     def check(lines: Sequence[Any], ids: Sequence[str]) -> bool:
         if not (_are_natural(ids) if natural else are(ids, UUID, HEXADECIMAL)):
@@ -38,14 +43,12 @@ def spelled(resource: Resource) -> Spelled:
     return check
 
 
-def are_moments(texts: Sequence[Any]) -> bool:
-    """Whether values are date-times in UTC, with six digits of the second's fraction or with none; or no texts."""
-    if {*map(type, texts)} - {str}:
-        texts = [text for text in texts if type(text) is str]
-    lengths = {*map(len, texts)}
-    if lengths == {len(MOMENT), len(FINE_MOMENT)}:
-        return all(are_moments([text for text in texts if len(text) == length]) for length in lengths)
-    return are(texts, FINE_MOMENT if lengths == {len(FINE_MOMENT)} else MOMENT, DIGITS)
+def are_moments(texts: Sequence[str]) -> bool:
+    """Whether texts are date-times in UTC, with six digits of the second's fraction or with none."""
+    if are(texts, MOMENT, DIGITS):  # most have none
+        return True
+    fine = [text for text in texts if len(text) != len(MOMENT)]
+    return are(fine, FINE_MOMENT, DIGITS) and are([text for text in texts if len(text) == len(MOMENT)], MOMENT, DIGITS)
 
 
 def are(texts: Sequence[str], form: str, others: bytes) -> bool:
