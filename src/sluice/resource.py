@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 
 import msgspec
 
@@ -79,16 +79,18 @@ def declared() -> dict[str, Resource]:
     return dict(sorted(_declared.items()))
 
 
-def resource(  # noqa: PLR0913  the settings of a resource, all by name
-    collection: str,
-    *,
-    key: str | None = None,
-    private: bool = False,
-    writers: str | None = None,
-    revision: int = 1,
-    indexes: Sequence[str | Sequence[str]] = (),
-    examples: Sequence[Mapping[str, Any]] = (),
-) -> Callable[[T], T]:
+class Settings(TypedDict, total=False):
+    """The settings of a resource: see Resource."""
+
+    key: str | None
+    private: bool
+    writers: str | None
+    revision: int
+    indexes: Sequence[str | Sequence[str]]
+    examples: Sequence[Mapping[str, Any]]
+
+
+def resource(collection: str, **settings: Unpack[Settings]) -> Callable[[T], T]:
     """Declare a class as the resource of a collection.
 
     Raises TypeError, naming class and field, for what could not be served: a name that is no lower-case identifier,
@@ -100,16 +102,7 @@ def resource(  # noqa: PLR0913  the settings of a resource, all by name
         other = _declared.get(collection)
         if other and (other.model.__module__, other.model.__qualname__) != (model.__module__, model.__qualname__):
             raise TypeError(f"{model.__name__}: {collection!r} is declared in {other.model.__module__} too")
-        _declared[collection] = describe(
-            model,
-            collection,
-            key=key,
-            private=private,
-            writers=writers,
-            revision=revision,
-            indexes=indexes,
-            examples=examples,
-        )
+        _declared[collection] = describe(model, collection, **settings)
         return model
 
     return declare
