@@ -4,16 +4,18 @@ import re
 
 import msgspec
 
-from sluice.api.problems import Problem, invalid
+from sluice.api.problems import FieldFault, Problem, invalid
 from sluice.api.requests import Request
 from sluice.decoding import Unfit
 from sluice.records import LARGEST_RECORD
 from sluice.resource import Item, Resource
 
 _PATH = re.compile(r"^(?P<detail>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = "Object contains unknown field"
 _NAMED = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<field>.*)`$", re.DOTALL)
 
 
+_CHARSETS = {"utf-8", "utf8", "us-ascii"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -25,11 +27,18 @@ def decode_body(request: Request, resource: Resource) -> Item:
     """
     if request.media != "application/json" and not request.media.endswith("+json"):
         raise Problem(415, f"The body must be application/json, not {request.media}.")
+    need_utf8(request)
     if len(request.body) > LARGEST_RECORD:
         raise too_large()
     if not request.body.strip():
         raise Problem(400, "The body is empty; a JSON object was expected.")
     return decode_item(request.body, resource)
+
+
+def need_utf8(request: Request) -> None:
+    """Raise Problem 415 for another charset: JSON has none (RFC 8259), and it would be read as what it is not."""
+    if request.charset not in _CHARSETS:
+        raise Problem(415, "The body must be in UTF-8.", faults=[FieldFault("Content-Type", "Expected UTF-8")])
 
 
 def decode_item(body: bytes, resource: Resource) -> Item:
@@ -62,8 +71,9 @@ def _fault(message: str) -> Problem:
     """msgspec names the place only in its message: take the field from there, the sentence stays as it is."""
     found = _PATH.match(message)
     detail, path = (found["detail"], found["path"] or "") if found else (message, "")
-    field, quoting = path.removeprefix("."), False
+    field = path.removeprefix(".")
     if named := _NAMED.match(detail):
         field += ("." if field else "") + named["field"]
-        quoting = named["fault"] == "contains unknown"
+    # By its beginning: such a name may hold whatever the rest is known by.
+    quoting = detail.startswith(_UNKNOWN)
     return invalid(field, detail, quoting=quoting) if field else Problem(422, detail)
