@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.lambdas import environment
 from bench.results import keep, short
 from local.stack import Stack
 
@@ -26,20 +27,10 @@ def package(stack: Stack) -> Path:
 
 def fresh(code: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the measurement in a process that has nothing but the package and a function's environment."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "none",
-        "AWS_SECRET_ACCESS_KEY": "none",
-        "STREAM_NAME": "stream",
-        "BUFFER_SECONDS": "60",
-        "POWERTOOLS_SERVICE_NAME": "sluice",
-        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
-        # Powertools traces only inside Lambda: make it believe so, that X-Ray's cost is counted.
-        "LAMBDA_TASK_ROOT": str(code),
-    }
+    # Powertools traces only inside Lambda: make it believe so, that X-Ray's cost is counted.
+    settings = environment(PATH=os.environ["PATH"], LAMBDA_TASK_ROOT=str(code))
     command = [sys.executable, "-I", *options, "-c", f"import sys; sys.path.insert(0, {str(code)!r}); {MEASURE}"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
 
 
 def by_package(code: Path) -> list[tuple[str, float]]:

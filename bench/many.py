@@ -12,21 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bench.lambdas import environment
 from bench.results import keep, short
 
 LINES, AT_ONCE = 10_000, (500, 10_000)
 PACKS = {"not packed": 1, "5 KiB": 5 << 10, "25 KiB": 25 << 10, "100 KiB": 100 << 10, "1,000 KiB": 1000 << 10}
 BILLED = 5 << 10
-ENVIRONMENT = {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "none",
-    "AWS_SECRET_ACCESS_KEY": "none",
-    "STREAM_NAME": "stream",
-    "BUFFER_SECONDS": "60",
-    "POWERTOOLS_SERVICE_NAME": "sluice",
-    "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
-    "POWERTOOLS_TRACE_DISABLED": "1",
-}
 
 
 def booking(number: int, notes: int = 0) -> bytes:
@@ -78,7 +69,7 @@ class Firehose:
 @contextlib.contextmanager
 def handler() -> Iterator[tuple[Callable[[dict[str, Any], Any], dict[str, Any]], Firehose]]:
     """The POST handler in a warm function, its log thrown away."""
-    os.environ.update(ENVIRONMENT)
+    os.environ.update(environment(POWERTOOLS_TRACE_DISABLED="1"))
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
         from sluice.aws import surroundings  # noqa: PLC0415
 

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from bench import lambdas
+
 ROOT = Path(__file__).resolve().parents[2]
 CONTENDERS = ("sluice", "fastapi", "powertools")
 
@@ -31,27 +33,13 @@ def event(case: str) -> dict[str, Any]:
 
 def environment(endpoint: str, **more: str) -> dict[str, str]:
     """The environment of a function, as in Lambda, with AWS at an endpoint."""
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
-        "PYTHONNOUSERSITE": "1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_SESSION_TOKEN": "token",
-        "AWS_LAMBDA_FUNCTION_NAME": "function",
-        # Powertools traces only inside Lambda.
-        "LAMBDA_TASK_ROOT": "/var/task",
-        "POWERTOOLS_SERVICE_NAME": "sluice",
-        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
-        "STREAM_NAME": "stream",
-        "BUFFER_SECONDS": "60",
-        "WAIT_SECONDS": "15",
-        "STALE_SECONDS": "86400",
-        "DATABASE_HOST": "127.0.0.1",
-        "DATABASE_PORT": "9",
-        "DATABASE_NAME": "sluice",
-        "DATABASE_SECRET_ARN": "arn:reader",
+    return lambdas.environment(
+        PATH=os.environ["PATH"],
+        PYTHONPATH=f"{ROOT / 'src'}:{ROOT}",
+        PYTHONNOUSERSITE="1",
+        AWS_SESSION_TOKEN="token",
+        AWS_LAMBDA_FUNCTION_NAME="function",
+        LAMBDA_TASK_ROOT="/var/task",  # Powertools traces only inside Lambda
         **({"AWS_ENDPOINT_URL": endpoint} if endpoint else {}),
         **more,
-    }
+    )

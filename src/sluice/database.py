@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 from pymysql.cursors import DictCursor
 
+from sluice.aws.faults import AwsError
 from sluice.credentials import Credentials, credentials
-from sluice.faults import AccessDenied, disconnected, meaning
+from sluice.faults import AccessDenied, DatabaseAway, disconnected, meaning
 from sluice.settings import DatabaseSettings
 from sluice.trust import tls
 
@@ -103,7 +104,11 @@ class Database:
 
     def _connected(self) -> Connection:
         if self._credentials is None:
-            self._credentials = credentials(self._settings.database_secret_arn)
+            try:
+                self._credentials = credentials(self._settings.database_secret_arn)
+            except AwsError as error:
+                # Whoever cannot learn the password cannot get in: for callers the database is away.
+                raise DatabaseAway(f"{error.operation}: {error.code}") from error
         return enter(
             self._settings, self._credentials, statement_seconds=self._statement_seconds, loading=self._loading
         )

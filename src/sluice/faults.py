@@ -53,7 +53,10 @@ _BEHIND = {
 
 
 class DatabaseAway(Exception):  # noqa: N818
-    """The database cannot take this now: gone, starting, full or read-only. Waiting helps."""
+    """The database cannot take this now: gone, starting, full or read-only, or its password cannot be learned.
+
+    Waiting helps.
+    """
 
 
 class TryAgain(Exception):  # noqa: N818

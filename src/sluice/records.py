@@ -11,7 +11,8 @@ LARGEST_RECORD = 1_024_000
 
 NO_DATA = msgspec.Raw(b"null")
 
-Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,47}$")]
+# Ends are `\Z`: `$` would let a line's end pass.
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}\Z")]
 
 
 class Write(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -22,11 +23,11 @@ class Write(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     for a delete.
     """
 
-    version: Annotated[str, Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+    version: Annotated[str, Meta(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")]
     collection: Name
-    id: Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9._~-]+$")]
+    id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~-]+\Z")]
     operation: Literal["put", "delete"]
-    owner: Annotated[str, Meta(max_length=128, pattern="^[!-~]*$")]
+    owner: Annotated[str, Meta(max_length=128, pattern=r"^[!-~]*\Z")]
     accepted_at: Annotated[datetime.datetime, Meta(tz=True)]
     schema: Annotated[int, Meta(ge=1)]
     data: msgspec.Raw = NO_DATA

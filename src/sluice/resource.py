@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypedDict, TypeVar, Unpack, get_type_hints
 
 import msgspec
 
 from sluice.columns import Column, ColumnType, Digits, Presence, column_type, peel
+from sluice.decoding import ItemDecoder
 from sluice.indexes import Index, indexes_of
 from sluice.schemas import OWN_TABLES
 from sluice.strict import strict_model
@@ -31,8 +32,8 @@ class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class Resource:
     """A resource as the service knows it.
 
-    `model` is the class as written; `strict` is the same with every limit that its columns set, and is what data is
-    decoded with. `key` names the field that is the item's id (None: the service chooses a UUID). `writers` names the
+    `model` is the class as written; `strict` is the same with every limit that its columns set, and is what `decoder`
+    makes of data. `key` names the field that is the item's id (None: the service chooses a UUID). `writers` names the
     group that may write a shared collection (None: everyone with the write scope). `revision` counts the shapes.
     `examples` are items as a client would write them, for the published contract.
     """
@@ -51,6 +52,11 @@ class Resource:
     @property
     def id_type(self) -> ColumnType:
         return NATURAL_KEY if self.key else CHOSEN_KEY
+
+    @cached_property
+    def decoder(self) -> ItemDecoder[Item]:
+        """Decodes what clients write."""
+        return ItemDecoder(self.model, self.strict, self.columns)
 
     @cached_property
     def optional(self) -> tuple[str, ...]:
@@ -73,16 +79,18 @@ def declared() -> dict[str, Resource]:
     return dict(sorted(_declared.items()))
 
 
-def resource(  # noqa: PLR0913  the settings of a resource, all by name
-    collection: str,
-    *,
-    key: str | None = None,
-    private: bool = False,
-    writers: str | None = None,
-    revision: int = 1,
-    indexes: Sequence[str | Sequence[str]] = (),
-    examples: Sequence[Mapping[str, Any]] = (),
-) -> Callable[[T], T]:
+class Settings(TypedDict, total=False):
+    """The settings of a resource: see Resource."""
+
+    key: str | None
+    private: bool
+    writers: str | None
+    revision: int
+    indexes: Sequence[str | Sequence[str]]
+    examples: Sequence[Mapping[str, Any]]
+
+
+def resource(collection: str, **settings: Unpack[Settings]) -> Callable[[T], T]:
     """Declare a class as the resource of a collection.
 
     Raises TypeError, naming class and field, for what could not be served: a name that is no lower-case identifier,
@@ -94,16 +102,7 @@ def resource(  # noqa: PLR0913  the settings of a resource, all by name
         other = _declared.get(collection)
         if other and (other.model.__module__, other.model.__qualname__) != (model.__module__, model.__qualname__):
             raise TypeError(f"{model.__name__}: {collection!r} is declared in {other.model.__module__} too")
-        _declared[collection] = describe(
-            model,
-            collection,
-            key=key,
-            private=private,
-            writers=writers,
-            revision=revision,
-            indexes=indexes,
-            examples=examples,
-        )
+        _declared[collection] = describe(model, collection, **settings)
         return model
 
     return declare

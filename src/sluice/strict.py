@@ -2,22 +2,20 @@
 
 import datetime
 from collections.abc import Callable
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from sluice.columns import ColumnType, column_type, peel
+from sluice import decimals
+from sluice.columns import column_type, peel
 
 T = TypeVar("T", bound=type[msgspec.Struct])
 
 # MariaDB's JSON_VALID refuses deeper nesting, and with it the whole row.
 DEEPEST_JSON = 31
 _INT64 = 2**63
-
-# Python's own context would round to 28 digits; this one holds every digit and exponent that a record can bring.
-_EXACT = Context(prec=1 << 20, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 # What cannot hold anything else.
 _VALUES = {bool, int, float, str, Decimal, datetime.date, datetime.datetime}
@@ -70,7 +68,7 @@ def checks(model: type[msgspec.Struct]) -> dict[str, Check]:
 def _check(annotation: Any) -> Check | None:
     bare, type_ = peel(annotation)[0], column_type(annotation)
     if bare is Decimal:
-        return _decimal_check(type_)
+        return decimals.kept(type_)
     if bare is datetime.datetime:
         return _in_utc
     return _shallow if type_.name == "JSON" and not _is_flat(bare) else None
@@ -114,23 +112,6 @@ def _tightened(annotation: Any) -> Any:
     if metadata or extra:
         bare = Annotated[(bare, *metadata, *extra)]
     return bare | None if optional else bare
-
-
-def _decimal_check(type_: ColumnType) -> Check:
-    precision, scale = type_.precision or 0, type_.scale or 0
-
-    def check(value: Decimal) -> Decimal:
-        if not value.is_finite():
-            raise ValueError("Expected a finite number")
-        value = value.normalize(_EXACT)
-        # The place of the first digit tells first: an exponent can make a text of any length.
-        if not value or -scale <= value.adjusted() < precision - scale:
-            text = f"{value:f}"
-            if len(text.partition(".")[2]) <= scale:
-                return Decimal(text)  # one form for one number: 100, not 1E+2
-        raise ValueError(f"Expected at most {precision - scale} digits before and {scale} behind the point")
-
-    return check
 
 
 def _in_utc(value: datetime.datetime) -> datetime.datetime:

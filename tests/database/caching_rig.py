@@ -25,7 +25,7 @@ from sluice.reading.question import Question
 from sluice.records import Write
 from sluice.settings import CacheSettings
 from tests.database.rig import Rig
-from tests.database.things import OWNER
+from tests.database.things import OWNER, put
 from tests.unit.requesting import Answer, Context, event
 
 
@@ -68,6 +68,15 @@ class Caching:
         sent = event("GET", path, query=query, claims={"sub": owner}, **more)
         answer: dict[str, Any] = self._handle(sent, Context())
         return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None)
+
+    def known(self) -> Write:
+        """A thing that the cache has: loaded, followed by the replica, and read."""
+        write = put({"label": "first"})
+        self.load(write)
+        self.follow()
+        self.get(f"things/{write.id}")
+        assert self.seen(f"things/{write.id}")[0] == "hit"
+        return write
 
     def seen(self, path: str, query: Mapping[str, str] | None = None, **more: Any) -> tuple[str, Answer]:
         """An answer, and what its line says of the cache: `hit`, `miss`, `away`, or nothing."""

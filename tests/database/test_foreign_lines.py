@@ -1,12 +1,15 @@
 """Lines that none of our write functions made: set apart or unreadable, by name, and nothing else."""
 
+from itertools import permutations
+
 import msgspec
 import pytest
 
 from sluice.faults import UnreadableBatch
-from sluice.records import to_line
+from sluice.records import Write, to_line
+from tests.database.awkward import in_company, load, thing
 from tests.database.rig import Rig
-from tests.database.things import put
+from tests.database.things import CODES, put
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,82 @@ def test_a_text_that_is_no_utf_8_is_rejected(rig: Rig, text: bytes) -> None:
     assert (outcome.applied, outcome.rejected) == (1, 1)
     [row] = rig.rows("SELECT `write` FROM rejected_writes")
     assert row["write"].encode() + b"\n" == line.replace(text, "".join(f"\\x{byte:02x}" for byte in text).encode())
+
+
+ITEM = "01a20f25-a3f4-7a8b-b1d9-0123456789ab"
+SPELLINGS = [
+    ITEM.upper(),
+    ITEM.replace("-", ""),
+    "01a20f25a3f4-7a8b-b1d9-0123456789ab-",
+    "01A20f25-a3f4-7a8b-b1d9-0123456789ab",
+    "01a20f25a-3f4-7a8b-b1d9-0123456789ab",
+    "01a20f25a3f47a8bb1d9-0123456789-a-b-",
+]
+
+
+def named(spelling: str, label: str) -> Write:
+    write = put({"label": label})
+    write.id = spelling
+    return write
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_item_has_one_spelling_of_its_id(rig: Rig, spelling: str) -> None:
+    """Two of them would be two keys of one row, and the write that comes last would win."""
+    for lines in permutations([named(ITEM, "older"), named(spelling, "foreign"), named(ITEM, "newer")]):
+        outcome = load(rig, map(to_line, lines))
+        assert outcome.rejected == 1
+        assert rig.rows("SELECT id, label FROM things") == [{"id": ITEM, "label": "newer"}]
+        assert {row["reason"] for row in rig.rows("SELECT reason FROM rejected_writes")} == {
+            "Expected a UUID in lower case with hyphens for the id"
+        }
+        rig.rows("DELETE FROM things")
+        rig.connection.commit()
+
+
+@pytest.mark.parametrize("item_id", [".", ".."])
+def test_an_id_that_leads_elsewhere_is_none(rig: Rig, item_id: str) -> None:
+    for _, lines in in_company(lambda: to_line(put({"code": "A"}, item_id, resource=CODES))):
+        assert load(rig, lines).rejected == 1 + (len(lines) == 3)
+        assert rig.rows("SELECT 1 FROM codes") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        *(
+            ("day", text)
+            for text in ("2024-1-5", "2024/01/05", "20240105", "24-01-05", "2024-01-05 ", "2024-01-05T00:00:00")
+        ),
+        ("day", "0000-01-01"),
+        *(
+            (field, text)
+            for field in ("moment", "seen")
+            for text in (
+                "2024-01-05T10:20:30",
+                "2024-01-05T10:20:30.5Z",
+                "2024-1-5T10:20:30.00Z",
+                "2024-01-05 10:20:30Z",
+                "2024- 1- 5T10:20:30Z",
+                "2024-01-05T1:2:3.123456789Z",
+                "20240105T102030.0000000000Z",
+                "2024-01-05T10:20:30+00:00",
+            )
+        ),
+    ],
+)
+def test_a_date_that_only_the_database_takes_is_rejected(rig: Rig, field: str, text: str) -> None:
+    for line, lines in in_company(lambda: to_line(thing(b'"%b":"%b"' % (field.encode(), text.encode())))):
+        assert load(rig, lines).rejected == 1 + (len(lines) == 3)
+        [row] = rig.rows("SELECT reason FROM rejected_writes WHERE `write` = %s", line.decode().strip())
+        assert row["reason"].endswith(f" for {field}")
+        assert rig.rows("SELECT 1 FROM things WHERE version = %s", msgspec.json.decode(line)["version"]) == []
+
+
+@pytest.mark.parametrize("fraction", ["", ".000001", ".500000"])
+def test_a_date_time_as_the_api_writes_it_is_taken(rig: Rig, fraction: str) -> None:
+    text = f"2024-01-05T10:20:30{fraction}Z"
+    for line, lines in in_company(lambda: to_line(thing(b'"seen":"%b"' % text.encode()))):
+        load(rig, lines)
+        [row] = rig.rows("SELECT seen FROM things WHERE version = %s", msgspec.json.decode(line)["version"])
+        assert row["seen"].isoformat() == text.removesuffix("Z")

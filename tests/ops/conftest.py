@@ -1,9 +1,7 @@
 """The command, run on a stack in miniature that the emulator has."""
 
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
@@ -13,36 +11,7 @@ from ops.main import main
 from ops.verbs import rejects
 from tests.emulator.harness import Emulator, start_emulator
 from tests.ops.miniature import NAME, Miniature
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the command said: its exit code, standard output and standard error."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-    def mistake(self) -> str:
-        """The one sentence of a mistake."""
-        assert self.code == 2, self
-        return self._sentence()
-
-    def failure(self) -> str:
-        """The one sentence of a failure."""
-        assert self.code == 1, self
-        return self._sentence()
-
-    def _sentence(self) -> str:
-        assert self.out == ""
-        assert "Traceback" not in self.err
-        (line,) = self.err.splitlines()
-        assert line.startswith("sluice: ")
-        return line.removeprefix("sluice: ")
+from tests.ops.said import Said
 
 
 class Sluice(Protocol):

@@ -9,31 +9,10 @@ from typing import Any
 
 import pytest
 
+from bench.lambdas import environment
 from tests.unit.loopback import Loopback
 
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "key",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "POWERTOOLS_SERVICE_NAME": "sluice",
-    "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
-    "POWERTOOLS_TRACE_DISABLED": "1",
-    "STREAM_NAME": "writes",
-    "SIGN_IN_URL": "https://sign-in.example.com",
-    "BUFFER_SECONDS": "60",
-    "WAIT_SECONDS": "15",
-    "STALE_SECONDS": "86400",
-    "DATABASE_HOST": "127.0.0.1",
-    "DATABASE_PORT": "9",
-    "DATABASE_NAME": "sluice",
-    "DATABASE_SECRET_ARN": "arn:reader",
-    "BATCH_BUCKET": "batches",
-    "ARCHIVE_BUCKET": "archive",
-    "LOAD_CONCURRENCY": "4",
-    "REPLICA_HOST": "127.0.0.1",
-    "REPLICA_PORT": "9",
-    "READER_SECRET_ARN": "arn:reader",
-}
+ENVIRONMENT = environment(AWS_DEFAULT_REGION="eu-west-1", POWERTOOLS_TRACE_DISABLED="1")
 HANDLERS = ("post", "put", "delete", "get", "fallback", "contract", "transform", "quarantine")
 
 

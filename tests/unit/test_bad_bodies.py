@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -134,3 +135,21 @@ def test_bytes_are_what_counts_not_characters() -> None:
     body = json.dumps({**BOOKING, "notes": "ä" * (LARGEST_RECORD // 2)}, ensure_ascii=False)
     assert len(body) < LARGEST_RECORD
     assert ask(event("POST", "bookings", body)).status == 413
+
+
+@pytest.mark.parametrize("charset", ["latin1", "ISO-8859-1", '"utf-16"', "", "utf-8x"])
+@pytest.mark.parametrize("media", ["application/json", "application/x-ndjson", "application/vnd.x+json"])
+def test_json_is_in_utf_8(media: str, charset: str) -> None:
+    """What latin1 means is UTF-8 too now and then, and something else."""
+    body = json.dumps(BOOKING, ensure_ascii=False)
+    answer = ask(event("POST", "bookings", body, headers={"Content-Type": f"{media}; Charset = {charset}"}))
+    assert (answer.status, answer.fields) == (415, ["Content-Type"])
+
+
+@pytest.mark.parametrize("name", ["a\nAda - at `$.x", "`", "Ada` - at `$.seats", "Ada` - at `key` in `$.y"])
+def test_a_name_that_nobody_knows_is_in_no_log(lines: Callable[[], list[dict[str, Any]]], name: str) -> None:
+    answer = ask(event("POST", "bookings", {**BOOKING, name: 1}))
+    assert answer.status == 422
+    assert answer.fields != []
+    (line,) = lines()
+    assert line["problem"] == []

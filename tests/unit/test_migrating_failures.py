@@ -5,6 +5,7 @@ import msgspec
 import pymysql
 import pytest
 
+from sluice.aws.faults import AwsError, ConnectionFault
 from sluice.credentials import Credentials
 from sluice.faults import AccessDenied, DatabaseAway
 from sluice.migrating.failures import MigrationRefused, sentence
@@ -14,6 +15,12 @@ def secret_error() -> msgspec.MsgspecError:
     with pytest.raises(msgspec.MsgspecError) as error:
         msgspec.json.decode(b'{"username": "me", "password": 12345}', type=Credentials)
     return error.value
+
+
+def without_secret(cause: AwsError) -> DatabaseAway:
+    error = DatabaseAway("GetSecretValue")
+    error.__cause__ = cause
+    return error
 
 
 @pytest.mark.parametrize(
@@ -32,6 +39,14 @@ def secret_error() -> msgspec.MsgspecError:
         ),
         (
             botocore.exceptions.ConnectTimeoutError(endpoint_url="https://x"),
+            "AWS could not be asked for a secret (ConnectTimeoutError)",
+        ),
+        (
+            without_secret(AwsError("ResourceNotFoundException", "GetSecretValue")),
+            "AWS answered ResourceNotFoundException to GetSecretValue",
+        ),
+        (
+            without_secret(ConnectionFault("ConnectTimeoutError")),
             "AWS could not be asked for a secret (ConnectTimeoutError)",
         ),
         (secret_error(), "a database secret is not a JSON object with username and password"),

@@ -31,7 +31,18 @@ def line(item_id: str, collection: str = "things") -> bytes:
 
 A, B, C = (line(name) for name in "ABC")
 # What a producer other than ours might put on the stream, with a line's end.
-NO_WRITES = [b"hello\n", b"\n", b'{"version":1}\n', b"[" * 2000 + b"\n", b"\xff\xfe\n", A.replace(b'"things"', b"7")]
+NO_WRITES = [
+    *(
+        A.replace(text, text[:-1] + b'\\n"')
+        for text in (b'"01JD0000000000000000000000"', b'"things"', b'"A"', b'"owner":""')
+    ),
+    b"hello\n",
+    b"\n",
+    b'{"version":1}\n',
+    b"[" * 2000 + b"\n",
+    b"\xff\xfe\n",
+    A.replace(b'"things"', b"7"),
+]
 
 
 @given(st.lists(st.lists(st.sampled_from([A, B, C, b"\n", *NO_WRITES])).map(b"".join)))

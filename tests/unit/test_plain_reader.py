@@ -14,6 +14,7 @@ from sluice.loading import plain
 from sluice.loading.plain import NotPlain, PlainPart, PlainReader
 from sluice.loading.plain_rows import version_of
 from sluice.records import Write, to_line
+from sluice.resource import Resource
 from tests.database.things import CODES, THINGS, delete, put
 
 READER = PlainReader({"things": THINGS, "codes": CODES})
@@ -41,6 +42,10 @@ def spelled(old: bytes, new: bytes) -> bytes:
     line = to_line(put({"label": "x"}))
     assert old in line
     return line.replace(old, new, 1)
+
+
+def put_as(item_id: str, resource: Resource = THINGS) -> bytes:
+    return to_line(put({"code": "x"} if resource is CODES else {"label": "x"}, item_id, resource=resource))
 
 
 @pytest.mark.parametrize(
@@ -78,11 +83,20 @@ def test_a_plain_line(line: bytes) -> None:
         spelled(b'"schema":1', b'"schema":1,"more":1'),
         spelled(b'"owner":"', rb'"owner":"\n'),
         spelled(b'"owner":"', rb'"owner":"\u000a'),
+        spelled(b'"owner":"', b'"owner":" '),
+        spelled(b'"owner":"', '"owner":"é'.encode()),
+        spelled(b'-owner"', b'-owner "'),
         spelled(b'"id":"', b'"id":" '),
         spelled(b'"id":"', '"id":"é'.encode()),
         spelled(b'"version":"0', b'"version":"8'),
         spelled(b'"version":"0', b'"version":"00'),
         spelled(b'"version":"0', b'"version":"u'),
+        spelled(b'"id":"0', b'"id":"0-'),
+        put_as("01A20F25-A3F4-7A8B-B1D9-0123456789AB"),
+        put_as("01a20f25a3f47a8bb1d90123456789ab"),
+        put_as("01a20f25a-3f4-7a8b-b1d9-0123456789ab"),
+        put_as(".", CODES),
+        put_as("..", CODES),
         spelled(b'"accepted_at":"2', b'"accepted_at":"'),
         spelled(b'Z","schema"', b'+00:00","schema"'),
         *(
@@ -95,6 +109,13 @@ def test_a_plain_line(line: bytes) -> None:
                 b'{"label":5}',
                 b'{"label":"x","other":1}',
                 b'{"label":"x","count":null}',
+                b'{"label":"x","day":"2024-1-5"}',
+                b'{"label":"x","day":"20240105"}',
+                b'{"label":"x","moment":"2024-01-05T10:20:30"}',
+                b'{"label":"x","moment":"2024-1-5T10:20:30.00Z"}',
+                b'{"label":"x","seen":"2024-01-05 10:20:30Z"}',
+                b'{"label":"x","seen":"2024-01-05T10:20:30+00:00"}',
+                b'{"label":"x","seen":"\xc3\xa924-01-05T10:20:30Z"}',
                 b'{"label":"x","count":1.5}',
                 b'{"label":"x","count":"5"}',
                 b'{"label":"x","ratio":1e400}',
@@ -171,3 +192,9 @@ def test_parts_grow_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes[-1] <= 42_000
     # What one part knows of its writes, the next one does not.
     assert [part.eldest for part in found[1:]] > [part.newest for part in found[:-1]]
+
+
+@pytest.mark.parametrize("moments", [{}, {"seen": "2024-01-05T10:20:30Z"}, {"seen": "2024-01-05T10:20:30.5Z"}])
+def test_a_field_without_a_value_is_plain(moments: dict[str, str]) -> None:
+    lines = [put({"label": "x"}), put({"label": "x", **moments}), delete("01a20f25-a3f4-7a8b-b1d9-0123456789ab")]
+    assert sum(len(part.rows["things"]) for part in parts(*lines)) == 3

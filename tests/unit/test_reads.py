@@ -10,11 +10,13 @@ from typing import Any
 import botocore
 import pytest
 
+from sluice.credentials import Credentials
+from sluice.faults import AccessDenied, DatabaseAway
 from sluice.reading import positions
 from sluice.reading.selecting import selection
 from sluice.registry import resources
 from sluice.trust import tls
-from tests.unit.loopback import Answered, Loopback, error
+from tests.unit.loopback import Answered, Answers, Loopback, error
 from tests.unit.requesting import ALICE, BOOKING_ID, Answer, ask, event
 from tests.unit.test_paths import VERSION
 
@@ -133,6 +135,57 @@ def test_a_shared_collection_needs_no_subject(replica_away: Loopback) -> None:
     assert ask(event("GET", "airports/EDDB", claims=None)).status == 503
 
 
-def test_a_secret_that_cannot_be_read_is_never_a_success(replica_away: Loopback) -> None:
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (error("AccessDeniedException"), "AccessDeniedException"),
+        (error("ResourceNotFoundException"), "ResourceNotFoundException"),
+        (error("InternalServiceError", 500), "InternalServiceError"),
+        (error("ThrottlingException"), "ThrottlingException"),
+        (lambda _: Answered(0, {}), "ConnectionClosedError"),
+    ],
+)
+@pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", f"bookings/{BOOKING_ID}/writes/{VERSION}"])
+def test_while_the_secret_cannot_be_read_reading_is_a_503(
+    replica_away: Loopback, lines: Callable[[], list[dict[str, Any]]], path: str, answer: Answers, cause: str
+) -> None:
+    replica_away.otherwise = answer
+    found = ask(event("GET", path))
+    assert (found.status, found.headers["Retry-After"]) == (503, "5")
+    assert found.headers["Cache-Control"] == "no-store"
+    (line,) = lines()
+    assert (line["level"], line["error"], line["fault"]) == ("ERROR", "DatabaseAway", f"GetSecretValue: {cause}")
+    assert "says the service" not in str(line)
+
+
+class Server:
+    """A database that lets one password in."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.password = "word"
+        monkeypatch.setattr("sluice.database.enter", self.enter)
+
+    def enter(self, _settings: object, who: Credentials, **_: object) -> object:
+        if who.password != self.password:
+            raise AccessDenied
+        return object()
+
+
+def test_a_function_that_knows_the_password_needs_no_secret(
+    replica_away: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(monkeypatch)
+    replica = import_module("sluice.reading.answers")._replica()
+    monkeypatch.setattr(replica, "_connection", None)
+    assert replica.connection()
     replica_away.otherwise = error("AccessDeniedException")
-    assert ask(event("GET", "bookings")).status >= 500
+    replica._connection = None
+    assert replica.connection()  # a new one, with what is known
+
+    server.password, replica._connection = "rotated", None
+    for _ in range(2):  # and it does not go back to what is no password any more
+        with pytest.raises(DatabaseAway, match="AccessDeniedException"):
+            replica.connection()
+    assert ask(event("GET", "bookings")).status == 503
+    replica_away.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "rotated"}'})
+    assert replica.connection()

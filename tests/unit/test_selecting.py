@@ -9,6 +9,8 @@ import pytest
 
 from sluice.api.problems import Problem
 from sluice.columns import ColumnType
+from sluice.contract.parameters import of_list
+from sluice.patterns import published
 from sluice.reading import positions
 from sluice.reading.positions import Position
 from sluice.reading.selecting import Selection, selection
@@ -105,7 +107,8 @@ BAD = [
     *(("day", text) for text in ("", "2026-02-30", "24.12.2026", "2026-12-24T00:00:00Z", "0000-00-00")),
     *(("moment", text) for text in ("", "2026-12-24", "2026-12-24T09:30:00", "2026-12-24T09:30:00 01:00", "now")),
     ("moment", "0001-01-01T00:00:00+23:00"),
-    *(("token", text) for text in ("", "1", "x" * 36)),
+    *(("token", text) for text in ("", "1", "x" * 36, "0192f3a45b6c7d8e9f0123456789ab_d", "{%s}" % ("0" * 32))),
+    ("token", "urn:uuid:" + "0" * 32),
 ]
 
 
@@ -131,6 +134,13 @@ def test_a_value_that_cannot_be_is_refused_by_name(field: str, text: str, operat
         selection(SAMPLES, {field + operator: text})
     assert (refused.value.status, [fault.field for fault in refused.value.faults]) == (400, [field + operator])
     assert "Expected" in refused.value.detail
+
+
+def test_a_decimal_is_one_by_the_contract_too() -> None:
+    [pattern] = {one["schema"]["pattern"] for one in of_list(SAMPLES) if one.get("name", "").startswith("price")}
+    for texts, fits in ((GOOD, True), (BAD, False)):
+        for text in (one[1] for one in texts if one[0] == "price"):
+            assert bool(published(pattern).search(text)) == fits, text
 
 
 ITEM_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"

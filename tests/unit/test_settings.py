@@ -1,7 +1,10 @@
 """The environment is read once; what is missing or wrong is named."""
 
+import msgspec
 import pytest
 
+from bench import lambdas
+from sluice import settings
 from sluice.settings import DatabaseSettings, MigrateSettings, StreamSettings, read
 
 DATABASE = {"DATABASE_HOST": "h", "DATABASE_PORT": "3306", "DATABASE_NAME": "n", "DATABASE_SECRET_ARN": "a"}
@@ -36,3 +39,14 @@ def test_a_wrong_variable_is_named(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("BUFFER_SECONDS", "soon")
     with pytest.raises(RuntimeError, match="BUFFER_SECONDS"):
         read(StreamSettings)
+
+
+def test_a_function_of_tests_and_measurements_has_every_setting(environment: pytest.MonkeyPatch) -> None:
+    for name, value in lambdas.environment().items():
+        environment.setenv(name, value)
+    kinds = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    assert len(kinds) > 5
+    for kind in kinds:
+        if kind is not settings.CacheSettings:
+            settings.read(kind)
+    assert not settings.has_cache()

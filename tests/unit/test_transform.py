@@ -1,7 +1,6 @@
 """The transform: writes go on as lines, and what is none goes to the error prefix as it came."""
 
 import base64
-import datetime
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,29 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.records import NO_DATA, Write, to_line
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import Context
+from tests.unit.test_normalising import line
 
 
 @pytest.fixture(autouse=True)
 def _imported(aws: Loopback) -> None:
     """The handlers are imported."""
-
-
-def line(item_id: str = "EDDB") -> bytes:
-    return to_line(
-        Write(
-            version="01JD0000000000000000000000",
-            collection="airports",
-            id=item_id,
-            operation="delete",
-            owner="",
-            accepted_at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
-            schema=1,
-            data=NO_DATA,
-        )
-    )
 
 
 def asked(event: dict[str, Any]) -> dict[str, Any]:
@@ -74,8 +58,8 @@ def test_writes_go_on_with_one_line_end_each(came: bytes, goes: bytes) -> None:
 
 
 def changed(old: bytes, new: bytes) -> bytes:
-    assert old in line()
-    return line().replace(old, new)
+    assert old in line("EDDB")
+    return line("EDDB").replace(old, new)
 
 
 NO_WRITES = {
@@ -83,13 +67,13 @@ NO_WRITES = {
     "only line ends": b"\n\n",
     "blanks": b"  ",
     "text": b"hello\n",
-    "cut short": line()[:-3],
+    "cut short": line("EDDB")[:-3],
     "an array": b"[]\n",
     "another object": b'{"a":1}\n',
     "no utf-8": changed(b"EDDB", b"\xff\xfe"),
     "version": changed(b"01JD0000000000000000000000", b"1"),
     "version too great": changed(b"01JD0", b"81JD0"),
-    "collection": changed(b"airports", b"Air ports"),
+    "collection": changed(b"things", b"Air ports"),
     "id": changed(b"EDDB", b"a b"),
     "id too long": changed(b"EDDB", b"x" * 129),
     "operation": changed(b'"delete"', b'"patch"'),
@@ -103,7 +87,7 @@ NO_WRITES = {
     "no data of a put": changed(b'"delete"', b'"put"'),
     "data that is no object": changed(b'"delete"', b'"put"').replace(b'"data":null', b'"data":[]'),
     "nested without end": changed(b'"data":null', b'"data":%s%s' % (b"[" * 200_000, b"]" * 200_000)),
-    "lines": b"hello\n" + line()[:-3] + b"\n",
+    "lines": b"hello\n" + line("EDDB")[:-3] + b"\n",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sluice.api.problems import Problem
 
 _SCOPE = "sluice/"
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 _SUBJECT = re.compile(r"[!-~]{1,128}")
 
 
@@ -57,11 +58,23 @@ class Request:
         """The body's media type, in lower case and without parameters."""
         return self.headers.get("content-type", "application/json").split(";")[0].strip().lower()
 
+    @property
+    def charset(self) -> str:
+        """The charset that the body's media type names, in lower case; UTF-8 where it names none."""
+        found = _CHARSET.search(self.headers.get("content-type", ""))
+        return found[1].lower() if found else "utf-8"
+
     def listed(self, name: str) -> str:
         """The value of a header that is a list: all its lines as one, where `headers` has only the last of them."""
+        return ", ".join(self._lines(name)) or self.headers.get(name, "")
+
+    def times(self, name: str) -> int:
+        """How many lines of a header came."""
+        return len(self._lines(name)) or int(name in self.headers)
+
+    def _lines(self, name: str) -> list[str]:
         lines = (self.event.get("multiValueHeaders") or {}).items()
-        joined = ", ".join(line for sent, values in lines if sent.lower() == name for line in values)
-        return joined or self.headers.get(name, "")
+        return [line for sent, values in lines if sent.lower() == name for line in values]
 
     @cached_property
     def body(self) -> bytes:

@@ -18,13 +18,9 @@ def loads_key(generation: str) -> str:
 
 
 def key_of(generation: str, address: Address) -> str:
-    """The key of an item. What the table takes for one item has one key: it pads owners with blanks, and reads a UUID
-    in any spelling. Clients have one spelling only; an object that somebody else made may have others.
-    """
+    """The key of an item. Its owner and id have one spelling: the loader takes no other."""
     resource, owner, item_id = address
-    if not resource.key:
-        item_id = item_id.replace("-", "").lower()
-    return f"{generation}{_SEPARATOR}{resource.collection}{_SEPARATOR}{owner.rstrip(' ')}{_SEPARATOR}{item_id}"
+    return f"{generation}{_SEPARATOR}{resource.collection}{_SEPARATOR}{owner}{_SEPARATOR}{item_id}"
 
 
 def written(address: Address, state: ItemState) -> bytes:

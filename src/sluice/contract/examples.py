@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from sluice.resource import Resource
-from sluice.strict import checks
 from sluice.versions import moment
 
 Example = dict[str, Any]
@@ -57,10 +56,7 @@ def _item(resource: Resource, number: int) -> Example:
 
 def _as_read(resource: Resource, number: int) -> Example:
     """An example as it comes back: with its defaults, in UTC, with all digits of its decimals."""
-    item = msgspec.convert(resource.examples[number], resource.strict)
-    for name, check in checks(resource.model).items():
-        if (value := getattr(item, name)) is not None:
-            setattr(item, name, check(value))
+    item = resource.decoder.decode(msgspec.json.encode(resource.examples[number]))
     found: Example = _builtin(item)
     for column in resource.columns:
         if column.type.name == "DECIMAL" and found[column.name] is not None:

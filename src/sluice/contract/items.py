@@ -39,13 +39,17 @@ def _envelope(resource: Resource, title: str, data: Schema) -> Schema:
         "title": title,
         "type": "object",
         "properties": {
-            "id": id_shape(resource),
-            "version": VERSION | {"description": "Of the item's latest write."},
+            **_named(resource, "Of the item's latest write."),
             "written_at": MOMENT,
             "data": data,
         },
         "required": ["id", "version", "written_at", "data"],
     }
+
+
+def _named(resource: Resource, which: str) -> dict[str, Schema]:
+    """The id of an item and a version of it."""
+    return {"id": id_shape(resource), "version": VERSION | {"description": which}}
 
 
 def _accepted(resource: Resource, name: str) -> Schema:
@@ -54,8 +58,7 @@ def _accepted(resource: Resource, name: str) -> Schema:
         "description": "A write that was accepted, and is applied later.",
         "type": "object",
         "properties": {
-            "id": id_shape(resource),
-            "version": VERSION | {"description": "Of this write."},
+            **_named(resource, "Of this write."),
             "status": {"const": "pending"},
             "receipt": {
                 "type": "string",
@@ -74,8 +77,7 @@ def _receipt(resource: Resource, name: str) -> Schema:
         "description": "What became of a write.",
         "type": "object",
         "properties": {
-            "id": id_shape(resource),
-            "version": VERSION | {"description": "Of the write."},
+            **_named(resource, "Of the write."),
             "status": {
                 "enum": ["pending", "applied", "superseded", "rejected"],
                 "description": "pending: not in the tables yet. applied: the item is as this write left it. "

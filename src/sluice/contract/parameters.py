@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sluice.columns import Column
+from sluice.columns import MOST_BEHIND, MOST_DIGITS, Column
 from sluice.contract import examples
 from sluice.contract.shapes import VERSION, Schema, id_shape
 from sluice.reading.selecting import HIGHEST_LIMIT, LIMIT, OPERATORS
@@ -13,13 +13,14 @@ Parameter = dict[str, Any]
 
 _WORDS = {"gt": "greater than", "gte": "at least", "lt": "less than", "lte": "at most"}
 _INT64 = 2**63
+_DECIMAL = f"^-?(?=(\\.?[0-9]){{1,{MOST_DIGITS}}}$)[0-9]+(\\.[0-9]{{1,{MOST_BEHIND}}})?$"
 
 # The parameters' types by column, as `sluice.reading.values` reads them.
 _TYPES: Mapping[str, Schema] = {
     "BOOLEAN": {"type": "boolean"},
     "BIGINT": {"type": "integer", "minimum": -_INT64, "maximum": _INT64 - 1},
     "DOUBLE": {"type": "number"},
-    "DECIMAL": {"type": "string", "pattern": "^-?[0-9]{1,27}(\\.[0-9]{1,38})?$"},
+    "DECIMAL": {"type": "string", "pattern": _DECIMAL},
     "DATE": {"type": "string", "format": "date"},
     "DATETIME": {"type": "string", "format": "date-time"},
     "UUID": {"type": "string", "format": "uuid"},

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from sluice.columns import Column, ColumnType
+from sluice import decimals
+from sluice.columns import Column
 from sluice.contract.wording import field_texts, summary
 from sluice.resource import Resource
 
@@ -65,23 +66,14 @@ def _exact(column: Column, field: Schema) -> Schema:
     """A decimal is written as a text or as a number, within the digits of its column."""
     if column.type.name != "DECIMAL":
         return dict(field)
-    before, behind = _digits(column.type)
+    before, behind = decimals.digits(column.type)
     most = float(Decimal(10) ** before - Decimal(10) ** -behind)
-    text: Schema = {"type": "string", "pattern": _decimal_pattern(before, behind)}
+    text: Schema = {"type": "string", "pattern": decimals.pattern(column.type)}
     number = {"type": "number", "minimum": -most, "maximum": most, "multipleOf": float(Decimal(10) ** -behind)}
     choices: list[Schema] = [text, number]
     if column.presence == "optional":
         choices.append({"type": "null"})
     return {"anyOf": choices, **{name: field[name] for name in ("default",) if name in field}}
-
-
-def _digits(type_: ColumnType) -> tuple[int, int]:
-    return (type_.precision or 0) - (type_.scale or 0), type_.scale or 0
-
-
-def _decimal_pattern(before: int, behind: int) -> str:
-    whole = f"[0-9]{{1,{before}}}" if before else "0"
-    return f"^-?{whole}(\\.[0-9]{{1,{behind}}})?$" if behind else f"^-?{whole}$"
 
 
 def read(resource: Resource, schema: Mapping[str, Any]) -> Schema:

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from sluice.archive import BatchObject, blocks
 from sluice.faults import SchemaBehind, UnreadableBatch
+from sluice.ids import id_fault
 from sluice.loading.rows import Render, renderer
 from sluice.loading.shapes import Line, Shapes, shapes
 from sluice.records import Write, from_line
@@ -119,6 +120,8 @@ class Reader:
             raise ValueError("unknown collection")
         if write.schema > resource.revision:
             raise SchemaBehind(f"a write to {write.collection} has revision {write.schema}")
+        if fault := id_fault(resource, write.id):
+            raise ValueError(f"{fault} for the id")
         try:
             line = self._shapes.exact.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

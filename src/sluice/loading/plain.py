@@ -4,7 +4,6 @@ Whatever is not plain raises NotPlain: the careful reader then finds out what is
 """
 
 import datetime
-import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -14,7 +13,8 @@ from msgspec import Meta
 
 from sluice.archive import BatchObject, blocks
 from sluice.loading.format import has_json_escapes
-from sluice.loading.plain_rows import SEPARATOR, VERSION_LENGTH, Line, Render, Rows, line_class, renderer
+from sluice.loading.plain_rows import VERSION_LENGTH, Line, Render, Rows, line_class, renderer
+from sluice.loading.plain_spelling import spelled
 from sluice.resource import Resource
 
 # Of a batch's text in one part. Large ones come in longer runs of the table's order; the first is small, so that the
@@ -24,7 +24,7 @@ FIRST_PART, GROWTH, LARGEST_PART = 1 << 20, 3, 8 << 20
 # What is beyond is no version, and must not become the high-water mark.
 GREATEST = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-ID_CHARACTERS = (string.ascii_letters + string.digits + "._~-").encode()
+OWNER_CHARACTERS = bytes(range(ord("!"), ord("~") + 1))
 
 # An accepted_at as the API writes it: in UTC, with six digits of the second's fraction or with none.
 MOMENT_LENGTHS = {20, 27}
@@ -60,6 +60,7 @@ class PlainReader:
             union = one if union is None else union | one
         self._decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(union)
         self._names = {one: name for name, one in classes.items()}
+        self._spelled = {one: spelled(resources[name]) for name, one in classes.items()}
         self._renderers: dict[type[Line], Render] = {one: renderer(resources[name]) for name, one in classes.items()}
 
     def parts(self, batch: BatchObject) -> Iterator[PlainPart]:
@@ -80,6 +81,8 @@ class PlainReader:
             lines = self._decoder.decode_lines(block)
             for kind in set(map(type, lines)):
                 of_kind = lines if len(self._names) == 1 else [line for line in lines if type(line) is kind]
+                if not self._spelled[kind](of_kind, [line.id for line in of_kind]):
+                    raise NotPlain
                 rows = part.rows.setdefault(self._names[kind], {})
                 part.superseded += self._renderers[kind](of_kind, rows, escapes)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
@@ -88,13 +91,10 @@ class PlainReader:
         if len(lines) != block.count(b"\n") + (not block.endswith(b"\n")):
             raise NotPlain
         versions = [line.version for line in lines]
-        ids = [line.id for line in lines]
-        if {*map(len, versions)} != {VERSION_LENGTH} or not all(ids):
-            raise NotPlain
-        if _others(versions, VERSION_CHARACTERS) or _others(ids, ID_CHARACTERS):
+        if {*map(len, versions)} != {VERSION_LENGTH} or _others(versions, VERSION_CHARACTERS):
             raise NotPlain
         part.newest, part.eldest = max(part.newest, *versions), min(part.eldest, *versions)
-        if part.newest > GREATEST or (b"\\" in block and any(SEPARATOR in line.owner for line in lines)):
+        if part.newest > GREATEST or _others({line.owner for line in lines}, OWNER_CHARACTERS):
             raise NotPlain
         moments = [line.accepted_at for line in lines]
         if not {*map(len, moments)} <= MOMENT_LENGTHS:

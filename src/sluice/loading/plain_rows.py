@@ -3,7 +3,9 @@
 Every value is decoded as the type that its column takes: a null, or a value of another type, is not plain.
 """
 
+import datetime
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,6 +23,7 @@ SEPARATOR = "\n"
 
 Rows = dict[str, bytes]  # the text of an item's latest row by its key: owner, separator, id
 Render = Callable[[Iterable[Any], Rows, bool], int]
+Value = Callable[[Any], Any]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,7 +45,7 @@ class Line(msgspec.Struct, gc=False):
     data: Any
 
 
-_TYPES: dict[str, Any] = {"BOOLEAN": bool, "BIGINT": int, "DOUBLE": float, "JSON": Raw}
+_TYPES: dict[str, Any] = {"BOOLEAN": bool, "BIGINT": int, "DOUBLE": float, "DATE": datetime.date, "JSON": Raw}
 
 
 def line_class(resource: Resource) -> type[Line]:
@@ -71,19 +74,19 @@ def line_class(resource: Resource) -> type[Line]:
     )
 
 
-def renderer(resource: Resource) -> Render:
+def renderer(resource: Resource) -> Render:  # noqa: C901  for its one loop
     """Make the function that renders lines of a resource into rows, without line ends; it counts those that lost.
 
     Its last argument says whether there are escapes that only JSON knows. It raises ValueError for a line that is not
     plain, SchemaBehind for one of a newer revision.
     """
-    width, revision = len(resource.columns), resource.revision
+    width, revision, keyed = len(resource.columns), resource.revision, resource.key is not None
     special = [(at, _special(column)) for at, column in enumerate(resource.columns) if column.type.name in _SPECIAL]
     tombstone = (1, *[NULL] * width)
     values_of = msgspec.structs.astuple
 
     # One loop without calls into our own code but for values that need it: it runs once for every write there is.
-    def render(lines: Iterable[Line], rows: Rows, escapes: bool) -> int:
+    def render(lines: Iterable[Line], rows: Rows, escapes: bool) -> int:  # noqa: C901
         superseded = 0
         for line in lines:
             data, owner, id_, version = line.data, line.owner, line.id, line.version
@@ -95,10 +98,14 @@ def renderer(resource: Resource) -> Render:
             if data is None:
                 text = _encode((version, owner, id_, at, *tombstone))
             else:
-                values = list(values_of(data))
-                for place, value in special:
-                    values[place] = value(values[place])
-                text = _encode((version, owner, id_, at, 0, *values[:width]))
+                values: Any = values_of(data)
+                if special:
+                    values = list(values)
+                    for place, value in special:
+                        values[place] = value(values[place])
+                if keyed:  # the key is behind the columns, and is the id
+                    values = values[:width]
+                text = _encode((version, owner, id_, at, 0, *values))
             if escapes:
                 text = without_json_escapes(text)
             key = f"{owner}{SEPARATOR}{id_}"
@@ -131,14 +138,22 @@ def _boolean(value: Any) -> Any:
     return value if value is NULL else int(value)
 
 
-def _datetime(value: Any) -> Any:
-    """MariaDB takes no zone: a canonical value ends in Z. Another ending reaches the database, which refuses it."""
-    return value if value is NULL else value.removesuffix("Z")
+# MariaDB takes no zone. That there is a Z at the end is seen by others (see `plain_spelling.py`).
+_without_zone = itemgetter(slice(-1))
 
 
-_SPECIAL: dict[str, Callable[[Any], Any]] = {"JSON": _json, "BOOLEAN": _boolean, "DATETIME": _datetime}
+def _optional_datetime(value: Any) -> Any:
+    return value if value is NULL else _without_zone(value)
 
 
-def _special(column: Column) -> Callable[[Any], Any]:
-    found = _SPECIAL[column.type.name]
-    return _json_never_null if found is _json and column.presence != "optional" else found
+# By a column's type, for a field that may be absent and for one that always has a value.
+_SPECIAL: dict[str, tuple[Value, Value]] = {
+    "JSON": (_json, _json_never_null),
+    "BOOLEAN": (_boolean, int),
+    "DATETIME": (_optional_datetime, _without_zone),
+}
+
+
+def _special(column: Column) -> Value:
+    absent, always = _SPECIAL[column.type.name]
+    return absent if column.presence == "optional" else always

@@ -1,4 +1,7 @@
-"""From a line's raw JSON values to the text of a row, for the careful reader: the database is to judge every value."""
+"""From a line's raw JSON values to the text of a row, for the careful reader.
+
+The database is to judge every value, but for those that it would take and keep as something else.
+"""
 
 import datetime
 from collections.abc import Callable
@@ -7,6 +10,7 @@ import msgspec
 
 from sluice.loading import format as row_format
 from sluice.loading.format import has_json_escapes, without_json_escapes
+from sluice.loading.plain_spelling import are_moments
 from sluice.loading.shapes import Line
 from sluice.resource import Resource
 
@@ -88,9 +92,22 @@ def _decimal(raw: bytes, name: str) -> bytes:
     return raw if raw.startswith(_STARTS_OF_NUMBERS) else _text(raw, name)
 
 
+def _date(raw: bytes, name: str) -> bytes:
+    """The database takes 2024-1-5 and 20240105 too."""
+    text = _text(raw, name)
+    try:
+        msgspec.json.decode(text, type=datetime.date)
+    except msgspec.ValidationError:
+        raise ValueError(f"Expected a date such as 2026-12-24 for {name}") from None
+    return text
+
+
 def _datetime(raw: bytes, name: str) -> bytes:
-    """MariaDB takes no zone: a canonical value ends in Z. Another ending reaches the database, which refuses it."""
-    return raw[:-2] + b'"' if raw.endswith(b'Z"') else _text(raw, name)
+    """MariaDB takes no zone, and takes it for no fault that there is none: a canonical value ends in Z."""
+    text = _text(raw, name)
+    if not are_moments([text[1:-1].decode()]):
+        raise ValueError(f"Expected a date-time in UTC such as 2026-12-24T09:30:00Z for {name}")
+    return text[:-2] + b'"'
 
 
 def _moment(raw: bytes) -> bytes:
@@ -110,5 +127,6 @@ _VALUES: dict[str, Value] = {
     "BIGINT": _integer,
     "DOUBLE": _number,
     "DECIMAL": _decimal,
+    "DATE": _date,
     "DATETIME": _datetime,
 }

@@ -38,7 +38,9 @@ def sentence(error: BaseException, doing: str = "migrate the database") -> str:
     """Say what failed. Never quotes a statement, a credential or data."""
     if isinstance(error, MigrationFailed):
         return str(error)
-    return f"Could not {doing}: {_why(error)}."
+    # A secret that could not be read is the database away to a client, and something else to mend for an operator.
+    cause = error.__cause__ if isinstance(error.__cause__, AwsError) else error
+    return f"Could not {doing}: {_why(cause)}."
 
 
 def _why(error: BaseException) -> str:

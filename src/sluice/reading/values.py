@@ -82,8 +82,8 @@ def _moment(text: str) -> datetime.datetime:
 
 def _uuid(text: str) -> str:
     try:
-        return str(uuid.UUID(text))
-    except ValueError:
+        return str(msgspec.convert(text, uuid.UUID))
+    except msgspec.ValidationError:
         raise ValueError("Expected a UUID") from None
 
 

@@ -1,26 +1,22 @@
 """From a request's body to an item's canonical data."""
 
 import re
-from functools import cache
 
 import msgspec
 
-from sluice.api.problems import Problem, invalid
+from sluice.api.problems import FieldFault, Problem, invalid
 from sluice.api.requests import Request
+from sluice.decoding import Unfit
 from sluice.records import LARGEST_RECORD
 from sluice.resource import Item, Resource
-from sluice.strict import Check, checks
 
 _PATH = re.compile(r"^(?P<detail>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = "Object contains unknown field"
 _NAMED = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<field>.*)`$", re.DOTALL)
 
 
+_CHARSETS = {"utf-8", "utf8", "us-ascii"}
 _encode = msgspec.json.Encoder().encode
-
-
-@cache
-def _tools(resource: Resource) -> tuple[msgspec.json.Decoder[Item], dict[str, Check]]:
-    return msgspec.json.Decoder(resource.strict), checks(resource.model)
 
 
 def decode_body(request: Request, resource: Resource) -> Item:
@@ -31,6 +27,7 @@ def decode_body(request: Request, resource: Resource) -> Item:
     """
     if request.media != "application/json" and not request.media.endswith("+json"):
         raise Problem(415, f"The body must be application/json, not {request.media}.")
+    need_utf8(request)
     if len(request.body) > LARGEST_RECORD:
         raise too_large()
     if not request.body.strip():
@@ -38,25 +35,24 @@ def decode_body(request: Request, resource: Resource) -> Item:
     return decode_item(request.body, resource)
 
 
+def need_utf8(request: Request) -> None:
+    """Raise Problem 415 for another charset: JSON has none (RFC 8259), and it would be read as what it is not."""
+    if request.charset not in _CHARSETS:
+        raise Problem(415, "The body must be in UTF-8.", faults=[FieldFault("Content-Type", "Expected UTF-8")])
+
+
 def decode_item(body: bytes, resource: Resource) -> Item:
     """Decode and check one item; its values are in the form in which they are stored."""
-    decoder, found = _tools(resource)
     try:
-        item = decoder.decode(body)
+        return resource.decoder.decode(body)
+    except Unfit as unfit:
+        raise invalid(unfit.field, unfit.detail) from None
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, f"This is not JSON: {error}") from None
     except RecursionError:
         raise Problem(400, "This is nested too deeply.") from None
-    for field, check in found.items():
-        value = getattr(item, field)
-        if value is not None:
-            try:
-                setattr(item, field, check(value))
-            except ValueError as error:
-                raise invalid(field, str(error)) from None
-    return item
 
 
 def canonical(item: Item, resource: Resource) -> msgspec.Raw:
@@ -75,8 +71,9 @@ def _fault(message: str) -> Problem:
     """msgspec names the place only in its message: take the field from there, the sentence stays as it is."""
     found = _PATH.match(message)
     detail, path = (found["detail"], found["path"] or "") if found else (message, "")
-    field, quoting = path.removeprefix("."), False
+    field = path.removeprefix(".")
     if named := _NAMED.match(detail):
         field += ("." if field else "") + named["field"]
-        quoting = named["fault"] == "contains unknown"
+    # By its beginning: such a name may hold whatever the rest is known by.
+    quoting = detail.startswith(_UNKNOWN)
     return invalid(field, detail, quoting=quoting) if field else Problem(422, detail)

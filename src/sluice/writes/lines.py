@@ -7,6 +7,7 @@ import msgspec
 
 from sluice.api.problems import FieldFault, Problem
 from sluice.api.requests import Request
+from sluice.writes.decode import need_utf8
 
 MEDIA = "application/x-ndjson"
 
@@ -34,8 +35,9 @@ class Answer(msgspec.Struct, omit_defaults=True):
 def numbered(request: Request) -> list[tuple[int, bytes]]:
     """The lines that are not blank, numbered from 1 as the client counts them.
 
-    Raises Problem 413 for more than are taken, 400 when there is none.
+    Raises Problem 415 for another charset, 413 for more than are taken, 400 when there is none.
     """
+    need_utf8(request)
     body = request.body
     if len(body) > LARGEST_BODY:
         raise Problem(413, f"A body may have at most {LARGEST_BODY} bytes. Send the lines in several requests.")

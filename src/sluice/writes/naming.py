@@ -8,7 +8,7 @@ from sluice.api.requests import Request
 from sluice.ids import derived_id, id_fault, new_id, new_ids
 from sluice.resource import Item, Resource
 
-_KEY = re.compile(r"[ -~]{1,255}")
+_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
 
 def idempotency_key(request: Request) -> str:
@@ -21,6 +21,8 @@ def idempotency_key(request: Request) -> str:
         return ""
     if not _KEY.fullmatch(key):
         raise invalid("Idempotency-Key", "Expected 1 to 255 printable characters of ASCII", 400)
+    if request.times("idempotency-key") > 1:
+        raise invalid("Idempotency-Key", "Expected once", 400)
     return key
 
 

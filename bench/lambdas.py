@@ -1,0 +1,49 @@
+"""The environment of a function outside of any stack, for tests and measurements: as Lambda makes it, and every setting
+that there is.
+
+A setting without a value here is a KeyError, so that none is forgotten.
+"""
+
+import msgspec
+
+from sluice import settings
+
+# The cache's settings are not among them: that they are there says that there is a cache.
+_VALUES = {
+    "STREAM_NAME": "writes",
+    "BUFFER_SECONDS": "60",
+    "WAIT_SECONDS": "15",
+    "STALE_SECONDS": "86400",
+    "SIGN_IN_URL": "https://sign-in.example.com",
+    "DATABASE_HOST": "127.0.0.1",
+    "DATABASE_PORT": "9",
+    "DATABASE_NAME": "sluice",
+    "DATABASE_SECRET_ARN": "arn:reader",
+    "REPLICA_HOST": "127.0.0.1",
+    "REPLICA_PORT": "9",
+    "READER_SECRET_ARN": "arn:reader",
+    "LOADER_SECRET_ARN": "arn:loader",
+    "BATCH_BUCKET": "batches",
+    "ARCHIVE_BUCKET": "archive",
+    "LOAD_CONCURRENCY": "4",
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What a function finds, whichever it is, and more or other variables."""
+    return {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "POWERTOOLS_SERVICE_NAME": "sluice",
+        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+        **{name: _VALUES[name] for name in _names()},
+        **more,
+    }
+
+
+def _names() -> list[str]:
+    kinds = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    fields = [field.encode_name for kind in kinds for field in msgspec.structs.fields(kind)]
+    cache = {field.encode_name for field in msgspec.structs.fields(settings.CacheSettings)}
+    return sorted(set(fields) - cache)
