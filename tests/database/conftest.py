@@ -24,6 +24,7 @@ from tests.database.reading_rig import Reader
 from tests.database.rig import Objects, Rig
 from tests.database.s3 import buckets
 from tests.database.things import CODES, THINGS
+from tests.memory import folder_in_memory
 
 
 class Connect(Protocol):
@@ -44,10 +45,11 @@ def _metrics() -> None:
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    pair = Pair(tmp_path_factory.mktemp("pair"))
-    pair.start()
-    yield pair
-    pair.stop()
+    with folder_in_memory() as memory:
+        pair = Pair(tmp_path_factory.mktemp("pair"), memory=memory)
+        pair.start()
+        yield pair
+        pair.stop()
 
 
 @pytest.fixture(scope="module")
