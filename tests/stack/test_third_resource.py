@@ -36,11 +36,10 @@ def checkout(copy: Path) -> Path:
     shutil.copytree(REPOSITORY, copy, ignore=ignored)
     for tools in (".venv", ".tools"):
         (copy / tools).symlink_to(REPOSITORY / tools)
-    package = copy / ".local/package"
-    shutil.copytree(REPOSITORY / ".local/package", package)
-    shutil.copytree(REPOSITORY / ".aws-sam/deps", copy / ".aws-sam/deps")
-    record = package / "build.toml"
-    record.write_text(record.read_text().replace(str(REPOSITORY), str(copy)))
+    for kept in (".local/package/cache", ".aws-sam/deps"):
+        shutil.copytree(REPOSITORY / kept, copy / kept)
+    for record in (".local/package/build.toml", ".local/package/fingerprint"):
+        (copy / record).write_text((REPOSITORY / record).read_text().replace(str(REPOSITORY), str(copy)))
     return copy
 
 
