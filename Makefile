@@ -38,7 +38,7 @@ demo: setup ## the main job on real records, with an outage in the middle
 	@python -m local.demo
 
 test: setup ## every test: units, real MariaDB, the deployed local stack
-	@python -m pytest --numprocesses 2 --no-loadscope-reorder
+	@python -m pytest --numprocesses 3 --no-loadscope-reorder
 
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill

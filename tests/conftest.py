@@ -1,5 +1,5 @@
-"""How two processes share the tests (`make test`): what shares parts that are slow to start stays together, the longest
-first.
+"""How three processes share the tests (`make test`): what shares parts that are slow to start stays together, the
+longest first.
 """
 
 from typing import Any
@@ -9,13 +9,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 STACK = "tests/stack/"
 SECOND_STACK = f"{STACK}test_rebuild.py"
-FIRST = (SECOND_STACK, STACK, "tests/database/test_convergence.py")
+FIRST = (STACK, SECOND_STACK, "tests/database/test_convergence.py")
 
 
 def group(test: str) -> str:
     """What a test is to stay with, by its node id: a deployed stack is one for its tests, others go by file.
 
-    There are two stacks, one for each process: from the file SECOND_STACK on tests have the other one.
+    There are two stacks, for a process each: from the file SECOND_STACK on tests have the other one. The third process
+    begins with what needs none.
     """
     file = test.partition("::")[0]
     if file.startswith(STACK):

@@ -5,9 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from local.process import LocalError
 from local.stack.folder import REPOSITORY
@@ -16,6 +17,9 @@ from local.stack.settings import as_overrides, machine_runtime
 
 TEMPLATE = REPOSITORY / "template.yaml"
 CONFIG = REPOSITORY / "samconfig.toml"
+# All functions have the same code, that of _CODE; it is built for one of them.
+_CODE, _BUILT = "src/", "PostFunction"
+_ELSEWHERE = "elsewhere.zip"  # what SAM does not build
 _SOURCES = ("template.yaml", "samconfig.toml", "src", "layers", "statemachines")
 
 
@@ -46,34 +50,40 @@ def build(target: Path, log: Path, parameters: dict[str, str], *, ca: Path | Non
     """
     # What of `parameters` comes from elsewhere may hold spaces and commas; the build reads these two.
     read = {name: parameters[name] for name in ("Runtime", "Architecture")}
-    run_sam(
-        [
-            "build",
-            *("--template-file", str(TEMPLATE)),
-            *("--build-dir", str(target)),
-            *(("--cached", "--cache-dir", str(target.parent / "cache")) if cached else ()),
-            *("--parameter-overrides", *as_overrides(read)),
-        ],
-        log,
-        environment={"SLUICE_CA_BUNDLE": str(ca)} if ca else {},
-        failure="sam build failed.",
-    )
-    _share_code(target)
+    with _one_function_to_build() as template:
+        run_sam(
+            [
+                "build",
+                *("--template-file", str(template)),
+                *("--build-dir", str(target)),
+                *(("--cached", "--cache-dir", str(target.parent / "cache")) if cached else ()),
+                *("--parameter-overrides", *as_overrides(read)),
+            ],
+            log,
+            environment={"SLUICE_CA_BUNDLE": str(ca)} if ca else {},
+            failure="sam build failed.",
+        )
+    _share_code(target / "template.yaml")
     return compile_bytecode(target, parameters["Runtime"], log)
 
 
-def _share_code(target: Path) -> None:
-    """Let functions that were built together use one folder: SAM copies it for each, and would pack each copy."""
-    record = tomllib.loads((target.parent / "build.toml").read_text())
-    template = target / "template.yaml"
-    text = template.read_text()
-    for definition in record.get("function_build_definitions", {}).values():
-        kept, *copies = definition["functions"]
-        for copy in copies:
-            text, changed = re.subn(rf"(?m)^( +CodeUri: ){re.escape(copy)}$", rf"\g<1>{kept}", text)
-            if changed:
-                shutil.rmtree(target / copy)
-    template.write_text(text)
+@contextmanager
+def _one_function_to_build() -> Iterator[Path]:
+    """The template with one function's code to build: SAM would copy, and later pack, the same code for each."""
+    text, shared = re.subn(rf"(?m)^    CodeUri: {_CODE}$", f"    CodeUri: {_ELSEWHERE}", TEMPLATE.read_text())
+    text, named = re.subn(rf"(?ms)^  {_BUILT}:$.*?^    Properties:\n", rf"\g<0>      CodeUri: {_CODE}\n", text, count=1)
+    if (shared, named) != (1, 1):
+        raise LocalError(f"{TEMPLATE.name} has no CodeUri {_CODE} for all functions, or no {_BUILT}.")
+    # Beside the template, since its paths are relative.
+    with NamedTemporaryFile("w", dir=REPOSITORY, prefix=".template-", suffix=".yaml") as template:
+        template.write(text)
+        template.flush()
+        yield Path(template.name)
+
+
+def _share_code(template: Path) -> None:
+    """Let every function use the code that was built."""
+    template.write_text(template.read_text().replace(f"CodeUri: {_ELSEWHERE}\n", f"CodeUri: {_BUILT}\n"))
 
 
 def compile_bytecode(target: Path, runtime: str, log: Path) -> bool:

@@ -24,15 +24,22 @@ def _silent(_line: str) -> None:
     pass
 
 
-def up(folder: Path | None = None, *, chosen: dict[str, str] | None = None, say: Say = _silent) -> Stack:
+def up(
+    folder: Path | None = None,
+    *,
+    chosen: dict[str, str] | None = None,
+    memory: Path | None = None,
+    say: Say = _silent,
+) -> Stack:
     """Bring everything up that is not, and return the stack; data stay. Raises LocalError.
 
     `folder` is where the stack lives (default: `$SLUICE_LOCAL` or `.local`), `chosen` are template parameters that
-    come before those of samconfig.toml, `say` takes a line for each step that takes time.
+    come before those of samconfig.toml, `memory` is the database pair's, `say` takes a line for each step that takes
+    time.
     """
     home = Folder(folder)
     with home.alone():
-        pair, emulator = Pair(home.database), Emulator(home)
+        pair, emulator = Pair(home.database, memory=memory), Emulator(home)
         cache, wanted = Cache(home.cache, pair.ca.parent), settled(chosen or {})
         say("starting the database pair and the emulator")
         with ThreadPoolExecutor() as together:

@@ -15,9 +15,12 @@ def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, st
     log.parent.mkdir(parents=True, exist_ok=True)
     tools = REPOSITORY / ".tools" / "sam" / "bin"
     path = f"{Path(sys.executable).parent}:{tools}:{os.environ.get('PATH', '')}"
-    # What the caller's shell says about AWS accounts and Python's modules must not reach a build or a local deploy.
+    # What the caller's shell says about AWS accounts and Python's modules must not reach a build or a local deploy. A
+    # build calls pip a dozen times, which is compiled once if it may be.
     inherited = {
-        name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("AWS_")
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"} and not name.startswith("AWS_")
     }
     with log.open("wb") as output:
         try:

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from tests.database.reading_rig import Reader
 from tests.database.rig import Objects, Rig
 from tests.database.s3 import buckets
 from tests.database.things import CODES, THINGS
+from tests.memory import folder_in_memory
 
 
 class Connect(Protocol):
@@ -44,10 +45,11 @@ def _metrics() -> None:
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    pair = Pair(tmp_path_factory.mktemp("pair"))
-    pair.start()
-    yield pair
-    pair.stop()
+    with folder_in_memory() as memory:
+        pair = Pair(tmp_path_factory.mktemp("pair"), memory=memory)
+        pair.start()
+        yield pair
+        pair.stop()
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +59,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield emulator.client("s3")
 
 
-@pytest.fixture
-def database(pair: Pair) -> Iterator[str]:
-    """The name of a new, empty schema on the primary; dropped after the test."""
+@contextmanager
+def schema(pair: Pair) -> Iterator[str]:
+    """The name of a new, empty schema on the primary; dropped afterwards."""
     pair.start()
     name = f"test_{uuid4().hex}"
     with pair.primary.connect(*pair.admin) as connection, connection.cursor() as cursor:
@@ -68,6 +70,13 @@ def database(pair: Pair) -> Iterator[str]:
     pair.start()
     with pair.primary.connect(*pair.admin) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture
+def database(pair: Pair) -> Iterator[str]:
+    """A schema of the test's own."""
+    with schema(pair) as name:
+        yield name
 
 
 @pytest.fixture
@@ -85,16 +94,33 @@ def connect(pair: Pair, database: str) -> Iterator[Connect]:
         yield connect
 
 
-@pytest.fixture
-def trust(pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The layer that has the authority of the pair's certificates."""
-    layer = tmp_path / "database_trust"
+def trust_authority(pair: Pair, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Make the layer that has the authority of the pair's certificates, in a new folder."""
+    layer = folder / "database_trust"
     layer.mkdir()
     (layer / "__init__.py").touch()
     shutil.copy(pair.ca, layer / "ca.pem")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "database_trust", raising=False)
+    patch.syspath_prepend(folder)
+    patch.delitem(sys.modules, "database_trust", raising=False)
     tls.cache_clear()
+
+
+@pytest.fixture
+def trust(pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    trust_authority(pair, tmp_path, monkeypatch)
+
+
+@contextmanager
+def rig_of(pair: Pair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    """A loader's surroundings: a schema with its tables, entered as the admin over verified TLS."""
+    username, password = pair.admin
+    patch.setattr("sluice.database.credentials", lambda _arn: Credentials(username, password))
+    settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
+    primary = Database(settings, statement_seconds=30, loading=True)
+    rig = Rig(connection, primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
+    rig.make_tables()
+    yield rig
+    primary.drop()
 
 
 @pytest.fixture
@@ -105,29 +131,42 @@ def rig(
     trust: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Rig]:
-    """A loader's surroundings: the test's schema with its tables, entered as the admin over verified TLS."""
-    username, password = pair.admin
-    monkeypatch.setattr("sluice.database.credentials", lambda _arn: Credentials(username, password))
-    settings = DatabaseSettings(pair.primary.host, pair.primary.port, database, "admin")
-    primary = Database(settings, statement_seconds=30, loading=True)
-    rig = Rig(connect(), primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
-    rig.make_tables()
-    yield rig
-    primary.drop()
+    """Those of the test's schema."""
+    with rig_of(pair, connect(), database, monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """The reading function on a rig's tables, over a connection of its own to the primary."""
+    for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
+        patch.setenv(f"POWERTOOLS_{name}", value)
+    replica = Database(rig.database._settings, statement_seconds=30)
+    patch.setattr("sluice.reading.answers._replica", lambda: replica)
+    patch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
+    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
+    patch.setattr("sluice.reading.answers._settings", lambda: settings)
+    yield Reader(rig, replica)
+    replica.drop()
 
 
 @pytest.fixture
 def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    """The reading function on the test's tables, over a connection of its own to the primary."""
-    for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
-        monkeypatch.setenv(f"POWERTOOLS_{name}", value)
-    replica = Database(rig.database._settings, statement_seconds=30)
-    monkeypatch.setattr("sluice.reading.answers._replica", lambda: replica)
-    monkeypatch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
-    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    monkeypatch.setattr("sluice.reading.answers._settings", lambda: settings)
-    yield Reader(rig, replica)
-    replica.drop()
+    with reader_of(rig, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kept_reader(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A reader with tables that the tests of a module share."""
+    with pytest.MonkeyPatch.context() as patch, schema(pair) as name:
+        trust_authority(pair, tmp_path_factory.mktemp("trust"), patch)
+        with (
+            pair.primary.connect(*pair.admin, database=name) as connection,
+            rig_of(pair, connection, name, patch) as rig,
+            reader_of(rig, patch) as made,
+        ):
+            yield made
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import os
 import signal
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pymysql
@@ -127,7 +128,17 @@ def test_the_admin_has_what_a_master_user_of_rds_has(pair: Pair, connect: Connec
             cursor.execute("SELECT 1 INTO OUTFILE '/tmp/sluice-out'")
 
 
-def test_settings_are_those_the_service_relies_on(pair: Pair, connect: Connect) -> None:
+@pytest.fixture
+def ordinary(pair: Pair) -> Iterator[Pair]:
+    """The same databases, their primary started as everybody but the tests starts it."""
+    ordinary = Pair(pair.root)
+    pair.primary.stop()
+    ordinary.primary.start()
+    yield ordinary
+    ordinary.primary.stop()
+
+
+def test_settings_are_those_the_service_relies_on(ordinary: Pair, connect: Connect) -> None:
     expected = {
         "binlog_format": "ROW",
         "sync_binlog": 1,
@@ -136,7 +147,7 @@ def test_settings_are_those_the_service_relies_on(pair: Pair, connect: Connect) 
         "require_secure_transport": 1,
         "time_zone": "+00:00",
     }
-    with connect() as connection, connection.cursor() as cursor:
+    with connect(ordinary.primary) as connection, connection.cursor() as cursor:
         for name, value in expected.items():
             cursor.execute(f"SELECT @@GLOBAL.{name}")
             assert cursor.fetchone() == (value,), name

@@ -8,11 +8,11 @@ import pytest
 
 from local.stack import Stack
 from tests.drill.traffic import Traffic
-from tests.stack.conftest import client, machine, machine_token, person, primary, replica, stack, stack_folder
+from tests.stack.conftest import client, machine, machine_token, memory, person, primary, replica, stack, stack_folder
 from tests.stack.operator import Operator
 from tests.stack.way_back import WayBack
 
-__all__ = ["client", "machine", "machine_token", "person", "primary", "replica", "stack", "stack_folder"]
+__all__ = ["client", "machine", "machine_token", "memory", "person", "primary", "replica", "stack", "stack_folder"]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pymysql.connections import Connection
 
 from local.process import LocalError, tail
 from local.stack import Stack, down, up
+from tests.memory import folder_in_memory
 
 
 class Person(Protocol):
@@ -20,7 +21,13 @@ class Person(Protocol):
 
 
 @pytest.fixture(scope="session")
-def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def memory() -> Iterator[Path]:
+    with folder_in_memory() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def stack_folder(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("stack")
     try:
         yield folder
@@ -29,9 +36,9 @@ def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def stack(stack_folder: Path) -> Stack:
+def stack(stack_folder: Path, memory: Path) -> Stack:
     try:
-        return up(stack_folder)
+        return up(stack_folder, memory=memory)
     except LocalError as error:
         pytest.fail(f"{error}\n{tail(error.log) if error.log else ''}", pytrace=False)
 

@@ -34,26 +34,24 @@ def functions() -> dict[str, dict[str, Any]]:
 class Role:
     """A function's role, taken on as Lambda takes it on."""
 
-    def __init__(self, stack: Stack, function: str) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, session: boto3.Session, function: str) -> None:
+        self._stack, self._session = stack, session
         found = stack.boto("cloudformation").describe_stack_resource(
             StackName=STACK_NAME, LogicalResourceId=f"{function}FunctionRole"
         )
         name = found["StackResourceDetail"]["PhysicalResourceId"]
         arn = stack.boto("iam").get_role(RoleName=name)["Role"]["Arn"]
-        given = stack.boto("sts").assume_role(RoleArn=arn, RoleSessionName="trying")["Credentials"]
-        self._session = boto3.Session(
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-            region_name="us-east-1",
-        )
+        self._given = stack.boto("sts").assume_role(RoleArn=arn, RoleSessionName="trying")["Credentials"]
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = self._session.client(
                 service,  # type: ignore[call-overload]
+                region_name="us-east-1",
+                aws_access_key_id=self._given["AccessKeyId"],
+                aws_secret_access_key=self._given["SecretAccessKey"],
+                aws_session_token=self._given["SessionToken"],
                 endpoint_url=self._stack.emulator.url,
                 config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
             )
@@ -73,7 +71,8 @@ class Role:
 
 @pytest.fixture(scope="module")
 def roles(stack: Stack) -> Any:
-    return cache(lambda function: Role(stack, function))
+    session = boto3.Session()  # one for all roles: each reads the descriptions of the services anew
+    return cache(lambda function: Role(stack, session, function))
 
 
 def test_every_function_of_the_template_stands_in_the_table() -> None:

@@ -144,6 +144,9 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
     with again.pair.replica.connect(*again.pair.admin, database="sluice") as connection, connection.cursor() as cursor:
         assert cursor.execute("SELECT 1 FROM loaded_batches WHERE object_key = 'kept'") == 1
     answer = httpx.get(
-        f"{again.api_url}/v1/no-such-collection", headers={"Authorization": f"Bearer {token}"}, trust_env=False
+        f"{again.api_url}/v1/no-such-collection",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=60,
+        trust_env=False,
     )
     assert answer.status_code == 404

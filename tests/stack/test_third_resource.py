@@ -30,13 +30,22 @@ class Note(Item):
 '''
 
 
-def test_one_file_and_a_redeploy(stack: Stack, machine: httpx.Client, tmp_path: Path) -> None:
-    assert machine.put("/v1/notes/first", json={"slug": "first", "text": "x"}).status_code == 404
-    copy = tmp_path / "checkout"
+def checkout(copy: Path) -> Path:
+    """A copy of the checkout, with what was built in it."""
     ignored = shutil.ignore_patterns(".git", ".venv", ".tools", ".local", ".aws-sam", "__pycache__", ".*_cache")
     shutil.copytree(REPOSITORY, copy, ignore=ignored)
     for tools in (".venv", ".tools"):
         (copy / tools).symlink_to(REPOSITORY / tools)
+    for kept in (".local/package/cache", ".aws-sam/deps"):
+        shutil.copytree(REPOSITORY / kept, copy / kept)
+    for record in (".local/package/build.toml", ".local/package/fingerprint"):
+        (copy / record).write_text((REPOSITORY / record).read_text().replace(str(REPOSITORY), str(copy)))
+    return copy
+
+
+def test_one_file_and_a_redeploy(stack: Stack, machine: httpx.Client, tmp_path: Path) -> None:
+    assert machine.put("/v1/notes/first", json={"slug": "first", "text": "x"}).status_code == 404
+    copy = checkout(tmp_path / "checkout")
     (copy / "src/resources/notes.py").write_text(FILE)
     subprocess.run(
         [sys.executable, "-m", "local.stack", "up"],
