@@ -54,7 +54,7 @@ def _report(found: Found) -> str:
     # What is held out stays unseen.
     refused = [answer for answer in found.seen if not answer.reached]
     lines += [
-        f"benign, blocked: {answer.sent.method} {answer.sent.target} {answer.sent.body[:300].decode()}"
+        f"benign, blocked: {answer.sent.method} {answer.sent.target} {answer.sent.body.decode()[:300]}"
         for answer in refused[:SHOWN]
     ]
     passed = [answer for answer in found.attacks if answer.reached]
