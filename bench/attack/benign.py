@@ -1,6 +1,5 @@
 """Requests as the service's own clients send them, with names of the world's airports: quotes, apostrophes, brackets,
-letters
-of many alphabets."""
+letters of many alphabets. The rules of the firewall were chosen by them."""
 
 import json
 import random
@@ -10,6 +9,7 @@ from urllib.parse import quote, urlencode
 import airportsdata
 
 from bench.attack.sent import JSON, Sent
+from bench.attack.unseen import SEEN
 
 LINES = 20
 # As travellers write.
@@ -69,13 +69,13 @@ def _about(airport: dict[str, Any], chosen: random.Random) -> list[Sent]:
     booking = f"{chosen.getrandbits(128):032x}"
     booking = f"{booking[:8]}-{booking[8:12]}-7{booking[13:16]}-8{booking[17:20]}-{booking[20:]}"
     return [
-        Sent("benign", "PUT", f"/v1/airports/{code}", {"Content-Type": JSON}, _json(airport)),
-        Sent("benign", "GET", f"/v1/airports/{code}", held),
-        Sent("benign", "GET", f"/v1/airports?{urlencode(ranges)}"),
-        Sent("benign", "GET", f"/v1/airports?country={country}&fields=name,city,elevation"),
-        Sent("benign", "POST", "/v1/bookings", {"Content-Type": JSON}, _json(_booking(airport, chosen))),
+        Sent(SEEN, "PUT", f"/v1/airports/{code}", {"Content-Type": JSON}, _json(airport)),
+        Sent(SEEN, "GET", f"/v1/airports/{code}", held),
+        Sent(SEEN, "GET", f"/v1/airports?{urlencode(ranges)}"),
+        Sent(SEEN, "GET", f"/v1/airports?country={country}&fields=name,city,elevation"),
+        Sent(SEEN, "POST", "/v1/bookings", {"Content-Type": JSON}, _json(_booking(airport, chosen))),
         Sent(
-            "benign",
+            SEEN,
             "GET",
             f"/v1/bookings/{booking}/writes/01M83TX6AKPEC90XWTBJRZ90MF",
             {"User-Agent": "Mozilla/5.0 (X11; Linux)"},
@@ -99,7 +99,7 @@ def _booking(airport: dict[str, Any], chosen: random.Random) -> dict[str, Any]:
 
 def _many(airports: list[dict[str, Any]]) -> Sent:
     body = b"".join(_json(airport) + b"\n" for airport in airports)
-    return Sent("benign", "POST", "/v1/airports", {"Content-Type": "application/x-ndjson"}, body)
+    return Sent(SEEN, "POST", "/v1/airports", {"Content-Type": "application/x-ndjson"}, body)
 
 
 def _json(item: dict[str, Any]) -> bytes:

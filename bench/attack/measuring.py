@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.attack.sending import Answer, progress, send_all
 from bench.attack.sent import JSON, PLACES, Sent, in_path, in_query
 from bench.attack.statements import logged
+from bench.attack.unseen import HELD_OUT, SEEN
 from local.stack import Stack
 
 # What no attack is, and makes the service run each of its statements that the corpus's requests could.
@@ -36,14 +37,25 @@ class Found:
         return sum(not answer.reached for answer in self.attacks) / len(self.attacks)
 
     @property
-    def benign_passed(self) -> float:
-        return sum(answer.reached for answer in self.benign) / len(self.benign)
+    def held_out(self) -> list[Answer]:
+        """The benign requests that no rule was chosen by."""
+        return [answer for answer in self.benign if answer.sent.kind == HELD_OUT]
+
+    @property
+    def seen(self) -> list[Answer]:
+        """The others."""
+        return [answer for answer in self.benign if answer.sent.kind == SEEN]
 
     def by_kind(self) -> dict[str, tuple[int, int]]:
         """How many attacks of each kind there are, and how many of them were blocked."""
         every = Counter(answer.sent.kind for answer in self.attacks)
         blocked = Counter(answer.sent.kind for answer in self.attacks if not answer.reached)
         return {kind: (count, blocked[kind]) for kind, count in every.items()}
+
+
+def let_through(answers: Sequence[Answer]) -> float:
+    """The share that was let through."""
+    return sum(answer.reached for answer in answers) / len(answers)
 
 
 def measure(stack: Stack, attacks: Sequence[Sent], benign: Sequence[Sent]) -> Found:

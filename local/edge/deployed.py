@@ -79,7 +79,9 @@ def _refused(gateway: Any, api: str) -> dict[str, Any]:
     """The API's gateway response to what its firewall blocks."""
     try:
         found: dict[str, Any] = gateway.get_gateway_response(restApiId=api, responseType="WAF_FILTERED")
-    except ClientError:
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
         return {}
     del found["ResponseMetadata"]
     return found

@@ -52,18 +52,21 @@ class DistributionSide:
         if entry and entry.fresh(now):
             return _from_cache(entry, HIT, request, now)
         if error and error.fresh(now):
-            return self._stale(entry, request, now) or _marked(error.answer.with_headers(error.age(now)), ERROR)
+            return self._instead(error.answer, entry, request, now) or _marked(
+                error.answer.with_headers(error.age(now)), ERROR
+            )
         answer = await _asked(ask, for_origin(behaviour, request, entry))
         if answer.status == 304 and entry:
             confirmed = replace(entry.answer, headers=with_headers(entry.answer.headers, *answer.headers))
             self._keep(key, confirmed, made, behaviour)
             return _from_cache(Entry(confirmed, time.time(), 0, 0), REFRESHED, request, time.time())
-        stale = self._stale(entry, request, now) if answer.status >= 500 else None
+        stale = self._instead(answer, entry, request, now)
         self._keep(key, answer, made, behaviour)
         return stale or _marked(_unless_held(answer, request), MISS if answer.status < 400 else ERROR)
 
-    def _stale(self, entry: Entry | None, request: Request, now: float) -> Response | None:
-        if entry is None or not entry.usable(now):
+    def _instead(self, answer: Response, entry: Entry | None, request: Request, now: float) -> Response | None:
+        """What is given, stale, instead of an answer that is no answer; what the origin refuses, it has answered."""
+        if answer.status < 500 or entry is None or not entry.usable(now):
             return None
         told("stale", age=int(now - entry.since), method=request.method)
         return _from_cache(entry, REFRESHED, request, now)

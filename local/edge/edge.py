@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable
 from typing import Any
@@ -47,6 +48,9 @@ class Edge:
                     told("configuration", read=_named(found))
             except NotUnderstood as refusal:
                 self._refuse(str(refusal))
+            except (AttributeError, LookupError, TypeError, ValueError, re.error) as error:
+                # A part that is not there, or a value that none of the parts knows.
+                self._refuse(f"not understood: {error!r}")
             except (ClientError, BotoCoreError) as error:
                 # Nobody to be asked: what was read last still holds, as it would on AWS.
                 if self._configuration is None:

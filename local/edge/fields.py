@@ -1,5 +1,6 @@
 """The parts of a request that a statement looks at, and how they are changed before it looks."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -12,12 +13,13 @@ Oversize = bool | None
 Field = Callable[[Inspection], tuple[list[bytes], Oversize]]
 Change = Callable[[bytes], bytes]
 
+_WHITE_SPACE = re.compile(rb"[ \t\n\r\f\v\xa0]+")
 _OVERSIZE: dict[str, Oversize] = {"MATCH": True, "NO_MATCH": False, "CONTINUE": None}
 _CHANGES: dict[str, Change] = {
     "NONE": lambda value: value,
     "LOWERCASE": bytes.lower,
     "URL_DECODE": lambda value: unquote_to_bytes(value.replace(b"+", b" ")),
-    "COMPRESS_WHITE_SPACE": lambda value: b" ".join(value.split()),
+    "COMPRESS_WHITE_SPACE": lambda value: _WHITE_SPACE.sub(b" ", value),
 }
 
 

@@ -12,7 +12,7 @@ KEPT = frozenset({200, 203, 204, 206, 300, 301, 302, 307, 308})
 KEPT_ERRORS = frozenset({404, 414, 500, 501, 502, 503, 504})
 KEPT_IF_AGED = frozenset({400, 403, 405, 412, 415})
 # Errors that the origin can keep from being kept.
-_MAY_REFUSE = frozenset({404, 410, 414, 501})
+_MAY_REFUSE = frozenset({404, 414, 501})
 
 ERROR_SECONDS = 10
 

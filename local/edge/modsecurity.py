@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.edge import core_rule_set
 from local.edge import managed_groups as table
 from local.edge.looked_at import looked_at
 from local.edge.messages import Request
@@ -72,10 +73,10 @@ class Engine:
         from libmodsecurity import ModSecurity, RulesSet, Transaction  # noqa: PLC0415 - not on every machine
 
         self._rules, self._transaction = RulesSet(), Transaction
-        self._load(_BASE + table.SETTINGS)
+        self._load(_BASE + core_rule_set.SETTINGS)
         for name in ("901", *files):
             self._load_file(name)
-        self._load(f"SecRuleRemoveById {' '.join(table.LEFT_OUT)}")
+        self._load(f"SecRuleRemoveById {' '.join(core_rule_set.LEFT_OUT)}")
         self._engine = ModSecurity()
         self._engine.set_rule_message_callback(self._found.append)
 

@@ -152,6 +152,12 @@ def test_an_error_of_its_own_kind_is_neither_hidden_nor_kept() -> None:
     assert [viewer.asks().status for _ in range(4)] == [200, 401, 401, 200]
 
 
+def test_a_refusal_that_is_kept_is_not_hidden_by_what_was_before() -> None:
+    refusal = kept("max-age=60", status=403)
+    viewer = Viewer(Origin(kept("max-age=0, stale-if-error=100"), refusal))
+    assert [viewer.asks().status for _ in range(3)] == [200, 403, 403]
+
+
 def test_what_is_gone_is_not_given_stale_afterwards() -> None:
     errors = ({"ErrorCode": 404, "ErrorCachingMinTTL": 0},)
     viewer = Viewer(Origin(kept("max-age=0, stale-if-error=100"), Response(404), Response(503)), made(errors=errors))

@@ -77,6 +77,7 @@ def test_bad_tokens_are_401_each(edged: Edged, put: Put, pool_key: rsa.RSAPrivat
         "of another pool": other.token("ada"),
         "of another issuer": _signed(head, {**said, "iss": f"{said['iss']}x"}, pool_key),
         "wrong use": _identity(edged),
+        "wrong use, with the scope": _signed(head, {**said, "token_use": "id"}, pool_key),
         "without the scope": _signed(head, {**said, "scope": "sluice/nothing"}, pool_key),
         "alg none": f"{_packed({**head, 'alg': 'none'})}.{claims}.",
         "alg none, signature kept": f"{_packed({**head, 'alg': 'none'})}.{claims}.{signature}",

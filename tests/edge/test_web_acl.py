@@ -53,6 +53,9 @@ def test_what_is_changed_before_it_is_looked_at() -> None:
     assert judged(acl(rule(made)), request("/?q=%55NION"))
     made["ByteMatchStatement"]["TextTransformations"] = NONE
     assert not judged(acl(rule(made)), request("/?q=%55NION"))
+    spaced = _match(" b ", "ENDS_WITH")
+    spaced["ByteMatchStatement"]["TextTransformations"] = [{"Priority": 0, "Type": "COMPRESS_WHITE_SPACE"}]
+    assert judged(acl(rule(spaced)), request(x_key="a \t b\xa0 "))
 
 
 @pytest.mark.parametrize(

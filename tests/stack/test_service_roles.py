@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from tests.stack.test_rights import STACK_NAME, functions, template
+from tests.stack.test_rights import STACK_NAME, allowed, functions, template
 from tests.template.rules.reading import as_list, of_type
 
 ACCOUNT = "us-east-1:000000000000"
@@ -59,10 +59,23 @@ FORBIDDEN_TO_ALL: tuple[Asked, ...] = (
     ("iam:PassRole", "*"),
     ("firehose:PutRecord", f"arn:aws:firehose:{ACCOUNT}:deliverystream/{{StreamName}}"),
 )
-ALERT: Asked = ("sns:Publish", "{AlertsTopicArn}")
-END_OF_REPLAY: Asked = (
-    "events:PutRule",
-    f"arn:aws:events:{ACCOUNT}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule",
+ALERT: tuple[Asked, ...] = (
+    ("sns:Publish", "{AlertsTopicArn}"),
+    ("kms:GenerateDataKey", "{AlertsKeyArn}"),
+    ("kms:Decrypt", "{AlertsKeyArn}"),
+)
+A_REPLAY = f"arn:aws:states:{ACCOUNT}:execution:{{Replay}}:x"
+FOLLOW_REPLAY: tuple[Asked, ...] = (
+    start("Replay"),
+    ("states:DescribeExecution", A_REPLAY),
+    ("states:StopExecution", A_REPLAY),
+)
+END_OF_REPLAY: tuple[Asked, ...] = tuple(
+    (
+        f"events:{action}",
+        f"arn:aws:events:{ACCOUNT}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule",
+    )
+    for action in ("PutRule", "PutTargets", "DescribeRule")
 )
 OTHER_RULE: Asked = ("events:PutRule", f"arn:aws:events:{ACCOUNT}:rule/another")
 
@@ -71,11 +84,17 @@ ROLES: dict[str, Rights] = {
         "firehose",
         may=(
             *invoke("Transform"),
-            ("s3:PutObject", batches("batches/x")),
-            ("s3:PutObject", batches("errors/x")),
-            ("s3:PutObject", archived("archive/x")),
-            ("s3:PutObject", archived("errors/x")),
-            ("s3:ListBucket", "arn:aws:s3:::{BatchBucketName}"),
+            ("lambda:GetFunctionConfiguration", function("Transform")),
+            *(
+                (f"s3:{action}", key)
+                for action in ("PutObject", "GetObject", "AbortMultipartUpload")
+                for key in (batches("batches/x"), batches("errors/x"), archived("archive/x"), archived("errors/x"))
+            ),
+            *(
+                (f"s3:{action}", f"arn:aws:s3:::{bucket}")
+                for action in ("ListBucket", "ListBucketMultipartUploads", "GetBucketLocation")
+                for bucket in ("{BatchBucketName}", "{ArchiveBucketName}")
+            ),
         ),
         may_not=(
             *invoke("Load"),
@@ -89,17 +108,19 @@ ROLES: dict[str, Rights] = {
     "RecoveryStartRole": Rights("events", may=(start("Recover"),), may_not=(start("Rebuild"), start("Replay"))),
     "LoadBatchRole": Rights(
         "states",
-        may=(*invoke("Load", "Quarantine"), ALERT),
+        may=(*invoke("Load", "Quarantine"), *ALERT),
         may_not=(*invoke("Migrate", "Rebuild", "Rotate"), start("Replay"), ("s3:GetObject", batches("batches/x"))),
     ),
     "ReplayRole": Rights(
         "states",
         may=(
             *invoke("Plan", "Load", "Quarantine", "Report"),
-            start("Replay"),
-            ("states:StopExecution", f"arn:aws:states:{ACCOUNT}:execution:{{Replay}}:x"),
-            ("s3:GetObject", batches("replays/x")),
-            ("s3:PutObject", batches("replays/x")),
+            *FOLLOW_REPLAY,
+            ("states:RedriveExecution", f"arn:aws:states:{ACCOUNT}:execution:{{Replay}}/x"),
+            *(
+                (f"s3:{action}", batches("replays/x"))
+                for action in ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
+            ),
         ),
         may_not=(
             *invoke("Migrate", "Rebuild", "Rotate", "Rejects"),
@@ -110,13 +131,13 @@ ROLES: dict[str, Rights] = {
     ),
     "RecoverRole": Rights(
         "states",
-        may=(*invoke("Claim", "Survey"), start("Replay"), ALERT, END_OF_REPLAY),
+        may=(*invoke("Claim", "Survey"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
         may_not=(*invoke("Load", "Rebuild", "Rotate"), start("Rebuild"), OTHER_RULE),
     ),
     "RebuildRole": Rights(
         "states",
-        may=(*invoke("Claim", "Migrate", "Rebuild", "Survey"), start("Replay"), END_OF_REPLAY),
-        may_not=(*invoke("Load", "Rotate", "Rejects"), start("Recover"), ALERT, OTHER_RULE),
+        may=(*invoke("Claim", "Migrate", "Rebuild", "Survey"), *FOLLOW_REPLAY, *END_OF_REPLAY),
+        may_not=(*invoke("Load", "Rotate", "Rejects"), start("Recover"), *ALERT, OTHER_RULE),
     ),
 }
 # One holds nothing but AWS's own policy for it; the other is made with ArchiveReplicaBucketArn only.
@@ -134,7 +155,12 @@ def decide(stack: Stack) -> Any:
     """What IAM decides of a role, an action and a resource."""
     iam, formation = stack.boto("iam"), stack.boto("cloudformation")
     arns: dict[str, str] = {}
-    names = {**stack.outputs, "Replay": stack.outputs["ReplayStateMachineArn"].rsplit(":", 1)[-1]}
+    key = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="AlertsKey")
+    names = {
+        **stack.outputs,
+        "Replay": stack.outputs["ReplayStateMachineArn"].rsplit(":", 1)[-1],
+        "AlertsKeyArn": f"arn:aws:kms:{ACCOUNT}:key/{key['StackResourceDetail']['PhysicalResourceId']}",
+    }
 
     def decide(role: str, asked: Asked) -> str:
         if role not in arns:
@@ -152,6 +178,22 @@ def decide(stack: Stack) -> Any:
 def test_every_other_role_of_the_template_stands_in_the_table() -> None:
     own = {f"{name}FunctionRole" for name in functions()}
     assert {name for name, _ in of_type(template(), "AWS::IAM::Role")} - own == set(ROLES) | set(NOT_ASKED)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_table_asks_for_every_action_that_a_role_is_allowed(role: str) -> None:
+    assert allowed(role) == {action for action, _ in ROLES[role].may}
+
+
+def test_of_what_aws_itself_lets_roles_do_there_is_only_to_log_to_trace_and_to_be_in_a_vpc() -> None:
+    roles = of_type(template(), "AWS::IAM::Role")
+    given = {str(policy).rpartition("/")[2] for _, role in roles for policy in role.get("ManagedPolicyArns", [])}
+    assert {policy.rstrip("'}") for policy in given} == {
+        "AWSLambdaBasicExecutionRole",
+        "AWSLambdaVPCAccessExecutionRole",
+        "AWSXrayWriteOnlyAccess",
+        "AmazonAPIGatewayPushToCloudWatchLogs",
+    }
 
 
 def test_a_role_is_taken_on_by_one_service_only() -> None:

@@ -115,6 +115,16 @@ BREAKS: list[tuple[str, str, Break]] = [
         "PUT /v1/{collection}/{id} of Api takes the scope sluice/read",
         put("PutFunction", ["sluice/read"], "Events", "Item", "Properties", "Auth", "AuthorizationScopes"),
     ),
+    (
+        "E9125",
+        "has no ThrottlingRateLimit for * /*",
+        lambda resources: resources["Api"]["Properties"]["MethodSettings"][0].pop("ThrottlingRateLimit"),
+    ),
+    (
+        "E9125",
+        "has no ThrottlingBurstLimit for GET /~1v1~1{collection}",
+        lambda resources: resources["Api"]["Properties"]["MethodSettings"][1].pop("ThrottlingBurstLimit"),
+    ),
     ("E9112", "Api has no gateway response UNAUTHORIZED", drop("Api", "GatewayResponses", "UNAUTHORIZED")),
     (
         "E9112",

@@ -50,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     storage.NoOpenIngress(),
     api.MethodScopes(),
     api.ProblemDocuments(),
+    api.Throttles(),
     events.DeadLetters(),
     parameters.Described(),
     caches.CallerInKeys(),

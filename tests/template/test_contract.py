@@ -57,6 +57,16 @@ def test_what_everybody_may_read_is_the_contract(template: Template) -> None:
     assert opened == PUBLIC == {path for path, _, operation in operations() if not operation["security"]}
 
 
+def test_who_answers_everybody_does_so_a_few_at_a_time(template: Template) -> None:
+    functions = (each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function")
+    opened = [
+        function["Properties"]
+        for function in functions
+        if PUBLIC & {event["Properties"].get("Path") for event in function["Properties"].get("Events", {}).values()}
+    ]
+    assert [function.get("ReservedConcurrentExecutions") for function in opened] == [5, 5]
+
+
 def test_every_status_of_the_gateway_is_described(template: Template) -> None:
     answers = template["Resources"]["Api"]["Properties"]["GatewayResponses"]
     statuses = {int(answer["StatusCode"]) for answer in answers.values()}

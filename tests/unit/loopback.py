@@ -2,11 +2,13 @@
 
 import base64
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -63,7 +65,8 @@ def partly(*failed: int) -> Answers:
 class Loopback:
     """The server. `asked` is what came; `answers` are taken one by one, after them `otherwise` holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        """With a certificate it speaks TLS, under the name localhost."""
         self.asked: list[Asked] = []
         self.answers: deque[Answers] = deque()
         self.otherwise: Answers = taken
@@ -71,6 +74,11 @@ class Loopback:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = f"https://localhost:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

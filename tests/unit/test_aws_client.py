@@ -1,11 +1,10 @@
 """Our client of AWS and botocore's behave alike, on one server."""
 
 import json
-import ssl
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -132,23 +131,29 @@ def test_threads_share_no_connection(endpoint: Endpoint) -> None:
     assert statuses == [200] * 80
 
 
-def test_a_server_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), None)  # type: ignore[arg-type]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_certificate(tmp_path))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        asked = Endpoint(f"https://localhost:{server.server_port}", connect_seconds=1, read_seconds=1)
-        with pytest.raises(ConnectionFault) as found:
-            asked.post(b"", {})
-        assert found.value.code == "SSLError"
-    finally:
-        server.shutdown()
-        server.server_close()
+@pytest.mark.parametrize(
+    ("name", "trusted", "code"),
+    [
+        ("localhost", True, ""),
+        ("localhost", False, "SSLError"),  # nobody vouches for it
+        ("elsewhere", True, "SSLError"),  # it is somebody else
+    ],
+)
+def test_a_server_is_believed_by_its_authority_and_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trusted: bool, code: str
+) -> None:
+    certificate = _certificate(tmp_path, name)
+    if trusted:
+        (tmp_path / "cacert.pem").write_bytes(certificate.read_bytes())
+        monkeypatch.setattr("botocore.__file__", str(tmp_path / "__init__.py"))
+    with Loopback(certificate) as server:
+        asked = Endpoint(server.url, connect_seconds=1, read_seconds=1)
+        with pytest.raises(ConnectionFault) if code else nullcontext() as found:
+            assert asked.post(b'{"Record": {"Data": ""}}', HEADERS)[0] == 200
+    assert (found.value.code if found else "") == code
 
 
-def _certificate(folder: Path) -> Path:
+def _certificate(folder: Path, host: str) -> Path:
     import datetime  # noqa: PLC0415
 
     from cryptography import x509  # noqa: PLC0415
@@ -156,7 +161,7 @@ def _certificate(folder: Path) -> Path:
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -166,7 +171,7 @@ def _certificate(folder: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now)
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(key, hashes.SHA256())
     )
     path = folder / "server.pem"

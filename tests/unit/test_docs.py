@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 SECURITY = (DOCS / "security.md").read_text()
-GUIDES = sorted(path.name for path in DOCS.glob("*.md"))
+GUIDES = [ROOT / "README.md", ROOT / "events" / "README.md", *sorted(DOCS.glob("*.md"))]
 
 
 def test_every_test_that_security_names_is_there() -> None:
@@ -30,13 +30,15 @@ def anchors(guide: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("guide", GUIDES)
-def test_links_between_guides_lead_somewhere(guide: str) -> None:
-    links = re.findall(r"\]\(([^():#]*)(?:#([^()]*))?\)", (DOCS / guide).read_text())
-    files = {target for target, _ in links if target and not (DOCS / target).exists()}
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: str(guide.relative_to(ROOT)))
+def test_links_between_guides_lead_somewhere(guide: Path) -> None:
+    links = re.findall(r"\]\(([^():#]*)(?:#([^()]*))?\)", guide.read_text())
+    files = {target for target, _ in links if target and not (guide.parent / target).exists()}
     places = {
         f"{target}#{anchor}"
         for target, anchor in links
-        if anchor and (not target or target.endswith(".md")) and anchor not in anchors(DOCS / (target or guide))
+        if anchor
+        and (not target or target.endswith(".md"))
+        and anchor not in anchors(guide.parent / target if target else guide)
     }
     assert (files, places) == (set(), set())

@@ -79,3 +79,22 @@ class ProblemDocuments(Rule):
         if status == 429 and "gatewayresponse.header.Retry-After" not in headers:
             faults.append("has no Retry-After")
         return faults
+
+
+class Throttles(Rule):
+    """What is set for one method takes the place of all that is set for every method."""
+
+    id = "E9125"
+    shortdesc = "Every method of a stage has a rate and a burst"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        matches = []
+        for name, stage in of_type(cfn, "AWS::ApiGateway::Stage"):
+            settings = {f"{one['HttpMethod']} {one['ResourcePath']}": one for one in stage.get("MethodSettings", [])}
+            matches += [
+                RuleMatch(["Resources", name], f"{name} has no {limit} for {method}")
+                for method, setting in {"* /*": {}, **settings}.items()
+                for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit")
+                if limit not in setting
+            ]
+        return matches
