@@ -36,6 +36,23 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9116",
+        "caches GET /v1/{collection} without method.request.header.x-api-key",
+        uncached("method.request.header.x-api-key"),
+    ),
+    (
+        "E9116",
+        "/v1/docs: cached without x-api-key",
+        put(
+            "SharedCachePolicy",
+            ["Authorization", "Prefer"],
+            "CachePolicyConfig",
+            "ParametersInCacheKeyAndForwardedToOrigin",
+            "HeadersConfig",
+            "Headers",
+        ),
+    ),
+    (
+        "E9116",
         "caches GET /v1/{collection} without method.request.path.collection",
         uncached("method.request.path.collection"),
     ),
@@ -101,7 +118,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9119",
         "answers /v1/* without security headers",
-        lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][1].pop(
+        lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][-1].pop(
             "ResponseHeadersPolicyId"
         ),
     ),
@@ -127,6 +144,11 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "E9121",
         "The log of EdgeAcl has the header authorization",
         lambda resources: resources["EdgeAclLogging"]["Properties"]["RedactedFields"].pop(0),
+    ),
+    (
+        "E9121",
+        "The log of ApiAcl has the header x-api-key",
+        lambda resources: resources["ApiAclLogging"]["Properties"]["RedactedFields"].pop(2),
     ),
     (
         "E9121",
