@@ -1,4 +1,4 @@
-"""Clients with a key each, in the usage plan of the stack. A key's value is known to who made it, and never asked for again."""
+"""Clients with a key each, in the usage plan of the stack. A key's value is given once, and never asked for again."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "1",
     "STREAM_NAME": "writes",
     "SIGN_IN_URL": "https://sign-in.example.com",
+    "CLIENT_KEYS": "none",
     "BUFFER_SECONDS": "60",
     "WAIT_SECONDS": "15",
     "STALE_SECONDS": "86400",

@@ -251,6 +251,17 @@ def test_without_an_address_of_tokens_only_the_token_is_asked_for() -> None:
     assert plain["paths"]["/v1/docs"]["get"]["security"] == []
 
 
+def test_where_keys_are_required_each_operation_with_a_token_asks_for_one_too() -> None:
+    keyed = document(list(resources().values()), "https://sign-in.example.com", keys=True)
+    assert list(OpenAPIV31SpecValidator(keyed).iter_errors()) == []
+    for path, method, plain in operations():
+        asked = keyed["paths"][path][method]["security"]
+        assert asked == [{**one, "client_key": []} for one in plain["security"]], (path, method)
+    scheme = keyed["components"]["securitySchemes"]["client_key"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "x-api-key")
+    assert "client_key" not in json.dumps(made())
+
+
 def test_each_operation_has_a_name_of_its_own_and_says_what_it_answers() -> None:
     ids = [one["operationId"] for _, _, one in operations()]
     assert len(ids) == len(set(ids)) == 14

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "BUFFER_SECONDS": "60",
     "WAIT_SECONDS": "15",
     "SIGN_IN_URL": "https://sign-in.example",
+    "CLIENT_KEYS": "none",
     "STALE_SECONDS": "86400",
     "DATABASE_HOST": "localhost",
     "DATABASE_PORT": "3306",

@@ -37,8 +37,8 @@ def behaviours(distribution: Properties) -> list[Properties]:
 
 
 class CallerInKeys(Rule):
-    """One path serves shared and private collections, so a cache that left the caller out would mix owners; and one that
-    left the client's key out would answer clients that have none."""
+    """One path serves shared and private collections, so a cache that left the caller out would mix owners; without the
+    client's key it would answer clients that have none."""
 
     id = "E9116"
     shortdesc = "Whatever is cached is cached for its path and its caller"
