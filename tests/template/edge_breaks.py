@@ -16,6 +16,10 @@ def uncached(parameter: str) -> Break:
     return broken
 
 
+def _told(resources: dict[str, Any]) -> Any:
+    return resources["Migration"]["Properties"]["ListParameters"]["Fn::If"][1]
+
+
 def configured(value: Any, *path: Any) -> Break:
     return put("Distribution", value, "DistributionConfig", *path)
 
@@ -90,6 +94,16 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "E9117",
         "without method.request.querystring.elevation.lte",
         uncached("method.request.querystring.elevation.lte"),
+    ),
+    (
+        "E9117",
+        "ListParameters of Migration has no method.request.querystring.country.gte",
+        lambda resources: _told(resources).remove("method.request.querystring.country.gte"),
+    ),
+    (
+        "E9117",
+        "ListParameters of Migration has method.request.querystring.colour",
+        lambda resources: _told(resources).append("method.request.querystring.colour"),
     ),
     ("E9117", "without method.request.querystring.after", uncached("method.request.querystring.after")),
     ("E9117", "without method.request.header.If-None-Match", uncached("method.request.header.If-None-Match")),

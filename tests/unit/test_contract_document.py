@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from sluice.api.problems import FieldFault, Problem
 from sluice.api.requests import Request
+from sluice.asking import names
 from sluice.contract.answers import PROBLEM
 from sluice.contract.document import document
 from sluice.contract.examples import IDS, VERSIONS
@@ -22,7 +23,6 @@ from sluice.contract.serving import encoded
 from sluice.indexes import PARAMETERS
 from sluice.reading.items import StoredItem, of_row
 from sluice.reading.receipts import Receipt, State
-from sluice.reading.selecting import names
 from sluice.registry import resources
 from sluice.resource import Digits, describe
 from sluice.strict import checks

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sluice.indexes import PARAMETERS
-from sluice.reading.selecting import names
+from sluice.asking import askable
+from sluice.migrating.cached_lists import QUERY
 from sluice.registry import resources
 from tests.template.rules.reading import Properties, branches, entries, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
@@ -78,19 +78,34 @@ class CallerInKeys(Rule):
 
 
 class QuestionsInKeys(Rule):
-    """What a list may be asked follows from the resource classes; API Gateway passes over what is not declared."""
+    """What a list may be asked follows from the resource classes; API Gateway passes over what is not declared. The
+    migration refuses a deploy by what it is told of the keys, so that must be what they are."""
 
     id = "E9117"
-    shortdesc = "Every parameter of a cached list is in its key"
+    shortdesc = "Every parameter of a cached list is in its key, and the migration is told of it"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        asked = PARAMETERS | {name for resource in resources().values() for name in names(resource)}
-        wanted = {f"method.request.querystring.{name}" for name in asked} | {"method.request.header.If-None-Match"}
-        return [
-            RuleMatch(["Resources", stage], f"{stage} caches {method} without {missing} in its key")
-            for stage, method, keys in cached(cfn)
-            for missing in sorted(wanted - keys)
-        ]
+        wanted = {f"{QUERY}{name}" for name in askable(resources().values())} | {"method.request.header.If-None-Match"}
+        matches = []
+        for stage, method, keys in cached(cfn):
+            matches += [
+                RuleMatch(["Resources", stage], f"{stage} caches {method} without {missing} in its key")
+                for missing in sorted(wanted - keys)
+            ]
+            declared = {key for key in keys if key.startswith(QUERY)}
+            for name, properties in of_type(cfn, "Custom::Migration"):
+                told = {one for listed in branches(properties.get("ListParameters", [])) for one in listed}
+                matches += [
+                    RuleMatch(["Resources", name], f"ListParameters of {name} has no {one}, by which {stage} caches")
+                    for one in sorted(declared - told)
+                ]
+                matches += [
+                    RuleMatch(
+                        ["Resources", name], f"ListParameters of {name} has {one}, by which {stage} caches nothing"
+                    )
+                    for one in sorted(told - declared)
+                ]
+        return matches
 
 
 class ErrorsNotKept(Rule):
