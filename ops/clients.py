@@ -19,9 +19,9 @@ class Client:
 
 
 def plan_of(stack: Stack) -> str:
-    """The id of the usage plan. Raises Mistake where the stack wants no keys."""
+    """The id of the usage plan. Raises Mistake where the stack has none."""
     if "ClientPlanId" not in stack.outputs:
-        raise Mistake(f"The stack {stack.name} wants no keys: deploy it with ClientKeys=required first.")
+        raise Mistake(f"The stack {stack.name} has no usage plan for clients: deploy it with a ClientRate first.")
     return stack.output("ClientPlanId")
 
 

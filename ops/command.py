@@ -15,7 +15,7 @@ VERBS: dict[str, tuple[Any, str]] = {
     "executions": (executions, "what the workflows do and did"),
     "quarantine": (quarantine, "batches that cannot be read: list, retry, drop"),
     "rejects": (rejects, "single writes that could not be taken: list, retry, drop"),
-    "clients": (clients, "who has a key, where keys are required: list, add, block, unblock, remove"),
+    "clients": (clients, "who has a key, where there is a usage plan: list, add, block, unblock, remove"),
 }
 
 

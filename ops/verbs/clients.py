@@ -1,9 +1,9 @@
-"""`sluice clients`: who has a key, where the stack wants keys."""
+"""`sluice clients`: who has a key, where the stack has a usage plan."""
 
 import argparse
 import re
 
-from ops.clients import Client, add, clients, let_in, plan_of, remove
+from ops.clients import Client, add, clients, let_in, remove
 from ops.common import add_common
 from ops.confirming import confirm
 from ops.outcome import Mistake, Outcome
@@ -36,7 +36,6 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(stack: Stack, arguments: argparse.Namespace) -> Outcome:
     """List, add, block, unblock or remove. Raises Mistake."""
-    plan_of(stack)
     found = clients(stack)
     if arguments.action == "list":
         rows = [(one.name, one.id, one.since, "blocked" if one.blocked else "") for one in found]

@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from tests.edge.conftest import Edged, Put
-from tests.edge.small import Template, small
+from tests.edge.small import small
 
 # A bucket that is refilled once in a thousand seconds: no test is so slow that it would see another request let in.
 SLOW = 0.001
+REQUIRED = {"ClientKeys": "required", "ClientRate": "50"}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def edged(put: Put, away: Path) -> Edged:
-    return put("keyed", small(away, ApiCacheSize="0.5", ApiCacheSeconds="60", ClientKeys="required"))
+    return put("keyed", small(away, ApiCacheSize="0.5", ApiCacheSeconds="60", **REQUIRED))
 
 
 def _key(edged: Edged, name: str) -> tuple[str, str]:
@@ -81,7 +82,7 @@ def test_what_the_apis_cache_kept_is_for_clients_with_a_key(edged: Edged) -> Non
 def test_what_cloudfront_kept_is_for_the_key_that_it_was_given_to(put: Put, away: Path) -> None:
     """It takes answers that may be given without asking, or an API that cannot be asked. A copy of the template without
     the key in CloudFront's leaks them."""
-    careless = small(away, kept="max-age=60", ClientKeys="required")
+    careless = small(away, kept="max-age=60", **REQUIRED)
     edged, path = put("careless-keys", careless), "/v1/airports/EDDF"
     ada, (_, key), (_, other) = edged.token("ada"), _key(edged, "only"), _key(edged, "late")
 
@@ -100,7 +101,7 @@ def test_what_cloudfront_kept_is_for_the_key_that_it_was_given_to(put: Put, away
 
 
 def test_a_client_over_its_rate_is_refused_and_another_is_answered(edged: Edged, away: Path) -> None:
-    slow = small(away, ApiCacheSize="0.5", ClientKeys="required", ClientBurst="3")
+    slow = small(away, ApiCacheSize="0.5", **REQUIRED, ClientBurst="3")
     slow["Resources"]["ClientPlan"]["Properties"]["Throttle"]["RateLimit"] = SLOW
     edged.change(slow)
     ada, (_, busy), (_, calm) = edged.token("ada"), _key(edged, "busy"), _key(edged, "calm")
@@ -112,7 +113,7 @@ def test_a_client_over_its_rate_is_refused_and_another_is_answered(edged: Edged,
 
 
 def test_a_client_over_its_quota_is_refused_and_another_is_answered(edged: Edged, away: Path) -> None:
-    edged.change(small(away, ApiCacheSize="0.5", ClientKeys="required", ClientQuota="2"))
+    edged.change(small(away, ApiCacheSize="0.5", **REQUIRED, ClientQuota="2"))
     ada, (_, busy), (_, calm) = edged.token("ada"), _key(edged, "spent"), _key(edged, "saving")
     answers = [edged.get("/v1/airports/EDDF", ada, x_api_key=busy) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -120,18 +121,20 @@ def test_a_client_over_its_quota_is_refused_and_another_is_answered(edged: Edged
     assert edged.get("/v1/airports/EDDF", ada, x_api_key=calm).status_code == 200
 
 
-def test_keys_are_required_and_given_up_by_a_deploy(put: Put, away: Path) -> None:
-    def asked(edged: Edged, ada: str) -> list[int]:
-        return [edged.get(path, token).status_code for path, token in (("/v1/airports", ada), ("/v1/docs", ""))]
-
+def test_keys_are_made_then_required_then_given_up_by_deploys(put: Put, away: Path) -> None:
+    """Whoever has a key by then is refused nothing on the way."""
     edged = put("switched", small(away))
     ada = edged.token("ada")
-    assert ("ClientPlanId" in edged.outputs, asked(edged, ada)) == (False, [200, 200])
-    edged.change(small(away, ClientKeys="required"))
-    assert ("ClientPlanId" in edged.outputs, asked(edged, ada)) == (True, [403, 200])
-    edged.change(_as_before(away))
-    assert ("ClientPlanId" in edged.outputs, asked(edged, ada)) == (False, [200, 200])
 
+    def asked(**headers: str) -> list[int]:
+        answers = [edged.get("/v1/airports", ada, **headers), edged.get("/v1/docs", **headers)]
+        return [answer.status_code for answer in answers]
 
-def _as_before(away: Path) -> Template:
-    return small(away, ClientKeys="")
+    assert ("ClientPlanId" in edged.outputs, asked()) == (False, [200, 200])
+    edged.change(small(away, ClientRate="50"))
+    _, key = _key(edged, "early")
+    assert asked() == asked(x_api_key=key) == [200, 200]
+    edged.change(small(away, **REQUIRED))
+    assert (asked(), asked(x_api_key=key)) == ([403, 200], [200, 200])
+    edged.change(small(away))
+    assert ("ClientPlanId" in edged.outputs, asked(), asked(x_api_key=key)) == (False, [200, 200], [200, 200])

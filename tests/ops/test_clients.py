@@ -70,6 +70,6 @@ def test_two_clients_have_two_names_and_an_unknown_one_is_a_mistake(nobody: Slui
     assert "no client desk" in nobody("clients", "block", "desk").mistake()
 
 
-def test_a_stack_without_keys_has_no_clients(sluice: Sluice, said: Sluice, emulator: Emulator) -> None:
+def test_a_stack_without_a_plan_has_no_clients(sluice: Sluice, said: Sluice, emulator: Emulator) -> None:
     deploy(emulator, "keyless", {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
-    assert "ClientKeys=required" in said("--stack-name", "keyless", "clients", "list").mistake()
+    assert "deploy it with a ClientRate" in said("--stack-name", "keyless", "clients", "list").mistake()

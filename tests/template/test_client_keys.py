@@ -78,5 +78,13 @@ def _sent(origin: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["ClientPlan", "OpenPlan", "OpenKey", "OpenKeyInPlan", "OpenKeySecret"])
-def test_nothing_of_it_is_made_unless_keys_are_required(template: Template, name: str) -> None:
-    assert template["Resources"][name]["Condition"] == "KeysRequired"
+def test_nothing_of_it_is_made_without_a_rate(template: Template, name: str) -> None:
+    assert template["Resources"][name]["Condition"] == "ClientsHavePlan"
+    assert template["Conditions"]["ClientsHavePlan"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ClientRate"}, 0]}]}
+    assert template["Parameters"]["ClientRate"]["Default"] == 0
+
+
+def test_keys_are_not_required_without_a_plan(template: Template) -> None:
+    rule = template["Rules"]["KeysInPlan"]
+    assert rule["RuleCondition"] == template["Conditions"]["KeysRequired"]
+    assert [one["Assert"] for one in rule["Assertions"]] == [template["Conditions"]["ClientsHavePlan"]]
