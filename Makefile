@@ -46,8 +46,8 @@ drill: setup ## longer proofs of the way back, each printing what it did
 contract: setup ## schemathesis against the published contract, at least 2,000 requests with all its checks
 	@python -m pytest -s tests/contract
 
-openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://…
-	@python -m sluice.contract $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") > "$(or $(FILE),docs/openapi.json)"
+openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
+	@python -m sluice.contract $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") $(if $(KEYS),--client-keys) > "$(or $(FILE),docs/openapi.json)"
 
 bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api

@@ -15,6 +15,7 @@ _VALUES = {
     "WAIT_SECONDS": "15",
     "STALE_SECONDS": "86400",
     "SIGN_IN_URL": "https://sign-in.example.com",
+    "CLIENT_KEYS": "none",
     "DATABASE_HOST": "127.0.0.1",
     "DATABASE_PORT": "9",
     "DATABASE_NAME": "sluice",

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from ops.common import add_common
 from ops.outcome import Mistake
-from ops.verbs import executions, quarantine, rebuild, recover, rejects, replay, status
+from ops.verbs import clients, executions, quarantine, rebuild, recover, rejects, replay, status
 
 VERBS: dict[str, tuple[Any, str]] = {
     "status": (status, "the database, what waits, and what wants attention"),
@@ -15,6 +15,7 @@ VERBS: dict[str, tuple[Any, str]] = {
     "executions": (executions, "what the workflows do and did"),
     "quarantine": (quarantine, "batches that cannot be read: list, retry, drop"),
     "rejects": (rejects, "single writes that could not be taken: list, retry, drop"),
+    "clients": (clients, "who has a key, where there is a usage plan: list, add, block, unblock, remove"),
 }
 
 

@@ -26,6 +26,7 @@ PATCHES = (
     "gateway_requests",
     "gateway_answers",
     "gateway_cache",
+    "gateway_keys",
     "gateway_authorizer",
     "gateway_compression",
     "secure_transport",

@@ -1,7 +1,7 @@
 """The environment of a function, read once into one typed object."""
 
 import os
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -96,9 +96,10 @@ class SurveySettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class ContractSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """Where tokens are issued, for the contract to say."""
+    """Where tokens are issued, and whether clients need keys, for the contract to say."""
 
     sign_in_url: str
+    client_keys: Literal["required", "none"]
 
 
 T = TypeVar("T", bound=msgspec.Struct)

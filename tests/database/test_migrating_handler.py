@@ -19,9 +19,11 @@ import pytest
 from local.database import Pair
 from sluice import credentials as credentials_module
 from sluice import observability
+from sluice.asking import askable
 from sluice.handlers.migrate import handle
 from sluice.migrating import answer as answer_module
 from sluice.migrating.failures import MigrationFailed
+from sluice.registry import resources
 from sluice.trust import tls
 from tests.database.aws_rig import Aws, aws
 from tests.database.migrating_rig import Migrated
@@ -158,6 +160,23 @@ def test_a_refusal_fails_the_deploy_with_its_sentences(request_: Request, cloud:
     assert answer["Reason"].startswith("Nothing was changed. ")
     assert "bookings.gone is no longer a field" in answer["Reason"]
     assert "airports.name is a new required field" in answer["Reason"]
+
+
+def test_a_cache_that_does_not_know_what_lists_can_be_asked_fails_the_deploy_before_anything_is_changed(
+    request_: Request, cloud: Aws, schema: Migrated
+) -> None:
+    schema.sql(f"DROP DATABASE {schema.schema}")
+    known = sorted(f"method.request.querystring.{name}" for name in askable(resources().values()))
+    properties = {**request_()["ResourceProperties"], "ListParameters": known[:-1]}
+    before = schema.written()
+    handle(request_(ResourceProperties=properties), context())
+    [answer] = cloud.answers
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("Nothing was changed. Lists can be asked for more than")
+    assert f"add {known[-1]} to RequestParameters" in answer["Reason"]
+    assert schema.written() == before
+    handle(request_(ResourceProperties={**properties, "ListParameters": known}), context())
+    assert cloud.answers[1]["Status"] == "SUCCESS"
 
 
 def test_a_rollback_to_an_earlier_deployment_succeeds(request_: Request, cloud: Aws, schema: Migrated) -> None:

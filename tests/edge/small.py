@@ -1,6 +1,5 @@
-"""A stack with the edge of the project's own template before one function of a test's: everything of the template
-that the
-edge and its API need, and nothing of the database."""
+"""A stack with the edge of the project's own template before two functions of a test's, for what has an owner and for
+what everybody may read: everything of the template that the edge and its API need, and nothing of the database."""
 
 import copy
 import json
@@ -14,8 +13,17 @@ from tests.template.translate import TEMPLATE, read
 
 Template = dict[str, Any]
 
-ROOTS = ("Distribution", "ApiAclAssociation", "GetFunction", "UserPool", "PersonClient")
-OUTPUTS = ("DistributionId", "ApiId", "StageName", "UserPoolId", "PersonClientId")
+ROOTS = (
+    "Distribution",
+    "ApiAclAssociation",
+    "GetFunction",
+    "ContractFunction",
+    "UserPool",
+    "PersonClient",
+    "ClientPlan",
+    "OpenKeyInPlan",
+)
+OUTPUTS = ("DistributionId", "ApiId", "StageName", "UserPoolId", "PersonClientId", "ClientPlanId")
 # How the service answers: who asks sees the own in a private collection, everybody the same in a shared one.
 CODE = """
     import json, os, time
@@ -35,19 +43,24 @@ CODE = """
             kept = {kept!r}
         return {{"statusCode": 200, "headers": {{"Cache-Control": kept, "ETag": '"1"'}}, "body": json.dumps(asked)}}
 """
+OPEN = """
+    def handle(event, context):
+        return {"statusCode": 200, "headers": {"Cache-Control": "no-store"}, "body": "for everybody"}
+"""
 
 
 def small(away: Path, kept: str = "", **parameters: str) -> Template:
     """The template; the function is away while that file exists, and answers with `kept` as Cache-Control if given."""
     whole = read(TEMPLATE)
     resources = whole["Resources"]
-    resources["GetFunction"]["Properties"] = {
-        "Runtime": "python3.13",
-        "Handler": "index.handle",
-        "InlineCode": textwrap.dedent(CODE.format(away=str(away), kept=kept)),
-        "Events": resources["GetFunction"]["Properties"]["Events"],
-    }
-    resources["GetFunction"].pop("DependsOn", None)
+    for function, code in (("GetFunction", CODE.format(away=str(away), kept=kept)), ("ContractFunction", OPEN)):
+        resources[function]["Properties"] = {
+            "Runtime": "python3.13",
+            "Handler": "index.handle",
+            "InlineCode": textwrap.dedent(code),
+            "Events": resources[function]["Properties"]["Events"],
+        }
+        resources[function].pop("DependsOn", None)
     for name, value in parameters.items():
         whole["Parameters"][name]["Default"] = value
     return {

@@ -43,11 +43,13 @@ def template(answers: Path) -> dict[str, Any]:
         "Batches": {"Type": "AWS::S3::Bucket"},
         "Archive": {"Type": "AWS::S3::Bucket"},
         "DeadLetters": {"Type": "AWS::SQS::Queue"},
+        "Clients": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {}},
     }
     outputs: dict[str, Any] = {
         "BatchBucketName": {"Value": {"Ref": "Batches"}},
         "ArchiveBucketName": {"Value": {"Ref": "Archive"}},
         "EventDeadLettersUrl": {"Value": {"Ref": "DeadLetters"}},
+        "ClientPlanId": {"Value": {"Ref": "Clients"}},
     }
     for name in FUNCTIONS:
         variables = {"ANSWERS": str(answers), "NAME": name}

@@ -67,7 +67,7 @@ def test_counts_sizes_and_tables() -> None:
 
 
 def test_every_verb_takes_the_common_options_before_and_after_itself() -> None:
-    actions = {"quarantine": ["list"], "rejects": ["list"]}
+    actions = {"quarantine": ["list"], "rejects": ["list"], "clients": ["list"]}
     for verb in VERBS:
         words = [verb, *actions.get(verb, [])]
         after = parser().parse_args([*words, "--stack-name", "s", "--region", "r", "--profile", "p", "--json"])

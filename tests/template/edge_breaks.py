@@ -16,6 +16,10 @@ def uncached(parameter: str) -> Break:
     return broken
 
 
+def _told(resources: dict[str, Any]) -> Any:
+    return resources["Migration"]["Properties"]["ListParameters"]["Fn::If"][1]
+
+
 def configured(value: Any, *path: Any) -> Break:
     return put("Distribution", value, "DistributionConfig", *path)
 
@@ -33,6 +37,23 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "E9116",
         "caches GET /v1/{collection} without method.request.header.Authorization",
         uncached("method.request.header.Authorization"),
+    ),
+    (
+        "E9116",
+        "caches GET /v1/{collection} without method.request.header.x-api-key",
+        uncached("method.request.header.x-api-key"),
+    ),
+    (
+        "E9116",
+        "/v1/docs: cached without x-api-key",
+        put(
+            "SharedCachePolicy",
+            ["Authorization", "Prefer"],
+            "CachePolicyConfig",
+            "ParametersInCacheKeyAndForwardedToOrigin",
+            "HeadersConfig",
+            "Headers",
+        ),
     ),
     (
         "E9116",
@@ -74,6 +95,16 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "without method.request.querystring.elevation.lte",
         uncached("method.request.querystring.elevation.lte"),
     ),
+    (
+        "E9117",
+        "ListParameters of Migration has no method.request.querystring.country.gte",
+        lambda resources: _told(resources).remove("method.request.querystring.country.gte"),
+    ),
+    (
+        "E9117",
+        "ListParameters of Migration has method.request.querystring.colour",
+        lambda resources: _told(resources).append("method.request.querystring.colour"),
+    ),
     ("E9117", "without method.request.querystring.after", uncached("method.request.querystring.after")),
     ("E9117", "without method.request.header.If-None-Match", uncached("method.request.header.If-None-Match")),
     (
@@ -101,7 +132,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9119",
         "answers /v1/* without security headers",
-        lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][1].pop(
+        lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][-1].pop(
             "ResponseHeadersPolicyId"
         ),
     ),
@@ -127,6 +158,11 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "E9121",
         "The log of EdgeAcl has the header authorization",
         lambda resources: resources["EdgeAclLogging"]["Properties"]["RedactedFields"].pop(0),
+    ),
+    (
+        "E9121",
+        "The log of ApiAcl has the header x-api-key",
+        lambda resources: resources["ApiAclLogging"]["Properties"]["RedactedFields"].pop(2),
     ),
     (
         "E9121",

@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from sluice.api.problems import FieldFault, Problem
 from sluice.api.requests import Request
+from sluice.asking import names
 from sluice.contract.answers import PROBLEM
 from sluice.contract.document import document
 from sluice.contract.examples import IDS, VERSIONS
@@ -22,7 +23,6 @@ from sluice.contract.serving import encoded
 from sluice.indexes import PARAMETERS
 from sluice.reading.items import StoredItem, of_row
 from sluice.reading.receipts import Receipt, State
-from sluice.reading.selecting import names
 from sluice.registry import resources
 from sluice.resource import Digits, describe
 from sluice.writes.lines import MEDIA
@@ -251,6 +251,17 @@ def test_without_an_address_of_tokens_only_the_token_is_asked_for() -> None:
     assert set(plain["components"]["securitySchemes"]) == {"bearer"}
     assert plain["paths"]["/v1/airports"]["get"]["security"] == [{"bearer": []}]
     assert plain["paths"]["/v1/docs"]["get"]["security"] == []
+
+
+def test_where_keys_are_required_each_operation_with_a_token_asks_for_one_too() -> None:
+    keyed = document(list(resources().values()), "https://sign-in.example.com", keys=True)
+    assert list(OpenAPIV31SpecValidator(keyed).iter_errors()) == []
+    for path, method, plain in operations():
+        asked = keyed["paths"][path][method]["security"]
+        assert asked == [{**one, "client_key": []} for one in plain["security"]], (path, method)
+    scheme = keyed["components"]["securitySchemes"]["client_key"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "x-api-key")
+    assert "client_key" not in json.dumps(made())
 
 
 def test_each_operation_has_a_name_of_its_own_and_says_what_it_answers() -> None:

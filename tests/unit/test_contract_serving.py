@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sluice.contract import serving
 from sluice.contract.serving import policy
 from sluice.resource import describe
 from tests.unit.classes import item_class
@@ -49,6 +50,14 @@ def test_the_two_are_what_they_say(ask: Any) -> None:
     assert flow["tokenUrl"] == "https://sign-in.example.com/oauth2/token"
     assert page["headers"]["Content-Type"] == "text/html; charset=utf-8"
     assert page["body"].startswith("<!doctype html>")
+
+
+def test_it_says_whether_this_stack_wants_keys(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "x-api-key" not in ask(PATHS[0])["body"]
+    monkeypatch.setenv("SIGN_IN_URL", "https://sign-in.example.com")
+    monkeypatch.setenv("CLIENT_KEYS", "required")
+    monkeypatch.setattr(serving, "_document", serving._document.__wrapped__)
+    assert '"name":"x-api-key"' in ask(PATHS[0])["body"]
 
 
 def test_another_path_is_not_found(ask: Any) -> None:

@@ -1,4 +1,4 @@
-"""Writes the contract to standard output: python -m sluice.contract [--server URL] [--sign-in URL]."""
+"""Writes the contract to standard output: python -m sluice.contract [--server URL] [--sign-in URL] [--client-keys]."""
 
 import argparse
 import sys
@@ -14,8 +14,9 @@ def main() -> int:
     parser.add_argument(
         "--sign-in", default="", metavar="URL", help="where tokens are issued (TokenUrl, less /oauth2/token)"
     )
+    parser.add_argument("--client-keys", action="store_true", help="for a stack with ClientKeys=required")
     given = parser.parse_args()
-    made = document(list(resources().values()), given.sign_in, given.server)
+    made = document(list(resources().values()), given.sign_in, given.server, keys=given.client_keys)
     sys.stdout.buffer.write(encoded(made, indent=2) + b"\n")
     return 0
 

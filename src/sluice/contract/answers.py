@@ -121,7 +121,7 @@ PROBLEMS: Mapping[int, tuple[str, str, Answer]] = {
     ),
     403: (
         "Forbidden",
-        "The caller may not do that, or a firewall rule refused the request.",
+        "The caller may not do that, lacks a client key where one is needed, or was refused by a firewall rule.",
         _problem(403, "This caller may not do that."),
     ),
     404: (

@@ -17,14 +17,16 @@ not that it can be read already. Its receipt tells what became of it, and a read
 What is not a success is a problem document (RFC 9457). `429`, `503` and `504` may be tried again, after `Retry-After`.
 """
 
+_KEY = "The client's own key, which whoever operates the service gives it. A client's rate and quota are counted by it."
 _TOKEN = "An access token of the service's user pool, with the scope that the operation names."  # noqa: S105  no secret
 
 
-def document(resources: Sequence[Resource], sign_in: str = "", server: str = "..") -> Document:
+def document(resources: Sequence[Resource], sign_in: str = "", server: str = "..", *, keys: bool = False) -> Document:
     """The contract of these resources.
 
     `sign_in` is the address where tokens are issued, without a slash at its end; empty leaves out how to get one.
-    `server` is the service's address; the default is relative to where the document is served.
+    `server` is the service's address; the default is relative to where the document is served. `keys` says that
+    clients need one each besides the token.
     """
     names, schemas = shapes.written(resources)
     paths: dict[str, Any] = {}
@@ -35,6 +37,8 @@ def document(resources: Sequence[Resource], sign_in: str = "", server: str = "..
         paths |= operations.paths(resource, name)
     if not sign_in:
         _leave_out(paths, "oauth2")
+    if keys:
+        _add_key(paths)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sluice", "version": VERSION, "description": _ABOUT},
@@ -46,7 +50,7 @@ def document(resources: Sequence[Resource], sign_in: str = "", server: str = "..
             "parameters": dict(parameters.SHARED),
             "headers": dict(answers.HEADERS),
             "responses": answers.responses(),
-            "securitySchemes": _schemes(sign_in),
+            "securitySchemes": _schemes(sign_in) | (_key_scheme() if keys else {}),
         },
     }
 
@@ -60,6 +64,16 @@ def _leave_out(paths: Document, scheme: str) -> None:
     for methods in paths.values():
         for operation in methods.values():
             operation["security"] = [one for one in operation["security"] if scheme not in one]
+
+
+def _add_key(paths: Document) -> None:
+    for methods in paths.values():
+        for operation in methods.values():
+            operation["security"] = [{**one, "client_key": []} for one in operation["security"]]
+
+
+def _key_scheme() -> Document:
+    return {"client_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": _KEY}}
 
 
 def _schemes(sign_in: str) -> Document:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sluice.asking import OPERATORS
 from sluice.columns import MOST_BEHIND, MOST_DIGITS, Column
 from sluice.contract import examples
 from sluice.contract.shapes import VERSION, Schema, id_shape
-from sluice.reading.selecting import HIGHEST_LIMIT, LIMIT, OPERATORS
+from sluice.reading.selecting import HIGHEST_LIMIT, LIMIT
 from sluice.resource import Resource
 
 Parameter = dict[str, Any]

@@ -33,7 +33,8 @@ def encoded(made: dict[str, Any], indent: int = -1) -> bytes:
 
 @cache
 def _document() -> Response:
-    made = document(list(resources().values()), read(ContractSettings).sign_in_url)
+    settings = read(ContractSettings)
+    made = document(list(resources().values()), settings.sign_in_url, keys=settings.client_keys == "required")
     return _response(encoded(made), "application/json")
 
 

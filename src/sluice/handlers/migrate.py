@@ -87,8 +87,17 @@ def _by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
 
 
 def _migrated(seconds: float, event: Event) -> "Outcome":
+    if (told := event.get("ResourceProperties", {}).get("ListParameters")) is not None:
+        _check_lists(told)
     with _prepared(seconds) as (migration, settings):
         return migration.run(lambda: _users(settings), deployment_of(event) if event else None)
+
+
+def _check_lists(told: list[str]) -> None:
+    from sluice.migrating.cached_lists import check  # noqa: PLC0415
+    from sluice.registry import resources  # noqa: PLC0415
+
+    check(told, resources().values())
 
 
 def _users(settings: MigrateSettings) -> tuple[User, ...]:

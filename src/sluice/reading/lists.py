@@ -10,13 +10,14 @@ from sluice.api.conditions import tag_of, unless_held
 from sluice.api.parameters import parameters
 from sluice.api.problems import invalid
 from sluice.api.responses import Response
+from sluice.asking import names
 from sluice.indexes import PARAMETERS
 from sluice.reading import positions
 from sluice.reading.caching import may_be_kept
 from sluice.reading.pages import Wanted, page
 from sluice.reading.positions import Position
 from sluice.reading.question import Question
-from sluice.reading.selecting import HIGHEST_LIMIT, LIMIT, Selection, names, selection
+from sluice.reading.selecting import HIGHEST_LIMIT, LIMIT, Selection, selection
 from sluice.resource import Resource
 
 

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sluice.asking import OPERATORS
 from sluice.database import Database
 from sluice.reading.items import StoredItem, listed, of_row
 from sluice.reading.positions import Position
-from sluice.reading.selecting import OPERATORS, Selection
+from sluice.reading.selecting import Selection
 
 
 @dataclass(frozen=True)

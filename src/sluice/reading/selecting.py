@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.api.problems import Problem, invalid
+from sluice.asking import names
 from sluice.columns import Column
 from sluice.indexes import Index
 from sluice.reading.values import value_of
@@ -13,7 +14,6 @@ from sluice.resource import Resource
 # How many items a page has, unless the client says otherwise, and at most.
 LIMIT, HIGHEST_LIMIT = 50, 500
 
-OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LOWER, _UPPER = {"gt", "gte"}, {"lt", "lte"}
 
 
@@ -31,12 +31,6 @@ class Selection:
     bounds: Mapping[str, Any]
     order: Column | None
     descending: bool
-
-
-def names(resource: Resource) -> set[str]:
-    """The parameters that name a field: which value it has, or one end of a range."""
-    fields = {field for index in resource.indexes for field in index.fields}
-    return {*fields, *(f"{field}.{operator}" for field in fields for operator in OPERATORS)}
 
 
 def selection(resource: Resource, query: Mapping[str, str]) -> Selection:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sluice.indexes import PARAMETERS
-from sluice.reading.selecting import names
+from sluice.asking import askable
+from sluice.migrating.cached_lists import QUERY
 from sluice.registry import resources
-from tests.template.rules.reading import Properties, branches, of_type
+from tests.template.rules.reading import Properties, branches, entries, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
-_CALLER = "method.request.header.Authorization"
+_CALLER = frozenset({"method.request.header.Authorization", "method.request.header.x-api-key"})
 _DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # AWS's policy CachingDisabled
 
 
@@ -33,11 +33,12 @@ def cached(cfn: Template) -> Iterator[tuple[str, str, set[str]]]:
 
 def behaviours(distribution: Properties) -> list[Properties]:
     configuration = distribution["DistributionConfig"]
-    return [configuration["DefaultCacheBehavior"], *configuration.get("CacheBehaviors", [])]
+    return [configuration["DefaultCacheBehavior"], *entries(configuration.get("CacheBehaviors", []))]
 
 
 class CallerInKeys(Rule):
-    """One path serves shared and private collections, so a cache that left the caller out would mix owners."""
+    """One path serves shared and private collections, so a cache that left the caller out would mix owners; without the
+    client's key it would answer clients that have none."""
 
     id = "E9116"
     shortdesc = "Whatever is cached is cached for its path and its caller"
@@ -48,7 +49,7 @@ class CallerInKeys(Rule):
             parts = {f"method.request.path.{name}" for name in re.findall(r"{(\w+)\+?}", method)}
             matches += [
                 RuleMatch(["Resources", stage], f"{stage} caches {method} without {missing} in its key")
-                for missing in sorted((parts | {_CALLER}) - keys)
+                for missing in sorted((parts | _CALLER) - keys)
             ]
         policies = dict(of_type(cfn, "AWS::CloudFront::CachePolicy"))
         for name, distribution in of_type(cfn, "AWS::CloudFront::Distribution"):
@@ -66,8 +67,9 @@ class CallerInKeys(Rule):
         if known is None:
             return "cached by a policy that this template does not show"
         keys = known["CachePolicyConfig"]["ParametersInCacheKeyAndForwardedToOrigin"]
-        if "Authorization" not in keys["HeadersConfig"].get("Headers", []):
-            return "cached without Authorization in its key"
+        for header in ("Authorization", "x-api-key"):
+            if header not in entries(keys["HeadersConfig"].get("Headers", [])):
+                return f"cached without {header} in its key"
         if keys["QueryStringsConfig"]["QueryStringBehavior"] != "all":
             return "cached without all of its query in its key"
         if known["CachePolicyConfig"]["MinTTL"] != 0:
@@ -76,19 +78,34 @@ class CallerInKeys(Rule):
 
 
 class QuestionsInKeys(Rule):
-    """What a list may be asked follows from the resource classes; API Gateway passes over what is not declared."""
+    """What a list may be asked follows from the resource classes; API Gateway passes over what is not declared. The
+    migration refuses a deploy by what it is told of the keys, so that must be what they are."""
 
     id = "E9117"
-    shortdesc = "Every parameter of a cached list is in its key"
+    shortdesc = "Every parameter of a cached list is in its key, and the migration is told of it"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        asked = PARAMETERS | {name for resource in resources().values() for name in names(resource)}
-        wanted = {f"method.request.querystring.{name}" for name in asked} | {"method.request.header.If-None-Match"}
-        return [
-            RuleMatch(["Resources", stage], f"{stage} caches {method} without {missing} in its key")
-            for stage, method, keys in cached(cfn)
-            for missing in sorted(wanted - keys)
-        ]
+        wanted = {f"{QUERY}{name}" for name in askable(resources().values())} | {"method.request.header.If-None-Match"}
+        matches = []
+        for stage, method, keys in cached(cfn):
+            matches += [
+                RuleMatch(["Resources", stage], f"{stage} caches {method} without {missing} in its key")
+                for missing in sorted(wanted - keys)
+            ]
+            declared = {key for key in keys if key.startswith(QUERY)}
+            for name, properties in of_type(cfn, "Custom::Migration"):
+                told = {one for listed in branches(properties.get("ListParameters", [])) for one in listed}
+                matches += [
+                    RuleMatch(["Resources", name], f"ListParameters of {name} has no {one}, by which {stage} caches")
+                    for one in sorted(declared - told)
+                ]
+                matches += [
+                    RuleMatch(
+                        ["Resources", name], f"ListParameters of {name} has {one}, by which {stage} caches nothing"
+                    )
+                    for one in sorted(told - declared)
+                ]
+        return matches
 
 
 class ErrorsNotKept(Rule):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.template.rules.caches import behaviours
-from tests.template.rules.reading import Properties, branches, names, of_type
+from tests.template.rules.reading import Properties, branches, entries, names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
 _GROUPS = {
@@ -36,7 +36,7 @@ class EdgeTransport(Rule):
             lowest = str(certificate.get("MinimumProtocolVersion", ""))
             if not certificate.get("CloudFrontDefaultCertificate") and not lowest.startswith(("TLSv1.2", "TLSv1.3")):
                 faults.append("takes less than TLS 1.2 from clients")
-        for origin in configuration["Origins"]:
+        for origin in entries(configuration["Origins"]):
             spoken = origin["CustomOriginConfig"]
             if spoken["OriginProtocolPolicy"] != "https-only" or spoken["OriginSSLProtocols"] != ["TLSv1.2"]:
                 faults.append(f"speaks less than TLS 1.2 to {origin['Id']}")
@@ -84,7 +84,7 @@ class FirewallLogs(Rule):
     """A log that holds tokens is a store of tokens."""
 
     id = "E9121"
-    shortdesc = "Every web ACL logs what it refuses, without tokens, cookies and the origin's secret"
+    shortdesc = "Every web ACL logs what it refuses, without tokens, keys, cookies and the origin's secret"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         logs = [log for _, log in of_type(cfn, "AWS::WAFv2::LoggingConfiguration")]
@@ -95,7 +95,7 @@ class FirewallLogs(Rule):
                 matches.append(RuleMatch(["Resources", name], f"{name} has no log"))
             matches += [
                 RuleMatch(["Resources", name], f"The log of {name} has the header {header}")
-                for header in sorted({"authorization", "cookie"} | _secret_headers(acl))
+                for header in sorted({"authorization", "cookie", "x-api-key"} | _secret_headers(acl))
                 if any(header not in _redacted(log) for log in found)
             ]
         return matches

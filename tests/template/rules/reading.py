@@ -23,6 +23,11 @@ def branches(value: Any) -> Iterator[Any]:
         yield value
 
 
+def entries(listed: list[Any]) -> list[Any]:
+    """What a list can hold: the entries of a condition as those without."""
+    return [found for entry in listed for found in branches(entry)]
+
+
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 

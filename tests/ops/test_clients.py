@@ -1,0 +1,75 @@
+"""Clients and their keys."""
+
+import pytest
+
+from tests.emulator.harness import Emulator, deploy
+from tests.ops.conftest import Sluice
+from tests.ops.miniature import NAME, Miniature
+
+
+@pytest.fixture
+def nobody(sluice: Sluice, miniature: Miniature) -> Sluice:
+    """The command, and no client has a key."""
+    for one in sluice("clients", "list", "--json").document:
+        sluice("clients", "remove", one["name"], "--yes", NAME)
+    return sluice
+
+
+def test_a_client_gets_a_key_that_is_shown_once(nobody: Sluice, miniature: Miniature, emulator: Emulator) -> None:
+    assert nobody("clients", "list").out == "no client has a key\n"
+    added = nobody("clients", "add", "Ground control", "--json").document
+    gateway = emulator.client("apigateway")
+    key = gateway.get_api_key(apiKey=added["id"], includeValue=True)
+    assert (key["name"], key["enabled"], key["value"]) == ("Ground control", True, added["key"])
+    plan = miniature.outputs["ClientPlanId"]
+    assert [one["id"] for one in gateway.get_usage_plan_keys(usagePlanId=plan)["items"]] == [added["id"]]
+    shown = nobody("clients", "list")
+    assert added["id"] in shown.out
+    assert added["key"] not in shown.out + nobody("clients", "list", "--json").out
+
+
+def test_the_header_is_shown_as_it_is_sent(nobody: Sluice, emulator: Emulator) -> None:
+    said = nobody("clients", "add", "kiosk")
+    [key] = [
+        one for one in emulator.client("apigateway").get_api_keys(includeValues=True)["items"] if one["name"] == "kiosk"
+    ]
+    assert f"x-api-key: {key['value']}\n" in said.out
+
+
+def test_a_client_is_blocked_and_unblocked(nobody: Sluice, emulator: Emulator) -> None:
+    added = nobody("clients", "add", "kiosk", "--json").document
+
+    def blocked() -> tuple[bool, bool]:
+        [listed] = nobody("clients", "list", "--json").document
+        return listed["blocked"], emulator.client("apigateway").get_api_key(apiKey=added["id"])["enabled"]
+
+    assert nobody("clients", "block", "kiosk").out == "blocked kiosk\n"
+    assert blocked() == (True, False)
+    assert nobody("clients", "list").out.rstrip().endswith("blocked")
+    assert nobody("clients", "unblock", "kiosk").out == "unblocked kiosk\n"
+    assert blocked() == (False, True)
+
+
+def test_a_client_is_removed_once_that_is_confirmed(nobody: Sluice, miniature: Miniature, emulator: Emulator) -> None:
+    added = nobody("clients", "add", "kiosk", "--json").document
+    assert "--yes miniature" in nobody("clients", "remove", "kiosk").mistake()
+    assert nobody("clients", "remove", "kiosk", "--yes", NAME).out == "removed kiosk\n"
+    gateway = emulator.client("apigateway")
+    assert gateway.get_usage_plan_keys(usagePlanId=miniature.outputs["ClientPlanId"])["items"] == []
+    assert added["id"] not in [one["id"] for one in gateway.get_api_keys()["items"]]
+
+
+@pytest.mark.parametrize("name", ["", "-x", "x" * 65, "a\nb", "ä"])
+def test_a_name_that_is_none(nobody: Sluice, name: str) -> None:
+    assert "letters" in nobody("clients", "add", "--", name).mistake()
+
+
+def test_two_clients_have_two_names_and_an_unknown_one_is_a_mistake(nobody: Sluice) -> None:
+    nobody("clients", "add", "kiosk")
+    assert "already" in nobody("clients", "add", "kiosk").mistake()
+    assert "no client desk" in nobody("clients", "block", "desk").mistake()
+
+
+def test_a_stack_without_a_plan_has_no_clients(sluice: Sluice, said: Sluice, emulator: Emulator) -> None:
+    deploy(emulator, "keyless", {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    assert "deploy it with a ClientRate" in said("--stack-name", "keyless", "clients", "list").mistake()
