@@ -137,3 +137,6 @@ def test_confirming(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     typed("mine\n", StringIO)
     with pytest.raises(Mistake, match="give --yes mine"):
         confirm("mine", "drops all", None)
+    monkeypatch.setattr(sys, "stdin", None)  # closed
+    with pytest.raises(Mistake, match="give --yes mine"):
+        confirm("mine", "drops all", None)
