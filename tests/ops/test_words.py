@@ -44,7 +44,9 @@ def test_an_age(text: str, seconds: int) -> None:
         ("2026-13-01", "is no time"),
         ("2026-01-02T03:04:05", "has no zone; write 2026-01-02T03:04:05Z"),
         ("2126-01-01", "is in the future: it is 20"),
-        ("99999999d", "before all time"),
+        ("99999999d", "99999999d ago is before all writes"),
+        ("700000d", "before all writes"),
+        ("0001-01-01T00:00:00+14:00", "before all writes; for the beginning, leave the time out"),
     ],
 )
 def test_no_time(text: str, part: str) -> None:
