@@ -12,6 +12,17 @@ def confirm(stack: str, what: str, yes: str | None) -> None:
         raise Mistake(f"This {what}; to confirm it in a script, give --yes {stack}.")
     if yes is None:
         complain(f"This {what}.\nType the stack's name, {stack}, to go on: ", end="")
-        yes = sys.stdin.readline().strip()
+        yes = _typed()
     if yes != stack:
         raise Mistake(f"Nothing was done: {yes!r} is not the stack's name, which is {stack}.")
+
+
+def _typed() -> str:
+    line = ""
+    try:
+        line = sys.stdin.readline()
+    finally:
+        # After Ctrl-C or Ctrl-D what is said next would stand behind the question.
+        if not line.endswith("\n"):
+            complain("")
+    return line.strip()

@@ -133,9 +133,11 @@ def test_confirming(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     typed("mine\n")
     confirm("mine", "drops all", None)
     assert "This drops all.\nType the stack's name, mine" in capsys.readouterr().err
-    typed("yes\n")
-    with pytest.raises(Mistake, match="Nothing was done"):
-        confirm("mine", "drops all", None)
+    for text in ("yes\n", ""):
+        typed(text)
+        with pytest.raises(Mistake, match="Nothing was done"):
+            confirm("mine", "drops all", None)
+    assert capsys.readouterr().err.endswith("to go on: \n")  # nothing was typed, not even a line's end
     typed("mine\n", StringIO)
     with pytest.raises(Mistake, match="give --yes mine"):
         confirm("mine", "drops all", None)
