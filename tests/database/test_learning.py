@@ -1,7 +1,9 @@
 """A database that was restored from before an exclusion hears of it again, and obeys."""
 
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +141,21 @@ def test_with_nothing_written_down_the_database_is_not_asked(rig: Rig) -> None:
     rig.database.drop()
     assert learn(rig.database, []) == []
     assert rig.database._connection is None
+
+
+def test_the_function_that_loads_is_the_one_that_learns(restoring: Restoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "DATABASE_HOST": "localhost",
+        "DATABASE_PORT": "1",
+        "DATABASE_NAME": "none",
+        "DATABASE_SECRET_ARN": "arn:none",
+        "POWERTOOLS_SERVICE_NAME": "sluice",
+        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+    }.items():
+        monkeypatch.setenv(name, value)
+    from sluice.handlers import load as handler  # noqa: PLC0415
+
+    monkeypatch.setattr(handler, "_database", restoring.rig.database)
+    event = {**json.loads(Path("events/load/learn.json").read_text()), "bucket": "batches"}
+    remember("batches", [excluding("r1", exclude={"owners": ["o"]})])
+    assert [handler.handle(event, None), handler.handle(event, None)] == [{"learned": ["r1"]}, {"learned": []}]
