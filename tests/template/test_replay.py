@@ -215,11 +215,12 @@ def test_what_passes_is_tried_again(running: Running) -> None:
     assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2] * len(errors)
 
 
-def test_a_load_waits_while_none_may_run(running: Running) -> None:
+@pytest.mark.parametrize(("state", "shadow"), [("LoadEach", True), ("Learn", False)])
+def test_what_needs_the_loader_waits_while_none_may_run(running: Running, state: str, shadow: bool) -> None:
     functions, name = running.emulator.client("lambda"), running.outputs["Load"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-    execution = running.start(script(parts=[[""]], shadow=True))
-    wait_until(lambda: "LoadEach" in running.states(execution))
+    execution = running.start(script(parts=[[""]], shadow=shadow))
+    wait_until(lambda: state in running.states(execution))
     time.sleep(2)
     assert running.emulator.client("stepfunctions").describe_execution(executionArn=execution)["status"] == "RUNNING"
     functions.delete_function_concurrency(FunctionName=name)
