@@ -1,6 +1,5 @@
 """From the words of a command line to an exit code."""
 
-import sys
 from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -9,7 +8,7 @@ from botocore.parsers import ResponseParserError
 from ops.command import parser
 from ops.outcome import INTERRUPTED, MISTAKE, REMAINS, Failure, Interrupted, Mistake, Outcome
 from ops.refusals import refusal
-from ops.saying import plain, say
+from ops.saying import complain, plain, say
 from ops.stack import Stack
 from ops.target import choose
 
@@ -36,5 +35,5 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _said(sentence: str, code: int) -> int:
-    print(f"sluice: {plain(' '.join(sentence.split()))}", file=sys.stderr)
+    complain(f"sluice: {plain(' '.join(sentence.split()))}")
     return code

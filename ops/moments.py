@@ -7,6 +7,8 @@ from ops.outcome import Mistake
 
 _AGO = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# The workflows know no time before it.
+_FIRST = datetime.datetime(1970, 1, 2, tzinfo=datetime.UTC)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -18,9 +20,10 @@ def moment(text: str) -> datetime.datetime:
     now = datetime.datetime.now(datetime.UTC)
     if ago := _AGO.fullmatch(text):
         try:
-            return now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            found = now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         except OverflowError:
-            raise Mistake(f"{text} ago is before all time.") from None
+            found = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        return _checked(found, f"{text} ago", now)
     try:
         found = datetime.datetime.fromisoformat(text)
     except ValueError:
@@ -29,6 +32,12 @@ def moment(text: str) -> datetime.datetime:
         found = found.replace(tzinfo=datetime.UTC)
     if found.tzinfo is None:
         raise Mistake(f"{text!r} has no zone; write {text}Z for UTC.")
+    return _checked(found, text, now)
+
+
+def _checked(found: datetime.datetime, text: str, now: datetime.datetime) -> datetime.datetime:
+    if found < _FIRST:
+        raise Mistake(f"{text} is before all writes; for the beginning, leave the time out.")
     if found > now:
         raise Mistake(f"{text} is in the future: it is {written(now)}.")
     return found

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ops.outcome import Failure, Interrupted
 from ops.refusals import refusal
+from ops.saying import complain
 from ops.stack import Stack
 from ops.workflows import Execution, describe, listed
 
@@ -81,7 +82,7 @@ class _Lines:
     def __call__(self, done: int, total: int) -> None:
         if time.monotonic() >= self._next:
             self._next += LINE_SECONDS
-            print(f"{self._name}: {done} of {total} batches", file=sys.stderr, flush=True)
+            complain(f"{self._name}: {done} of {total} batches")
 
 
 class _Bar:
@@ -97,7 +98,7 @@ class _Bar:
 
 @contextmanager
 def _shown(execution: Execution) -> Iterator[_Lines | _Bar]:
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield _Lines(execution.name)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -1,11 +1,15 @@
 """The store of rejected writes, through the stack's own function."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from ops.stack import Stack
 
 Selection = dict[str, list[str]]
+
+# Rejects that the function lists, or takes the names of, at a time.
+AT_ONCE = 500
 
 
 def settle(stack: Stack) -> dict[str, Any]:
@@ -26,7 +30,7 @@ def rejects(stack: Stack, select: Selection, limit: int, *, data: bool) -> tuple
     after: str | None = ""
     count = 0
     while after is not None and len(found) < limit:
-        more = min(limit - len(found), 500)
+        more = min(limit - len(found), AT_ONCE)
         answer = stack.invoke(
             "Rejects", {"action": "list", "select": select, "after": after, "limit": more, "data": data}
         )
@@ -48,10 +52,22 @@ def retry(stack: Stack, select: Selection) -> Iterator[dict[str, Any]]:
         yield answer
 
 
-def drop(stack: Stack, select: Selection) -> int:
-    """Forget what fits; how many writes that were."""
-    dropped, more = 0, True
-    while more:
-        answer = stack.invoke("Rejects", {"action": "drop", "select": select})
-        dropped, more = dropped + answer["dropped"], answer["more"]
+def versions(stack: Stack, select: Selection) -> list[str]:
+    """The versions of all rejects that fit."""
+    _, found = rejects(stack, select, sys.maxsize, data=False)
+    return [str(one["version"]) for one in found]
+
+
+def drop(stack: Stack, select: Selection, versions: list[str]) -> int:
+    """Forget those that fit among these versions; how many writes that were.
+
+    By version, so that nothing goes that came after somebody was told how many there are.
+    """
+    dropped = 0
+    for start in range(0, len(versions), AT_ONCE):
+        some = versions[start : start + AT_ONCE]
+        more = True
+        while more:
+            answer = stack.invoke("Rejects", {"action": "drop", "select": {**select, "versions": some}})
+            dropped, more = dropped + answer["dropped"], answer["more"]
     return dropped

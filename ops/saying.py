@@ -1,7 +1,8 @@
-"""Printing an outcome, once, on standard output."""
+"""Printing: an outcome once, on standard output; what is said besides on standard error."""
 
 import json
 import sys
+from contextlib import suppress
 
 from ops.outcome import Failure, Outcome
 
@@ -18,6 +19,15 @@ def say(outcome: Outcome, *, as_json: bool) -> None:
         return
     except OSError as error:
         raise Failure(f"What was done could not be printed: {error.strerror}.") from None
+
+
+def complain(text: str, end: str = "\n") -> None:
+    """Say something on standard error, if anybody listens there."""
+    # None where it is closed, which print would take for standard output.
+    if sys.stderr is None:
+        return
+    with suppress(OSError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def plain(line: str) -> str:

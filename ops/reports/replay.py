@@ -22,6 +22,8 @@ def report(output: dict[str, Any]) -> list[str]:
     lines = [_head(output, noun), *(f"  {line}" for line in pairs(_found(output, noun)))]
     if output["stopped"]:
         lines.append("  Too many loads met no database, so the rest was left: see `sluice status`, then run it again.")
+    if output.get("advice"):
+        lines.append(f"  {output['advice']}")
     return lines + [f"  {one['error']}  {one['key']}" for one in output["failures"]]
 
 

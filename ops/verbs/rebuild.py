@@ -1,6 +1,7 @@
 """`sluice rebuild`: make the tables anew from S3 and swap them in."""
 
 import argparse
+import json
 import re
 from typing import Any
 
@@ -60,7 +61,8 @@ def _rebuild(stack: Stack, arguments: argparse.Namespace) -> Outcome:
         raise Mistake(f"The stack {stack.name} has no rebuild workflow: deploy a version that has it.")
     if arguments.dry_run:
         return Outcome(
-            {"dry_run": True, "request": given}, [f"dry run: nothing was started; it would be given {given}"]
+            {"dry_run": True, "request": given},
+            ["dry run: nothing was started; it would be given", f"  {json.dumps(given)}"],
         )
     confirm(
         stack.name, f"replaces every table of {stack.name} by one made anew from the {arguments.source}", arguments.yes

@@ -8,7 +8,7 @@ from ops.common import add_common
 from ops.confirming import confirm
 from ops.outcome import DONE, REMAINS, Interrupted, Mistake, Outcome
 from ops.printing import batches, many
-from ops.rejected import Selection, drop, rejects, retry, settle, total
+from ops.rejected import Selection, drop, rejects, retry, settle, total, versions
 from ops.stack import Stack
 
 # A batch that is not loaded by then is parked, or waits for its turn.
@@ -66,9 +66,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> Outcome:
             [f"dry run: would {arguments.action} {many(count, 'write')}" if count else "there are no rejected writes"],
         )
     if arguments.action == "drop":
-        confirm(stack.name, f"forgets {many(count, 'rejected write')} of {stack.name}", arguments.yes)
-        dropped = drop(stack, select)
-        return Outcome({"dropped": dropped}, [f"dropped {many(dropped, 'write')}"])
+        return _drop(stack, select, arguments.yes)
     return _retry(stack, select, wait=arguments.wait)
 
 
@@ -92,6 +90,13 @@ def _shown(one: dict[str, Any]) -> list[str]:
         f"    {one['object_key']} line {one['line']}",
     ]
     return lines + ([f"    {one['write']}"] if "write" in one else [])
+
+
+def _drop(stack: Stack, select: Selection, yes: str | None) -> Outcome:
+    found = versions(stack, select)
+    confirm(stack.name, f"forgets {many(len(found), 'rejected write')} of {stack.name}", yes)
+    dropped = drop(stack, select, found)
+    return Outcome({"dropped": dropped}, [f"dropped {many(dropped, 'write')}"])
 
 
 def _retry(stack: Stack, select: Selection, *, wait: bool) -> Outcome:

@@ -26,7 +26,11 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
 
 
 class Exclusion(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The rules of one rebuild, by the name of its execution; a write that fits one of them is left out."""
+    """The rules of one rebuild, by the name of its execution; a write that fits one of them is left out.
+
+    One without rules stands for a rebuild afresh: what was made before it is in force no more. So what was ever
+    excluded is a set that only grows, and two that differ are brought together by taking what is in either.
+    """
 
     execution: str
     rules: tuple[Rule, ...]
@@ -50,10 +54,27 @@ _rules = msgspec.json.Decoder(tuple[Rule, ...])
 
 
 def of_rows(rows: Iterable[Sequence[Any]]) -> list[Exclusion]:
-    """What rows of the table `exclusions` say."""
-    return [
+    """What rows of the table `exclusions` say, as far as it is in force."""
+    return in_force(
         Exclusion(execution=name, rules=_rules.decode(rules), reason=why, made_at=at) for name, rules, why, at in rows
-    ]
+    )
+
+
+def as_row(one: Exclusion) -> tuple[object, ...]:
+    """The row of an exclusion in the table."""
+    return one.execution, msgspec.json.encode(one.rules).decode(), one.reason, _aware(one.made_at).replace(tzinfo=None)
+
+
+def in_force(exclusions: Iterable[Exclusion]) -> list[Exclusion]:
+    """Those that no later rebuild afresh forgot, one of each rebuild; its own stays, against what is older."""
+    found = {one.execution: msgspec.structs.replace(one, made_at=_aware(one.made_at)) for one in exclusions}
+    forgotten = max((one.made_at for one in found.values() if not one.rules), default=None)
+    return [one for one in found.values() if forgotten is None or one.made_at >= forgotten]
+
+
+def _aware(moment: datetime.datetime) -> datetime.datetime:
+    """The database's are in UTC and do not say so."""
+    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
 
 
 def end(exclusions: Iterable[Exclusion]) -> str:
@@ -62,10 +83,10 @@ def end(exclusions: Iterable[Exclusion]) -> str:
     return max(ends, default="").ljust(26, "0") if ends else ""
 
 
-def excludes(rules: Iterable[Rule], version: str, collection: str, owner: str) -> bool:
+def excludes(exclusions: Iterable[Exclusion], version: str, collection: str, owner: str) -> bool:
     """Whether a write fits one of the rules."""
     head = _Head(version, collection, owner)
-    return any(_fits(rule)(head) for rule in rules)
+    return any(_fits(rule)(head) for one in exclusions for rule in one.rules)
 
 
 def without(exclusions: Sequence[Exclusion], *, numbered: bool) -> Callable[[bytes], bytes]:

@@ -12,6 +12,10 @@ Request = TypeVar("Request")
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
 
+# Versions and keys know no time before it.
+FIRST = datetime.datetime(1970, 1, 2, tzinfo=datetime.UTC)
+
+
 class InvalidInput(Exception):  # noqa: N818
     """The input is not what the workflow takes."""
 
@@ -52,8 +56,10 @@ def converted(given: Any, kind: type[Request], workflow: str) -> Request:
 
 
 def check_past(moments: Iterable[datetime.datetime | None], now: datetime.datetime) -> None:
-    """Raises FutureTime for a moment ahead of the clock."""
+    """Raises FutureTime for a moment ahead of the clock, InvalidInput for one that no version can have."""
     for moment in moments:
+        if moment and moment < FIRST:
+            raise InvalidInput(f"{moment.isoformat()} is before all writes: give a later time, or none.")
         if moment and moment > now:
             raise FutureTime(f"{text(moment)} is in the future: it is {text(now)}. Give an earlier time, or none.")
 

@@ -75,7 +75,7 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
 
 
 def described(error: BaseException) -> dict[str, str]:
-    """Name an error by class and place, and an error of AWS by its code, without its message."""
+    """Name an error by class and place, one of AWS or of the database by its code too, without its message."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
     found = {"error": type(error).__name__, "place": place}
@@ -84,4 +84,6 @@ def described(error: BaseException) -> dict[str, str]:
         found["code"] = error.code
     elif isinstance(answer, dict) and "Error" in answer:
         found["code"] = str(answer["Error"].get("Code", "Unknown"))
+    elif type(error).__module__.startswith("pymysql") and error.args and isinstance(error.args[0], int):
+        found["code"] = str(error.args[0])  # without its driver, which not every function has
     return found

@@ -16,7 +16,7 @@ from sluice.loading.transaction import Outcome
 from sluice.migrating.execution import Executor
 from sluice.migrating.shadow import Shadow
 from sluice.migrating.swapping import Swap
-from sluice.rebuilding.request import Request, exclusion, understood
+from sluice.rebuilding.request import Request, exclusions, understood
 from sluice.schemas import kept_among, shadow_of
 from sluice.versions import new_version
 from tests.database.rig import Rig
@@ -42,10 +42,10 @@ class Rebuilding:
         shadow = Shadow(executor, self.schema, self.rig.resources)
         yield shadow, Swap(executor, self.schema, shadow)
 
-    def prepare(self, *exclusions: Exclusion, afresh: bool = False) -> list[Exclusion]:
+    def prepare(self, *exclusions: Exclusion) -> list[Exclusion]:
         self.mark = new_version()
         with self.parts() as (shadow, _):
-            return shadow.prepare(self.mark, exclusions, afresh=afresh)
+            return shadow.prepare(self.mark, exclusions)
 
     def swap(self, began: datetime.datetime | None = None) -> str:
         with self.parts() as (_, swap):
@@ -83,10 +83,9 @@ class Rebuilding:
 
 
 def excluding(name: str = "rebuild-1", **given: Any) -> Exclusion:
-    """What a rebuild with that input excludes, begun now: a millisecond after what was written before."""
+    """What a rebuild with that input excludes, or forgets, begun now: a millisecond after what was written before."""
     time.sleep(0.002)
     now = datetime.datetime.now(datetime.UTC)
     request: Request = understood(given, {"things", "codes"}, now)
-    found = exclusion(request, name, now)
-    assert found
+    [found] = exclusions(request, name, now)
     return found

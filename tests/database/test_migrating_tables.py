@@ -216,7 +216,10 @@ def test_what_an_operator_made_stays(schema: Migrated) -> None:
         "The column notes.mine was not made by a migration; it is left as it is.",
         "The index by_text of notes was not made by a migration; it is left as it is.",
         "The index by_time of loaded_batches was not made by a migration; it is left as it is.",
-        "The index one_price of notes was not made by a migration; it is left as it is.",
+        (
+            "The index one_price of notes was not made by a migration and is unique: a load replaces the row in its "
+            "way, also another item's. Drop it (ALTER TABLE notes DROP INDEX one_price), and rebuild."
+        ),
         "The table elsewhere belongs to no resource; it is left as it is.",
     ]
     assert (outcome.done, schema.written()) == ((), before)

@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from sluice import archive
-from sluice.recovering.told import KEY, is_news
+from sluice.recovering.told import KEY, NOTHING, is_news, was_told
 
 NOON = datetime.datetime(2026, 11, 25, 12, 0, tzinfo=datetime.UTC)
 
@@ -17,16 +17,46 @@ def after(**passed: float) -> datetime.datetime:
     return NOON + datetime.timedelta(**passed)
 
 
-def test_the_same_is_news_once_a_day_and_anything_else_at_once() -> None:
-    assert is_news("batches", "incomplete a", NOON)
-    assert not is_news("batches", "incomplete a", after(minutes=15))
-    assert not is_news("batches", "incomplete a", after(hours=23, minutes=59))
-    assert is_news("batches", "incomplete a", after(hours=24))
-    assert not is_news("batches", "incomplete a", after(hours=47))
-    assert is_news("batches", "incomplete b", after(hours=47))
-    assert is_news("batches", "incomplete a", after(hours=47, minutes=15))
+def told(about: str, now: datetime.datetime) -> bool:
+    """Whether it is told, by an alert that is taken."""
+    news = is_news("batches", about, now)
+    if news:
+        was_told("batches", about, now)
+    return news
+
+
+def test_the_same_is_told_once_a_day_and_anything_else_at_once() -> None:
+    assert told("incomplete a", NOON)
+    assert not told("incomplete a", after(minutes=15))
+    assert not told("incomplete a", after(hours=23, minutes=59))
+    assert told("incomplete a", after(hours=24))
+    assert not told("incomplete a", after(hours=47))
+    assert told("incomplete b", after(hours=47))
+    assert told("incomplete a", after(hours=47, minutes=15))
+
+
+def test_what_no_alert_was_taken_for_is_news_the_next_time() -> None:
+    assert is_news("batches", "incomplete c", NOON)
+    assert told("incomplete c", after(minutes=15))
+    assert not told("incomplete c", after(minutes=30))
+
+
+def test_that_nothing_is_missing_is_told_where_something_was_to_be_and_was_not() -> None:
+    assert told("incomplete d", NOON)
+    assert not told(NOTHING, after(minutes=15))
+    assert told("incomplete d", after(minutes=30))
+    assert is_news("batches", "complete d", after(minutes=45))
+    assert is_news("batches", NOTHING, after(minutes=60))
+    assert told(NOTHING, after(minutes=75))
+    assert not told(NOTHING, after(minutes=90))
 
 
 def test_it_is_kept_beside_what_says_who_is_at_work() -> None:
-    is_news("batches", "given up with KeyError", NOON)
-    assert archive.read("batches", KEY)[0] == b'{"about":"given up with KeyError","at":"2026-11-25T12:00:00Z"}'
+    was_told("batches", "given up with KeyError", NOON)
+    kept = b'{"about":"given up with KeyError","at":"2026-11-25T12:00:00Z","sent":true}'
+    assert archive.read("batches", KEY)[0] == kept
+
+
+def test_what_was_kept_before_alerts_were_confirmed_was_told() -> None:
+    archive.write("batches", KEY, b'{"about":"incomplete e","at":"2026-11-25T12:00:00Z"}')
+    assert not is_news("batches", "incomplete e", after(minutes=15))

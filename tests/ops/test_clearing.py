@@ -199,8 +199,8 @@ def test_only_what_is_named_is_retried_or_dropped(sluice: Sluice, miniature: Min
     assert sluice("rejects", "drop", *words, "--yes", NAME).code == 0
     select = {"versions": [VERSION], "collections": ["things"], "ids": ["7"], "batches": [KEYS[0]]}
     asked = [event for _, event in miniature.asked if event["action"] != "settle"]
-    assert [event["action"] for event in asked] == ["list", "retry", "retry", "list", "drop"]
-    assert [event["select"] for event in asked] == [select] * 5
+    assert [event["action"] for event in asked] == ["list", "retry", "retry", "list", "list", "drop"]
+    assert [event["select"] for event in asked] == [select] * 6
     assert [event["after"] for event in asked[1:3]] == ["", VERSION]
 
 
@@ -211,6 +211,26 @@ def test_rejects_are_dropped_when_that_is_confirmed(sluice: Sluice, miniature: M
     miniature.answer("Rejects", drop=[{"dropped": 1000, "more": True}, {"dropped": 3, "more": False}])
     said = sluice("rejects", "drop", "--all", "--yes", NAME)
     assert (said.code, said.out) == (0, "dropped 1,003 writes\n")
+
+
+def test_what_is_rejected_meanwhile_is_not_dropped_unseen(
+    sluice: Sluice, miniature: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was counted goes, by its versions, and as many at a time as the function takes."""
+    there = [f"{number:026}" for number in range(1_100)]
+    pages = [there[:500], there[500:1_000], there[1_000:]]
+    found = [
+        {"total": 1_100, "rejects": [{**REJECT, "version": one} for one in page], "after": after}
+        for page, after in zip(pages, [there[499], there[999], None], strict=True)
+    ]
+    # The first list only counts.
+    miniature.answer("Rejects", list=[found[0], *found], drop={"dropped": 500, "more": False})
+    asked: list[str] = []
+    monkeypatch.setattr(rejects, "confirm", lambda _stack, what, _yes: asked.append(what))
+    assert sluice("rejects", "drop", "--all").code == 0
+    assert asked == [f"forgets 1,100 rejected writes of {NAME}"]
+    dropped = [event["select"]["versions"] for _, event in miniature.asked if event["action"] == "drop"]
+    assert dropped == pages
 
 
 def test_a_dry_run_of_rejects_touches_nothing(sluice: Sluice, miniature: Miniature) -> None:

@@ -50,6 +50,20 @@ def test_a_closed_pipe_is_no_complaint_and_changes_no_exit_code(
     assert (process.wait(60), process.stderr and process.stderr.read()) == (0, "")
 
 
+@pytest.mark.parametrize("more", ["2>&1 | (exec 0<&-; sleep 3)", "2>&-"])
+def test_nobody_who_hears_a_complaint_changes_no_exit_code(surroundings: Any, more: str) -> None:
+    script = f"{sys.executable} -m ops status {more}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
 def test_a_full_disk_is_told(started: Started) -> None:
     with Path("/dev/full").open("wb") as full:
         process = started("status", stdout=full)

@@ -44,7 +44,9 @@ def test_an_age(text: str, seconds: int) -> None:
         ("2026-13-01", "is no time"),
         ("2026-01-02T03:04:05", "has no zone; write 2026-01-02T03:04:05Z"),
         ("2126-01-01", "is in the future: it is 20"),
-        ("99999999d", "before all time"),
+        ("99999999d", "99999999d ago is before all writes"),
+        ("700000d", "before all writes"),
+        ("0001-01-01T00:00:00+14:00", "before all writes; for the beginning, leave the time out"),
     ],
 )
 def test_no_time(text: str, part: str) -> None:
@@ -131,9 +133,14 @@ def test_confirming(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     typed("mine\n")
     confirm("mine", "drops all", None)
     assert "This drops all.\nType the stack's name, mine" in capsys.readouterr().err
-    typed("yes\n")
-    with pytest.raises(Mistake, match="Nothing was done"):
-        confirm("mine", "drops all", None)
+    for text in ("yes\n", ""):
+        typed(text)
+        with pytest.raises(Mistake, match="Nothing was done"):
+            confirm("mine", "drops all", None)
+    assert capsys.readouterr().err.endswith("to go on: \n")  # nothing was typed, not even a line's end
     typed("mine\n", StringIO)
+    with pytest.raises(Mistake, match="give --yes mine"):
+        confirm("mine", "drops all", None)
+    monkeypatch.setattr(sys, "stdin", None)  # closed
     with pytest.raises(Mistake, match="give --yes mine"):
         confirm("mine", "drops all", None)

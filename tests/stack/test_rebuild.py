@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from local.stack import Stack
 from tests.stack.conftest import Person
+from tests.stack.dumping import dump, load
 from tests.stack.operator import Operator
 from tests.stack.rebuilding import Rebuilding, delete_airports, post_bookings, put_airports, writing
 from tests.stack.waiting import eventually
@@ -118,6 +120,29 @@ def test_without_an_owner(rebuilding: Rebuilding, sluice: Operator, person: Pers
     assert rebuilding.rows() == expected
     again = post_bookings(person("mallory"), 1, "better")
     rebuilding.loaded(again, "bookings")
+
+
+def test_what_was_left_out_outlives_the_database_that_knew_it(
+    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client, tmp_path: Path
+) -> None:
+    """A dump of before is told of it by the replay, an empty database by the rebuild."""
+    rebuilding.settled(put_airports(machine, "VH", 2, "good"))
+    dump(rebuilding.stack, tmp_path / "before.sql")
+    bad = put_airports(machine, "VH", 2, "bad")
+    rebuilding.settled(bad)
+    words = [f"version={version}" for version in bad.values()]
+    output = sluice("rebuild", "--wait", *YES, "--exclude", ",".join(words), "--json").document
+    before = rebuilding.rows()
+    assert not {version for _, _, version in before["airports"]} & {*bad.values()}
+    load(rebuilding.stack, tmp_path / "before.sql")
+    recovered = sluice("recover", "--wait", "--json").document
+    assert output["execution"] in recovered["replay"]["learned"]
+    assert "until the next `sluice rebuild`" in recovered["replay"]["advice"]
+    assert rebuilding.rows() == before
+    assert sluice("recover", "--wait", "--json").document["outcome"] == "nothing_missing"
+    rebuilding.lose()
+    assert output["execution"] in sluice("rebuild", "--wait", *YES, "--json").document["excluded"]
+    assert rebuilding.rows() == before
 
 
 def test_writes_that_come_during_a_rebuild_are_all_there_after_it(

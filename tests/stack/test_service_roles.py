@@ -136,8 +136,8 @@ ROLES: dict[str, Rights] = {
     ),
     "RebuildRole": Rights(
         "states",
-        may=(*invoke("Claim", "Migrate", "Rebuild", "Survey"), *FOLLOW_REPLAY, *END_OF_REPLAY),
-        may_not=(*invoke("Load", "Rotate", "Rejects"), start("Recover"), *ALERT, OTHER_RULE),
+        may=(*invoke("Claim", "Migrate", "Rebuild", "Survey"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
+        may_not=(*invoke("Load", "Rotate", "Rejects"), start("Recover"), OTHER_RULE),
     ),
 }
 # One holds nothing but AWS's own policy for it; the other is made with ArchiveReplicaBucketArn only.

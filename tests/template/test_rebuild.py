@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.template.branches import branches, taken
-from tests.template.running import Run, Running, counting, definition, deployed, hasty, machine
+from tests.template.running import Run, Running, counting, definition, deployed, hasty, inbox, machine
 
 # What goes wrong stands in a file, since not every function is told of the run: errors by step, outputs by replay.
 SCRIPT = """
@@ -50,7 +50,11 @@ REBUILD = (
     + """
     def handle(event, context):
         step(event["step"])
-        answers = {"prepare": {"exclusions": ["r"]}, "swap": {"kept": "kept"}, "report": event.get("state")}
+        state = event["state"]
+        told = {"status": "complete", "sentence": "All is new.", "report": {"bucket": "b", "key": "replays/r"}}
+        answers = {"prepare": {"exclusions": ["r"]}, "swap": {"kept": "kept"}, "report": {**state, **told}}
+        if event["step"] == "clean":
+            return {"why": f"{state['Error']}: {json.loads(state['Cause'])['errorMessage']}"}
         return answers.get(event["step"], {})
 """
 )
@@ -78,12 +82,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("calls")
     functions = {"Claim": CLAIM, "Migrate": MIGRATE, "Survey": SURVEY, "Rebuild": REBUILD}
     substitutions: dict[str, Any] = {f"{name}Function": {"Fn::GetAtt": [name, "Arn"]} for name in functions}
-    substitutions["Replay"] = {"Ref": "Replay"}
+    substitutions |= {"Replay": {"Ref": "Replay"}, "Alerts": {"Ref": "Alerts"}}
     work = {"Type": "Task", "Resource": "${Function}", "End": True}
     resources = {
         **{name: counting(code, folder) for name, code in functions.items()},
         "Loads": counting(REPLAY, folder),
         "Replay": machine({"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}),
+        **inbox(),
+        "Mute": machine(hasty(DEFINITION), **{**substitutions, "Alerts": "arn:aws:sns:us-east-1:000000000000:nowhere"}),
         "Patient": machine(DEFINITION, **substitutions),
         "Hasty": machine(hasty(DEFINITION), **substitutions),
     }
@@ -103,10 +109,18 @@ class Rebuild(Run):
         assert self.end["status"] == "FAILED", self.end
         return self.end["error"], self.end["cause"]
 
+    @property
+    def messages(self) -> list[tuple[str, str]]:
+        """Subject and text of what it told."""
+        name = self.execution.rsplit(":", 1)[-1]
+        found = [message for message in self.running.messages() if name in message["Message"]]
+        return [(message["Subject"], message["Message"]) for message in found]
+
 
 BEGINNING = ["Claim", "Migrate", "Prepare", "Fill", "Filled"]
 CATCHING_UP = ["Full", "CatchUp", "CaughtUp"]
-END = ["Swap", "Remember", "Last", "Report"]
+END = ["Swap", "Remember", "Last", "Report", "NotifyRebuilt", "Rebuilt"]
+FAILING = ["NotifyFailed", "Failed"]
 AGAIN = ["NextRound", "AwaitPrimary", "WhereItWas"]
 
 
@@ -139,7 +153,7 @@ WRONG = ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "No
 @pytest.mark.parametrize("error", WRONG)
 def test_a_wrong_input_ends_it_before_anything_is_touched(running: Running, error: str) -> None:
     run = Rebuild(running, errors={"claim": [f"{error}!"]})
-    assert run.states == ["Claim", "NotBegun"]
+    assert run.states == ["Claim", "NotBegun", *FAILING]
     assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == (error, "a sentence")
     assert run.calls("claim") == 1
     assert run.calls("clean") == 0
@@ -149,14 +163,14 @@ def test_a_wrong_input_ends_it_before_anything_is_touched(running: Running, erro
 def test_a_step_that_goes_on_failing_leaves_nothing_behind(running: Running, step: str) -> None:
     run = Rebuild(running, "Hasty", errors={step: ["DatabaseAway!"]})
     assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("DatabaseAway", "a sentence")
-    assert run.states[-3:] == [step.capitalize(), "Clean", "Failed"]
+    assert run.states[-5:] == [step.capitalize(), "Clean", "Cleaned", *FAILING]
     assert (run.calls(step), run.calls("clean")) == (2, 1)
 
 
 def test_what_cannot_be_cleaned_fails_by_what_came_first(running: Running) -> None:
     run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain!"]})
     assert run.failure[0] == "DatabaseAway"
-    assert run.states[-2:] == ["Clean", "Failed"]
+    assert run.states[-4:] == ["Clean", "NotCleaned", *FAILING]
     assert run.calls("clean") == 2
     run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain"]})
     assert (run.failure[0], run.calls("clean")) == ("DatabaseAway", 2)
@@ -167,7 +181,7 @@ def test_what_a_rebuild_cannot_do_is_not_tried_again(running: Running, step: str
     run = Rebuild(running, errors={step: ["CannotRebuild!"]})
     assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("CannotRebuild", "a sentence")
     assert run.calls(step) == 1
-    assert run.states[-2:] == ["Clean", "Failed"]
+    assert run.states[-4:] == ["Clean", "Cleaned", *FAILING]
 
 
 def test_a_swap_waits_for_loads_without_holding_them_up(running: Running) -> None:
@@ -209,7 +223,7 @@ def test_a_replay_that_fails_is_tried_again_and_then_in_another_round(running: R
 
 def test_replays_that_go_on_failing_are_given_up(running: Running) -> None:
     run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseAway!"]})
-    assert run.states[-3:] == ["Fill", "OnceMoreAfterError", "GivenUp"]
+    assert run.states[-5:] == ["Fill", "OnceMoreAfterError", "GivenUp", *FAILING]
     assert run.failure[0] == "GivenUp"
     assert run.failure[1].endswith("The live tables are as they were; rebuild again.")
     assert run.calls("replay-batches") == 10
@@ -218,27 +232,57 @@ def test_replays_that_go_on_failing_are_given_up(running: Running) -> None:
 def test_a_primary_that_stays_away_is_given_up(running: Running) -> None:
     for errors in (["DatabaseAway!"], ["KeyError!"]):
         run = Rebuild(running, "Hasty", errors={"probe": errors}, outputs={"batches": [STOPPED]})
-        assert run.states[-2:] == ["AwaitPrimary", "GivenUp"]
+        assert run.states[-4:] == ["AwaitPrimary", "GivenUp", *FAILING]
         assert run.failure[1].startswith(f"The last error was {errors[0][:-1]}: see the log")
 
 
 def test_what_is_not_remembered_stands_in_the_database(running: Running) -> None:
     run = Rebuild(running, "Hasty", errors={"remember": ["OSError!"]})
     assert run.output["swap"] == {"kept": "kept"}
-    assert run.states[-4:] == END
+    assert run.states[-6:] == END
+    assert run.output["not_remembered"]["Error"] == "OSError"
 
 
 def test_a_last_replay_that_fails_leaves_an_incomplete_rebuild_to_recover(running: Running) -> None:
     run = Rebuild(running, "Hasty", errors={"replay-live": ["DatabaseAway!"]})
-    assert run.states[-3:] == ["Last", "NotLast", "Report"]
+    assert run.states[-5:] == ["Last", "NotLast", *END[-3:]]
     assert run.output["last"]["output"]["status"] == "incomplete"
     assert run.calls("replay-live") == 2
 
 
 def test_a_report_that_fails_fails_by_its_name(running: Running) -> None:
     run = Rebuild(running, "Hasty", errors={"report": ["DatabaseAway!"]})
-    assert (run.failure[0], run.states[-2:]) == ("DatabaseAway", ["Report", "Failed"])
+    assert (run.failure[0], run.states[-4:]) == ("DatabaseAway", ["Report", "NotReported", *FAILING])
     assert run.calls("clean") == 0
+
+
+def test_what_was_rebuilt_is_told(running: Running) -> None:
+    run = Rebuild(running)
+    text = f"All is new. Report: s3://b/replays/r. Execution: {run.execution}"
+    assert run.messages == [("Sluice: rebuild complete", text)]
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ({"claim": ["AlreadyRebuilding!"]}, "AlreadyRebuilding. It did not begin."),
+        ({"prepare": ["CannotRebuild!"]}, "CannotRebuild: a sentence. The live tables are as they were."),
+        ({"prepare": ["KeyError!"], "clean": ["TryAgain!"]}, "KeyError. The live tables are as they were."),
+        ({"replay-batches": ["KeyError!"]}, "KeyError. The live tables are as they were."),
+        ({"report": ["KeyError!"]}, "KeyError. The new tables are in use; it could only not report."),
+    ],
+)
+def test_that_a_rebuild_failed_is_told_with_the_cause(running: Running, errors: Any, told: str) -> None:
+    run = Rebuild(running, "Hasty", errors=errors)
+    name = run.execution.rsplit(":", 1)[-1]
+    text = f"The rebuild failed with {told} `sluice executions {name}` says more."
+    assert run.messages == [("Sluice: rebuild failed", text)]
+
+
+@pytest.mark.parametrize("errors", [{}, {"claim": ["InvalidInput!"]}])
+def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, errors: Any) -> None:
+    run = Rebuild(running, "Mute", errors=errors)
+    assert run.states[-1] == ("Failed" if errors else "Rebuilt")
 
 
 @pytest.mark.usefixtures("all_of_module")

@@ -12,8 +12,9 @@ CLAIM = """
     def handle(event, context):
         if "about" in event:
             script = json.loads(pathlib.Path(os.environ["FOLDER"], "script").read_text())
-            stumble(script.get("tell"), script["run"] + "-tell")
-            pathlib.Path(os.environ["FOLDER"], script["run"] + "-about").write_text(event["about"])
+            step = "told" if event.get("told") else "tell"
+            stumble(script.get(step), f"{script['run']}-{step}")
+            pathlib.Path(os.environ["FOLDER"], f"{script['run']}-{step}-about").write_text(event["about"])
             return {"news": script.get("news", True)}
         script = event["request"]
         stumble(script.get("claim"), script["run"] + "-claim")
@@ -38,7 +39,7 @@ REPLAY = """
         outputs = script.get("outputs", [{}])
         return {
             "status": "complete", "planned": 3, "loaded": 2, "already_loaded": 0, "quarantined": 1, "failed": 0,
-            "remaining": 0, "remaining_digest": "d1", "stopped": False,
+            "remaining": 0, "remaining_digest": "d1", "stopped": False, "advice": "",
             "report": {"bucket": "bucket", "key": "replays/r/report.json"},
             "min_age": event["min_age"], "started_by": event["AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"],
             **outputs[min(attempt, len(outputs)) - 1],
@@ -74,7 +75,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 class Recovery(Run):
-    """A recovery, and what it told."""
+    """A recovery, and what it told. `asked` is what it wanted to tell about, `told` what it said that it told."""
+
+    @property
+    def asked(self) -> str:
+        return self._about("tell")
+
+    @property
+    def told(self) -> str:
+        return self._about("told")
+
+    def _about(self, step: str) -> str:
+        path = self.running.folder / f"{self.run}-{step}-about"
+        return path.read_text() if path.exists() else ""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -82,12 +95,13 @@ class Recovery(Run):
 
 
 BEGINNING = ["Claim", "AtWork", "AwaitPrimary", "Replay", "WhatCameOfIt"]
-GIVING_UP = ["IsGivingUpNews", "ToldOfGivingUp", "NotifyGivenUp", "GivenUp"]
+GIVING_UP = ["IsGivingUpNews", "ToldOfGivingUp", "NotifyGivenUp", "ToldGivenUp", "GivenUp"]
+NOTHING_MISSING = ["IsAnythingUntold", "AnythingUntold", "NothingMissing"]
 
 
 def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
     run = Recovery(running)
-    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyRecovered", "Recovered"]
+    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyRecovered", "ToldRecovered", "Recovered"]
     assert run.output["outcome"] == "recovered"
     assert run.output["replay"]["min_age"] == 5
     assert run.output["replay"]["started_by"] == run.execution
@@ -101,9 +115,9 @@ def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
 
 
 def test_with_nothing_missing_it_ends_without_a_word(running: Running) -> None:
-    run = Recovery(running, outputs=[{"planned": 0}])
-    assert run.states == [*BEGINNING, "NothingToTell", "NothingMissing"]
-    assert (running.folder / f"{run.run}-about").read_text() == "nothing"
+    run = Recovery(running, outputs=[{"planned": 0}], news=False)
+    assert run.states == [*BEGINNING, *NOTHING_MISSING]
+    assert (run.asked, run.told) == ("nothing", "")
     assert run.output["outcome"] == "nothing_missing"
     assert run.messages == []
 
@@ -184,7 +198,7 @@ def test_not_for_ever(running: Running) -> None:
 
 def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
     run = Recovery(running, outputs=[FAILED])
-    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyIncomplete", "Incomplete"]
+    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyIncomplete", "ToldIncomplete", "Incomplete"]
     assert run.end["error"] == "Incomplete"
     assert run.end["cause"] == "1 of 3 missing batches remain; the report is s3://bucket/replays/r/report.json."
     [message] = run.messages
@@ -202,7 +216,7 @@ def test_what_was_told_already_is_not_told_again(running: Running, script: Any, 
     run = Recovery(running, "Hasty", news=False, **script)
     assert (run.end["error"], run.states[-1]) == (end, end)
     assert run.messages == []
-    assert (running.folder / f"{run.run}-about").read_text() == about
+    assert (run.asked, run.told) == (about, "")
 
 
 def test_what_was_loaded_is_told_whatever_was_told_before(running: Running) -> None:
@@ -237,6 +251,45 @@ def test_what_cannot_be_seen_is_said(running: Running) -> None:
 def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, script: dict[str, Any], end: str) -> None:
     run = Recovery(running, "Mute", **script)
     assert run.states[-2:] == [f"Notify{end}", end]
+    assert run.told == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "about", "end"),
+    [
+        ({}, "nothing", "Recovered"),
+        ({"outputs": [FAILED]}, "incomplete d1", "Incomplete"),
+        ({"probe": ["KeyError!"]}, "given up with KeyError", "GivenUp"),
+    ],
+)
+def test_an_alert_counts_as_told_when_it_was_taken(running: Running, script: Any, about: str, end: str) -> None:
+    run = Recovery(running, "Hasty", **script)
+    assert run.states[-3:] == [f"Notify{end}", f"Told{end}", end]
+    assert run.told == about
+    run = Recovery(running, "Hasty", told=["OSError!"], **script)
+    assert (run.states[-1], run.calls("told"), run.told) == (end, 2, "")
+
+
+def test_an_alert_that_could_not_be_sent_is_made_up_for_when_nothing_is_missing(running: Running) -> None:
+    run = Recovery(running, outputs=[{"planned": 0}])
+    late = [*NOTHING_MISSING[:-1], "NotifyLate", "ToldLate", "NothingMissing"]
+    assert run.states == [*BEGINNING, *late]
+    assert [message["Subject"] for message in run.messages] == ["Sluice: nothing is missing"]
+    assert (run.asked, run.told) == ("nothing", "nothing")
+    assert run.output["outcome"] == "nothing_missing"
+    run = Recovery(running, "Hasty", outputs=[{"planned": 0}], told=["OSError!"])
+    assert (run.output["outcome"], run.told) == ("nothing_missing", "")
+    run = Recovery(running, "Mute", outputs=[{"planned": 0}])
+    assert run.states[-2:] == ["NotifyLate", "NothingMissing"]
+    assert run.told == ""
+
+
+@pytest.mark.parametrize(("more", "end"), [({"planned": 0}, "recovered"), (FAILED, "recovery incomplete")])
+def test_what_there_is_to_do_besides_is_told(running: Running, more: Any, end: str) -> None:
+    run = Recovery(running, outputs=[{**more, "advice": "Rebuild."}])
+    [message] = run.messages
+    assert message["Subject"] == f"Sluice: {end}"
+    assert message["Message"].endswith(" Rebuild.")
 
 
 @pytest.mark.usefixtures("all_of_module")

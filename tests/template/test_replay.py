@@ -52,6 +52,13 @@ PLAN = """
 """
 LOAD = """
     def handle(event, context):
+        if event.get("learn"):
+            assert event == {"learn": True, "bucket": os.environ["BUCKET"]}, event
+            # It is not told of the run.
+            place = pathlib.Path(os.environ["FOLDER"], "learn")
+            found = json.loads(place.read_text()) if place.exists() else {}
+            stumble(found.get("errors", {}).get("learn"), f"{found.get('run')}-learn")
+            return {"learned": ["r1"]}
         attempts = stumble(event["key"].split(","), event["etag"])
         return {"status": "loaded", "attempts": attempts, **event}
 """
@@ -68,6 +75,7 @@ REPORT = """
         return plan
 """
 DEFINITION = definition("replay")
+BEGINNING = ["Begin", "IntoLiveTables", "Learn"]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +86,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     substitutions["BatchBucket"] = {"Ref": "Bucket"}
     resources = {
         "Plan": counting(PLAN, folder, BUCKET={"Ref": "Bucket"}),
-        "Load": counting(LOAD, folder),
+        "Load": counting(LOAD, folder, BUCKET={"Ref": "Bucket"}),
         "Quarantine": counting(QUARANTINE, folder),
         "Report": counting(REPORT, folder),
         "Bucket": {"Type": "AWS::S3::Bucket"},
@@ -115,7 +123,7 @@ def results(running: Running, run: str, part: int = 1) -> dict[str, list[dict[st
 def test_nothing_missing_ends_at_once(running: Running) -> None:
     execution = running.start(script(parts=[[]]))
     running.output(execution)
-    assert running.states(execution) == ["Begin", "Plan", "AnythingToLoad", "WholePlan", "Report"]
+    assert running.states(execution) == [*BEGINNING, "Plan", "AnythingToLoad", "WholePlan", "Report"]
 
 
 def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> None:
@@ -125,7 +133,7 @@ def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> No
     part = ["Plan", "AnythingToLoad", "LoadEach", "Tally", "WholePlan"]
     empty = ["Plan", "AnythingToLoad", "WholePlan"]
     verifying = ["Verify", "Verified", "Verify", "Verified", "Report"]
-    assert running.states(execution) == ["Begin", *part, *empty, *part, *verifying]
+    assert running.states(execution) == [*BEGINNING, *part, *empty, *part, *verifying]
     [first, second] = results(running, given["run"])["SUCCEEDED"]
     assert first["etag"] != second["etag"]
     assert {name: first[name] for name in ("bucket", "key", "archived", "again", "collections", "shadow")} == {
@@ -141,7 +149,39 @@ def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> No
 def test_a_dry_run_loads_nothing(running: Running) -> None:
     execution = running.start(script(parts=[[""], [""]], dry_run=True))
     assert running.output(execution)["planned"]["objects"] == 2
-    assert running.states(execution) == ["Begin", *["Plan", "AnythingToLoad", "WholePlan"] * 2, "Report"]
+    assert running.states(execution) == [
+        *BEGINNING[:-1],
+        *["Plan", "AnythingToLoad", "WholePlan"] * 2,
+        "Report",
+    ]
+
+
+def test_a_rebuild_s_own_tables_learn_nothing(running: Running) -> None:
+    execution = running.start(script(parts=[[""]], shadow=True))
+    assert "learned" not in running.output(execution)
+    assert running.states(execution)[:3] == ["Begin", "IntoLiveTables", "Plan"]
+
+
+def learning(running: Running, *errors: str) -> dict[str, Any]:
+    """A script, of which the function that learns hears too."""
+    given = script(parts=[[""]], errors={"learn": errors})
+    (running.folder / "learn").write_text(json.dumps(given))
+    return given
+
+
+def test_what_rebuilds_left_out_is_learned_before_anything_is_loaded(running: Running) -> None:
+    given = learning(running, "DatabaseAway", "OSError")
+    assert running.output(running.start(given))["learned"] == {"learned": ["r1"]}
+    assert running.calls(f"{given['run']}-learn") == 3
+
+
+def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
+    given = learning(running, "DatabaseAway!")
+    execution = running.start(given, "Hasty")
+    ended = running.ended(execution)
+    assert (ended["error"], json.loads(ended["cause"])["errorMessage"]) == ("DatabaseAway", "a sentence")
+    assert running.states(execution) == [*BEGINNING, "Failed"]
+    (running.folder / "learn").unlink()
 
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
@@ -175,11 +215,12 @@ def test_what_passes_is_tried_again(running: Running) -> None:
     assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2] * len(errors)
 
 
-def test_a_load_waits_while_none_may_run(running: Running) -> None:
+@pytest.mark.parametrize(("state", "shadow"), [("LoadEach", True), ("Learn", False)])
+def test_what_needs_the_loader_waits_while_none_may_run(running: Running, state: str, shadow: bool) -> None:
     functions, name = running.emulator.client("lambda"), running.outputs["Load"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-    execution = running.start(script(parts=[[""]]))
-    wait_until(lambda: "LoadEach" in running.states(execution))
+    execution = running.start(script(parts=[[""]], shadow=shadow))
+    wait_until(lambda: state in running.states(execution))
     time.sleep(2)
     assert running.emulator.client("stepfunctions").describe_execution(executionArn=execution)["status"] == "RUNNING"
     functions.delete_function_concurrency(FunctionName=name)
@@ -219,7 +260,7 @@ def test_too_many_loads_without_a_database_stop_the_replay_which_then_verifies(r
     given = script(parts=[["DatabaseAway!"] * 12, [""]])
     execution = running.start(given, "Hasty")
     assert running.output(execution)["stopped"] is True
-    assert running.states(execution)[3:] == [
+    assert running.states(execution)[5:] == [
         "LoadEach",
         "Stopped",
         "Tally",

@@ -6,8 +6,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
+from sluice.observability import described
 from tests.unit.fresh import Invocation, environment, invoke
 from tests.unit.loopback import Asked, Loopback, error, taken
 from tests.unit.requesting import ALICE, BOOKING_ID, event
@@ -148,3 +150,17 @@ def test_a_metric_has_the_embedded_format(
     assert found["service"] == "sluice"
     assert isinstance(found["_aws"]["Timestamp"], int)
     assert ALICE["sub"] not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (pymysql.OperationalError(1118, MARKER), "1118"),
+        (pymysql.OperationalError(MARKER), None),
+        (KeyError(1118), None),
+    ],
+)
+def test_what_the_database_says_is_named_by_its_number(error: Exception, code: str | None) -> None:
+    found = described(error)
+    assert (found["error"], found.get("code")) == (type(error).__name__, code)
+    assert MARKER not in str(found)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from sluice.exclusions import Exclusion, Rule, end, without
+from sluice.exclusions import Exclusion, Rule, as_row, end, in_force, of_rows, without
 from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection
-from sluice.rebuilding.request import Request, exclusion, understood
+from sluice.rebuilding.request import Request, exclusions, understood
 from sluice.rebuilding.results import report
 from sluice.schemas import kept_among, kept_of, shadow_of
 
@@ -29,6 +29,14 @@ def at(moment: datetime.datetime) -> str:
     return str(ULID.from_datetime(moment))
 
 
+def test_the_bytes_are_those_of_all_rounds() -> None:
+    """Of batches the last round lists what the others have loaded too; the archive's objects are no batches."""
+    again = {**OUTPUT, "planned": 1, "bytes": 5}
+    assert report(Request(), again, {**NOTHING, "planned": 2, "bytes": 7}, NOTHING, LEDGER)["bytes"] == 120
+    archived = {**again, "request": {"source": "archive"}}
+    assert report(Request(), archived, NOTHING, NOTHING, LEDGER)["bytes"] == 220
+
+
 def line(**fields: Any) -> bytes:
     return json.dumps({"version": VERSION, "collection": "things", "owner": "me", "id": "1", **fields}).encode()
 
@@ -38,15 +46,14 @@ def left(found: Exclusion, *lines: bytes, numbered: bool = False) -> list[bytes]
 
 
 def excluding(now: datetime.datetime = NOW, **given: Any) -> Exclusion:
-    found = exclusion(understood(given, KNOWN, now), "r", now)
-    assert found
+    [found] = exclusions(understood(given, KNOWN, now), "r", now)
     return found
 
 
 def test_everything_has_a_default() -> None:
     request = understood({STARTED_BY: "arn"}, KNOWN, NOW)
     assert (request.source, request.afresh, request.reason) == ("batches", False, "")
-    assert exclusion(request, "r", NOW) is None
+    assert exclusions(request, "r", NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -61,6 +68,7 @@ def test_everything_has_a_default() -> None:
         ({"exclude": {"versions": [VERSION] * (MOST_VERSIONS + 1)}}, InvalidInput, "versions"),
         ({"exclude": {"versions": ["1"]}}, InvalidInput, "'1' is no version: that is what a receipt has"),
         ({"reason": "x" * 501}, InvalidInput, "reason"),
+        ({"as_of": "1960-01-01T00:00:00Z"}, InvalidInput, "is before all writes: give a later time, or none."),
         ({"source": "nowhere"}, InvalidInput, "nowhere"),
         (
             {"as_of": "2026-11-25T10:31:00Z"},
@@ -86,8 +94,31 @@ def test_the_most_that_may_be_named_fits_into_a_state_twice() -> None:
     """In the request, and in the rules that it makes."""
     exclude = {"owners": ["o" * 128] * MOST_OWNERS, "versions": [VERSION] * MOST_VERSIONS}
     request = understood({"exclude": exclude, "reason": "x" * 500}, KNOWN, NOW)
-    state = msgspec.json.encode({"request": request, "exclusions": [exclusion(request, "r", NOW)]})
+    state = msgspec.json.encode({"request": request, "exclusions": exclusions(request, "r", NOW)})
     assert len(state) < STATE / 2
+
+
+def made(name: str, minute: int, *rules: Rule) -> Exclusion:
+    return Exclusion(execution=name, rules=rules, reason="", made_at=NOW + datetime.timedelta(minutes=minute))
+
+
+def test_a_rebuild_afresh_forgets_what_was_made_before_it_and_may_leave_out_more() -> None:
+    rule = Rule(to=NOW)
+    before, both = made("before", 0, rule), made("both", 1, rule)
+    [again, forgets] = exclusions(
+        understood({"afresh": True, "exclude": {"owners": ["o"]}}, KNOWN, NOW), "again", both.made_at
+    )
+    assert (again.execution, forgets.rules) == ("again", ())
+    after = made("after", 2, rule)
+    # Whatever is put together, in whatever order, and however often.
+    assert in_force([after, before, forgets, again, before, forgets]) == [after, forgets, again]
+    assert in_force([before, both]) == [before, both]
+    assert without([forgets], numbered=False)(line() + b"\n") == line() + b"\n"
+
+
+def test_what_the_database_keeps_of_an_exclusion_is_the_same_one() -> None:
+    found = [made("one", 0, Rule(owners=("o",), to=NOW)), made("two", 0)]
+    assert of_rows(map(as_row, found)) == found
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
@@ -188,13 +219,14 @@ def test_the_names_beside_a_schema() -> None:
 
 
 OUTPUT: dict[str, Any] = {
-    "status": "complete", "request": {"source": "batches"}, "listed": 10, "planned": 9, "bytes": 90,
+    "status": "complete", "request": {"source": "batches"}, "listed": 10, "listed_bytes": 100,
+    "planned": 9, "bytes": 90,
     "oldest": "2026-11-25T03:00:00Z", "loaded": 9, "already_loaded": 0, "quarantined": 1, "failed": 0,
     "applied": 50, "stale": 5, "rejected": 1, "remaining": 0, "remaining_sample": [], "failures": [], "stopped": False,
 }  # fmt: skip
 NOTHING = {
-    **OUTPUT, "listed": 12, "planned": 0, "bytes": 0, "oldest": None, "loaded": 0, "quarantined": 0,
-    "applied": 0, "stale": 0, "rejected": 0,
+    **OUTPUT, "listed": 12, "listed_bytes": 120, "planned": 0, "bytes": 0, "oldest": None,
+    "loaded": 0, "quarantined": 0, "applied": 0, "stale": 0, "rejected": 0,
 }  # fmt: skip
 LEDGER = {"loaded": 11, "applied": 60, "stale": 6, "rejected": 1}
 FAILED = {"key": "batches/x", "error": "SchemaBehind"}
@@ -204,7 +236,7 @@ def test_a_rebuild_from_batches_counts_what_the_new_ledger_has() -> None:
     last = {**NOTHING, "planned": 2, "loaded": 2, "applied": 10}
     output = report(Request(), OUTPUT, NOTHING, last, LEDGER)
     assert (output["status"], output["listed"], output["planned"], output["loaded"]) == ("complete", 12, 12, 11)
-    assert (output["applied"], output["quarantined"], output["bytes"]) == (60, 1, 90)
+    assert (output["applied"], output["quarantined"], output["bytes"]) == (60, 1, 120)
     assert output["later"] == {"planned": 2, "loaded": 2, "applied": 10, "failed": 0}
 
 

@@ -43,6 +43,7 @@ def test_a_part_of_the_collections_is_not_told_by_the_ledger() -> None:
         ({"form": None}, InvalidInput, "unknown field `form`"),
         ({"from": "yesterday"}, InvalidInput, "Invalid RFC3339"),
         ({"from": "2026-11-23T10:00:00"}, InvalidInput, "timezone"),
+        ({"from": "0001-01-01T00:00:00+14:00"}, InvalidInput, "0001-01-01T00:00:00+14:00 is before all writes"),
         ({"source": "nowhere"}, InvalidInput, "nowhere"),
         ({"min_age": -1}, InvalidInput, "min_age"),
         ({"from": "2026-11-23T10:31:00Z"}, FutureTime, "2026-11-23T10:31:00Z is in the future: it is 2026-11-23T10:30"),
@@ -73,7 +74,7 @@ def test_a_recovery_makes_a_replay_of_its_input() -> None:
     replay.understood(made, KNOWN, NOW)
 
 
-@pytest.mark.parametrize("given", [[], {"trigger": "moon"}, {"days": 0}, {"to": None}])
+@pytest.mark.parametrize("given", [[], {"trigger": "moon"}, {"days": 0}, {"days": 999_999_999}, {"to": None}])
 def test_a_wrong_recovery_is_answered(given: Any) -> None:
     with pytest.raises(InvalidInput, match="The input of recover is wrong"):
         recovery.understood(given, NOW)

@@ -3,7 +3,8 @@
 Out comes what the workflow goes on with: of `recover` who is at work, and the replay's input; of `rebuild` what it was
 asked for and what it leaves out. Two rebuilds would be in each other's way, so a second one is an error.
 
-Before `recover` sends an alert: `{"about"}` in; out, whether that is news or was told already.
+Before `recover` sends an alert: `{"about"}` in; out, whether that is news or was told already. After it, with
+`"told": true`: then it was.
 """
 
 import datetime
@@ -17,7 +18,7 @@ from sluice.rebuilding import request as rebuilds
 from sluice.rebuilding.sources import check
 from sluice.recovering import request as recoveries
 from sluice.recovering.claim import REBUILD, claim
-from sluice.recovering.told import is_news
+from sluice.recovering.told import is_news, was_told
 from sluice.settings import ClaimSettings, read
 from sluice.versions import new_version
 
@@ -29,10 +30,16 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Claim the work for an event's execution, or say what is news. Raises `sluice.inputs`' errors, and TryAgain."""
     now = datetime.datetime.now(datetime.UTC)
     if "about" in event:
-        news = is_news(_settings.batch_bucket, event["about"], now)
-        note(about=event["about"], news=news)
-        return {"news": news}
+        return _tell(event["about"], now, told=bool(event.get("told")))
     return _rebuild(event, now) if event.get("workflow") == "rebuild" else _recovery(event, now)
+
+
+def _tell(about: str, now: datetime.datetime, *, told: bool) -> dict[str, Any]:
+    if told:
+        was_told(_settings.batch_bucket, about, now)
+    news = not told and is_news(_settings.batch_bucket, about, now)
+    note(about=about, news=news, told=told)
+    return {"news": news}
 
 
 def _recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
@@ -53,14 +60,14 @@ def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
     holder = claim(_settings.batch_bucket, event["execution"], REBUILD)
     if holder != event["execution"]:
         raise AlreadyRebuilding(f"Another rebuild is at work: {holder.rsplit(':', 1)[-1]}. Wait for it, or stop it.")
-    exclusion = rebuilds.exclusion(request, name, now)
-    note(source=request.source, as_of=bool(request.as_of), excludes=bool(exclusion), afresh=request.afresh)
+    exclusions = rebuilds.exclusions(request, name, now)
+    note(source=request.source, as_of=bool(request.as_of), exclusions=len(exclusions), afresh=request.afresh)
     found = {
         "name": name,
         "mark": new_version(),
         "began": now,
         "request": request,
-        "exclusions": [exclusion] if exclusion else [],
+        "exclusions": exclusions,
         "round": {"number": 1},
         "filled": False,
     }

@@ -3,6 +3,8 @@
 A replay may add `archived` (the object is one of the archive's), `again` (although the ledger has it), `collections`
 (only the writes to these) and `shadow` (into the tables that a rebuild makes). Of an archived object, or of some
 collections only, the ledger is told nothing.
+
+Before its loads it has the database told what rebuilds left out: `{"bucket", "learn": true}` in, what was new out.
 """
 
 from functools import cache
@@ -73,9 +75,21 @@ def _loader_for(event: Event) -> Loader:
     return _loader
 
 
+def _learned(bucket: str) -> dict[str, Any]:
+    from sluice.loading.learning import learn  # noqa: PLC0415  a load has no use for these
+    from sluice.rebuilding.remembered import remembered  # noqa: PLC0415
+
+    _shadow.drop()
+    found = learn(_database, remembered(bucket))
+    note(learned=found)
+    return {"learned": found}
+
+
 @observed
 def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Load the batch of an event. Raises the faults that the workflow retries and catches by name."""
+    if event.get("learn"):
+        return _learned(event["bucket"])
     note(batch=event["key"], etag=event.get("etag"))
     loader = _loader_for(event)
     outcome = loader.load(event["bucket"], event["key"])

@@ -27,6 +27,7 @@ from sluice.migrating.swapping import Swap
 from sluice.observability import Event, note, observed
 from sluice.rebuilding.remembered import remember, remembered
 from sluice.rebuilding.results import report
+from sluice.rebuilding.telling import sentence_of, why
 from sluice.registry import resources
 from sluice.settings import RebuildSettings, read
 
@@ -53,7 +54,6 @@ class _State(msgspec.Struct, kw_only=True, frozen=True):
     mark: str
     began: datetime.datetime
     exclusions: list[Exclusion]
-    afresh: bool
 
 
 @observed
@@ -89,15 +89,14 @@ def _opened() -> Iterator[_Tables]:
 
 
 def _state(given: _Step) -> _State:
-    return msgspec.convert({**given.state, "afresh": given.state["request"]["afresh"]}, _State)
+    return msgspec.convert(given.state, _State)
 
 
 def _prepare(given: _Step, tables: _Tables) -> dict[str, Any]:
     state = _state(given)
-    before = [] if state.afresh else remembered(_settings.batch_bucket)
-    found = tables.shadow.prepare(state.mark, [*before, *state.exclusions], afresh=state.afresh)
+    found = tables.shadow.prepare(state.mark, [*remembered(_settings.batch_bucket), *state.exclusions])
     note(rebuild=state.name, exclusions=len(found))
-    return {"exclusions": [one.execution for one in found]}
+    return {"exclusions": [one.execution for one in found if one.rules]}
 
 
 def _swap(given: _Step, tables: _Tables) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def _remember(_given: _Step, tables: _Tables) -> dict[str, Any]:
 
 def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
     state = given.state
-    output = {
+    output: dict[str, Any] = {
         **report(
             state["request"],
             state["fill"]["output"],
@@ -127,17 +126,19 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
         "tables": {name: rows(tables.executor, tables.shadow.live(name)) for name in resources()},
         "kept": [state["swap"]["kept"]],
         "excluded": state["prepared"]["exclusions"],
+        "written_down": "not_remembered" not in state,
         "seconds": round(time.time() - _state(given).began.timestamp(), 1),
         "report": {"bucket": _settings.batch_bucket, "key": f"replays/{state['name']}/report.json"},
     }
+    output["sentence"] = sentence_of(output)
     archive.write(_settings.batch_bucket, output["report"]["key"], msgspec.json.encode(output))
     note(rebuild=state["name"], status=output["status"], loaded=output["loaded"], remaining=output["remaining"])
     return output
 
 
-def _clean(_given: _Step, tables: _Tables) -> dict[str, Any]:
+def _clean(given: _Step, tables: _Tables) -> dict[str, Any]:
     tables.shadow.clean()
-    return {}
+    return {"why": why(given.state)}
 
 
 def _kept(_given: _Step, tables: _Tables) -> dict[str, Any]:

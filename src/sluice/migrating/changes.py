@@ -67,6 +67,11 @@ def _notice(difference: Difference) -> str | None:
             return f"The table {table} belongs to no resource; it is left as it is."
         case StrayColumn(table, column, before) if not before.is_field:
             return f"The column {table}.{column} was not made by a migration; it is left as it is."
+        case StrayIndex(table, index, unique=True):
+            return (
+                f"The index {index} of {table} was not made by a migration and is unique: a load replaces the "
+                f"row in its way, also another item's. Drop it (ALTER TABLE {table} DROP INDEX {index}), and rebuild."
+            )
         case StrayIndex(table, index):
             return f"The index {index} of {table} was not made by a migration; it is left as it is."
     return None

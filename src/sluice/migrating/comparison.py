@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Column, Connection, MetaData, create_engine
+from sqlalchemy import Column, Connection, MetaData, UniqueConstraint, create_engine
 from sqlalchemy.pool import StaticPool
 
 from sluice.migrating.differences import (
@@ -76,7 +76,8 @@ class Comparison:
             case (("remove_index" | "remove_constraint" | "remove_fk"), thing) if (
                 thing.table.name in self._declared.tables
             ):
-                yield StrayIndex(thing.table.name, thing.name)
+                unique = isinstance(thing, UniqueConstraint) or bool(getattr(thing, "unique", False))
+                yield StrayIndex(thing.table.name, thing.name, unique)
 
 
 def _collation(column: Column[Any]) -> str | None:

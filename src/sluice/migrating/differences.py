@@ -58,6 +58,7 @@ class StrayIndex:
 
     table: str
     index: str
+    unique: bool = False
 
 
 Difference = (

@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import msgspec
-
-from sluice.exclusions import COLUMNS, Exclusion, end, of_rows
+from sluice.exclusions import COLUMNS, Exclusion, as_row, end, in_force, of_rows
 from sluice.migrating.execution import Executor
-from sluice.migrating.failures import CannotRebuild
+from sluice.migrating.obstacles import refuse
 from sluice.migrating.schema import alone, quoted
 from sluice.migrating.shapes import TEXT
 from sluice.schemas import OWN_TABLES, shadow_of
@@ -27,24 +25,23 @@ class Shadow:
         self._shadow = shadow_of(schema)
         self._tables = (*OWN_TABLES, *sorted(collections))
 
-    def prepare(self, mark: str, exclusions: Sequence[Exclusion], *, afresh: bool) -> list[Exclusion]:
+    def prepare(self, mark: str, exclusions: Sequence[Exclusion]) -> list[Exclusion]:
         """Make the tables anew, whatever an earlier rebuild has left; return what will be left out of them.
 
-        That is what was excluded before (unless `afresh`), and these.
+        That is what was excluded before, and these.
         """
         # No migration may come between the tables.
         with self.alone():
-            self._refuse_what_would_not_come_along()
-            found = {} if afresh else {one.execution: one for one in self.exclusions()}
-            found |= {one.execution: one for one in exclusions}
+            refuse(self._executor, self._schema, self._tables)
+            found = in_force([*self.exclusions(), *exclusions])
             self.clean()
             self._executor.run(f"CREATE DATABASE {quoted(self._shadow)} CHARACTER SET utf8mb4 COLLATE {TEXT}")
             for table in self._tables:
                 # As they are, and not as the resources say: with columns and indexes that somebody made by hand.
                 self._executor.run(f"CREATE TABLE {self._of_shadow(table)} LIKE {self.live(table)}")
-            self._exclude(list(found.values()))
+            self._exclude(found)
             self._set_mark(MARK, mark)
-            return list(found.values())
+            return found
 
     def clean(self) -> None:
         """Drop the shadow, if there is one."""
@@ -72,30 +69,12 @@ class Shadow:
         with alone(self._executor, self._schema, LOCK_SECONDS):
             yield
 
-    def _refuse_what_would_not_come_along(self) -> None:
-        """A trigger keeps a table from changing its schema, and a foreign key would lead to the tables kept."""
-        ours = f"({', '.join(['%s'] * len(self._tables))})"
-        rows = self._executor.run(
-            "SELECT 'trigger', trigger_name, event_object_table FROM information_schema.triggers "  # noqa: S608
-            f"WHERE event_object_schema = %s AND event_object_table IN {ours} UNION ALL "
-            "SELECT 'foreign key', constraint_name, table_name FROM information_schema.referential_constraints "
-            f"WHERE (constraint_schema = %s AND table_name IN {ours}) "
-            f"OR (unique_constraint_schema = %s AND referenced_table_name IN {ours})",
-            (self._schema, *self._tables) * 3,
-        )
-        found = [f"the {kind} {name} of {table}" for kind, name, table in rows]
-        if found:
-            raise CannotRebuild(
-                f"There is {' and '.join(found)}, which no migration made and which a rebuild cannot carry over: "
-                "drop it, and make it again afterwards."
-            )
-
     def _exclude(self, exclusions: Sequence[Exclusion]) -> None:
         for one in exclusions:
             self._executor.run(
                 f"INSERT INTO {self._of_shadow('exclusions')} ({COLUMNS}) "  # noqa: S608
                 "VALUES (%s, %s, %s, %s)",
-                (one.execution, msgspec.json.encode(one.rules).decode(), one.reason, one.made_at.replace(tzinfo=None)),
+                as_row(one),
             )
         if last := end(exclusions):
             self._set_mark("exclusions", last)

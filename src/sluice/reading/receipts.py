@@ -7,7 +7,7 @@ import msgspec
 from sluice.api.parameters import parameters
 from sluice.api.responses import Response
 from sluice.database import Database
-from sluice.exclusions import Rule, excludes
+from sluice.exclusions import COLUMNS, excludes, of_rows
 from sluice.observability import note
 from sluice.reading.arrival import retry_after
 from sluice.reading.question import Question, version_of
@@ -18,8 +18,6 @@ State = Literal["pending", "applied", "superseded", "rejected"]
 
 
 EXCLUDED = "Left out of the tables by the service's operators"
-
-_rules = msgspec.json.Decoder(tuple[Rule, ...])
 
 
 class Receipt(msgspec.Struct, omit_defaults=True):
@@ -72,5 +70,5 @@ def receipt(database: Database, resource: Resource, owner: str, item_id: str, ve
 
 def _excluded(database: Database, resource: Resource, owner: str, version: str) -> bool:
     """Whether a rebuild left the write out, for good. There are as many rows as there were such rebuilds."""
-    rows = database.query("SELECT rules FROM exclusions", ())
-    return any(excludes(_rules.decode(row["rules"]), version, resource.collection, owner) for row in rows)
+    rows = database.query(f"SELECT {COLUMNS} FROM exclusions", ())  # noqa: S608
+    return excludes(of_rows(tuple(row.values()) for row in rows), version, resource.collection, owner)

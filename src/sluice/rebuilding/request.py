@@ -63,8 +63,8 @@ def _check_versions(versions: Iterable[str]) -> None:
             raise InvalidInput(f"{version!r} is no version: that is what a receipt has, and an item's ETag.")
 
 
-def exclusion(request: Request, execution: str, now: datetime.datetime) -> Exclusion | None:
-    """What a request leaves out, if anything. No rule reaches beyond `now`: what is accepted later always counts."""
+def exclusions(request: Request, execution: str, now: datetime.datetime) -> list[Exclusion]:
+    """What a request leaves out, and forgets. No rule reaches beyond `now`: what is accepted later always counts."""
     rules = []
     if request.as_of:
         rules.append(Rule(from_=request.as_of, to=now))
@@ -79,4 +79,11 @@ def exclusion(request: Request, execution: str, now: datetime.datetime) -> Exclu
                 to=min(found.to or now, now),
             )
         )
-    return Exclusion(execution=execution, rules=tuple(rules), reason=request.reason, made_at=now) if rules else None
+    made = [Exclusion(execution=execution, rules=tuple(rules), reason=request.reason, made_at=now)] if rules else []
+    return [*made, _forgetting(request, now)] if request.afresh else made
+
+
+def _forgetting(request: Request, now: datetime.datetime) -> Exclusion:
+    # By a name of its own, since one execution may exclude too.
+    name = f"afresh-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%S.%f}"
+    return Exclusion(execution=name, rules=(), reason=request.reason, made_at=now)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SAMPLE = 20
-_SUMS = ("listed", "bytes", "already_loaded", "quarantined")
+_SUMS = ("listed", "already_loaded", "quarantined")
 _COUNTS = ("loaded", "applied", "stale", "rejected")
 
 Output = Mapping[str, Any]
@@ -27,6 +27,8 @@ def report(request: Any, filled: Output, caught: Output, last: Output, ledger: M
         **sums,
         **counts,
         "listed": sums["listed"] if archived else caught["listed"],
+        # Of all that was listed: what the last round planned is only what the rounds before had left.
+        "bytes": caught["listed_bytes"] + (filled["listed_bytes"] if archived else 0),
         "planned": counts["loaded"] + sums["quarantined"] + failed,
         "failed": failed,
         "oldest": min(filter(None, (filled["oldest"], caught["oldest"])), default=None),

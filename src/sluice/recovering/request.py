@@ -18,7 +18,7 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=T
 
     trigger: Literal["hand", "schedule", "event", "alarm"] = "hand"
     from_: Annotated[datetime.datetime, Meta(tz=True)] | None = msgspec.field(default=None, name="from")
-    days: Annotated[int, Meta(ge=1)] | None = None
+    days: Annotated[int, Meta(ge=1, le=18_250)] | None = None
     min_age: Annotated[int, Meta(ge=0)] = 0
 
 

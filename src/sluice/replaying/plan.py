@@ -55,6 +55,12 @@ class Found(msgspec.Struct, kw_only=True):
             self.digest = hashlib.sha256(f"{self.digest} {one.key} {one.etag}".encode()).hexdigest()
 
 
+class Learned(msgspec.Struct):
+    """What rebuilds left out and the database did not know: it was restored from before them."""
+
+    learned: list[str] = []
+
+
 class Plan(msgspec.Struct, kw_only=True):
     """The state. A part is what one manifest holds and one Map Run loads; `cursor` is the last key that was looked at.
 
@@ -71,7 +77,9 @@ class Plan(msgspec.Struct, kw_only=True):
     patience: int
     archived: bool
     again: bool
+    learned: Learned = msgspec.field(default_factory=Learned)
     listed: int = 0
+    listed_bytes: int = 0
     planned: Found = msgspec.field(default_factory=Found)
     cursor: str = ""
     done: bool = False

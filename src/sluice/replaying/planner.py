@@ -69,6 +69,7 @@ class Planner:
             plan.cursor = page[-1].key
             counted = self._counted(plan, page)
             plan.listed += len(counted)
+            plan.listed_bytes += sum(one.size for one in counted)
             found += counted if plan.again else self._missing(plan, counted)
             if len(found) >= PART or time.monotonic() > deadline:
                 break

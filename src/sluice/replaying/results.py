@@ -76,6 +76,7 @@ def report(plan: Plan, bucket: str, now_seconds: float) -> dict[str, Any]:
         "status": "planned" if plan.request.dry_run else "complete" if whole else "incomplete",
         "request": plan.request,
         "listed": plan.listed,
+        "listed_bytes": plan.listed_bytes,
         "planned": plan.planned.objects,
         "bytes": plan.planned.bytes,
         "oldest": plan.planned.oldest,
@@ -85,9 +86,21 @@ def report(plan: Plan, bucket: str, now_seconds: float) -> dict[str, Any]:
         "remaining_digest": plan.remaining.digest,
         "failures": plan.failures,
         "stopped": plan.stopped,
+        "learned": plan.learned.learned,
+        "advice": _advice(plan.learned.learned),
         "seconds": round(now_seconds - plan.started_at.timestamp(), 1),
         "report": {"bucket": bucket, "key": key},
     }
     output: dict[str, Any] = msgspec.to_builtins(found)
     archive.write(bucket, key, msgspec.json.encode(output))
     return output
+
+
+def _advice(learned: list[str]) -> str:
+    """A sentence where there is something to be done besides; for an alert too."""
+    if not learned:
+        return ""
+    return (
+        f"The database was restored from before what rebuilds left out ({', '.join(learned)}): it knows of that again, "
+        "but may have some of those writes still, until the next `sluice rebuild`."
+    )
