@@ -28,11 +28,14 @@ def why(rig: Rig, data: bytes) -> str:
         (b'{"label":"x","price":"0.0001"}', "price: Does not fit"),
         (b'{"label":"x","price":"many"}', "price: Incorrect decimal value: 'many'"),
         (b'{"label":"x","token":"`a`.`b`"}', "token: Incorrect uuid value: '`a`.`b`'"),
-        (b'{"label":"x","day":"2024-02-30"}', "day: Does not fit"),
     ],
 )
 def test_what_the_stage_refuses(rig: Rig, data: bytes, expected: str) -> None:
     assert why(rig, data) == expected
+
+
+def test_what_the_loader_refuses(rig: Rig) -> None:
+    assert why(rig, b'{"label":"x","day":"2024-02-30"}') == "Expected a date such as 2026-12-24 for day"
 
 
 TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
