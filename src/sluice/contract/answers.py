@@ -48,7 +48,7 @@ HEADERS: Mapping[str, Header] = {
         "schema": {"type": "string"},
     },
     "CacheControl": {
-        "description": "Who may keep the answer. `no-cache`: not to be used without asking whether it still holds.",
+        "description": "Who may keep the answer. `no-cache`, `max-age=0`: to be used only once it was asked about.",
         "required": True,
         "schema": {"type": "string"},
     },
