@@ -1,7 +1,6 @@
 """Replays beside one another, beside live traffic, and one that is killed half-way: the rows are those of the model."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,17 +31,19 @@ def unloaded(back: WayBack, writes: Traffic) -> list[str]:
         return sorted(batches.all_delivered(back, before, writes.accepted - accepted))
 
 
-def test_two_replays_at_the_same_time(back: WayBack, sluice: Operator, traffic: Make, primary: Any) -> None:
+def test_two_replays_at_the_same_time(stack: Stack, back: WayBack, traffic: Make, primary: Any) -> None:
     writes = traffic("A")
     missing = unloaded(back, writes)
-    with ThreadPoolExecutor() as pool:
-        both = [pool.submit(sluice, "replay", "--wait", "--json") for _ in range(2)]
-        outputs = [one.result().document for one in both]
+    # Both have planned the same batches before the first of these is loaded.
+    with held(stack, missing[:2]):
+        both = [back.start("Replay", {}) for _ in range(2)]
+        eventually(lambda: all(_counts(back, one).get("running") for one in both))
+    outputs = [back.output(one) for one in both]
     loaded = [output["loaded"] for output in outputs]
     met = [output["already_loaded"] for output in outputs]
     print(f"\ntwo at once: {len(missing)} batches missing; loaded by each: {loaded}, met as loaded already: {met}")
     assert [output["status"] for output in outputs] == ["complete"] * 2
-    assert sum(loaded) == len(missing)
+    assert sum(loaded) == sum(met) == len(missing)
     assert writes.found(primary) == writes.rows
 
 
