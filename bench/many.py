@@ -73,14 +73,13 @@ def open_handler() -> Iterator[tuple[Callable[[dict[str, Any], Any], dict[str, A
     """The POST handler in a warm function, its log thrown away."""
     os.environ.update(build_lambda_environment(POWERTOOLS_TRACE_DISABLED="1"))
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
-        from sluice.aws import lambda_environment as surroundings  # noqa: PLC0415
+        from sluice.aws.lambda_environment import BOTOCORE_ONLY_VARIABLES  # noqa: PLC0415
 
-        for name in surroundings.BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
+        for name in BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
             os.environ.pop(name, None)
-        from sluice.handlers.post import handle  # noqa: PLC0415
-        from sluice.ingest import firehose as stream  # noqa: PLC0415
+        from sluice.handlers.post import context, handle  # noqa: PLC0415
 
-        yield handle, FirehoseStub(stream._client())
+        yield handle, FirehoseStub(context.stream.client)
 
 
 def count_billed_bytes(records: list[bytes]) -> int:

@@ -67,19 +67,19 @@ def replace_tls(contender: str) -> None:
     if contender == "sluice":
         from sluice.db import connection as database  # noqa: PLC0415
 
-        vars(database)["tls"] = lambda: None
+        vars(database)["create_database_tls_context"] = lambda: None
 
 
-def ignore_record(stream: str, record: bytes) -> None:
+def ignore_record(stream: object, record: bytes) -> None:
     """Put nothing."""
 
 
 def replace_client(contender: str) -> None:
     """The put on the stream is taken at once: no client's time is in the handler's."""
     if contender == "sluice":
-        from sluice.ingest import firehose as stream  # noqa: PLC0415
+        from sluice.ingest.firehose import FirehoseStream  # noqa: PLC0415
 
-        stream.put_record = ignore_record
+        FirehoseStream.put_record = ignore_record  # type: ignore[method-assign,assignment]
     else:
         from bench.api.others import writing  # noqa: PLC0415
 

@@ -53,9 +53,9 @@ class RowsRejected(Exception):  # noqa: N818
 
 
 class AwsError(Exception):
-    """A call of AWS that failed. `code` is AWS's error code, or botocore's name for what befell the connection.
+    """A call of AWS failed. `code` is AWS's error code, or botocore's name of the connection error.
 
-    AWS's own message is left out, since it may quote what it was sent.
+    AWS's message is left out, because it may quote the request.
     """
 
     def __init__(self, code: str, operation: str = "", status: int = 0) -> None:
@@ -66,11 +66,11 @@ class AwsError(Exception):
 
 
 class AwsConnectionError(AwsError):
-    """No answer came."""
+    """A call of AWS got no response."""
 
 
 class StreamUnavailable(Exception):  # noqa: N818
-    """The stream did not take a record. `code` is AWS's error code, or the class of the client's error."""
+    """The stream did not take a record. `code` is that of the AwsError."""
 
     def __init__(self, code: str) -> None:
         super().__init__(f"the stream did not take the write: {code}")

@@ -4,12 +4,12 @@ import gzip
 
 import pytest
 
-from sluice.aws import lambda_environment as surroundings
+from sluice.aws import lambda_environment
 from sluice.aws import secrets as credentials
-from sluice.aws.client import Service
-from sluice.aws.json_client import JsonClient
+from sluice.aws.client import JsonClient
+from sluice.aws.lambda_environment import Service
 from sluice.errors import AwsError
-from sluice.ingest import firehose as stream
+from sluice.ingest.firehose import FIREHOSE_SERVICE
 from tests.emulator.firehose_rig import rig
 from tests.emulator.harness import Emulator, wait_until
 
@@ -17,7 +17,7 @@ from tests.emulator.harness import Emulator, wait_until
 @pytest.fixture(autouse=True)
 def function(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function's environment, with an access key that belongs to nobody's role: the account's own."""
-    for name in surroundings.BOTOCORE_ONLY_VARIABLES:
+    for name in lambda_environment.BOTOCORE_ONLY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     told = {
         "AWS_ENDPOINT_URL": emulator.url,
@@ -31,13 +31,13 @@ def function(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(service: Service) -> JsonClient:
-    assert surroundings.is_standard_lambda()
+    assert lambda_environment.is_standard_lambda()
     return JsonClient(service)
 
 
 def test_records_arrive_in_the_bucket(emulator: Emulator) -> None:
     made_by = rig(emulator, "own-client", seconds=1, CompressionFormat="GZIP")
-    client = made(stream.FIREHOSE_SERVICE)
+    client = made(FIREHOSE_SERVICE)
     assert client.call("PutRecord", {"DeliveryStreamName": made_by.name, "Record": {"Data": b"one\n"}})["RecordId"]
     records = [{"Data": b"t\xc3\xa4wo\n"}, {"Data": b"three\n"}]
     answer = client.call("PutRecordBatch", {"DeliveryStreamName": made_by.name, "Records": records})
@@ -48,7 +48,7 @@ def test_records_arrive_in_the_bucket(emulator: Emulator) -> None:
 
 def test_a_stream_that_is_not_there_has_its_code() -> None:
     with pytest.raises(AwsError) as found:
-        made(stream.FIREHOSE_SERVICE).call("PutRecord", {"DeliveryStreamName": "nowhere", "Record": {"Data": b"x"}})
+        made(FIREHOSE_SERVICE).call("PutRecord", {"DeliveryStreamName": "nowhere", "Record": {"Data": b"x"}})
     assert found.value.code == "ResourceNotFoundException"
 
 
@@ -70,5 +70,5 @@ def test_a_role_that_may_not_is_denied(emulator: Emulator, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     with pytest.raises(AwsError) as found:
-        made(stream.FIREHOSE_SERVICE).call("PutRecord", {"DeliveryStreamName": "any", "Record": {"Data": b"x"}})
+        made(FIREHOSE_SERVICE).call("PutRecord", {"DeliveryStreamName": "any", "Record": {"Data": b"x"}})
     assert found.value.code in {"AccessDeniedException", "AccessDenied"}

@@ -4,11 +4,14 @@ import importlib
 import io
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from sluice.ingest.accept import WriteContext
+from sluice.ingest.firehose import FirehoseStream
 from testkit.lambda_environment import build_lambda_environment
 from tests.unit.loopback import Loopback
 
@@ -18,31 +21,23 @@ HANDLERS = ("post", "put", "delete", "get", "fallback", "openapi", "transform", 
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[Loopback]:
-    """The server that every client of these functions ends at; their handlers are imported with it."""
+    """The server that all clients of these functions call. The handlers are imported with its address."""
     with Loopback() as server:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
-            from sluice.aws import lambda_environment as surroundings  # noqa: PLC0415
-            from sluice.aws import s3 as archive  # noqa: PLC0415
-            from sluice.aws import secrets as credentials  # noqa: PLC0415
-            from sluice.ingest import accept  # noqa: PLC0415
-            from sluice.ingest import firehose as stream  # noqa: PLC0415
-            from sluice.query import read_router as answers  # noqa: PLC0415
+            from sluice.aws import s3, secrets  # noqa: PLC0415  after the environment is set, as in Lambda
+            from sluice.aws.lambda_environment import BOTOCORE_ONLY_VARIABLES  # noqa: PLC0415
+            from sluice.query import read_router  # noqa: PLC0415
 
-            for name in surroundings.BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
+            for name in BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
                 patch.delenv(name, raising=False)
-            # Another folder's tests may have made them already, for another environment.
-            cached: tuple[Any, ...] = (
-                stream._client,
-                archive.get_s3_client,
-                credentials.get_secrets_client,
-                accept.settings,
-                answers._replica,
-            )
+            # Tests of another folder may have imported the handlers, or made the clients, for another environment.
+            cached: tuple[Any, ...] = (s3.get_s3_client, secrets.get_secrets_client, read_router._replica)
             for one in cached:
                 one.cache_clear()
             for name in HANDLERS:
+                sys.modules.pop(f"sluice.handlers.{name}", None)
                 importlib.import_module(f"sluice.handlers.{name}")
             for one in cached:
                 one()
@@ -67,6 +62,19 @@ def stream(aws: Loopback) -> Loopback:
     """The stream, that takes everything unless a test says otherwise."""
     aws.reset()
     return aws
+
+
+@pytest.fixture
+def write_context(stream: Loopback) -> WriteContext:
+    """What the POST function created when it started."""
+    context: WriteContext = importlib.import_module("sluice.handlers.post").context
+    return context
+
+
+@pytest.fixture
+def writes(write_context: WriteContext) -> FirehoseStream:
+    """The stream as the POST function has it."""
+    return write_context.stream
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from sluice.http.api_gateway import parse_request
 from sluice.http.problem import FieldFault, Problem
-from sluice.http.request import Request
 from sluice.ingest.batch_of_lines import NDJSON_MEDIA_TYPE
 from sluice.ingest.batch_of_lines import LineResult as Line
 from sluice.ingest.item_body import parse_idempotency_key
@@ -186,7 +186,7 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 def test_an_idempotency_key_is_what_the_service_takes(key: str) -> None:
     described = made()["components"]["parameters"]["IdempotencyKey"]["schema"]
     try:
-        parse_idempotency_key(Request({"headers": {"Idempotency-Key": key}}))
+        parse_idempotency_key(parse_request({"headers": {"Idempotency-Key": key}}))
     except Problem:
         assert fault(described, key) != ""
     else:

@@ -23,16 +23,13 @@ from sluice.model.schema_names import SERVICE_TABLES
 from sluice.model.strict_model import create_strict_model
 from sluice.model.validation import ItemDecoder
 
-# Unreserved characters of RFC 3986, so that an id stands in a path as it is.
-# A path segment of one or two dots would lead elsewhere.
+# The unreserved characters of RFC 3986, which a path contains unescaped. A segment of one or two dots is relative.
 _NATURAL_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}")
-
-
 _NATURAL_ID_RULE = "Expected 1 to 128 of the characters A-Z a-z 0-9 . _ ~ - and more than one or two dots"
 
 
 def describe_invalid_id(resource: "Resource", item_id: str) -> str | None:
-    """Say what is wrong with an id, or None when nothing is."""
+    """Say what is wrong with an id. Returns None for a valid one."""
     if resource.key:
         return None if _NATURAL_ID.fullmatch(item_id) else _NATURAL_ID_RULE
     try:

@@ -79,7 +79,7 @@ def prepare() -> None:
 
 def respond_to_openapi(request: Request) -> Response:
     """Answer with the document or the page. Raises Problem 404 for any other path."""
-    found = {DOCUMENT_PATH: _document, PAGE_PATH: _page}.get(str(request.event.get("resource", "")))
+    found = {DOCUMENT_PATH: _document, PAGE_PATH: _page}.get(request.route)
     if found is None:
         raise Problem(404, "There is nothing at this path.")
     return apply_if_none_match(request, found())

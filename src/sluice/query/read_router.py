@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sluice.db.connection import Database
 from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
-from sluice.http.problem import Problem
+from sluice.http.problem import Problem, missing_subject_problem
 from sluice.http.request import Request
 from sluice.http.response import Response
 from sluice.model.registry import load_resources
@@ -61,7 +61,7 @@ def respond_to_read(request: Request) -> Response:
     resource = load_resources().get(request.collection)
     if resource is None:
         raise Problem(404, "There is no such collection.")
-    owner = request.caller.subject if resource.private else ""
+    owner = _read_owner(request) if resource.private else ""
     add_log_fields(collection=resource.collection)
     question = ReadContext(request, resource, owner, _replica(), _settings(), _cache())
     try:
@@ -78,3 +78,10 @@ def _route_read(question: ReadContext) -> Response:
     if not request.item_id:
         return respond_with_list(question)
     return respond_with_version(question) if "version" in request.query else respond_with_item(question)
+
+
+def _read_owner(request: Request) -> str:
+    """Return the owner of the private items that a request may see. Raises Problem 401."""
+    if request.caller is None:
+        raise missing_subject_problem()
+    return request.caller.subject
