@@ -23,6 +23,7 @@ def main() -> int:
     compiled("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
     compiled(DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench")))
     compiled("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_extra("ops")))
+    compiled("requirements/docs.txt", "-", text="\n".join(_extra("docs")))
     # What ships has the versions that are tested.
     compiled("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
     # The whole closure, also of what src/requirements.txt has: pip takes hashes for all requirements or for none.
