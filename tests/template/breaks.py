@@ -63,7 +63,7 @@ BREAKS: list[tuple[str, str, Break]] = [
         lambda resources: _policy("PutFunction")(resources).update(Resource="arn:aws:firehose:*:*:deliverystream/*"),
     ),
     ("E9103", "TransformFunction has no LoggingConfig", drop("TransformFunction", "LoggingConfig")),
-    ("E9104", "GetLog has no RetentionInDays", drop("GetLog", "RetentionInDays")),
+    ("E9104", "GetFunctionLog has no RetentionInDays", drop("GetFunctionLog", "RetentionInDays")),
     ("E9106", "LoadBatch logs execution data", put("LoadBatch", True, "Logging", "IncludeExecutionData")),
     ("E9106", "LoadBatch does not log ALL", put("LoadBatch", "ERROR", "Logging", "Level")),
     ("E9106", "LoadBatch is not traced", drop("LoadBatch", "Tracing")),

@@ -33,8 +33,10 @@ def run(template: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_broken_template_ends_1_with_a_line_for_each_finding(tmp_path: Path) -> None:
     broken = TEMPLATE.read_text().replace("      RetentionInDays: !Ref LogRetentionDays\n", "", 1)
-    broken = broken.replace("Threshold: 1860", "Threshold: many", 1).replace("# These actions know no resource", "#", 1)
-    broken = broken.replace("              #: log delivery is set up per account.\n", "", 1)
+    broken = broken.replace("Threshold: 1860", "Threshold: many", 1)
+    broken = broken.replace(
+        "            # These actions support no resource: log delivery is set up per account.\n", "", 1
+    )
     path = tmp_path / "template.yaml"
     path.write_text(broken)
     done = run(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ministack.services.cloudformation import language_extensions
 from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
@@ -40,9 +41,23 @@ class _NoManagedPolicies:
 
 
 def read(path: Path) -> Template:
-    """Read a SAM template, short forms such as !Ref expanded."""
-    template: Template = yaml_parse(path.read_text())
-    return template
+    """Read a SAM template: short forms such as !Ref in full, and what Fn::ForEach repeats written out."""
+    template: Template = json.loads(json.dumps(yaml_parse(path.read_text())))
+    # Without the mappings, the expansion leaves Fn::FindInMap to CloudFormation, as it is written.
+    resources = language_extensions.apply({**template, "Mappings": {}}, {})["Resources"]
+    return {**template, "Resources": _without_constant_subs(resources)}
+
+
+def _without_constant_subs(node: Any) -> Any:
+    """The node with each Fn::Sub whose text has no variable left replaced by that text, as cfn-lint wants it."""
+    if isinstance(node, list):
+        return [_without_constant_subs(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    match node:
+        case {"Fn::Sub": str(text)} if "${" not in text:
+            return text
+    return {key: _without_constant_subs(value) for key, value in node.items()}
 
 
 def translate(template: Template, folder: Path) -> Template:
