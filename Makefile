@@ -52,7 +52,7 @@ openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=cl
 docs: setup ## write the generated pages and build the documentation site into .local/site; a dead link fails
 	@local/setup.sh docs
 	@python -m local.docs
-	@.tools/docs/bin/mkdocs build --quiet --strict --site-dir .local/site
+	@NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --quiet --strict --site-dir .local/site
 
 bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api

@@ -76,7 +76,7 @@ def render_alarms(template: dict[str, Any], source: Path) -> str:
         (
             (
                 code(name),
-                cell(one["Properties"]["AlarmDescription"]),
+                cell(_text(one["Properties"]["AlarmDescription"])),
                 _metric(one["Properties"]),
                 cell(_rule(one["Properties"])),
                 code(one["Condition"]) if "Condition" in one else "",

@@ -45,6 +45,11 @@ def render_command_line() -> str:
     return "\n".join([*lines, EXIT_CODES])
 
 
+def list_verbs() -> list[str]:
+    """Return the names of all commands."""
+    return [name for name, _, _ in _verbs(parser())]
+
+
 def _sentence(text: str) -> str:
     text = cell(text)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -1,5 +1,6 @@
 """The template as plain data: CloudFormation's short functions (`!Ref`, `!Sub`, …) become their names and arguments."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,27 @@ _Loader.add_multi_constructor("!", _construct_function)
 
 
 def load_template(path: Path) -> dict[str, Any]:
-    """Read a template."""
+    """Read a template, with the resources of its loops (`Fn::ForEach`) written out."""
     loaded: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 -- a safe loader with more tags
+    loaded["Resources"] = dict(_expand_loops(loaded["Resources"]))
     return loaded
+
+
+def _expand_loops(resources: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, body in resources.items():
+        if not name.startswith("Fn::ForEach::"):
+            yield name, body
+            continue
+        variable, values, fragment = body
+        for value in values:
+            yield from _replace(fragment, f"${{{variable}}}", value).items()
+
+
+def _replace(node: Any, old: str, new: str) -> Any:
+    if isinstance(node, str):
+        return node.replace(old, new)
+    if isinstance(node, list):
+        return [_replace(item, old, new) for item in node]
+    if isinstance(node, dict):
+        return {_replace(key, old, new): _replace(value, old, new) for key, value in node.items()}
+    return node

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs/reference/glossary.md"
 CODE = ("src/", "ops/", "local/", "bench/", "layers/")
 TEXTS = ("docs/", "statemachines/", "events/")
-TEXT_FILES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "template.yaml", "samconfig.toml", "Makefile")
+TEXT_FILES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "template.yaml",
+    "samconfig.toml",
+    "Makefile",
+)
 _PROSE = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 
 
@@ -68,9 +76,11 @@ def _is_in(path: Path, folders: tuple[str, ...]) -> bool:
 
 @cache
 def collect_names() -> tuple[tuple[str, Place], ...]:
-    """Collect every name that the code defines."""
+    """Collect the name of every module and every name that the code defines."""
     paths = [path for path in list_files() if path.suffix == ".py" and _is_in(path, CODE)]
-    return tuple((name, Place(path, line)) for path in paths for name, line in _defined(ast.parse(path.read_text())))
+    modules = ((path.stem, Place(path, 1)) for path in paths)
+    defined = ((name, Place(path, line)) for path in paths for name, line in _defined(ast.parse(path.read_text())))
+    return (*modules, *defined)
 
 
 def _defined(tree: ast.Module) -> Iterator[tuple[str, int]]:
