@@ -31,16 +31,16 @@ MEANINGS = {
     "WritesAccepted": "writes that the API accepted (`202`)",
     "WritesRefused": "writes that the API refused, each line of a request counted",
     "BatchesLoaded": "batches that a load applied and entered in the ledger",
-    "BatchesLoadedBefore": "batches that the ledger had already, so that their load changed nothing",
+    "BatchesAlreadyLoaded": "batches that the ledger had already, so that their load changed nothing",
     "WritesApplied": "writes that a load applied",
     "WritesStale": "writes that a load skipped, because their item has the same or a greater version",
     "WritesRejected": "writes that the database can never accept, stored with their reason",
     "LoadLag": "time from the oldest write of a batch to the end of its load",
     "BatchesQuarantined": "batches that cannot be read, copied to `quarantine/`",
     "BatchesReplayed": "batches that a replay loaded",
-    "RejectsRetried": "rejected writes that were put into a new batch",
+    "RejectedWritesRetried": "rejected writes that were put into a new batch",
     "RecordsFailed": "records of the stream, or lines of them, that are not writes",
-    "CacheAway": "invocations that could not use the read cache",
+    "CacheUnavailable": "invocations that could not use the read cache",
 }
 
 
