@@ -51,7 +51,7 @@ def find_metrics(source: Path) -> dict[str, str]:
 
 def _counted(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "count" and node.args:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "add_metric" and node.args:
             unit = node.args[2].attr if len(node.args) > 2 and isinstance(node.args[2], ast.Attribute) else "Count"
             for name in _names(node.args[0]):
                 yield name, unit

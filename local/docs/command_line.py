@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from local.docs.markdown import NOTICE, cell, code, table
-from ops.command import parser
+from ops.cli import build_parser
 
 HEAD = """# Command line
 
@@ -35,7 +35,7 @@ prints a sentence on standard error and no document.
 
 def render_command_line() -> str:
     """Return the page."""
-    command = parser()
+    command = build_parser()
     lines = [NOTICE.format(source="the parser in ops/"), "", HEAD]
     lines += ["## Options of every command", "", *_options(command), ""]
     for name, verb, help_text in _verbs(command):
@@ -47,7 +47,7 @@ def render_command_line() -> str:
 
 def list_verbs() -> list[str]:
     """Return the names of all commands."""
-    return [name for name, _, _ in _verbs(parser())]
+    return [name for name, _, _ in _verbs(build_parser())]
 
 
 def _sentence(text: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.command import parser
-from ops.outcome import Mistake
+from ops.cli import build_parser
+from ops.errors import UsageError
 from tests.docs.words import ROOT
 
 PAGES = sorted(path for folder in ("how-to", "tutorials") for path in (ROOT / "docs" / folder).glob("*.md"))
@@ -35,8 +35,8 @@ def list_commands() -> Iterator[str]:
 @pytest.mark.parametrize("command", sorted(set(list_commands())))
 def test_a_command_in_a_guide_can_be_parsed(command: str) -> None:
     try:
-        parser().parse_args(shlex.split(command))
-    except Mistake as error:
+        build_parser().parse_args(shlex.split(command))
+    except UsageError as error:
         pytest.fail(str(error))
 
 
