@@ -51,10 +51,13 @@ def find_metrics(source: Path) -> dict[str, str]:
 
 def _counted(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "add_metric" and node.args:
-            unit = node.args[2].attr if len(node.args) > 2 and isinstance(node.args[2], ast.Attribute) else "Count"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "add_metric":
             for name in _names(node.args[0]):
-                yield name, unit
+                yield name, _unit(node.args)
+
+
+def _unit(arguments: list[ast.expr]) -> str:
+    return arguments[2].attr if len(arguments) > 2 and isinstance(arguments[2], ast.Attribute) else "Count"
 
 
 def _names(node: ast.expr) -> Iterator[str]:

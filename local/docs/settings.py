@@ -9,7 +9,8 @@ from local.docs.markdown import NOTICE, cell, code, table
 HEAD = """# Settings of the functions
 
 The template sets these environment variables. A function reads its settings once, when it starts, and fails with the
-names of the variables that are missing or wrong. The log level and the metrics' namespace are Powertools' own variables.
+names of the variables that are missing or wrong. Powertools reads the log level and the
+metrics' namespace from variables of its own.
 """
 
 
