@@ -117,7 +117,8 @@ def _format_metric(alarm: dict[str, Any]) -> str:
     if "Metrics" in alarm:
         metric = alarm["Metrics"][0]["MetricStat"]["Metric"]
         return format_code(f"{_get_text(metric['Namespace'])} {metric['MetricName']}")
-    return format_code(f"{_get_text(alarm['Namespace'])} {alarm['MetricName']}")
+    namespace = _get_text(alarm["Namespace"]).replace("${AWS::StackName}", "<stack name>")
+    return format_code(f"{namespace} {alarm['MetricName']}")
 
 
 _COMPARISONS = {
