@@ -47,7 +47,7 @@ contract: setup ## schemathesis against the published contract, at least 2,000 r
 	@python -m pytest -s tests/contract
 
 openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
-	@python -m sluice.contract $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") $(if $(KEYS),--client-keys) > "$(or $(FILE),docs/openapi.json)"
+	@python -m sluice.openapi $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") $(if $(KEYS),--client-keys) > "$(or $(FILE),docs/openapi.json)"
 
 bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api
@@ -61,4 +61,4 @@ attack: setup ## what the edge blocks of an attack corpus and lets through of re
 
 check: setup ## ruff, mypy, template checks, the contract against template and code
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
-	@python -m pytest tests/unit/test_contract_document.py tests/template/test_contract.py
+	@python -m pytest tests/unit/test_openapi_document.py tests/template/test_contract.py

@@ -10,68 +10,76 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench.loading.cases import Cases
-from bench.loading.world import SCHEMA, World, known
-from bench.results import keep, short
-from local.cache import Cache
-from sluice.api.requests import Request
-from sluice.archive import BatchObject
-from sluice.cache.client import Client
-from sluice.cache.entries import key_of, written
-from sluice.cache.generation import read as generation_of
-from sluice.cache.lookup import Lookup
-from sluice.cache.withdrawal import Withdrawal
-from sluice.credentials import Credentials
-from sluice.database import Database
-from sluice.loading.load import Loader
-from sluice.reading import answers
-from sluice.records import Write
-from sluice.registry import resources
+from bench.loading.database import SCHEMA, BenchDatabase, connect_primary
+from bench.loading.scenarios import ScenarioGenerator
+from bench.results import is_short, save_results
+from local.cache import CacheServer
+from sluice.aws.secrets import Credentials
+from sluice.cache.entries import encode_entry, item_key
+from sluice.cache.epoch import parse_epoch as generation_of
+from sluice.cache.invalidation import CacheInvalidator
+from sluice.cache.reader import CacheReader
+from sluice.cache.valkey_client import ValkeyClient
+from sluice.db.connection import Database
+from sluice.http.request import Request
+from sluice.load.batch_reader import BatchObject
+from sluice.load.loader import Loader
+from sluice.model.item_state import ItemAddress, ItemState
+from sluice.model.record import Write
+from sluice.model.registry import load_resources
+from sluice.model.versions import version_time
+from sluice.query import read_router as answers
 from sluice.settings import CacheSettings, DatabaseSettings
-from sluice.states import Address, ItemState
-from sluice.versions import moment
 
 ROWS, SHORT_ROWS = 300_000, 20_000
 READS, SHORT_READS = 5000, 200
 LOADS, SHORT_LOADS = {1000: 15, 10_000: 9, 100_000: 5}, {1000: 1}
-ITEMS = 100  # that are read in turn
-FOREVER = 86_400
+ITEM_COUNT = 100  # that are read in turn
+ENTRY_SECONDS = 86_400
 
 
-class Bench:
+class CacheBenchmark:
     """A world with a cache between its loaders and its reader, who reads the replica."""
 
-    def __init__(self, world: World, cache: Cache) -> None:
-        self._world, self._cases, self._number = world, Cases(world), 0
+    def __init__(self, world: BenchDatabase, cache: CacheServer) -> None:
+        self._world, self._cases, self._number = world, ScenarioGenerator(world), 0
         self._objects: dict[str, BatchObject] = {}
-        self._settings, self._user = CacheSettings("localhost", cache.port, "none", FOREVER), Credentials(*cache.user)
-        self._resource = resources()["bookings"]
+        self._settings, self._user = (
+            CacheSettings("localhost", cache.port, "none", ENTRY_SECONDS),
+            Credentials(*cache.credentials),
+        )
+        self._resource = load_resources()["bookings"]
         self._client = self._connected()
-        self._lookup = Lookup(self._client, FOREVER)
-        with_cache = self._loader(Withdrawal(self._connected(), resources()))
+        self._lookup = CacheReader(self._client, ENTRY_SECONDS)
+        with_cache = self._loader(CacheInvalidator(self._connected(), load_resources()))
         # Of its items the cache has none, or all.
         self._loaders = {"without": self._loader(None), "none": with_cache, "all": with_cache}
         where = DatabaseSettings(world.pair.replica.host, world.pair.replica.port, SCHEMA, "none")
-        replica = Database(where, statement_seconds=60)
-        replica._credentials = Credentials(*world.pair.admin)
+        replica = Database(where, statement_timeout_seconds=60)
+        replica._credentials = Credentials(*world.pair.admin_credentials)
         reading: Any = answers
         reading._replica = lambda: replica
         reading._settings = lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=0, stale_seconds=60)
 
-    def _connected(self) -> Client:
-        client = Client(self._settings, 10.0)
+    def _connected(self) -> ValkeyClient:
+        client = ValkeyClient(self._settings, 10.0)
         client._user = self._user
         return client
 
-    def _loader(self, withdrawal: Withdrawal | None) -> Loader:
-        return Loader(known(self._world.pair, SCHEMA), resources(), lambda _, key: self._objects[key], cache=withdrawal)
+    def _loader(self, withdrawal: CacheInvalidator | None) -> Loader:
+        return Loader(
+            connect_primary(self._world.pair, SCHEMA),
+            load_resources(),
+            lambda _, key: self._objects[key],
+            cache=withdrawal,
+        )
 
-    def reads(self, count: int) -> dict[str, float]:
+    def measure_reads(self, count: int) -> dict[str, float]:
         """Microseconds from a GET's event to its answer, the median: by the cache and by the replica, in turns."""
         self._load("none", 1000)
         self._world.pair.wait_for_replica(300)
         with self._world.connect(autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT owner, id FROM bookings WHERE NOT deleted LIMIT %s", (ITEMS,))
+            cursor.execute("SELECT owner, id FROM bookings WHERE NOT deleted LIMIT %s", (ITEM_COUNT,))
             rows: Any = cursor.fetchall()
         requests = [_request(owner, item_id) for owner, item_id in rows]
         for request in requests:
@@ -86,16 +94,16 @@ class Bench:
         return {name: round(1e6 * statistics.median(taken), 1) for name, taken in times.items()}
 
     @staticmethod
-    def _read(request: Request, lookup: Lookup | None) -> float:
+    def _read(request: Request, lookup: CacheReader | None) -> float:
         reading: Any = answers
         reading._cache = lambda: lookup
         started = time.perf_counter()
-        response = answers.answer(request)
+        response = answers.respond_to_read(request)
         taken = time.perf_counter() - started
         assert response.status == 200
         return taken
 
-    def loads(self, sizes: dict[int, int]) -> dict[str, dict[str, float]]:
+    def measure_loads(self, sizes: dict[int, int]) -> dict[str, dict[str, float]]:
         """Milliseconds of a load of updates, the median by size: without a cache, with one that has none of its items,
         and with one that has all of them.
         """
@@ -113,7 +121,7 @@ class Bench:
     def _load(self, name: str, size: int) -> float:
         if name == "all":
             self._load("none", 20)  # a load without a cache has ended the generation
-        batch = self._cases.batch("updated", size)
+        batch = self._cases.build_batch("updated", size)
         self._number += 1
         key = f"batches/{self._number}"
         self._objects = {key: BatchObject(key, "etag", io.BytesIO(batch.content))}
@@ -121,7 +129,7 @@ class Bench:
             self._fill(batch.writes)
         self._world.pair.wait_for_replica(300)
         started = time.perf_counter()
-        outcome = self._loaders[name].load("bucket", key)
+        outcome = self._loaders[name].load_batch("bucket", key)
         taken = time.perf_counter() - started
         assert outcome.applied + outcome.stale == size, outcome
         return taken
@@ -132,13 +140,17 @@ class Bench:
             cursor.execute("SELECT version FROM marks WHERE name = 'cache'")
             row: Any = cursor.fetchone()
         generation = generation_of(row[0]).name
-        addresses = {Address(self._resource, write.owner, write.id): write.version for write in writes}
+        addresses = {ItemAddress(self._resource, write.owner, write.id): write.version for write in writes}
         entries = [
-            ("SET", key_of(generation, address), written(address, ItemState(version, moment(version), b"x" * 300)))
+            (
+                "SET",
+                item_key(generation, address),
+                encode_entry(address, ItemState(version, version_time(version), b"x" * 300)),
+            )
             for address, version in addresses.items()
         ]
         for first in range(0, len(entries), 5000):
-            self._client.ask(*entries[first : first + 5000])
+            self._client.send_commands(*entries[first : first + 5000])
 
 
 def _request(owner: str, item_id: str) -> Request:
@@ -153,20 +165,20 @@ def _request(owner: str, item_id: str) -> Request:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-        world = World(Path(folder), SHORT_ROWS if short() else ROWS)
-        cache = Cache(Path(folder) / "cache", world.pair.ca.parent)
+        world = BenchDatabase(Path(folder), SHORT_ROWS if is_short() else ROWS)
+        cache = CacheServer(Path(folder) / "cache", world.pair.ca.parent)
         try:
             world.start()
             cache.start(megabytes=512)
-            bench = Bench(world, cache)
-            read = bench.reads(SHORT_READS if short() else READS)
+            bench = CacheBenchmark(world, cache)
+            read = bench.measure_reads(SHORT_READS if is_short() else READS)
             print(f"a read: {read['hit']} us by the cache, {read['replica']} us by the replica,", end=" ")
             print(f"{read['replica'] / read['hit']:.2f} x", flush=True)
-            loads = bench.loads(SHORT_LOADS if short() else LOADS)
+            loads = bench.measure_loads(SHORT_LOADS if is_short() else LOADS)
             for size, taken in loads.items():
                 ratios = ", ".join(f"{taken[name] / taken['without']:.2f} x with {name}" for name in ("none", "all"))
                 print(f"a load of {int(size):>7,}: {taken['without']} ms without a cache, {ratios} in it", flush=True)
-            keep("cache", {"read_us": read, "load_ms": loads})
+            save_results("cache", {"read_us": read, "load_ms": loads})
         finally:
             for part in (cache, world.pair):
                 with suppress(Exception):

@@ -13,20 +13,24 @@ COMPILE = [
 DEV = "requirements/dev.txt"
 
 
-def compiled(target: str, *sources: str, text: str | None = None) -> None:
+def compile_requirements(target: str, *sources: str, text: str | None = None) -> None:
     """Compile sources (or a requirement given as text) to a target. Versions that it has are kept where they fit."""
     subprocess.run([*COMPILE, *sources, "--output-file", target], cwd=ROOT, check=True, text=True, input=text)
 
 
 def main() -> int:
-    compiled("requirements/uv.txt", "-", text="uv")
-    compiled("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
-    compiled(DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench")))
-    compiled("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_extra("ops")))
+    compile_requirements("requirements/uv.txt", "-", text="uv")
+    compile_requirements("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
+    compile_requirements(
+        DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench"))
+    )
+    compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_extra("ops")))
     # What ships has the versions that are tested.
-    compiled("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
+    compile_requirements("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
     # The whole closure, also of what src/requirements.txt has: pip takes hashes for all requirements or for none.
-    compiled("layers/migration/requirements.txt", "-", "--constraint", DEV, text="\n".join(_extra("migration")))
+    compile_requirements(
+        "layers/migration/requirements.txt", "-", "--constraint", DEV, text="\n".join(_extra("migration"))
+    )
     return 0
 
 

@@ -23,7 +23,7 @@ class LocalError(Exception):
         self.log = log
 
 
-def launch(
+def start_process(
     arguments: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, directory: Path | None = None
 ) -> int:
     """Start a process of its own session, its output appended to `log`; returns its pid."""
@@ -62,7 +62,9 @@ def _arguments(pid: int) -> set[str]:
         return set()
 
 
-def end(pid: int | None, *marks: str, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 60) -> None:
+def stop_process(
+    pid: int | None, *marks: str, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 60
+) -> None:
     """Send the signal to our process and wait until it is gone; one that is not ours is left alone."""
     if pid is None or not is_running(pid, *marks):
         return
@@ -81,7 +83,7 @@ def read_pid(path: Path) -> int | None:
         return None
 
 
-def port_is_free(port: int) -> bool:
+def is_port_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -91,16 +93,16 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A free port below the range that the system gives to outgoing connections, so that it is still free when a
     server comes back to it after having been stopped."""
     for port in SystemRandom().sample(range(15_000, 30_000), 200):
-        if port_is_free(port):
+        if is_port_free(port):
             return port
     raise LocalError("No free port was found between 15000 and 30000.")
 
 
-def tail(log: Path, lines: int = 15) -> str:
+def read_tail(log: Path, lines: int = 15) -> str:
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:

@@ -2,20 +2,20 @@
 
 import sys
 
-from ops.outcome import INTERRUPTED
+from ops.errors import EXIT_INTERRUPTED
 
 
-def run() -> int:
+def main() -> int:
     """Do what the command line says, and return the exit code."""
     try:
         # Loading the SDK takes a moment, in which Ctrl-C is to be no traceback either.
-        from ops.main import main  # noqa: PLC0415
+        from ops.cli import run_command_line  # noqa: PLC0415
 
-        return main()
+        return run_command_line()
     except KeyboardInterrupt:
         print("sluice: Interrupted.", file=sys.stderr)
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(main())

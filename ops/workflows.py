@@ -1,4 +1,4 @@
-"""The stack's workflows and their executions."""
+"""The workflows of a stack and their executions."""
 
 import datetime
 import json
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ops.moments import written
-from ops.outcome import Mistake
-from ops.stack import Stack
+from ops.aws import REQUEST_ERRORS, Stack
+from ops.errors import OperationError, UsageError
+from ops.times import format_time
 
-OUTPUTS = {
+WORKFLOW_OUTPUTS = {
     "replay": "ReplayStateMachineArn",
     "recover": "RecoverStateMachineArn",
     "rebuild": "RebuildStateMachineArn",
@@ -32,7 +32,7 @@ class Execution:
     input: Any = None
     output: Any = None
     error: str = ""
-    said: str = ""
+    message: str = ""
 
     @property
     def name(self) -> str:
@@ -42,42 +42,42 @@ class Execution:
     def seconds(self) -> float:
         return ((self.ended or datetime.datetime.now(datetime.UTC)) - self.started).total_seconds()
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         return {
             "execution": self.name,
             "workflow": self.workflow,
             "arn": self.arn,
             "status": self.status,
-            "started": written(self.started),
-            "ended": written(self.ended) if self.ended else None,
+            "started": format_time(self.started),
+            "ended": format_time(self.ended) if self.ended else None,
             "seconds": round(self.seconds, 1),
             "error": self.error or None,
-            "sentence": self.said or None,
+            "sentence": self.message or None,
         }
 
 
-def machine(stack: Stack, workflow: str) -> str:
+def get_state_machine_arn(stack: Stack, workflow: str) -> str:
     """The ARN of a workflow. Raises Mistake when the stack has it not."""
-    if OUTPUTS[workflow] not in stack.outputs:
-        raise Mistake(f"The stack {stack.name} has no workflow {workflow}.")
-    return stack.outputs[OUTPUTS[workflow]]
+    if WORKFLOW_OUTPUTS[workflow] not in stack.outputs:
+        raise UsageError(f"The stack {stack.name} has no workflow {workflow}.")
+    return stack.outputs[WORKFLOW_OUTPUTS[workflow]]
 
 
-def start(stack: Stack, workflow: str, given: Any) -> str:
+def start_execution(stack: Stack, workflow: str, request: Any) -> str:
     """Start an execution under a name that says when; returns its ARN."""
     now = datetime.datetime.now(datetime.UTC)
     name = f"{workflow}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    arn = machine(stack, workflow)
-    started = stack.client("stepfunctions").start_execution(stateMachineArn=arn, name=name, input=json.dumps(given))
+    arn = get_state_machine_arn(stack, workflow)
+    started = stack.client("stepfunctions").start_execution(stateMachineArn=arn, name=name, input=json.dumps(request))
     return str(started["executionArn"])
 
 
-def describe(stack: Stack, arn: str) -> Execution:
+def describe_execution(stack: Stack, arn: str) -> Execution:
     """An execution with its input, and with its output or error. Raises botocore's errors."""
     found = stack.client("stepfunctions").describe_execution(executionArn=arn)
-    error, said = str(found.get("error") or ""), _sentence(found.get("cause") or "")
+    error, said = str(found.get("error") or ""), _extract_message(found.get("cause") or "")
     return Execution(
-        workflow=_workflow(stack, str(found["stateMachineArn"])),
+        workflow=_find_workflow_name(stack, str(found["stateMachineArn"])),
         arn=arn,
         status=found["status"],
         started=found["startDate"],
@@ -85,30 +85,50 @@ def describe(stack: Stack, arn: str) -> Execution:
         input=json.loads(found.get("input") or "null"),
         output=json.loads(found.get("output") or "null"),
         error=error,
-        said=said,
+        message=said,
     )
 
 
-def listed(stack: Stack, workflow: str, status: str | None = None, most: int = 100) -> list[Execution]:
+def list_executions(stack: Stack, workflow: str, status: str | None = None, limit: int = 100) -> list[Execution]:
     """The latest executions of a workflow, without input and output."""
-    return list(islice(_all(stack, workflow, status), most))
+    return list(islice(_iterate_executions(stack, workflow, status), limit))
 
 
-def _all(stack: Stack, workflow: str, status: str | None) -> Iterator[Execution]:
+def _iterate_executions(stack: Stack, workflow: str, status: str | None) -> Iterator[Execution]:
     wanted = {"statusFilter": status} if status else {}
     pages = stack.client("stepfunctions").get_paginator("list_executions")
-    for page in pages.paginate(stateMachineArn=machine(stack, workflow), **wanted):
+    for page in pages.paginate(stateMachineArn=get_state_machine_arn(stack, workflow), **wanted):
         for one in page["executions"]:
             yield Execution(workflow, one["executionArn"], one["status"], one["startDate"], one.get("stopDate"))
 
 
-def _workflow(stack: Stack, arn: str) -> str:
-    return next((name for name, key in OUTPUTS.items() if stack.outputs.get(key) == arn), arn.rsplit(":", 1)[-1])
+def _find_workflow_name(stack: Stack, arn: str) -> str:
+    return next(
+        (name for name, key in WORKFLOW_OUTPUTS.items() if stack.outputs.get(key) == arn), arn.rsplit(":", 1)[-1]
+    )
 
 
-def _sentence(cause: str) -> str:
+def _extract_message(cause: str) -> str:
     """What went wrong: a function's error comes as JSON text, a workflow's own as a sentence."""
     try:
         return str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
         return cause
+
+
+def require_success(execution: Execution) -> Execution:
+    """The execution, if it succeeded. Raises Mistake where its input was wrong, Failure with a sentence otherwise."""
+    if execution.status == "SUCCEEDED":
+        return execution
+    if execution.error in REQUEST_ERRORS:
+        raise UsageError(execution.message)
+    raise OperationError(describe_failure(execution))
+
+
+def describe_failure(execution: Execution) -> str:
+    """One sentence on an execution that did not succeed."""
+    ended = {"FAILED": "failed", "ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
+    verb = ended.get(execution.status, execution.status.lower())
+    error = f" with {execution.error}" if execution.error else ""
+    said = f": {execution.message.rstrip('.')}" if execution.message else ""
+    return f"{execution.workflow} {verb}{error}{said}. (execution {execution.name})"

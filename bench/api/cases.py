@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bench import lambdas
+from testkit import lambda_environment as lambdas
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENDERS = ("sluice", "fastapi", "powertools")
@@ -22,18 +22,18 @@ CASES = {
 }
 FUNCTIONS = ("get", "post", "put", "delete", "fallback")
 # The event of a function's first call.
-FIRST = {"get": "get item", **{name: name for name in FUNCTIONS if name != "get"}}
+FIRST_CASES = {"get": "get item", **{name: name for name in FUNCTIONS if name != "get"}}
 
 
-def event(case: str) -> dict[str, Any]:
+def load_event(case: str) -> dict[str, Any]:
     """A sample event, as `make invoke` takes it."""
     found: dict[str, Any] = json.loads((ROOT / "events" / f"{CASES[case][1]}.json").read_text())
     return found
 
 
-def environment(endpoint: str, **more: str) -> dict[str, str]:
+def build_environment(endpoint: str, **more: str) -> dict[str, str]:
     """The environment of a function, as in Lambda, with AWS at an endpoint."""
-    return lambdas.environment(
+    return lambdas.build_lambda_environment(
         PATH=os.environ["PATH"],
         PYTHONPATH=f"{ROOT / 'src'}:{ROOT}",
         PYTHONNOUSERSITE="1",

@@ -24,42 +24,42 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:function"
 
 
-def handler(contender: str, function: str) -> "Any":
+def load_handler(contender: str, function: str) -> "Any":
     import importlib  # noqa: PLC0415
 
     return importlib.import_module(f"bench.api.with_{contender}").handler(function)
 
 
-def start(contender: str, function: str) -> "tuple[Any, float]":
+def import_handler(contender: str, function: str) -> "tuple[Any, float]":
     """Import a handler, and say how many seconds it took since the process began with its own work."""
     # The build ships no such package; the driver would import it where it finds it.
     sys.modules["cryptography"] = None  # type: ignore[assignment]
-    handle = handler(contender, function)
+    handle = load_handler(contender, function)
     return handle, time.perf_counter() - begun
 
 
-def import_only(contender: str, function: str) -> None:
-    print(start(contender, function)[1] * 1000)
+def measure_import(contender: str, function: str) -> None:
+    print(import_handler(contender, function)[1] * 1000)
 
 
-def cold(contender: str, function: str) -> None:
-    handle, imported = start(contender, function)
-    from bench.api import standins  # noqa: PLC0415
-    from bench.api.cases import CASES, FIRST, event  # noqa: PLC0415
+def measure_first_call(contender: str, function: str) -> None:
+    handle, imported = import_handler(contender, function)
+    from bench.api import network_stubs as standins  # noqa: PLC0415
+    from bench.api.cases import CASES, FIRST_CASES, load_event  # noqa: PLC0415
 
     if function == "get":
-        standins.driver()
-        standins.verified(contender)
-    asked = event(FIRST[function])
+        standins.replace_driver()
+        standins.replace_tls(contender)
+    asked = load_event(FIRST_CASES[function])
     called = time.perf_counter()
     answer = handle(asked, Context())
     called = time.perf_counter() - called
-    check(answer, CASES[FIRST[function]][2])
+    check_status(answer, CASES[FIRST_CASES[function]][2])
     sys.stdout.flush()
     print(imported * 1000, (imported + called) * 1000)
 
 
-def warm(contender: str, standin: str) -> None:
+def answer_warm_calls(contender: str, standin: str) -> None:
     import json  # noqa: PLC0415
     import os  # noqa: PLC0415
 
@@ -67,20 +67,20 @@ def warm(contender: str, standin: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-    from bench.api import standins  # noqa: PLC0415
-    from bench.api.cases import CASES, FUNCTIONS, event  # noqa: PLC0415
+    from bench.api import network_stubs as standins  # noqa: PLC0415
+    from bench.api.cases import CASES, FUNCTIONS, load_event  # noqa: PLC0415
 
-    standins.driver()
-    handlers = {function: handler(contender, function) for function in FUNCTIONS}
-    standins.verified(contender)
+    standins.replace_driver()
+    handlers = {function: load_handler(contender, function) for function in FUNCTIONS}
+    standins.replace_tls(contender)
     getattr(standins, standin)(contender)
-    events = {case: event(case) for case in CASES}
+    events = {case: load_event(case) for case in CASES}
     context = Context()
     for line in sys.stdin:
         case, times = line.rstrip("\n").split("\t")
         handle, asked, found = handlers[CASES[case][0]], events[case], []
         answer = handle(asked, context)
-        check(answer, CASES[case][2])
+        check_status(answer, CASES[case][2])
         if times == "0":
             print(json.dumps(json.loads(answer["body"])), file=answers, flush=True)
             continue
@@ -91,11 +91,11 @@ def warm(contender: str, standin: str) -> None:
         print(json.dumps(found), file=answers, flush=True)
 
 
-def check(answer: "Any", status: int) -> None:
+def check_status(answer: "Any", status: int) -> None:
     if answer["statusCode"] != status:
         raise SystemExit(f"expected {status}: {answer}")
 
 
 if __name__ == "__main__":
     name, how, what = sys.argv[1:]
-    {"import": import_only, "cold": cold, "warm": warm}[how](name, what)
+    {"import": measure_import, "cold": measure_first_call, "warm": answer_warm_calls}[how](name, what)

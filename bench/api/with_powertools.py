@@ -7,21 +7,21 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
-from bench.api.others.observing import Handler, observed
-from bench.api.others.problems import CONTENT_TYPE, Fault, refusal
+from bench.api.others.observability import Handler, add_observability
+from bench.api.others.problems import CONTENT_TYPE, ProblemError, build_routing_error
 
 
 def handler(function: str) -> Handler:
     """Make a function's handler."""
     app = APIGatewayRestResolver(enable_validation=function != "fallback")
 
-    app.exception_handler(Fault)(_of)
+    app.exception_handler(ProblemError)(_of)
     {"get": _get, "post": _post, "put": _put, "delete": _delete, "fallback": _fallback}[function](app)
-    return observed(app.resolve, calls_aws=function != "fallback")
+    return add_observability(app.resolve, calls_aws=function != "fallback")
 
 
-def _of(fault: Fault) -> Response[str]:
-    return Response(fault.status, CONTENT_TYPE, fault.document(), fault.headers)
+def _of(fault: ProblemError) -> Response[str]:
+    return Response(fault.status, CONTENT_TYPE, fault.to_json(), fault.headers)
 
 
 def _validated(app: APIGatewayRestResolver) -> None:
@@ -30,8 +30,8 @@ def _validated(app: APIGatewayRestResolver) -> None:
     @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
     def of_validation(error: RequestValidationError) -> Response[str]:
         errors = [{"field": ".".join(map(str, one["loc"][1:])), "detail": one["msg"]} for one in error.errors()]
-        fault = Fault(422, "The request is not valid.")
-        return Response(fault.status, CONTENT_TYPE, fault.document(errors), fault.headers)
+        fault = ProblemError(422, "The request is not valid.")
+        return Response(fault.status, CONTENT_TYPE, fault.to_json(errors), fault.headers)
 
 
 def _get(app: APIGatewayRestResolver) -> None:
@@ -39,7 +39,7 @@ def _get(app: APIGatewayRestResolver) -> None:
 
     from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query  # noqa: PLC0415
 
-    from bench.api.others import rows  # noqa: PLC0415
+    from bench.api.others import reading as rows  # noqa: PLC0415
 
     _validated(app)
     held = Annotated[str, Header(alias="If-None-Match")]
@@ -50,15 +50,15 @@ def _get(app: APIGatewayRestResolver) -> None:
 
     @app.get("/v1/airports")
     def page(limit: Annotated[int, Query(ge=1, le=500)] = 50, held: held = "") -> Response[Any]:
-        return answer(rows.page(limit, held))
+        return answer(rows.list_items(limit, held))
 
     @app.get("/v1/airports/<item_id>")
     def item(item_id: str, held: held = "") -> Response[Any]:
-        return answer(rows.one(item_id, held))
+        return answer(rows.get_item(item_id, held))
 
     @app.get("/v1/airports/<item_id>/writes/<version>")
     def receipt(item_id: str, version: Annotated[str, Path(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]) -> Response[Any]:
-        return answer(rows.receipt(item_id, version))
+        return answer(rows.get_receipt(item_id, version))
 
 
 def _event(app: APIGatewayRestResolver) -> dict[str, Any]:
@@ -77,10 +77,10 @@ def _post(app: APIGatewayRestResolver) -> None:
 
     @app.post("/v1/bookings")
     def post(booking: Booking) -> Response[Any]:
-        owner = writing.caller(_event(app))
-        item_id = writing.new_id(_event(app), owner, "bookings")
+        owner = writing.get_caller(_event(app))
+        item_id = writing.create_item_id(_event(app), owner, "bookings")
         data = booking.model_dump_json(exclude_none=True)
-        return _accepted(*writing.accept("bookings", item_id, owner, data, "bookings/"))
+        return _accepted(*writing.accept_write("bookings", item_id, owner, data, "bookings/"))
 
 
 def _put(app: APIGatewayRestResolver) -> None:
@@ -91,10 +91,10 @@ def _put(app: APIGatewayRestResolver) -> None:
 
     @app.put("/v1/airports/<item_id>")
     def put(item_id: str, airport: Airport) -> Response[Any]:
-        writing.caller(_event(app), "editors")
+        writing.get_caller(_event(app), "editors")
         if airport.icao != item_id:
-            raise Fault(422, "icao: Expected the same value as the id in the path")
-        return _accepted(*writing.accept("airports", item_id, "", airport.model_dump_json()))
+            raise ProblemError(422, "icao: Expected the same value as the id in the path")
+        return _accepted(*writing.accept_write("airports", item_id, "", airport.model_dump_json()))
 
 
 def _delete(app: APIGatewayRestResolver) -> None:
@@ -104,11 +104,11 @@ def _delete(app: APIGatewayRestResolver) -> None:
 
     @app.delete("/v1/airports/<item_id>")
     def delete(item_id: str) -> Response[Any]:
-        writing.caller(_event(app), "editors")
-        return _accepted(*writing.accept("airports", item_id, "", None))
+        writing.get_caller(_event(app), "editors")
+        return _accepted(*writing.accept_write("airports", item_id, "", None))
 
 
 def _fallback(app: APIGatewayRestResolver) -> None:
     @app.not_found
     def nothing(_error: Exception) -> Response[Any]:
-        return _of(refusal(_event(app)["resource"], _event(app)["httpMethod"]))
+        return _of(build_routing_error(_event(app)["resource"], _event(app)["httpMethod"]))

@@ -12,15 +12,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sluice import archive
-from sluice.credentials import Credentials
+from sluice.aws import s3 as archive
+from sluice.aws.secrets import Credentials
+from sluice.load import batch_reader
 
-PYTHON = (sys.executable, "-m", "bench.loading.memory")
+COMMAND = (sys.executable, "-m", "bench.loading.memory")
 
 
-def peak(environment: dict[str, str], account: tuple[str, str], files: Sequence[Path]) -> dict[str, float]:
+def measure_peak_memory(
+    environment: dict[str, str], account: tuple[str, str], files: Sequence[Path]
+) -> dict[str, float]:
     """Megabytes of a fresh process: `before` it loads the files one after the other, and the `peak`."""
-    command = [*PYTHON, *account, *map(str, files)]
+    command = [*COMMAND, *account, *map(str, files)]
     done = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
     return {name: float(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
 
@@ -31,21 +34,21 @@ def main() -> None:
 
     username, password, *files = sys.argv[1:]
     load._loader._database._credentials = Credentials(username, password)
-    load._loader._means = replace(load._loader._means, open_batch=_file)
-    archive._client()
-    before = _megabytes()
+    load._loader._means = replace(load._loader._means, open_batch=_open_file)
+    archive.get_s3_client()
+    before = _read_peak_megabytes()
     for file in files:
-        outcome = load._loader.load("", file)
+        outcome = load._loader.load_batch("", file)
         assert (outcome.status, outcome.rejected) == ("loaded", 0), outcome
-    print(json.dumps({"before": before, "peak": _megabytes()}))
+    print(json.dumps({"before": before, "peak": _read_peak_megabytes()}))
 
 
-def _file(_bucket: str, key: str) -> archive.BatchObject:
+def _open_file(_bucket: str, key: str) -> batch_reader.BatchObject:
     file = Path(key)
-    return archive.BatchObject(file.name, hashlib.md5(file.read_bytes()).hexdigest(), file.open("rb"))
+    return batch_reader.BatchObject(file.name, hashlib.md5(file.read_bytes()).hexdigest(), file.open("rb"))
 
 
-def _megabytes() -> float:
+def _read_peak_megabytes() -> float:
     # Not getrusage: that would count the parent's memory, from which this process was forked.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -1,5 +1,5 @@
 """A real Redis or Valkey server, private to one folder."""
 
-from local.cache.server import Cache
+from local.cache.server import CacheServer
 
-__all__ = ["Cache"]
+__all__ = ["CacheServer"]

@@ -7,9 +7,9 @@ import ssl
 import time
 from pathlib import Path
 
-from local.database.accounts import load_account
-from local.database.tls import make_certificates
-from local.process import LocalError, end, free_port, is_running, launch, port_is_free, read_pid
+from local.database.accounts import load_or_create_account
+from local.database.certificates import create_certificates
+from local.process import LocalError, find_free_port, is_port_free, is_running, read_pid, start_process, stop_process
 
 # As in the template: what the functions send, and what their scripts call. Everything else is refused.
 _RIGHTS = "resetkeys ~* resetchannels -@all +auth +mget +get +set +eval +unlink"
@@ -25,7 +25,7 @@ user default off resetpass -@all
 """
 
 
-class Cache:
+class CacheServer:
     """A server in `directory`, which listens on 127.0.0.1 only and shows the certificate in `certificates`."""
 
     host = "127.0.0.1"
@@ -37,9 +37,9 @@ class Cache:
         self._settings = self.directory / "cache.conf"
 
     @property
-    def user(self) -> tuple[str, str]:
+    def credentials(self) -> tuple[str, str]:
         """Name and password of the one user."""
-        account = load_account(self.directory / "user.json", "sluice")
+        account = load_or_create_account(self.directory / "user.json", "sluice")
         return account.username, account.password
 
     @property
@@ -64,17 +64,17 @@ class Cache:
         if self.pid is not None:
             return
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make_certificates(self.certificates)
+        create_certificates(self.certificates)
         port = read_pid(self.directory / "port")
-        if port is None or not port_is_free(port):
-            port = free_port()
+        if port is None or not is_port_free(port):
+            port = find_free_port()
             (self.directory / "port").write_text(str(port))
         self._write_settings(port, megabytes)
-        (self.directory / "pid").write_text(str(launch([_program(), str(self._settings)], self.log)))
+        (self.directory / "pid").write_text(str(start_process([_program(), str(self._settings)], self.log)))
         self._wait_until_answering(seconds=20)
 
     def _write_settings(self, port: int, megabytes: int) -> None:
-        name, password = self.user
+        name, password = self.credentials
         self._settings.touch(mode=0o600)
         self._settings.write_text(
             f"{_SETTINGS}maxmemory {megabytes}mb\ntls-port {port}\ndir {self.directory}\n"
@@ -86,16 +86,16 @@ class Cache:
 
     def _wait_until_answering(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self.answers():
+        while not self.is_ready():
             if self.pid is None:
                 raise LocalError("The cache ended while starting.", self.log)
             if time.monotonic() > deadline:
                 raise LocalError(f"The cache did not answer within {seconds:.0f} seconds.", self.log)
             time.sleep(0.02)
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it lets its user in."""
-        name, password = self.user
+        name, password = self.credentials
         trust = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
         try:
             plain = socket.create_connection((self.host, self.port), 2)
@@ -107,11 +107,11 @@ class Cache:
 
     def stop(self) -> None:
         """Shut it down; whatever it kept is gone."""
-        end(self.pid, str(self._settings), with_signal=signal.SIGTERM)
+        stop_process(self.pid, str(self._settings), with_signal=signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL: what a lost machine looks like."""
-        end(self.pid, str(self._settings), with_signal=signal.SIGKILL)
+        stop_process(self.pid, str(self._settings), with_signal=signal.SIGKILL)
 
 
 def _program() -> str:

@@ -1,7 +1,7 @@
 """A real MariaDB primary and its read replica, private to one folder."""
 
-from local.database.pair import Pair
-from local.database.replica import Replica
-from local.database.server import Server
+from local.database.pair import DatabasePair
+from local.database.replica import ReplicaServer
+from local.database.server import DatabaseServer
 
-__all__ = ["Pair", "Replica", "Server"]
+__all__ = ["DatabasePair", "DatabaseServer", "ReplicaServer"]

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.database.server import Server
+from local.database.server import DatabaseServer
 
 # What the master user of an RDS MariaDB instance has: neither SUPER nor FILE.
 _ADMIN_PRIVILEGES = (
@@ -21,7 +21,7 @@ class Account:
     password: str
 
 
-def load_account(path: Path, username: str) -> Account:
+def load_or_create_account(path: Path, username: str) -> Account:
     """The account kept in `path`, made with a random password at the first call."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def load_account(path: Path, username: str) -> Account:
     return Account(**json.loads(path.read_text()))
 
 
-def ensure_accounts(primary: Server, *, admin: Account, replication: Account) -> None:
+def ensure_accounts(primary: DatabaseServer, *, admin: Account, replication: Account) -> None:
     """Create the accounts; replication carries them to the replica. Encryption is the servers' setting, as on RDS."""
     with primary.connect_as_root() as connection, connection.cursor() as cursor:
         for account, privileges, option in (

@@ -10,7 +10,7 @@ from pathlib import Path
 from local.process import LocalError
 
 
-def program(name: str) -> str:
+def find_program(name: str) -> str:
     """The path of a MariaDB program; Debian keeps the server in a folder that is not on everybody's PATH."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not found:
@@ -18,11 +18,11 @@ def program(name: str) -> str:
     return found
 
 
-def system_user() -> str:
+def get_system_user() -> str:
     return getpass.getuser()
 
 
-def make_data_directories(targets: Sequence[Path], work: Path) -> None:
+def create_data_directories(targets: Sequence[Path], work: Path) -> None:
     """Make each missing target a fresh data directory: installed once, then copied; whole or not at all.
 
     The only way in is the socket, for the operating system's user that made it. Raises LocalError.
@@ -37,12 +37,12 @@ def make_data_directories(targets: Sequence[Path], work: Path) -> None:
     with log.open("wb") as output:
         done = subprocess.run(
             [
-                program("mariadb-install-db"),
+                find_program("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={template}",
-                f"--user={system_user()}",
+                f"--user={get_system_user()}",
                 "--auth-root-authentication-method=socket",
-                f"--auth-root-socket-user={system_user()}",
+                f"--auth-root-socket-user={get_system_user()}",
                 "--skip-test-db",
                 "--skip-name-resolve",
                 f"--tmpdir={work}",

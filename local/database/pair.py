@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.database.accounts import ensure_accounts, load_account
-from local.database.installation import make_data_directories
-from local.database.replica import Replica
-from local.database.server import Server
-from local.database.tls import make_certificates
+from local.database.accounts import ensure_accounts, load_or_create_account
+from local.database.certificates import create_certificates
+from local.database.installation import create_data_directories
+from local.database.replica import ReplicaServer
+from local.database.server import DatabaseServer
 
 
-class Pair:
+class DatabasePair:
     """A primary and its replica under `root`: `primary/`, `replica/`, `tls/` and the accounts' passwords.
 
     Nothing is touched before `start()`. The data stay until somebody removes the folder.
@@ -25,7 +25,7 @@ class Pair:
         self.root = root.resolve()
         certificates = self.root / "tls"
         common = (f"--innodb-buffer-pool-size={buffer_pool_megabytes}M",)
-        self.primary = Server(
+        self.primary = DatabaseServer(
             self.root / "primary",
             certificates=certificates,
             settings=(
@@ -39,7 +39,7 @@ class Pair:
                 *(_unsynchronised(memory / "primary") if memory else ()),
             ),
         )
-        self.replica = Replica(
+        self.replica = ReplicaServer(
             self.root / "replica",
             self.primary,
             certificates=certificates,
@@ -55,24 +55,24 @@ class Pair:
         self.ca = certificates / "ca.pem"
 
     @property
-    def admin(self) -> tuple[str, str]:
+    def admin_credentials(self) -> tuple[str, str]:
         """User name and password of the account that stands for the RDS master user."""
-        account = load_account(self.root / "admin.json", "admin")
+        account = load_or_create_account(self.root / "admin.json", "admin")
         return account.username, account.password
 
     def start(self) -> None:
         """Start what does not run; returns when both answer and replication is going. Raises LocalError."""
         with self._alone():
-            make_certificates(self.ca.parent)
-            make_data_directories([self.primary.data, self.replica.data], self.root / "installing")
+            create_certificates(self.ca.parent)
+            create_data_directories([self.primary.data, self.replica.data], self.root / "installing")
             for server in (self.primary, self.replica):
                 server.launch()
             for server in (self.primary, self.replica):
-                server.wait_until_answering()
-            replication = load_account(self.root / "replication.json", "replication")
-            admin = load_account(self.root / "admin.json", "admin")
+                server.wait_until_ready()
+            replication = load_or_create_account(self.root / "replication.json", "replication")
+            admin = load_or_create_account(self.root / "admin.json", "admin")
             ensure_accounts(self.primary, admin=admin, replication=replication)
-            self.replica.follow(replication)
+            self.replica.start_replication(replication)
 
     def stop(self) -> None:
         """Shut both down in order. What the replica lacked it fetches after the next start."""
@@ -84,7 +84,7 @@ class Pair:
 
         `timeout` is in seconds; LocalError after it, with the reason.
         """
-        self.replica.wait(timeout)
+        self.replica.wait_until_caught_up(timeout)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -7,18 +7,20 @@ from typing import Any
 from pymysql.cursors import DictCursor
 
 from local.database.accounts import Account
-from local.database.server import Server
+from local.database.server import DatabaseServer
 from local.process import LocalError
 
 
-class Replica(Server):
+class ReplicaServer(DatabaseServer):
     """A read-only server that follows `primary`."""
 
-    def __init__(self, directory: Path, primary: Server, *, certificates: Path, settings: Sequence[str]) -> None:
+    def __init__(
+        self, directory: Path, primary: DatabaseServer, *, certificates: Path, settings: Sequence[str]
+    ) -> None:
         super().__init__(directory, certificates=certificates, settings=settings)
         self.primary = primary
 
-    def follow(self, account: Account) -> None:
+    def start_replication(self, account: Account) -> None:
         """Point replication at the primary's present port and set it going, unless it goes already."""
         if self._follows():
             return
@@ -39,24 +41,24 @@ class Replica(Server):
             cursor.execute("START SLAVE")
 
     def _follows(self) -> bool:
-        status = self.status()
+        status = self.read_replication_status()
         going = status.get("Slave_IO_Running") == status.get("Slave_SQL_Running") == "Yes"
         return going and status["Master_Port"] == self.primary.port
 
-    def status(self) -> dict[str, Any]:
+    def read_replication_status(self) -> dict[str, Any]:
         """`SHOW REPLICA STATUS`, by MariaDB's names."""
         with self.connect_as_root() as connection, connection.cursor(DictCursor) as cursor:
             cursor.execute("SHOW REPLICA STATUS")
             return dict(cursor.fetchone() or {})
 
-    def caught_up(self) -> bool:
+    def has_caught_up(self) -> bool:
         """Whether the replica has applied all that the primary has committed so far."""
         return self._wait_for(self._written(), seconds=0)
 
-    def wait(self, seconds: float = 30) -> None:
+    def wait_until_caught_up(self, seconds: float = 30) -> None:
         """Return when all that the primary has committed so far is applied. Raises LocalError with the reason."""
         if not self._wait_for(self._written(), seconds):
-            status = self.status()
+            status = self.read_replication_status()
             reason = status.get("Last_SQL_Error") or status.get("Last_IO_Error") or "it is still behind"
             raise LocalError(f"The replica did not catch up within {seconds:.0f} seconds: {reason}.", self.log)
 

@@ -10,8 +10,8 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
-from local.database.installation import program, system_user
-from local.process import LocalError, end, free_port, is_running, launch, port_is_free, read_pid
+from local.database.installation import find_program, get_system_user
+from local.process import LocalError, find_free_port, is_port_free, is_running, read_pid, start_process, stop_process
 
 _SETTINGS = (
     "--bind-address=127.0.0.1",
@@ -30,7 +30,7 @@ _SETTINGS = (
 )
 
 
-class Server:
+class DatabaseServer:
     """A server in `directory`: `data/`, `tmp/`, `server.log`, its port and its pid. Listens on 127.0.0.1 only."""
 
     host = "127.0.0.1"
@@ -66,7 +66,7 @@ class Server:
     def start(self) -> None:
         """Start it if it does not run, and return when it answers. Raises LocalError."""
         self.launch()
-        self.wait_until_answering()
+        self.wait_until_ready()
 
     def launch(self) -> None:
         """Start it if it does not run, without waiting."""
@@ -74,10 +74,10 @@ class Server:
             return
         (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
         arguments = [
-            program("mariadbd"),
+            find_program("mariadbd"),
             "--no-defaults",
             self._mark,
-            f"--user={system_user()}",
+            f"--user={get_system_user()}",
             f"--port={self._settle_port()}",
             # Relative to the data directory: a socket's path may have 107 characters, a folder's more.
             "--socket=server.sock",
@@ -89,16 +89,16 @@ class Server:
             *_SETTINGS,
             *self.settings,
         ]
-        (self.directory / "pid").write_text(str(launch(arguments, self.log)))
+        (self.directory / "pid").write_text(str(start_process(arguments, self.log)))
 
     def _settle_port(self) -> int:
         port = read_pid(self.directory / "port")
-        if port is None or not port_is_free(port):
-            port = free_port()
+        if port is None or not is_port_free(port):
+            port = find_free_port()
             (self.directory / "port").write_text(str(port))
         return port
 
-    def wait_until_answering(self, seconds: float = 60) -> None:
+    def wait_until_ready(self, seconds: float = 60) -> None:
         """Return once it takes connections. Raises LocalError when it ended or the time is over."""
         deadline = time.monotonic() + seconds
         while True:
@@ -117,11 +117,11 @@ class Server:
 
     def stop(self) -> None:
         """Shut down in order; returns when the process is gone."""
-        end(self.pid, self._mark, with_signal=signal.SIGTERM)
+        stop_process(self.pid, self._mark, with_signal=signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL: what a lost machine looks like. Returns when the process is gone."""
-        end(self.pid, self._mark, with_signal=signal.SIGKILL)
+        stop_process(self.pid, self._mark, with_signal=signal.SIGKILL)
 
     def connect(self, username: str, password: str, **options: Any) -> "Connection[Any]":
         """A PyMySQL connection over TLS, with chain and host name verified; options go to `pymysql.connect`."""
@@ -135,7 +135,7 @@ class Server:
         # Without ssl_disabled PyMySQL reads all the machine's authorities first, which takes longer than what is asked.
         return pymysql.connect(
             unix_socket=f"/proc/{self.pid}/cwd/server.sock",
-            user=system_user(),
+            user=get_system_user(),
             charset="utf8mb4",
             autocommit=True,
             ssl_disabled=True,

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from local.demo.client import Client
-from local.demo.database import Observer
-from local.demo.source import COLLECTION, airports, mismatches
+from local.demo.api_client import ApiClient
+from local.demo.database_observer import DatabaseObserver
+from local.demo.source import COLLECTION, count_mismatches, load_airports
 from local.process import LocalError
 from local.stack import Stack, up
 
@@ -25,7 +25,7 @@ def main() -> int:
     """Run the demo; 0 when every field of every airport came back as it was sent."""
     try:
         with _step("bringing the local stack up"):
-            stack = up(say=lambda line: console.print(f"  {line}", style="dim"))
+            stack = up(report_progress=lambda line: console.print(f"  {line}", style="dim"))
         return _run(stack)
     except LocalError as error:
         console.print(str(error), style="red")
@@ -33,15 +33,15 @@ def main() -> int:
 
 
 def _run(stack: Stack) -> int:
-    client, observer, source = Client(stack.api_url, stack.machine_token()), Observer(stack), airports()
-    before, started = observer.counters(), time.monotonic()
+    client, observer, source = ApiClient(stack.api_url, stack.machine_token()), DatabaseObserver(stack), load_airports()
+    before, started = observer.read_counters(), time.monotonic()
 
     accepted = _write(client, source, "writing airports over HTTP")
     written = time.monotonic() - started
     with _step("waiting until the replica has them"):
         _arrive(observer, accepted)
     with _step("reading all of them back and comparing every field"):
-        wrong = mismatches(source, client.items(COLLECTION))
+        wrong = count_mismatches(source, client.list_items(COLLECTION))
 
     console.print("killing the primary (SIGKILL)")
     stack.pair.primary.kill()
@@ -52,9 +52,9 @@ def _run(stack: Stack) -> int:
     with _step("waiting until what was written meanwhile arrives"):
         _arrive(observer, meanwhile)
     with _step("reading all of them back and comparing every field"):
-        wrong += mismatches({**source, **changed}, client.items(COLLECTION))
+        wrong += count_mismatches({**source, **changed}, client.list_items(COLLECTION))
 
-    after = observer.counters()
+    after = observer.read_counters()
     _report(
         {
             "writes accepted (202)": f"{len(accepted) + len(meanwhile):,}",
@@ -70,16 +70,16 @@ def _run(stack: Stack) -> int:
     return 0 if wrong == 0 else 1
 
 
-def _write(client: Client, records: Mapping[str, Mapping[str, object]], what: str) -> dict[str, str]:
+def _write(client: ApiClient, records: Mapping[str, Mapping[str, object]], what: str) -> dict[str, str]:
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*bar, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(what, total=len(records))
-        return client.put_all(COLLECTION, records.items(), lambda: progress.advance(task))
+        return client.put_items(COLLECTION, records.items(), lambda: progress.advance(task))
 
 
-def _arrive(observer: Observer, versions: Mapping[str, str]) -> None:
+def _arrive(observer: DatabaseObserver, versions: Mapping[str, str]) -> None:
     deadline = time.monotonic() + ARRIVAL_SECONDS
-    while missing := observer.missing(COLLECTION, versions):
+    while missing := observer.count_missing(COLLECTION, versions):
         if time.monotonic() > deadline:
             raise LocalError(f"After {ARRIVAL_SECONDS} s the replica lacks {missing:,} writes; see `make status`.")
         time.sleep(1)

@@ -10,12 +10,12 @@ COLLECTION = "airports"
 Airport = Mapping[str, Any]
 
 
-def airports() -> dict[str, Airport]:
+def load_airports() -> dict[str, Airport]:
     """Every airport of the installed `airportsdata`, by ICAO code."""
     return dict(airportsdata.load("ICAO"))
 
 
-def mismatches(source: Mapping[str, Airport], items: Mapping[str, Mapping[str, Any]]) -> int:
+def count_mismatches(source: Mapping[str, Airport], items: Mapping[str, Mapping[str, Any]]) -> int:
     """How many fields differ, counting every field of an airport that one side lacks."""
     wrong = 0
     for code in source.keys() | items.keys():

@@ -7,7 +7,7 @@ import boto3
 from botocore.config import Config
 
 from local.edge.edge import Edge
-from local.edge.server import run
+from local.edge.server import run_servers
 
 
 def _arguments() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def main() -> int:
         service: session.client(service, endpoint_url=arguments.emulator, config=config)
         for service in ("cloudformation", "cloudfront", "wafv2", "apigateway")
     }
-    run(
+    run_servers(
         Edge(arguments.emulator, made.__getitem__, arguments.stack, arguments.region),
         arguments.port,
         arguments.stage_port,

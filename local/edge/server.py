@@ -10,15 +10,15 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from local.edge.edge import Edge
-from local.edge.messages import Request, Response
+from local.edge.http_messages import Request, Response
 
 # API Gateway takes 10 MB, and says so itself.
-LARGEST_BODY = 11 * 1024 * 1024
+MAX_BODY_BYTES = 11 * 1024 * 1024
 
-Answers = Callable[[Request], Awaitable[Response]]
+RequestHandler = Callable[[Request], Awaitable[Response]]
 
 
-def application(answers: Answers) -> Any:
+def build_asgi_app(answers: RequestHandler) -> Any:
     """An ASGI application that reads a whole request and sends a whole answer."""
 
     async def app(
@@ -28,7 +28,7 @@ def application(answers: Answers) -> Any:
             return
         body = bytearray()
         more = True
-        while more and len(body) <= LARGEST_BODY:
+        while more and len(body) <= MAX_BODY_BYTES:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
@@ -57,10 +57,10 @@ async def _serve(edge: Edge, port: int, stage_port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    looking = asyncio.create_task(edge.keep_looking())
-    sides = ((edge.from_viewer, port), (edge.direct, stage_port))
+    looking = asyncio.create_task(edge.refresh_forever())
+    sides = ((edge.handle_viewer_request, port), (edge.handle_stage_request, stage_port))
     await asyncio.gather(
-        *(serve(application(answers), _config(each), shutdown_trigger=stop.wait) for answers, each in sides)
+        *(serve(build_asgi_app(answers), _config(each), shutdown_trigger=stop.wait) for answers, each in sides)
     )
     looking.cancel()
     # A look that still waits in its thread would hold the process up.
@@ -80,6 +80,6 @@ def _config(port: int) -> Config:
     return config
 
 
-def run(edge: Edge, port: int, stage_port: int) -> None:
+def run_servers(edge: Edge, port: int, stage_port: int) -> None:
     """Serve the distribution on one port of 127.0.0.1 and the stage on another, until SIGTERM or SIGINT."""
     asyncio.run(_serve(edge, port, stage_port))

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.process import LocalError, tail
-from local.stack.building import CONFIG, TEMPLATE, build
-from local.stack.control import down, up
-from local.stack.folder import REPOSITORY, Folder
-from local.stack.invoking import invoke
-from local.stack.logs import last_lines, log_files
-from local.stack.settings import configured_parameters, template_default
+from local.process import LocalError, read_tail
+from local.stack.folder import REPOSITORY, StackFolder
+from local.stack.invocation import invoke
+from local.stack.lifecycle import down, up
+from local.stack.parameters import read_configured_parameters, read_template_default
+from local.stack.sam import SAM_CONFIG, TEMPLATE, build_template
 from local.stack.stack import Stack
-from local.stack.status import describe
+from local.stack.status import describe_stack, list_log_files, read_last_lines
 
 
 def _say(line: str) -> None:
@@ -24,7 +23,7 @@ def _say(line: str) -> None:
 
 
 def _up(_arguments: argparse.Namespace) -> int:
-    stack = up(say=_say)
+    stack = up(report_progress=_say)
     # Another folder than the usual one must be named to every later command too.
     prefix = f"SLUICE_LOCAL={stack.folder.root} " if "SLUICE_LOCAL" in os.environ else ""
     command = f"{prefix}{_relative(Path(sys.executable))} -m local.stack"
@@ -41,23 +40,23 @@ def _relative(path: Path) -> Path:
 
 
 def _down(arguments: argparse.Namespace) -> int:
-    down(delete=arguments.delete, say=_say)
+    down(delete=arguments.delete, report_progress=_say)
     return 0
 
 
 def _status(_arguments: argparse.Namespace) -> int:
-    report, whole = describe(Folder())
+    report, whole = describe_stack(StackFolder())
     print(report)
     return 0 if whole else 1
 
 
 def _build(arguments: argparse.Namespace) -> int:
     target = REPOSITORY / ".aws-sam" / "build"
-    parameters = configured_parameters(CONFIG, arguments.config_env)
+    parameters = read_configured_parameters(SAM_CONFIG, arguments.config_env)
     for name, given in (("Runtime", arguments.runtime), ("Architecture", arguments.architecture)):
-        parameters[name] = given or parameters.get(name) or template_default(TEMPLATE, name)
+        parameters[name] = given or parameters.get(name) or read_template_default(TEMPLATE, name)
     ca = os.environ.get("SLUICE_CA_BUNDLE")
-    compiled = build(target, target.parent / "build.log", parameters, ca=Path(ca) if ca else None)
+    compiled = build_template(target, target.parent / "build.log", parameters, ca=Path(ca) if ca else None)
     if not compiled:
         _say(f"no bytecode: that takes {parameters['Runtime']} on this machine; cold starts will be slower")
     print(f"{_relative(target)} is built for {parameters['Runtime']} on {parameters['Architecture']}")
@@ -67,7 +66,7 @@ def _build(arguments: argparse.Namespace) -> int:
 def _invoke(arguments: argparse.Namespace) -> int:
     result = invoke(Stack.load(), arguments.name, arguments.event)
     print(f"status  {result.status}")
-    print(f"answer  {json.dumps(result.answer, indent=2)}")
+    print(f"answer  {json.dumps(result.output, indent=2)}")
     print(f"log\n{result.log.rstrip()}")
     return 0 if result.succeeded else 1
 
@@ -85,11 +84,11 @@ def _address(_arguments: argparse.Namespace) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    folder = Folder()
+    folder = StackFolder()
     if arguments.name:
-        print(last_lines(folder, arguments.name, arguments.lines))
+        print(read_last_lines(folder, arguments.name, arguments.lines))
     else:
-        for name, path in log_files(folder).items():
+        for name, path in list_log_files(folder).items():
             print(f"{name:9} {_relative(path)}")
     return 0
 
@@ -139,7 +138,7 @@ def main() -> int:
     except LocalError as error:
         print(f"sluice: {error}", file=sys.stderr)
         if error.log:
-            print(f"--- the end of {error.log}\n{tail(error.log)}", file=sys.stderr)
+            print(f"--- the end of {error.log}\n{read_tail(error.log)}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
         print(f"sluice: the emulator refused: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class State:
+class StackState:
     """What `state.json` holds."""
 
     emulator_port: int = 0
@@ -29,7 +29,7 @@ class State:
     """Fingerprint of what was deployed last."""
 
 
-class Folder:
+class StackFolder:
     """The folder of one local stack: `$SLUICE_LOCAL`, or `.local` in the repository."""
 
     def __init__(self, root: Path | None = None) -> None:
@@ -41,17 +41,17 @@ class Folder:
         self.logs = self.root / "logs"
         self._state = self.root / "state.json"
 
-    def log(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def read(self) -> State:
+    def read_state(self) -> StackState:
         """The remembered state; an empty one when there is none."""
         try:
-            return State(**json.loads(self._state.read_text()))
+            return StackState(**json.loads(self._state.read_text()))
         except FileNotFoundError:
-            return State()
+            return StackState()
 
-    def write(self, state: State) -> None:
+    def write_state(self, state: StackState) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         fresh = self._state.with_suffix(".new")
         fresh.write_text(json.dumps(asdict(state), indent=2))
@@ -66,7 +66,7 @@ class Folder:
             shutil.rmtree(self.root)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def acquire_lock(self) -> Iterator[None]:
         """One command at a time may change the stack."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as lock:

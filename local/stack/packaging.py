@@ -10,38 +10,38 @@ from pathlib import Path
 import yaml
 
 from local.process import LocalError
-from local.stack.building import build, fingerprint
-from local.stack.folder import REPOSITORY, Folder
+from local.stack.folder import REPOSITORY, StackFolder
+from local.stack.sam import build_template, fingerprint_sources
 
 _SHARED = REPOSITORY / ".local" / "package"
 _AUTHORITY = "python/database_trust/ca.pem"
 """Where a trust layer keeps the CA: all that stacks have of their own."""
 
 
-def package_fingerprint(ca: Path, parameters: dict[str, str]) -> str:
+def fingerprint_package(ca: Path, parameters: dict[str, str]) -> str:
     """Changes whenever the package of a stack with this CA would."""
-    return fingerprint(ca.read_bytes(), *_facts(parameters))
+    return fingerprint_sources(ca.read_bytes(), *_facts(parameters))
 
 
 def _facts(parameters: dict[str, str]) -> tuple[bytes, bytes]:
     return parameters["Runtime"].encode(), parameters["Architecture"].encode()
 
 
-def make_package(folder: Folder, ca: Path, parameters: dict[str, str]) -> None:
+def make_package(folder: StackFolder, ca: Path, parameters: dict[str, str]) -> None:
     """Fill `folder.build`. Raises LocalError with the log of the build."""
     _SHARED.mkdir(parents=True, exist_ok=True)
     with (_SHARED / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         built = _SHARED / "build"
         mark = _SHARED / "fingerprint"
-        current = fingerprint(*_facts(parameters))
+        current = fingerprint_sources(*_facts(parameters))
         if not mark.exists() or mark.read_text() != current:
             if mark.exists():
                 mark.unlink()
             else:
                 # A build that was cut short may have left half of a dependency, which SAM would take for whole.
                 _forget()
-            build(built, folder.log("build"), parameters, ca=ca, cached=True)
+            build_template(built, folder.log_path("build"), parameters, ca=ca, cached=True)
             _pack(built)
             mark.write_text(current)
         shutil.rmtree(folder.build, ignore_errors=True)

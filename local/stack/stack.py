@@ -1,37 +1,81 @@
-"""A running local stack as its clients see it."""
+"""A running local stack as its clients see it: addresses, outputs, AWS clients and access tokens."""
 
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from local.cache import Cache
-from local.database import Pair
+import httpx
+
+from local.cache import CacheServer
+from local.database import DatabasePair
 from local.process import LocalError
-from local.stack.edge import Edge
-from local.stack.emulator import Emulator
-from local.stack.folder import Folder
-from local.stack.tokens import machine_token, person_token
+from local.stack.edge_process import EdgeProcess
+from local.stack.emulator_process import EmulatorProcess
+from local.stack.folder import StackFolder
+
+
+def fetch_machine_token(emulator: EmulatorProcess, outputs: Mapping[str, str]) -> str:
+    """Client credentials at the token endpoint. Raises LocalError when it refuses."""
+    pool, client = outputs["UserPoolId"], outputs["MachineClientId"]
+    described = emulator.client("cognito-idp").describe_user_pool_client(UserPoolId=pool, ClientId=client)
+    answer = httpx.post(
+        f"{emulator.url}/oauth2/token",
+        data={"grant_type": "client_credentials"},
+        auth=(client, described["UserPoolClient"]["ClientSecret"]),
+        trust_env=False,
+    )
+    if answer.status_code != 200:
+        raise LocalError(f"The token endpoint answered {answer.status_code}: {answer.text}")
+    return str(answer.json()["access_token"])
+
+
+def fetch_person_token(
+    emulator: EmulatorProcess, outputs: Mapping[str, str], username: str, groups: Sequence[str]
+) -> str:
+    """Sign a person in with a password that is set anew each time."""
+    cognito = emulator.client("cognito-idp")
+    person = {"UserPoolId": outputs["UserPoolId"], "Username": username}
+    password = f"{secrets.token_urlsafe(18)}aA1!"
+    with suppress(cognito.exceptions.UsernameExistsException):
+        cognito.admin_create_user(**person, MessageAction="SUPPRESS", UserAttributes=_attributes(username))
+    cognito.admin_set_user_password(**person, Password=password, Permanent=True)
+    for group in groups:
+        cognito.admin_add_user_to_group(**person, GroupName=group)
+    answer = cognito.initiate_auth(
+        ClientId=outputs["PersonClientId"],
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": username, "PASSWORD": password},
+    )
+    return str(answer["AuthenticationResult"]["AccessToken"])
+
+
+def _attributes(username: str) -> list[dict[str, str]]:
+    address = username if "@" in username else f"{username}@example.com"
+    return [{"Name": "email", "Value": address}, {"Name": "email_verified", "Value": "true"}]
 
 
 class Stack:
     """Addresses, outputs, clients and tokens of a stack that is up."""
 
-    def __init__(self, folder: Folder, pair: Pair, emulator: Emulator, cache: Cache) -> None:
+    def __init__(self, folder: StackFolder, pair: DatabasePair, emulator: EmulatorProcess, cache: CacheServer) -> None:
         self.folder = folder
         self.pair = pair
         self.emulator = emulator
-        self.edge = Edge(folder, emulator)
+        self.edge = EdgeProcess(folder, emulator)
         self.cache = cache
-        self.outputs = folder.read().outputs
+        self.outputs = folder.read_state().outputs
 
     @classmethod
     def load(cls, folder: Path | None = None) -> "Stack":
         """The stack that `up` has brought up. Raises LocalError when it is not up."""
-        home = Folder(folder)
-        emulator = Emulator(home)
-        if emulator.pid is None or Edge(home, emulator).pid is None or not home.read().outputs:
+        home = StackFolder(folder)
+        emulator = EmulatorProcess(home)
+        if emulator.pid is None or EdgeProcess(home, emulator).pid is None or not home.read_state().outputs:
             raise LocalError("The local stack is not up; run `make up`.")
-        pair = Pair(home.database)
-        return cls(home, pair, emulator, Cache(home.cache, pair.ca.parent))
+        pair = DatabasePair(home.database)
+        return cls(home, pair, emulator, CacheServer(home.cache, pair.ca.parent))
 
     @property
     def api_url(self) -> str:
@@ -44,18 +88,18 @@ class Stack:
         return f"{self.edge.stage_url}/{self.outputs['StageName']}"
 
     @property
-    def emulated_url(self) -> str:
+    def emulator_api_url(self) -> str:
         """The API without distribution, firewalls and caches before it, where on AWS nobody comes."""
         return f"{self.emulator.url}/_aws/execute-api/{self.outputs['ApiId']}/{self.outputs['StageName']}"
 
-    def boto(self, service: str) -> Any:
+    def aws_client(self, service: str) -> Any:
         """A boto3 client of the emulator, by boto3's name for the service."""
         return self.emulator.client(service)
 
     def machine_token(self) -> str:
         """An access token of the machine client with all its scopes."""
-        return machine_token(self.emulator, self.outputs)
+        return fetch_machine_token(self.emulator, self.outputs)
 
     def person_token(self, username: str, groups: tuple[str, ...] = ()) -> str:
         """An access token of a person, who is made when missing and put into the groups."""
-        return person_token(self.emulator, self.outputs, username, groups)
+        return fetch_person_token(self.emulator, self.outputs, username, groups)

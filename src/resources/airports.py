@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from sluice.resource import Item, resource
+from sluice.model.resource import Item, resource
 
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]

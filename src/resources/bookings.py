@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sluice.resource import Digits, Item, resource
+from sluice.model.resource import Digits, Item, resource
 
 
 @resource(

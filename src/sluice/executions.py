@@ -6,16 +6,16 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from sluice.clients import client
+from sluice.aws.botocore_client import create_botocore_client
 
 
 @cache
 def _client() -> Any:
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
-    return client("stepfunctions", config)
+    return create_botocore_client("stepfunctions", config)
 
 
-def runs(execution: str) -> bool:
+def is_execution_running(execution: str) -> bool:
     """Whether an execution, named by its ARN, is running. Raises botocore's errors."""
     try:
         return bool(_client().describe_execution(executionArn=execution)["status"] == "RUNNING")

@@ -12,29 +12,29 @@ from typing import Any, TypeVar, cast
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-from sluice import tracing
-from sluice.aws.faults import AwsError
+from sluice.aws import tracing
+from sluice.errors import AwsError
 
 Event = dict[str, Any]
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 logger = Logger()
 metrics = Metrics()
 
-_line: dict[str, Any] = {}
+_log_fields: dict[str, Any] = {}
 
 
-def note(**fields: Any) -> None:
+def add_log_fields(**fields: Any) -> None:
     """Add fields to the invocation's line."""
-    _line.update(fields)
+    _log_fields.update(fields)
 
 
-def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
     """Add to a metric of the namespace."""
     metrics.add_metric(name=name, unit=unit, value=value)
 
 
-def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], Answer]:
+def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Event, Any], Result]:
     """Wrap a handler: trace it, then write its line and its metrics, also when it raises."""
 
     name = handle.__module__.rsplit(".", 1)[-1]
@@ -42,16 +42,16 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
     cold = True
 
     @functools.wraps(handle)
-    def wrapper(event: Event, context: Any) -> Answer:
+    def wrapper(event: Event, context: Any) -> Result:
         nonlocal cold
-        tracing.forget()
-        with tracing.part(f"## {name}") as segment:
+        tracing.discard_open_subsegments()
+        with tracing.create_subsegment(f"## {name}") as segment:
             segment.annotate(ColdStart=cold, Service=logger.service)
             cold = False
             return logged(event, context)
 
-    def logged(event: Event, context: Any) -> Answer:
-        _line.clear()
+    def logged(event: Event, context: Any) -> Result:
+        _log_fields.clear()
         logger.append_keys(
             request_id=getattr(context, "aws_request_id", None), function=getattr(context, "function_name", None)
         )
@@ -59,22 +59,22 @@ def observed(handle: Callable[[Event, Any], Answer]) -> Callable[[Event, Any], A
             answer = handle(event, context)
         except Exception as error:
             # Not `exception`: it would log the message, which may quote data.
-            logger.error(f"{name} failed", extra={**described(error), **_line})  # noqa: TRY400
+            logger.error(f"{name} failed", extra={**describe_error(error), **_log_fields})  # noqa: TRY400
             if not type(error).__module__.startswith("sluice."):
                 error.args = ("its message is withheld; see the line of this invocation for the place",)
             raise
         else:
-            write = logger.error if "error" in _line else logger.info
-            write(f"{name} done", extra=dict(_line))
+            write = logger.error if "error" in _log_fields else logger.info
+            write(f"{name} done", extra=dict(_log_fields))
             return answer
         finally:
             if metrics.metric_set:
                 metrics.flush_metrics()
 
-    return cast("Callable[[Event, Any], Answer]", wrapper)
+    return cast("Callable[[Event, Any], Result]", wrapper)
 
 
-def described(error: BaseException) -> dict[str, str]:
+def describe_error(error: BaseException) -> dict[str, str]:
     """Name an error by class and place, one of AWS or of the database by its code too, without its message."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""

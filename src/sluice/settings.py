@@ -62,7 +62,7 @@ class PlanSettings(DatabaseSettings, frozen=True, rename="upper"):
     load_concurrency: int
 
 
-class ClaimSettings(msgspec.Struct, frozen=True, rename="upper"):
+class LeaseSettings(msgspec.Struct, frozen=True, rename="upper"):
     """The two buckets."""
 
     batch_bucket: str
@@ -75,7 +75,7 @@ class ReportSettings(msgspec.Struct, frozen=True, rename="upper"):
     batch_bucket: str
 
 
-class RejectsSettings(DatabaseSettings, frozen=True, rename="upper"):
+class RejectedWritesSettings(DatabaseSettings, frozen=True, rename="upper"):
     """The primary with the rejects, and the bucket that what is tried again is put into."""
 
     batch_bucket: str
@@ -87,7 +87,7 @@ class RebuildSettings(DatabaseSettings, frozen=True, rename="upper"):
     batch_bucket: str
 
 
-class SurveySettings(DatabaseSettings, frozen=True, rename="upper"):
+class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
     """The primary, to be written to, and the replica, to be read from."""
 
     replica_host: str
@@ -95,7 +95,7 @@ class SurveySettings(DatabaseSettings, frozen=True, rename="upper"):
     reader_secret_arn: str
 
 
-class ContractSettings(msgspec.Struct, frozen=True, rename="upper"):
+class OpenApiSettings(msgspec.Struct, frozen=True, rename="upper"):
     """Where tokens are issued, and whether clients need keys, for the contract to say."""
 
     sign_in_url: str
@@ -110,13 +110,13 @@ def has_cache() -> bool:
     return bool(os.environ.get("CACHE_HOST"))
 
 
-def read(kind: type[T]) -> T:
+def read_settings(settings_class: type[T]) -> T:
     """Read the settings of a kind. Raises RuntimeError naming every environment variable that is missing or wrong."""
-    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    names = [field.encode_name for field in msgspec.structs.fields(settings_class)]
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
         raise RuntimeError(f"environment variables are missing: {', '.join(missing)}")
     try:
-        return msgspec.convert({name: os.environ[name] for name in names}, kind, strict=False)
+        return msgspec.convert({name: os.environ[name] for name in names}, settings_class, strict=False)
     except msgspec.ValidationError as error:
         raise RuntimeError(f"an environment variable is wrong: {error}") from None

@@ -6,8 +6,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from sluice.contract.document import document
-from sluice.registry import resources
+from sluice.model.registry import load_resources
+from sluice.openapi.document import create_document
 
 REPOSITORY = Path(__file__).parents[2]
 CHECKED_IN = REPOSITORY / "docs/openapi.json"
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 @cache
 def made() -> Document:
-    return document(list(resources().values()), "https://sign-in.example.com")
+    return create_document(list(load_resources().values()), "https://sign-in.example.com")
 
 
 def fault(schema: dict[str, Any], value: object) -> str:

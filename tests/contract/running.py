@@ -35,8 +35,8 @@ def run(stack: Stack, folder: Path, examples: int, *more: str, steps: int = 3) -
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run"),
             # Past the firewall, which takes much of what it makes up for attacks.
-            f"{stack.emulated_url}/v1/openapi.json",
-            *("--url", stack.emulated_url),  # it does not resolve the document's relative address
+            f"{stack.emulator_api_url}/v1/openapi.json",
+            *("--url", stack.emulator_api_url),  # it does not resolve the document's relative address
             *("--report", "ndjson", "--report-ndjson-path", str(report), *more),
         ],
         cwd=folder,

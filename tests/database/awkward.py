@@ -5,20 +5,20 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 import pytest
 
-from sluice.faults import UnreadableBatch
-from sluice.loading.transaction import Outcome
-from sluice.records import Write, to_line
+from sluice.errors import UnreadableBatch
+from sluice.load.load_result import LoadResult
+from sluice.model.record import Write, encode_write
 from tests.database.rig import Rig
 from tests.database.things import put
 
 
 def good() -> bytes:
-    return to_line(put({"label": "good"}))
+    return encode_write(put({"label": "good"}))
 
 
 def bad() -> bytes:
     """A write that is read well, but that the database refuses."""
-    return to_line(thing(b'"label":"%b"' % (b"x" * 41)))
+    return encode_write(thing(b'"label":"%b"' % (b"x" * 41)))
 
 
 def thing(members: bytes) -> Write:
@@ -36,7 +36,7 @@ def in_company(line: Callable[[], bytes]) -> Iterator[tuple[bytes, list[bytes]]]
         yield one, [*(make() for make in before), one, *(make() for make in after)]
 
 
-def load(rig: Rig, lines: Iterable[bytes]) -> Outcome:
+def load(rig: Rig, lines: Iterable[bytes]) -> LoadResult:
     """Load lines, and see that every one is accounted for, in the outcome as in the database."""
     lines = list(lines)
     outcome = rig.load(*lines)
@@ -59,6 +59,6 @@ def is_unreadable(rig: Rig, lines: Iterable[bytes]) -> None:
 def content_is_unreadable(rig: Rig, content: bytes) -> None:
     rig.objects.content["batches/unreadable"] = content
     with pytest.raises(UnreadableBatch):
-        rig.loader().load("bucket", "batches/unreadable")
+        rig.loader().load_batch("bucket", "batches/unreadable")
     everything = ("things", "codes", "loaded_batches", "rejected_writes")
     assert [rig.rows(f"SELECT COUNT(*) AS n FROM {table}") for table in everything] == [[{"n": 0}]] * 4

@@ -9,25 +9,31 @@ from typing import Any
 import pymysql
 import pytest
 
-from sluice.database import Connection
-from sluice.loading import ledger, passes, plain_rows, rows, staging
-from sluice.loading.apply import Applier, Tally
-from sluice.loading.latest import Row
-from sluice.loading.mark import Mark
-from sluice.loading.routes import Routes
-from sluice.loading.shapes import Line
-from sluice.loading.statements import Statements, statements
-from sluice.resource import Resource
+from sluice.db.connection import Connection
+from sluice.errors import RowsRejected
+from sluice.load import batch_pass as passes
+from sluice.load import ledger
+from sluice.load import load_data as staging
+from sluice.load.fast import fast_rows as plain_rows
+from sluice.load.fast.fast_writer import FastWriter
+from sluice.load.high_water_mark import HighWaterMark
+from sluice.load.load_data import LoadStatements, build_load_statements
+from sluice.load.load_result import ApplyResult
+from sluice.load.strict import strict_rows as rows
+from sluice.load.strict.strict_reader import StrictRow
+from sluice.load.strict.strict_rows import StrictLine
+from sluice.load.strict.strict_writer import StrictWriter
+from sluice.model.resource import Resource
 
 
 def _with_merge(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> None:
-    def changed(resource: Resource) -> Statements:
-        good = statements(resource)
-        merge = change(good.merge)
-        assert merge != good.merge
-        return replace(good, merge=merge)
+    def changed(resource: Resource) -> LoadStatements:
+        good = build_load_statements(resource)
+        merge = change(good.merge_stage)
+        assert merge != good.merge_stage
+        return replace(good, merge_stage=merge)
 
-    monkeypatch.setattr("sluice.loading.load.statements", changed)
+    monkeypatch.setattr("sluice.load.loader.statements", changed)
 
 
 def last_come_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,102 +61,103 @@ def last_line_of_a_batch_wins(monkeypatch: pytest.MonkeyPatch) -> None:
             return True
 
     monkeypatch.setattr(
-        "sluice.loading.latest.Row", lambda version, line, fields: Row(AlwaysLess(version), line, fields)
+        "sluice.load.strict.strict_reader.StrictRow",
+        lambda version, line, fields: StrictRow(AlwaysLess(version), line, fields),
     )
 
 
 def last_line_of_a_plain_batch_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    def renderer(resource: Resource) -> plain_rows.Render:
-        render = plain_rows.renderer(resource)
+    def renderer(resource: Resource) -> plain_rows.RenderLines:
+        render = plain_rows.create_fast_renderer(resource)
 
-        def one_by_one(lines: Iterable[plain_rows.Line], found: plain_rows.Rows, escapes: bool) -> int:
+        def one_by_one(lines: Iterable[plain_rows.FastLine], found: plain_rows.RowsByKey, escapes: bool) -> int:
             for line in lines:
-                alone: plain_rows.Rows = {}
+                alone: plain_rows.RowsByKey = {}
                 render([line], alone, escapes)
                 found.update(alone)
             return 0
 
         return one_by_one
 
-    monkeypatch.setattr("sluice.loading.plain.renderer", renderer)
+    monkeypatch.setattr("sluice.load.fast.fast_reader.renderer", renderer)
 
 
 def deletes_leave_no_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgetful(self: Applier, collection: str, found: Mapping[bytes, Row]) -> Tally:
+    def forgetful(self: StrictWriter, collection: str, found: Mapping[bytes, StrictRow]) -> ApplyResult:
         tally = apply(self, collection, found)
-        staging.run(self._connection, f"DELETE FROM {collection} WHERE deleted")
+        staging.run_statement(self._connection, f"DELETE FROM {collection} WHERE deleted")
         return tally
 
-    def plainly_forgetful(self: Routes, collection: str, *given: Any) -> Tally:
+    def plainly_forgetful(self: FastWriter, collection: str, *given: Any) -> ApplyResult:
         tally = apply_plain(self, collection, *given)
-        staging.run(self._connection, f"DELETE FROM {collection} WHERE deleted")
+        staging.run_statement(self._connection, f"DELETE FROM {collection} WHERE deleted")
         return tally
 
-    apply, apply_plain = Applier.apply, Routes.apply
-    monkeypatch.setattr(Applier, "apply", forgetful)
-    monkeypatch.setattr(Routes, "apply", plainly_forgetful)
+    apply, apply_plain = StrictWriter.apply_rows, FastWriter.apply_rows
+    monkeypatch.setattr(StrictWriter, "apply", forgetful)
+    monkeypatch.setattr(FastWriter, "apply", plainly_forgetful)
 
 
 def deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def renderer(resource: Resource) -> rows.Render:
-        render = rows.renderer(resource)
+    def renderer(resource: Resource) -> rows.RenderLine:
+        render = rows.create_strict_renderer(resource)
 
-        def without_deletes(line: Line) -> bytes:
+        def without_deletes(line: StrictLine) -> bytes:
             if line.operation == "delete":
                 raise ValueError("no deletes")
             return render(line)
 
         return without_deletes
 
-    monkeypatch.setattr("sluice.loading.latest.renderer", renderer)
+    monkeypatch.setattr("sluice.load.strict.strict_reader.renderer", renderer)
 
 
 def plain_deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def renderer(resource: Resource) -> plain_rows.Render:
-        render = plain_rows.renderer(resource)
+    def renderer(resource: Resource) -> plain_rows.RenderLines:
+        render = plain_rows.create_fast_renderer(resource)
 
-        def without_deletes(lines: Iterable[plain_rows.Line], found: plain_rows.Rows, escapes: bool) -> int:
+        def without_deletes(lines: Iterable[plain_rows.FastLine], found: plain_rows.RowsByKey, escapes: bool) -> int:
             return render([line for line in lines if line.operation != "delete"], found, escapes)
 
         return without_deletes
 
-    monkeypatch.setattr("sluice.loading.plain.renderer", renderer)
+    monkeypatch.setattr("sluice.load.fast.fast_reader.renderer", renderer)
 
 
 def the_mark_is_not_minded(monkeypatch: pytest.MonkeyPatch) -> None:
-    reach = Mark.reach
+    reach = HighWaterMark.acquire_lock
 
-    def blind(self: Mark, newest: str, eldest: str, *, alone: bool) -> str:
-        reach(self, newest, eldest, alone=alone)
+    def blind(self: HighWaterMark, newest: str, eldest: str, *, alone: bool) -> str:
+        reach(self, newest, eldest, exclusive=alone)
         return ""
 
-    monkeypatch.setattr(Mark, "reach", blind)
+    monkeypatch.setattr(HighWaterMark, "reach", blind)
 
 
 def the_mark_is_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Mark, "move", lambda _self, _newest: None)
+    monkeypatch.setattr(HighWaterMark, "move", lambda _self, _newest: None)
 
 
 def nobody_loads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unlocked(self: Mark) -> str:
+    def unlocked(self: HighWaterMark) -> str:
         return self._marked("")
 
-    monkeypatch.setattr(Mark, "_taken", unlocked)
+    monkeypatch.setattr(HighWaterMark, "_taken", unlocked)
 
 
 def what_lost_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.loading.routes.SAMPLE", 0)
-    monkeypatch.setattr(Routes, "_mostly_lost", lambda *_: True)
-    monkeypatch.setattr(Routes, "_without_lost", lambda *_: {})
+    monkeypatch.setattr("sluice.load.fast.fast_writer.SAMPLE_SIZE", 0)
+    monkeypatch.setattr(FastWriter, "_mostly_lost", lambda *_: True)
+    monkeypatch.setattr(FastWriter, "_without_lost", lambda *_: {})
 
 
 def ledger_lets_a_batch_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    enter = ledger.enter
-    monkeypatch.setattr(ledger, "enter", lambda *batch: enter(*batch) or True)
+    enter = ledger.enter_batch
+    monkeypatch.setattr(ledger, "enter_batch", lambda *batch: enter(*batch) or True)
 
 
 def ledger_is_committed_before_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    enter = ledger.enter
+    enter = ledger.enter_batch
 
     def hasty(connection: Connection, key: str, etag: str) -> bool:
         entered = enter(connection, key, etag)
@@ -158,11 +165,11 @@ def ledger_is_committed_before_the_rows(monkeypatch: pytest.MonkeyPatch) -> None
         connection.begin()
         return entered
 
-    monkeypatch.setattr(ledger, "enter", hasty)
+    monkeypatch.setattr(ledger, "enter_batch", hasty)
 
 
 def rows_are_committed_before_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    complete = ledger.complete
+    complete = ledger.complete_batch
 
     def late(connection: Connection, key: str, etag: str, counts: tuple[int, int, int], duration_ms: int) -> None:
         with connection.cursor() as cursor:
@@ -170,10 +177,10 @@ def rows_are_committed_before_the_ledger(monkeypatch: pytest.MonkeyPatch) -> Non
         _commit(connection)
         connection.begin()
         with contextlib.suppress(pymysql.IntegrityError):
-            ledger.enter(connection, key, etag)
+            ledger.enter_batch(connection, key, etag)
         complete(connection, key, etag, counts, duration_ms)
 
-    monkeypatch.setattr(ledger, "complete", late)
+    monkeypatch.setattr(ledger, "complete_batch", late)
 
 
 def _commit(connection: Connection) -> None:
@@ -184,15 +191,15 @@ def _commit(connection: Connection) -> None:
 
 def warnings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(connection: Connection, statement: str, found: Any, expected: int) -> None:
-        with contextlib.suppress(staging.RowsRefused):
-            staging.fill(connection, statement, found, expected)
+        with contextlib.suppress(RowsRejected):
+            staging.load_rows(connection, statement, found, expected)
 
-    monkeypatch.setattr("sluice.loading.apply.fill", careless)
-    monkeypatch.setattr("sluice.loading.routes.fill", careless)
+    monkeypatch.setattr("sluice.load.strict.strict_writer.fill", careless)
+    monkeypatch.setattr("sluice.load.fast.fast_writer.fill", careless)
 
 
 def rejects_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "reject", lambda *_: None)
+    monkeypatch.setattr(ledger, "store_rejected_writes", lambda *_: None)
 
 
 def a_reject_hides_an_earlier_write(monkeypatch: pytest.MonkeyPatch) -> None:

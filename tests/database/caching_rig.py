@@ -9,20 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.cache import Cache
-from local.database import Pair
-from sluice.api.function import api_function
-from sluice.cache.client import Client
-from sluice.cache.lookup import Lookup
-from sluice.cache.withdrawal import Withdrawal
-from sluice.credentials import Credentials
-from sluice.database import Database
-from sluice.loading.load import Loader
-from sluice.loading.transaction import Outcome
-from sluice.observability import _line
-from sluice.reading import answers
-from sluice.reading.question import Question
-from sluice.records import Write
+from local.cache import CacheServer
+from local.database import DatabasePair
+from sluice.aws.secrets import Credentials
+from sluice.cache.invalidation import CacheInvalidator
+from sluice.cache.reader import CacheReader
+from sluice.cache.valkey_client import ValkeyClient
+from sluice.db.connection import Database
+from sluice.http.api_gateway import create_api_handler
+from sluice.load.load_result import LoadResult
+from sluice.load.loader import Loader
+from sluice.model.record import Write
+from sluice.observability import _log_fields
+from sluice.query import read_router as answers
+from sluice.query.read_context import ReadContext
 from sluice.settings import CacheSettings
 from tests.database.rig import Rig
 from tests.database.things import OWNER, put
@@ -32,28 +32,31 @@ from tests.unit.requesting import Answer, Context, event
 class Caching:
     """A loader that withdraws from the cache, and a reader of the replica that asks the cache first."""
 
-    def __init__(self, rig: Rig, pair: Pair, cache: Cache) -> None:
+    def __init__(self, rig: Rig, pair: DatabasePair, cache: CacheServer) -> None:
         self.rig, self.pair, self.cache = rig, pair, cache
         self.settings = CacheSettings("localhost", cache.port, "cache", 600)
         self.replica = Database(
-            msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port), statement_seconds=30
+            msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port),
+            statement_timeout_seconds=30,
         )
         self.loaders: list[Database] = []
-        self.client = Client(self.settings, 1.0)
-        self.lookup = Lookup(self.client, 600)
-        self._handle = api_function("get", answers.answer)
+        self.client = ValkeyClient(self.settings, 1.0)
+        self.lookup = CacheReader(self.client, 600)
+        self._handle = create_api_handler("get", answers.respond_to_read)
 
     def loader(self, resources: Mapping[str, Any] | None = None) -> Loader:
         """Another loader with connections of its own."""
-        database = Database(self.rig.database._settings, statement_seconds=30, loading=True)
+        database = Database(self.rig.database._settings, statement_timeout_seconds=30, for_loading=True)
         self.loaders.append(database)
         known = resources or self.rig.resources
-        return Loader(database, known, self.rig.objects.open, cache=Withdrawal(Client(self.settings, 1.0), known))
+        return Loader(
+            database, known, self.rig.objects.open, cache=CacheInvalidator(ValkeyClient(self.settings, 1.0), known)
+        )
 
-    def load(self, *writes: Write | bytes, loader: Loader | None = None) -> Outcome:
+    def load(self, *writes: Write | bytes, loader: Loader | None = None) -> LoadResult:
         """Load a batch; the replica does not have it before `follow`."""
         key = self.rig.objects.put(f"batches/{len(self.rig.objects.content)}", writes)
-        return (loader or self._loader).load("bucket", key)
+        return (loader or self._loader).load_batch("bucket", key)
 
     @property
     def _loader(self) -> Loader:
@@ -81,7 +84,7 @@ class Caching:
     def seen(self, path: str, query: Mapping[str, str] | None = None, **more: Any) -> tuple[str, Answer]:
         """An answer, and what its line says of the cache: `hit`, `miss`, `away`, or nothing."""
         answer = self.get(path, query, **more)
-        return str(_line.get("cache", "")), answer
+        return str(_log_fields.get("cache", "")), answer
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
@@ -94,19 +97,22 @@ class Caching:
                 cursor.execute("START SLAVE SQL_THREAD")
 
     @contextmanager
-    def reading(self) -> Iterator[tuple[Database, Lookup]]:
+    def reading(self) -> Iterator[tuple[Database, CacheReader]]:
         """Another reader, with connections of its own."""
-        replica, client = Database(self.replica._settings, statement_seconds=30), Client(self.settings, 1.0)
+        replica, client = (
+            Database(self.replica._settings, statement_timeout_seconds=30),
+            ValkeyClient(self.settings, 1.0),
+        )
         try:
-            yield replica, Lookup(client, 600)
+            yield replica, CacheReader(client, 600)
         finally:
-            replica.drop()
+            replica.drop_connection()
             client._drop()
 
-    def question(self, replica: Database, lookup: Lookup) -> Question:
+    def question(self, replica: Database, lookup: CacheReader) -> ReadContext:
         """A question of the owner of things."""
         unused: Any = None
-        return Question(unused, self.rig.resources["things"], OWNER, replica, unused, lookup)
+        return ReadContext(unused, self.rig.resources["things"], OWNER, replica, unused, lookup)
 
     def row(self) -> str:
         """The row of the generation on the primary."""
@@ -115,21 +121,21 @@ class Caching:
 
     def close(self) -> None:
         for one in (self.replica, *self.loaders):
-            one.drop()
+            one.drop_connection()
         self.client._drop()
 
 
 @contextmanager
-def caching(rig: Rig, pair: Pair, cache: Cache, patch: pytest.MonkeyPatch) -> Iterator[Caching]:
-    patch.setattr("sluice.cache.client.credentials", lambda _arn: Credentials(*cache.user))
+def caching(rig: Rig, pair: DatabasePair, cache: CacheServer, patch: pytest.MonkeyPatch) -> Iterator[Caching]:
+    patch.setattr("sluice.cache.valkey_client.credentials", lambda _arn: Credentials(*cache.credentials))
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
     made = Caching(rig, pair, cache)
-    patch.setattr("sluice.reading.answers._replica", lambda: made.replica)
-    patch.setattr("sluice.reading.answers._cache", lambda: made.lookup)
-    patch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
+    patch.setattr("sluice.query.read_router._replica", lambda: made.replica)
+    patch.setattr("sluice.query.read_router._cache", lambda: made.lookup)
+    patch.setattr("sluice.query.read_router.resources", lambda: rig.resources)
     settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    patch.setattr("sluice.reading.answers._settings", lambda: settings)
+    patch.setattr("sluice.query.read_router._settings", lambda: settings)
     made.follow()
     try:
         yield made

@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 from pymysql.connections import Connection
 
-from local.cache import Cache
-from local.database import Pair, Server
-from sluice.credentials import Credentials
-from sluice.database import Database
+from local.cache import CacheServer
+from local.database import DatabasePair, DatabaseServer
+from sluice.aws.secrets import Credentials
+from sluice.aws.tls import create_cache_tls_context, create_database_tls_context
+from sluice.db.connection import Database
 from sluice.settings import DatabaseSettings
-from sluice.trust import tls, tls_of_cache
 from tests.database.caching_rig import Caching, caching
 from tests.database.deployed import Loading, Root
 from tests.database.reading_rig import Reader
@@ -29,7 +29,7 @@ from tests.memory import folder_in_memory
 
 class Connect(Protocol):
     def __call__(
-        self, server: Server | None = None, account: tuple[str, str] | None = None, **options: Any
+        self, server: DatabaseServer | None = None, account: tuple[str, str] | None = None, **options: Any
     ) -> "Connection[Any]":
         """Connect over TLS; without arguments: the admin, on the primary, in the test's schema."""
         ...
@@ -44,9 +44,9 @@ def _metrics() -> None:
 
 
 @pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePair]:
     with folder_in_memory() as memory:
-        pair = Pair(tmp_path_factory.mktemp("pair"), memory=memory)
+        pair = DatabasePair(tmp_path_factory.mktemp("pair"), memory=memory)
         pair.start()
         yield pair
         pair.stop()
@@ -60,33 +60,33 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @contextmanager
-def schema(pair: Pair) -> Iterator[str]:
+def schema(pair: DatabasePair) -> Iterator[str]:
     """The name of a new, empty schema on the primary; dropped afterwards."""
     pair.start()
     name = f"test_{uuid4().hex}"
-    with pair.primary.connect(*pair.admin) as connection, connection.cursor() as cursor:
+    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
     yield name
     pair.start()
-    with pair.primary.connect(*pair.admin) as connection, connection.cursor() as cursor:
+    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
 @pytest.fixture
-def database(pair: Pair) -> Iterator[str]:
+def database(pair: DatabasePair) -> Iterator[str]:
     """A schema of the test's own."""
     with schema(pair) as name:
         yield name
 
 
 @pytest.fixture
-def connect(pair: Pair, database: str) -> Iterator[Connect]:
+def connect(pair: DatabasePair, database: str) -> Iterator[Connect]:
     with ExitStack() as opened:
 
         def connect(
-            server: Server | None = None, account: tuple[str, str] | None = None, **options: Any
+            server: DatabaseServer | None = None, account: tuple[str, str] | None = None, **options: Any
         ) -> "Connection[Any]":
-            username, password = account or pair.admin
+            username, password = account or pair.admin_credentials
             connection = (server or pair.primary).connect(username, password, **{"database": database, **options})
             opened.callback(lambda: connection.close() if connection.open else None)
             return connection
@@ -94,7 +94,7 @@ def connect(pair: Pair, database: str) -> Iterator[Connect]:
         yield connect
 
 
-def trust_authority(pair: Pair, folder: Path, patch: pytest.MonkeyPatch) -> None:
+def trust_authority(pair: DatabasePair, folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Make the layer that has the authority of the pair's certificates, in a new folder."""
     layer = folder / "database_trust"
     layer.mkdir()
@@ -102,30 +102,30 @@ def trust_authority(pair: Pair, folder: Path, patch: pytest.MonkeyPatch) -> None
     shutil.copy(pair.ca, layer / "ca.pem")
     patch.syspath_prepend(folder)
     patch.delitem(sys.modules, "database_trust", raising=False)
-    tls.cache_clear()
+    create_database_tls_context.cache_clear()
 
 
 @pytest.fixture
-def trust(pair: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def trust(pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     trust_authority(pair, tmp_path, monkeypatch)
 
 
 @contextmanager
-def rig_of(pair: Pair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def rig_of(pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """A loader's surroundings: a schema with its tables, entered as the admin over verified TLS."""
-    username, password = pair.admin
-    patch.setattr("sluice.database.credentials", lambda _arn: Credentials(username, password))
+    username, password = pair.admin_credentials
+    patch.setattr("sluice.db.connection.credentials", lambda _arn: Credentials(username, password))
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
-    primary = Database(settings, statement_seconds=30, loading=True)
+    primary = Database(settings, statement_timeout_seconds=30, for_loading=True)
     rig = Rig(connection, primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
     rig.make_tables()
     yield rig
-    primary.drop()
+    primary.drop_connection()
 
 
 @pytest.fixture
 def rig(
-    pair: Pair,
+    pair: DatabasePair,
     database: str,
     connect: Connect,
     trust: None,
@@ -141,13 +141,13 @@ def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[Reader]:
     """The reading function on a rig's tables, over a connection of its own to the primary."""
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
-    replica = Database(rig.database._settings, statement_seconds=30)
-    patch.setattr("sluice.reading.answers._replica", lambda: replica)
-    patch.setattr("sluice.reading.answers.resources", lambda: rig.resources)
+    replica = Database(rig.database._settings, statement_timeout_seconds=30)
+    patch.setattr("sluice.query.read_router._replica", lambda: replica)
+    patch.setattr("sluice.query.read_router.resources", lambda: rig.resources)
     settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    patch.setattr("sluice.reading.answers._settings", lambda: settings)
+    patch.setattr("sluice.query.read_router._settings", lambda: settings)
     yield Reader(rig, replica)
-    replica.drop()
+    replica.drop_connection()
 
 
 @pytest.fixture
@@ -157,12 +157,12 @@ def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
 
 
 @pytest.fixture(scope="module")
-def kept_reader(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def kept_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader with tables that the tests of a module share."""
     with pytest.MonkeyPatch.context() as patch, schema(pair) as name:
         trust_authority(pair, tmp_path_factory.mktemp("trust"), patch)
         with (
-            pair.primary.connect(*pair.admin, database=name) as connection,
+            pair.primary.connect(*pair.admin_credentials, database=name) as connection,
             rig_of(pair, connection, name, patch) as rig,
             reader_of(rig, patch) as made,
         ):
@@ -170,35 +170,37 @@ def kept_reader(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def cache(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CacheServer]:
     """A cache that its servers' authority vouches for, as it does for the pair's."""
-    cache = Cache(tmp_path_factory.mktemp("cache"), pair.ca.parent)
+    cache = CacheServer(tmp_path_factory.mktemp("cache"), pair.ca.parent)
     cache.start()
     yield cache
     cache.stop()
 
 
 @pytest.fixture
-def cached(rig: Rig, pair: Pair, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caching]:
+def cached(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caching]:
     """The test's tables with a cache before them, which is up when the test begins."""
     cache.start()
-    tls_of_cache.cache_clear()
+    create_cache_tls_context.cache_clear()
     with caching(rig, pair, cache, monkeypatch) as made:
         yield made
 
 
 @pytest.fixture
-def root(pair: Pair) -> Root:
+def root(pair: DatabasePair) -> Root:
     return Root(pair.primary)
 
 
 @pytest.fixture
-def loading(rig: Rig, root: Root, database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loading]:
+def loading(
+    rig: Rig, root: Root, database: str, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Loading]:
     """A loader with an account of its own."""
     loading = Loading(rig, root, f"loader_{database[-8:]}")
-    monkeypatch.setattr("sluice.database.credentials", loading.fetch)
-    monkeypatch.setattr("sluice.loading.load.PAUSE", 0.01)
+    monkeypatch.setattr("sluice.db.connection.credentials", loading.fetch)
+    monkeypatch.setattr("sluice.load.loader.FIRST_BACKOFF_SECONDS", 0.01)
     yield loading
-    loading.database.drop()
+    loading.database.drop_connection()
     pair.start()
     root.run(f"DROP USER {loading.account}")

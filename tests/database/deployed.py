@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.database import Server
-from sluice.archive import BatchObject
-from sluice.credentials import Credentials
-from sluice.database import Database
-from sluice.loading.load import Loader
-from sluice.records import Write
+from local.database import DatabaseServer
+from sluice.aws.secrets import Credentials
+from sluice.db.connection import Database
+from sluice.load.batch_reader import BatchObject
+from sluice.load.loader import Loader
+from sluice.model.record import Write
 from tests.database.rig import Rig
 
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES"
@@ -20,7 +20,7 @@ PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES"
 class Root:
     """Whoever owns the primary's machine."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: DatabaseServer) -> None:
         self._server = server
 
     def run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -69,7 +69,7 @@ class Loading:
         self.settings = rig.database._settings
         root.run(f"CREATE USER {account} IDENTIFIED BY 'first' REQUIRE SSL")
         root.run(f"GRANT {PRIVILEGES} ON {self.settings.database_name}.* TO {account}")
-        self.database = Database(self.settings, statement_seconds=30, loading=True)
+        self.database = Database(self.settings, statement_timeout_seconds=30, for_loading=True)
 
     def fetch(self, _arn: str) -> Credentials:
         self.fetched += 1
@@ -86,10 +86,10 @@ class Loading:
             self.opened += 1
             return self.rig.objects.open(bucket, name)
 
-        return Loader(database or self.database, self.rig.resources, open_batch).load("bucket", key).status
+        return Loader(database or self.database, self.rig.resources, open_batch).load_batch("bucket", key).status
 
     def connection_id(self) -> int:
-        connection: Any = self.database.connection()
+        connection: Any = self.database.get_connection()
         return int(connection.thread_id())
 
     def loaded(self) -> int:

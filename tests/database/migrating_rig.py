@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from pymysql.connections import Connection
 
-from local.database import Pair
-from sluice.migrating.migration import Migration, Outcome, Plan
-from sluice.migrating.users import User
-from sluice.resource import Item, Resource, describe
+from local.database import DatabasePair
+from sluice.model.resource import Item, Resource, create_resource
+from sluice.schema.grants import DatabaseUser
+from sluice.schema.migration import Migration, MigrationPlan, MigrationResult
 
 TIME = 60.0
 
@@ -26,7 +26,7 @@ def notes(
     """A resource with these fields: name=type, or name=(type, default)."""
     listed = [(name, *(field if isinstance(field, tuple) else (field,))) for name, field in fields.items()]
     model: Any = msgspec.defstruct("Note", listed, bases=(Item,), kw_only=True)
-    return describe(model, collection, key=key, private=private, indexes=indexes)
+    return create_resource(model, collection, key=key, private=private, indexes=indexes)
 
 
 def migration(connection: "Connection[Any]", schema: str, *resources: Resource) -> Migration:
@@ -36,18 +36,20 @@ def migration(connection: "Connection[Any]", schema: str, *resources: Resource) 
 class Migrated:
     """A schema, the admin's connection to it, and short ways to migrate and to look."""
 
-    def __init__(self, pair: Pair, schema: str, connect: Callable[..., "Connection[Any]"]) -> None:
+    def __init__(self, pair: DatabasePair, schema: str, connect: Callable[..., "Connection[Any]"]) -> None:
         self.pair = pair
         self.schema = schema
         self.connect = connect
         self.admin = connect(autocommit=True)
 
-    def run(self, *resources: Resource, users: tuple[User, ...] = (), deployment: str | None = None) -> Outcome:
+    def run(
+        self, *resources: Resource, users: tuple[DatabaseUser, ...] = (), deployment: str | None = None
+    ) -> MigrationResult:
         return migration(self.connect(autocommit=True, database=None), self.schema, *resources).run(
             lambda: users, deployment
         )
 
-    def plan(self, *resources: Resource) -> Plan:
+    def plan(self, *resources: Resource) -> MigrationPlan:
         return migration(self.connect(autocommit=True, database=None), self.schema, *resources).plan()
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import strategies as st
 from ulid import ULID
 
-from sluice.records import Write
+from sluice.model.record import Write
 from tests.database.shaky import Mishap
 from tests.database.things import CODES, THINGS, delete, put
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sluice.api.function import api_function
-from sluice.database import Database
-from sluice.reading import answers
+from sluice.db.connection import Database
+from sluice.http.api_gateway import create_api_handler
+from sluice.query import read_router as answers
 from tests.database.rig import Rig
 from tests.database.things import OWNER
 from tests.unit.requesting import Answer, Context, event
@@ -18,7 +18,7 @@ class Reader:
     def __init__(self, rig: Rig, replica: Database) -> None:
         self.rig = rig
         self.replica = replica
-        self._handle = api_function("get", answers.answer)
+        self._handle = create_api_handler("get", answers.respond_to_read)
 
     def get(
         self,

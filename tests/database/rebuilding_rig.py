@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 from pymysql.connections import Connection
 
-from sluice.database import Database
-from sluice.exclusions import Exclusion
-from sluice.loading.load import Loader
-from sluice.loading.transaction import Outcome
-from sluice.migrating.execution import Executor
-from sluice.migrating.shadow import Shadow
-from sluice.migrating.swapping import Swap
-from sluice.rebuilding.request import Request, exclusions, understood
-from sluice.schemas import kept_among, shadow_of
-from sluice.versions import new_version
+from sluice.db.connection import Database
+from sluice.load.load_result import LoadResult
+from sluice.load.loader import Loader
+from sluice.model.exclusions import Exclusion
+from sluice.model.schema_names import filter_retained_schemas, shadow_schema_name
+from sluice.model.versions import new_version
+from sluice.rebuild.rebuild_request import RebuildRequest, build_exclusions, parse_rebuild_request
+from sluice.schema.ddl_executor import Executor
+from sluice.schema.shadow import Shadow
+from sluice.schema.swap import Swap
 from tests.database.rig import Rig
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -30,8 +30,8 @@ class Rebuilding:
     def __init__(self, rig: Rig, admin: "Connection[Any]") -> None:
         self.rig, self.admin = rig, admin
         self.schema = rig.database._settings.database_name
-        there = msgspec.structs.replace(rig.database._settings, database_name=shadow_of(self.schema))
-        self.shadow_database = Database(there, statement_seconds=30, loading=True)
+        there = msgspec.structs.replace(rig.database._settings, database_name=shadow_schema_name(self.schema))
+        self.shadow_database = Database(there, statement_timeout_seconds=30, for_loading=True)
         self.live = Loader(rig.database, rig.resources, rig.objects.open)
         self.shadow = Loader(self.shadow_database, rig.resources, rig.objects.open)
         self.mark = ""
@@ -51,11 +51,11 @@ class Rebuilding:
         with self.parts() as (_, swap):
             return swap.run(self.mark, began, datetime.datetime.now(datetime.UTC))
 
-    def fill(self, keys: Sequence[str]) -> list[Outcome]:
-        return [self.shadow.load("bucket", key) for key in keys]
+    def fill(self, keys: Sequence[str]) -> list[LoadResult]:
+        return [self.shadow.load_batch("bucket", key) for key in keys]
 
-    def load(self, *keys: str) -> list[Outcome]:
-        return [self.live.load("bucket", key) for key in keys]
+    def load(self, *keys: str) -> list[LoadResult]:
+        return [self.live.load_batch("bucket", key) for key in keys]
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """As `rig.rows`, and lets go of the tables that it read: a swap would wait for them."""
@@ -73,10 +73,13 @@ class Rebuilding:
 
     def schemas(self) -> list[str]:
         names = [row["name"] for row in self.rows("SELECT schema_name AS name FROM information_schema.schemata")]
-        return [*kept_among(self.schema, names), *(name for name in names if name == shadow_of(self.schema))]
+        return [
+            *filter_retained_schemas(self.schema, names),
+            *(name for name in names if name == shadow_schema_name(self.schema)),
+        ]
 
     def clean(self) -> None:
-        self.shadow_database.drop()
+        self.shadow_database.drop_connection()
         with self.admin.cursor() as cursor:
             for name in self.schemas():
                 cursor.execute(f"DROP DATABASE {name}")
@@ -86,6 +89,6 @@ def excluding(name: str = "rebuild-1", **given: Any) -> Exclusion:
     """What a rebuild with that input excludes, or forgets, begun now: a millisecond after what was written before."""
     time.sleep(0.002)
     now = datetime.datetime.now(datetime.UTC)
-    request: Request = understood(given, {"things", "codes"}, now)
-    [found] = exclusions(request, name, now)
+    request: RebuildRequest = parse_rebuild_request(given, {"things", "codes"}, now)
+    [found] = build_exclusions(request, name, now)
     return found

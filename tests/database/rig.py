@@ -11,13 +11,13 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 from sqlalchemy import create_engine
 
-from sluice.archive import BatchObject
-from sluice.database import Database
-from sluice.loading.load import Loader
-from sluice.loading.transaction import Outcome
-from sluice.migrating.tables import metadata
-from sluice.records import Write, to_line
-from sluice.resource import Resource
+from sluice.db.connection import Database
+from sluice.load.batch_reader import BatchObject
+from sluice.load.load_result import LoadResult
+from sluice.load.loader import Loader
+from sluice.model.record import Write, encode_write
+from sluice.model.resource import Resource
+from sluice.schema.ddl import build_metadata
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Objects:
     content: dict[str, bytes] = field(default_factory=dict)
 
     def put(self, key: str, writes: Iterable[Write | bytes]) -> str:
-        lines = [write if isinstance(write, bytes) else to_line(write) for write in writes]
+        lines = [write if isinstance(write, bytes) else encode_write(write) for write in writes]
         self.content[key] = gzip.compress(b"".join(lines), 1, mtime=0)
         return key
 
@@ -48,9 +48,9 @@ class Rig:
     def loader(self, database: Database | None = None) -> Loader:
         return Loader(database or self.database, self.resources, self.objects.open)
 
-    def load(self, *writes: Write | bytes, key: str = "") -> Outcome:
+    def load(self, *writes: Write | bytes, key: str = "") -> LoadResult:
         key = key or f"batches/{random.getrandbits(64):x}"
-        return self.loader().load("bucket", self.objects.put(key, writes))
+        return self.loader().load_batch("bucket", self.objects.put(key, writes))
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         self.connection.rollback()
@@ -60,4 +60,4 @@ class Rig:
 
     def make_tables(self) -> None:
         engine = create_engine("mariadb+pymysql://", creator=lambda: self.connection)
-        metadata(self.resources.values()).create_all(engine)
+        build_metadata(self.resources.values()).create_all(engine)

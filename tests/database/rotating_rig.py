@@ -14,15 +14,14 @@ import pymysql
 import pytest
 from pymysql.constants import ER
 
-from local.database import Pair, Server
-from sluice.credentials import Credentials, credentials, secrets_manager
-from sluice.migrating.execution import Executor
-from sluice.migrating.users import LOADER, READER, User, ensure_users
-from sluice.rotating.steps import Rotation
-from sluice.rotating.versions import Versions
+from local.database import DatabasePair, DatabaseServer
+from sluice.aws.secrets import Credentials, get_secrets_client, read_credentials
+from sluice.rotation.password_rotation import PasswordRotation, SecretVersions
+from sluice.schema.ddl_executor import Executor
+from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser, ensure_users
 from sluice.settings import DatabaseSettings
 from tests.database.deployed import Root
-from tests.emulator.harness import deploy, function, start_emulator
+from tests.emulator.harness import build_function, deploy_stack, start_emulator
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ROLES = ("loader", "reader", "admin")
@@ -47,7 +46,7 @@ def vault(state: Path) -> Iterator[Vault]:
         "Principal": "secretsmanager.amazonaws.com",
     }
     resources = {
-        "Idle": function("def handle(event, context): pass"),
+        "Idle": build_function("def handle(event, context): pass"),
         "Permission": {"Type": "AWS::Lambda::Permission", "Properties": permission},
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -57,19 +56,21 @@ def vault(state: Path) -> Iterator[Vault]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        secrets_manager.cache_clear()
+        get_secrets_client.cache_clear()
         try:
-            idle = deploy(emulator, "vault", {"Resources": resources, "Outputs": {"Idle": {"Value": name}}})["Idle"]
+            idle = deploy_stack(emulator, "vault", {"Resources": resources, "Outputs": {"Idle": {"Value": name}}})[
+                "Idle"
+            ]
             yield Vault(emulator.client("secretsmanager"), idle)
         finally:
-            secrets_manager.cache_clear()
+            get_secrets_client.cache_clear()
             emulator.stop()
 
 
 class Accounts:
     """An admin, a loader and a reader, as the migration makes them, their secrets, and rotations of these."""
 
-    def __init__(self, pair: Pair, schema: str, vault: Vault) -> None:
+    def __init__(self, pair: DatabasePair, schema: str, vault: Vault) -> None:
         self.pair = pair
         self.schema = schema
         self.root = Root(pair.primary)
@@ -92,11 +93,13 @@ class Accounts:
         value = json.dumps({"username": name, "password": uuid4().hex, "more": "stays"})
         return str(self.secrets.create_secret(Name=name, SecretString=value)["ARN"])
 
-    def place(self, server: Server) -> DatabaseSettings:
+    def place(self, server: DatabaseServer) -> DatabaseSettings:
         return DatabaseSettings(server.host, server.port, self.schema, "")
 
-    def users(self) -> tuple[User, User]:
-        return User("loader", self.credentials("loader"), LOADER), User("reader", self.credentials("reader"), READER)
+    def users(self) -> tuple[DatabaseUser, DatabaseUser]:
+        return DatabaseUser("loader", self.credentials("loader"), LOADER_PRIVILEGES), DatabaseUser(
+            "reader", self.credentials("reader"), READER_PRIVILEGES
+        )
 
     def migrate(self) -> list[str]:
         """What a migration does about the users."""
@@ -105,7 +108,7 @@ class Accounts:
             return ensure_users(Executor(connection, time.monotonic() + 60), self.schema, self.users())
 
     def credentials(self, role: str) -> Credentials:
-        return credentials(self.arns[role])
+        return read_credentials(self.arns[role])
 
     def password(self, role: str, version: str | None = None) -> str:
         """The current one, or that of a version."""
@@ -113,28 +116,28 @@ class Accounts:
         text = self.secrets.get_secret_value(SecretId=self.arns[role], **which)["SecretString"]
         return str(json.loads(text)["password"])
 
-    def begin(self, role: str, patience: float = 20.0) -> Rotation:
+    def begin(self, role: str, patience: float = 20.0) -> PasswordRotation:
         """A rotation as Secrets Manager begins it: with a pending version that is empty."""
         answer = self.secrets.rotate_secret(SecretId=self.arns[role], RotationLambdaARN=self._idle)
         return self.rotation(role, answer["VersionId"], patience)
 
-    def rotation(self, role: str, version: str, patience: float = 20.0) -> Rotation:
-        return Rotation(
-            Versions(self.arns[role]),
+    def rotation(self, role: str, version: str, patience: float = 20.0) -> PasswordRotation:
+        return PasswordRotation(
+            SecretVersions(self.arns[role]),
             version,
             primary=self.primary,
             admin=lambda: self.credentials("admin"),
-            entered=(self.primary, self.replica) if role == "reader" else (self.primary,),
-            patience=patience,
+            login_targets=(self.primary, self.replica) if role == "reader" else (self.primary,),
+            wait_seconds=patience,
         )
 
-    def rotate(self, role: str) -> Rotation:
+    def rotate(self, role: str) -> PasswordRotation:
         rotation = self.begin(role)
         for step in STEPS:
-            rotation.step(step)
+            rotation.run_step(step)
         return rotation
 
-    def gets_in(self, role: str, password: str, server: Server | None = None) -> bool:
+    def gets_in(self, role: str, password: str, server: DatabaseServer | None = None) -> bool:
         """Whether a password lets in; on the primary where no server is named."""
         try:
             (server or self.pair.primary).connect(self.names[role], password).close()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sluice import archive, executions
+from sluice import executions
+from sluice.aws import s3 as archive
 from tests.emulator.harness import Emulator, start_emulator
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sluice.database import Connection, Database
+from sluice.db.connection import Connection, Database
 from sluice.settings import DatabaseSettings
 
 Mishap = Literal["none", "slow", "killed_in_load", "killed_before_commit", "dies_before_commit", "dies_after_commit"]
@@ -23,14 +23,14 @@ class ShakyDatabase(Database):
     """
 
     def __init__(self, settings: DatabaseSettings, kill: Callable[[int], object]) -> None:
-        super().__init__(settings, statement_seconds=30, loading=True)
+        super().__init__(settings, statement_timeout_seconds=30, for_loading=True)
         self._kill = kill
         self.mishap: Mishap = "none"
         self.befell = 0
         self.before_commit: Callable[[], object] = lambda: None
 
     def _connected(self) -> Connection:
-        connection = super()._connected()
+        connection = super()._connect()
         wire: Any = connection
         commit, write_packet = wire.commit, wire.write_packet
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from sluice.records import LARGEST_RECORD, to_line
+from sluice.model.record import MAX_RECORD_BYTES, encode_write
 from tests.database.awkward import bad, good, in_company, is_unreadable, load, thing
 from tests.database.rig import Rig
 
@@ -53,7 +53,7 @@ def test_two_writes_on_a_line_are_no_line(rig: Rig, others: list[object]) -> Non
     "text", [b"x" * MANY, b'\\"' * (MANY // 2), "😀".encode() * (MANY // 4)], ids=["x", "quotes", "😀"]
 )
 def test_a_line_of_10_mb(rig: Rig, text: bytes) -> None:
-    for _, lines in in_company(lambda: to_line(thing(b'"story":"%b"' % text))):
+    for _, lines in in_company(lambda: encode_write(thing(b'"story":"%b"' % text))):
         assert load(rig, lines).applied == 2 - (len(lines) == 1)
         [row] = rig.rows(
             "SELECT SHA2(story, 256) = SHA2(%s, 256) AS same FROM things WHERE story != ''",
@@ -67,9 +67,9 @@ def test_a_line_of_10_mb(rig: Rig, text: bytes) -> None:
 @pytest.mark.parametrize("member", [b'"attributes":["%b"]', b'"label":"%b"'])
 def test_quotes_of_10_mb_in_a_json_column_and_in_a_write_to_reject(rig: Rig, member: bytes) -> None:
     """As texts in a row and in a statement they take twice as much."""
-    line = to_line(thing(member % (b'\\"' * (MANY // 2))))
+    line = encode_write(thing(member % (b'\\"' * (MANY // 2))))
     outcome = load(rig, [good(), line])
     assert outcome.rejected == (b"label" in member)
     [stored] = rig.rows("SELECT SUM(LENGTH(attributes)) AS n FROM things")
     [kept] = rig.rows("SELECT SUM(LENGTH(`write`)) AS n FROM rejected_writes")
-    assert (stored["n"] > MANY, kept["n"]) == (outcome.rejected == 0, LARGEST_RECORD if outcome.rejected else None)
+    assert (stored["n"] > MANY, kept["n"]) == (outcome.rejected == 0, MAX_RECORD_BYTES if outcome.rejected else None)

@@ -5,7 +5,7 @@ import datetime
 import msgspec
 import pytest
 
-from sluice.records import to_line
+from sluice.model.record import encode_write
 from tests.database.awkward import bad, good, is_unreadable, load
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
@@ -16,8 +16,8 @@ def test_an_owner_of_any_printable_characters(rig: Rig, owner: str) -> None:
     for others in ([], [bad()]):
         older, newer = put({"label": "older"}, owner=owner), put({"label": "newer"}, owner=owner)
         newer.id = older.id
-        assert load(rig, [to_line(newer), *others, to_line(older)]).stale == 1
-        assert load(rig, [to_line(older), good()]).stale == 1
+        assert load(rig, [encode_write(newer), *others, encode_write(older)]).stale == 1
+        assert load(rig, [encode_write(older), good()]).stale == 1
         assert rig.rows("SELECT label, owner FROM things WHERE id = %s", older.id) == [
             {"label": "newer", "owner": owner}
         ]
@@ -35,7 +35,7 @@ def test_an_envelope_that_is_spelled_in_another_way(rig: Rig, field: bytes, spel
     for others in ([], [bad()]):
         write = put({"code": "A"}, "A", resource=CODES)
         write.accepted_at = datetime.datetime(2026, 11, 25, 4, tzinfo=datetime.UTC)
-        plain = to_line(write)
+        plain = encode_write(write)
         value = msgspec.json.encode(msgspec.json.decode(plain)[field.decode()])
         line = plain.replace(b'"%b":%b' % (field, value), b'"%b":"%b"' % (field, spelled))
         assert line != plain
@@ -70,7 +70,9 @@ def test_an_envelope_that_no_write_has(rig: Rig, change: dict[str, object]) -> N
     # In the first load all that is there is older than the mark.
     rig.rows("INSERT INTO marks (name, version) VALUES ('high_water', %s)", "7" + "Z" * 25)
     rig.connection.commit()
-    line = msgspec.json.encode(msgspec.json.decode(to_line(put({"code": "A"}, "A", resource=CODES))) | change) + b"\n"
+    line = (
+        msgspec.json.encode(msgspec.json.decode(encode_write(put({"code": "A"}, "A", resource=CODES))) | change) + b"\n"
+    )
     for others in ([], [good()], [bad()]):
         is_unreadable(rig, [*others, line])
         is_unreadable(rig, [line, *others])

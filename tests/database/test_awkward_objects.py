@@ -65,4 +65,4 @@ def test_members_of_gzip_may_end_within_a_line(rig: Rig) -> None:
         text = others + good() + good()
         key = rig.objects.put("batches/two", [])
         rig.objects.content[key] = gzip.compress(text[:-200], mtime=0) + gzip.compress(text[-200:], mtime=len(others))
-        assert rig.loader().load("bucket", key).applied == 2
+        assert rig.loader().load_batch("bucket", key).applied == 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.records import from_line, to_line
+from sluice.model.record import decode_write, encode_write
 from tests.database.awkward import in_company, is_unreadable, load, thing
 from tests.database.rig import Rig
 
@@ -56,9 +56,9 @@ STORED: dict[str, Callable[[bytes], Any]] = {
 )
 def test_it_reads_back_as_it_was_sent(rig: Rig, field: str, value: bytes | str) -> None:
     raw = value if isinstance(value, bytes) else value.encode()
-    for line, lines in in_company(lambda: to_line(thing(b'"%b":%b' % (field.encode(), raw)))):
+    for line, lines in in_company(lambda: encode_write(thing(b'"%b":%b' % (field.encode(), raw)))):
         assert load(rig, lines).applied == 2 - (len(lines) == 1)
-        [row] = rig.rows(f"SELECT `{field}` AS stored FROM things WHERE version = %s", from_line(line).version)
+        [row] = rig.rows(f"SELECT `{field}` AS stored FROM things WHERE version = %s", decode_write(line).version)
         # The database's -0.0 is 0.0, which is no other number.
         assert row["stored"] == STORED[field](raw)
 
@@ -99,9 +99,9 @@ def test_it_reads_back_as_it_was_sent(rig: Rig, field: str, value: bytes | str) 
     ],
 )
 def test_it_is_rejected_with_its_reason(rig: Rig, members: bytes, reason: str) -> None:
-    for line, lines in in_company(lambda: to_line(thing(members))):
+    for line, lines in in_company(lambda: encode_write(thing(members))):
         assert load(rig, lines).rejected == 1 + (len(lines) == 3)
-        version = from_line(line).version
+        version = decode_write(line).version
         [row] = rig.rows("SELECT reason, line, `write` FROM rejected_writes WHERE version = %s", version)
         assert reason in row["reason"]
         assert row["line"] == lines.index(line) + 1
@@ -131,5 +131,5 @@ def test_it_is_rejected_with_its_reason(rig: Rig, members: bytes, reason: str) -
     ],
 )
 def test_what_is_no_json_makes_no_batch(rig: Rig, members: bytes) -> None:
-    for _, lines in in_company(lambda: to_line(thing(members))):
+    for _, lines in in_company(lambda: encode_write(thing(members))):
         is_unreadable(rig, lines)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from local.database import Pair
+from local.database import DatabasePair
 from tests.database.rig import Rig
 from tests.database.things import put
 
@@ -11,7 +11,7 @@ ROWS = 4096
 BAD = {"label": "x" * 41}
 
 
-def sent(pair: Pair, statement: str) -> int:
+def sent(pair: DatabasePair, statement: str) -> int:
     """How many statements of a kind the primary has had from everybody."""
     with pair.primary.connect_as_root() as root, root.cursor() as cursor:
         cursor.execute("SHOW GLOBAL STATUS LIKE %s", (f"Com_{statement}",))
@@ -24,14 +24,14 @@ def test_rows_of_more_bytes_than_a_packet_holds(rig: Rig) -> None:
     assert rig.rows("SELECT COUNT(*) AS n, MIN(LENGTH(story)) AS length FROM things") == [{"n": 1000, "length": 20_000}]
 
 
-def test_a_good_batch_is_sent_once(rig: Rig, pair: Pair) -> None:
+def test_a_good_batch_is_sent_once(rig: Rig, pair: DatabasePair) -> None:
     before = sent(pair, "load")
     assert rig.load(*(put({"label": "x"}) for _ in range(100))).applied == 100
     assert sent(pair, "load") - before == 1
 
 
 @pytest.mark.parametrize("at", [0, 1234, ROWS - 1])
-def test_one_bad_row_is_found_at_once(rig: Rig, pair: Pair, at: int) -> None:
+def test_one_bad_row_is_found_at_once(rig: Rig, pair: DatabasePair, at: int) -> None:
     writes = [put({"label": "x"}) for _ in range(ROWS)]
     writes[at].data = msgspec.Raw(msgspec.json.encode(BAD))
     before = sent(pair, "load"), sent(pair, "insert_select")
@@ -51,7 +51,7 @@ def test_one_bad_row_is_found_at_once(rig: Rig, pair: Pair, at: int) -> None:
         "CREATE TRIGGER few BEFORE INSERT ON things FOR EACH ROW IF NEW.count > 5 THEN SIGNAL SQLSTATE '45000'; END IF",
     ],
 )
-def test_what_only_the_table_refuses_is_set_apart_too(rig: Rig, pair: Pair, database: str, rule: str) -> None:
+def test_what_only_the_table_refuses_is_set_apart_too(rig: Rig, pair: DatabasePair, database: str, rule: str) -> None:
     with pair.primary.connect_as_root() as root, root.cursor() as cursor:
         cursor.execute(f"USE {database}")
         cursor.execute(rule)

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluice.cache.entries import key_of
-from sluice.cache.generation import read as generation_of
-from sluice.faults import UnreadableBatch
-from sluice.ids import new_id
-from sluice.reading.finding import found
-from sluice.reading.receipts import receipt
-from sluice.records import to_line
-from sluice.states import Address
+from sluice.cache.entries import item_key
+from sluice.cache.epoch import parse_epoch as generation_of
+from sluice.errors import UnreadableBatch
+from sluice.ingest.item_body import new_item_id
+from sluice.model.item_state import ItemAddress
+from sluice.model.record import encode_write
+from sluice.query.item import read_through
+from sluice.query.receipt import select_receipt
 from tests.database.caching_rig import Caching
 from tests.database.things import OWNER, THINGS, delete, put
 
@@ -57,7 +57,9 @@ def test_so_does_one_that_has_to_be_read_line_by_line(cached: Caching) -> None:
     """Because of a write that the table refuses."""
     write, bad = cached.known(), put({"label": "good"})
     path = f"things/{write.id}"
-    outcome = cached.load(put({"label": "second"}, write.id), to_line(bad).replace(b'"good"', b'"%s"' % (b"x" * 41)))
+    outcome = cached.load(
+        put({"label": "second"}, write.id), encode_write(bad).replace(b'"good"', b'"%s"' % (b"x" * 41))
+    )
     assert (outcome.applied, outcome.rejected) == (1, 1)
     cached.follow()
     state, answer = cached.seen(path)
@@ -86,7 +88,7 @@ def test_a_reader_that_is_overtaken_between_replica_and_cache_keeps_nothing(cach
     write = put({"label": "first"})
     cached.load(write)
     cached.follow()
-    keep = cached.lookup.keep
+    keep = cached.lookup.store_item
 
     def late(*given: Any) -> None:
         cached.load(put({"label": "second"}, write.id))
@@ -115,7 +117,7 @@ def test_an_applied_receipt_is_never_followed_by_an_older_item(cached: Caching) 
             question = cached.question(replica, lookup)
             while not done.is_set():
                 least = applied[-1]
-                state = found(question, item.id)
+                state = read_through(question, item.id)
                 assert state
                 states[str(state.body)] += 1
                 if state.version < least:
@@ -124,7 +126,7 @@ def test_an_applied_receipt_is_never_followed_by_an_older_item(cached: Caching) 
     def ask() -> None:
         with cached.reading() as (replica, _):
             while not done.is_set():
-                state = receipt(replica, THINGS, OWNER, item.id, applied[-1])
+                state = select_receipt(replica, THINGS, OWNER, item.id, applied[-1])
                 if state.superseded_by:
                     applied.append(state.superseded_by)
 
@@ -161,12 +163,12 @@ def test_what_never_was_is_not_kept(cached: Caching) -> None:
     cached.load(put({"label": "some"}))
     cached.follow()
     for _ in range(2):
-        state, answer = cached.seen(f"things/{new_id()}")
+        state, answer = cached.seen(f"things/{new_item_id()}")
         assert (state, answer.status) == ("", 404)
 
 
 def test_nobody_gets_what_is_anothers(cached: Caching) -> None:
-    mine, item_id = put({"label": "mine"}), new_id()
+    mine, item_id = put({"label": "mine"}), new_item_id()
     cached.load(mine, put({"label": "of one"}, item_id), put({"label": "of another"}, item_id, owner=OTHER))
     cached.follow()
     for turn in range(2):
@@ -186,9 +188,9 @@ def test_an_entry_of_another_owner_is_not_taken_for_ones_own(cached: Caching) ->
     for write in (mine, theirs):
         cached.get(f"things/{write.id}", owner=write.owner)
     name = generation_of(cached.row()).name
-    my_key, their_key = (key_of(name, Address(THINGS, one.owner, one.id)) for one in (mine, theirs))
-    [[entry]] = cached.client.ask(("MGET", their_key))
-    cached.client.ask(("SET", my_key, entry))
+    my_key, their_key = (item_key(name, ItemAddress(THINGS, one.owner, one.id)) for one in (mine, theirs))
+    [[entry]] = cached.client.send_commands(("MGET", their_key))
+    cached.client.send_commands(("SET", my_key, entry))
     state, answer = cached.seen(f"things/{mine.id}")
     assert (state, answer.body["data"]["label"]) == ("miss", "mine")
 
@@ -217,7 +219,7 @@ def test_a_class_that_changed_finds_no_entry_of_the_one_before(cached: Caching) 
 def test_what_the_table_takes_for_an_item_does_not_change_it(cached: Caching, change: dict[str, Any]) -> None:
     """In an object that somebody else made: the cache knows one spelling, so the loader takes no other."""
     item = cached.known()
-    line = to_line(put({"label": "second"}, item.id))
+    line = encode_write(put({"label": "second"}, item.id))
     again = {name: spelled(msgspec.json.decode(line)[name]) for name, spelled in change.items()}
     with nullcontext() if "id" in change else pytest.raises(UnreadableBatch):
         assert cached.load(msgspec.json.encode(msgspec.json.decode(line) | again) + b"\n").rejected == 1

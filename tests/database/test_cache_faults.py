@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 from pymysql.connections import Connection
 
-from sluice.aws.faults import AwsError
-from sluice.cache import client as client_module
-from sluice.cache.client import CacheAway
-from sluice.cache.generation import read as generation_of
-from sluice.credentials import Credentials
-from sluice.loading.load import Loader
-from sluice.records import Write
+from sluice.aws.secrets import Credentials
+from sluice.cache import valkey_client as client_module
+from sluice.cache.epoch import parse_epoch as generation_of
+from sluice.errors import AwsError, CacheUnavailable
+from sluice.load.loader import Loader
+from sluice.model.record import Write
 from sluice.settings import CacheSettings
 from tests.database.caching_rig import Caching
 from tests.database.conftest import Connect
@@ -28,7 +27,7 @@ from tests.database.things import CODES, delete, put
 
 @pytest.fixture(autouse=True)
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "PAUSE", 0.2)
+    monkeypatch.setattr(client_module, "BACKOFF_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_while_it_is_away_it_is_not_asked_again_and_again(cached: Caching, item:
         assert cached.seen(item)[0] == "away"
         time.sleep(0.25)
         with pytest.raises(pytest.fail.Exception):
-            cached.client.ask(("MGET", "a"))
+            cached.client.send_commands(("MGET", "a"))
 
 
 def test_a_slow_cache_costs_a_read_and_a_load_no_more_than_was_allowed(cached: Caching, item: str) -> None:
@@ -124,10 +123,10 @@ def test_a_load_that_cannot_withdraw_ends_the_generation(cached: Caching, item: 
 @contextmanager
 def unreachable_for_loads() -> Iterator[None]:
     def away(*_: Any) -> None:
-        raise CacheAway("TimeoutError")
+        raise CacheUnavailable("TimeoutError")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sluice.cache.withdrawal.Withdrawal._withdraw", away)
+        patch.setattr("sluice.cache.invalidation.CacheInvalidator._withdraw", away)
         yield
 
 
@@ -202,7 +201,7 @@ def test_a_loader_that_is_killed_leaves_nothing_old_behind(cached: Caching, item
     for _ in range(3):
         assert label(cached, item) == ("second" if applied else "first")
     if not applied:
-        assert loader.load("bucket", "batches/killed").applied == 1
+        assert loader.load_batch("bucket", "batches/killed").applied == 1
         cached.follow()
     cached.get(item)
     assert cached.seen(item)[1].body["data"]["label"] == "second"
@@ -274,7 +273,7 @@ def test_a_load_without_a_cache_ends_the_generation(cached: Caching, item: str) 
 
 
 def test_a_refused_password_is_read_anew(cached: Caching, item: str) -> None:
-    name, password = cached.cache.user
+    name, password = cached.cache.credentials
     cached.client._drop()
     cached.client._user = Credentials(name, "of before")
     state, _ = cached.seen(item)
@@ -290,7 +289,7 @@ def test_a_secret_that_cannot_be_read_is_a_cache_that_is_away(
     def unreadable(_arn: str) -> Credentials:
         raise AwsError("AccessDeniedException")
 
-    monkeypatch.setattr("sluice.cache.client.credentials", unreadable)
+    monkeypatch.setattr("sluice.cache.valkey_client.credentials", unreadable)
     cached.client._drop()
     cached.client._user = None
     state, answer = cached.seen(item)
@@ -313,8 +312,8 @@ def test_a_server_that_nobody_vouches_for_is_not_talked_to(cached: Caching, item
 
 def test_the_user_may_do_nothing_else(cached: Caching, item: str) -> None:
     for command in (("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("ACL", "LIST"), ("MONITOR",)):
-        with pytest.raises(CacheAway, match="NOPERM"):
-            cached.client.ask(command)
+        with pytest.raises(CacheUnavailable, match="NOPERM"):
+            cached.client.send_commands(command)
         cached.client._resting_until = 0
 
 
@@ -330,7 +329,7 @@ def test_a_swap_leaves_every_entry_behind(cached: Caching, item: str, connect: C
         rebuilding.prepare(excluding(exclude={"versions": [write.version]}))
         rebuilding.fill(sorted(cached.rig.objects.content))
         cached.rig.connection.rollback()
-        cached.rig.database.drop()
+        cached.rig.database.drop_connection()
         cached.cache.stop()
         rebuilding.swap()
         cached.cache.start()

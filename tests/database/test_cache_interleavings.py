@@ -14,17 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.cache import Cache
-from sluice.cache import generation
-from sluice.cache.client import CacheAway, Client, Command
-from sluice.cache.entries import key_of, loads_key
-from sluice.cache.generation import Generation
-from sluice.cache.lookup import TRUST, Lookup
-from sluice.cache.touched import Touched
-from sluice.cache.withdrawal import Withdrawal
-from sluice.credentials import Credentials
+from local.cache import CacheServer
+from sluice.aws.secrets import Credentials
+from sluice.cache import epoch as generation
+from sluice.cache.entries import TouchedItems, item_key, load_count_key
+from sluice.cache.epoch import Epoch
+from sluice.cache.invalidation import CacheInvalidator
+from sluice.cache.reader import EPOCH_TRUST_SECONDS, CacheReader
+from sluice.cache.valkey_client import Command, ValkeyClient
+from sluice.errors import CacheUnavailable
+from sluice.model.item_state import ItemAddress, ItemState
 from sluice.settings import CacheSettings
-from sluice.states import Address, ItemState
 from tests.database.things import CODES
 
 KEYS = ("A", "B")
@@ -32,17 +32,17 @@ MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 RESOURCES = {"codes": CODES}
 
 
-class Flaky(Client):
+class Flaky(ValkeyClient):
     """A client that may not reach the cache, or (`deaf`) not hear that it was obeyed."""
 
     broken, deaf = False, False
 
     def ask(self, *commands: Command) -> list[Any]:
         if not self.broken:
-            return super().ask(*commands)
+            return super().send_commands(*commands)
         if self.deaf:
-            super().ask(*commands)
-        raise CacheAway("TimeoutError")
+            super().send_commands(*commands)
+        raise CacheUnavailable("TimeoutError")
 
 
 @dataclass
@@ -63,18 +63,18 @@ class Load:
         for key in keys:
             self.next.versions[key] = world.version()
 
-    def count(self) -> Generation:
+    def count_load(self) -> Epoch:
         row = self.next.row
-        self.next.row = f"{row[:16]}{int(row[16:]) + 1:010}" if row else generation.fresh()
-        return generation.read(self.next.row)
+        self.next.row = f"{row[:16]}{int(row[16:]) + 1:010}" if row else generation.create_epoch_value()
+        return generation.parse_epoch(self.next.row)
 
-    def renew(self) -> None:
-        self.next.row = generation.fresh()
+    def start_new_epoch(self) -> None:
+        self.next.row = generation.create_epoch_value()
 
     def withdraw(self) -> None:
-        touched = Touched()
-        touched.add({"codes": [f"\n{key}" for key in self.keys]})
-        self.world.withdrawal.withdraw(self, touched)
+        touched = TouchedItems()
+        touched.add_rows({"codes": [f"\n{key}" for key in self.keys]})
+        self.world.withdrawal.invalidate_items(self, touched)
 
 
 class Reader:
@@ -82,16 +82,16 @@ class Reader:
 
     def __init__(self, world: "World") -> None:
         self.world = world
-        self.lookup = Lookup(world.reading, 600, clock=lambda: world.now)
+        self.lookup = CacheReader(world.reading, 600, clock=lambda: world.now)
         self.shown: tuple[str, str, str, float] | None = None
 
 
 class World:
     """A primary, a replica that follows it, two readers, one load at a time, and the cache between."""
 
-    def __init__(self, reading: Client, loading: Flaky) -> None:
+    def __init__(self, reading: ValkeyClient, loading: Flaky) -> None:
         self.reading, self.loading = reading, loading
-        self.withdrawal = Withdrawal(loading, RESOURCES)
+        self.withdrawal = CacheInvalidator(loading, RESOURCES)
         self.now, self.count = 0.0, 0
         first = Snapshot({key: self.version() for key in KEYS})
         self.committed, self.applied = [first], 0
@@ -141,11 +141,11 @@ class World:
             case "keep" if reader.shown:
                 self.keep(reader)
             case "lose":
-                self.reading.ask(("UNLINK", *self.all_keys()))
+                self.reading.send_commands(("UNLINK", *self.all_keys()))
             case "evict":
-                self.reading.ask(("UNLINK", key_of(self.replica.row[:16], Address(CODES, "", key))))
+                self.reading.send_commands(("UNLINK", item_key(self.replica.row[:16], ItemAddress(CODES, "", key))))
             case "evict loads":
-                self.reading.ask(("UNLINK", loads_key(self.replica.row[:16])))
+                self.reading.send_commands(("UNLINK", load_count_key(self.replica.row[:16])))
             case "swap" if self.load is None:
                 # A rebuild without what was written last: versions go back, and the row is gone with its table.
                 self.committed.append(Snapshot(dict(self.committed[0].versions), swapped=True))
@@ -157,14 +157,14 @@ class World:
         """A read up to the replica's answer; what it keeps, it keeps later."""
         if reader.shown:
             self.keep(reader)
-        address = Address(CODES, "", key)
-        state = reader.lookup.find(address)
+        address = ItemAddress(CODES, "", key)
+        state = reader.lookup.read_item(address)
         if state is None:
             reader.shown = (key, self.replica.versions[key], self.replica.row, self.now)
             return
         self.hits += 1
         # Where no load failed to withdraw, what the replica shows now; else what it showed so long ago.
-        since = self.now - (TRUST if self.mishap else 0)
+        since = self.now - (EPOCH_TRUST_SECONDS if self.mishap else 0)
         least = max((version for moment, version in self.seen[key] if moment <= since), default="")
         assert state.version >= least, f"{key} is {state.version}, but the replica has shown {least}"
 
@@ -173,11 +173,15 @@ class World:
         key, version, row, asked = reader.shown
         reader.shown = None
         state = ItemState(version, MOMENT, b"{}")
-        reader.lookup.keep(Address(CODES, "", key), state, row or None, asked)
+        reader.lookup.store_item(ItemAddress(CODES, "", key), state, row or None, asked)
 
     def all_keys(self) -> list[str]:
         names = {snapshot.row[:16] for snapshot in self.committed}
-        return [name for one in names for name in (loads_key(one), *(key_of(one, Address(CODES, "", k)) for k in KEYS))]
+        return [
+            name
+            for one in names
+            for name in (load_count_key(one), *(item_key(one, ItemAddress(CODES, "", k)) for k in KEYS))
+        ]
 
 
 USUAL = ("withdraw", "commit", "replicate", "read", "read", "keep", "keep", "wait")
@@ -187,14 +191,14 @@ rough = st.tuples(st.sampled_from((*USUAL, *RARE, "withdraw apart", "swap")), st
 
 
 @pytest.fixture(scope="module")
-def clients(cache: Cache) -> Iterator[tuple[Client, Flaky]]:
+def clients(cache: CacheServer) -> Iterator[tuple[ValkeyClient, Flaky]]:
     cache.start()
     trust = ssl.create_default_context(cafile=str(cache.certificates / "ca.pem"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sluice.cache.client.credentials", lambda _arn: Credentials(*cache.user))
-        patch.setattr("sluice.cache.client.tls_of_cache", lambda: trust)
+        patch.setattr("sluice.cache.valkey_client.credentials", lambda _arn: Credentials(*cache.credentials))
+        patch.setattr("sluice.cache.valkey_client.tls_of_cache", lambda: trust)
         where = CacheSettings("localhost", cache.port, "cache", 600)
-        made = Client(where, 2.0), Flaky(where, 2.0)
+        made = ValkeyClient(where, 2.0), Flaky(where, 2.0)
         yield made
         for one in made:
             one._drop()

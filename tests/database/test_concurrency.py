@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluice.database import Database
-from sluice.records import Write
+from sluice.db.connection import Database
+from sluice.model.record import Write
 from tests.database.deployed import Loading, Root
 from tests.database.shaky import Died, ShakyDatabase
 from tests.database.things import CODES, delete, put
@@ -27,7 +27,7 @@ def databases(loading: Loading, root: Root) -> Iterator[list[ShakyDatabase]]:
     databases = [ShakyDatabase(loading.settings, lambda id_: root.run("KILL %s", id_)) for _ in range(LOADERS)]
     yield databases
     for database in databases:
-        database.drop()
+        database.drop_connection()
 
 
 def overlapping_batches(bad: float) -> list[list[Write]]:
@@ -124,7 +124,7 @@ def load_at_once(loading: Loading, root: Root, databases: list[ShakyDatabase]) -
 
 
 def connection_id(database: ShakyDatabase) -> int:
-    wire: Any = database.connection()
+    wire: Any = database.get_connection()
     return int(wire.thread_id())
 
 

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from sluice.records import Write
+from sluice.model.record import Write
 from tests.database.reading_rig import Reader
 from tests.database.rig import Rig
 from tests.database.things import CODES, THINGS, delete, put

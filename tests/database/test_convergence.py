@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import FlakyFailure
 
-from local.database import Pair
-from sluice.faults import DatabaseAway
+from local.database import DatabasePair
+from sluice.errors import DatabaseUnavailable
 from tests.database import broken
 from tests.database.plans import Plan, plans
 from tests.database.rig import Rig
@@ -23,11 +23,11 @@ EXAMPLES_TO_FIND_A_BREAK = 400
 
 
 @pytest.fixture
-def trial(rig: Rig, pair: Pair) -> Iterator[Trial]:
+def trial(rig: Rig, pair: DatabasePair) -> Iterator[Trial]:
     trial = Trial(rig, pair)
     yield trial
     for database in trial.databases:
-        database.drop()
+        database.drop_connection()
 
 
 def search(trial: Trial, examples: int) -> None:
@@ -57,8 +57,8 @@ def test_every_plan_converges(trial: Trial) -> None:
 @pytest.mark.timeout(3600)
 def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("latest.PART_BYTES", "plain.FIRST_PART", "plain.LARGEST_PART"):
-        monkeypatch.setattr(f"sluice.loading.{part}", 1)
-    monkeypatch.setattr("sluice.archive.BLOCK", 1000)
+        monkeypatch.setattr(f"sluice.load.{part}", 1)
+    monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", 1000)
     trial.in_parts = True
     search(trial, EXAMPLES or 100)
 
@@ -81,11 +81,11 @@ def test_a_mishap_happens(trial: Trial, mishap: Mishap) -> None:
     key = trial.rig.objects.put("batches/a", [put({"label": "x"})])
     database.mishap = mishap
     if mishap == "slow":
-        assert loader.load("bucket", key).status == "loaded"
+        assert loader.load_batch("bucket", key).status == "loaded"
     else:
-        with pytest.raises(Died if mishap.startswith("dies") else DatabaseAway):
-            loader.load("bucket", key)
+        with pytest.raises(Died if mishap.startswith("dies") else DatabaseUnavailable):
+            loader.load_batch("bucket", key)
         committed = mishap == "dies_after_commit"
         assert len(trial.rig.rows("SELECT 1 FROM things")) == committed
-        assert loader.load("bucket", key).status == ("already_loaded" if committed else "loaded")
+        assert loader.load_batch("bucket", key).status == ("already_loaded" if committed else "loaded")
     assert database.befell == 1

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local.database import Pair, Server
-from local.database.installation import make_data_directories
-from sluice.database import Database
-from sluice.faults import DatabaseAway
-from sluice.records import Write
+from local.database import DatabasePair, DatabaseServer
+from local.database.installation import create_data_directories
+from sluice.db.connection import Database
+from sluice.errors import DatabaseUnavailable
+from sluice.model.record import Write
 from sluice.settings import DatabaseSettings
 from tests.database.rig import Rig
 from tests.database.things import put
@@ -23,23 +23,23 @@ NO_ROOM = {
 
 
 @pytest.fixture(params=NO_ROOM)
-def small(request: pytest.FixtureRequest, rig: Rig, pair: Pair, tmp_path: Path) -> Iterator[Rig]:
+def small(request: pytest.FixtureRequest, rig: Rig, pair: DatabasePair, tmp_path: Path) -> Iterator[Rig]:
     """A loader on a primary of its own that has little room for its tables, or for the stage."""
-    server = Server(tmp_path / "small", certificates=pair.ca.parent, settings=NO_ROOM[request.param])
-    make_data_directories([server.data], tmp_path / "installing")
+    server = DatabaseServer(tmp_path / "small", certificates=pair.ca.parent, settings=NO_ROOM[request.param])
+    create_data_directories([server.data], tmp_path / "installing")
     server.start()
-    username, password = pair.admin
+    username, password = pair.admin_credentials
     with server.connect_as_root() as root, root.cursor() as cursor:
         cursor.execute("CREATE DATABASE small CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
         cursor.execute("GRANT ALL ON small.* TO %s@'%%' IDENTIFIED BY %s", (username, password))
     settings = DatabaseSettings(server.host, server.port, "small", "admin")
     connection = server.connect(username, password, database="small")
     small = dataclasses.replace(
-        rig, connection=connection, database=Database(settings, statement_seconds=30, loading=True)
+        rig, connection=connection, database=Database(settings, statement_timeout_seconds=30, for_loading=True)
     )
     small.make_tables()
     yield small
-    small.database.drop()
+    small.database.drop_connection()
     connection.close()
     server.stop()
     shutil.rmtree(server.directory)
@@ -54,7 +54,7 @@ def test_no_room_for_a_batch(small: Rig) -> None:
     latest = put({"label": "x"})
     latest.version = "1" + latest.version[1:]
     assert small.load(*large(49), latest).status == "loaded"
-    with pytest.raises(DatabaseAway, match="1114"):
+    with pytest.raises(DatabaseUnavailable, match="1114"):
         small.load(*large(1000))
     assert small.rows("SELECT COUNT(*) AS n FROM things") == [{"n": 50}]
     assert small.load(*large(50)).applied == 50

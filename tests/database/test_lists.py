@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from sluice.records import Write
+from sluice.model.record import Write
 from tests.database.reading_rig import Reader
 from tests.database.rig import Rig
 from tests.database.things import OWNER, delete, put
@@ -288,7 +288,7 @@ def test_every_page_costs_its_own_rows_and_no_others(own_lists: Reader, query: d
 
 def rows_read(reader: Reader) -> int:
     """How many rows, or entries of an index, this session has read so far. To ask reads none of a table on a disk."""
-    with reader.replica.connection().cursor() as cursor:
+    with reader.replica.get_connection().cursor() as cursor:
         cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
         read = {name: int(value) for name, value in cursor.fetchall()}
     return sum(value for name, value in read.items() if not name.startswith("Handler_read_rnd"))

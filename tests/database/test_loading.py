@@ -6,13 +6,14 @@ import gzip
 import msgspec
 import pytest
 
-from sluice.faults import SchemaBehind, UnreadableBatch
-from sluice.reading import items
-from sluice.reading.pages import Wanted, page
-from sluice.reading.selecting import selection
-from sluice.records import Write, to_line
-from sluice.resource import describe
-from sluice.states import Address
+from sluice.errors import SchemaOutdated, UnreadableBatch
+from sluice.model import item_state
+from sluice.model.item_state import ItemAddress
+from sluice.model.record import Write, encode_write
+from sluice.model.resource import create_resource
+from sluice.query import item
+from sluice.query.list import PageRequest, select_page
+from sluice.query.query_planner import plan_query
 from tests.database.rig import Rig
 from tests.database.things import CODES, OWNER, THINGS, Thing, delete, put
 
@@ -35,11 +36,11 @@ AWKWARD = [
 def stored(rig: Rig, write: Write) -> dict[str, object] | None:
     rig.connection.rollback()
     resource = rig.resources[write.collection]
-    row = items.one(rig.database, Address(resource, write.owner, write.id))
-    rig.database.drop()
+    row = item.select_item(rig.database, ItemAddress(resource, write.owner, write.id))
+    rig.database.drop_connection()
     if row is None or row["deleted"]:
         return None
-    return dict(msgspec.json.decode(msgspec.json.encode(items.of_row(resource, row).data)))
+    return dict(msgspec.json.decode(msgspec.json.encode(item_state.create_stored_item(resource, row).data)))
 
 
 @pytest.mark.parametrize("text", AWKWARD)
@@ -74,8 +75,8 @@ def test_every_type_comes_back_as_it_was_sent(rig: Rig, data: dict[str, object])
     write = put({"label": "x", **data})
     outcome = rig.load(write)
     assert (outcome.applied, outcome.rejected) == (1, 0)
-    expected = msgspec.json.decode(write.data, type=THINGS.strict)
-    assert msgspec.convert(stored(rig, write), THINGS.strict) == expected
+    expected = msgspec.json.decode(write.data, type=THINGS.strict_model)
+    assert msgspec.convert(stored(rig, write), THINGS.strict_model) == expected
 
 
 def test_an_optional_field_without_a_value_is_null(rig: Rig) -> None:
@@ -127,8 +128,8 @@ def test_a_delete_leaves_a_tombstone_that_an_older_write_cannot_undo(rig: Rig) -
 def test_a_batch_is_loaded_once(rig: Rig) -> None:
     key = rig.objects.put("batches/a", [put({"label": "x"})])
     loader = rig.loader()
-    assert loader.load("bucket", key).status == "loaded"
-    assert loader.load("bucket", key).status == "already_loaded"
+    assert loader.load_batch("bucket", key).status == "loaded"
+    assert loader.load_batch("bucket", key).status == "already_loaded"
     assert rig.rows("SELECT object_key, applied, stale, rejected FROM loaded_batches") == [
         {"object_key": key, "applied": 1, "stale": 0, "rejected": 0}
     ]
@@ -165,7 +166,7 @@ def test_rows_that_the_database_cannot_take_are_set_apart(rig: Rig) -> None:
     assert [row["line"] for row in kept] == [8, 41, 42]
     assert [row["version"] for row in kept] == [writes[at].version for at in bad]
     assert {row["object_key"] for row in kept} == {"batches/bad"}
-    assert kept[0]["write"] == to_line(writes[7]).decode().removesuffix("\n")
+    assert kept[0]["write"] == encode_write(writes[7]).decode().removesuffix("\n")
     assert "label" in kept[0]["reason"]
     assert rig.rows("SELECT COUNT(*) AS n FROM things") == [{"n": 97}]
     assert rig.rows("SELECT rejected FROM loaded_batches") == [{"rejected": 3}]
@@ -207,19 +208,19 @@ def test_a_write_to_an_unknown_collection_is_rejected(rig: Rig) -> None:
 def test_what_is_no_batch_is_unreadable_and_leaves_nothing(rig: Rig, content: bytes) -> None:
     rig.objects.content["batches/broken"] = content
     with pytest.raises(UnreadableBatch):
-        rig.loader().load("bucket", "batches/broken")
+        rig.loader().load_batch("bucket", "batches/broken")
     assert rig.rows("SELECT COUNT(*) AS n FROM loaded_batches") == [{"n": 0}]
 
 
 def test_several_gzip_members_are_one_batch(rig: Rig) -> None:
-    rig.objects.content["batches/two"] = b"".join(gzip.compress(to_line(put({"label": "x"}))) for _ in range(2))
-    assert rig.loader().load("bucket", "batches/two").applied == 2
+    rig.objects.content["batches/two"] = b"".join(gzip.compress(encode_write(put({"label": "x"}))) for _ in range(2))
+    assert rig.loader().load_batch("bucket", "batches/two").applied == 2
 
 
 def test_a_write_of_a_newer_revision_waits_for_the_deploy(rig: Rig) -> None:
     newer = put({"label": "x"})
     newer.schema = 2
-    with pytest.raises(SchemaBehind):
+    with pytest.raises(SchemaOutdated):
         rig.load(put({"label": "y"}), newer)
     assert rig.rows("SELECT COUNT(*) AS n FROM things") == [{"n": 0}]
 
@@ -227,16 +228,16 @@ def test_a_write_of_a_newer_revision_waits_for_the_deploy(rig: Rig) -> None:
 def test_a_field_that_today_s_class_lacks(rig: Rig) -> None:
     write = put({"label": "x"})
     write.data = msgspec.Raw(b'{"label":"x","retired":"value"}')
-    with pytest.raises(SchemaBehind):
+    with pytest.raises(SchemaOutdated):
         rig.load(write)
-    rig.resources = {"things": describe(Thing, "things", private=True, revision=2)}
+    rig.resources = {"things": create_resource(Thing, "things", private=True, revision=2)}
     outcome = rig.load(write)
     assert (outcome.applied, outcome.unknown_fields) == (1, 1)
 
 
 def test_a_batch_larger_than_a_part_is_still_one_transaction(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.loading.plain.FIRST_PART", 1)
-    monkeypatch.setattr("sluice.archive.BLOCK", 10_000)
+    monkeypatch.setattr("sluice.load.fast.fast_reader.FIRST_PART_BYTES", 1)
+    monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", 10_000)
     writes = [put({"label": str(n)}) for n in range(200)]
     again = [put({"label": "again"}, write.id) for write in writes[:50]]
     outcome = rig.load(*writes, *again)
@@ -253,6 +254,6 @@ def test_the_lag_is_that_of_the_oldest_write(rig: Rig) -> None:
 def test_the_owner_sees_only_their_own(rig: Rig) -> None:
     mine, theirs = put({"label": "mine"}), put({"label": "theirs"}, owner="someone")
     rig.load(mine, theirs)
-    found, more = page(rig.database, selection(THINGS, {}), OWNER, Wanted(10))
+    found, more = select_page(rig.database, plan_query(THINGS, {}), OWNER, PageRequest(10))
     assert [item.id for item in found] == [mine.id]
     assert more is None

@@ -8,10 +8,10 @@ from typing import Any
 import pymysql
 import pytest
 
-from local.database import Pair
-from sluice.database import Database
-from sluice.faults import DatabaseAway, TryAgain
-from sluice.loading.load import TRIES
+from local.database import DatabasePair
+from sluice.db.connection import Database
+from sluice.errors import DatabaseUnavailable, LockConflict
+from sluice.load.loader import MAX_ATTEMPTS
 from tests.database.conftest import Connect
 from tests.database.deployed import Loading, Root
 from tests.database.things import OWNER, delete, put
@@ -34,10 +34,10 @@ def test_a_lock_that_is_held_is_tried_again_and_then_given_back(loading: Loading
     newer = put({"label": "newer"}, write.id)
     loading.opened = 0
     with root.setting("innodb_lock_wait_timeout", 1), held(connect, write.id):
-        loading.database.drop()
-        with pytest.raises(TryAgain):
+        loading.database.drop_connection()
+        with pytest.raises(LockConflict):
             loading.load(newer, key="batches/b")
-    assert (loading.opened, loading.loaded()) == (TRIES, 1)
+    assert (loading.opened, loading.loaded()) == (MAX_ATTEMPTS, 1)
     assert loading.load(newer, key="batches/b") == "loaded"
 
 
@@ -46,7 +46,7 @@ def test_a_lock_that_is_let_go_in_time_costs_a_try(loading: Loading, root: Root,
     loading.load(write)
     loading.opened = 0
     with root.setting("innodb_lock_wait_timeout", 1), held(connect, write.id) as other:
-        loading.database.drop()
+        loading.database.drop_connection()
         threading.Timer(1.5, other.rollback).start()
         assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
     assert loading.opened == 2
@@ -86,18 +86,18 @@ def test_a_statement_that_is_killed_is_away(loading: Loading, root: Root, connec
     killed = root.when_waiting(id_, lambda: root.run(how, id_))
     with held(connect, write.id):
         killed.start()
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             loading.load(put({"label": "newer"}, write.id), key="batches/b")
         killed.join()
 
 
-def test_a_primary_that_shuts_down_is_away(loading: Loading, root: Root, pair: Pair, connect: Connect) -> None:
+def test_a_primary_that_shuts_down_is_away(loading: Loading, root: Root, pair: DatabasePair, connect: Connect) -> None:
     write = put({"label": "x"})
     loading.load(write)
     stops = root.when_waiting(loading.connection_id(), pair.primary.stop)
     with held(connect, write.id) as other:
         stops.start()
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             loading.load(put({"label": "newer"}, write.id), key="batches/b")
         stops.join()
         other.close()
@@ -109,6 +109,6 @@ def test_a_primary_that_shuts_down_is_away(loading: Loading, root: Root, pair: P
 def test_a_statement_that_hangs_is_away(loading: Loading, connect: Connect) -> None:
     write = put({"label": "x"})
     loading.load(write)
-    hasty = Database(loading.settings, statement_seconds=1, loading=True)
-    with held(connect, write.id), pytest.raises(DatabaseAway):
+    hasty = Database(loading.settings, statement_timeout_seconds=1, for_loading=True)
+    with held(connect, write.id), pytest.raises(DatabaseUnavailable):
         loading.load(put({"label": "newer"}, write.id), key="batches/b", database=hasty)

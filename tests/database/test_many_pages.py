@@ -2,10 +2,10 @@
 
 import pytest
 
-from sluice.reading import positions
-from sluice.reading.positions import Position
-from sluice.reading.selecting import Selection, selection
-from sluice.resource import Item, describe
+from sluice.model.resource import Item, create_resource
+from sluice.query import cursor as positions
+from sluice.query.cursor import Cursor
+from sluice.query.query_planner import QueryPlan, plan_query
 from tests.database.reading_rig import Reader
 from tests.database.rig import Rig
 from tests.database.test_lists import rows_read
@@ -20,7 +20,7 @@ class Entry(Item):
     number: int
 
 
-ENTRIES = describe(Entry, "entries", private=True, indexes=["number"])
+ENTRIES = create_resource(Entry, "entries", private=True, indexes=["number"])
 
 
 @pytest.fixture
@@ -37,16 +37,16 @@ def many(rig: Rig, reader: Reader) -> Reader:
     return reader
 
 
-def position(many: Reader, asked: Selection, place: int) -> str:
+def position(many: Reader, asked: QueryPlan, place: int) -> str:
     """The `after` behind which the item at a place of the order comes."""
-    by = "number, id" if asked.order else "id"
+    by = "number, id" if asked.order_by else "id"
     [row] = many.rig.rows(f"SELECT id, number FROM entries ORDER BY {by} LIMIT 1 OFFSET {place - 1}")
-    return positions.written(asked, OWNER, Position(row["id"], row["number"] if asked.order else None))
+    return positions.encode_cursor(asked, OWNER, Cursor(row["id"], row["number"] if asked.order_by else None))
 
 
 def test_the_last_page_costs_no_more_than_the_first(many: Reader) -> None:
     for query in ({}, {"sort": "number"}):
-        asked = selection(ENTRIES, query)
+        asked = plan_query(ENTRIES, query)
         costs = []
         for place in (0, LIMIT, SAME - LIMIT // 2, MANY // 2, MANY - LIMIT):
             after = position(many, asked, place) if place else ""

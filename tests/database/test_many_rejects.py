@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 import pytest
 
-from local.database import Pair
-from sluice.database import Connection
-from sluice.loading import staging
-from sluice.loading.staging import RowsRefused
-from sluice.records import to_line
+from local.database import DatabasePair
+from sluice.db.connection import Connection
+from sluice.errors import RowsRejected
+from sluice.load import load_data as staging
+from sluice.model.record import encode_write
 from tests.database.awkward import thing
 from tests.database.rig import Rig
 from tests.database.things import put
@@ -47,14 +47,14 @@ BAD: list[tuple[bytes, str]] = [
     (b'"label":["x"]', "text for label"),
 ]
 TOO_LONG = msgspec.Raw(b"{%b}" % BAD[0][0])
-STRANGER = (to_line(put({"label": "x"})).replace(b'"things"', b'"strangers"'), "unknown collection")
+STRANGER = (encode_write(put({"label": "x"})).replace(b'"things"', b'"strangers"'), "unknown collection")
 
 
 def lines(bad: dict[int, bytes]) -> Iterator[bytes]:
     """Writes to as many items. Made from one: to encode each would take longer than to load it."""
     sample = put({"label": "x"})
     before, middle, after = (
-        to_line(sample).replace(sample.id.encode(), sample.version.encode()).split(sample.version.encode())
+        encode_write(sample).replace(sample.id.encode(), sample.version.encode()).split(sample.version.encode())
     )
     version = sample.version[:20].encode()
     for number in range(ROWS):
@@ -64,7 +64,7 @@ def lines(bad: dict[int, bytes]) -> Iterator[bytes]:
 
 
 @pytest.fixture
-def sent(pair: Pair) -> Callable[[], dict[str, int]]:
+def sent(pair: DatabasePair) -> Callable[[], dict[str, int]]:
     """Says how many statements of each kind the primary has had since."""
 
     def total() -> dict[str, int]:
@@ -79,7 +79,7 @@ def sent(pair: Pair) -> Callable[[], dict[str, int]]:
 def test_each_of_25_kinds_of_badness_in_100_000_writes(
     rig: Rig, sent: Callable[[], dict[str, int]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kinds = [(to_line(thing(members)), reason) for members, reason in BAD] + [STRANGER]
+    kinds = [(encode_write(thing(members)), reason) for members, reason in BAD] + [STRANGER]
     places = random.Random(3).sample(range(ROWS), len(kinds))
     outcome = rig.load(*lines({place: line for place, (line, _) in zip(places, kinds, strict=True)}))
     counts = sent()
@@ -103,7 +103,7 @@ def test_more_bad_rows_than_the_server_keeps_complaints_of(
     rig: Rig, sent: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch, server_says: bool
 ) -> None:
     if not server_says:
-        monkeypatch.setattr("sluice.loading.staging.complaints", lambda *_: RowsRefused("refused"))
+        monkeypatch.setattr("sluice.load.load_data.collect_warnings", lambda *_: RowsRejected("refused"))
     writes = [put({"label": "x"}) for _ in range(2000)]
     bad = sorted(random.Random(4).sample(range(2000), 150))
     for at in bad:
@@ -119,9 +119,9 @@ def test_a_batch_of_nothing_but_bad_rows_is_not_sent_again_and_again(rig: Rig, m
 
     def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
         sizes.append(expected)
-        staging.fill(connection, statement, rows, expected)
+        staging.load_rows(connection, statement, rows, expected)
 
-    monkeypatch.setattr("sluice.loading.apply.fill", fill)
+    monkeypatch.setattr("sluice.load.strict.strict_writer.fill", fill)
     writes = [put({"label": "x"}) for _ in range(5000)]
     for write in writes:
         write.data = TOO_LONG
@@ -130,13 +130,13 @@ def test_a_batch_of_nothing_but_bad_rows_is_not_sent_again_and_again(rig: Rig, m
 
 
 def test_a_row_that_the_server_names_wrongly_is_kept(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = staging.complaints
+    real = staging.collect_warnings
 
-    def one_off(*arguments: object) -> RowsRefused:
+    def one_off(*arguments: object) -> RowsRejected:
         refused = real(*arguments)  # type: ignore[arg-type]
-        return RowsRefused(refused.reason, {place + 1: reason for place, reason in refused.reasons.items()})
+        return RowsRejected(refused.reason, {place + 1: reason for place, reason in refused.reasons.items()})
 
-    monkeypatch.setattr(staging, "complaints", one_off)
+    monkeypatch.setattr(staging, "collect_warnings", one_off)
     writes = [put({"label": "x"}) for _ in range(50)]
     for at in (10, 20, 49):
         writes[at].data = TOO_LONG

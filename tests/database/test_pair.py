@@ -9,9 +9,9 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from local.database import Pair
-from local.database.tls import make_certificates
-from local.process import launch
+from local.database import DatabasePair
+from local.database.certificates import create_certificates
+from local.process import start_process
 from tests.database.conftest import Connect
 
 
@@ -21,7 +21,7 @@ def make_table(connect: Connect, rows: int = 3) -> None:
         cursor.executemany("INSERT INTO t VALUES (%s)", [(n,) for n in range(rows)])
 
 
-def count(connect: Connect, pair: Pair, name: str) -> int:
+def count(connect: Connect, pair: DatabasePair, name: str) -> int:
     with connect(getattr(pair, name)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM t")
         row = cursor.fetchone()
@@ -29,31 +29,31 @@ def count(connect: Connect, pair: Pair, name: str) -> int:
     return int(row[0])
 
 
-def test_the_replica_follows_the_primary(pair: Pair, connect: Connect) -> None:
+def test_the_replica_follows_the_primary(pair: DatabasePair, connect: Connect) -> None:
     make_table(connect)
     pair.wait_for_replica(10)
     assert count(connect, pair, "replica") == 3
-    assert pair.replica.caught_up()
+    assert pair.replica.has_caught_up()
 
 
-def test_a_stopped_replica_is_behind_until_it_is_started(pair: Pair, connect: Connect) -> None:
+def test_a_stopped_replica_is_behind_until_it_is_started(pair: DatabasePair, connect: Connect) -> None:
     with pair.replica.connect_as_root() as root, root.cursor() as cursor:
         cursor.execute("STOP SLAVE")
     make_table(connect)
-    assert not pair.replica.caught_up()
+    assert not pair.replica.has_caught_up()
     pair.start()
     pair.wait_for_replica(10)
     assert count(connect, pair, "replica") == 3
 
 
-def test_replication_is_encrypted_and_by_gtid(pair: Pair) -> None:
-    status = pair.replica.status()
+def test_replication_is_encrypted_and_by_gtid(pair: DatabasePair) -> None:
+    status = pair.replica.read_replication_status()
     assert status["Slave_IO_Running"] == status["Slave_SQL_Running"] == "Yes"
     assert status["Master_SSL_Allowed"] == status["Master_SSL_Verify_Server_Cert"] == "Yes"
     assert status["Using_Gtid"] == "Slave_Pos"
 
 
-def test_the_replica_takes_no_writes(pair: Pair, connect: Connect) -> None:
+def test_the_replica_takes_no_writes(pair: DatabasePair, connect: Connect) -> None:
     make_table(connect)
     pair.wait_for_replica(10)
     with connect(pair.replica) as connection, pytest.raises(pymysql.OperationalError, match="read-only"):
@@ -61,17 +61,17 @@ def test_the_replica_takes_no_writes(pair: Pair, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("name", ["primary", "replica"])
-def test_a_connection_without_tls_is_refused(pair: Pair, name: str) -> None:
-    username, password = pair.admin
+def test_a_connection_without_tls_is_refused(pair: DatabasePair, name: str) -> None:
+    username, password = pair.admin_credentials
     server = getattr(pair, name)
     server.connect(username, password).close()
     with pytest.raises(pymysql.OperationalError, match="Access denied"):
         pymysql.connect(host=server.host, port=server.port, user=username, password=password, ssl_disabled=True)
 
 
-def test_another_authority_and_another_host_name_are_refused(pair: Pair, tmp_path: Path) -> None:
-    username, password = pair.admin
-    make_certificates(tmp_path)
+def test_another_authority_and_another_host_name_are_refused(pair: DatabasePair, tmp_path: Path) -> None:
+    username, password = pair.admin_credentials
+    create_certificates(tmp_path)
     stranger = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
     with pytest.raises(pymysql.OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
         pymysql.connect(host="127.0.0.1", port=pair.primary.port, user=username, password=password, ssl=stranger)
@@ -80,14 +80,14 @@ def test_another_authority_and_another_host_name_are_refused(pair: Pair, tmp_pat
         pymysql.connect(host="127.1", port=pair.primary.port, user=username, password=password, ssl=trust)
 
 
-def test_both_host_names_are_certified(pair: Pair) -> None:
-    username, password = pair.admin
+def test_both_host_names_are_certified(pair: DatabasePair) -> None:
+    username, password = pair.admin_credentials
     trust = ssl.create_default_context(cafile=str(pair.ca))
     for host in ("localhost", "127.0.0.1"):
         pymysql.connect(host=host, port=pair.primary.port, user=username, password=password, ssl=trust).close()
 
 
-def test_committed_rows_and_replication_survive_kill_9(pair: Pair, connect: Connect) -> None:
+def test_committed_rows_and_replication_survive_kill_9(pair: DatabasePair, connect: Connect) -> None:
     make_table(connect)
     for name in ("primary", "replica"):
         server = getattr(pair, name)
@@ -103,7 +103,7 @@ def test_committed_rows_and_replication_survive_kill_9(pair: Pair, connect: Conn
     assert count(connect, pair, "primary") == count(connect, pair, "replica") == 5
 
 
-def test_replication_resumes_by_itself_when_only_the_primary_was_away(pair: Pair, connect: Connect) -> None:
+def test_replication_resumes_by_itself_when_only_the_primary_was_away(pair: DatabasePair, connect: Connect) -> None:
     make_table(connect)
     pair.primary.kill()
     pair.primary.start()
@@ -113,7 +113,7 @@ def test_replication_resumes_by_itself_when_only_the_primary_was_away(pair: Pair
     assert count(connect, pair, "replica") == 4
 
 
-def test_the_admin_has_what_a_master_user_of_rds_has(pair: Pair, connect: Connect) -> None:
+def test_the_admin_has_what_a_master_user_of_rds_has(pair: DatabasePair, connect: Connect) -> None:
     with connect() as connection, connection.cursor() as cursor:
         cursor.execute("SHOW GRANTS")
         granted = " ".join(row[0] for row in cursor.fetchall())
@@ -129,16 +129,16 @@ def test_the_admin_has_what_a_master_user_of_rds_has(pair: Pair, connect: Connec
 
 
 @pytest.fixture
-def ordinary(pair: Pair) -> Iterator[Pair]:
+def ordinary(pair: DatabasePair) -> Iterator[DatabasePair]:
     """The same databases, their primary started as everybody but the tests starts it."""
-    ordinary = Pair(pair.root)
+    ordinary = DatabasePair(pair.root)
     pair.primary.stop()
     ordinary.primary.start()
     yield ordinary
     ordinary.primary.stop()
 
 
-def test_settings_are_those_the_service_relies_on(ordinary: Pair, connect: Connect) -> None:
+def test_settings_are_those_the_service_relies_on(ordinary: DatabasePair, connect: Connect) -> None:
     expected = {
         "binlog_format": "ROW",
         "sync_binlog": 1,
@@ -157,8 +157,8 @@ def test_settings_are_those_the_service_relies_on(ordinary: Pair, connect: Conne
 
 
 def test_a_pid_that_went_to_another_process_is_left_alone(tmp_path: Path) -> None:
-    stranger = launch(["sleep", "60"], tmp_path / "sleep.log")
-    pair = Pair(tmp_path / "pair")
+    stranger = start_process(["sleep", "60"], tmp_path / "sleep.log")
+    pair = DatabasePair(tmp_path / "pair")
     (tmp_path / "pair" / "primary").mkdir(parents=True)
     (tmp_path / "pair" / "primary" / "pid").write_text(str(stranger))
     pair.primary.kill()

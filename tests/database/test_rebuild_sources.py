@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sluice import archive
-from sluice.exclusions import Exclusion, Rule
-from sluice.inputs import NothingToBuildFrom
-from sluice.rebuilding.remembered import remember, remembered
-from sluice.rebuilding.sources import check
+from sluice.aws import s3 as archive
+from sluice.errors import NoRebuildSource
+from sluice.model.exclusions import Exclusion, ExclusionRule
+from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
+from sluice.rebuild.rebuild_request import check_source
 
 NOW = datetime.datetime(2026, 11, 25, 10, 30, tzinfo=datetime.UTC)
 BUCKETS = {"batches": "batches", "archive": "archive"}
@@ -35,16 +35,16 @@ def put(s3: Any) -> Iterator[Any]:
 
 def test_nothing_at_all_is_nothing_to_build_from(put: Any) -> None:
     for source in BUCKETS:
-        with pytest.raises(NothingToBuildFrom, match=rf"nothing under {source}/ of the bucket {source}\. The other"):
-            check(source, BUCKETS)
+        with pytest.raises(NoRebuildSource, match=rf"nothing under {source}/ of the bucket {source}\. The other"):
+            check_source(source, BUCKETS)
 
 
 @pytest.mark.parametrize(("source", "other"), [("batches", "archive"), ("archive", "batches")])
 def test_where_there_is_nothing_the_other_is_named(put: Any, source: str, other: str) -> None:
     put(other, "2026/11/24/10")
-    with pytest.raises(NothingToBuildFrom, match=f"Build from the {other}."):
-        check(source, BUCKETS)
-    check(other, BUCKETS)
+    with pytest.raises(NoRebuildSource, match=f"Build from the {other}."):
+        check_source(source, BUCKETS)
+    check_source(other, BUCKETS)
 
 
 @pytest.mark.parametrize(
@@ -54,25 +54,25 @@ def test_batches_that_begin_later_than_the_archive_are_no_source(put: Any, hour:
     put("batches", "2026/11/24/10")
     put("archive", hour)
     if whole:
-        check("batches", BUCKETS)
+        check_source("batches", BUCKETS)
     else:
-        with pytest.raises(NothingToBuildFrom, match=r"begin with 2026-11-24T10Z, the archive with 202\d-11-24"):
-            check("batches", BUCKETS)
-    check("archive", BUCKETS)
+        with pytest.raises(NoRebuildSource, match=r"begin with 2026-11-24T10Z, the archive with 202\d-11-24"):
+            check_source("batches", BUCKETS)
+    check_source("archive", BUCKETS)
 
 
 def test_a_key_without_an_hour_says_nothing_of_age(put: Any, s3: Any) -> None:
     put("batches", "2026/11/24/10")
     put("archive", "0")
-    check("batches", BUCKETS)
+    check_source("batches", BUCKETS)
 
 
 def test_what_was_excluded_is_remembered_until_the_next(s3: Any) -> None:
-    rules = (Rule(owners=("o",), to=NOW), Rule(from_=NOW - datetime.timedelta(days=1), to=NOW))
+    rules = (ExclusionRule(owners=("o",), to=NOW), ExclusionRule(from_=NOW - datetime.timedelta(days=1), to=NOW))
     found = [Exclusion(execution="r", rules=rules, reason="because", made_at=NOW)]
-    assert remembered("batches") == []
-    remember("batches", found)
-    assert remembered("batches") == found
-    assert json.loads(archive.read("batches", "rebuilds/exclusions.json")[0])[0]["reason"] == "because"
-    remember("batches", [])
-    assert remembered("batches") == []
+    assert read_stored_exclusions("batches") == []
+    store_exclusions("batches", found)
+    assert read_stored_exclusions("batches") == found
+    assert json.loads(archive.read_object("batches", "rebuilds/exclusions.json")[0])[0]["reason"] == "because"
+    store_exclusions("batches", [])
+    assert read_stored_exclusions("batches") == []

@@ -7,13 +7,13 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from sluice.exclusions import Exclusion, Rule, end
-from sluice.reading.receipts import EXCLUDED
-from sluice.records import Write
-from sluice.versions import new_version
+from sluice.model.exclusions import Exclusion, ExclusionRule, compute_end_version
+from sluice.model.record import Write
+from sluice.model.versions import new_version
+from sluice.query.receipt import EXCLUDED_REASON
 from tests.database.reading_rig import Reader
 from tests.database.rig import Rig
-from tests.database.test_rejects import narrow, widen
+from tests.database.test_rejected_writes import narrow, widen
 from tests.database.things import CODES, OWNER, delete, put
 
 OTHER = "another-owner"
@@ -95,15 +95,17 @@ def test_a_reject_that_was_loaded_after_all_is_applied(rig: Rig, reader: Reader)
 def test_what_a_rebuild_left_out_is_rejected(rig: Rig, reader: Reader) -> None:
     out, kept, behind = put({"label": "out"}), put({"label": "kept"}), put({"label": "behind"})
     made = datetime.datetime.now(datetime.UTC)
-    rule = Rule(owners=(OWNER,), versions=(out.version, behind.version), to=made + datetime.timedelta(seconds=1))
+    rule = ExclusionRule(
+        owners=(OWNER,), versions=(out.version, behind.version), to=made + datetime.timedelta(seconds=1)
+    )
     left_out = Exclusion(execution="one", rules=(rule,), reason=SECRET, made_at=made)
     rules = msgspec.json.encode(left_out.rules).decode()
     rig.rows("INSERT INTO exclusions (execution, rules, reason, made_at) VALUES ('one', %s, %s, NOW())", rules, SECRET)
     rig.connection.commit()
-    rig.rows("INSERT INTO marks (name, version) VALUES ('exclusions', %s)", end([left_out]))
+    rig.rows("INSERT INTO marks (name, version) VALUES ('exclusions', %s)", compute_end_version([left_out]))
     rig.connection.commit()
     rig.load(out, kept, behind, put({"label": "later"}, behind.id))
-    assert receipt(reader, out) == {"status": "rejected", "reason": EXCLUDED}
+    assert receipt(reader, out) == {"status": "rejected", "reason": EXCLUDED_REASON}
     assert receipt(reader, out, OTHER) == {"status": "pending"}
     assert receipt(reader, kept) == {"status": "applied"}
     assert receipt(reader, behind)["status"] == "superseded"
@@ -157,7 +159,7 @@ def test_two_rows_are_looked_at_however_many_there_are(rig: Rig, reader: Reader)
     writes = [put({"label": SECRET, "note": "longer" if number % 2 else None}) for number in range(200)]
     rig.load(*writes)
     read = "SHOW SESSION STATUS LIKE 'Handler_read%'"
-    session = reader.replica.connection()
+    session = reader.replica.get_connection()
 
     def looked_at() -> int:
         with session.cursor() as cursor:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sluice.faults import UnreadableBatch
-from sluice.records import Write
+from sluice.errors import UnreadableBatch
+from sluice.model.record import Write
 from tests.database.awkward import thing
 from tests.database.rig import Rig
 from tests.database.things import CODES, delete, put
@@ -33,9 +33,9 @@ def rejects(rig: Rig) -> list[tuple[str, int]]:
 def test_an_object_that_was_loaded_already_by_another_way(rig: Rig) -> None:
     """As when a replay came before the event."""
     key = rig.objects.put("batches/a", writes())
-    assert rig.loader().load("bucket", key).rejected == 1
+    assert rig.loader().load_batch("bucket", key).rejected == 1
     before, ledger = everything(rig), rig.rows("SELECT * FROM loaded_batches")
-    outcome = rig.loader().load("bucket", key)
+    outcome = rig.loader().load_batch("bucket", key)
     assert (outcome.status, outcome.applied, outcome.stale, outcome.rejected) == ("already_loaded", 0, 0, 0)
     assert (everything(rig), rig.rows("SELECT * FROM loaded_batches")) == (before, ledger)
     assert rejects(rig) == [(key, 5)]
@@ -80,5 +80,5 @@ def test_what_is_unreadable_stays_so(rig: Rig) -> None:
     key = rig.objects.put("batches/b", [put({"label": "y"}), b"no write\n"])
     for _ in range(2):
         with pytest.raises(UnreadableBatch):
-            rig.loader().load("bucket", key)
+            rig.loader().load_batch("bucket", key)
     assert [row["object_key"] for row in rig.rows("SELECT object_key FROM loaded_batches")] == ["batches/a"]

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from sluice.faults import SchemaBehind
-from sluice.loading.transaction import Outcome
-from sluice.records import NO_DATA, Write
-from sluice.resource import Digits, Item, describe
-from sluice.versions import new_version
+from sluice.errors import SchemaOutdated
+from sluice.load.load_result import LoadResult
+from sluice.model.record import NULL_DATA, Write
+from sluice.model.resource import Digits, Item, create_resource
+from sluice.model.versions import new_version
 from tests.database.rig import Rig
 
 REVISION = 3
@@ -41,8 +41,8 @@ FULL = {"name": "x", "needed": "y"}
 @pytest.fixture(params=IDS)
 def collection(rig: Rig, request: pytest.FixtureRequest) -> str:
     resources = (
-        describe(Widget, "widgets", private=True, revision=REVISION),
-        describe(Label, "labels", key="code", revision=REVISION),
+        create_resource(Widget, "widgets", private=True, revision=REVISION),
+        create_resource(Label, "labels", key="code", revision=REVISION),
     )
     rig.resources = {one.collection: one for one in resources}
     rig.make_tables()
@@ -61,7 +61,7 @@ def write(collection: str, data: dict[str, Any] | None, schema: int) -> Write:
         owner="",
         accepted_at=datetime.datetime.now(datetime.UTC),
         schema=schema,
-        data=NO_DATA if data is None else msgspec.Raw(msgspec.json.encode(data)),
+        data=NULL_DATA if data is None else msgspec.Raw(msgspec.json.encode(data)),
     )
 
 
@@ -121,7 +121,7 @@ def test_an_older_write_is_judged_by_today_s_columns(rig: Rig, collection: str, 
 @pytest.mark.parametrize("data", [FULL, FULL | {"new": 1}, None])
 def test_a_newer_write_waits(rig: Rig, collection: str, data: dict[str, Any] | None, careful: bool) -> None:
     older = write(collection, FULL, 1)
-    with pytest.raises(SchemaBehind):
+    with pytest.raises(SchemaOutdated):
         rig.load(older, *[bad(collection)] * careful, write(collection, data, REVISION + 1))
     assert rig.rows(f"SELECT 1 FROM {collection} UNION ALL SELECT 1 FROM loaded_batches") == []
     assert rig.load(older).applied == 1
@@ -131,9 +131,9 @@ def test_today_s_writes_have_today_s_fields(rig: Rig, collection: str) -> None:
     assert outcome_counts(rig.load(write(collection, {"name": "x"}, REVISION))) == (0, 0, 1)
     [row] = rig.rows("SELECT reason FROM rejected_writes")
     assert "needed" in row["reason"]
-    with pytest.raises(SchemaBehind):
+    with pytest.raises(SchemaOutdated):
         rig.load(write(collection, FULL | {"new": 1}, REVISION))
 
 
-def outcome_counts(outcome: Outcome) -> tuple[int, int, int]:
+def outcome_counts(outcome: LoadResult) -> tuple[int, int, int]:
     return outcome.applied, outcome.stale, outcome.rejected

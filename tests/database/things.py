@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.ids import new_id
-from sluice.records import NO_DATA, Write
-from sluice.resource import Digits, Item, Resource, describe
-from sluice.versions import new_version
-from sluice.writes.decode import canonical, decode_item
+from sluice.ingest.item_body import decode_item, encode_item, new_item_id
+from sluice.model.record import NULL_DATA, Write
+from sluice.model.resource import Digits, Item, Resource, create_resource
+from sluice.model.versions import new_version
 
 
 class Colour(enum.Enum):
@@ -51,7 +50,7 @@ class Thing(Item):
     number: int | None = None
 
 
-THINGS = describe(Thing, "things", private=True)
+THINGS = create_resource(Thing, "things", private=True)
 
 
 class Code(Item):
@@ -61,7 +60,7 @@ class Code(Item):
     text: str | None = None
 
 
-CODES = describe(Code, "codes", key="code")
+CODES = create_resource(Code, "codes", key="code")
 
 OWNER = "4c1f6a3e-owner"
 
@@ -72,12 +71,12 @@ def put(data: dict[str, Any], item_id: str = "", owner: str = OWNER, resource: R
     return Write(
         version=new_version(),
         collection=resource.collection,
-        id=item_id or new_id(),
+        id=item_id or new_item_id(),
         operation="put",
         owner=owner if resource.private else "",
         accepted_at=datetime.datetime.now(datetime.UTC),
         schema=resource.revision,
-        data=canonical(item, resource),
+        data=encode_item(item, resource),
     )
 
 
@@ -91,5 +90,5 @@ def delete(item_id: str, owner: str = OWNER, resource: Resource = THINGS) -> Wri
         owner=owner if resource.private else "",
         accepted_at=datetime.datetime.now(datetime.UTC),
         schema=resource.revision,
-        data=NO_DATA,
+        data=NULL_DATA,
     )

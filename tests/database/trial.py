@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from local.database import Pair
-from sluice.faults import DatabaseAway
-from sluice.records import to_line
+from local.database import DatabasePair
+from sluice.errors import DatabaseUnavailable
+from sluice.model.record import encode_write
 from tests.database import model
 from tests.database.plans import Delivery, Plan
 from tests.database.rig import Rig
@@ -21,7 +21,7 @@ class Trial:
     `in_parts` says that batches are not read whole, so that it is open which lines meet in one part.
     """
 
-    def __init__(self, rig: Rig, pair: Pair) -> None:
+    def __init__(self, rig: Rig, pair: DatabasePair) -> None:
         self.rig = rig
         self.in_parts = False
         self._pair = pair
@@ -65,8 +65,8 @@ class Trial:
             database.mishap, status = delivery.mishap, ""
             while not status:
                 try:
-                    status = loader.load("bucket", f"batches/{delivery.batch}").status
-                except DatabaseAway:
+                    status = loader.load_batch("bucket", f"batches/{delivery.batch}").status
+                except DatabaseUnavailable:
                     continue
                 except Died:
                     if delivery.mishap == "dies_after_commit":
@@ -87,7 +87,7 @@ class Trial:
         assert model.rejects(plan) <= rejected <= (model.flawed(plan) if self.in_parts else model.rejects(plan))
         for row in found:
             line = plan.batches[_batch(row)][row["line"] - 1]
-            assert row["write"].encode() + b"\n" == to_line(plan.writes[line].write)
+            assert row["write"].encode() + b"\n" == encode_write(plan.writes[line].write)
             assert row["reason"]
 
     def _check_ledger(self, plan: Plan, answers: list[tuple[int, str]]) -> None:

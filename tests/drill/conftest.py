@@ -34,7 +34,7 @@ def traffic(client: Any, machine_token: str) -> Callable[[str], Traffic]:
 @pytest.fixture
 def alerts(stack: Stack) -> Iterator[Callable[[], list[dict[str, str]]]]:
     """What the alerts' topic sent since the test began, the new messages at each call."""
-    queues, topics, topic = stack.boto("sqs"), stack.boto("sns"), stack.outputs["AlertsTopicArn"]
+    queues, topics, topic = stack.aws_client("sqs"), stack.aws_client("sns"), stack.outputs["AlertsTopicArn"]
     queue = queues.create_queue(QueueName="drill")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     letter = {

@@ -57,7 +57,7 @@ def test_what_parked_in_an_outage_is_loaded_with_nobody_acting(
         down = time.monotonic() - killed
         stack.pair.start()
         back_up = time.monotonic()
-        with stack.pair.primary.connect(*stack.pair.admin, database="sluice", autocommit=True) as primary:
+        with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary:
             eventually(lambda: writes.found(primary) == writes.rows, 300)
         took = time.monotonic() - back_up
         reports = eventually(lambda: _reports(back, seen), 120)
@@ -73,7 +73,7 @@ def test_what_parked_in_an_outage_is_loaded_with_nobody_acting(
     assert {report["replay"]["remaining"] for report in reports} == {0}
     assert [message["Message"].split(";")[0] for message in told] == [f"{parked} batches were missing"]
     stack.pair.wait_for_replica()
-    with stack.pair.replica.connect(*stack.pair.admin, database="sluice", autocommit=True) as replica:
+    with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as replica:
         assert writes.found(replica) == writes.rows
 
 
@@ -81,7 +81,7 @@ def _patience(back: WayBack) -> float:
     """The seconds for which the deployed load_batch tries to reach the database, at most."""
     machine = back.stack.outputs["LoadStateMachineArn"]
     deployed = json.loads(back.states.describe_state_machine(stateMachineArn=machine)["definition"])
-    away = next(one for one in deployed["States"]["Load"]["Retry"] if "DatabaseAway" in one["ErrorEquals"])
+    away = next(one for one in deployed["States"]["Load"]["Retry"] if "DatabaseUnavailable" in one["ErrorEquals"])
     return longest(away)
 
 

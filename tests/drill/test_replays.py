@@ -95,9 +95,12 @@ def test_a_replay_killed_half_way_is_run_again(
 @contextmanager
 def held(stack: Stack, keys: list[str]) -> Iterator[None]:
     """A while in which the loads of some batches wait: somebody else is about to enter them in the ledger."""
-    with stack.pair.primary.connect(*stack.pair.admin, database="sluice") as other, other.cursor() as cursor:
+    with (
+        stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice") as other,
+        other.cursor() as cursor,
+    ):
         for key in keys:
-            found = stack.boto("s3").head_object(Bucket=stack.outputs["BatchBucketName"], Key=key)
+            found = stack.aws_client("s3").head_object(Bucket=stack.outputs["BatchBucketName"], Key=key)
             cursor.execute(
                 "INSERT INTO loaded_batches VALUES (%s, %s, 0, 0, 0, 0, UTC_TIMESTAMP(6))", (key, found["ETag"][1:-1])
             )
@@ -126,8 +129,8 @@ def test_a_dry_run_changes_nothing(back: WayBack, sluice: Operator, traffic: Mak
     before = back.everything()
     said = sluice("replay", "--dry-run")
     after = back.everything()
-    print(f"\n{said.out}")
-    assert said.out.startswith(f"dry run: {len(missing)} batches would be loaded; nothing was changed\n")
+    print(f"\n{said.stdout}")
+    assert said.stdout.startswith(f"dry run: {len(missing)} batches would be loaded; nothing was changed\n")
     assert after == before
     assert back.missing() == len(missing)
     assert sluice("replay", "--wait", "--json").document["loaded"] == len(missing)

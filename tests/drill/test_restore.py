@@ -60,7 +60,7 @@ def test_a_restored_dump_is_brought_up_to_date_by_exactly_what_came_after_it(
     assert stands["follows"] is False
     assert _found(stack, writes) == writes.rows
     stack.pair.wait_for_replica()
-    with stack.pair.replica.connect(*stack.pair.admin, database="sluice", autocommit=True) as replica:
+    with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as replica:
         assert writes.found(replica) == writes.rows
     assert sluice("status", "--json").document["replica"]["follows"] is True
 
@@ -75,19 +75,19 @@ def _lose(stack: Stack, data: Path) -> None:
 
 def _make_users(stack: Stack) -> None:
     """Migrate by hand: a dump of the schema has its tables, but not the two users, who are the server's."""
-    answer = stack.boto("lambda").invoke(FunctionName=stack.outputs["MigrateFunctionName"], Payload=b"{}")
+    answer = stack.aws_client("lambda").invoke(FunctionName=stack.outputs["MigrateFunctionName"], Payload=b"{}")
     assert "FunctionError" not in answer, json.loads(answer["Payload"].read())
 
 
 def _found(stack: Stack, writes: Traffic) -> Any:
-    with stack.pair.primary.connect(*stack.pair.admin, database="sluice", autocommit=True) as primary:
+    with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary:
         return writes.found(primary)
 
 
 def _ledger_rows(stack: Stack) -> dict[Any, Any]:
     """When and with which counts each batch was loaded."""
     with (
-        stack.pair.primary.connect(*stack.pair.admin, database="sluice", autocommit=True) as primary,
+        stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary,
         primary.cursor() as cursor,
     ):
         cursor.execute("SELECT object_key, etag, applied, stale, rejected, loaded_at FROM loaded_batches")

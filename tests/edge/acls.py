@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from local.edge.messages import Request
-from local.edge.rates import Rates
-from local.edge.web_acl import Blocked, WebAcl
+from local.edge.http_messages import Request
+from local.edge.waf.statements import RateCounter
+from local.edge.waf.web_acl import BlockDecision, WebAcl
 
 NONE = [{"Priority": 0, "Type": "NONE"}]
 
@@ -17,7 +17,7 @@ def rule(statement: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def acl(*rules: dict[str, Any], **more: Any) -> WebAcl:
     numbered = [{**each, "Priority": number} for number, each in enumerate(rules)]
-    return WebAcl({"Name": "acl", "DefaultAction": {"Allow": {}}, "Rules": numbered, **more}, Rates())
+    return WebAcl({"Name": "acl", "DefaultAction": {"Allow": {}}, "Rules": numbered, **more}, RateCounter())
 
 
 def group(name: str, *counted: str, **more: Any) -> dict[str, Any]:
@@ -39,5 +39,5 @@ def request(
     return Request(method, path, query, [(name, value) for name, value in given.items() if value], body, client)
 
 
-def judged(made: WebAcl, asked: Request, now: float = 0.0) -> Blocked | None:
-    return made.judge(asked, now)
+def judged(made: WebAcl, asked: Request, now: float = 0.0) -> BlockDecision | None:
+    return made.find_block(asked, now)

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from local.stack.tokens import person_token
+from local.stack.stack import fetch_person_token
 from tests.edge.small import Template
-from tests.emulator.harness import ROOT, Emulator, deploy, free_port, start_emulator
+from tests.emulator.harness import ROOT, Emulator, deploy_stack, free_port, start_emulator
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Edged:
 
     def token(self, person: str) -> str:
         emulator: Any = self.emulator
-        return person_token(emulator, self.outputs, person, ())
+        return fetch_person_token(emulator, self.outputs, person, ())
 
     def get(self, path: str, token: str = "", **headers: str) -> httpx.Response:
         return self._get(self.url + path, token, headers)
@@ -48,7 +48,7 @@ class Edged:
 
     def change(self, template: Template) -> None:
         """Deploy a changed template, and wait until the edge has read it."""
-        self.outputs = deploy(self.emulator, self.name, template)
+        self.outputs = deploy_stack(self.emulator, self.name, template)
         assert self.read() == ""
 
     def read(self) -> str:
@@ -73,7 +73,7 @@ def put(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with ExitStack() as running:
 
         def made(name: str, template: Template) -> Edged:
-            outputs = deploy(emulator, name, template)
+            outputs = deploy_stack(emulator, name, template)
             port, stage_port = free_port(), free_port()
             log = tmp_path_factory.mktemp("edge") / "edge.log"
             command = [

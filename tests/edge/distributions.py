@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from local.edge.distribution import Distribution, distribution
-from local.edge.distribution_side import DistributionSide
-from local.edge.messages import Request, Response
+from local.edge.cloudfront.distribution import Distribution, parse_distribution
+from local.edge.cloudfront.distribution_handler import DistributionHandler
+from local.edge.http_messages import Request, Response
 from tests.edge.acls import request
 
 Change = dict[str, Any]
@@ -70,7 +70,7 @@ def made(
         **more,
     }
     off = policy(maximum=0)
-    return distribution(given, {"cache": cache or policy(), "none": off, "viewer": VIEWER, "security": SECURITY})
+    return parse_distribution(given, {"cache": cache or policy(), "none": off, "viewer": VIEWER, "security": SECURITY})
 
 
 class Origin:
@@ -94,9 +94,9 @@ def kept(control: str, body: bytes = b"one", etag: str = '"1"', status: int = 20
 
 class Viewer:
     def __init__(self, origin: Origin, configured: Distribution | None = None) -> None:
-        self._side, self._origin, self._configured = DistributionSide(), origin, configured or made()
+        self._side, self._origin, self._configured = DistributionHandler(), origin, configured or made()
 
     def asks(self, target: str = "/v1/airports", method: str = "GET", **headers: Any) -> Response:
         return asyncio.run(
-            self._side.answer(self._configured, None, self._origin.ask, request(target, method, **headers))
+            self._side.handle_request(self._configured, None, self._origin.ask, request(target, method, **headers))
         )

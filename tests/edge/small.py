@@ -17,7 +17,7 @@ ROOTS = (
     "Distribution",
     "ApiAclAssociation",
     "GetFunction",
-    "ContractFunction",
+    "OpenApiFunction",
     "UserPool",
     "PersonClient",
     "ClientPlan",
@@ -53,7 +53,7 @@ def small(away: Path, kept: str = "", **parameters: str) -> Template:
     """The template; the function is away while that file exists, and answers with `kept` as Cache-Control if given."""
     whole = read(TEMPLATE)
     resources = whole["Resources"]
-    for function, code in (("GetFunction", CODE.format(away=str(away), kept=kept)), ("ContractFunction", OPEN)):
+    for function, code in (("GetFunction", CODE.format(away=str(away), kept=kept)), ("OpenApiFunction", OPEN)):
         resources[function]["Properties"] = {
             "Runtime": "python3.13",
             "Handler": "index.handle",

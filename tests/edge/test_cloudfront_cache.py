@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from local.edge.forwarding import Unreachable
-from local.edge.freshness import may_be_stale, time_to_live
-from local.edge.messages import Response
-from local.edge.policies import cache_policy
+from local.edge.api_stage import OriginUnreachable
+from local.edge.cloudfront.policies import parse_cache_policy
+from local.edge.cloudfront.response_cache import compute_stale_seconds, compute_ttl
+from local.edge.http_messages import Response
 from tests.edge.distributions import Origin, Viewer, kept, made, policy
 
 
@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
 )
 def test_how_long_an_answer_is_fresh(control: str, bounds: tuple[int, int, int], seconds: float | None) -> None:
-    assert time_to_live(kept(control), cache_policy(policy(*bounds)), {}, 0) == seconds
+    assert compute_ttl(kept(control), parse_cache_policy(policy(*bounds)), {}, 0) == seconds
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_how_long_an_answer_is_fresh(control: str, bounds: tuple[int, int, int],
     ],
 )
 def test_how_long_an_error_is_kept(status: int, control: str, errors: dict[int, int], seconds: float | None) -> None:
-    assert time_to_live(kept(control, status=status), cache_policy(policy()), errors, 0) == seconds
+    assert compute_ttl(kept(control, status=status), parse_cache_policy(policy()), errors, 0) == seconds
 
 
 def test_how_long_an_answer_may_be_stale() -> None:
-    bounds = cache_policy(policy(maximum=100))
+    bounds = parse_cache_policy(policy(maximum=100))
     found = [
-        may_be_stale(kept(control), bounds)
+        compute_stale_seconds(kept(control), bounds)
         for control in ("stale-if-error=7", "stale-if-error=700", "max-age=0", "stale-if-error=0")
     ]
     assert found == [7, 100, 100, 0]
@@ -76,12 +76,12 @@ def test_what_is_fresh_is_not_asked_for_again(clock: list[float]) -> None:
     answers = [viewer.asks() for _ in range(2)]
     clock[0] += 59
     answers.append(viewer.asks())
-    assert [(answer.body, answer.header("x-cache")) for answer in answers] == [
+    assert [(answer.body, answer.get_header("x-cache")) for answer in answers] == [
         (b"one", "Miss from cloudfront"),
         (b"one", "Hit from cloudfront"),
         (b"one", "Hit from cloudfront"),
     ]
-    assert (answers[0].header("age"), answers[2].header("age")) == (None, "59")
+    assert (answers[0].get_header("age"), answers[2].get_header("age")) == (None, "59")
     clock[0] += 2
     assert viewer.asks().body == b"two"
 
@@ -95,13 +95,16 @@ def test_what_is_not_fresh_is_asked_whether_it_still_holds(clock: list[float]) -
     viewer = Viewer(origin)
     viewer.asks(if_none_match='"mine"')
     confirmed = viewer.asks(if_none_match='"mine"')
-    assert (confirmed.status, confirmed.body, confirmed.header("x-cache")) == (
+    assert (confirmed.status, confirmed.body, confirmed.get_header("x-cache")) == (
         200,
         b"one",
         "RefreshHit from cloudfront",
     )
-    assert (origin.asked[0].header("if-none-match"), origin.asked[1].header("if-none-match")) == ('"mine"', '"1"')
-    assert viewer.asks().header("x-cache") == "Hit from cloudfront"
+    assert (origin.asked[0].get_header("if-none-match"), origin.asked[1].get_header("if-none-match")) == (
+        '"mine"',
+        '"1"',
+    )
+    assert viewer.asks().get_header("x-cache") == "Hit from cloudfront"
     clock[0] += 31
     assert viewer.asks().body == b"two"
 
@@ -111,15 +114,17 @@ def test_a_viewer_that_has_it_is_told_so() -> None:
     viewer.asks()
     for held in ('"1"', 'W/"1"', '"0", "1"', "*"):
         answer = viewer.asks(if_none_match=held)
-        assert (answer.status, answer.body, answer.header("etag")) == (304, b"", '"1"')
+        assert (answer.status, answer.body, answer.get_header("etag")) == (304, b"", '"1"')
     assert viewer.asks(if_none_match='"2"').status == 200
 
 
 @pytest.mark.parametrize(
-    "failure", [kept("no-store", b"away", status=503), Unreachable(slow=True), Unreachable(slow=False)], ids=str
+    "failure",
+    [kept("no-store", b"away", status=503), OriginUnreachable(slow=True), OriginUnreachable(slow=False)],
+    ids=str,
 )
 def test_an_answer_is_given_stale_while_the_origin_has_none(
-    clock: list[float], failure: Response | Unreachable
+    clock: list[float], failure: Response | OriginUnreachable
 ) -> None:
     viewer = Viewer(
         Origin(kept("max-age=0, stale-if-error=100"), failure),
@@ -128,7 +133,7 @@ def test_an_answer_is_given_stale_while_the_origin_has_none(
     viewer.asks()
     clock[0] += 99
     stale = viewer.asks()
-    assert (stale.status, stale.body, stale.header("age"), stale.header("x-cache")) == (
+    assert (stale.status, stale.body, stale.get_header("age"), stale.get_header("x-cache")) == (
         200,
         b"one",
         "99",
@@ -143,7 +148,7 @@ def test_what_may_not_be_stale_is_an_honest_error(control: str) -> None:
     viewer = Viewer(Origin(kept(control), kept("no-store", b"away", status=503)))
     viewer.asks()
     answer = viewer.asks()
-    assert (answer.status, answer.header("x-cache")) == (503, "Error from cloudfront")
+    assert (answer.status, answer.get_header("x-cache")) == (503, "Error from cloudfront")
 
 
 def test_an_error_of_its_own_kind_is_neither_hidden_nor_kept() -> None:

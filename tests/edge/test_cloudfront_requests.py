@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from local.edge.refusal import NotUnderstood
+from local.edge.config_checks import UnsupportedConfiguration
 from tests.edge.distributions import Change, Origin, Viewer, kept, listed, made, parts, policy
 
 
@@ -39,21 +39,21 @@ def test_what_the_origin_gets_of_a_request() -> None:
         "cookie": "a=b",
         "host": None,
     }
-    assert {name: asked.header(name) for name in wanted} == wanted
+    assert {name: asked.get_header(name) for name in wanted} == wanted
 
 
 def test_without_a_policy_that_forwards_them_headers_stay_behind() -> None:
     origin = Origin(kept("max-age=60"))
     unforwarded = made(policy(**parts()), behaviour={"OriginRequestPolicyId": ""})
     Viewer(origin, unforwarded).asks(authorization="Bearer a", accept_language="is", user_agent="a viewer")
-    found = [origin.asked[0].header(name) for name in ("authorization", "accept-language", "user-agent")]
+    found = [origin.asked[0].get_header(name) for name in ("authorization", "accept-language", "user-agent")]
     assert found == [None, None, "Amazon CloudFront"]
 
 
 def test_headers_are_added_and_those_of_the_origin_stay_where_they_may() -> None:
     answer = Viewer(Origin(kept("max-age=60").with_headers(("content-security-policy", "own")))).asks()
-    assert answer.header("strict-transport-security") == "max-age=60; includeSubdomains"
-    assert answer.header("content-security-policy") == "own"
+    assert answer.get_header("strict-transport-security") == "max-age=60; includeSubdomains"
+    assert answer.get_header("content-security-policy") == "own"
 
 
 def test_writes_and_ranges_pass_and_are_not_kept() -> None:
@@ -97,7 +97,7 @@ def test_what_cloudfront_refuses_itself() -> None:
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(change: Change, words: str) -> None:
-    with pytest.raises(NotUnderstood, match=re.escape(words)):
+    with pytest.raises(UnsupportedConfiguration, match=re.escape(words)):
         made(**change)
 
 
@@ -116,4 +116,4 @@ def test_what_is_not_understood_is_refused_by_name(change: Change, words: str) -
 )
 def test_which_behaviour_a_path_has(pattern: str, path: str, found: bool) -> None:
     configured = made(behaviour={"PathPattern": pattern})
-    assert (configured.behaviour(path) is configured.behaviours[0]) == found
+    assert (configured.match_behaviour(path) is configured.behaviours[0]) == found

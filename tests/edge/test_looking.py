@@ -25,6 +25,6 @@ def _clients(distribution: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("distribution", [{}, {"DefaultCacheBehavior": None}, {"DefaultCacheBehavior": []}])
 def test_what_has_not_the_form_that_is_known_is_refused_and_not_passed_over(distribution: dict[str, Any]) -> None:
     edge = Edge("http://127.0.0.1:1", _clients(distribution), "stack", "us-east-1")
-    asyncio.run(edge.look())
+    asyncio.run(edge.refresh_configuration())
     assert edge.problem.startswith("not understood: ")
-    assert asyncio.run(edge.from_viewer(request())).status == 503
+    assert asyncio.run(edge.handle_viewer_request(request())).status == 503

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from local.edge import modsecurity
-from local.edge.looked_at import looked_at
-from local.edge.messages import Request
-from local.edge.refusal import NotUnderstood
-from local.edge.web_acl import WebAcl
+from local.edge.config_checks import UnsupportedConfiguration
+from local.edge.http_messages import Request
+from local.edge.waf import modsecurity
+from local.edge.waf.inspected_body import extract_inspected_body
+from local.edge.waf.web_acl import WebAcl
 from tests.edge.acls import acl, group, judged, request
 
 COMMON, KNOWN, SQL, ADDRESSES = (
@@ -64,7 +64,10 @@ def item(value: str) -> bytes:
 def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request, name: str, matched: str) -> None:
     blocked = judged(whole, asked)
     assert blocked
-    assert (blocked.rule, [found for found in blocked.matched if found.startswith(matched)] != []) == (name, True)
+    assert (blocked.rule_name, [found for found in blocked.matched_rules if found.startswith(matched)] != []) == (
+        name,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_a_group_finds_what_it_is_for_only() -> None:
 
 
 def test_a_rule_that_the_group_has_not_is_refused() -> None:
-    with pytest.raises(NotUnderstood, match="has no rule SizeRestrictions_BODDY"):
+    with pytest.raises(UnsupportedConfiguration, match="has no rule SizeRestrictions_BODDY"):
         acl(group(COMMON, "SizeRestrictions_BODDY"))
 
 
@@ -125,13 +128,13 @@ def test_lines_and_what_is_cut_off_are_looked_at_as_far_as_they_go(whole: WebAcl
 
 def test_of_a_body_the_texts_that_could_be_an_attack_are_looked_at() -> None:
     lines = request(method="POST", body=b'{"a":"b\\"c"}\n{"a":"d e"}\n{"e":"f g', content_type="application/x-ndjson")
-    assert json.loads(looked_at(lines, 1_000)) == ['b"c', "d e"]
+    assert json.loads(extract_inspected_body(lines, 1_000)) == ['b"c', "d e"]
     one = request(method="PUT", body=b'{"icao":"EDDF","lat":50.03,"name":"A B","a b":"C","tz":"Europe/Berlin"}')
-    assert json.loads(looked_at(one, 1_000)) == ["A B", "a b", "Europe/Berlin"]
-    assert looked_at(request(method="PUT", body=b'{"icao":"EDDF","lat":50.03}'), 1_000) == b""
-    assert json.loads(looked_at(request(method="PUT", body=b"1 or 1=1"), 1_000)) == ["1 or 1=1"]
+    assert json.loads(extract_inspected_body(one, 1_000)) == ["A B", "a b", "Europe/Berlin"]
+    assert extract_inspected_body(request(method="PUT", body=b'{"icao":"EDDF","lat":50.03}'), 1_000) == b""
+    assert json.loads(extract_inspected_body(request(method="PUT", body=b"1 or 1=1"), 1_000)) == ["1 or 1=1"]
     other = request(method="PUT", body=b"a=1", content_type="text/plain")
-    assert looked_at(other, 1_000) == b"a=1"
+    assert extract_inspected_body(other, 1_000) == b"a=1"
 
 
 def test_what_is_no_utf_8_is_judged_like_the_rest(whole: WebAcl) -> None:
@@ -139,9 +142,9 @@ def test_what_is_no_utf_8_is_judged_like_the_rest(whole: WebAcl) -> None:
 
 
 def test_where_the_engine_is_missing_the_rest_is_enforced_and_the_lack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modsecurity, "AVAILABLE", False)
+    monkeypatch.setattr(modsecurity, "IS_AVAILABLE", False)
     without = acl(group(COMMON), group(SQL))
-    assert without.idle
+    assert without.has_inactive_groups
     assert judged(without, request("/v1/airports?country=PT'%20or%201=1--")) is None
     assert judged(without, request("/v1/airports?after=" + "a" * 2_043))
-    assert not acl(group(ADDRESSES)).idle
+    assert not acl(group(ADDRESSES)).has_inactive_groups

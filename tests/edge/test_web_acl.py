@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.edge.refusal import NotUnderstood
+from local.edge.config_checks import UnsupportedConfiguration
 from tests.edge.acls import NONE, acl, judged, request, rule
 
 
@@ -122,7 +122,7 @@ def test_the_first_rule_that_decides_does_and_counting_decides_nothing() -> None
     assert judged(made, request("/v1/a", x_key="secret")) is None
     blocked = judged(made, request("/v1/a"))
     assert blocked
-    assert blocked.rule == "labelled"
+    assert blocked.rule_name == "labelled"
 
 
 def test_what_no_rule_decides_the_default_does_and_answers_can_be_its_own() -> None:
@@ -138,9 +138,12 @@ def test_what_no_rule_decides_the_default_does_and_answers_can_be_its_own() -> N
     assert judged(made, request(x_key="secret")) is None
     blocked = judged(made, request())
     assert blocked
-    assert blocked.answer
-    assert (blocked.answer.status, blocked.answer.body) == (418, b'{"a":1}')
-    assert (blocked.answer.header("content-type"), blocked.answer.header("retry-after")) == ("application/json", "9")
+    assert blocked.response
+    assert (blocked.response.status, blocked.response.body) == (418, b'{"a":1}')
+    assert (blocked.response.get_header("content-type"), blocked.response.get_header("retry-after")) == (
+        "application/json",
+        "9",
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,17 +177,17 @@ def test_what_no_rule_decides_the_default_does_and_answers_can_be_its_own() -> N
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(broken: dict[str, Any], words: str) -> None:
-    with pytest.raises(NotUnderstood, match=re.escape(words)):
+    with pytest.raises(UnsupportedConfiguration, match=re.escape(words)):
         acl(broken)
 
 
 def test_a_transformation_that_is_not_made_is_refused() -> None:
     made = _match("a")
     made["ByteMatchStatement"]["TextTransformations"] = [{"Priority": 0, "Type": "MD5"}]
-    with pytest.raises(NotUnderstood, match="MD5"):
+    with pytest.raises(UnsupportedConfiguration, match="MD5"):
         acl(rule(made))
 
 
 def test_a_part_of_the_web_acl_itself_that_is_not_known_is_refused() -> None:
-    with pytest.raises(NotUnderstood, match="DataProtectionConfig"):
+    with pytest.raises(UnsupportedConfiguration, match="DataProtectionConfig"):
         acl(DataProtectionConfig={})

@@ -18,7 +18,7 @@ import boto3
 import botocore.config
 import pytest
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 ROOT = Path(__file__).parents[2]
 
 
@@ -79,7 +79,7 @@ def start_emulator(state: Path, **environment: str) -> Emulator:
             time.sleep(0.05)
 
 
-def wait_until(probe: Callable[[], Found], seconds: float = 10.0) -> Found:
+def wait_until(probe: Callable[[], Result], seconds: float = 10.0) -> Result:
     """The first true value of `probe`, asked every 20 ms; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -91,7 +91,7 @@ def wait_until(probe: Callable[[], Found], seconds: float = 10.0) -> Found:
         time.sleep(0.02)
 
 
-def deploy(emulator: Emulator, name: str, template: dict[str, Any]) -> dict[str, str]:
+def deploy_stack(emulator: Emulator, name: str, template: dict[str, Any]) -> dict[str, str]:
     """Create or update a stack from a SAM template and return its outputs; fails the test with the stack's reason."""
     cloudformation = emulator.client("cloudformation")
     body = json.dumps({"Transform": "AWS::Serverless-2016-10-31", **template})
@@ -119,7 +119,7 @@ class StackFailedError(Exception):
     """A deployment that did not succeed, with the reasons of its events."""
 
 
-def function(code: str, **properties: Any) -> dict[str, Any]:
+def build_function(code: str, **properties: Any) -> dict[str, Any]:
     """A SAM function of the given source, whose handler is `handle`."""
     return {
         "Type": "AWS::Serverless::Function",
@@ -133,7 +133,7 @@ def function(code: str, **properties: Any) -> dict[str, Any]:
     }
 
 
-def invoke(emulator: Emulator, name: str, payload: Any = None, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+def invoke_function(emulator: Emulator, name: str, payload: Any = None, **arguments: Any) -> tuple[Any, dict[str, Any]]:
     """The answer's payload, decoded, and the whole answer of the Invoke call."""
     answer = emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload), **arguments)
     text = answer["Payload"].read()

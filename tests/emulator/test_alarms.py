@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.emulator.harness import Emulator, deploy, wait_until
+from tests.emulator.harness import Emulator, deploy_stack, wait_until
 
 PRINCIPALS = ["states.amazonaws.com", "events.amazonaws.com"]
 ALARM = {
@@ -51,7 +51,7 @@ def test_a_failed_execution_rings_the_alarm_of_its_workflow_which_starts_another
         "Rung": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": pattern, "Targets": [target]}},
     }
     outputs = {name: {"Value": {"Ref": name}} for name in ("Failing", "Passing", "FailingAlarm", "PassingAlarm")}
-    found = deploy(emulator, "alarms", {"Resources": resources, "Outputs": outputs})
+    found = deploy_stack(emulator, "alarms", {"Resources": resources, "Outputs": outputs})
     states, watch = emulator.client("stepfunctions"), emulator.client("cloudwatch")
 
     def state(name: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, StackFailedError, deploy, function
+from tests.emulator.harness import Emulator, StackFailedError, build_function, deploy_stack
 
 RESPONDER = """
     import json, urllib.request
@@ -29,7 +29,7 @@ def _migration(**properties: Any) -> dict[str, Any]:
     token = {"Fn::GetAtt": ["Responder", "Arn"]}
     return {
         "Resources": {
-            "Responder": function(RESPONDER),
+            "Responder": build_function(RESPONDER),
             "Migration": {"Type": "Custom::Migration", "Properties": {"ServiceToken": token, **properties}},
         },
         "Outputs": {"Seen": {"Value": {"Fn::GetAtt": ["Migration", "Seen"]}}},
@@ -37,19 +37,19 @@ def _migration(**properties: Any) -> dict[str, Any]:
 
 
 def test_a_custom_resource_is_updated_when_a_property_changes(emulator: Emulator) -> None:
-    assert deploy(emulator, "migrating", _migration(Revision="1"))["Seen"] == "Create 1"
-    assert deploy(emulator, "migrating", _migration(Revision="2"))["Seen"] == "Update 2"
+    assert deploy_stack(emulator, "migrating", _migration(Revision="1"))["Seen"] == "Create 1"
+    assert deploy_stack(emulator, "migrating", _migration(Revision="2"))["Seen"] == "Update 2"
 
 
 def test_a_custom_resources_reason_is_in_the_stacks_events(emulator: Emulator) -> None:
     with pytest.raises(StackFailedError, match=r"field 'length' would lose data"):
-        deploy(emulator, "refused", _migration(Revision="1", Fail="field 'length' would lose data"))
+        deploy_stack(emulator, "refused", _migration(Revision="1", Fail="field 'length' would lose data"))
 
 
 def test_a_custom_resource_that_crashes_fails_at_once(emulator: Emulator) -> None:
     started = time.monotonic()
     with pytest.raises(StackFailedError, match="RuntimeError: cannot even answer"):
-        deploy(emulator, "crashed", _migration(Revision="1", Crash="true"))
+        deploy_stack(emulator, "crashed", _migration(Revision="1", Crash="true"))
     assert time.monotonic() - started < 20
 
 
@@ -83,7 +83,9 @@ def test_rules_and_associations_apart_from_their_group_and_acl(emulator: Emulato
             },
         },
     }
-    group_id = deploy(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})["Group"]
+    group_id = deploy_stack(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})[
+        "Group"
+    ]
     ec2 = emulator.client("ec2")
     found = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
     assert [rule["FromPort"] for rule in found["IpPermissions"]] == [3306]
@@ -93,6 +95,6 @@ def test_rules_and_associations_apart_from_their_group_and_acl(emulator: Emulato
     )
     assert acl["WebACL"]["Name"]
     del resources["In"]
-    deploy(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})
+    deploy_stack(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})
     found = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
     assert json.dumps(found["IpPermissions"]) == "[]"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, StackFailedError, deploy
+from tests.emulator.harness import Emulator, StackFailedError, deploy_stack
 
 Resources = dict[str, Any]
 
@@ -51,7 +51,7 @@ def test_a_web_acl_keeps_its_body_limit_and_its_own_answers(emulator: Emulator) 
     outputs = {"Id": {"Value": {"Fn::GetAtt": ["Acl", "Id"]}}}
 
     def deployed(**properties: Any) -> Any:
-        made = deploy(emulator, "limited", {"Resources": _acl(Name="limited", **properties), "Outputs": outputs})
+        made = deploy_stack(emulator, "limited", {"Resources": _acl(Name="limited", **properties), "Outputs": outputs})
         return emulator.client("wafv2").get_web_acl(Name="limited", Scope="REGIONAL", Id=made["Id"])["WebACL"]
 
     acl = deployed(AssociationConfig=LIMIT, CustomResponseBodies=bodies)
@@ -79,7 +79,7 @@ def test_a_web_acls_rules_are_read_as_the_api_gives_them(emulator: Emulator) -> 
         "Resources": _acl(Name="ruled", Rules=rules),
         "Outputs": {"Id": {"Value": {"Fn::GetAtt": ["Acl", "Id"]}}},
     }
-    made = deploy(emulator, "ruled", template)
+    made = deploy_stack(emulator, "ruled", template)
     found = emulator.client("wafv2").get_web_acl(Name="ruled", Scope="REGIONAL", Id=made["Id"])["WebACL"]["Rules"]
     byte_match = found[0]["Statement"]["ByteMatchStatement"]
     assert byte_match["SearchString"] == b"sesame"
@@ -88,23 +88,23 @@ def test_a_web_acls_rules_are_read_as_the_api_gives_them(emulator: Emulator) -> 
 
 
 def test_a_web_acls_log_has_the_name_that_aws_asks_for(emulator: Emulator) -> None:
-    deploy(emulator, "logged", {"Resources": _acl() | _logged("aws-waf-logs-here")})
+    deploy_stack(emulator, "logged", {"Resources": _acl() | _logged("aws-waf-logs-here")})
     with pytest.raises(StackFailedError, match="aws-waf-logs-"):
-        deploy(emulator, "logged-elsewhere", {"Resources": _acl() | _logged("elsewhere")})
+        deploy_stack(emulator, "logged-elsewhere", {"Resources": _acl() | _logged("elsewhere")})
 
 
 def test_a_stage_keeps_its_cache_and_a_method_its_keys(emulator: Emulator) -> None:
     outputs = {"Api": {"Value": {"Ref": "Api"}}}
     client = emulator.client("apigateway")
     on = {"CacheClusterEnabled": "true", "CacheClusterSize": "0.5"}
-    api = deploy(emulator, "cached", {"Resources": _api(on), "Outputs": outputs})["Api"]
+    api = deploy_stack(emulator, "cached", {"Resources": _api(on), "Outputs": outputs})["Api"]
     stage = client.get_stage(restApiId=api, stageName="live")
     assert (stage["cacheClusterEnabled"], stage["cacheClusterSize"]) == (True, "0.5")
     [resource] = [item for item in client.get_resources(restApiId=api)["items"] if item["path"] == "/v1/{collection}"]
     method = client.get_method(restApiId=api, resourceId=resource["id"], httpMethod="GET")
     assert method["methodIntegration"]["cacheKeyParameters"] == KEYS
     assert method["requestParameters"] == {KEYS[0]: True, KEYS[1]: False, KEYS[2]: False}
-    deploy(emulator, "cached", {"Resources": _api({"CacheClusterEnabled": False}), "Outputs": outputs})
+    deploy_stack(emulator, "cached", {"Resources": _api({"CacheClusterEnabled": False}), "Outputs": outputs})
     stage = client.get_stage(restApiId=api, stageName="live")
     assert stage["cacheClusterEnabled"] is False
     assert "cacheClusterSize" not in stage
@@ -139,13 +139,13 @@ def test_an_access_log_is_delivered_from_its_source_to_its_group(emulator: Emula
         },
     }
     logs = emulator.client("logs")
-    deploy(emulator, "delivered", {"Resources": resources})
+    deploy_stack(emulator, "delivered", {"Resources": resources})
     assert [made["recordFields"] for made in logs.describe_deliveries()["deliveries"]] == [fields]
     changed = copy.deepcopy(resources)
     changed["Delivery"]["Properties"]["RecordFields"] = fields[:1]
-    deploy(emulator, "delivered", {"Resources": changed})
+    deploy_stack(emulator, "delivered", {"Resources": changed})
     assert [made["recordFields"] for made in logs.describe_deliveries()["deliveries"]] == [fields[:1]]
-    deploy(emulator, "delivered", {"Resources": {"Group": resources["Group"]}})
+    deploy_stack(emulator, "delivered", {"Resources": {"Group": resources["Group"]}})
     assert json.dumps(
         [logs.describe_deliveries()["deliveries"], logs.describe_delivery_sources()["deliverySources"]]
     ) == ("[[], []]")

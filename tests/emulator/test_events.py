@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, deploy, wait_until
+from tests.emulator.harness import Emulator, deploy_stack, wait_until
 
 OBJECTS = int(os.environ.get("EVENTS_OBJECTS", "100"))
 
@@ -35,7 +35,7 @@ def names(emulator: Emulator) -> dict[str, str]:
         },
     }
     outputs = {name: {"Value": {"Ref": name}} for name in resources}
-    return deploy(emulator, "events", {"Resources": resources, "Outputs": outputs})
+    return deploy_stack(emulator, "events", {"Resources": resources, "Outputs": outputs})
 
 
 def _inputs(emulator: Emulator, machine: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.emulator.harness import Emulator, deploy, function
+from tests.emulator.harness import Emulator, build_function, deploy_stack
 
 CODE = """
     import json, time
@@ -79,7 +79,7 @@ def _template(**responses: Any) -> dict[str, Any]:
                 "Type": "AWS::Cognito::UserPoolGroup",
                 "Properties": {"GroupName": "staff", "UserPoolId": {"Ref": "Pool"}},
             },
-            "Specific": function(
+            "Specific": build_function(
                 CODE,
                 Events={
                     "Get": _event("/v1/{collection}/{id}", "GET"),
@@ -88,12 +88,12 @@ def _template(**responses: Any) -> dict[str, Any]:
                     "Unscoped": _event("/unscoped", "GET", []),
                 },
             ),
-            "Fallback": function(
+            "Fallback": build_function(
                 CODE,
                 ReservedConcurrentExecutions=0,
                 Events={"Busy": _event("/busy", "ANY")},
             ),
-            "Elsewhere": function(
+            "Elsewhere": build_function(
                 CODE,
                 Events={
                     "Item": _event("/v1/{collection}/{id}", "ANY"),
@@ -135,12 +135,12 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(emulator: Emulator) -> Api:
-    return Api(emulator, deploy(emulator, "gateway", _template(**CUSTOMIZED)))
+    return Api(emulator, deploy_stack(emulator, "gateway", _template(**CUSTOMIZED)))
 
 
 @pytest.fixture(scope="module")
 def plain(emulator: Emulator) -> Api:
-    return Api(emulator, deploy(emulator, "gateway-plain", _template()))
+    return Api(emulator, deploy_stack(emulator, "gateway-plain", _template()))
 
 
 def test_the_specific_method_wins_and_any_takes_the_rest(api: Api) -> None:
@@ -219,16 +219,16 @@ def test_without_gateway_responses_the_defaults_are_aws(plain: Api, path: str, s
 
 def test_a_customised_default_changes_the_status_of_what_it_stands_for(emulator: Emulator) -> None:
     responses = {"DEFAULT_4XX": _problem(418, "Teapot")}
-    api = Api(emulator, deploy(emulator, "gateway-default", _template(**responses)))
+    api = Api(emulator, deploy_stack(emulator, "gateway-default", _template(**responses)))
     assert (api.get("/nowhere").status_code, api.get("/nowhere").json()["title"]) == (418, "Teapot")
 
 
 def test_a_redeploy_keeps_the_address_of_the_api(emulator: Emulator, plain: Api) -> None:
     changed = _template(UNAUTHORIZED=_problem(401, "Changed"))
-    assert deploy(emulator, "gateway-plain", changed)["Url"] == plain.outputs["Url"]
+    assert deploy_stack(emulator, "gateway-plain", changed)["Url"] == plain.outputs["Url"]
     assert plain.get("/scoped").json()["title"] == "Changed"
     assert plain.get("/v1/a/b").status_code == 200
-    deploy(emulator, "gateway-plain", _template())
+    deploy_stack(emulator, "gateway-plain", _template())
     assert plain.get("/scoped").json() == {"message": "Unauthorized"}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.emulator.harness import Emulator, deploy, function
+from tests.emulator.harness import Emulator, build_function, deploy_stack
 
 # Each answer says which call it is, so that a kept one is known.
 CODE = """
@@ -57,7 +57,7 @@ def _template(settings: list[dict[str, Any]], *, on: bool = True) -> dict[str, A
                     "MethodSettings": settings,
                 },
             },
-            "Fn": function(CODE, Events=events),
+            "Fn": build_function(CODE, Events=events),
         },
         "Outputs": {"Api": {"Value": {"Ref": "Api"}}},
     }
@@ -86,7 +86,7 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(emulator: Emulator) -> Api:
-    return Api(emulator, deploy(emulator, "cache", _template(SETTINGS))["Api"])
+    return Api(emulator, deploy_stack(emulator, "cache", _template(SETTINGS))["Api"])
 
 
 def test_an_answer_is_kept_for_its_time_whatever_the_function_says_of_caching(api: Api) -> None:
@@ -111,15 +111,15 @@ def test_what_is_not_declared_makes_no_difference_not_even_the_path(api: Api) ->
 def test_other_methods_are_kept_only_where_the_method_says_so(emulator: Emulator, api: Api) -> None:
     assert api.get("/bare/a", "POST") != api.get("/bare/a", "POST")
     written = [*SETTINGS, {"ResourcePath": "/~1bare~1{id}", "HttpMethod": "POST", **ON}]
-    other = Api(emulator, deploy(emulator, "cache-of-posts", _template(written))["Api"])
+    other = Api(emulator, deploy_stack(emulator, "cache-of-posts", _template(written))["Api"])
     assert other.get("/bare/a", "POST") == other.get("/bare/a", "POST")
 
 
 def test_a_method_that_is_set_apart_and_a_stage_without_cache_keep_nothing(emulator: Emulator, api: Api) -> None:
     assert not api.same("/off")
-    without = Api(emulator, deploy(emulator, "cache-off", _template(SETTINGS, on=False))["Api"])
+    without = Api(emulator, deploy_stack(emulator, "cache-off", _template(SETTINGS, on=False))["Api"])
     assert not without.same("/keyed/a")
-    deploy(emulator, "cache-off", _template(SETTINGS))
+    deploy_stack(emulator, "cache-off", _template(SETTINGS))
     assert without.same("/keyed/a")
 
 

@@ -5,12 +5,12 @@ import zipfile
 
 import pytest
 
-from tests.emulator.harness import Emulator, deploy, function, invoke, wait_until
+from tests.emulator.harness import Emulator, build_function, deploy_stack, invoke_function, wait_until
 
 CODE = """
     import os, sys, time
 
-    class DatabaseAway(Exception):
+    class DatabaseUnavailable(Exception):
         pass
 
     def handle(event, context):
@@ -20,7 +20,7 @@ CODE = """
         if "say" in event:
             print(event["say"])
         if event.get("fail"):
-            raise DatabaseAway("gone for lunch")
+            raise DatabaseUnavailable("gone for lunch")
         if event.get("exit"):
             os._exit(3)
         if event.get("big"):
@@ -36,21 +36,21 @@ CODE = """
 def names(emulator: Emulator) -> dict[str, str]:
     template = {
         "Resources": {
-            "Plain": function(CODE, Environment={"Variables": {"SETTING": "one"}}),
-            "Short": function(CODE, Timeout=1),
-            "Limited": function(CODE, ReservedConcurrentExecutions=2, AutoPublishAlias="live"),
+            "Plain": build_function(CODE, Environment={"Variables": {"SETTING": "one"}}),
+            "Short": build_function(CODE, Timeout=1),
+            "Limited": build_function(CODE, ReservedConcurrentExecutions=2, AutoPublishAlias="live"),
         },
         "Outputs": {name: {"Value": {"Ref": name}} for name in ("Plain", "Short", "Limited")},
     }
-    return deploy(emulator, "lambda", template)
+    return deploy_stack(emulator, "lambda", template)
 
 
 def test_an_exception_is_told_by_its_class_and_keeps_the_environment(emulator: Emulator, names: dict[str, str]) -> None:
-    before, _ = invoke(emulator, names["Plain"])
-    error, answer = invoke(emulator, names["Plain"], {"fail": True})
-    after, _ = invoke(emulator, names["Plain"])
+    before, _ = invoke_function(emulator, names["Plain"])
+    error, answer = invoke_function(emulator, names["Plain"], {"fail": True})
+    after, _ = invoke_function(emulator, names["Plain"])
     assert answer["FunctionError"] == "Unhandled"
-    assert (error["errorType"], error["errorMessage"]) == ("DatabaseAway", "gone for lunch")
+    assert (error["errorType"], error["errorMessage"]) == ("DatabaseUnavailable", "gone for lunch")
     assert "in handle" in error["stackTrace"][-1]
     assert after["pid"] == before["pid"]
 
@@ -66,20 +66,20 @@ def test_an_exception_is_told_by_its_class_and_keeps_the_environment(emulator: E
 def test_the_runtimes_own_errors_have_their_names(
     emulator: Emulator, names: dict[str, str], event: dict[str, object], error_type: str
 ) -> None:
-    error, _ = invoke(emulator, names["Short"], event)
+    error, _ = invoke_function(emulator, names["Short"], event)
     assert error["errorType"] == error_type
-    assert invoke(emulator, names["Short"])[0]["pid"]
+    assert invoke_function(emulator, names["Short"])[0]["pid"]
 
 
 def test_a_silent_invocation_waits_for_no_output_and_a_talking_one_loses_none(
     emulator: Emulator, names: dict[str, str]
 ) -> None:
-    invoke(emulator, names["Plain"])
+    invoke_function(emulator, names["Plain"])
     started = time.perf_counter()
     for _ in range(20):
-        invoke(emulator, names["Plain"])
+        invoke_function(emulator, names["Plain"])
     assert (time.perf_counter() - started) / 20 < 0.045
-    _, answer = invoke(emulator, names["Plain"], {"say": "first\nsecond"}, LogType="Tail")
+    _, answer = invoke_function(emulator, names["Plain"], {"say": "first\nsecond"}, LogType="Tail")
     assert answer["LogResult"]
     log = (emulator.state / "logs" / f"{names['Plain']}.log").read_text()
     assert log.endswith("first\nsecond\n")
@@ -90,7 +90,7 @@ def test_a_silent_invocation_waits_for_no_output_and_a_talking_one_loses_none(
 def test_nothing_of_the_shell_or_of_this_environment_reaches_a_function(
     emulator: Emulator, names: dict[str, str]
 ) -> None:
-    seen, _ = invoke(emulator, names["Plain"])
+    seen, _ = invoke_function(emulator, names["Plain"])
     environment = seen["environment"]
     assert "AWS_PROFILE" not in environment
     assert "PYTHONPATH" not in environment
@@ -117,7 +117,7 @@ def test_reserved_concurrency_of_a_template_throttles(emulator: Emulator, names:
 
 def test_a_throttled_asynchronous_invocation_is_made_later(emulator: Emulator, names: dict[str, str]) -> None:
     for number in range(8):
-        invoke(emulator, names["Limited"], {"sleep": 1.2, "say": f"event {number}"}, InvocationType="Event")
+        invoke_function(emulator, names["Limited"], {"sleep": 1.2, "say": f"event {number}"}, InvocationType="Event")
     log = emulator.state / "logs" / f"{names['Limited']}.log"
     said = {f"event {number}" for number in range(8)}
     wait_until(lambda: log.exists() and said <= set(log.read_text().splitlines()), 25)
@@ -163,10 +163,10 @@ def test_a_redeploy_changes_code_settings_layers_and_version(emulator: Emulator)
 
     s3.put_object(Bucket="packages", Key="code1", Body=_package(**{"index.py": code.format("old", version)}))
     s3.put_object(Bucket="packages", Key="code2", Body=_package(**{"index.py": code.format("new", version)}))
-    name = deploy(emulator, "redeploy", template("code1", "layer1", "a"))["Changing"]
-    assert invoke(emulator, name, Qualifier="live")[0] == ["old", "a", "first", "1"]
-    deploy(emulator, "redeploy", template("code1", "layer2", "b"))
-    assert invoke(emulator, name, Qualifier="live")[0] == ["old", "b", "second", "2"]
-    deploy(emulator, "redeploy", template("code2", "layer2", "b"))
-    assert invoke(emulator, name, Qualifier="live")[0] == ["new", "b", "second", "3"]
-    assert invoke(emulator, name)[0] == ["new", "b", "second", "$LATEST"]
+    name = deploy_stack(emulator, "redeploy", template("code1", "layer1", "a"))["Changing"]
+    assert invoke_function(emulator, name, Qualifier="live")[0] == ["old", "a", "first", "1"]
+    deploy_stack(emulator, "redeploy", template("code1", "layer2", "b"))
+    assert invoke_function(emulator, name, Qualifier="live")[0] == ["old", "b", "second", "2"]
+    deploy_stack(emulator, "redeploy", template("code2", "layer2", "b"))
+    assert invoke_function(emulator, name, Qualifier="live")[0] == ["new", "b", "second", "3"]
+    assert invoke_function(emulator, name)[0] == ["new", "b", "second", "$LATEST"]

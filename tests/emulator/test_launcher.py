@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from local.emulator import environment, expectation
-from tests.emulator.harness import Emulator, deploy, function, invoke, start_emulator
+from tests.emulator.harness import Emulator, build_function, deploy_stack, invoke_function, start_emulator
 
 
 def test_it_listens_on_the_loopback_address_only(emulator: Emulator) -> None:
@@ -39,10 +39,13 @@ def test_a_changed_ministack_stops_with_a_sentence() -> None:
 def test_an_invocation_that_goes_on_holds_no_stop_up(tmp_path: Path) -> None:
     emulator = start_emulator(tmp_path)
     code = "import time\ndef handle(event, context): time.sleep(event['sleep'])"
-    template = {"Resources": {"Slow": function(code, Timeout=60)}, "Outputs": {"Slow": {"Value": {"Ref": "Slow"}}}}
-    name = deploy(emulator, "slow", template)["Slow"]
-    invoke(emulator, name, {"sleep": 0})
-    invoke(emulator, name, {"sleep": 40}, InvocationType="Event")
+    template = {
+        "Resources": {"Slow": build_function(code, Timeout=60)},
+        "Outputs": {"Slow": {"Value": {"Ref": "Slow"}}},
+    }
+    name = deploy_stack(emulator, "slow", template)["Slow"]
+    invoke_function(emulator, name, {"sleep": 0})
+    invoke_function(emulator, name, {"sleep": 40}, InvocationType="Event")
     started = time.monotonic()
     assert emulator.stop() == 0
     assert time.monotonic() - started < 15

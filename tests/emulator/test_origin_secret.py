@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from tests.emulator.harness import Emulator, deploy
+from tests.emulator.harness import Emulator, deploy_stack
 from tests.template.translate import TEMPLATE, read
 
 HEADER = "x-origin-verify"
@@ -33,7 +33,7 @@ class Edge:
     """The two sides of the secret, as they are deployed."""
 
     def __init__(self, emulator: Emulator, sent: str = "", also: str = "") -> None:
-        outputs = deploy(emulator, "secret", _edge(sent, also))
+        outputs = deploy_stack(emulator, "secret", _edge(sent, also))
         self.secret = outputs["OriginSecretArn"]
         cloudfront = emulator.client("cloudfront")
         configuration = cloudfront.get_distribution_config(Id=outputs["DistributionId"])["DistributionConfig"]

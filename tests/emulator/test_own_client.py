@@ -4,11 +4,12 @@ import gzip
 
 import pytest
 
-from sluice import credentials, stream
-from sluice.aws import surroundings
-from sluice.aws.faults import AwsError
-from sluice.aws.plain import PlainClient
-from sluice.aws.service import Service
+from sluice.aws import lambda_environment as surroundings
+from sluice.aws import secrets as credentials
+from sluice.aws.client import Service
+from sluice.aws.json_client import JsonClient
+from sluice.errors import AwsError
+from sluice.ingest import firehose as stream
 from tests.emulator.firehose_rig import rig
 from tests.emulator.harness import Emulator, wait_until
 
@@ -16,7 +17,7 @@ from tests.emulator.harness import Emulator, wait_until
 @pytest.fixture(autouse=True)
 def function(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function's environment, with an access key that belongs to nobody's role: the account's own."""
-    for name in surroundings._OTHERWISE:
+    for name in surroundings.BOTOCORE_ONLY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     told = {
         "AWS_ENDPOINT_URL": emulator.url,
@@ -29,14 +30,14 @@ def function(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
 
 
-def made(service: Service) -> PlainClient:
-    assert surroundings.plain()
-    return PlainClient(service)
+def made(service: Service) -> JsonClient:
+    assert surroundings.is_standard_lambda()
+    return JsonClient(service)
 
 
 def test_records_arrive_in_the_bucket(emulator: Emulator) -> None:
     made_by = rig(emulator, "own-client", seconds=1, CompressionFormat="GZIP")
-    client = made(stream.SERVICE)
+    client = made(stream.FIREHOSE_SERVICE)
     assert client.call("PutRecord", {"DeliveryStreamName": made_by.name, "Record": {"Data": b"one\n"}})["RecordId"]
     records = [{"Data": b"t\xc3\xa4wo\n"}, {"Data": b"three\n"}]
     answer = client.call("PutRecordBatch", {"DeliveryStreamName": made_by.name, "Records": records})
@@ -47,18 +48,18 @@ def test_records_arrive_in_the_bucket(emulator: Emulator) -> None:
 
 def test_a_stream_that_is_not_there_has_its_code() -> None:
     with pytest.raises(AwsError) as found:
-        made(stream.SERVICE).call("PutRecord", {"DeliveryStreamName": "nowhere", "Record": {"Data": b"x"}})
+        made(stream.FIREHOSE_SERVICE).call("PutRecord", {"DeliveryStreamName": "nowhere", "Record": {"Data": b"x"}})
     assert found.value.code == "ResourceNotFoundException"
 
 
 def test_a_secret_is_read(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     text = '{"username": "reader", "password": "word"}'
     arn = emulator.client("secretsmanager").create_secret(Name="own-client", SecretString=text)["ARN"]
-    client = made(credentials.SECRETS)
-    monkeypatch.setattr(credentials, "secrets_manager", lambda: client)
-    assert credentials.credentials(arn) == credentials.Credentials("reader", "word")
+    client = made(credentials.SECRETS_MANAGER_SERVICE)
+    monkeypatch.setattr(credentials, "get_secrets_client", lambda: client)
+    assert credentials.read_credentials(arn) == credentials.Credentials("reader", "word")
     with pytest.raises(AwsError) as found:
-        credentials.credentials(f"{arn}-not")
+        credentials.read_credentials(f"{arn}-not")
     assert found.value.code == "ResourceNotFoundException"
 
 
@@ -69,5 +70,5 @@ def test_a_role_that_may_not_is_denied(emulator: Emulator, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     with pytest.raises(AwsError) as found:
-        made(stream.SERVICE).call("PutRecord", {"DeliveryStreamName": "any", "Record": {"Data": b"x"}})
+        made(stream.FIREHOSE_SERVICE).call("PutRecord", {"DeliveryStreamName": "any", "Record": {"Data": b"x"}})
     assert found.value.code in {"AccessDeniedException", "AccessDenied"}

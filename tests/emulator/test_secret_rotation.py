@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, StackFailedError, deploy, function, wait_until
+from tests.emulator.harness import Emulator, StackFailedError, build_function, deploy_stack, wait_until
 
 # Takes the steps as a rotation does, and refuses one whose name its secret holds.
 ROTATOR = """
@@ -35,7 +35,7 @@ POLICY = [{"Statement": [{"Effect": "Allow", "Action": "secretsmanager:*", "Reso
 def rotating(value: dict[str, Any], *, permitted: bool = True) -> dict[str, Any]:
     arn = {"Fn::GetAtt": ["Rotator", "Arn"]}
     resources: dict[str, Any] = {
-        "Rotator": function(ROTATOR, Policies=POLICY),
+        "Rotator": build_function(ROTATOR, Policies=POLICY),
         "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": json.dumps(value)}},
         "Schedule": {
             "Type": "AWS::SecretsManager::RotationSchedule",
@@ -65,7 +65,7 @@ def rotating(value: dict[str, Any], *, permitted: bool = True) -> dict[str, Any]
 
 
 def test_a_rotation_takes_its_four_steps(emulator: Emulator) -> None:
-    outputs = deploy(emulator, "rotating", rotating({"first": True}))
+    outputs = deploy_stack(emulator, "rotating", rotating({"first": True}))
     secrets = emulator.client("secretsmanager")
     before = secrets.get_secret_value(SecretId=outputs["Secret"])
     log = emulator.state / "logs" / f"{outputs['Rotator']}.log"
@@ -81,7 +81,7 @@ def test_a_rotation_takes_its_four_steps(emulator: Emulator) -> None:
 
 
 def test_a_rotation_that_failed_is_taken_up_again(emulator: Emulator) -> None:
-    outputs = deploy(emulator, "refusing", rotating({"refuse": "setSecret"}))
+    outputs = deploy_stack(emulator, "refusing", rotating({"refuse": "setSecret"}))
     secrets = emulator.client("secretsmanager")
     wait_until(lambda: _only_current(secrets, outputs["Secret"]))
     version = secrets.rotate_secret(SecretId=outputs["Secret"])["VersionId"]
@@ -96,7 +96,7 @@ def test_a_rotation_that_failed_is_taken_up_again(emulator: Emulator) -> None:
 
 def test_a_function_that_does_not_let_secrets_manager_in_is_refused(emulator: Emulator) -> None:
     with pytest.raises(StackFailedError, match="cannot invoke the specified Lambda function"):
-        deploy(emulator, "unpermitted", rotating({}, permitted=False))
+        deploy_stack(emulator, "unpermitted", rotating({}, permitted=False))
 
 
 def _only_current(secrets: Any, secret: str) -> Any:

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from local.emulator.retrying import delay
-from tests.emulator.harness import Emulator, deploy, function, start_emulator, wait_until
+from tests.emulator.harness import Emulator, build_function, deploy_stack, start_emulator, wait_until
 
 CODE = """
     import time
 
-    class DatabaseAway(Exception):
+    class DatabaseUnavailable(Exception):
         pass
 
     def handle(event, context):
         time.sleep(event.get("sleep", 0))
         if event.get("fail"):
-            raise DatabaseAway("gone")
+            raise DatabaseUnavailable("gone")
         return "x" * event.get("size", 0)
 """
 
@@ -34,9 +34,9 @@ def _role(emulator: Emulator) -> str:
 
 @pytest.fixture(scope="module")
 def arns(emulator: Emulator) -> dict[str, str]:
-    resources = {"Worker": function(CODE), "Single": function(CODE, ReservedConcurrentExecutions=1)}
+    resources = {"Worker": build_function(CODE), "Single": build_function(CODE, ReservedConcurrentExecutions=1)}
     outputs = {name: {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in resources}
-    return deploy(emulator, "states", {"Resources": resources, "Outputs": outputs})
+    return deploy_stack(emulator, "states", {"Resources": resources, "Outputs": outputs})
 
 
 def _machine(emulator: Emulator, name: str, task: dict[str, Any], **states: Any) -> str:
@@ -69,11 +69,11 @@ def test_an_error_is_caught_by_its_class_name(emulator: Emulator, arns: dict[str
     machine = _machine(
         emulator,
         "catching",
-        {"Resource": arns["Worker"], "Catch": [{"ErrorEquals": ["DatabaseAway"], "Next": "Parked"}]},
+        {"Resource": arns["Worker"], "Catch": [{"ErrorEquals": ["DatabaseUnavailable"], "Next": "Parked"}]},
         Parked={"Type": "Pass", "End": True},
     )
     output = json.loads(_ended(emulator, _start(emulator, machine, {"fail": True}))["output"])
-    assert output["Error"] == "DatabaseAway"
+    assert output["Error"] == "DatabaseUnavailable"
     assert json.loads(output["Cause"])["errorMessage"] == "gone"
 
 
@@ -95,7 +95,7 @@ def test_the_longest_delay_bounds_the_backoff(emulator: Emulator, arns: dict[str
     machine = _machine(emulator, "bounded", {"Resource": arns["Worker"], "Retry": [retry]})
     started = time.monotonic()
     ended = _ended(emulator, _start(emulator, machine, {"fail": True}))
-    assert ended["error"] == "DatabaseAway"
+    assert ended["error"] == "DatabaseUnavailable"
     assert 2 <= time.monotonic() - started < 5
 
 
@@ -119,7 +119,7 @@ def test_too_much_data_is_beyond_states_all(emulator: Emulator, arns: dict[str, 
 
 
 def test_a_stopped_execution_retries_no_more(emulator: Emulator, arns: dict[str, str]) -> None:
-    retry = {"ErrorEquals": ["DatabaseAway"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 50}
+    retry = {"ErrorEquals": ["DatabaseUnavailable"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 50}
     machine = _machine(emulator, "stopped", {"Resource": arns["Worker"], "Retry": [retry]})
     execution = _start(emulator, machine, {"fail": True})
     client = emulator.client("stepfunctions")
@@ -137,10 +137,13 @@ def test_a_stopped_execution_retries_no_more(emulator: Emulator, arns: dict[str,
 
 def test_an_execution_goes_on_after_a_restart(tmp_path: Path) -> None:
     first = start_emulator(tmp_path)
-    outputs = deploy(
+    outputs = deploy_stack(
         first,
         "states",
-        {"Resources": {"Worker": function(CODE)}, "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Worker", "Arn"]}}}},
+        {
+            "Resources": {"Worker": build_function(CODE)},
+            "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Worker", "Arn"]}}},
+        },
     )
     machine = _machine(first, "restarted", {"Resource": outputs["Arn"]})
     execution = _start(first, machine, {"sleep": 3, "size": 1})

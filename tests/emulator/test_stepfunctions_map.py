@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.emulator.harness import Emulator, deploy, function, wait_until
+from tests.emulator.harness import Emulator, build_function, deploy_stack, wait_until
 
 CODE = """
     import time
@@ -90,7 +90,7 @@ class Maps:
 def maps(emulator: Emulator) -> Maps:
     trust = {"Statement": [{"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}]}
     resources = {
-        "Worker": function(CODE),
+        "Worker": build_function(CODE),
         "Bucket": {"Type": "AWS::S3::Bucket"},
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}},
     }
@@ -99,7 +99,7 @@ def maps(emulator: Emulator) -> Maps:
         "Bucket": {"Value": {"Ref": "Bucket"}},
         "Role": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}},
     }
-    return Maps(emulator, deploy(emulator, "maps", {"Resources": resources, "Outputs": outputs}))
+    return Maps(emulator, deploy_stack(emulator, "maps", {"Resources": resources, "Outputs": outputs}))
 
 
 def test_results_are_written_and_what_is_tolerated_fails_nothing(maps: Maps) -> None:

@@ -4,7 +4,7 @@ import json
 import string
 from typing import Any
 
-from tests.emulator.harness import Emulator, deploy
+from tests.emulator.harness import Emulator, deploy_stack
 
 
 def _group(name: str, condition: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def test_a_condition_compares_what_a_pseudo_parameter_stands_for(emulator: Emula
             "Our": _group("/condition/ours", "Ours"),
         },
     }
-    deploy(emulator, "conditional", template)
+    deploy_stack(emulator, "conditional", template)
     found = emulator.client("logs").describe_log_groups(logGroupNamePrefix="/condition/")["logGroups"]
     assert {group["logGroupName"] for group in found} == {"/condition/main", "/condition/ours"}
 
@@ -36,7 +36,7 @@ def test_a_generated_secret_has_no_character_that_was_excluded(emulator: Emulato
         name: {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, "GenerateSecretString": wanted}}
         for name, wanted in {"plain": plain, "keyed": keyed}.items()
     }
-    deploy(emulator, "secretive", {"Resources": resources})
+    deploy_stack(emulator, "secretive", {"Resources": resources})
     secrets = emulator.client("secretsmanager")
     text = secrets.get_secret_value(SecretId="plain")["SecretString"]
     assert len(text) == 200

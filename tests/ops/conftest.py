@@ -7,15 +7,15 @@ from typing import Any, Protocol
 import pytest
 
 from ops import progress
-from ops.main import main
-from ops.verbs import rejects
+from ops.cli import run_command_line
+from ops.commands import rejected_writes as rejects
 from tests.emulator.harness import Emulator, start_emulator
-from tests.ops.miniature import NAME, Miniature
-from tests.ops.said import Said
+from tests.ops.command_output import CommandOutput
+from tests.ops.stub_stack import STACK_NAME, StubStack
 
 
 class Sluice(Protocol):
-    def __call__(self, *words: str) -> Said: ...
+    def __call__(self, *words: str) -> CommandOutput: ...
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +26,12 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def deployed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Miniature:
-    return Miniature(emulator, tmp_path_factory.mktemp("answers"))
+def deployed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> StubStack:
+    return StubStack(emulator, tmp_path_factory.mktemp("answers"))
 
 
 @pytest.fixture
-def miniature(deployed: Miniature) -> Miniature:
+def miniature(deployed: StubStack) -> StubStack:
     """The stack in miniature, with nothing in it."""
     deployed.reset()
     return deployed
@@ -40,8 +40,8 @@ def miniature(deployed: Miniature) -> Miniature:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits a second before looking again."""
-    monkeypatch.setattr(progress, "PAUSE", 0.05)
-    monkeypatch.setattr(rejects, "PAUSE", 0.05)
+    monkeypatch.setattr(progress, "POLL_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(rejects, "POLL_INTERVAL_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -60,10 +60,10 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.Monke
 def said(surroundings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sluice:
     """Run the command as it stands in that shell."""
 
-    def run(*words: str) -> Said:
+    def run(*words: str) -> CommandOutput:
         capsys.readouterr()
-        code = main(words)
-        return Said(code, *capsys.readouterr())
+        code = run_command_line(words)
+        return CommandOutput(code, *capsys.readouterr())
 
     return run
 
@@ -78,4 +78,4 @@ def sluice(emulator: Emulator, surroundings: pytest.MonkeyPatch, said: Sluice) -
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         surroundings.setenv(name, value)
-    return lambda *words: said("--stack-name", NAME, *words)
+    return lambda *words: said("--stack-name", STACK_NAME, *words)

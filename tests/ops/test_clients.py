@@ -2,21 +2,21 @@
 
 import pytest
 
-from tests.emulator.harness import Emulator, deploy
+from tests.emulator.harness import Emulator, deploy_stack
 from tests.ops.conftest import Sluice
-from tests.ops.miniature import NAME, Miniature
+from tests.ops.stub_stack import STACK_NAME, StubStack
 
 
 @pytest.fixture
-def nobody(sluice: Sluice, miniature: Miniature) -> Sluice:
+def nobody(sluice: Sluice, miniature: StubStack) -> Sluice:
     """The command, and no client has a key."""
     for one in sluice("clients", "list", "--json").document:
-        sluice("clients", "remove", one["name"], "--yes", NAME)
+        sluice("clients", "remove", one["name"], "--yes", STACK_NAME)
     return sluice
 
 
-def test_a_client_gets_a_key_that_is_shown_once(nobody: Sluice, miniature: Miniature, emulator: Emulator) -> None:
-    assert nobody("clients", "list").out == "no client has a key\n"
+def test_a_client_gets_a_key_that_is_shown_once(nobody: Sluice, miniature: StubStack, emulator: Emulator) -> None:
+    assert nobody("clients", "list").stdout == "no client has a key\n"
     added = nobody("clients", "add", "Ground control", "--json").document
     gateway = emulator.client("apigateway")
     key = gateway.get_api_key(apiKey=added["id"], includeValue=True)
@@ -24,8 +24,8 @@ def test_a_client_gets_a_key_that_is_shown_once(nobody: Sluice, miniature: Minia
     plan = miniature.outputs["ClientPlanId"]
     assert [one["id"] for one in gateway.get_usage_plan_keys(usagePlanId=plan)["items"]] == [added["id"]]
     shown = nobody("clients", "list")
-    assert added["id"] in shown.out
-    assert added["key"] not in shown.out + nobody("clients", "list", "--json").out
+    assert added["id"] in shown.stdout
+    assert added["key"] not in shown.stdout + nobody("clients", "list", "--json").stdout
 
 
 def test_the_header_is_shown_as_it_is_sent(nobody: Sluice, emulator: Emulator) -> None:
@@ -33,7 +33,7 @@ def test_the_header_is_shown_as_it_is_sent(nobody: Sluice, emulator: Emulator) -
     [key] = [
         one for one in emulator.client("apigateway").get_api_keys(includeValues=True)["items"] if one["name"] == "kiosk"
     ]
-    assert f"x-api-key: {key['value']}\n" in said.out
+    assert f"x-api-key: {key['value']}\n" in said.stdout
 
 
 def test_a_client_is_blocked_and_unblocked(nobody: Sluice, emulator: Emulator) -> None:
@@ -43,17 +43,17 @@ def test_a_client_is_blocked_and_unblocked(nobody: Sluice, emulator: Emulator) -
         [listed] = nobody("clients", "list", "--json").document
         return listed["blocked"], emulator.client("apigateway").get_api_key(apiKey=added["id"])["enabled"]
 
-    assert nobody("clients", "block", "kiosk").out == "blocked kiosk\n"
+    assert nobody("clients", "block", "kiosk").stdout == "blocked kiosk\n"
     assert blocked() == (True, False)
-    assert nobody("clients", "list").out.rstrip().endswith("blocked")
-    assert nobody("clients", "unblock", "kiosk").out == "unblocked kiosk\n"
+    assert nobody("clients", "list").stdout.rstrip().endswith("blocked")
+    assert nobody("clients", "unblock", "kiosk").stdout == "unblocked kiosk\n"
     assert blocked() == (False, True)
 
 
-def test_a_client_is_removed_once_that_is_confirmed(nobody: Sluice, miniature: Miniature, emulator: Emulator) -> None:
+def test_a_client_is_removed_once_that_is_confirmed(nobody: Sluice, miniature: StubStack, emulator: Emulator) -> None:
     added = nobody("clients", "add", "kiosk", "--json").document
-    assert "--yes miniature" in nobody("clients", "remove", "kiosk").mistake()
-    assert nobody("clients", "remove", "kiosk", "--yes", NAME).out == "removed kiosk\n"
+    assert "--yes miniature" in nobody("clients", "remove", "kiosk").usage_error()
+    assert nobody("clients", "remove", "kiosk", "--yes", STACK_NAME).stdout == "removed kiosk\n"
     gateway = emulator.client("apigateway")
     assert gateway.get_usage_plan_keys(usagePlanId=miniature.outputs["ClientPlanId"])["items"] == []
     assert added["id"] not in [one["id"] for one in gateway.get_api_keys()["items"]]
@@ -61,15 +61,15 @@ def test_a_client_is_removed_once_that_is_confirmed(nobody: Sluice, miniature: M
 
 @pytest.mark.parametrize("name", ["", "-x", "x" * 65, "a\nb", "ä"])
 def test_a_name_that_is_none(nobody: Sluice, name: str) -> None:
-    assert "letters" in nobody("clients", "add", "--", name).mistake()
+    assert "letters" in nobody("clients", "add", "--", name).usage_error()
 
 
 def test_two_clients_have_two_names_and_an_unknown_one_is_a_mistake(nobody: Sluice) -> None:
     nobody("clients", "add", "kiosk")
-    assert "already" in nobody("clients", "add", "kiosk").mistake()
-    assert "no client desk" in nobody("clients", "block", "desk").mistake()
+    assert "already" in nobody("clients", "add", "kiosk").usage_error()
+    assert "no client desk" in nobody("clients", "block", "desk").usage_error()
 
 
 def test_a_stack_without_a_plan_has_no_clients(sluice: Sluice, said: Sluice, emulator: Emulator) -> None:
-    deploy(emulator, "keyless", {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
-    assert "deploy it with a ClientRate" in said("--stack-name", "keyless", "clients", "list").mistake()
+    deploy_stack(emulator, "keyless", {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    assert "deploy it with a ClientRate" in said("--stack-name", "keyless", "clients", "list").usage_error()

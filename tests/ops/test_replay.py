@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.ops.conftest import Sluice
-from tests.ops.miniature import REPORT, Miniature
+from tests.ops.stub_stack import REPLAY_REPORT, StubStack
 
 WINDOW = ("--from", "2026-01-02", "--to", "2026-01-03")
 ALL: dict[str, Any] = {
@@ -19,20 +19,20 @@ ALL: dict[str, Any] = {
 }
 
 
-def test_a_replay_is_started(sluice: Sluice, miniature: Miniature) -> None:
+def test_a_replay_is_started(sluice: Sluice, miniature: StubStack) -> None:
     said = sluice("replay", "--json")
-    assert said.code == 0
-    assert miniature.given("Replay") == said.document["request"] == ALL
+    assert said.exit_code == 0
+    assert miniature.latest_input("Replay") == said.document["request"] == ALL
     assert said.document["status"] == "started"
     assert said.document["execution"].startswith("replay-2")
-    assert said.document["arn"] == miniature.executions("Replay")[0]["executionArn"]
-    assert miniature.asked[0] == ("Plan", {"step": "begin", "name": "asked", "request": ALL})
+    assert said.document["arn"] == miniature.list_executions("Replay")[0]["executionArn"]
+    assert miniature.invocations[0] == ("Plan", {"step": "begin", "name": "asked", "request": ALL})
 
 
-def test_everything_that_is_said_is_asked_for(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.put("archive/2026/01/02/05/x.gz", bucket=miniature.outputs["ArchiveBucketName"])
-    assert sluice("replay", *WINDOW, "--collection", "a", "--collection", "b", "--source", "archive").code == 0
-    assert miniature.given("Replay") == {
+def test_everything_that_is_said_is_asked_for(sluice: Sluice, miniature: StubStack) -> None:
+    miniature.put_object("archive/2026/01/02/05/x.gz", bucket=miniature.outputs["ArchiveBucketName"])
+    assert sluice("replay", *WINDOW, "--collection", "a", "--collection", "b", "--source", "archive").exit_code == 0
+    assert miniature.latest_input("Replay") == {
         "from": "2026-01-02T00:00:00Z",
         "to": "2026-01-03T00:00:00Z",
         "collections": ["a", "b"],
@@ -40,15 +40,15 @@ def test_everything_that_is_said_is_asked_for(sluice: Sluice, miniature: Miniatu
         "mode": "all",
         "dry_run": False,
     }
-    assert sluice("replay", "--mode", "all").code == 0
-    assert miniature.given("Replay") == {**ALL, "mode": "all"}
+    assert sluice("replay", "--mode", "all").exit_code == 0
+    assert miniature.latest_input("Replay") == {**ALL, "mode": "all"}
 
 
-def test_a_whole_replay_that_was_waited_for(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.gives("Replay", REPORT, seconds=1)
+def test_a_whole_replay_that_was_waited_for(sluice: Sluice, miniature: StubStack) -> None:
+    miniature.set_workflow_output("Replay", REPLAY_REPORT, seconds=1)
     said = sluice("replay", "--wait")
-    assert said.code == 0
-    assert said.out.splitlines() == [
+    assert said.exit_code == 0
+    assert said.stdout.splitlines() == [
         "complete: nothing remains",
         "  listed     9 batches",
         "  planned    3 batches, 2.9 KiB, the oldest of 2026-11-25T03:00:00Z",
@@ -59,80 +59,82 @@ def test_a_whole_replay_that_was_waited_for(sluice: Sluice, miniature: Miniature
         "  report     s3://b/replays/r/report.json",
     ]
     document = sluice("replay", "--wait", "--json").document
-    assert {**document, "execution": ""} == {**REPORT, "execution": ""}
+    assert {**document, "execution": ""} == {**REPLAY_REPORT, "execution": ""}
 
 
-def test_what_the_archive_has_are_objects(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.gives("Replay", {**REPORT, "request": {"source": "archive"}, "oldest": None})
-    lines = sluice("replay", "--source", "archive", "--wait").out.splitlines()
+def test_what_the_archive_has_are_objects(sluice: Sluice, miniature: StubStack) -> None:
+    miniature.set_workflow_output("Replay", {**REPLAY_REPORT, "request": {"source": "archive"}, "oldest": None})
+    lines = sluice("replay", "--source", "archive", "--wait").stdout.splitlines()
     assert lines[1:3] == ["  listed     9 objects", "  planned    3 objects, 2.9 KiB"]
 
 
-def test_a_dry_run_is_waited_for_and_changes_nothing(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.gives("Replay", {**REPORT, "status": "planned", "loaded": 0, "already_loaded": 0})
+def test_a_dry_run_is_waited_for_and_changes_nothing(sluice: Sluice, miniature: StubStack) -> None:
+    miniature.set_workflow_output("Replay", {**REPLAY_REPORT, "status": "planned", "loaded": 0, "already_loaded": 0})
     said = sluice("replay", "--dry-run")
-    assert said.code == 0
-    assert said.out.startswith("dry run: 3 batches would be loaded; nothing was changed\n")
-    assert miniature.given("Replay") == {**ALL, "dry_run": True}
+    assert said.exit_code == 0
+    assert said.stdout.startswith("dry run: 3 batches would be loaded; nothing was changed\n")
+    assert miniature.latest_input("Replay") == {**ALL, "dry_run": True}
 
 
-def test_something_remains(sluice: Sluice, miniature: Miniature) -> None:
-    failures = [{"key": "batches/k", "error": "SchemaBehind"}]
+def test_something_remains(sluice: Sluice, miniature: StubStack) -> None:
+    failures = [{"key": "batches/k", "error": "SchemaOutdated"}]
     changes = {"status": "incomplete", "failed": 1, "remaining": 1, "failures": failures, "stopped": True}
-    miniature.gives("Replay", {**REPORT, **changes})
+    miniature.set_workflow_output("Replay", {**REPLAY_REPORT, **changes})
     said = sluice("replay", "--wait")
-    assert said.code == 1
-    assert said.out.startswith("incomplete: 1 batch could not be loaded\n")
-    assert "  SchemaBehind  batches/k" in said.out
-    assert "Too many loads met no database" in said.out
-    assert sluice("replay", "--wait", "--json").code == 1
+    assert said.exit_code == 1
+    assert said.stdout.startswith("incomplete: 1 batch could not be loaded\n")
+    assert "  SchemaOutdated  batches/k" in said.stdout
+    assert "Too many loads met no database" in said.stdout
+    assert sluice("replay", "--wait", "--json").exit_code == 1
 
 
 @pytest.mark.parametrize("error", ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection"])
 def test_what_the_plan_refuses_is_a_mistake_and_nothing_is_started(
-    sluice: Sluice, miniature: Miniature, error: str
+    sluice: Sluice, miniature: StubStack, error: str
 ) -> None:
-    before = len(miniature.executions("Replay"))
-    miniature.answer("Plan", begin={"raise": error, "said": "There is no collection 'x'; there are a, b."})
-    assert sluice("replay", "--collection", "x").mistake() == "There is no collection 'x'; there are a, b."
-    assert len(miniature.executions("Replay")) == before
+    before = len(miniature.list_executions("Replay"))
+    miniature.set_response("Plan", begin={"raise": error, "said": "There is no collection 'x'; there are a, b."})
+    assert sluice("replay", "--collection", "x").usage_error() == "There is no collection 'x'; there are a, b."
+    assert len(miniature.list_executions("Replay")) == before
 
 
-def test_a_window_that_ends_before_it_begins(sluice: Sluice, miniature: Miniature) -> None:
-    sentence = sluice("replay", "--from", "2026-01-03", "--to", "2026-01-02").mistake()
+def test_a_window_that_ends_before_it_begins(sluice: Sluice, miniature: StubStack) -> None:
+    sentence = sluice("replay", "--from", "2026-01-03", "--to", "2026-01-02").usage_error()
     assert "ends (2026-01-02T00:00:00Z) before it begins" in sentence
-    assert miniature.asked == []
+    assert miniature.invocations == []
 
 
 @pytest.mark.parametrize(
     ("hour", "found"),
     [("01/22", False), ("01/23", True), ("02/12", True), ("03/00", True), ("03/01", False)],
 )
-def test_a_window_in_which_nothing_was_delivered(sluice: Sluice, miniature: Miniature, hour: str, found: bool) -> None:
-    miniature.put(f"batches/2026/01/{hour}/x.gz")
-    before = len(miniature.executions("Replay"))
+def test_a_window_in_which_nothing_was_delivered(sluice: Sluice, miniature: StubStack, hour: str, found: bool) -> None:
+    miniature.put_object(f"batches/2026/01/{hour}/x.gz")
+    before = len(miniature.list_executions("Replay"))
     said = sluice("replay", *WINDOW)
-    assert (said.code, len(miniature.executions("Replay")) - before) == ((0, 1) if found else (2, 0))
+    assert (said.exit_code, len(miniature.list_executions("Replay")) - before) == ((0, 1) if found else (2, 0))
     if not found:
-        assert said.mistake().startswith("Nothing was delivered to the batches in that window (from 2026-01-02T00")
+        assert said.usage_error().startswith("Nothing was delivered to the batches in that window (from 2026-01-02T00")
 
 
-def test_nothing_listed_in_a_window_is_a_mistake_too(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.put("batches/2026/01/02/05/x.gz")
-    miniature.gives("Replay", {**REPORT, "listed": 0, "planned": 0, "oldest": None})
-    assert sluice("replay", *WINDOW, "--wait").mistake().startswith("Nothing was delivered")
-    assert sluice("replay", "--wait").code == 0
+def test_nothing_listed_in_a_window_is_a_mistake_too(sluice: Sluice, miniature: StubStack) -> None:
+    miniature.put_object("batches/2026/01/02/05/x.gz")
+    miniature.set_workflow_output("Replay", {**REPLAY_REPORT, "listed": 0, "planned": 0, "oldest": None})
+    assert sluice("replay", *WINDOW, "--wait").usage_error().startswith("Nothing was delivered")
+    assert sluice("replay", "--wait").exit_code == 0
 
 
-def test_an_execution_that_fails(sluice: Sluice, miniature: Miniature) -> None:
-    cause = json.dumps({"errorType": "DatabaseAway", "errorMessage": "OperationalError 2003"})
-    miniature.fails("Replay", "DatabaseAway", cause)
-    sentence = sluice("replay", "--wait").failure()
-    assert sentence.startswith("replay failed with DatabaseAway: OperationalError 2003. (execution replay-2")
-    miniature.fails("Replay", "UnknownCollection", json.dumps({"errorMessage": "There is no collection 'x'."}))
-    assert sluice("replay", "--wait").mistake() == "There is no collection 'x'."
+def test_an_execution_that_fails(sluice: Sluice, miniature: StubStack) -> None:
+    cause = json.dumps({"errorType": "DatabaseUnavailable", "errorMessage": "OperationalError 2003"})
+    miniature.set_workflow_failure("Replay", "DatabaseUnavailable", cause)
+    sentence = sluice("replay", "--wait").operation_error()
+    assert sentence.startswith("replay failed with DatabaseUnavailable: OperationalError 2003. (execution replay-2")
+    miniature.set_workflow_failure(
+        "Replay", "UnknownCollection", json.dumps({"errorMessage": "There is no collection 'x'."})
+    )
+    assert sluice("replay", "--wait").usage_error() == "There is no collection 'x'."
 
 
-def test_a_function_that_fails_is_no_mistake(sluice: Sluice, miniature: Miniature) -> None:
-    miniature.answer("Plan", begin={"raise": "SomethingElse", "said": "withheld"})
-    assert sluice("replay").failure() == "PlanFunction failed with SomethingElse: withheld"
+def test_a_function_that_fails_is_no_mistake(sluice: Sluice, miniature: StubStack) -> None:
+    miniature.set_response("Plan", begin={"raise": "SomethingElse", "said": "withheld"})
+    assert sluice("replay").operation_error() == "PlanFunction failed with SomethingElse: withheld"

@@ -11,7 +11,7 @@ from local.stack import Stack
 @contextmanager
 def without_cache(stack: Stack) -> Iterator[None]:
     """While the functions that read and load are told of no cache."""
-    functions = stack.boto("lambda")
+    functions = stack.aws_client("lambda")
     names = [stack.outputs[name] for name in ("GetFunctionName", "LoadFunctionName")]
     before = {name: functions.get_function_configuration(FunctionName=name)["Environment"] for name in names}
     try:
@@ -28,8 +28,8 @@ def without_cache(stack: Stack) -> Iterator[None]:
 
 def lines(stack: Stack, since: float) -> list[dict[str, object]]:
     """What the reading function has logged since a moment, a line for each read."""
-    pages = stack.boto("logs").get_paginator("filter_log_events")
-    group = stack.boto("lambda").get_function_configuration(FunctionName=stack.outputs["GetFunctionName"])
+    pages = stack.aws_client("logs").get_paginator("filter_log_events")
+    group = stack.aws_client("lambda").get_function_configuration(FunctionName=stack.outputs["GetFunctionName"])
     found = [
         event["message"]
         for page in pages.paginate(logGroupName=group["LoggingConfig"]["LogGroup"], startTime=int(since * 1000))

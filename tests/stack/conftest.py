@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pymysql.connections import Connection
 
-from local.process import LocalError, tail
+from local.process import LocalError, read_tail
 from local.stack import Stack, down, up
 from tests.memory import folder_in_memory
 
@@ -38,9 +38,9 @@ def stack_folder(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def stack(stack_folder: Path, memory: Path) -> Stack:
     try:
-        return up(stack_folder, memory=memory)
+        return up(stack_folder, memory_folder=memory)
     except LocalError as error:
-        pytest.fail(f"{error}\n{tail(error.log) if error.log else ''}", pytrace=False)
+        pytest.fail(f"{error}\n{read_tail(error.log) if error.log else ''}", pytrace=False)
 
 
 @pytest.fixture
@@ -77,12 +77,12 @@ def person(client: Any, stack: Stack) -> Person:
 @pytest.fixture
 def primary(stack: Stack) -> Iterator["Connection[Any]"]:
     """The admin's connection to the service's schema on the primary; every statement commits by itself."""
-    with stack.pair.primary.connect(*stack.pair.admin, database="sluice", autocommit=True) as connection:
+    with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def replica(stack: Stack) -> Iterator["Connection[Any]"]:
     """The same on the replica, which takes no writes."""
-    with stack.pair.replica.connect(*stack.pair.admin, database="sluice", autocommit=True) as connection:
+    with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as connection:
         yield connection

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from local.database.installation import program
+from local.database.installation import find_program
 from local.stack import Stack
 
 SCHEMA = "sluice"
@@ -17,17 +17,17 @@ def dump(stack: Stack, to: Path) -> None:
 
 def load(stack: Stack, dumped: Path) -> None:
     """Load a dump in place of what the primary has; the schema is made when there is none."""
-    with stack.pair.primary.connect(*stack.pair.admin) as connection, connection.cursor() as cursor:
+    with stack.pair.primary.connect(*stack.pair.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
     with dumped.open("rb") as file:
         _run(stack, "mariadb", SCHEMA, stdin=file)
 
 
 def _run(stack: Stack, name: str, *words: str, **streams: object) -> None:
-    user, password = stack.pair.admin
+    user, password = stack.pair.admin_credentials
     subprocess.run(
         [
-            program(name),
+            find_program(name),
             "--no-defaults",
             f"--host={stack.pair.primary.host}",
             f"--port={stack.pair.primary.port}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.stack import Stack
-from tests.ops.said import Said
+from tests.ops.command_output import CommandOutput
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,7 @@ class Operator:
         self._environment = {**kept, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
         self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
-    def __call__(self, *words: str, code: int = 0, environment: Mapping[str, str] | None = None) -> Said:
+    def __call__(self, *words: str, code: int = 0, environment: Mapping[str, str] | None = None) -> CommandOutput:
         done = subprocess.run(
             [ROOT / "sluice", *words],
             cwd="/",
@@ -30,7 +30,7 @@ class Operator:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        said = Said(done.returncode, done.stdout, done.stderr)
-        assert said.code == code, said
-        assert "Traceback" not in said.err
+        said = CommandOutput(done.returncode, done.stdout, done.stderr)
+        assert said.exit_code == code, said
+        assert "Traceback" not in said.stderr
         return said

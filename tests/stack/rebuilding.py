@@ -17,7 +17,7 @@ import httpx
 from pymysql.cursors import DictCursor
 
 from local.stack import Stack
-from sluice.versions import new_version
+from sluice.model.versions import new_version
 from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
 from tests.stack.way_back import Versions, WayBack
@@ -35,13 +35,13 @@ class Rebuilding:
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.back = stack, WayBack(stack)
-        self.s3, self.batches = stack.boto("s3"), stack.outputs["BatchBucketName"]
+        self.s3, self.batches = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
         self.archive = stack.outputs["ArchiveBucketName"]
 
     def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
         pair = self.stack.pair
         with (
-            pair.primary.connect(*pair.admin, database="sluice", autocommit=True) as connection,
+            pair.primary.connect(*pair.admin_credentials, database="sluice", autocommit=True) as connection,
             connection.cursor(DictCursor) as cursor,
         ):
             cursor.execute(statement, values)
@@ -121,7 +121,7 @@ class Rebuilding:
             "accepted_at": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", "schema": 1,
             "data": airport(f"{mark}BAD", name="x" * 500),
         }  # fmt: skip
-        self.stack.boto("firehose").put_record(
+        self.stack.aws_client("firehose").put_record(
             DeliveryStreamName=self.stack.outputs["StreamName"], Record={"Data": json.dumps(write).encode() + b"\n"}
         )
         eventually(lambda: self.sql("SELECT 1 FROM rejected_writes WHERE id = %s", f"{mark}BAD"))

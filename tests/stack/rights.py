@@ -173,7 +173,7 @@ FORBIDDEN_TO_ALL = (
     puts("Archive", ARCHIVED),
     puts("Batch", BATCH),
     starts("Replay"),
-    invokes("Rejects"),
+    invokes("RejectedWrites"),
     publishes(),
     lists_roles(),
 )
@@ -246,7 +246,7 @@ RIGHTS: dict[str, Rights] = {
         may=(reads("Batch", "replays/tried"), puts("Batch", "replays/tried"), lists("Batch")),
         may_not=(reads("Batch", BATCH), lists("Archive"), secret("Reader"), secret("Loader")),
     ),
-    "Claim": Rights(
+    "Lease": Rights(
         may=(
             reads("Batch", "recovery/holder.json"),
             puts("Batch", "recovery/holder.json"),
@@ -266,7 +266,7 @@ RIGHTS: dict[str, Rights] = {
             secret("Reader"),
         ),
     ),
-    "Survey": Rights(
+    "HealthCheck": Rights(
         may=(secret("Loader"), secret("Reader")),
         may_not=(secret("Admin"), lists("Batch"), reads("Batch", BATCH), streams("put_record")),
     ),
@@ -286,7 +286,7 @@ RIGHTS: dict[str, Rights] = {
             lists("Archive"),
         ),
     ),
-    "Rejects": Rights(
+    "RejectedWrites": Rights(
         may=(
             reads("Batch", "batches/2026/01/01/00/retry-tried"),
             puts("Batch", "batches/2026/01/01/00/retry-tried"),

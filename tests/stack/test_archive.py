@@ -40,12 +40,14 @@ LOSSES: dict[str, Callable[[Any, str, str], object]] = {
 @contextmanager
 def allowed_anything(stack: Stack, role: str) -> Iterator[Any]:
     """S3 as a role sees it that may, by its own policies, do anything with it."""
-    iam = stack.boto("iam")
+    iam = stack.aws_client("iam")
     iam.put_role_policy(RoleName=role, PolicyName="anything", PolicyDocument=json.dumps(ANYTHING))
     try:
         arn = iam.get_role(RoleName=role)["Role"]["Arn"]
         account = arn.split(":")[4]  # by which Firehose knows whose role it takes
-        given = stack.boto("sts").assume_role(RoleArn=arn, RoleSessionName="mistake", ExternalId=account)["Credentials"]
+        given = stack.aws_client("sts").assume_role(RoleArn=arn, RoleSessionName="mistake", ExternalId=account)[
+            "Credentials"
+        ]
         session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
         yield session.client("s3", endpoint_url=stack.emulator.url, region_name="us-east-1")
     finally:
@@ -54,7 +56,7 @@ def allowed_anything(stack: Stack, role: str) -> Iterator[Any]:
 
 def roles(stack: Stack) -> dict[str, str]:
     """The names of the stack's roles by their names in the template."""
-    pages = stack.boto("cloudformation").get_paginator("list_stack_resources").paginate(StackName="sluice-local")
+    pages = stack.aws_client("cloudformation").get_paginator("list_stack_resources").paginate(StackName="sluice-local")
     found = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
@@ -72,7 +74,7 @@ def outcome(call: Callable[[], object]) -> str:
 
 
 def test_no_role_of_the_stack_can_lose_the_archive(stack: Stack) -> None:
-    bucket, s3 = stack.outputs["ArchiveBucketName"], stack.boto("s3")
+    bucket, s3 = stack.outputs["ArchiveBucketName"], stack.aws_client("s3")
     version = s3.put_object(Bucket=bucket, Key=KEY, Body=b"kept")["VersionId"]
     found = roles(stack)
     assert len(found) > 20
@@ -86,7 +88,7 @@ def test_no_role_of_the_stack_can_lose_the_archive(stack: Stack) -> None:
 
 @pytest.mark.parametrize("kept", ["ArchiveBucket", "ArchiveBucketPolicy"])
 def test_the_archive_and_its_lock_outlive_the_stack(stack: Stack, kept: str) -> None:
-    template = stack.boto("cloudformation").get_template(StackName="sluice-local", TemplateStage="Processed")
+    template = stack.aws_client("cloudformation").get_template(StackName="sluice-local", TemplateStage="Processed")
     body = template["TemplateBody"]
     resources = (json.loads(body) if isinstance(body, str) else body)["Resources"]
     assert (resources[kept]["DeletionPolicy"], resources[kept]["UpdateReplacePolicy"]) == ("Retain", "Retain")

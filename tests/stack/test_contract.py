@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from local.stack import Stack
-from sluice.contract.document import document
-from sluice.contract.serving import encoded
-from sluice.registry import resources
+from sluice.model.registry import load_resources
+from sluice.openapi.document import create_document
+from sluice.openapi.serving import encode_document
 from tests.contract.documents import fault, made, operations
 from tests.contract.running import run
 from tests.stack.conftest import Person
@@ -19,7 +19,7 @@ from tests.stack.samples import airport
 def test_the_document_is_that_of_the_code_and_anybody_may_read_it(stack: Stack, client: Any) -> None:
     answer = client().get("/v1/openapi.json")
     sign_in = stack.outputs["TokenUrl"].removesuffix("/oauth2/token")
-    assert answer.content == encoded(document(list(resources().values()), sign_in))
+    assert answer.content == encode_document(create_document(list(load_resources().values()), sign_in))
     page = client().get("/v1/docs")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "script-src 'sha256-" in page.headers["Content-Security-Policy"]
@@ -30,7 +30,7 @@ def test_the_document_is_that_of_the_code_and_anybody_may_read_it(stack: Stack, 
         assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
 
 
-@pytest.mark.parametrize("collection", resources())
+@pytest.mark.parametrize("collection", load_resources())
 def test_the_examples_are_accepted_and_read_back_as_they_are_shown(person: Person, collection: str) -> None:
     [operation] = [one for _, _, one in operations() if one["operationId"] == f"{collection}_post"]
     [shown] = [one for _, _, one in operations() if one["operationId"] == f"{collection}_get"]

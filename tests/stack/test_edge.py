@@ -11,11 +11,10 @@ from typing import Any
 
 import httpx
 
-from bench.attack.attacks import attacks
-from bench.attack.benign import benign
-from bench.attack.measuring import let_through, measure
-from bench.attack.unseen import halves
 from local.stack import Stack
+from testkit.attack.attacks import build_attacks
+from testkit.attack.benign import build_benign_requests, build_visitor_requests
+from testkit.attack.measurement import get_passed_share, measure_edge
 from tests.stack.conftest import Person
 from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
@@ -24,7 +23,7 @@ from tests.stack.waiting import eventually
 @contextmanager
 def throttled(stack: Stack, rate: int, burst: int) -> Iterator[None]:
     """The stage takes so many requests per second of each method, and so many at once."""
-    gateway = stack.boto("apigateway")
+    gateway = stack.aws_client("apigateway")
     where = {"restApiId": stack.outputs["ApiId"], "stageName": stack.outputs["StageName"]}
     before = gateway.get_stage(**where)["methodSettings"]["*/*"]
 
@@ -176,15 +175,17 @@ def test_ten_times_the_throttle_is_429_for_the_excess_and_nothing_accepted_is_lo
 
 
 def _parameter(stack: Stack, name: str) -> str:
-    [described] = stack.boto("cloudformation").describe_stacks(StackName="sluice-local")["Stacks"]
+    [described] = stack.aws_client("cloudformation").describe_stacks(StackName="sluice-local")["Stacks"]
     return str(next(each["ParameterValue"] for each in described["Parameters"] if each["ParameterKey"] == name))
 
 
 def test_a_part_of_the_attacks_is_blocked_and_changes_no_sql(stack: Stack) -> None:
     """`make attack` sends all of them."""
     others = "R"  # which other tests count
-    _, held_out = halves(100)
-    found = measure(stack, attacks(most=150), [*benign(120, besides=others), *held_out])
-    assert found.blocked >= 0.95
-    assert min(let_through(found.seen), let_through(found.held_out)) >= 0.99
-    assert found.new_forms == set()
+    _, held_out = build_visitor_requests(100)
+    found = measure_edge(
+        stack, build_attacks(limit=150), [*build_benign_requests(120, excluded_letters=others), *held_out]
+    )
+    assert found.blocked_share >= 0.95
+    assert min(get_passed_share(found.tuning), get_passed_share(found.held_out)) >= 0.99
+    assert found.new_statements == set()

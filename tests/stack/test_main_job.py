@@ -110,7 +110,7 @@ def test_a_list_gives_every_item_once_page_by_page(person: Person) -> None:
 
 def test_a_bad_record_goes_to_the_error_prefix_and_its_neighbours_arrive(stack: Stack, machine: httpx.Client) -> None:
     marker = uuid4().hex
-    stack.boto("firehose").put_record(
+    stack.aws_client("firehose").put_record(
         DeliveryStreamName=stack.outputs["StreamName"], Record={"Data": json.dumps({"no": marker}).encode()}
     )
     receipt = machine.put("/v1/airports/TBAD", json=airport("TBAD")).json()
@@ -119,7 +119,7 @@ def test_a_bad_record_goes_to_the_error_prefix_and_its_neighbours_arrive(stack: 
 
 
 def _failed_record(stack: Stack, marker: str) -> Any:
-    s3, bucket = stack.boto("s3"), stack.outputs["BatchBucketName"]
+    s3, bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
     for entry in s3.list_objects_v2(Bucket=bucket, Prefix="errors/").get("Contents", []):
         content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
         text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content

@@ -21,7 +21,7 @@ def sluice(stack: Stack) -> Operator:
 @pytest.fixture(scope="module")
 def back(stack: Stack) -> WayBack:
     # Other tests make Firehose refuse records on purpose; `status` would tell of them.
-    s3, bucket = stack.boto("s3"), stack.outputs["BatchBucketName"]
+    s3, bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
     for one in s3.list_objects_v2(Bucket=bucket, Prefix="errors/").get("Contents", []):
         s3.delete_object(Bucket=bucket, Key=one["Key"])
     return WayBack(stack)
@@ -43,24 +43,24 @@ def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: WayBa
     assert found["waiting"]["age_seconds"] < 120
     before = back.everything()
     said = sluice("replay", "--dry-run")
-    assert said.out.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
+    assert said.stdout.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
     assert back.everything() == before
     output = sluice("replay", "--wait", "--from", "1h", "--json").document
     assert (output["status"], output["loaded"], output["remaining"]) == ("complete", 4, 0)
     assert back.tables("OA") == versions
-    assert "waiting       0 batches" in sluice("status").out
+    assert "waiting       0 batches" in sluice("status").stdout
 
 
 def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operator, back: WayBack) -> None:
     versions = back.batches("OB", 2)
-    assert "batches missing: 2" in sluice("recover", "--dry-run").out
+    assert "batches missing: 2" in sluice("recover", "--dry-run").stdout
     said = sluice("recover", "--wait", "--json").document
     assert said["outcome"] in {"recovered", "nothing_missing"}
     assert back.tables("OB") == versions
     listed = sluice("executions", "--json").document
     assert said["execution"] in {one["execution"] for one in listed}
     shown = sluice("executions", said["execution"])
-    assert f"recover {said['execution']}: succeeded" in shown.out
+    assert f"recover {said['execution']}: succeeded" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -77,29 +77,29 @@ def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operato
 )
 def test_mistakes_are_one_sentence(sluice: Operator, words: list[str], part: str) -> None:
     said = sluice(*words, code=2)
-    assert said.out == ""
-    assert len(said.err.splitlines()) == 1
-    assert part in said.err
+    assert said.stdout == ""
+    assert len(said.stderr.splitlines()) == 1
+    assert part in said.stderr
 
 
 def test_a_stack_that_is_not_there_is_one_sentence(sluice: Operator, stack: Stack) -> None:
     """Asked where the local stack is deployed, as if that were AWS."""
     there = {"AWS_ENDPOINT_URL": stack.emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     said = sluice("replay", "--stack-name", "nope", "--region", "us-east-1", code=2, environment=there)
-    assert said.out == ""
-    assert said.err == "sluice: There is no stack nope in us-east-1; see --stack-name and --region.\n"
+    assert said.stdout == ""
+    assert said.stderr == "sluice: There is no stack nope in us-east-1; see --stack-name and --region.\n"
 
 
 def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: WayBack) -> None:
     back.s3.put_object(Bucket=back.bucket, Key=UNREADABLE, Body=b"no batch")
-    eventually(lambda: UNREADABLE in sluice("quarantine", "list").out)
-    assert "quarantined   1 batch" in sluice("status", code=1).out
+    eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
+    assert "quarantined   1 batch" in sluice("status", code=1).stdout
     said = sluice("quarantine", "retry", UNREADABLE, "--wait", code=1)
-    assert "load_batch failed with Quarantined" in said.out
-    eventually(lambda: UNREADABLE in sluice("quarantine", "list").out)
-    assert "give --yes sluice-local" in sluice("quarantine", "drop", UNREADABLE, code=2).err
-    assert sluice("quarantine", "drop", UNREADABLE, "--yes", "sluice-local").out.startswith("dropped 1 batch\n")
-    assert sluice("quarantine", "list").out == "nothing is in quarantine\n"
+    assert "load_batch failed with Quarantined" in said.stdout
+    eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
+    assert "give --yes sluice-local" in sluice("quarantine", "drop", UNREADABLE, code=2).stderr
+    assert sluice("quarantine", "drop", UNREADABLE, "--yes", "sluice-local").stdout.startswith("dropped 1 batch\n")
+    assert sluice("quarantine", "list").stdout == "nothing is in quarantine\n"
     assert back.missing() == 0
 
 
@@ -125,16 +125,16 @@ def test_rejects_are_listed_without_data_retried_and_dropped(sluice: Operator, b
     versions = back.batches("OC", 1, per_batch=2)
     sluice("replay", "--wait")
     said = sluice("rejects", "list")
-    assert said.out.startswith("2 rejected writes\n")
-    assert "airports/OC00\n    city: Data too long" in said.out
-    assert "Reykjav" not in said.out
-    assert "Reykjav" in sluice("rejects", "list", "--show-data", "--id", "OC00").out
-    assert "rejects       2 writes" in sluice("status", code=1).out
-    assert "0 loaded, 1 rejected again" in sluice("rejects", "retry", "--id", "OC00", "--wait", code=1).out
+    assert said.stdout.startswith("2 rejected writes\n")
+    assert "airports/OC00\n    city: Data too long" in said.stdout
+    assert "Reykjav" not in said.stdout
+    assert "Reykjav" in sluice("rejects", "list", "--show-data", "--id", "OC00").stdout
+    assert "rejects       2 writes" in sluice("status", code=1).stdout
+    assert "0 loaded, 1 rejected again" in sluice("rejects", "retry", "--id", "OC00", "--wait", code=1).stdout
     narrow(40)
     said = sluice("rejects", "retry", "--id", "OC00", "--wait")
-    assert "1 loaded, 0 rejected again" in said.out
+    assert "1 loaded, 0 rejected again" in said.stdout
     assert back.tables("OC") == {"OC00": versions["OC00"]}
     assert [one["id"] for one in sluice("rejects", "list", "--json").document["rejects"]] == ["OC01"]
-    assert sluice("rejects", "drop", "--all", "--yes", "sluice-local").out == "dropped 1 write\n"
-    assert sluice("rejects", "list").out == "0 rejected writes\n"
+    assert sluice("rejects", "drop", "--all", "--yes", "sluice-local").stdout == "dropped 1 write\n"
+    assert sluice("rejects", "list").stdout == "0 rejected writes\n"

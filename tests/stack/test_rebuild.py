@@ -57,7 +57,7 @@ def test_a_lost_database_comes_back_from_the_batches(
     rebuilding.loaded(bookings, "bookings")
     before = rebuilding.rows()
     rebuilding.lose()
-    assert sluice("status", code=1).out
+    assert sluice("status", code=1).stdout
     output = sluice("rebuild", "--wait", *YES, "--json").document
     assert (output["status"], output["remaining"], output["failed"]) == ("complete", 0, 0)
     assert rebuilding.rows() == before
@@ -79,7 +79,7 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding.archived(versions)
     before = rebuilding.rows(versions)
     with rebuilding.without_batches():
-        assert "There is nothing under batches/" in sluice("rebuild", *YES, "--wait", code=2).err
+        assert "There is nothing under batches/" in sluice("rebuild", *YES, "--wait", code=2).stderr
         rebuilding.lose()
         output = sluice("rebuild", "--wait", *YES, "--source", "archive", "--json").document
         assert (output["status"], output["failed"]) == ("complete", 0)
@@ -170,7 +170,7 @@ def test_one_at_a_time_and_one_that_was_killed_is_run_again(
         first = sluice("rebuild", *YES, "--json").document
         eventually(lambda: "Migrate" in _states(back, first["arn"]))
         said = sluice("rebuild", "--wait", *YES, code=2)
-        assert f"Another rebuild is at work: {first['execution']}. Wait for it, or stop it." in said.err
+        assert f"Another rebuild is at work: {first['execution']}. Wait for it, or stop it." in said.stderr
         back.states.stop_execution(executionArn=first["arn"])
         eventually(lambda: back.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
     assert sluice("rebuild", "--wait", *YES, "--json").document["status"] == "complete"
@@ -194,16 +194,16 @@ def _states(back: Any, arn: str) -> set[str]:
 )
 def test_mistakes_are_one_sentence(sluice: Operator, rebuilding: Rebuilding, words: list[str], part: str) -> None:
     said = sluice("rebuild", "--wait", *YES, *words, code=2)
-    assert (said.out, len(said.err.splitlines())) == ("", 1)
-    assert part in said.err
+    assert (said.stdout, len(said.stderr.splitlines())) == ("", 1)
+    assert part in said.stderr
 
 
 def test_kept_tables_are_listed_and_dropped(rebuilding: Rebuilding, sluice: Operator) -> None:
     output = sluice("rebuild", "--wait", *YES, "--json").document
     [kept] = output["kept"]
-    assert kept in sluice("rebuild", "--kept").out
-    assert sluice("rebuild", "--drop-kept", kept, code=2).err.endswith("give --yes sluice-local.\n")
-    assert sluice("rebuild", "--drop-kept", kept, *YES).out == f"dropped {kept}\n"
+    assert kept in sluice("rebuild", "--kept").stdout
+    assert sluice("rebuild", "--drop-kept", kept, code=2).stderr.endswith("give --yes sluice-local.\n")
+    assert sluice("rebuild", "--drop-kept", kept, *YES).stdout == f"dropped {kept}\n"
     sluice("rebuild", "--drop-kept", *YES, code=0 if rebuilding.schemas() else 2)
     assert rebuilding.schemas() == []
-    assert sluice("rebuild", "--kept").out == "no tables are kept\n"
+    assert sluice("rebuild", "--kept").stdout == "no tables are kept\n"

@@ -49,12 +49,12 @@ class Role:
 
     def __init__(self, stack: Stack, session: boto3.Session, function: str) -> None:
         self._stack, self._session = stack, session
-        found = stack.boto("cloudformation").describe_stack_resource(
+        found = stack.aws_client("cloudformation").describe_stack_resource(
             StackName=STACK_NAME, LogicalResourceId=f"{function}FunctionRole"
         )
         name = found["StackResourceDetail"]["PhysicalResourceId"]
-        arn = stack.boto("iam").get_role(RoleName=name)["Role"]["Arn"]
-        self._given = stack.boto("sts").assume_role(RoleArn=arn, RoleSessionName="trying")["Credentials"]
+        arn = stack.aws_client("iam").get_role(RoleName=name)["Role"]["Arn"]
+        self._given = stack.aws_client("sts").assume_role(RoleArn=arn, RoleSessionName="trying")["Credentials"]
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:

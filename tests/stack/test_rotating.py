@@ -68,12 +68,12 @@ class Traffic:
 
 
 def secret(stack: Stack, role: str) -> dict[str, Any]:
-    found = stack.boto("secretsmanager").get_secret_value(SecretId=stack.outputs[f"{role}SecretArn"])
+    found = stack.aws_client("secretsmanager").get_secret_value(SecretId=stack.outputs[f"{role}SecretArn"])
     return {"version": found["VersionId"], **json.loads(found["SecretString"])}
 
 
 def rotate(stack: Stack, role: str) -> None:
-    version = stack.boto("secretsmanager").rotate_secret(SecretId=stack.outputs[f"{role}SecretArn"])["VersionId"]
+    version = stack.aws_client("secretsmanager").rotate_secret(SecretId=stack.outputs[f"{role}SecretArn"])["VersionId"]
     eventually(lambda: secret(stack, role)["version"] == version)
 
 
@@ -152,7 +152,7 @@ def test_nothing_fails_while_passwords_are_rotated(
 
 def failures(stack: Stack) -> list[Any]:
     """The load_batch executions that gave up."""
-    found: list[Any] = stack.boto("stepfunctions").list_executions(
+    found: list[Any] = stack.aws_client("stepfunctions").list_executions(
         stateMachineArn=stack.outputs["LoadStateMachineArn"], statusFilter="FAILED"
     )["executions"]
     return found
@@ -165,6 +165,8 @@ def test_a_secret_of_somebody_else_is_not_touched(stack: Stack, step: str) -> No
         "SecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:other-0",
         "ClientRequestToken": "0" * 32,
     }
-    answer = stack.boto("lambda").invoke(FunctionName=stack.outputs["RotateFunctionName"], Payload=json.dumps(event))
+    answer = stack.aws_client("lambda").invoke(
+        FunctionName=stack.outputs["RotateFunctionName"], Payload=json.dumps(event)
+    )
     error = json.loads(answer["Payload"].read())
-    assert (error["errorType"], error["errorMessage"]) == ("CannotRotate", "The secret is none of this stack's.")
+    assert (error["errorType"], error["errorMessage"]) == ("RotationFailed", "The secret is none of this stack's.")

@@ -123,7 +123,7 @@ ROLES: dict[str, Rights] = {
             ),
         ),
         may_not=(
-            *invoke("Migrate", "Rebuild", "Rotate", "Rejects"),
+            *invoke("Migrate", "Rebuild", "Rotate", "RejectedWrites"),
             start("Rebuild"),
             ("s3:GetObject", batches("batches/x")),
             ("s3:PutObject", batches("batches/x")),
@@ -131,13 +131,13 @@ ROLES: dict[str, Rights] = {
     ),
     "RecoverRole": Rights(
         "states",
-        may=(*invoke("Claim", "Survey"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
+        may=(*invoke("Lease", "HealthCheck"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
         may_not=(*invoke("Load", "Rebuild", "Rotate"), start("Rebuild"), OTHER_RULE),
     ),
     "RebuildRole": Rights(
         "states",
-        may=(*invoke("Claim", "Migrate", "Rebuild", "Survey"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
-        may_not=(*invoke("Load", "Rotate", "Rejects"), start("Recover"), OTHER_RULE),
+        may=(*invoke("Lease", "Migrate", "Rebuild", "HealthCheck"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
+        may_not=(*invoke("Load", "Rotate", "RejectedWrites"), start("Recover"), OTHER_RULE),
     ),
 }
 # One holds nothing but AWS's own policy for it; the other is made with ArchiveReplicaBucketArn only.
@@ -153,7 +153,7 @@ CONDITIONS = {
 @pytest.fixture(scope="module")
 def decide(stack: Stack) -> Any:
     """What IAM decides of a role, an action and a resource."""
-    iam, formation = stack.boto("iam"), stack.boto("cloudformation")
+    iam, formation = stack.aws_client("iam"), stack.aws_client("cloudformation")
     arns: dict[str, str] = {}
     key = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="AlertsKey")
     names = {

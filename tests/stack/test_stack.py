@@ -13,9 +13,9 @@ import pytest
 
 from local.process import LocalError
 from local.stack import Stack, up
-from local.stack.building import TEMPLATE
-from local.stack.folder import REPOSITORY, Folder
-from local.stack.invoking import invoke, names
+from local.stack.folder import REPOSITORY, StackFolder
+from local.stack.invocation import invoke, list_invocable_names
+from local.stack.sam import TEMPLATE
 from tests.stack.conftest import Person
 
 
@@ -78,7 +78,9 @@ def test_tokens_let_a_machine_and_a_person_in_and_nobody_else(
 
 def test_a_persons_token_names_the_groups(stack: Stack) -> None:
     token = stack.person_token("grace", ("editors",))
-    me = stack.boto("cognito-idp").admin_list_groups_for_user(UserPoolId=stack.outputs["UserPoolId"], Username="grace")
+    me = stack.aws_client("cognito-idp").admin_list_groups_for_user(
+        UserPoolId=stack.outputs["UserPoolId"], Username="grace"
+    )
     assert [group["GroupName"] for group in me["Groups"]] == ["editors"]
     assert token.count(".") == 2
 
@@ -88,8 +90,8 @@ def test_a_function_can_be_invoked_by_its_short_name(stack: Stack, tmp_path: Pat
     event.write_text(json.dumps({"records": []}))
     result = invoke(stack, "Transform", event)
     assert result.succeeded
-    assert result.answer == {"records": []}
-    assert "LoadBatch" in names(stack)
+    assert result.output == {"records": []}
+    assert "LoadBatch" in list_invocable_names(stack)
     with pytest.raises(LocalError, match="there are: "):
         invoke(stack, "Nothing", event)
 
@@ -110,11 +112,11 @@ def test_commands_on_a_stack_that_is_not_up_say_so_in_a_sentence(tmp_path: Path)
 
 
 def test_a_second_up_changes_nothing(stack: Stack) -> None:
-    before = Folder(stack.folder.root).read()
+    before = StackFolder(stack.folder.root).read_state()
     said: list[str] = []
-    again = up(stack.folder.root, say=said.append)
+    again = up(stack.folder.root, report_progress=said.append)
     assert not [line for line in said if "sam" in line]
-    assert Folder(stack.folder.root).read() == before
+    assert StackFolder(stack.folder.root).read_state() == before
     assert again.outputs == stack.outputs
 
 
@@ -124,7 +126,7 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
             "INSERT INTO loaded_batches (object_key, etag, applied, stale, rejected, duration_ms, loaded_at)"
             " VALUES ('kept', 'kept', 1, 0, 0, 1, NOW(6))"
         )
-    stack.boto("s3").put_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object", Body=b"kept")
+    stack.aws_client("s3").put_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object", Body=b"kept")
     token = stack.machine_token()
 
     assert command(stack.folder.root, "down").returncode == 0
@@ -137,11 +139,14 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
 
     again = Stack.load(stack.folder.root)
     assert again.outputs == stack.outputs
-    assert again.cache.answers()
-    stored = again.boto("s3").get_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object")
+    assert again.cache.is_ready()
+    stored = again.aws_client("s3").get_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object")
     assert stored["Body"].read() == b"kept"
     again.pair.wait_for_replica()
-    with again.pair.replica.connect(*again.pair.admin, database="sluice") as connection, connection.cursor() as cursor:
+    with (
+        again.pair.replica.connect(*again.pair.admin_credentials, database="sluice") as connection,
+        connection.cursor() as cursor,
+    ):
         assert cursor.execute("SELECT 1 FROM loaded_batches WHERE object_key = 'kept'") == 1
     answer = httpx.get(
         f"{again.api_url}/v1/no-such-collection",

@@ -17,7 +17,7 @@ FILE = '''
 
 from typing import Annotated
 from msgspec import Meta
-from sluice.resource import Item, resource
+from sluice.model.resource import Item, resource
 
 
 @resource("notes", key="slug")

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from local.stack import Stack
-from local.stack.building import TEMPLATE
-from local.stack.settings import _Loader
-from sluice.ids import new_id
-from sluice.versions import new_version
+from local.stack.parameters import CloudFormationLoader
+from local.stack.sam import TEMPLATE
+from sluice.ingest.item_body import new_item_id
+from sluice.model.versions import new_version
 from tests.stack.caching import lines, now, without_cache
 from tests.stack.conftest import Person
 from tests.stack.samples import booking
@@ -35,7 +35,7 @@ ASKED = {
 
 
 def test_every_route_to_items_is_asked() -> None:
-    template = yaml.load(TEMPLATE.read_text(), Loader=_Loader)
+    template = yaml.load(TEMPLATE.read_text(), Loader=CloudFormationLoader)
     events = [
         event["Properties"]
         for resource in template["Resources"].values()
@@ -102,13 +102,13 @@ def told(answer: httpx.Response, *names: str) -> tuple[Any, ...]:
 
 
 def test_nothing_of_one_is_seen_changed_or_inferred_by_the_other(stack: Stack, person: Person, cached: bool) -> None:
-    mark = new_id()[-6:]
+    mark = new_item_id()[-6:]
     ada, eve = (Someone(person(f"{name}-{mark}")) for name in ("ada", "eve"))
     began = now()
     key = {"Idempotency-Key": mark}
     hers = ada.write("POST", "", json=booking(passenger="Ada"), headers=key)
     assert eve.write("POST", "", json=booking(passenger="Eve"), headers=key) != hers
-    both = new_id()
+    both = new_item_id()
     for one, name in ((ada, "Ada"), (eve, "Eve")):
         one.write("PUT", f"/{both}", json=booking(passenger=name))
     gone = ada.write("POST", "", json=booking(passenger="Ada, gone"))
@@ -124,7 +124,7 @@ def test_nothing_of_one_is_seen_changed_or_inferred_by_the_other(stack: Stack, p
     page = ada.ask("GET", "", params={"limit": 1}).json()
 
     # What there is answers her as what never was.
-    never, version = new_id(), new_version()
+    never, version = new_item_id(), new_version()
     for item in (hers, gone):
         theirs = ada.versions[item]
         for of_item, of_version in ((item, theirs), (item, version)):
@@ -171,6 +171,6 @@ def test_nothing_of_one_is_seen_changed_or_inferred_by_the_other(stack: Stack, p
 
 
 def _deleted_never(someone: Someone) -> tuple[Any, ...]:
-    never = new_id()
+    never = new_item_id()
     answer = someone.ask("DELETE", f"/{never}")
     return told(answer, never, answer.json()["version"])

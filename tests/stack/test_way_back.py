@@ -190,8 +190,8 @@ def test_a_window_without_batches_is_nothing(back: WayBack) -> None:
 
 def test_what_a_recovery_told_of_is_no_news_the_next_time(back: WayBack) -> None:
     def is_news(about: str, **told: bool) -> bool:
-        answer = back.stack.boto("lambda").invoke(
-            FunctionName=back.stack.outputs["ClaimFunctionName"], Payload=json.dumps({"about": about, **told})
+        answer = back.stack.aws_client("lambda").invoke(
+            FunctionName=back.stack.outputs["LeaseFunctionName"], Payload=json.dumps({"about": about, **told})
         )
         return bool(json.loads(answer["Payload"].read())["news"])
 
@@ -221,7 +221,7 @@ def test_parked_batches_ring_the_alarm_and_are_loaded_with_nobody_acting(back: W
         versions = parked(back, machine, "RG")
         started = eventually(lambda: back.executions("Recover")[: len(back.executions("Recover")) - before])
     late = back.start("Recover", {"trigger": "hand"})
-    assert back.output(late) == {"outcome": "standing_by", "holder": started[-1]["executionArn"]}
+    assert back.output(late) == {"outcome": "already_running", "holder": started[-1]["executionArn"]}
     back.stack.pair.start()
     output = back.output(started[-1]["executionArn"], 150)
     assert output["outcome"] == "recovered"

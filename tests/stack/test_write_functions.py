@@ -16,8 +16,8 @@ WRITERS = ["Post", "Put", "Delete"]
 
 def allowed(stack: Stack, function: str) -> dict[str, set[str]]:
     """What the role of a function allows: actions by resource."""
-    iam = stack.boto("iam")
-    configuration = stack.boto("lambda").get_function_configuration(
+    iam = stack.aws_client("iam")
+    configuration = stack.aws_client("lambda").get_function_configuration(
         FunctionName=stack.outputs[f"{function}FunctionName"]
     )
     role = configuration["Role"].rsplit("/", 1)[-1]
@@ -36,7 +36,7 @@ def allowed(stack: Stack, function: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("function", WRITERS)
 def test_a_write_function_knows_no_database(stack: Stack, function: str) -> None:
     name = stack.outputs[f"{function}FunctionName"]
-    configuration = stack.boto("lambda").get_function_configuration(FunctionName=name)
+    configuration = stack.aws_client("lambda").get_function_configuration(FunctionName=name)
     assert not [key for key in configuration["Environment"]["Variables"] if "DATABASE" in key or "SECRET" in key]
 
 
@@ -68,9 +68,9 @@ def test_a_put_that_fails_for_a_moment_is_tried_again(stack: Stack, machine: htt
 
 
 def test_without_its_permission_a_write_is_503_and_the_log_says_why(stack: Stack, machine: httpx.Client) -> None:
-    iam = stack.boto("iam")
+    iam = stack.aws_client("iam")
     name = stack.outputs["PutFunctionName"]
-    role = stack.boto("lambda").get_function_configuration(FunctionName=name)["Role"].rsplit("/", 1)[-1]
+    role = stack.aws_client("lambda").get_function_configuration(FunctionName=name)["Role"].rsplit("/", 1)[-1]
     policies = {
         policy: iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -96,10 +96,10 @@ def _refused(machine: httpx.Client) -> httpx.Response | None:
 
 
 def _log(stack: Stack, function: str) -> list[dict[str, Any]]:
-    configuration = stack.boto("lambda").get_function_configuration(FunctionName=function)
+    configuration = stack.aws_client("lambda").get_function_configuration(FunctionName=function)
     group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{function}"
     lines: list[dict[str, Any]] = []
-    for event in stack.boto("logs").filter_log_events(logGroupName=group)["events"]:
+    for event in stack.aws_client("logs").filter_log_events(logGroupName=group)["events"]:
         if event["message"].startswith("{"):
             lines.append(json.loads(event["message"]))  # noqa: PERF401
     return lines

@@ -9,10 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from local.stack import Stack
-from sluice.records import Write, to_line
-from sluice.registry import resources
-from sluice.versions import new_version
-from sluice.writes.decode import canonical, decode_item
+from sluice.ingest.item_body import decode_item, encode_item
+from sluice.model.record import Write, encode_write
+from sluice.model.registry import load_resources
+from sluice.model.versions import new_version
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
@@ -24,8 +24,8 @@ class WayBack:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.states, self.events = stack.boto("stepfunctions"), stack.boto("events")
-        self.s3, self.bucket = stack.boto("s3"), stack.outputs["BatchBucketName"]
+        self.states, self.events = stack.aws_client("stepfunctions"), stack.aws_client("events")
+        self.s3, self.bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
 
     def start(self, workflow: str, given: Any) -> str:
         machine = self.stack.outputs[f"{workflow}StateMachineArn"]
@@ -60,7 +60,7 @@ class WayBack:
         return int(plan["remaining"]["objects"])
 
     def _step(self, **event: Any) -> dict[str, Any]:
-        answer = self.stack.boto("lambda").invoke(
+        answer = self.stack.aws_client("lambda").invoke(
             FunctionName=self.stack.outputs["PlanFunctionName"], Payload=json.dumps(event)
         )
         plan = json.loads(answer["Payload"].read())
@@ -70,7 +70,9 @@ class WayBack:
     def tables(self, prefix: str) -> Versions:
         """Id and version of the airports whose codes have that prefix, deleted ones too."""
         with (
-            self.stack.pair.primary.connect(*self.stack.pair.admin, database="sluice", autocommit=True) as connection,
+            self.stack.pair.primary.connect(
+                *self.stack.pair.admin_credentials, database="sluice", autocommit=True
+            ) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute("SELECT id, version FROM airports WHERE id LIKE %s", (f"{prefix}%",))
@@ -79,7 +81,9 @@ class WayBack:
     def ledger(self) -> set[str]:
         """The object keys in the ledger."""
         with (
-            self.stack.pair.primary.connect(*self.stack.pair.admin, database="sluice", autocommit=True) as connection,
+            self.stack.pair.primary.connect(
+                *self.stack.pair.admin_credentials, database="sluice", autocommit=True
+            ) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute("SELECT object_key FROM loaded_batches")
@@ -91,7 +95,7 @@ class WayBack:
         found: list[Any] = []
         for server in (self.stack.pair.primary, self.stack.pair.replica):
             with (
-                server.connect(*self.stack.pair.admin, database="sluice") as connection,
+                server.connect(*self.stack.pair.admin_credentials, database="sluice") as connection,
                 connection.cursor() as cursor,
             ):
                 cursor.execute("SHOW TABLES")
@@ -104,7 +108,7 @@ class WayBack:
 
     def rule(self, logical: str) -> str:
         """The name of an event rule of the template."""
-        found = self.stack.boto("cloudformation").describe_stack_resource(
+        found = self.stack.aws_client("cloudformation").describe_stack_resource(
             StackName="sluice-local", LogicalResourceId=logical
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
@@ -130,7 +134,7 @@ class WayBack:
                 writes = [_write(f"{prefix}{(number + n) % 20:02}") for n in range(per_batch)]
                 versions.update((write.id, write.version) for write in writes)
                 key = f"batches/{now:%Y/%m/%d/%H}/test-{prefix}-{number:04}-{uuid4()}.jsonl.gz"
-                body = gzip.compress(b"".join(map(to_line, writes)))
+                body = gzip.compress(b"".join(map(encode_write, writes)))
                 self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         return versions
 
@@ -150,7 +154,7 @@ class WayBack:
 
 
 def _write(code: str) -> Write:
-    resource = resources()["airports"]
+    resource = load_resources()["airports"]
     item = decode_item(json.dumps(airport(code)).encode(), resource)
     return Write(
         version=new_version(),
@@ -160,5 +164,5 @@ def _write(code: str) -> Write:
         owner="",
         accepted_at=datetime.datetime.now(datetime.UTC),
         schema=resource.revision,
-        data=canonical(item, resource),
+        data=encode_item(item, resource),
     )

@@ -189,9 +189,9 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9122",
-        "does not deny s3:PutLifecycleConfiguration to RejectsFunctionRole",
+        "does not deny s3:PutLifecycleConfiguration to RejectedWritesFunctionRole",
         lambda resources: _statement("AsItIs")(resources)["Condition"]["ArnEquals"]["aws:PrincipalArn"].remove(
-            {"Fn::GetAtt": ["RejectsFunctionRole", "Arn"]}
+            {"Fn::GetAtt": ["RejectedWritesFunctionRole", "Arn"]}
         ),
     ),
     (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.emulator.harness import Emulator, deploy, function, start_emulator, wait_until
+from tests.emulator.harness import Emulator, build_function, deploy_stack, start_emulator, wait_until
 from tests.template.translate import REPOSITORY
 
 Definition = dict[str, Any]
@@ -183,7 +183,7 @@ def machine(whole: Definition, **substitutions: Any) -> dict[str, Any]:
 
 def counting(code: str, folder: Path, **more: Any) -> dict[str, Any]:
     """A function of that source, with `stumble` at hand and everything allowed."""
-    return function(
+    return build_function(
         ERRORS + code,
         Environment={"Variables": {"FOLDER": str(folder), **more}},
         Policies=[{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}],
@@ -197,6 +197,8 @@ def deployed(name: str, resources: Mapping[str, Any], state: Path, folder: Path)
     outputs = {key: {"Value": {"Ref": key}} for key, resource in resources.items() if resource["Type"] in kept}
     emulator = start_emulator(state)
     try:
-        yield Running(emulator, deploy(emulator, name, {"Resources": dict(resources), "Outputs": outputs}), folder)
+        yield Running(
+            emulator, deploy_stack(emulator, name, {"Resources": dict(resources), "Outputs": outputs}), folder
+        )
     finally:
         emulator.stop()

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sluice.contract.answers import ALWAYS, PROBLEMS
 from sluice.handlers import fallback
-from sluice.registry import resources
+from sluice.model.registry import load_resources
+from sluice.openapi.responses import COMMON_STATUSES, PROBLEM_RESPONSES
 from tests.contract.documents import made, operations
 from tests.template.rules.api import PUBLIC
 from tests.template.translate import Template
@@ -29,14 +29,14 @@ def routes(template: Template) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def as_route(path: str) -> str:
     """A path of the document as the template has it."""
-    return re.sub(rf"^/v1/({'|'.join(resources())})(?=/|$)", "/v1/{collection}", path)
+    return re.sub(rf"^/v1/({'|'.join(load_resources())})(?=/|$)", "/v1/{collection}", path)
 
 
 def test_every_route_is_described_and_nothing_else_is(template: Template) -> None:
     there = {(path, method) for path, method, _ in routes(template) if method != "any"}
     described = {(as_route(path), method) for path, method, _ in operations()}
     assert described == there
-    for collection in resources():
+    for collection in load_resources():
         own = {(as_route(path), method) for path, method, _ in operations() if path.startswith(f"/v1/{collection}")}
         assert own == {(path, method) for path, method in there if "{collection}" in path}
 
@@ -70,8 +70,8 @@ def test_who_answers_everybody_does_so_a_few_at_a_time(template: Template) -> No
 def test_every_status_of_the_gateway_is_described(template: Template) -> None:
     answers = template["Resources"]["Api"]["Properties"]["GatewayResponses"]
     statuses = {int(answer["StatusCode"]) for answer in answers.values()}
-    assert statuses - ELSEWHERE <= set(ALWAYS)
-    assert statuses <= PROBLEMS.keys()
+    assert statuses - ELSEWHERE <= set(COMMON_STATUSES)
+    assert statuses <= PROBLEM_RESPONSES.keys()
 
 
 def test_other_methods_are_answered_with_those_that_are_described(template: Template) -> None:

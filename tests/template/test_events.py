@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluice.records import from_line
+from sluice.model.record import decode_write
 from tests.template.rules.api import PUBLIC
 from tests.template.translate import REPOSITORY, Template
 
@@ -54,9 +54,9 @@ def test_an_api_event_reaches_its_function_by_a_route_and_a_scope(template: Temp
 
 def test_the_stream_hands_over_two_writes_and_a_record_that_is_none() -> None:
     lines = [base64.b64decode(record["data"]) for record in event("transform/good_and_bad.json")["records"]]
-    assert [from_line(lines[number]).operation for number in (0, 2)] == ["put", "delete"]
+    assert [decode_write(lines[number]).operation for number in (0, 2)] == ["put", "delete"]
     with pytest.raises(msgspec.ValidationError):
-        from_line(lines[1])
+        decode_write(lines[1])
 
 
 @pytest.mark.parametrize(("name", "expected"), [("good_and_bad", ["Ok", "ProcessingFailed", "Ok"]), ("packed", ["Ok"])])

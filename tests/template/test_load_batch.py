@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.emulator.harness import deploy, function, start_emulator, wait_until
+from tests.emulator.harness import build_function, deploy_stack, start_emulator, wait_until
 from tests.template.branches import branches, taken
 from tests.template.running import LAMBDA_S_OWN, Running, inbox
 from tests.template.translate import REPOSITORY
@@ -15,7 +15,8 @@ from tests.template.translate import REPOSITORY
 DEFINITION = json.loads((REPOSITORY / "statemachines/load_batch.asl.json").read_text())
 EVENT = json.loads((REPOSITORY / "events/load_batch/delivered.json").read_text())
 
-# The object's key says which errors come before it is loaded, such as `batches/TryAgain,TryAgain`; an error with a `!`
+# The object's key says which errors come before it is loaded, such as `batches/LockConflict,LockConflict`; an error
+# with a `!`
 # comes for ever. The attempts are counted in a file of the batch's name.
 LOAD = """
     import os, pathlib
@@ -88,8 +89,8 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     folder = tmp_path_factory.mktemp("attempts")
     environment = {"Variables": {"FOLDER": str(folder)}}
     resources = {
-        "Load": function(LOAD, Environment=environment),
-        "Quarantine": function(QUARANTINE, Environment=environment),
+        "Load": build_function(LOAD, Environment=environment),
+        "Quarantine": build_function(QUARANTINE, Environment=environment),
         **inbox(),
         "Patient": _machine(DEFINITION, {"Ref": "Alerts"}),
         "Hasty": _machine(_hasty(DEFINITION), {"Ref": "Alerts"}),
@@ -98,7 +99,9 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     outputs = {name: {"Value": {"Ref": name}} for name in ("Load", "Inbox", "Patient", "Hasty", "Mute")}
     emulator = start_emulator(tmp_path_factory.mktemp("emulator"))
     try:
-        yield Workflow(emulator, deploy(emulator, "load-batch", {"Resources": resources, "Outputs": outputs}), folder)
+        yield Workflow(
+            emulator, deploy_stack(emulator, "load-batch", {"Resources": resources, "Outputs": outputs}), folder
+        )
     finally:
         emulator.stop()
 
@@ -113,11 +116,11 @@ def test_a_batch_is_loaded_with_what_the_event_says(workflow: Workflow) -> None:
 @pytest.mark.parametrize(
     "errors",
     [
-        "TryAgain,TryAgain",
-        "DatabaseAway,DatabaseAway",
-        "SchemaBehind",
+        "LockConflict,LockConflict",
+        "DatabaseUnavailable,DatabaseUnavailable",
+        "SchemaOutdated",
         "KeyError",
-        "DatabaseAway,TryAgain,SchemaBehind",
+        "DatabaseUnavailable,LockConflict,SchemaOutdated",
     ],
 )
 def test_what_passes_is_tried_again(workflow: Workflow, errors: str) -> None:
@@ -166,7 +169,9 @@ def test_an_unreadable_batch_is_quarantined_at_once(workflow: Workflow) -> None:
     assert "quarantine/batches/UnreadableBatch!" in message
 
 
-@pytest.mark.parametrize("error", ["DatabaseAway", "TryAgain", "SchemaBehind", "Sandbox.Timedout", "KeyError"])
+@pytest.mark.parametrize(
+    "error", ["DatabaseUnavailable", "LockConflict", "SchemaOutdated", "Sandbox.Timedout", "KeyError"]
+)
 def test_what_does_not_pass_is_parked_and_said(workflow: Workflow, error: str) -> None:
     execution, etag = workflow.begin(f"{error}!", "Hasty")
     ended = workflow.ended(execution)
@@ -185,7 +190,7 @@ def test_a_batch_that_cannot_be_quarantined_is_parked(workflow: Workflow) -> Non
     assert "gave up with OSError" in workflow.message(execution)
 
 
-@pytest.mark.parametrize(("errors", "end"), [("DatabaseAway!", "Parked"), ("UnreadableBatch!", "Quarantined")])
+@pytest.mark.parametrize(("errors", "end"), [("DatabaseUnavailable!", "Parked"), ("UnreadableBatch!", "Quarantined")])
 def test_a_message_that_cannot_be_sent_changes_nothing(workflow: Workflow, errors: str, end: str) -> None:
     execution, _ = workflow.begin(errors, "Mute")
     assert workflow.ended(execution)["error"] == end

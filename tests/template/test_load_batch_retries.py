@@ -37,9 +37,9 @@ def longest(retry: dict[str, Any]) -> float:
 @pytest.mark.parametrize(
     ("error", "least", "most"),
     [
-        ("TryAgain", 20, 80),
-        ("DatabaseAway", 400, 480),
-        ("SchemaBehind", 120, 300),
+        ("LockConflict", 20, 80),
+        ("DatabaseUnavailable", 400, 480),
+        ("SchemaOutdated", 120, 300),
         ("Lambda.TooManyRequestsException", 24 * 3600, 48 * 3600),
         ("Lambda.Unknown", 30, 120),
         ("Sandbox.Timedout", 30, 120),

@@ -80,7 +80,7 @@ SETTLED = {"planned": 0}
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("calls")
-    functions = {"Claim": CLAIM, "Migrate": MIGRATE, "Survey": SURVEY, "Rebuild": REBUILD}
+    functions = {"Lease": CLAIM, "Migrate": MIGRATE, "HealthCheck": SURVEY, "Rebuild": REBUILD}
     substitutions: dict[str, Any] = {f"{name}Function": {"Fn::GetAtt": [name, "Arn"]} for name in functions}
     substitutions |= {"Replay": {"Ref": "Replay"}, "Alerts": {"Ref": "Alerts"}}
     work = {"Type": "Task", "Resource": "${Function}", "End": True}
@@ -117,11 +117,11 @@ class Rebuild(Run):
         return [(message["Subject"], message["Message"]) for message in found]
 
 
-BEGINNING = ["Claim", "Migrate", "Prepare", "Fill", "Filled"]
-CATCHING_UP = ["Full", "CatchUp", "CaughtUp"]
+BEGINNING = ["Lease", "Migrate", "Prepare", "Fill", "Filled"]
+CATCHING_UP = ["Full", "CatchUp", "EvaluateCatchUp"]
 END = ["Swap", "Remember", "Last", "Report", "NotifyRebuilt", "Rebuilt"]
 FAILING = ["NotifyFailed", "Failed"]
-AGAIN = ["NextRound", "AwaitPrimary", "WhereItWas"]
+AGAIN = ["NextRound", "AwaitPrimary", "ResumePhase"]
 
 
 def test_the_tables_are_made_swapped_and_brought_up_to_date(running: Running) -> None:
@@ -142,18 +142,18 @@ def test_after_the_archive_the_batches_are_taken_too(running: Running) -> None:
 
 @pytest.mark.parametrize("step", ["claim", "migrate", "prepare", "swap", "remember", "report"])
 def test_a_step_that_fails_is_tried_again(running: Running, step: str) -> None:
-    run = Rebuild(running, errors={step: ["DatabaseAway"]})
+    run = Rebuild(running, errors={step: ["DatabaseUnavailable"]})
     assert run.output["swap"] == {"kept": "kept"}
     assert run.calls(step) == 2
 
 
-WRONG = ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NothingToBuildFrom", "AlreadyRebuilding"]
+WRONG = ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NoRebuildSource", "RebuildInProgress"]
 
 
 @pytest.mark.parametrize("error", WRONG)
 def test_a_wrong_input_ends_it_before_anything_is_touched(running: Running, error: str) -> None:
     run = Rebuild(running, errors={"claim": [f"{error}!"]})
-    assert run.states == ["Claim", "NotBegun", *FAILING]
+    assert run.states == ["Lease", "NotStarted", *FAILING]
     assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == (error, "a sentence")
     assert run.calls("claim") == 1
     assert run.calls("clean") == 0
@@ -161,37 +161,37 @@ def test_a_wrong_input_ends_it_before_anything_is_touched(running: Running, erro
 
 @pytest.mark.parametrize("step", ["migrate", "prepare", "swap"])
 def test_a_step_that_goes_on_failing_leaves_nothing_behind(running: Running, step: str) -> None:
-    run = Rebuild(running, "Hasty", errors={step: ["DatabaseAway!"]})
-    assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("DatabaseAway", "a sentence")
+    run = Rebuild(running, "Hasty", errors={step: ["DatabaseUnavailable!"]})
+    assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("DatabaseUnavailable", "a sentence")
     assert run.states[-5:] == [step.capitalize(), "Clean", "Cleaned", *FAILING]
     assert (run.calls(step), run.calls("clean")) == (2, 1)
 
 
 def test_what_cannot_be_cleaned_fails_by_what_came_first(running: Running) -> None:
-    run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain!"]})
-    assert run.failure[0] == "DatabaseAway"
-    assert run.states[-4:] == ["Clean", "NotCleaned", *FAILING]
+    run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseUnavailable!"], "clean": ["LockConflict!"]})
+    assert run.failure[0] == "DatabaseUnavailable"
+    assert run.states[-4:] == ["Clean", "DropShadowFailed", *FAILING]
     assert run.calls("clean") == 2
-    run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseAway!"], "clean": ["TryAgain"]})
-    assert (run.failure[0], run.calls("clean")) == ("DatabaseAway", 2)
+    run = Rebuild(running, "Hasty", errors={"prepare": ["DatabaseUnavailable!"], "clean": ["LockConflict"]})
+    assert (run.failure[0], run.calls("clean")) == ("DatabaseUnavailable", 2)
 
 
 @pytest.mark.parametrize("step", ["prepare", "swap"])
 def test_what_a_rebuild_cannot_do_is_not_tried_again(running: Running, step: str) -> None:
-    run = Rebuild(running, errors={step: ["CannotRebuild!"]})
-    assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("CannotRebuild", "a sentence")
+    run = Rebuild(running, errors={step: ["RebuildRefused!"]})
+    assert (run.failure[0], json.loads(run.failure[1])["errorMessage"]) == ("RebuildRefused", "a sentence")
     assert run.calls(step) == 1
     assert run.states[-4:] == ["Clean", "Cleaned", *FAILING]
 
 
 def test_a_swap_waits_for_loads_without_holding_them_up(running: Running) -> None:
-    run = Rebuild(running, errors={"swap": ["TryAgain", "TryAgain"]})
+    run = Rebuild(running, errors={"swap": ["LockConflict", "LockConflict"]})
     assert run.output["swap"] == {"kept": "kept"}
     assert run.calls("swap") == 3
 
 
 def test_a_fill_that_was_stopped_goes_on_when_the_primary_is_back(running: Running) -> None:
-    away = ["DatabaseAway", "TryAgain", "AccessDenied", "SchemaBehind", "KeyError"]
+    away = ["DatabaseUnavailable", "LockConflict", "AccessDenied", "SchemaOutdated", "KeyError"]
     run = Rebuild(running, errors={"probe": away}, outputs={"batches": [STOPPED, {}]})
     assert run.states == [*BEGINNING, *AGAIN, "Fill", "Filled", *CATCHING_UP, *END]
     assert run.calls("probe") == 6
@@ -205,34 +205,43 @@ def test_a_fill_that_is_always_stopped_is_judged_by_the_swap(running: Running) -
 def test_catching_up_goes_on_where_it_was(running: Running) -> None:
     much = {"planned": 21}
     run = Rebuild(running, outputs={"batches": [{}, STOPPED, much, SETTLED]})
-    again = [*AGAIN, "CatchUp", "CaughtUp"]
+    again = [*AGAIN, "CatchUp", "EvaluateCatchUp"]
     assert run.states == [*BEGINNING, *CATCHING_UP, *again, *again, *END]
 
 
 def test_catching_up_ends_though_much_comes(running: Running) -> None:
     run = Rebuild(running, outputs={"batches": [{}, {"planned": 21}]})
-    assert run.states == [*BEGINNING, *CATCHING_UP, *[*AGAIN, "CatchUp", "CaughtUp"] * 4, *END]
+    assert run.states == [*BEGINNING, *CATCHING_UP, *[*AGAIN, "CatchUp", "EvaluateCatchUp"] * 4, *END]
 
 
 def test_a_replay_that_fails_is_tried_again_and_then_in_another_round(running: Running) -> None:
-    run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseAway"] * 2 + [""]})
-    assert run.states == [*BEGINNING[:-1], "OnceMoreAfterError", *AGAIN, "Fill", "Filled", *CATCHING_UP, *END]
-    run = Rebuild(running, "Hasty", errors={"replay-batches": ["", "DatabaseAway", "DatabaseAway", ""]})
-    assert run.states == [*BEGINNING, "Full", "CatchUp", "OnceMoreAfterError", *AGAIN, "CatchUp", "CaughtUp", *END]
+    run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseUnavailable"] * 2 + [""]})
+    assert run.states == [*BEGINNING[:-1], "CanRetryAfterError", *AGAIN, "Fill", "Filled", *CATCHING_UP, *END]
+    run = Rebuild(running, "Hasty", errors={"replay-batches": ["", "DatabaseUnavailable", "DatabaseUnavailable", ""]})
+    assert run.states == [
+        *BEGINNING,
+        "Full",
+        "CatchUp",
+        "CanRetryAfterError",
+        *AGAIN,
+        "CatchUp",
+        "EvaluateCatchUp",
+        *END,
+    ]
 
 
 def test_replays_that_go_on_failing_are_given_up(running: Running) -> None:
-    run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseAway!"]})
-    assert run.states[-5:] == ["Fill", "OnceMoreAfterError", "GivenUp", *FAILING]
-    assert run.failure[0] == "GivenUp"
+    run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseUnavailable!"]})
+    assert run.states[-5:] == ["Fill", "CanRetryAfterError", "RetriesExhausted", *FAILING]
+    assert run.failure[0] == "RetriesExhausted"
     assert run.failure[1].endswith("The live tables are as they were; rebuild again.")
     assert run.calls("replay-batches") == 10
 
 
 def test_a_primary_that_stays_away_is_given_up(running: Running) -> None:
-    for errors in (["DatabaseAway!"], ["KeyError!"]):
+    for errors in (["DatabaseUnavailable!"], ["KeyError!"]):
         run = Rebuild(running, "Hasty", errors={"probe": errors}, outputs={"batches": [STOPPED]})
-        assert run.states[-4:] == ["AwaitPrimary", "GivenUp", *FAILING]
+        assert run.states[-4:] == ["AwaitPrimary", "RetriesExhausted", *FAILING]
         assert run.failure[1].startswith(f"The last error was {errors[0][:-1]}: see the log")
 
 
@@ -244,15 +253,15 @@ def test_what_is_not_remembered_stands_in_the_database(running: Running) -> None
 
 
 def test_a_last_replay_that_fails_leaves_an_incomplete_rebuild_to_recover(running: Running) -> None:
-    run = Rebuild(running, "Hasty", errors={"replay-live": ["DatabaseAway!"]})
-    assert run.states[-5:] == ["Last", "NotLast", *END[-3:]]
+    run = Rebuild(running, "Hasty", errors={"replay-live": ["DatabaseUnavailable!"]})
+    assert run.states[-5:] == ["Last", "FinalReplayFailed", *END[-3:]]
     assert run.output["last"]["output"]["status"] == "incomplete"
     assert run.calls("replay-live") == 2
 
 
 def test_a_report_that_fails_fails_by_its_name(running: Running) -> None:
-    run = Rebuild(running, "Hasty", errors={"report": ["DatabaseAway!"]})
-    assert (run.failure[0], run.states[-4:]) == ("DatabaseAway", ["Report", "NotReported", *FAILING])
+    run = Rebuild(running, "Hasty", errors={"report": ["DatabaseUnavailable!"]})
+    assert (run.failure[0], run.states[-4:]) == ("DatabaseUnavailable", ["Report", "ReportFailed", *FAILING])
     assert run.calls("clean") == 0
 
 
@@ -265,9 +274,9 @@ def test_what_was_rebuilt_is_told(running: Running) -> None:
 @pytest.mark.parametrize(
     ("errors", "told"),
     [
-        ({"claim": ["AlreadyRebuilding!"]}, "AlreadyRebuilding. It did not begin."),
-        ({"prepare": ["CannotRebuild!"]}, "CannotRebuild: a sentence. The live tables are as they were."),
-        ({"prepare": ["KeyError!"], "clean": ["TryAgain!"]}, "KeyError. The live tables are as they were."),
+        ({"claim": ["RebuildInProgress!"]}, "RebuildInProgress. It did not begin."),
+        ({"prepare": ["RebuildRefused!"]}, "RebuildRefused: a sentence. The live tables are as they were."),
+        ({"prepare": ["KeyError!"], "clean": ["LockConflict!"]}, "KeyError. The live tables are as they were."),
         ({"replay-batches": ["KeyError!"]}, "KeyError. The live tables are as they were."),
         ({"report": ["KeyError!"]}, "KeyError. The new tables are in use; it could only not report."),
     ],

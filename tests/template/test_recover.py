@@ -55,14 +55,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("calls")
     work = {"Type": "Task", "Resource": "${Function}", "End": True}
     substitutions: dict[str, Any] = {
-        "ClaimFunction": {"Fn::GetAtt": ["Claim", "Arn"]},
-        "SurveyFunction": {"Fn::GetAtt": ["Survey", "Arn"]},
+        "LeaseFunction": {"Fn::GetAtt": ["Lease", "Arn"]},
+        "HealthCheckFunction": {"Fn::GetAtt": ["HealthCheck", "Arn"]},
         "Replay": {"Ref": "Replay"},
         "Alerts": {"Ref": "Alerts"},
     }
     resources = {
-        "Claim": counting(CLAIM, folder),
-        "Survey": counting(SURVEY, folder),
+        "Lease": counting(CLAIM, folder),
+        "HealthCheck": counting(SURVEY, folder),
         "Loads": counting(REPLAY, folder),
         "Replay": machine({"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}),
         **inbox(),
@@ -94,14 +94,28 @@ class Recovery(Run):
         return [message for message in self.running.messages() if self.execution in message["Message"]]
 
 
-BEGINNING = ["Claim", "AtWork", "AwaitPrimary", "Replay", "WhatCameOfIt"]
-GIVING_UP = ["IsGivingUpNews", "ToldOfGivingUp", "NotifyGivenUp", "ToldGivenUp", "GivenUp"]
-NOTHING_MISSING = ["IsAnythingUntold", "AnythingUntold", "NothingMissing"]
+BEGINNING = ["Lease", "IsLeaseHolder", "AwaitPrimary", "Replay", "EvaluateReplay"]
+GIVING_UP = [
+    "CheckFailureAlert",
+    "IsFailureAlertNew",
+    "NotifyRetriesExhausted",
+    "RecordFailureAlert",
+    "RetriesExhausted",
+]
+NOTHING_MISSING = ["CheckUnsentAlert", "HasUnsentAlert", "NothingMissing"]
 
 
 def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
     run = Recovery(running)
-    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyRecovered", "ToldRecovered", "Recovered"]
+    assert run.states == [
+        *BEGINNING,
+        "Look",
+        "CheckAlertState",
+        "Whole",
+        "NotifyRecovered",
+        "RecordRecoveredAlert",
+        "Recovered",
+    ]
     assert run.output["outcome"] == "recovered"
     assert run.output["replay"]["min_age"] == 5
     assert run.output["replay"]["started_by"] == run.execution
@@ -130,20 +144,20 @@ def test_with_nothing_missing_it_does_not_matter_whether_that_can_be_kept(runnin
 
 def test_while_another_one_is_at_work_it_stands_by(running: Running) -> None:
     run = Recovery(running, holder="arn:another")
-    assert run.states == ["Claim", "AtWork", "StandingBy"]
-    assert run.output == {"outcome": "standing_by", "holder": "arn:another"}
+    assert run.states == ["Lease", "IsLeaseHolder", "AnotherRecoveryRuns"]
+    assert run.output == {"outcome": "already_running", "holder": "arn:another"}
     assert run.messages == []
 
 
 def test_claiming_is_tried_again(running: Running) -> None:
-    run = Recovery(running, claim=["TryAgain"], outputs=[{"planned": 0}])
+    run = Recovery(running, claim=["LockConflict"], outputs=[{"planned": 0}])
     assert run.output["outcome"] == "nothing_missing"
     assert run.calls("claim") == 2
 
 
 def test_what_cannot_be_claimed_fails_by_its_name(running: Running) -> None:
     run = Recovery(running, "Hasty", claim=["KeyError!"])
-    assert (run.end["error"], run.states) == ("KeyError", ["Claim", "NotBegun"])
+    assert (run.end["error"], run.states) == ("KeyError", ["Lease", "NotStarted"])
 
 
 def test_a_wrong_input_is_not_tried_again(running: Running) -> None:
@@ -152,41 +166,43 @@ def test_a_wrong_input_is_not_tried_again(running: Running) -> None:
     assert run.calls("claim") == 1
 
 
-@pytest.mark.parametrize("error", ["DatabaseAway", "TryAgain", "AccessDenied", "SchemaBehind", "Lambda.Unknown"])
+@pytest.mark.parametrize(
+    "error", ["DatabaseUnavailable", "LockConflict", "AccessDenied", "SchemaOutdated", "Lambda.Unknown"]
+)
 def test_it_waits_for_a_primary_that_takes_writes(running: Running, error: str) -> None:
     run = Recovery(running, probe=[error, error], outputs=[{"planned": 0}])
     assert run.output["outcome"] == "nothing_missing"
     assert run.calls("probe") == 3
 
 
-@pytest.mark.parametrize("error", ["DatabaseAway", "KeyError"])
+@pytest.mark.parametrize("error", ["DatabaseUnavailable", "KeyError"])
 def test_it_gives_up_when_none_comes(running: Running, error: str) -> None:
     run = Recovery(running, "Hasty", probe=[f"{error}!"])
-    assert run.end["error"] == "GivenUp"
+    assert run.end["error"] == "RetriesExhausted"
     assert error in run.end["cause"]
-    assert run.states == ["Claim", "AtWork", "AwaitPrimary", *GIVING_UP]
+    assert run.states == ["Lease", "IsLeaseHolder", "AwaitPrimary", *GIVING_UP]
     [message] = run.messages
     assert message["Message"].startswith(f"The recovery gave up with {error}:")
     assert "a sentence" not in message["Message"]
 
 
 def test_a_replay_that_fails_is_run_again(running: Running) -> None:
-    run = Recovery(running, replay=["DatabaseAway"])
+    run = Recovery(running, replay=["DatabaseUnavailable"])
     assert run.output["outcome"] == "recovered"
     assert run.calls("replay") == 2
 
 
 def test_a_replay_that_goes_on_failing_is_given_up_after_five_rounds(running: Running) -> None:
-    run = Recovery(running, "Hasty", replay=["DatabaseAway!"])
-    assert run.end["error"] == "GivenUp"
-    once_more = ["Replay", "OnceMoreAfterError", "NextRound", "AwaitPrimary"]
-    assert run.states == [*BEGINNING[:3], *once_more * 4, "Replay", "OnceMoreAfterError", *GIVING_UP]
+    run = Recovery(running, "Hasty", replay=["DatabaseUnavailable!"])
+    assert run.end["error"] == "RetriesExhausted"
+    once_more = ["Replay", "CanRetryAfterError", "NextRound", "AwaitPrimary"]
+    assert run.states == [*BEGINNING[:3], *once_more * 4, "Replay", "CanRetryAfterError", *GIVING_UP]
     assert run.calls("replay") == 10
 
 
 def test_a_database_that_goes_away_on_the_way_is_waited_for_again(running: Running) -> None:
     run = Recovery(running, outputs=[STOPPED, {}])
-    assert run.states[4:8] == ["WhatCameOfIt", "NextRound", "AwaitPrimary", "Replay"]
+    assert run.states[4:8] == ["EvaluateReplay", "NextRound", "AwaitPrimary", "Replay"]
     assert run.output["outcome"] == "recovered"
 
 
@@ -198,7 +214,15 @@ def test_not_for_ever(running: Running) -> None:
 
 def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
     run = Recovery(running, outputs=[FAILED])
-    assert run.states == [*BEGINNING, "Look", "IsNews", "Whole", "NotifyIncomplete", "ToldIncomplete", "Incomplete"]
+    assert run.states == [
+        *BEGINNING,
+        "Look",
+        "CheckAlertState",
+        "Whole",
+        "NotifyIncomplete",
+        "RecordIncompleteAlert",
+        "Incomplete",
+    ]
     assert run.end["error"] == "Incomplete"
     assert run.end["cause"] == "1 of 3 missing batches remain; the report is s3://bucket/replays/r/report.json."
     [message] = run.messages
@@ -209,7 +233,7 @@ def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
     ("script", "about", "end"),
     [
         ({"outputs": [FAILED]}, "incomplete d1", "Incomplete"),
-        ({"probe": ["KeyError!"]}, "given up with KeyError", "GivenUp"),
+        ({"probe": ["KeyError!"]}, "given up with KeyError", "RetriesExhausted"),
     ],
 )
 def test_what_was_told_already_is_not_told_again(running: Running, script: Any, about: str, end: str) -> None:
@@ -239,14 +263,14 @@ def test_looking_again_is_tried_again(running: Running) -> None:
 
 def test_what_cannot_be_seen_is_said(running: Running) -> None:
     run = Recovery(running, "Hasty", look=["KeyError!"])
-    assert run.states[5:7] == ["Look", "NotSeen"]
+    assert run.states[5:7] == ["Look", "HealthUnknown"]
     assert run.output["outcome"] == "recovered"
     assert "could not be looked at" in run.messages[0]["Message"]
 
 
 @pytest.mark.parametrize(
     ("script", "end"),
-    [({}, "Recovered"), ({"outputs": [FAILED]}, "Incomplete"), ({"probe": ["KeyError!"]}, "GivenUp")],
+    [({}, "Recovered"), ({"outputs": [FAILED]}, "Incomplete"), ({"probe": ["KeyError!"]}, "RetriesExhausted")],
 )
 def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, script: dict[str, Any], end: str) -> None:
     run = Recovery(running, "Mute", **script)
@@ -259,7 +283,7 @@ def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, script:
     [
         ({}, "nothing", "Recovered"),
         ({"outputs": [FAILED]}, "incomplete d1", "Incomplete"),
-        ({"probe": ["KeyError!"]}, "given up with KeyError", "GivenUp"),
+        ({"probe": ["KeyError!"]}, "given up with KeyError", "RetriesExhausted"),
     ],
 )
 def test_an_alert_counts_as_told_when_it_was_taken(running: Running, script: Any, about: str, end: str) -> None:
@@ -272,7 +296,7 @@ def test_an_alert_counts_as_told_when_it_was_taken(running: Running, script: Any
 
 def test_an_alert_that_could_not_be_sent_is_made_up_for_when_nothing_is_missing(running: Running) -> None:
     run = Recovery(running, outputs=[{"planned": 0}])
-    late = [*NOTHING_MISSING[:-1], "NotifyLate", "ToldLate", "NothingMissing"]
+    late = [*NOTHING_MISSING[:-1], "NotifyDelayed", "RecordDelayedAlert", "NothingMissing"]
     assert run.states == [*BEGINNING, *late]
     assert [message["Subject"] for message in run.messages] == ["Sluice: nothing is missing"]
     assert (run.asked, run.told) == ("nothing", "nothing")
@@ -280,7 +304,7 @@ def test_an_alert_that_could_not_be_sent_is_made_up_for_when_nothing_is_missing(
     run = Recovery(running, "Hasty", outputs=[{"planned": 0}], told=["OSError!"])
     assert (run.output["outcome"], run.told) == ("nothing_missing", "")
     run = Recovery(running, "Mute", outputs=[{"planned": 0}])
-    assert run.states[-2:] == ["NotifyLate", "NothingMissing"]
+    assert run.states[-2:] == ["NotifyDelayed", "NothingMissing"]
     assert run.told == ""
 
 

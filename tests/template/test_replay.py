@@ -13,7 +13,8 @@ from tests.template.branches import branches, taken
 from tests.template.running import LAMBDA_S_OWN, Definition, Running, counting, definition, deployed, hasty, machine
 
 # The request is a script: which objects each part has, how many steps verifying takes, which errors come on the way.
-# An object's key says which errors come before it is loaded, such as `TryAgain,TryAgain` or `DatabaseAway!`.
+# An object's key says which errors come before it is loaded, such as `LockConflict,LockConflict` or
+# `DatabaseUnavailable!`.
 PLAN = """
     def handle(event, context):
         import boto3
@@ -75,7 +76,7 @@ REPORT = """
         return plan
 """
 DEFINITION = definition("replay")
-BEGINNING = ["Begin", "IntoLiveTables", "Learn"]
+BEGINNING = ["Begin", "NeedsExclusionSync", "Learn"]
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def _resultless(whole: Definition) -> Definition:
     """The same workflow, except that its results have no place to go."""
-    whole["States"]["LoadEach"]["ResultWriter"]["Parameters"]["Bucket"] = "no-such-bucket"
+    whole["States"]["LoadBatches"]["ResultWriter"]["Parameters"]["Bucket"] = "no-such-bucket"
     return whole
 
 
@@ -123,15 +124,15 @@ def results(running: Running, run: str, part: int = 1) -> dict[str, list[dict[st
 def test_nothing_missing_ends_at_once(running: Running) -> None:
     execution = running.start(script(parts=[[]]))
     running.output(execution)
-    assert running.states(execution) == [*BEGINNING, "Plan", "AnythingToLoad", "WholePlan", "Report"]
+    assert running.states(execution) == [*BEGINNING, "Plan", "HasBatchesToLoad", "IsPlanComplete", "Report"]
 
 
 def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> None:
     given = script(parts=[["", ""], [], [""]], verify=2)
     execution = running.start(given)
     assert running.output(execution)["tallied"] == 2
-    part = ["Plan", "AnythingToLoad", "LoadEach", "Tally", "WholePlan"]
-    empty = ["Plan", "AnythingToLoad", "WholePlan"]
+    part = ["Plan", "HasBatchesToLoad", "LoadBatches", "Tally", "IsPlanComplete"]
+    empty = ["Plan", "HasBatchesToLoad", "IsPlanComplete"]
     verifying = ["Verify", "Verified", "Verify", "Verified", "Report"]
     assert running.states(execution) == [*BEGINNING, *part, *empty, *part, *verifying]
     [first, second] = results(running, given["run"])["SUCCEEDED"]
@@ -151,7 +152,7 @@ def test_a_dry_run_loads_nothing(running: Running) -> None:
     assert running.output(execution)["planned"]["objects"] == 2
     assert running.states(execution) == [
         *BEGINNING[:-1],
-        *["Plan", "AnythingToLoad", "WholePlan"] * 2,
+        *["Plan", "HasBatchesToLoad", "IsPlanComplete"] * 2,
         "Report",
     ]
 
@@ -159,7 +160,7 @@ def test_a_dry_run_loads_nothing(running: Running) -> None:
 def test_a_rebuild_s_own_tables_learn_nothing(running: Running) -> None:
     execution = running.start(script(parts=[[""]], shadow=True))
     assert "learned" not in running.output(execution)
-    assert running.states(execution)[:3] == ["Begin", "IntoLiveTables", "Plan"]
+    assert running.states(execution)[:3] == ["Begin", "NeedsExclusionSync", "Plan"]
 
 
 def learning(running: Running, *errors: str) -> dict[str, Any]:
@@ -170,33 +171,33 @@ def learning(running: Running, *errors: str) -> dict[str, Any]:
 
 
 def test_what_rebuilds_left_out_is_learned_before_anything_is_loaded(running: Running) -> None:
-    given = learning(running, "DatabaseAway", "OSError")
+    given = learning(running, "DatabaseUnavailable", "OSError")
     assert running.output(running.start(given))["learned"] == {"learned": ["r1"]}
     assert running.calls(f"{given['run']}-learn") == 3
 
 
 def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
-    given = learning(running, "DatabaseAway!")
+    given = learning(running, "DatabaseUnavailable!")
     execution = running.start(given, "Hasty")
     ended = running.ended(execution)
-    assert (ended["error"], json.loads(ended["cause"])["errorMessage"]) == ("DatabaseAway", "a sentence")
+    assert (ended["error"], json.loads(ended["cause"])["errorMessage"]) == ("DatabaseUnavailable", "a sentence")
     assert running.states(execution) == [*BEGINNING, "Failed"]
     (running.folder / "learn").unlink()
 
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
 def test_a_step_that_fails_is_tried_again(running: Running, step: str) -> None:
-    given = script(parts=[[""]], errors={step: ["DatabaseAway"]})
+    given = script(parts=[[""]], errors={step: ["DatabaseUnavailable"]})
     running.output(running.start(given))
     assert running.calls(f"{given['run']}-{step}") == 2
 
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
 def test_a_step_that_goes_on_failing_fails_the_replay_by_its_name(running: Running, step: str) -> None:
-    given = script(parts=[[""]], errors={step: ["DatabaseAway!"]})
+    given = script(parts=[[""]], errors={step: ["DatabaseUnavailable!"]})
     execution = running.start(given, "Hasty")
     ended = running.ended(execution)
-    assert (ended["status"], ended["error"]) == ("FAILED", "DatabaseAway")
+    assert (ended["status"], ended["error"]) == ("FAILED", "DatabaseUnavailable")
     assert json.loads(ended["cause"])["errorMessage"] == "a sentence"
     assert running.states(execution)[-2:] == [step.capitalize(), "Failed"]
 
@@ -209,13 +210,13 @@ def test_a_wrong_input_is_not_tried_again(running: Running, error: str) -> None:
 
 
 def test_what_passes_is_tried_again(running: Running) -> None:
-    errors = ["TryAgain", "DatabaseAway", "SchemaBehind", "KeyError", *LAMBDA_S_OWN]
+    errors = ["LockConflict", "DatabaseUnavailable", "SchemaOutdated", "KeyError", *LAMBDA_S_OWN]
     given = script(parts=[errors], concurrency=len(errors))
     running.output(running.start(given))
     assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2] * len(errors)
 
 
-@pytest.mark.parametrize(("state", "shadow"), [("LoadEach", True), ("Learn", False)])
+@pytest.mark.parametrize(("state", "shadow"), [("LoadBatches", True), ("Learn", False)])
 def test_what_needs_the_loader_waits_while_none_may_run(running: Running, state: str, shadow: bool) -> None:
     functions, name = running.emulator.client("lambda"), running.outputs["Load"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
@@ -228,7 +229,7 @@ def test_what_needs_the_loader_waits_while_none_may_run(running: Running, state:
 
 
 def test_one_object_s_failure_is_reported_and_the_others_are_loaded(running: Running) -> None:
-    keys = ["KeyError!", "", "SchemaBehind!", "UnreadableBatch!", "UnreadableBatch,NoCopy", "TryAgain!"]
+    keys = ["KeyError!", "", "SchemaOutdated!", "UnreadableBatch!", "UnreadableBatch,NoCopy", "LockConflict!"]
     given = script(parts=[keys])
     execution = running.start(given, "Hasty")
     running.output(execution)
@@ -238,10 +239,10 @@ def test_one_object_s_failure_is_reported_and_the_others_are_loaded(running: Run
     assert [(child["status"], child.get("error")) for child in found["SUCCEEDED"]] == [
         ("failed", "KeyError"),
         ("loaded", None),
-        ("failed", "SchemaBehind"),
+        ("failed", "SchemaOutdated"),
         ("quarantined", None),
         ("failed", "OSError"),
-        ("failed", "TryAgain"),
+        ("failed", "LockConflict"),
     ]
     assert running.calls(f"{given['run']}-3-1") == 1
     assert running.calls(f"quarantine-{given['run']}-3-1") == 1
@@ -257,33 +258,33 @@ def test_the_archive_is_not_quarantined(running: Running) -> None:
 
 
 def test_too_many_loads_without_a_database_stop_the_replay_which_then_verifies(running: Running) -> None:
-    given = script(parts=[["DatabaseAway!"] * 12, [""]])
+    given = script(parts=[["DatabaseUnavailable!"] * 12, [""]])
     execution = running.start(given, "Hasty")
     assert running.output(execution)["stopped"] is True
     assert running.states(execution)[5:] == [
-        "LoadEach",
+        "LoadBatches",
         "Stopped",
         "Tally",
-        "WholePlan",
+        "IsPlanComplete",
         "Verify",
         "Verified",
         "Report",
     ]
     found = results(running, given["run"])
     assert len(found["FAILED"]) >= 3
-    assert {child["Error"] for child in found["FAILED"]} <= {"DatabaseAway", "States.Aborted"}
+    assert {child["Error"] for child in found["FAILED"]} <= {"DatabaseUnavailable", "States.Aborted"}
     assert found["PENDING"]
 
 
 def test_few_of_them_do_not(running: Running) -> None:
-    execution = running.start(script(parts=[["DatabaseAway!", "", "DatabaseAway!"]]), "Hasty")
+    execution = running.start(script(parts=[["DatabaseUnavailable!", "", "DatabaseUnavailable!"]]), "Hasty")
     assert running.output(execution)["stopped"] is False
 
 
 def test_a_manifest_that_cannot_be_read_at_first_is_read_again(running: Running) -> None:
     given = script(parts=[[""]], late=True)
     execution = running.start(given)
-    wait_until(lambda: "LoadEach" in running.states(execution))
+    wait_until(lambda: "LoadBatches" in running.states(execution))
     time.sleep(0.3)
     key = f"replays/{given['run']}/manifest-1.jsonl"
     line = json.dumps({"key": "", "etag": given["run"]})

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sluice.rebuilding.remembered import KEY
-from sluice.recovering import request as recovery
+from sluice.rebuild.exclusion_store import EXCLUSIONS_KEY
+from sluice.recovery import recovery_request as recovery
 from tests.template.running import definition, states_of
 from tests.template.translate import REPOSITORY, Template, translate
 
@@ -69,7 +69,7 @@ def test_what_a_rule_starts_it_with_is_understood(template: Template, rule: str)
     if isinstance(given, dict):
         defaults = {name: str(found.get("Default")) for name, found in template["Parameters"].items()}
         given = re.sub(r"\$\{(\w+)\}", lambda name: defaults[name[1]], given["Fn::Sub"])
-    request, _ = recovery.understood(json.loads(given), datetime.datetime.now(datetime.UTC))
+    request, _ = recovery.parse_recovery_request(json.loads(given), datetime.datetime.now(datetime.UTC))
     assert request.trigger in {"schedule", "event", "alarm"}
 
 
@@ -97,7 +97,7 @@ def test_what_was_excluded_outlives_the_batches(template: Template) -> None:
     rules = template["Resources"]["BatchBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
     assert "batches/" in expiring
-    assert not [prefix for prefix in expiring if KEY.startswith(prefix)]
+    assert not [prefix for prefix in expiring if EXCLUSIONS_KEY.startswith(prefix)]
 
 
 def test_the_map_run_may_start_children_of_its_own_workflow_only(template: Template) -> None:
@@ -113,7 +113,7 @@ def test_a_replay_never_loads_more_at_a_time_than_the_load_function_may(template
     environment = template["Resources"]["PlanFunction"]["Properties"]["Environment"]["Variables"]
     reserved = template["Resources"]["LoadFunction"]["Properties"]["ReservedConcurrentExecutions"]
     assert environment["LOAD_CONCURRENCY"] == reserved
-    assert states("replay")["LoadEach"]["MaxConcurrencyPath"] == "$.concurrency"
+    assert states("replay")["LoadBatches"]["MaxConcurrencyPath"] == "$.concurrency"
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import msgspec
 
-from sluice.resource import Item
+from sluice.model.resource import Item
 
 
 def item_class(*fields: tuple[Any, ...], name: str = "Thing", **options: Any) -> type[Item]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bench.lambdas import environment
+from testkit.lambda_environment import build_lambda_environment
 from tests.unit.loopback import Loopback
 
-ENVIRONMENT = environment(AWS_DEFAULT_REGION="eu-west-1", POWERTOOLS_TRACE_DISABLED="1")
-HANDLERS = ("post", "put", "delete", "get", "fallback", "contract", "transform", "quarantine")
+ENVIRONMENT = build_lambda_environment(AWS_DEFAULT_REGION="eu-west-1", POWERTOOLS_TRACE_DISABLED="1")
+HANDLERS = ("post", "put", "delete", "get", "fallback", "openapi", "transform", "quarantine")
 
 
 @pytest.fixture(scope="session")
@@ -23,18 +23,20 @@ def aws() -> Iterator[Loopback]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
-            from sluice import archive, credentials, stream  # noqa: PLC0415
-            from sluice.aws import surroundings  # noqa: PLC0415
-            from sluice.reading import answers  # noqa: PLC0415
-            from sluice.writes import accept  # noqa: PLC0415
+            from sluice.aws import lambda_environment as surroundings  # noqa: PLC0415
+            from sluice.aws import s3 as archive  # noqa: PLC0415
+            from sluice.aws import secrets as credentials  # noqa: PLC0415
+            from sluice.ingest import accept  # noqa: PLC0415
+            from sluice.ingest import firehose as stream  # noqa: PLC0415
+            from sluice.query import read_router as answers  # noqa: PLC0415
 
-            for name in surroundings._OTHERWISE:  # what this machine adds, and Lambda does not
+            for name in surroundings.BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
                 patch.delenv(name, raising=False)
             # Another folder's tests may have made them already, for another environment.
             cached: tuple[Any, ...] = (
                 stream._client,
-                archive._client,
-                credentials.secrets_manager,
+                archive.get_s3_client,
+                credentials.get_secrets_client,
                 accept.settings,
                 answers._replica,
             )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sluice.resource import Digits, Item, describe
+from sluice.model.resource import Digits, Item, create_resource
 
 
 class Sample(Item):
@@ -26,7 +26,9 @@ class Sample(Item):
 
 
 FIELDS = ("label", "count", "ratio", "done", "price", "day", "moment", "token", "colour")
-SAMPLES = describe(Sample, "samples", private=True, indexes=(*FIELDS, ("colour", "count"), ("done", "colour", "price")))
+SAMPLES = create_resource(
+    Sample, "samples", private=True, indexes=(*FIELDS, ("colour", "count"), ("done", "colour", "price"))
+)
 
 
 class Place(Item):
@@ -36,4 +38,4 @@ class Place(Item):
     country: Annotated[str, Meta(max_length=2)]
 
 
-PLACES = describe(Place, "places", key="code", indexes=("country",))
+PLACES = create_resource(Place, "places", key="code", indexes=("country",))

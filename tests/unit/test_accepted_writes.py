@@ -8,8 +8,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sluice import versions
-from sluice.records import from_line
+from sluice.model import versions
+from sluice.model.record import decode_write
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, ALICE, BOOKING, BOOKING_ID, EDITOR, ask, event
 
@@ -22,7 +22,7 @@ def test_a_put_is_on_the_stream_before_it_is_answered(stream: Loopback) -> None:
     (line,) = asked.records
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
-    write = from_line(line)
+    write = decode_write(line)
     assert (write.collection, write.id, write.operation, write.owner, write.schema) == (
         "bookings",
         BOOKING_ID,
@@ -42,7 +42,7 @@ def test_a_put_is_on_the_stream_before_it_is_answered(stream: Loopback) -> None:
 
 def test_the_data_of_a_write_is_canonical(stream: Loopback) -> None:
     ask(event("POST", "bookings", {**BOOKING, "price": 1e2, "notes": None, "voucher": "Straße\u0000\t"}))
-    data = json.loads(bytes(from_line(stream.asked[0].records[0]).data))
+    data = json.loads(bytes(decode_write(stream.asked[0].records[0]).data))
     assert data["departs_at"] == "2026-12-24T07:15:00Z"
     assert Decimal(data["price"]) == 100
     assert "e" not in data["price"].lower()
@@ -52,19 +52,19 @@ def test_the_data_of_a_write_is_canonical(stream: Loopback) -> None:
 
 def test_a_default_that_was_left_out_is_written(stream: Loopback) -> None:
     ask(event("PUT", "airports/EDDB", AIRPORT, claims=EDITOR))
-    data = json.loads(bytes(from_line(stream.asked[0].records[0]).data))
+    data = json.loads(bytes(decode_write(stream.asked[0].records[0]).data))
     assert data == {**AIRPORT, "iata": "", "city": "", "subd": "", "lid": ""}
 
 
 def test_a_write_to_a_shared_collection_has_no_owner(stream: Loopback) -> None:
     assert ask(event("PUT", "airports/EDDB", AIRPORT, claims=EDITOR)).status == 202
-    assert from_line(stream.asked[0].records[0]).owner == ""
+    assert decode_write(stream.asked[0].records[0]).owner == ""
 
 
 def test_a_delete_has_no_data(stream: Loopback) -> None:
     assert ask(event("DELETE", f"bookings/{BOOKING_ID}")).status == 202
     (line,) = stream.asked[0].records
-    write = from_line(line)
+    write = decode_write(line)
     assert (write.operation, bytes(write.data), write.owner) == ("delete", b"null", ALICE["sub"])
     assert json.loads(line)["data"] is None
 
@@ -74,7 +74,7 @@ def test_a_post_chooses_an_id(stream: Loopback) -> None:
     assert uuid.UUID(first.body["id"]).version == 7
     assert first.body["id"] != second.body["id"]
     assert first.headers["Location"] == f"bookings/{first.body['id']}"
-    assert from_line(stream.asked[0].records[0]).id == first.body["id"]
+    assert decode_write(stream.asked[0].records[0]).id == first.body["id"]
 
 
 @pytest.mark.parametrize(

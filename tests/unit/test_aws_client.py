@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from sluice.aws import retrying
-from sluice.aws.botocores import BotocoresClient
-from sluice.aws.connections import Endpoint
-from sluice.aws.faults import AwsError, ConnectionFault
-from sluice.aws.plain import PlainClient
-from sluice.aws.service import Client, Service
-from sluice.stream import SERVICE as ONCE
+from sluice.aws import retry as retrying
+from sluice.aws.botocore_client import BotocoreClient
+from sluice.aws.client import AwsClient, Service
+from sluice.aws.connection import Endpoint
+from sluice.aws.json_client import JsonClient
+from sluice.errors import AwsConnectionError, AwsError
+from sluice.ingest.firehose import FIREHOSE_SERVICE as ONCE
 from tests.unit.loopback import Answered, Loopback, error
 
 # The stream's puts are tried again by itself.
-SERVICE = replace(ONCE, tries=3)
+SERVICE = replace(ONCE, max_attempts=3)
 PUT = {"DeliveryStreamName": "writes", "Record": {"Data": b'{"a":"\xc3\xa4"}\n'}}
 
 
@@ -31,13 +31,13 @@ def at_loopback(stream: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
 
 
-@pytest.fixture(params=[PlainClient, BotocoresClient], ids=["ours", "botocore's"])
-def made(request: pytest.FixtureRequest, at_loopback: None) -> Client:
-    kind: Callable[[Service], Client] = request.param
+@pytest.fixture(params=[JsonClient, BotocoreClient], ids=["ours", "botocore's"])
+def made(request: pytest.FixtureRequest, at_loopback: None) -> AwsClient:
+    kind: Callable[[Service], AwsClient] = request.param
     return kind(SERVICE)
 
 
-def test_a_record_arrives(made: Client, stream: Loopback) -> None:
+def test_a_record_arrives(made: AwsClient, stream: Loopback) -> None:
     assert made.call("PutRecord", PUT)["RecordId"] == "1"
     [asked] = stream.asked
     assert (asked.operation, asked.records) == ("PutRecord", [PUT["Record"]["Data"]])  # type: ignore[index]
@@ -55,7 +55,7 @@ def test_a_record_arrives(made: Client, stream: Loopback) -> None:
     ],
 )
 def test_a_failure_has_its_code(
-    made: Client, stream: Loopback, answer: Callable[..., Answered], code: str, times: int
+    made: AwsClient, stream: Loopback, answer: Callable[..., Answered], code: str, times: int
 ) -> None:
     stream.otherwise = answer
     with pytest.raises(AwsError) as found:
@@ -67,11 +67,11 @@ def test_a_failure_has_its_code(
 def test_an_answer_that_is_no_json_is_none(stream: Loopback) -> None:
     stream.otherwise = lambda _: Answered(200, "<html>")  # botocore takes it for an empty answer
     with pytest.raises(AwsError) as found:
-        PlainClient(SERVICE).call("PutRecord", PUT)
+        JsonClient(SERVICE).call("PutRecord", PUT)
     assert (found.value.code, len(stream.asked)) == ("ResponseParserError", 1)
 
 
-def test_retries_end_when_a_service_is_down_for_long(made: Client, stream: Loopback) -> None:
+def test_retries_end_when_a_service_is_down_for_long(made: AwsClient, stream: Loopback) -> None:
     stream.otherwise = error("ServiceUnavailableException", 503)
     for _ in range(60):
         with pytest.raises(AwsError):
@@ -89,7 +89,7 @@ def test_retries_end_when_a_service_is_down_for_long(made: Client, stream: Loopb
 
 
 def test_pauses_grow_up_to_a_cap() -> None:
-    found = {attempt: [retrying.pause(attempt) for _ in range(300)] for attempt in (1, 2, 3, 9)}
+    found = {attempt: [retrying.backoff_seconds(attempt) for _ in range(300)] for attempt in (1, 2, 3, 9)}
     for attempt, most in {1: 1, 2: 2, 3: 4, 9: 20}.items():
         assert most / 2 < max(found[attempt]) <= most
     assert len(set(found[1])) > 200
@@ -148,7 +148,7 @@ def test_a_server_is_believed_by_its_authority_and_its_name(
         monkeypatch.setattr("botocore.__file__", str(tmp_path / "__init__.py"))
     with Loopback(certificate) as server:
         asked = Endpoint(server.url, connect_seconds=1, read_seconds=1)
-        with pytest.raises(ConnectionFault) if code else nullcontext() as found:
+        with pytest.raises(AwsConnectionError) if code else nullcontext() as found:
             assert asked.post(b'{"Record": {"Data": ""}}', HEADERS)[0] == 200
     assert (found.value.code if found else "") == code
 

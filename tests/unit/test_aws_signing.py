@@ -10,16 +10,18 @@ from botocore.credentials import Credentials as Botocores
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.aws.signing import Credentials, signed
+from sluice.aws.signing import AwsCredentials, sign_headers
 
 AT = datetime.datetime(2026, 11, 25, 14, 30, 5, tzinfo=datetime.UTC)
 TEXT = st.text("abcXYZ019-._/+=", min_size=1, max_size=40)
 
 
-def botocores(headers: dict[str, str], body: bytes, scope: tuple[str, str], credentials: Credentials) -> dict[str, str]:
+def botocores(
+    headers: dict[str, str], body: bytes, scope: tuple[str, str], credentials: AwsCredentials
+) -> dict[str, str]:
     request = AWSRequest("POST", f"https://{headers['host']}/", data=body, headers=headers)
     signer = SigV4Auth(
-        Botocores(credentials.key, credentials.secret, credentials.token or None),
+        Botocores(credentials.access_key, credentials.secret_key, credentials.session_token or None),
         service_name=scope[1],
         region_name=scope[0],
     )
@@ -41,12 +43,12 @@ def test_a_signature_is_botocores(body: bytes, key: str, secret: str, token: str
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": f"Firehose_20150804.PutRecord{value}",
     }
-    scope, credentials = ("eu-west-1", "firehose"), Credentials(key, secret, token)
-    found = signed(headers, body, scope, credentials, AT.timestamp())
+    scope, credentials = ("eu-west-1", "firehose"), AwsCredentials(key, secret, token)
+    found = sign_headers(headers, body, scope, credentials, AT.timestamp())
     assert found == botocores(headers, body, scope, credentials)
     assert ("x-amz-security-token" in found) == bool(token)
 
 
 @pytest.mark.parametrize("secret", ["secret", "s/cr+t"])
 def test_a_secret_is_not_shown(secret: str) -> None:
-    assert secret not in repr(Credentials("key", secret, "token"))
+    assert secret not in repr(AwsCredentials("key", secret, "token"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sluice.records import LARGEST_RECORD
+from sluice.model.record import MAX_RECORD_BYTES
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, BOOKING, BOOKING_ID, EDITOR, ask, event
 
@@ -126,14 +126,14 @@ def test_bytes_that_are_no_text_are_a_bad_request() -> None:
 
 
 def test_a_body_above_the_limit_is_too_large() -> None:
-    body = json.dumps(BOOKING).ljust(LARGEST_RECORD + 1)
+    body = json.dumps(BOOKING).ljust(MAX_RECORD_BYTES + 1)
     assert ask(event("POST", "bookings", body)).status == 413
     assert ask(event("POST", "bookings", base64.b64encode(body.encode()).decode(), base64=True)).status == 413
 
 
 def test_bytes_are_what_counts_not_characters() -> None:
-    body = json.dumps({**BOOKING, "notes": "ä" * (LARGEST_RECORD // 2)}, ensure_ascii=False)
-    assert len(body) < LARGEST_RECORD
+    body = json.dumps({**BOOKING, "notes": "ä" * (MAX_RECORD_BYTES // 2)}, ensure_ascii=False)
+    assert len(body) < MAX_RECORD_BYTES
     assert ask(event("POST", "bookings", body)).status == 413
 
 

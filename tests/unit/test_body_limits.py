@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from sluice.api.problems import Problem
-from sluice.api.requests import Caller
-from sluice.records import LARGEST_RECORD, from_line
-from sluice.resource import Item, describe
-from sluice.writes.accept import accept
-from sluice.writes.decode import decode_item
+from sluice.http.problem import Problem
+from sluice.http.request import Caller
+from sluice.ingest.accept import accept_write
+from sluice.ingest.item_body import decode_item
+from sluice.model.record import MAX_RECORD_BYTES, decode_write
+from sluice.model.resource import Item, create_resource
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import ALICE, BOOKING, ask, event
 
@@ -23,7 +23,7 @@ class Page(Item):
     text: str
 
 
-PAGES = describe(Page, "pages", private=True)
+PAGES = create_resource(Page, "pages", private=True)
 
 
 @pytest.mark.parametrize(
@@ -50,31 +50,31 @@ def test_a_value_at_its_limit_is_accepted(stream: Loopback, field: str, value: o
     assert len(stream.asked) == 1
     # What the API accepted, the transform must take.
     assert len(stream.asked[0].records[0]) < 5000
-    from_line(stream.asked[0].records[0])
+    decode_write(stream.asked[0].records[0])
 
 
 def test_a_body_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
-    body = json.dumps(BOOKING).ljust(LARGEST_RECORD)
+    body = json.dumps(BOOKING).ljust(MAX_RECORD_BYTES)
     assert ask(event("POST", "bookings", body)).status == 202
     assert ask(event("POST", "bookings", base64.b64encode(body.encode()).decode(), base64=True)).status == 202
     assert len(stream.asked) == 2
 
 
 def test_a_record_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
-    accept(PAGES, "id", CALLER, Page(text=""))
+    accept_write(PAGES, "id", CALLER, Page(text=""))
     # The time of acceptance may lose its trailing zeros: fixed parts only.
     write = stream.asked[0].records[0]
     stamp = len(json.loads(write)["accepted_at"]) - len("2026-11-23T10:00:00.123456Z")
-    room = LARGEST_RECORD - (len(write) - stamp)
+    room = MAX_RECORD_BYTES - (len(write) - stamp)
     stream.reset()
     for _ in range(3):  # one in a million has a shorter time
-        accept(PAGES, "id", CALLER, Page(text="x" * room))
-    assert max(len(asked.records[0]) for asked in stream.asked) == LARGEST_RECORD
+        accept_write(PAGES, "id", CALLER, Page(text="x" * room))
+    assert max(len(asked.records[0]) for asked in stream.asked) == MAX_RECORD_BYTES
 
 
 def test_a_record_above_the_limit_is_too_large(stream: Loopback) -> None:
     with pytest.raises(Problem) as refused:
-        accept(PAGES, "id", CALLER, Page(text="x" * (LARGEST_RECORD - 100)))
+        accept_write(PAGES, "id", CALLER, Page(text="x" * (MAX_RECORD_BYTES - 100)))
     assert refused.value.status == 413
     assert stream.asked == []
 
@@ -84,7 +84,7 @@ class Tree(Item):
     keys: dict[Annotated[str, Meta(max_length=3)], int] = {}
 
 
-TREES = describe(Tree, "trees", private=True)
+TREES = create_resource(Tree, "trees", private=True)
 
 
 def nested(levels: int) -> bytes:
@@ -93,7 +93,7 @@ def nested(levels: int) -> bytes:
 
 def test_json_may_nest_31_levels() -> None:
     item = decode_item(nested(31), TREES)
-    assert accept(TREES, "id", Caller(ALICE["sub"], frozenset()), item).status == 202
+    assert accept_write(TREES, "id", Caller(ALICE["sub"], frozenset()), item).status == 202
 
 
 @pytest.mark.parametrize("levels", [32, 500, 5000])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sluice.records import from_line
+from sluice.model.record import decode_write
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, BOOKING, BOOKING_ID, EDITOR, ask, event
 
@@ -93,7 +93,7 @@ def test_an_authorizer_without_claims_is_no_token() -> None:
 def test_the_owner_is_the_subject_whatever_the_body_says(stream: Loopback) -> None:
     longest = "x" * 128
     assert ask(event("PUT", f"bookings/{BOOKING_ID}", BOOKING, claims={"sub": longest})).status == 202
-    assert from_line(stream.asked[0].records[0]).owner == longest
+    assert decode_write(stream.asked[0].records[0]).owner == longest
     assert ask(event("POST", "bookings", {**BOOKING, "owner": "another"})).status == 422
 
 

@@ -9,11 +9,11 @@ import pytest
 from tests.unit.fresh import environment
 
 WRITES = ["post", "put", "delete"]
-DATABASE = {"pymysql", "sluice.database", "sluice.reading", "sluice.loading", "sluice.archive"}
-DEPLOY = {"alembic", "sqlalchemy", "sluice.migrating"}
+DATABASE = {"pymysql", "sluice.db.connection", "sluice.query", "sluice.load", "sluice.aws.s3"}
+DEPLOY = {"alembic", "sqlalchemy", "sluice.schema"}
 REST = {"boto3", "pydantic", "requests", "aws_xray_sdk"}
 CLIENTS = {"botocore.session", "botocore.client", "urllib3"}
-CACHE = {"hiredis", "sluice.cache.client"}  # unless there is a cache
+CACHE = {"hiredis", "sluice.cache.valkey_client"}  # unless there is a cache
 CACHED = {
     "CACHE_HOST": "localhost",
     "CACHE_PORT": "1",
@@ -28,40 +28,101 @@ FORBIDDEN = {
         *CLIENTS,
         *CACHE,
         "sluice.cache",
-        "sluice.writes",
-        "sluice.stream",
-        "sluice.loading",
-        "sluice.archive",
+        "sluice.ingest",
+        "sluice.ingest.firehose",
+        "sluice.load",
+        "sluice.aws.s3",
     },
-    "transform": {*DATABASE, *DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
-    "fallback": {*DATABASE, *DEPLOY, *REST, *CLIENTS, "sluice.stream", "sluice.writes", "sluice.registry", "resources"},
-    "contract": {
-        "pymysql",
-        "sluice.database",
-        "sluice.loading",
-        "sluice.archive",
+    "transform": {
+        *DATABASE,
         *DEPLOY,
         *REST,
-        "sluice.stream",
-        "sluice.writes",
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.model.registry",
+        "resources",
+    },
+    "fallback": {
+        *DATABASE,
+        *DEPLOY,
+        *REST,
+        *CLIENTS,
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.model.registry",
+        "resources",
+    },
+    "openapi": {
+        "pymysql",
+        "sluice.db.connection",
+        "sluice.load",
+        "sluice.aws.s3",
+        *DEPLOY,
+        *REST,
+        "sluice.ingest.firehose",
+        "sluice.ingest",
         *CLIENTS,
     },
-    "quarantine": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
+    "quarantine": {
+        *DEPLOY,
+        *REST,
+        "sluice.db.connection",
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.model.registry",
+    },
     "load": {
         *DEPLOY,
         *REST,
         *CACHE,
-        "sluice.stream",
-        "sluice.writes",
-        "sluice.reading",
-        "sluice.api",
-        "sluice.recovering",
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.query",
+        "sluice.http",
+        "sluice.recovery",
     },
-    "plan": {*DEPLOY, *REST, "sluice.stream", "sluice.writes", "sluice.loading", "sluice.api", "sluice.executions"},
-    "report": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
-    "claim": {*DEPLOY, *REST, "sluice.database", "sluice.stream", "sluice.writes", "sluice.registry"},
-    "rebuild": {"alembic", "sqlalchemy", *REST, "sluice.stream", "sluice.writes", "sluice.loading", "sluice.reading"},
-    "survey": {*DEPLOY, *REST, "sluice.archive", "sluice.stream", "sluice.writes", "sluice.registry"},
+    "plan": {
+        *DEPLOY,
+        *REST,
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.load",
+        "sluice.http",
+        "sluice.executions",
+    },
+    "report": {
+        *DEPLOY,
+        *REST,
+        "sluice.db.connection",
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.model.registry",
+    },
+    "lease": {
+        *DEPLOY,
+        *REST,
+        "sluice.db.connection",
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.model.registry",
+    },
+    "rebuild": {
+        "alembic",
+        "sqlalchemy",
+        *REST,
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.load",
+        "sluice.query",
+    },
+    "health_check": {
+        *DEPLOY,
+        *REST,
+        "sluice.aws.s3",
+        "sluice.ingest.firehose",
+        "sluice.ingest",
+        "sluice.model.registry",
+    },
 }
 
 
@@ -92,7 +153,7 @@ def test_a_function_imports_only_its_own(imported: Mapping[str, set[str]], name:
 
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_function_is_ready_when_it_was_imported(imported: Mapping[str, set[str]], name: str) -> None:
-    assert {"sluice.stream", "sluice.aws.connections", "resources"} <= imported[name]
+    assert {"sluice.ingest.firehose", "sluice.aws.connection", "resources"} <= imported[name]
     assert any(module.startswith("resources.") for module in imported[name])
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from msgspec import Meta
 
-from sluice.resource import Item
-from sluice.strict import checks
+from sluice.model.resource import Item
+from sluice.model.validation import create_field_checks
 
 
 class Inner(Item):
@@ -38,4 +38,4 @@ class Inner(Item):
 )
 def test_nesting_is_counted_where_it_can_be(kind: Any, counted: bool) -> None:
     Thing = type("Thing", (Item,), {"__annotations__": {"field": kind}})  # noqa: N806
-    assert ("field" in checks(Thing)) == counted
+    assert ("field" in create_field_checks(Thing)) == counted

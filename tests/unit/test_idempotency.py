@@ -2,7 +2,7 @@
 
 import pytest
 
-from sluice.records import from_line
+from sluice.model.record import decode_write
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, BOOKING, EDITOR, Answer, ask, event, lines_event
 
@@ -18,7 +18,7 @@ def test_a_retry_names_the_same_items_with_later_versions(stream: Loopback) -> N
     first, second = ask(sent), ask(sent)
     assert len(set(ids(first))) == 2
     assert ids(first) == ids(second)
-    written = [from_line(line) for asked in stream.asked for line in asked.records[0].splitlines()]
+    written = [decode_write(line) for asked in stream.asked for line in asked.records[0].splitlines()]
     assert [write.id for write in written] == ids(first) * 2
     assert [write.version for write in written] == sorted({write.version for write in written})
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from msgspec import Meta
 
-from sluice.resource import Item, describe
+from sluice.model.resource import Item, create_resource
 from tests.unit.classes import item_class
 from tests.unit.lists import SAMPLES
 
@@ -43,15 +43,15 @@ class Wide(Item):
 )
 def test_an_index_that_cannot_be(indexes: Sequence[str], said: str) -> None:
     with pytest.raises(TypeError, match=f"^Wide: the index .*{said}"):
-        describe(Wide, "wide", key="code", indexes=indexes)
+        create_resource(Wide, "wide", key="code", indexes=indexes)
 
 
 def test_a_name_that_is_too_long() -> None:
     long, longer = "a" * 30, "b" * 31
     model = item_class((long, int), (longer, int))
-    assert describe(model, "things", indexes=[long, longer])
+    assert create_resource(model, "things", indexes=[long, longer])
     with pytest.raises(TypeError, match="more than 64 characters"):
-        describe(model, "things", indexes=[(long, longer)])
+        create_resource(model, "things", indexes=[(long, longer)])
 
 
 def test_an_index_is_of_what_one_owner_has_in_order() -> None:

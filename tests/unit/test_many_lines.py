@@ -10,8 +10,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sluice.records import from_line
-from sluice.writes import lines as limits
+from sluice.ingest import batch_of_lines as limits
+from sluice.model.record import decode_write
 from tests.unit.loopback import Answered, Loopback, error, partly
 from tests.unit.requesting import AIRPORT, ALICE, BOOKING, EDITOR, Answer, ask, event, lines_event
 
@@ -38,7 +38,7 @@ def test_all_lines_are_accepted_in_one_record(stream: Loopback) -> None:
     (record,) = asked.records
     assert (asked.operation, asked.body["DeliveryStreamName"]) == ("PutRecordBatch", "writes")
     assert record.endswith(b"}\n")
-    writes = [from_line(line) for line in record.splitlines()]
+    writes = [decode_write(line) for line in record.splitlines()]
     assert [json.loads(bytes(write.data))["seats"] for write in writes] == [1, 2, 3]
     for line, write in zip(answer.body["lines"], writes, strict=True):
         assert line == {
@@ -80,7 +80,7 @@ def test_bad_lines_are_named_and_the_others_accepted(stream: Loopback) -> None:
     assert "JSON" in lines[2]["detail"]
     assert lines[4]["errors"][0]["field"] == "nothing"
     assert "object" in lines[5]["detail"]
-    assert [from_line(line).id for line in written(stream)] == [lines[0]["id"], lines[3]["id"]]
+    assert [decode_write(line).id for line in written(stream)] == [lines[0]["id"], lines[3]["id"]]
     assert answer.headers["Content-Type"] == "application/json"
 
 
@@ -104,7 +104,7 @@ def test_no_line_at_all_is_a_bad_request(stream: Loopback, body: str) -> None:
 
 
 def test_so_many_lines_are_taken_and_no_more(stream: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_LINES", 3)
+    monkeypatch.setattr(limits, "MAX_LINES", 3)
     for lines in ([BOOKING] * 3, [BOOKING] * 3 + [""], ["", BOOKING, ""]):
         assert ask(lines_event("bookings", lines)).status == 202
     for lines in ([BOOKING] * 4, ["", "", "", BOOKING], [BOOKING] * 3 + ["", ""]):
@@ -114,13 +114,13 @@ def test_so_many_lines_are_taken_and_no_more(stream: Loopback, monkeypatch: pyte
 
 def test_a_body_above_what_lambda_takes_is_too_large(stream: Loopback) -> None:
     body = json.dumps(BOOKING)
-    assert ask(lines_event("bookings", [body.ljust(limits.LARGEST_BODY)])).status == 202
-    answer = ask(lines_event("bookings", [body.ljust(limits.LARGEST_BODY + 1)]))
-    assert (answer.status, str(limits.LARGEST_BODY) in answer.body["detail"]) == (413, True)
+    assert ask(lines_event("bookings", [body.ljust(limits.MAX_BODY_BYTES)])).status == 202
+    answer = ask(lines_event("bookings", [body.ljust(limits.MAX_BODY_BYTES + 1)]))
+    assert (answer.status, str(limits.MAX_BODY_BYTES) in answer.body["detail"]) == (413, True)
 
 
 def test_a_line_whose_record_is_too_large_is_refused_alone(stream: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.writes.many.LARGEST_RECORD", 1000)
+    monkeypatch.setattr("sluice.ingest.batch_of_lines.LARGEST_RECORD", 1000)
     answer = ask(lines_event("bookings", [BOOKING, LARGE, BOOKING]))
     assert statuses(answer) == [(1, 202), (2, 422), (3, 202)]
     assert "bytes" in answer.body["lines"][1]["detail"]
@@ -131,7 +131,7 @@ def test_of_two_lines_to_one_item_the_later_one_has_the_later_version(stream: Lo
     names = [f"number {number}" for number in range(1500)]
     answer = ask(lines_event("airports", [{**AIRPORT, "name": name} for name in names], claims=EDITOR))
     assert answer.status == 202
-    writes = [from_line(line) for line in written(stream)]
+    writes = [decode_write(line) for line in written(stream)]
     assert [json.loads(bytes(write.data))["name"] for write in writes] == names
     assert {write.id for write in writes} == {"EDDB"}
     assert all(one.version < other.version for one, other in itertools.pairwise(writes))
@@ -171,9 +171,9 @@ def test_lines_that_the_stream_did_not_take_are_503_each(stream: Loopback, lines
     assert answer.status == 207
     (first, *_, last) = stream.asked
     assert (len(first.records), len(last.records)) == (3, 1)
-    away = {from_line(line).version for line in last.records[0].splitlines()}
+    away = {decode_write(line).version for line in last.records[0].splitlines()}
     taken = [line for line in answer.body["lines"] if line["status"] == 202]
-    kept = {from_line(line).version for record in first.records for line in record.splitlines()} - away
+    kept = {decode_write(line).version for record in first.records for line in record.splitlines()} - away
     assert {line["version"] for line in taken} == kept
     refused = [line for line in answer.body["lines"] if line["status"] == 503]
     assert len(refused) == len(away) > 0
@@ -183,7 +183,7 @@ def test_lines_that_the_stream_did_not_take_are_503_each(stream: Loopback, lines
     (logged,) = [line for line in lines() if "status" in line]
     assert (logged["level"], logged["error"], logged["stream_error"]) == (
         "ERROR",
-        "StreamAway",
+        "StreamUnavailable",
         ["ServiceUnavailableException"],
     )
 
@@ -222,7 +222,7 @@ def test_a_condition_is_refused(stream: Loopback) -> None:
 
 def test_a_shared_collection_has_no_owner(stream: Loopback) -> None:
     ask(lines_event("airports", [AIRPORT], claims=EDITOR))
-    assert from_line(written(stream)[0]).owner == ""
+    assert decode_write(written(stream)[0]).owner == ""
 
 
 @pytest.mark.parametrize("media", ["application/x-ndjson; charset=utf-8", "Application/X-NDJSON"])

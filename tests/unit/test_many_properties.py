@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice import stream
-from sluice.aws.faults import AwsError, ConnectionFault
-from sluice.records import from_line
-from sluice.writes import lines as limits
+from sluice.errors import AwsConnectionError, AwsError
+from sluice.ingest import batch_of_lines as limits
+from sluice.ingest import firehose as stream
+from sluice.model.record import decode_write
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, EDITOR, Context, ask, lines_event
 
@@ -38,7 +38,7 @@ class Firehose:
             raise AwsError("AccessDeniedException", operation, 400)
         if failing == "silent":
             self.taken += records
-            raise ConnectionFault("ReadTimeoutError")
+            raise AwsConnectionError("ReadTimeoutError")
         self.taken += [record for at, record in enumerate(records) if at not in failing]
         return {
             "FailedPutCount": len(failing),
@@ -63,8 +63,8 @@ def test_every_line_is_answered_once_and_truly(
     firehose = Firehose(plan)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "_client", lambda: firehose)
-        patch.setattr(stream, "MOST_RECORDS", most)
-        patch.setattr("sluice.packing.packs.__defaults__", (pack,))
+        patch.setattr(stream, "MAX_BATCH_RECORDS", most)
+        patch.setattr("sluice.ingest.firehose.plan_records.__defaults__", (pack,))
         answer = ask(lines_event("airports", lines, claims=EDITOR))
     sent = {number: line for number, line in enumerate(lines, 1) if line.strip()}
     if not sent:
@@ -78,7 +78,7 @@ def test_every_line_is_answered_once_and_truly(
     assert all(one["line"] in numbers_of_bad(sent) for one in by_status[422])
     assert {one["line"] for one in by_status[422]} == numbers_of_bad(sent)
     # What is on the stream; a record that came twice is the same twice.
-    writes = {write.version: write for record in firehose.taken for write in map(from_line, record.splitlines())}
+    writes = {write.version: write for record in firehose.taken for write in map(decode_write, record.splitlines())}
     accepted = by_status[202]
     assert {one["version"] for one in accepted} <= writes.keys()
     for one in accepted:
@@ -105,7 +105,7 @@ def size(lines: Iterable[object], **more: Any) -> int:
     from sluice.handlers.post import handle  # noqa: PLC0415
 
     answer = handle(lines_event("bookings", lines, **more), Context())
-    assert [one["line"] for one in json.loads(answer["body"])["lines"]] == list(range(1, limits.MOST_LINES + 1))
+    assert [one["line"] for one in json.loads(answer["body"])["lines"]] == list(range(1, limits.MAX_LINES + 1))
     return len(json.dumps(answer))
 
 
@@ -115,33 +115,33 @@ AWKWARD = ["\u0001", '"', "\\", "é", "🛫", "x"]
 @pytest.mark.parametrize("character", AWKWARD, ids=ascii)
 def test_an_answer_to_all_lines_bad_fits(stream: Loopback, character: str) -> None:
     line = json.dumps({character * 90: 1}, ensure_ascii=False)
-    assert size([line] * limits.MOST_LINES) < 6 * 1024 * 1024
+    assert size([line] * limits.MAX_LINES) < 6 * 1024 * 1024
 
 
 def test_an_answer_with_the_longest_ids_fits() -> None:
     name, item_id = "c" * 48, "i" * 128
     answers = [
-        limits.Answer(number, 202, item_id, "v" * 26, f"{name}/{item_id}/writes/{'v' * 26}")
-        for number in range(1, limits.MOST_LINES + 1)
+        limits.LineResult(number, 202, item_id, "v" * 26, f"{name}/{item_id}/writes/{'v' * 26}")
+        for number in range(1, limits.MAX_LINES + 1)
     ]
-    assert len(json.dumps(bytes(limits.told(answers)).decode())) < limits.LARGEST_ANSWER
+    assert len(json.dumps(bytes(limits.encode_line_results(answers)).decode())) < limits.MAX_RESPONSE_BYTES
 
 
 def test_an_answer_that_only_grows_too_large_when_it_is_sent_is_noticed() -> None:
-    answers = [limits.Answer(number, 422, detail='"' * limits.LONGEST_DETAIL) for number in range(1, 8001)]
-    assert len(bytes(msgspec.json.encode(answers))) < limits.LARGEST_ANSWER
-    assert len(json.dumps(bytes(limits.told(answers)).decode())) < limits.LARGEST_ANSWER
+    answers = [limits.LineResult(number, 422, detail='"' * limits.MAX_DETAIL_CHARACTERS) for number in range(1, 8001)]
+    assert len(bytes(msgspec.json.encode(answers))) < limits.MAX_RESPONSE_BYTES
+    assert len(json.dumps(bytes(limits.encode_line_results(answers)).decode())) < limits.MAX_RESPONSE_BYTES
 
 
 def test_a_fault_that_quotes_much_is_cut_short(stream: Loopback) -> None:
     answer = ask(lines_event("bookings", [json.dumps({"x" * 10_000: 1})]))
-    assert (answer.status, len(answer.body["lines"][0]["detail"])) == (422, limits.LONGEST_DETAIL)
-    assert len(answer.body["lines"][0]["errors"][0]["field"]) == limits.LONGEST_DETAIL
+    assert (answer.status, len(answer.body["lines"][0]["detail"])) == (422, limits.MAX_DETAIL_CHARACTERS)
+    assert len(answer.body["lines"][0]["errors"][0]["field"]) == limits.MAX_DETAIL_CHARACTERS
 
 
 def test_faults_are_told_as_long_as_there_is_room(stream: Loopback) -> None:
     few = ask(lines_event("bookings", ["{}"] * 1000))
     assert all(line["errors"] for line in few.body["lines"])
-    many = ask(lines_event("bookings", [json.dumps({"x" * 300: 1})] * limits.MOST_LINES))
+    many = ask(lines_event("bookings", [json.dumps({"x" * 300: 1})] * limits.MAX_LINES))
     assert not any("errors" in line for line in many.body["lines"])
     assert all("fewer lines" in line["detail"] for line in many.body["lines"])

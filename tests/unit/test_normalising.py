@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.archive import BatchObject, blocks
-from sluice.normalising import lines_of, lines_of_joined
-from sluice.records import NO_DATA, Write, to_line
-from sluice.replaying.source import opener
+from sluice.load.batch_reader import BatchObject, read_blocks
+from sluice.model.record import NULL_DATA, Write, encode_write, split_joined_records, split_record
+from sluice.replay.batch_source import make_batch_opener
 
 
 def line(item_id: str, collection: str = "things") -> bytes:
-    return to_line(
+    return encode_write(
         Write(
             version="01JD0000000000000000000000",
             collection=collection,
@@ -24,7 +23,7 @@ def line(item_id: str, collection: str = "things") -> bytes:
             owner="",
             accepted_at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
             schema=1,
-            data=NO_DATA,
+            data=NULL_DATA,
         )
     )
 
@@ -47,13 +46,13 @@ NO_WRITES = [
 
 @given(st.lists(st.lists(st.sampled_from([A, B, C, b"\n", *NO_WRITES])).map(b"".join)))
 def test_joined_records_are_the_lines_that_the_transform_made_of_them(records: list[bytes]) -> None:
-    each = [made for record in records for made in lines_of(record)[0]]
-    assert list(lines_of_joined(b"".join(records))) == each
+    each = [made for record in records for made in split_record(record)[0]]
+    assert list(split_joined_records(b"".join(records))) == each
 
 
 @given(st.lists(st.sampled_from([A, B, C, *NO_WRITES])))
 def test_every_line_of_a_record_is_a_write_or_counted(lines: list[bytes]) -> None:
-    writes, others = lines_of(b"".join(lines))
+    writes, others = split_record(b"".join(lines))
     assert [write + b"\n" for write in writes] == [line for line in lines if line in (A, B, C)]
     assert others == len([line for line in lines if line not in (A, B, C, b"\n")])
 
@@ -70,14 +69,18 @@ def test_every_line_of_a_record_is_a_write_or_counted(lines: list[bytes]) -> Non
     ],
 )
 def test_records_without_a_line_s_end_are_told_apart(records: bytes, found: list[bytes]) -> None:
-    assert [made + b"\n" for made in lines_of_joined(records)] == found
+    assert [made + b"\n" for made in split_joined_records(records)] == found
 
 
 def text_of(content: bytes, *, archived: bool = False, collections: frozenset[str] = frozenset()) -> bytes:
     def open_batch(_bucket: str, key: str) -> BatchObject:
         return BatchObject(key, "e", io.BytesIO(gzip.compress(content)))
 
-    return b"".join(blocks(opener(archived=archived, collections=collections, open_batch=open_batch)("bucket", "key")))
+    return b"".join(
+        read_blocks(
+            make_batch_opener(archived=archived, collections=collections, open_batch=open_batch)("bucket", "key")
+        )
+    )
 
 
 def test_the_archive_is_read_as_the_transform_would_have_made_it() -> None:

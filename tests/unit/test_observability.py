@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from sluice.observability import described
+from sluice.observability import describe_error
 from tests.unit.fresh import Invocation, environment, invoke
 from tests.unit.loopback import Asked, Loopback, error, taken
 from tests.unit.requesting import ALICE, BOOKING_ID, event
@@ -161,6 +161,6 @@ def test_a_metric_has_the_embedded_format(
     ],
 )
 def test_what_the_database_says_is_named_by_its_number(error: Exception, code: str | None) -> None:
-    found = described(error)
+    found = describe_error(error)
     assert (found["error"], found.get("code")) == (type(error).__name__, code)
     assert MARKER not in str(found)

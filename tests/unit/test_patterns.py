@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from sluice.api.problems import Problem
-from sluice.patterns import published
-from sluice.resource import describe
-from sluice.writes.decode import decode_item
+from sluice.http.problem import Problem
+from sluice.ingest.item_body import decode_item
+from sluice.model.resource import create_resource
+from sluice.model.validation import compile_published_pattern
 from tests.unit.classes import item_class
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, BOOKING, BOOKING_ID, EDITOR, ask, event
@@ -32,7 +32,7 @@ class Pair:
 
 def faulty(annotation: Any, value: Any) -> list[str]:
     """The fields that are named when the value is an item's, however its JSON is written."""
-    things = describe(item_class(("field", annotation)), "things")
+    things = create_resource(item_class(("field", annotation)), "things")
     named: set[tuple[int, str]] = set()
     for text in (json.dumps({"field": value}), json.dumps({"field": value}, ensure_ascii=False)):
         try:
@@ -83,8 +83,8 @@ def test_a_text_fits_its_pattern_to_the_end(annotation: Any, good: Any, bad: Any
     ],
 )
 def test_a_dollar_is_an_end_only_where_it_stands_for_one(pattern: str, fits: str, not_so: str) -> None:
-    assert published(pattern).search(fits)
-    assert not published(pattern).search(not_so)
+    assert compile_published_pattern(pattern).search(fits)
+    assert not compile_published_pattern(pattern).search(not_so)
 
 
 @pytest.mark.parametrize(

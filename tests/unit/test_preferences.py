@@ -4,14 +4,13 @@ import itertools
 
 import pytest
 
-from sluice.api.preferences import preferred_wait
-from sluice.api.requests import Request
-from sluice.reading.awaiting import awaited
+from sluice.http.request import Request, parse_preferred_wait
+from sluice.query.read_your_writes import poll_until_present
 
 
 def prefer(value: str, *more: str) -> int | None:
     lines = {"multiValueHeaders": {"prefer": [value, *more]}} if more else {}
-    return preferred_wait(Request({"headers": {"Prefer": (value, *more)[-1]}, **lines}))
+    return parse_preferred_wait(Request({"headers": {"Prefer": (value, *more)[-1]}, **lines}))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ def test_no_wait_is_a_wait_too_and_a_long_one_is_a_number() -> None:
 
 def test_preferences_may_stand_in_several_lines() -> None:
     assert prefer("wait=7", "respond-async") == 7
-    assert preferred_wait(Request({"headers": None})) is None
+    assert parse_preferred_wait(Request({"headers": None})) is None
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 10])
@@ -70,7 +69,7 @@ def test_it_is_looked_at_once_then_less_and_less_often_and_at_the_end(
     looks: list[float] = []
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     monkeypatch.setattr("time.sleep", lambda pause: clock.__setitem__(0, clock[0] + pause))
-    assert awaited(lambda: looks.append(clock[0] - 100), seconds) is None
+    assert poll_until_present(lambda: looks.append(clock[0] - 100), seconds) is None
     assert (looks[0], looks[-1]) == (0, seconds)
     pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
     assert all(0 < pause <= 0.5 for pause in pauses)
@@ -80,5 +79,5 @@ def test_it_is_looked_at_once_then_less_and_less_often_and_at_the_end(
 
 def test_what_is_found_ends_the_waiting(pauses: list[float]) -> None:
     found = iter([None, None, "it"])
-    assert awaited(lambda: next(found), 60) == "it"
+    assert poll_until_present(lambda: next(found), 60) == "it"
     assert len(pauses) == 2

@@ -10,12 +10,12 @@ from typing import Any
 import botocore
 import pytest
 
-from sluice.credentials import Credentials
-from sluice.faults import AccessDenied, DatabaseAway
-from sluice.reading import positions
-from sluice.reading.selecting import selection
-from sluice.registry import resources
-from sluice.trust import tls
+from sluice.aws.secrets import Credentials
+from sluice.aws.tls import create_database_tls_context
+from sluice.errors import AccessDenied, DatabaseUnavailable
+from sluice.model.registry import load_resources
+from sluice.query import cursor as positions
+from sluice.query.query_planner import plan_query
 from tests.unit.loopback import Answered, Answers, Loopback, error
 from tests.unit.requesting import ALICE, BOOKING_ID, Answer, ask, event
 from tests.unit.test_paths import VERSION
@@ -31,16 +31,16 @@ def replica_away(
     authorities = Path(botocore.__file__).with_name("cacert.pem").read_text()
     (tmp_path / "database_trust" / "ca.pem").write_text(authorities)
     monkeypatch.syspath_prepend(str(tmp_path))
-    tls.cache_clear()
+    create_database_tls_context.cache_clear()
     stream.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "word"}'})
-    replica = import_module("sluice.reading.answers")._replica()
+    replica = import_module("sluice.query.read_router")._replica()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings = import_module("msgspec").structs.replace(replica._settings, database_port=nobody.getsockname()[1])
         monkeypatch.setattr(replica, "_settings", settings)
         monkeypatch.setattr(replica, "_credentials", None)
         yield stream
-    tls.cache_clear()
+    create_database_tls_context.cache_clear()
 
 
 @pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", "airports", "airports/EDDB"])
@@ -52,7 +52,11 @@ def test_while_the_replica_is_away_reading_is_a_503(
     assert answer.headers["Cache-Control"] == "no-store"
     assert [asked.body for asked in replica_away.asked] == [{"SecretId": "arn:reader"}]
     (line,) = lines()
-    assert (line["level"], line["error"], line["collection"]) == ("ERROR", "DatabaseAway", path.partition("/")[0])
+    assert (line["level"], line["error"], line["collection"]) == (
+        "ERROR",
+        "DatabaseUnavailable",
+        path.partition("/")[0],
+    )
 
 
 def get(query: Mapping[str, str], path: str = "bookings") -> Answer:
@@ -90,8 +94,8 @@ def position(text: bytes) -> str:
 
 
 def ours(collection: str, item_id: str, owner: str = "") -> str:
-    resource = resources()[collection]
-    return positions.written(selection(resource, {}), owner, positions.Position(item_id))
+    resource = load_resources()[collection]
+    return positions.encode_cursor(plan_query(resource, {}), owner, positions.Cursor(item_id))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_while_the_secret_cannot_be_read_reading_is_a_503(
     assert (found.status, found.headers["Retry-After"]) == (503, "5")
     assert found.headers["Cache-Control"] == "no-store"
     (line,) = lines()
-    assert (line["level"], line["error"], line["fault"]) == ("ERROR", "DatabaseAway", f"GetSecretValue: {cause}")
+    assert (line["level"], line["error"], line["fault"]) == ("ERROR", "DatabaseUnavailable", f"GetSecretValue: {cause}")
     assert "says the service" not in str(line)
 
 
@@ -163,7 +167,7 @@ class Server:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.password = "word"
-        monkeypatch.setattr("sluice.database.enter", self.enter)
+        monkeypatch.setattr("sluice.db.connection.open_connection", self.enter)
 
     def enter(self, _settings: object, who: Credentials, **_: object) -> object:
         if who.password != self.password:
@@ -175,7 +179,7 @@ def test_a_function_that_knows_the_password_needs_no_secret(
     replica_away: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(monkeypatch)
-    replica = import_module("sluice.reading.answers")._replica()
+    replica = import_module("sluice.query.read_router")._replica()
     monkeypatch.setattr(replica, "_connection", None)
     assert replica.connection()
     replica_away.otherwise = error("AccessDeniedException")
@@ -184,7 +188,7 @@ def test_a_function_that_knows_the_password_needs_no_secret(
 
     server.password, replica._connection = "rotated", None
     for _ in range(2):  # and it does not go back to what is no password any more
-        with pytest.raises(DatabaseAway, match="AccessDeniedException"):
+        with pytest.raises(DatabaseUnavailable, match="AccessDeniedException"):
             replica.connection()
     assert ask(event("GET", "bookings")).status == 503
     replica_away.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "rotated"}'})

@@ -11,11 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from sluice.exclusions import Exclusion, Rule, as_row, end, in_force, of_rows, without
-from sluice.inputs import STARTED_BY, FutureTime, InvalidInput, InvalidWindow, UnknownCollection
-from sluice.rebuilding.request import Request, exclusions, understood
-from sluice.rebuilding.results import report
-from sluice.schemas import kept_among, kept_of, shadow_of
+from sluice.errors import FutureTime, InvalidInput, InvalidWindow, UnknownCollection
+from sluice.model.exclusions import (
+    Exclusion,
+    ExclusionRule,
+    compute_end_version,
+    create_exclusion_filter,
+    decode_exclusion_rows,
+    encode_exclusion_row,
+    select_active_exclusions,
+)
+from sluice.model.schema_names import filter_retained_schemas, retained_schema_name, shadow_schema_name
+from sluice.model.workflow_input import STARTED_BY_FIELD
+from sluice.rebuild.rebuild_report import build_rebuild_report
+from sluice.rebuild.rebuild_request import RebuildRequest, build_exclusions, parse_rebuild_request
 
 NOW = datetime.datetime(2026, 11, 25, 10, 30, tzinfo=datetime.UTC)
 KNOWN = {"things", "codes", "airports", "bookings"}
@@ -32,9 +41,12 @@ def at(moment: datetime.datetime) -> str:
 def test_the_bytes_are_those_of_all_rounds() -> None:
     """Of batches the last round lists what the others have loaded too; the archive's objects are no batches."""
     again = {**OUTPUT, "planned": 1, "bytes": 5}
-    assert report(Request(), again, {**NOTHING, "planned": 2, "bytes": 7}, NOTHING, LEDGER)["bytes"] == 120
+    assert (
+        build_rebuild_report(RebuildRequest(), again, {**NOTHING, "planned": 2, "bytes": 7}, NOTHING, LEDGER)["bytes"]
+        == 120
+    )
     archived = {**again, "request": {"source": "archive"}}
-    assert report(Request(), archived, NOTHING, NOTHING, LEDGER)["bytes"] == 220
+    assert build_rebuild_report(RebuildRequest(), archived, NOTHING, NOTHING, LEDGER)["bytes"] == 220
 
 
 def line(**fields: Any) -> bytes:
@@ -42,18 +54,20 @@ def line(**fields: Any) -> bytes:
 
 
 def left(found: Exclusion, *lines: bytes, numbered: bool = False) -> list[bytes]:
-    return without([found], numbered=numbered)(b"".join(one + b"\n" for one in lines)).splitlines()
+    return create_exclusion_filter([found], keeps_line_numbers=numbered)(
+        b"".join(one + b"\n" for one in lines)
+    ).splitlines()
 
 
 def excluding(now: datetime.datetime = NOW, **given: Any) -> Exclusion:
-    [found] = exclusions(understood(given, KNOWN, now), "r", now)
+    [found] = build_exclusions(parse_rebuild_request(given, KNOWN, now), "r", now)
     return found
 
 
 def test_everything_has_a_default() -> None:
-    request = understood({STARTED_BY: "arn"}, KNOWN, NOW)
+    request = parse_rebuild_request({STARTED_BY_FIELD: "arn"}, KNOWN, NOW)
     assert (request.source, request.afresh, request.reason) == ("batches", False, "")
-    assert exclusions(request, "r", NOW) == []
+    assert build_exclusions(request, "r", NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -86,39 +100,39 @@ def test_everything_has_a_default() -> None:
 )
 def test_a_wrong_input_is_answered_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error) as caught:
-        understood(given, KNOWN, NOW)
+        parse_rebuild_request(given, KNOWN, NOW)
     assert says in str(caught.value)
 
 
 def test_the_most_that_may_be_named_fits_into_a_state_twice() -> None:
     """In the request, and in the rules that it makes."""
     exclude = {"owners": ["o" * 128] * MOST_OWNERS, "versions": [VERSION] * MOST_VERSIONS}
-    request = understood({"exclude": exclude, "reason": "x" * 500}, KNOWN, NOW)
-    state = msgspec.json.encode({"request": request, "exclusions": exclusions(request, "r", NOW)})
+    request = parse_rebuild_request({"exclude": exclude, "reason": "x" * 500}, KNOWN, NOW)
+    state = msgspec.json.encode({"request": request, "exclusions": build_exclusions(request, "r", NOW)})
     assert len(state) < STATE / 2
 
 
-def made(name: str, minute: int, *rules: Rule) -> Exclusion:
+def made(name: str, minute: int, *rules: ExclusionRule) -> Exclusion:
     return Exclusion(execution=name, rules=rules, reason="", made_at=NOW + datetime.timedelta(minutes=minute))
 
 
 def test_a_rebuild_afresh_forgets_what_was_made_before_it_and_may_leave_out_more() -> None:
-    rule = Rule(to=NOW)
+    rule = ExclusionRule(to=NOW)
     before, both = made("before", 0, rule), made("both", 1, rule)
-    [again, forgets] = exclusions(
-        understood({"afresh": True, "exclude": {"owners": ["o"]}}, KNOWN, NOW), "again", both.made_at
+    [again, forgets] = build_exclusions(
+        parse_rebuild_request({"afresh": True, "exclude": {"owners": ["o"]}}, KNOWN, NOW), "again", both.made_at
     )
     assert (again.execution, forgets.rules) == ("again", ())
     after = made("after", 2, rule)
     # Whatever is put together, in whatever order, and however often.
-    assert in_force([after, before, forgets, again, before, forgets]) == [after, forgets, again]
-    assert in_force([before, both]) == [before, both]
-    assert without([forgets], numbered=False)(line() + b"\n") == line() + b"\n"
+    assert select_active_exclusions([after, before, forgets, again, before, forgets]) == [after, forgets, again]
+    assert select_active_exclusions([before, both]) == [before, both]
+    assert create_exclusion_filter([forgets], keeps_line_numbers=False)(line() + b"\n") == line() + b"\n"
 
 
 def test_what_the_database_keeps_of_an_exclusion_is_the_same_one() -> None:
-    found = [made("one", 0, Rule(owners=("o",), to=NOW)), made("two", 0)]
-    assert of_rows(map(as_row, found)) == found
+    found = [made("one", 0, ExclusionRule(owners=("o",), to=NOW)), made("two", 0)]
+    assert decode_exclusion_rows(map(encode_exclusion_row, found)) == found
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
@@ -126,9 +140,9 @@ def test_the_sample_events_are_understood(path: Path) -> None:
     sample = json.loads(path.read_text())
     if "step" in sample:
         assert sample["step"] in {"kept", "drop"}
-        assert sample["step"] == "kept" or kept_among("sluice", [sample["name"]])
+        assert sample["step"] == "kept" or filter_retained_schemas("sluice", [sample["name"]])
     else:
-        understood(sample, KNOWN, NOW)
+        parse_rebuild_request(sample, KNOWN, NOW)
 
 
 def test_a_rule_ends_before_the_rebuild_begins() -> None:
@@ -136,7 +150,7 @@ def test_a_rule_ends_before_the_rebuild_begins() -> None:
     for one in asked:
         found = excluding(**one)
         assert {rule.to for rule in found.rules} == {NOW}
-        assert end([found])[:10] == VERSION[:10]
+        assert compute_end_version([found])[:10] == VERSION[:10]
         before, after = line(version=at(NOW - DAY / 2)), line(version=at(NOW))
         assert left(found, before, after) == [after]
 
@@ -182,7 +196,7 @@ def test_what_is_no_write_stays_to_be_found_out() -> None:
     found = excluding(exclude={"collections": ["things"]})
     nothing = [b"no json", b"{}", b'{"version": 1}', b"\xff", b"[" * 100_000]
     assert left(found, *nothing) == nothing
-    assert without([found], numbered=False)(b"") == b""
+    assert create_exclusion_filter([found], keeps_line_numbers=False)(b"") == b""
 
 
 @given(
@@ -192,7 +206,7 @@ def test_what_is_no_write_stays_to_be_found_out() -> None:
 )
 def test_as_in_a_loop_over_the_writes(writes: list[tuple[str, int]], owners: set[str], first: int | None) -> None:
     begins = NOW + datetime.timedelta(milliseconds=first) if first is not None else None
-    rule = Rule(owners=tuple(owners), from_=begins, to=NOW)
+    rule = ExclusionRule(owners=tuple(owners), from_=begins, to=NOW)
     found = Exclusion(execution="r", rules=(rule,), reason="", made_at=NOW)
     lines = [line(owner=owner, version=at(NOW + datetime.timedelta(milliseconds=n))) for owner, n in writes]
     expected = [
@@ -205,17 +219,17 @@ def test_as_in_a_loop_over_the_writes(writes: list[tuple[str, int]], owners: set
 
 def test_the_names_beside_a_schema() -> None:
     longest = "s" * 31
-    assert len(kept_of(longest, NOW)) <= 64
-    assert kept_of("sluice", NOW) == "sluice_until_20261125T103000"
+    assert len(retained_schema_name(longest, NOW)) <= 64
+    assert retained_schema_name("sluice", NOW) == "sluice_until_20261125T103000"
     names = [
         "sluice",
-        shadow_of("sluice"),
+        shadow_schema_name("sluice"),
         "sluice_until_20261125T103000",
         "sluice_until_x",
         "sluice_until_20251125T103000",
     ]
-    assert kept_among("sluice", names) == ["sluice_until_20251125T103000", "sluice_until_20261125T103000"]
-    assert kept_among("sluic", names) == []
+    assert filter_retained_schemas("sluice", names) == ["sluice_until_20251125T103000", "sluice_until_20261125T103000"]
+    assert filter_retained_schemas("sluic", names) == []
 
 
 OUTPUT: dict[str, Any] = {
@@ -229,12 +243,12 @@ NOTHING = {
     "loaded": 0, "quarantined": 0, "applied": 0, "stale": 0, "rejected": 0,
 }  # fmt: skip
 LEDGER = {"loaded": 11, "applied": 60, "stale": 6, "rejected": 1}
-FAILED = {"key": "batches/x", "error": "SchemaBehind"}
+FAILED = {"key": "batches/x", "error": "SchemaOutdated"}
 
 
 def test_a_rebuild_from_batches_counts_what_the_new_ledger_has() -> None:
     last = {**NOTHING, "planned": 2, "loaded": 2, "applied": 10}
-    output = report(Request(), OUTPUT, NOTHING, last, LEDGER)
+    output = build_rebuild_report(RebuildRequest(), OUTPUT, NOTHING, last, LEDGER)
     assert (output["status"], output["listed"], output["planned"], output["loaded"]) == ("complete", 12, 12, 11)
     assert (output["applied"], output["quarantined"], output["bytes"]) == (60, 1, 120)
     assert output["later"] == {"planned": 2, "loaded": 2, "applied": 10, "failed": 0}
@@ -242,16 +256,16 @@ def test_a_rebuild_from_batches_counts_what_the_new_ledger_has() -> None:
 
 def test_what_the_first_replay_left_is_forgiven_when_the_next_one_did_it() -> None:
     first = {**OUTPUT, "status": "incomplete", "failed": 1, "failures": [FAILED], "stopped": True}
-    output = report(Request(), first, NOTHING, NOTHING, LEDGER)
+    output = build_rebuild_report(RebuildRequest(), first, NOTHING, NOTHING, LEDGER)
     assert (output["status"], output["failed"], output["failures"], output["stopped"]) == ("complete", 0, [], False)
     archived = {**first, "request": {"source": "archive"}}
-    output = report(Request(), archived, NOTHING, NOTHING, LEDGER)
+    output = build_rebuild_report(RebuildRequest(), archived, NOTHING, NOTHING, LEDGER)
     assert (output["status"], output["failed"], output["failures"]) == ("incomplete", 1, [FAILED])
     assert (output["loaded"], output["applied"]) == (20, 110)
 
 
 def test_what_remains_at_the_end_makes_it_incomplete() -> None:
     last = {**NOTHING, "status": "incomplete", "remaining": 1, "remaining_sample": ["batches/x"], "failures": [FAILED]}
-    output = report(Request(), OUTPUT, {**last, "failed": 1}, last, LEDGER)
+    output = build_rebuild_report(RebuildRequest(), OUTPUT, {**last, "failed": 1}, last, LEDGER)
     assert (output["status"], output["remaining"], output["remaining_sample"]) == ("incomplete", 1, ["batches/x"])
     assert output["failures"] == [FAILED]

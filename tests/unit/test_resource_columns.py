@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from sluice.columns import Column
-from sluice.resource import Digits, Item, Resource, describe
+from sluice.model.columns import Column
+from sluice.model.resource import Digits, Item, Resource, create_resource
 from tests.unit.classes import item_class
 
 
@@ -71,19 +71,19 @@ IDS = [str(annotation) for annotation, _ in TYPES]
 
 
 def described(annotation: Any, *default: Any) -> Resource:
-    return describe(item_class(("field", annotation, *default)), "things")
+    return create_resource(item_class(("field", annotation, *default)), "things")
 
 
 @pytest.mark.parametrize(("annotation", "ddl"), TYPES, ids=IDS)
 def test_a_type_has_its_column(annotation: Any, ddl: str) -> None:
     (column,) = described(annotation).columns
-    assert (column.name, column.type.ddl, column.presence, column.required) == ("field", ddl, "required", True)
+    assert (column.name, column.type.ddl, column.presence, column.is_required) == ("field", ddl, "required", True)
 
 
 @pytest.mark.parametrize(("annotation", "ddl"), TYPES, ids=IDS)
 def test_an_optional_type_has_the_same_column(annotation: Any, ddl: str) -> None:
     (column,) = described(annotation | None, None).columns
-    assert (column.type.ddl, column.presence, column.required) == (ddl, "optional", False)
+    assert (column.type.ddl, column.presence, column.is_required) == (ddl, "optional", False)
 
 
 def test_a_limit_around_an_optional_type_counts_too() -> None:
@@ -105,7 +105,7 @@ def test_a_limit_around_an_optional_type_counts_too() -> None:
 )
 def test_a_field_with_a_default_may_be_left_out(annotation: Any, default: Any) -> None:
     (column,) = described(annotation, default).columns
-    assert (column.presence, column.required) == ("default", False)
+    assert (column.presence, column.is_required) == ("default", False)
 
 
 def test_a_field_that_may_be_null_but_not_left_out_is_required() -> None:
@@ -118,7 +118,7 @@ def test_the_key_is_the_id_and_no_column() -> None:
         code: Annotated[str, Meta(max_length=4)]
         name: str
 
-    place = describe(Place, "places", key="code")
+    place = create_resource(Place, "places", key="code")
     assert [column.name for column in place.columns] == ["name"]
     assert place.id_type.ddl == "VARCHAR(128)"
 
@@ -135,7 +135,7 @@ def test_columns_stand_in_the_order_of_the_fields_also_of_inherited_ones() -> No
         name: str
         age: int = 0
 
-    assert describe(Named, "names").columns == (
+    assert create_resource(Named, "names").columns == (
         Column("made_on", described(datetime.date).columns[0].type, "required"),
         Column("name", described(str).columns[0].type, "required"),
         Column("age", described(int).columns[0].type, "default"),

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from sluice.resource import Digits, declared, describe, resource
+from sluice.model.resource import Digits, create_resource, get_declared_resources, resource
 from tests.unit.classes import item_class
 
 
@@ -57,7 +57,7 @@ FIELDS: list[tuple[str, Any, str]] = [
 def test_a_type_that_cannot_be_served(annotation: Any, said: str) -> None:
     model = item_class(("field", annotation))
     with pytest.raises(TypeError, match=rf"^Thing\.field: .*{said}"):
-        describe(model, "things")
+        create_resource(model, "things")
 
 
 DEFAULTS: list[tuple[str, Any, Any]] = [
@@ -77,7 +77,7 @@ DEFAULTS: list[tuple[str, Any, Any]] = [
 def test_a_default_that_cannot_be_kept(annotation: Any, default: Any) -> None:
     model = item_class(("field", annotation, default))
     with pytest.raises(TypeError, match=r"^Thing\.field: .*default"):
-        describe(model, "things")
+        create_resource(model, "things")
 
 
 @pytest.mark.parametrize(
@@ -86,34 +86,34 @@ def test_a_default_that_cannot_be_kept(annotation: Any, default: Any) -> None:
 def test_a_field_name_that_cannot_be_a_column(name: str) -> None:
     model = item_class((name, int))
     with pytest.raises(TypeError, match=rf"^Thing\.{name}: this name"):
-        describe(model, "things")
+        create_resource(model, "things")
 
 
 def test_a_field_that_has_another_name_in_json() -> None:
     model = item_class(("made_on", int, msgspec.field(name="madeOn")))
     with pytest.raises(TypeError, match=r"^Thing\.made_on: .*'madeOn'"):
-        describe(model, "things")
+        create_resource(model, "things")
     with pytest.raises(TypeError, match=r"^Thing\.made_on: .*'madeOn'"):
-        describe(item_class(("made_on", int), rename="camel"), "things")
+        create_resource(item_class(("made_on", int), rename="camel"), "things")
 
 
 @pytest.mark.parametrize("option", [{"frozen": True}, {"array_like": True}, {"tag": "thing"}], ids=str)
 def test_a_class_of_another_shape(option: dict[str, Any]) -> None:
     model = item_class(("field", int), **option)
     with pytest.raises(TypeError, match=r"^Thing: .*frozen"):
-        describe(model, "things")
+        create_resource(model, "things")
 
 
 @pytest.mark.parametrize("model", [msgspec.defstruct("Thing", []), type("Thing", (), {}), type("Thing", (dict,), {})])
 def test_a_class_that_is_no_item(model: Any) -> None:
     with pytest.raises(TypeError, match=r"^Thing: .*Item"):
-        describe(model, "things")
+        create_resource(model, "things")
 
 
 @pytest.mark.parametrize("name", ["", "Things", "1st", "a-b", "things ", "t" * 49, "a`b", "loaded_batches", "openapi"])
 def test_a_collection_that_cannot_be_named_so(name: str) -> None:
     with pytest.raises(TypeError, match=r"^Thing: .*cannot name a collection"):
-        describe(item_class(("field", int)), name)
+        create_resource(item_class(("field", int)), name)
 
 
 KEYS: list[tuple[str, Any]] = [
@@ -126,20 +126,20 @@ KEYS: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("key", "fields"), KEYS, ids=str)
 def test_a_key_that_is_no_required_text(key: str, fields: Any) -> None:
     with pytest.raises(TypeError, match=f"^Thing: the key '{key}'"):
-        describe(item_class(*fields), "things", key=key)
+        create_resource(item_class(*fields), "things", key=key)
 
 
 @pytest.mark.parametrize("revision", [0, -1])
 def test_a_revision_below_one(revision: int) -> None:
     with pytest.raises(TypeError, match=r"^Thing: revisions"):
-        describe(item_class(("field", int)), "things", revision=revision)
+        create_resource(item_class(("field", int)), "things", revision=revision)
 
 
 def test_two_classes_for_one_collection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.resource._declared", {})
+    monkeypatch.setattr("sluice.model.resource._resources_by_collection", {})
     declare: Callable[[Any], Any] = resource("things")
     first = declare(item_class(("field", int), name="First"))
     assert declare(first) is first  # its module was imported anew
     with pytest.raises(TypeError, match=r"^Second: 'things' is declared"):
         declare(item_class(("field", int), name="Second"))
-    assert [one.model for one in declared().values()] == [first]
+    assert [one.model for one in get_declared_resources().values()] == [first]

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.loading import plain_rows, rows
-from sluice.loading.format import NULL, has_json_escapes, without_json_escapes
-from sluice.loading.shapes import shapes
-from sluice.records import Write, to_line
+from sluice.load.fast import fast_rows as plain_rows
+from sluice.load.row_format import NULL, SYSTEM_COLUMNS, has_json_escapes, replace_json_escapes
+from sluice.load.strict import strict_rows as rows
+from sluice.load.strict.strict_rows import create_line_decoders
+from sluice.model.record import Write, encode_write
 from tests.database.things import THINGS, delete, put
 
 Field = str | float | None
@@ -48,7 +49,7 @@ def read(text: bytes) -> list[Field]:
 
 def sent(values: list[Any]) -> bytes:
     text = msgspec.json.encode([NULL if value is None else value for value in values])
-    return without_json_escapes(text) if has_json_escapes(text) else text
+    return replace_json_escapes(text) if has_json_escapes(text) else text
 
 
 def test_the_parser_reads_what_the_manual_says() -> None:
@@ -65,14 +66,14 @@ def test_escapes_are_only_replaced_where_only_json_knows_them(value: str) -> Non
     text = sent([value])
     assert b"\\f" not in text.replace(b"\\\\", b"")
     assert b"\\u" not in text.replace(b"\\\\", b"")
-    assert without_json_escapes(text) == text
+    assert replace_json_escapes(text) == text
     # Nor do bytes stand in a row that somebody might take for its end.
     assert not {0, 10, 13} & set(text)
 
 
 @pytest.mark.parametrize("value", [0, 1, 8, 12, 31, 34, 92, 127, 128, 0x7FF, 0x800, 0xFFFF])
 def test_every_escape_by_number(value: int) -> None:
-    assert read(without_json_escapes(b'["a\\u%04x\\\\u0041","b"]' % value)) == [f"a{chr(value)}\\u0041", "b"]
+    assert read(replace_json_escapes(b'["a\\u%04x\\\\u0041","b"]' % value)) == [f"a{chr(value)}\\u0041", "b"]
 
 
 _JSON = st.recursive(
@@ -99,15 +100,15 @@ _THING = st.fixed_dictionaries(
 
 def rendered(write: Write, *, ascii_only: bool) -> tuple[list[Field], list[Field]]:
     """A write's fields as rendered for a plain batch, and with care."""
-    line = to_line(write)
+    line = encode_write(write)
     if ascii_only:
         # Every character beyond ASCII as an escape, those beyond 16 bits as two.
         line = json.dumps(json.loads(line)).encode()
-    plain: plain_rows.Rows = {}
-    decoded = msgspec.json.decode(line, type=plain_rows.line_class(THINGS))
-    plain_rows.renderer(THINGS)([decoded], plain, has_json_escapes(line))
+    plain: plain_rows.RowsByKey = {}
+    decoded = msgspec.json.decode(line, type=plain_rows.create_line_class(THINGS))
+    plain_rows.create_fast_renderer(THINGS)([decoded], plain, has_json_escapes(line))
     [text] = plain.values()
-    return read(text), read(rows.renderer(THINGS)(shapes([THINGS]).exact.decode(line)))
+    return read(text), read(rows.create_strict_renderer(THINGS)(create_line_decoders([THINGS]).exact.decode(line)))
 
 
 @settings(deadline=None)
@@ -118,7 +119,7 @@ def test_both_renderers_mean_the_same(data: dict[str, Any], ascii_only: bool) ->
     assert plain == careful
     item = msgspec.json.decode(write.data)
     names = [column.name for column in THINGS.columns]
-    fields = dict(zip(names, plain[len(plain_rows.SYSTEM_COLUMNS) :], strict=True))
+    fields = dict(zip(names, plain[len(SYSTEM_COLUMNS) :], strict=True))
     assert (fields["label"], fields["story"], fields["note"]) == (item["label"], item["story"], item["note"])
     assert msgspec.json.decode(str(fields["attributes"])) == item["attributes"]
     assert plain[:3] == [write.version, write.owner, write.id]

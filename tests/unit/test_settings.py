@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from bench import lambdas
 from sluice import settings
-from sluice.settings import DatabaseSettings, MigrateSettings, StreamSettings, read
+from sluice.settings import DatabaseSettings, MigrateSettings, StreamSettings, read_settings
+from testkit import lambda_environment as lambdas
 
 DATABASE = {"DATABASE_HOST": "h", "DATABASE_PORT": "3306", "DATABASE_NAME": "n", "DATABASE_SECRET_ARN": "a"}
 
@@ -20,33 +20,33 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_settings_are_typed(environment: pytest.MonkeyPatch) -> None:
     for name, value in {**DATABASE, "STREAM_NAME": "123", "BUFFER_SECONDS": "60"}.items():
         environment.setenv(name, value)
-    assert read(StreamSettings) == StreamSettings("123", 60)
-    assert read(DatabaseSettings) == DatabaseSettings("h", 3306, "n", "a")
+    assert read_settings(StreamSettings) == StreamSettings("123", 60)
+    assert read_settings(DatabaseSettings) == DatabaseSettings("h", 3306, "n", "a")
 
 
 def test_every_missing_variable_is_named(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STREAM_NAME", "")
     with pytest.raises(RuntimeError, match="STREAM_NAME, BUFFER_SECONDS"):
-        read(StreamSettings)
+        read_settings(StreamSettings)
     for name in set(DATABASE) - {"DATABASE_NAME"}:
         environment.setenv(name, DATABASE[name])
     with pytest.raises(RuntimeError, match=r": DATABASE_NAME, LOADER_SECRET_ARN, READER_SECRET_ARN$"):
-        read(MigrateSettings)
+        read_settings(MigrateSettings)
 
 
 def test_a_wrong_variable_is_named(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("STREAM_NAME", "s")
     environment.setenv("BUFFER_SECONDS", "soon")
     with pytest.raises(RuntimeError, match="BUFFER_SECONDS"):
-        read(StreamSettings)
+        read_settings(StreamSettings)
 
 
 def test_a_function_of_tests_and_measurements_has_every_setting(environment: pytest.MonkeyPatch) -> None:
-    for name, value in lambdas.environment().items():
+    for name, value in lambdas.build_lambda_environment().items():
         environment.setenv(name, value)
     kinds = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
     assert len(kinds) > 5
     for kind in kinds:
         if kind is not settings.CacheSettings:
-            settings.read(kind)
+            settings.read_settings(kind)
     assert not settings.has_cache()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sluice import stream as writes
-from sluice import tries
-from sluice.aws.faults import ConnectionFault
+from sluice.errors import AwsConnectionError, StreamUnavailable
+from sluice.ingest import firehose as tries
+from sluice.ingest import firehose as writes
 from tests.unit.loopback import Answered, Loopback, error
 from tests.unit.requesting import BOOKING, BOOKING_ID, ask, event
 
@@ -67,14 +67,14 @@ def test_what_a_retry_brings_through_is_accepted(
 
 
 def test_the_record_is_put_as_it_is(stream: Loopback) -> None:
-    writes.put("somewhere", b'{"a":1}\n')
+    writes.put_record("somewhere", b'{"a":1}\n')
     assert (stream.asked[0].body["DeliveryStreamName"], stream.asked[0].records) == ("somewhere", [b'{"a":1}\n'])
 
 
 def test_a_connection_that_is_cut_is_a_503(stream: Loopback, lines: Lines) -> None:
     stream.otherwise = lambda _: Answered(0, {})
     assert_refused("ConnectionClosedError", lines)
-    assert len(stream.asked) == tries.TRIES
+    assert len(stream.asked) == tries.MAX_ATTEMPTS
 
 
 @pytest.fixture
@@ -87,7 +87,11 @@ def another_client(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> Iterator[C
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setattr(writes, "SERVICE", replace(writes.SERVICE, read_seconds=writes.SERVICE.read_seconds / 10))
+        monkeypatch.setattr(
+            writes,
+            "FIREHOSE_SERVICE",
+            replace(writes.FIREHOSE_SERVICE, read_seconds=writes.FIREHOSE_SERVICE.read_seconds / 10),
+        )
         made = writes._client.__wrapped__()
         monkeypatch.setattr(writes, "_client", lambda: made)
 
@@ -102,7 +106,7 @@ def test_a_stream_that_does_not_answer_is_a_503(
     another_client(aws.url)
     stream.otherwise = lambda _: Answered(-1, {})
     assert_refused("ReadTimeoutError", lines)
-    assert len(stream.asked) == tries.TRIES
+    assert len(stream.asked) == tries.MAX_ATTEMPTS
 
 
 def test_a_refused_connection_is_a_503(lines: Lines, another_client: Callable[[str], None]) -> None:
@@ -125,8 +129,8 @@ class Clock:
 
 
 def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> None:
-    assert writes.SERVICE.tries == 1, "nobody else tries again"
-    slowest = writes.SERVICE.connect_seconds + writes.SERVICE.read_seconds
+    assert writes.FIREHOSE_SERVICE.max_attempts == 1, "nobody else tries again"
+    slowest = writes.FIREHOSE_SERVICE.connect_seconds + writes.FIREHOSE_SERVICE.read_seconds
     clock = Clock(monkeypatch)
 
     class Hanging:
@@ -135,22 +139,22 @@ def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.
         def call(self, _operation: str, _parameters: object) -> None:
             self.asked += 1
             clock.wait(slowest)
-            raise ConnectionFault("ReadTimeoutError")
+            raise AwsConnectionError("ReadTimeoutError")
 
     hanging = Hanging()
     monkeypatch.setattr(writes, "_client", lambda: hanging)
-    with pytest.raises(writes.StreamAway, match="ReadTimeoutError"):
-        writes.put("writes", b"{}")
-    assert (hanging.asked, clock.now < 20) == (tries.TRIES, True)  # the function's timeout, in seconds
+    with pytest.raises(StreamUnavailable, match="ReadTimeoutError"):
+        writes.put_record("writes", b"{}")
+    assert (hanging.asked, clock.now < 20) == (tries.MAX_ATTEMPTS, True)  # the function's timeout, in seconds
     clock.now, hanging.asked = 0.0, 0
     records = [bytes(1024 * 1024)] * 40  # ten requests
-    assert writes.put_many("writes", records).keys() == set(range(40))
-    assert clock.now <= tries.LONGEST < 20
+    assert writes.put_records("writes", records).keys() == set(range(40))
+    assert clock.now <= tries.PUT_TIMEOUT_SECONDS < 20
     assert hanging.asked == 5
 
 
 def test_the_stream_itself_says_the_code(stream: Loopback) -> None:
     stream.otherwise = error("InvalidKMSResourceException")
-    with pytest.raises(writes.StreamAway) as away:
-        writes.put("writes", b"{}\n")
+    with pytest.raises(StreamUnavailable) as away:
+        writes.put_record("writes", b"{}\n")
     assert away.value.code == "InvalidKMSResourceException"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sluice import tracing
-from sluice.tries import TRIES
+from sluice.aws import tracing
+from sluice.ingest.firehose import MAX_ATTEMPTS
 from tests.unit.loopback import Answered, Loopback, error
 from tests.unit.requesting import BOOKING, Context, ask, event
 
@@ -71,9 +71,9 @@ def nothing(_event: dict[str, Any], _context: object) -> None:
 
 
 def test_only_the_first_invocation_is_a_cold_start(stream: Loopback, sent: Sent) -> None:
-    from sluice.observability import observed  # noqa: PLC0415
+    from sluice.observability import instrument_handler  # noqa: PLC0415
 
-    handle = observed(nothing)
+    handle = instrument_handler(nothing)
     handle({}, Context())
     handle({}, Context())
     assert [found["annotations"]["ColdStart"] for found in sent()] == [True, False]
@@ -93,11 +93,11 @@ def test_a_stream_that_cuts_connections_is_a_fault(stream: Loopback, sent: Sent)
     stream.otherwise = lambda _: Answered(0, {})
     ask(event("POST", "bookings", BOOKING))
     *puts, _ = sent()
-    assert [put["fault"] for put in puts] == [True] * TRIES
+    assert [put["fault"] for put in puts] == [True] * MAX_ATTEMPTS
 
 
 def test_an_error_is_named_by_its_class_only(sent: Sent) -> None:
-    with pytest.raises(ValueError, match="secret"), tracing.part("work"):
+    with pytest.raises(ValueError, match="secret"), tracing.create_subsegment("work"):
         raise ValueError("secret")
     [work] = sent()
     assert work["fault"]
@@ -129,20 +129,20 @@ def test_a_daemon_that_is_away_harms_nobody(
     stream: Loopback, sent: Sent, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", address)
-    assert tracing._daemon() == ("127.0.0.1", 1)
+    assert tracing._daemon_address() == ("127.0.0.1", 1)
     assert ask(event("POST", "bookings", BOOKING)).status == 202
 
 
 def test_what_cannot_be_sent_harms_nobody(sent: Sent) -> None:
-    with tracing.part("work") as segment:
+    with tracing.create_subsegment("work") as segment:
         segment.annotate(much="x" * 70_000)  # more than a datagram takes
-    with tracing.part("later"):
+    with tracing.create_subsegment("later"):
         pass
     assert [found["name"] for found in sent()] == ["later"]
 
 
 def test_what_an_invocation_left_open_is_no_parent(stream: Loopback, sent: Sent) -> None:
-    tracing.part("left").begin()  # as of an invocation that ran out of time
+    tracing.create_subsegment("left").begin()  # as of an invocation that ran out of time
     ask(event("POST", "bookings", BOOKING))
     _, work = sent()
     assert work["parent_id"] == PARENT
@@ -152,7 +152,7 @@ def test_botocores_clients_are_traced_too(stream: Loopback, sent: Sent) -> None:
     from sluice import executions  # noqa: PLC0415
 
     stream.otherwise = error("AccessDeniedException")
-    with tracing.part("work"), pytest.raises(Exception, match="AccessDenied"):
+    with tracing.create_subsegment("work"), pytest.raises(Exception, match="AccessDenied"):
         executions._client.__wrapped__().describe_execution(executionArn="arn")
     call, work = sent()
     assert (call["name"], call["parent_id"]) == ("stepfunctions", work["id"])

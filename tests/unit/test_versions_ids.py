@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from sluice import versions
-from sluice.ids import derived_id, new_id, new_ids
+from sluice.ingest.item_body import derive_item_id, new_item_id, new_item_ids
+from sluice.model import versions
 
 EARLIER = "01JD0000000000000000000000"
 
@@ -77,7 +77,7 @@ def test_versions_are_different_in_threads_and_grow_in_each() -> None:
 
 
 def test_a_version_says_when() -> None:
-    assert abs(versions.moment(versions.new_version()).timestamp() - time.time()) < 5
+    assert abs(versions.version_time(versions.new_version()).timestamp() - time.time()) < 5
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_other_text_is_no_version(text: str) -> None:
 
 
 def test_new_ids_are_of_version_7_and_of_now() -> None:
-    ids = [uuid.UUID(new_id()) for _ in range(1000)]
+    ids = [uuid.UUID(new_item_id()) for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert {(one.version, one.variant) for one in ids} == {(7, uuid.RFC_4122)}
     assert all(abs((one.int >> 80) / 1000 - time.time()) < 5 for one in ids)
 
 
 def test_new_ids_of_one_moment_are_in_order() -> None:
-    ids = new_ids(3000)
+    ids = new_item_ids(3000)
     assert ids == sorted(set(ids))
     assert all(str(uuid.UUID(one)) == one for one in ids)
     assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in ids} == {(7, uuid.RFC_4122)}
@@ -113,8 +113,8 @@ def test_new_ids_of_one_moment_are_in_order() -> None:
 
 def test_a_derived_id_is_the_same_in_every_process_and_release() -> None:
     """A change here would make a client's retry, around a deploy, a second item."""
-    assert derived_id("owner", "things", "key") == "10d436cb-2ff9-532d-99f9-8cdb7acd3593"
-    assert derived_id("owner", "things", "key", 7) == "f538c4e8-d4bb-5db2-8225-725a54c6fa32"
+    assert derive_item_id("owner", "things", "key") == "10d436cb-2ff9-532d-99f9-8cdb7acd3593"
+    assert derive_item_id("owner", "things", "key", 7) == "f538c4e8-d4bb-5db2-8225-725a54c6fa32"
 
 
 def test_a_derived_id_is_of_owner_collection_and_key() -> None:
@@ -130,6 +130,6 @@ def test_a_derived_id_is_of_owner_collection_and_key() -> None:
         ("owner", "things", "key", 11),
         ("owner", "things", "key1", 1),
     ]
-    ids = [derived_id(*key) for key in keys]
+    ids = [derive_item_id(*key) for key in keys]
     assert len(set(ids)) == len(keys)
     assert all(str(uuid.UUID(one)) == one for one in ids)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sluice.resource import Item, resource
+from sluice.model.resource import Item, resource
 
 
 class Part(msgspec.Struct):

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 CONTENT_TYPE = "application/problem+json"
-ALLOWED = {
+ALLOWED_METHODS = {
     "/v1/{collection}": "GET, POST",
     "/v1/{collection}/{id}": "GET, PUT, DELETE",
     "/v1/{collection}/{id}/writes/{version}": "GET",
 }
 
 
-class Fault(Exception):  # noqa: N818
+class ProblemError(Exception):
     """An answer other than success."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -21,14 +21,14 @@ class Fault(Exception):  # noqa: N818
         self.detail = detail
         self.headers = {"Cache-Control": "no-store", **(headers or {})}
 
-    def document(self, errors: list[dict[str, str]] | None = None) -> str:
+    def to_json(self, errors: list[dict[str, str]] | None = None) -> str:
         """The problem as JSON."""
         found = {"type": "about:blank", "title": HTTPStatus(self.status).phrase, "status": self.status}
         return json.dumps({**found, "detail": self.detail, **({"errors": errors} if errors else {})})
 
 
-def refusal(resource: str, method: str) -> Fault:
+def build_routing_error(resource: str, method: str) -> ProblemError:
     """What is said to whatever no route takes."""
-    if allowed := ALLOWED.get(resource):
-        return Fault(405, f"This path takes {allowed}, not {method}.", {"Allow": allowed})
-    return Fault(404, "There is nothing at this path.")
+    if allowed := ALLOWED_METHODS.get(resource):
+        return ProblemError(405, f"This path takes {allowed}, not {method}.", {"Allow": allowed})
+    return ProblemError(404, "There is nothing at this path.")

@@ -12,41 +12,43 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from ulid import ULID
 
-from bench.api.others.observing import line, metrics
-from bench.api.others.problems import Fault
+from bench.api.others.observability import log_fields, metrics
+from bench.api.others.problems import ProblemError
 
 _NAMESPACE = uuid.UUID("3f1d8c52-8f0e-5a3b-9d58-6a6f5f0d6c11")
-LARGEST_RECORD = 1_024_000
-CONDITIONS = ("if-match", "if-none-match", "if-unmodified-since")
+MAX_RECORD_BYTES = 1_024_000
+CONDITIONAL_HEADERS = ("if-match", "if-none-match", "if-unmodified-since")
 
 config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 client: Any = botocore.session.get_session().create_client("firehose", config=config)
 
 
-def put(stream: str, record: bytes) -> None:
+def put_record(stream: str, record: bytes) -> None:
     """Put a record on the stream."""
     client.put_record(DeliveryStreamName=stream, Record={"Data": record})
 
 
-def caller(event: dict[str, Any], group: str | None = None) -> str:
+def get_caller(event: dict[str, Any], group: str | None = None) -> str:
     """The token's subject, which must be in a group, of an event whose write has no condition."""
     claims = event["requestContext"]["authorizer"]["claims"]
     groups = {*str(claims.get("cognito:groups", "")).split(","), *str(claims.get("scope", "")).split()}
     if group and not groups & {group, f"sluice/{group}"}:
-        raise Fault(403, f"Only the group {group} may write.")
+        raise ProblemError(403, f"Only the group {group} may write.")
     headers = {name.lower() for name in event["headers"]}
-    if any(name in headers for name in CONDITIONS):
-        raise Fault(400, "A write cannot have a condition.")
+    if any(name in headers for name in CONDITIONAL_HEADERS):
+        raise ProblemError(400, "A write cannot have a condition.")
     return str(claims["sub"])
 
 
-def new_id(event: dict[str, Any], owner: str, collection: str) -> str:
+def create_item_id(event: dict[str, Any], owner: str, collection: str) -> str:
     """The id of a new item, by the Idempotency-Key if there is one."""
     key = next((value for name, value in event["headers"].items() if name.lower() == "idempotency-key"), "")
     return str(uuid.uuid5(_NAMESPACE, f"{owner}\n{collection}\n{key}")) if key else str(ULID().to_uuid7(compliant=True))
 
 
-def accept(collection: str, item_id: str, owner: str, data: str | None, base: str = "") -> tuple[str, dict[str, str]]:
+def accept_write(
+    collection: str, item_id: str, owner: str, data: str | None, base: str = ""
+) -> tuple[str, dict[str, str]]:
     """Put a write on the stream and return the receipt with its headers. `data` is JSON, None for a delete."""
     version = str(ULID())
     start = json.dumps(
@@ -61,14 +63,14 @@ def accept(collection: str, item_id: str, owner: str, data: str | None, base: st
         }
     )
     record = f'{start[:-1]}, "data": {data or "null"}}}\n'.encode()
-    if len(record) > LARGEST_RECORD:
-        raise Fault(413, "The record is too large.")
-    line.update(collection=collection, version=version)
+    if len(record) > MAX_RECORD_BYTES:
+        raise ProblemError(413, "The record is too large.")
+    log_fields.update(collection=collection, version=version)
     try:
-        put(os.environ["STREAM_NAME"], record)
+        put_record(os.environ["STREAM_NAME"], record)
     except (ClientError, BotoCoreError):
         metrics.add_metric(name="WritesRefused", unit=MetricUnit.Count, value=1)
-        raise Fault(503, "The write was not accepted; try again.") from None
+        raise ProblemError(503, "The write was not accepted; try again.") from None
     metrics.add_metric(name="WritesAccepted", unit=MetricUnit.Count, value=1)
     receipt = f"{base}{item_id}/writes/{version}"
     headers = {

@@ -9,19 +9,19 @@ from typing import NamedTuple
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
-class Credentials(NamedTuple):
+class AwsCredentials(NamedTuple):
     """What a role's requests are signed with."""
 
-    key: str
-    secret: str
-    token: str
+    access_key: str
+    secret_key: str
+    session_token: str
 
     def __repr__(self) -> str:
-        return f"Credentials({self.key!r})"
+        return f"Credentials({self.access_key!r})"
 
 
-def signed(
-    headers: Mapping[str, str], body: bytes, scope: tuple[str, str], credentials: Credentials, at: float
+def sign_headers(
+    headers: Mapping[str, str], body: bytes, scope: tuple[str, str], credentials: AwsCredentials, at: float
 ) -> dict[str, str]:
     """Return the headers (host among them, all in lower case) with those that sign them and the body.
 
@@ -29,16 +29,16 @@ def signed(
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
     sent = {**headers, "x-amz-date": moment}
-    if credentials.token:
-        sent["x-amz-security-token"] = credentials.token
+    if credentials.session_token:
+        sent["x-amz-security-token"] = credentials.session_token
     names = sorted(sent)
     listed = ";".join(names)
     lines = "".join(f"{name}:{' '.join(sent[name].split())}\n" for name in names)
     request = f"POST\n/\n\n{lines}\n{listed}\n{hashlib.sha256(body).hexdigest()}"
     place = "/".join((moment[:8], *scope, "aws4_request"))
     text = f"{_ALGORITHM}\n{moment}\n{place}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{credentials.secret}".encode()
+    key = f"AWS4{credentials.secret_key}".encode()
     for part in (*place.split("/"), text):
         key = hmac.digest(key, part.encode(), "sha256")
-    value = f"{_ALGORITHM} Credential={credentials.key}/{place}, SignedHeaders={listed}, Signature={key.hex()}"
+    value = f"{_ALGORITHM} Credential={credentials.access_key}/{place}, SignedHeaders={listed}, Signature={key.hex()}"
     return {**sent, "authorization": value}

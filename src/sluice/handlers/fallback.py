@@ -1,9 +1,9 @@
 """Whatever no route takes: 405 where the path exists with other methods, else 404."""
 
-from sluice.api.function import api_function
-from sluice.api.problems import Problem
-from sluice.api.requests import Request
-from sluice.api.responses import Response
+from sluice.http.api_gateway import create_api_handler
+from sluice.http.problem import Problem
+from sluice.http.request import Request
+from sluice.http.response import Response
 
 _ALLOWED = {
     "/v1/{collection}": "GET, POST",
@@ -14,11 +14,11 @@ _ALLOWED = {
 }
 
 
-def refuse(request: Request) -> Response:
+def reject_request(request: Request) -> Response:
     allowed = _ALLOWED.get(request.event.get("resource", ""))
     if allowed is None:
         raise Problem(404, "There is nothing at this path.")
     raise Problem(405, f"This path takes {allowed}, not {request.method}.", headers={"Allow": allowed})
 
 
-handle = api_function("fallback", refuse)
+handle = create_api_handler("fallback", reject_request)

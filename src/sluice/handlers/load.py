@@ -13,92 +13,92 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 
-from sluice.database import Database
-from sluice.loading.load import Loader
-from sluice.observability import Event, count, note, observed
-from sluice.registry import resources
-from sluice.replaying.source import opener
-from sluice.schemas import shadow_of
-from sluice.settings import CacheSettings, DatabaseSettings, has_cache, read
+from sluice.db.connection import Database
+from sluice.load.loader import Loader
+from sluice.model.registry import load_resources
+from sluice.model.schema_names import shadow_schema_name
+from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
+from sluice.replay.batch_source import make_batch_opener
+from sluice.settings import CacheSettings, DatabaseSettings, has_cache, read_settings
 
 if TYPE_CHECKING:
-    from sluice.cache.withdrawal import Withdrawal
+    from sluice.cache.invalidation import CacheInvalidator
 
 # Below the function's own timeout, so that a statement which hangs ends as the fault that it is.
-STATEMENT_SECONDS = 300
+STATEMENT_TIMEOUT_SECONDS = 300
 # Of one exchange with the cache; a load has several.
-CACHE_SECONDS = 1.0
+CACHE_TIMEOUT_SECONDS = 1.0
 
-_settings = read(DatabaseSettings)
-_database = Database(_settings, statement_seconds=STATEMENT_SECONDS, loading=True)
+_settings = read_settings(DatabaseSettings)
+_database = Database(_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS, for_loading=True)
 _shadow = Database(
-    msgspec.structs.replace(_settings, database_name=shadow_of(_settings.database_name)),
-    statement_seconds=STATEMENT_SECONDS,
-    loading=True,
+    msgspec.structs.replace(_settings, database_name=shadow_schema_name(_settings.database_name)),
+    statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
+    for_loading=True,
 )
 
 
-def _withdrawal() -> "Withdrawal | None":
+def _create_invalidation() -> "CacheInvalidator | None":
     if not has_cache():
         return None
-    from sluice.cache.client import Client  # noqa: PLC0415  only with a cache is its code imported
-    from sluice.cache.withdrawal import Withdrawal  # noqa: PLC0415
+    from sluice.cache.invalidation import CacheInvalidator  # noqa: PLC0415
+    from sluice.cache.valkey_client import ValkeyClient  # noqa: PLC0415  only with a cache is its code imported
 
-    return Withdrawal(Client(read(CacheSettings), CACHE_SECONDS), resources())
+    return CacheInvalidator(ValkeyClient(read_settings(CacheSettings), CACHE_TIMEOUT_SECONDS), load_resources())
 
 
-_cache = _withdrawal()
-_loader = Loader(_database, resources(), cache=_cache)
+_cache = _create_invalidation()
+_loader = Loader(_database, load_resources(), cache=_cache)
 
 
 @cache
-def _replaying(*, shadow: bool, archived: bool, collections: frozenset[str], again: bool) -> Loader:
+def _create_replay_loader(*, shadow: bool, archived: bool, collections: frozenset[str], again: bool) -> Loader:
     """A loader for what is more, less or elsewhere than a batch that was not loaded yet."""
     whole = not (archived or collections)
     return Loader(
         _shadow if shadow else _database,
-        resources(),
-        opener(archived=archived, collections=collections),
+        load_resources(),
+        make_batch_opener(archived=archived, collections=collections),
         ("again" if again else "once") if whole else "never",
         # The shadow has no readers; swapped in, it has no generation of the cache, and the first load begins one.
         None if shadow else _cache,
     )
 
 
-def _loader_for(event: Event) -> Loader:
+def _choose_loader(event: Event) -> Loader:
     archived, collections = bool(event.get("archived")), frozenset(event.get("collections", ()))
     shadow, again = bool(event.get("shadow")), bool(event.get("again"))
     # One connection at a time, so that loading opens no more of them than its concurrency says.
-    (_database if shadow else _shadow).drop()
+    (_database if shadow else _shadow).drop_connection()
     if shadow or archived or collections or again:
-        return _replaying(shadow=shadow, archived=archived, collections=collections, again=again)
+        return _create_replay_loader(shadow=shadow, archived=archived, collections=collections, again=again)
     return _loader
 
 
-def _learned(bucket: str) -> dict[str, Any]:
-    from sluice.loading.learning import learn  # noqa: PLC0415  a load has no use for these
-    from sluice.rebuilding.remembered import remembered  # noqa: PLC0415
+def _sync_exclusions(bucket: str) -> dict[str, Any]:
+    from sluice.load.exclusion_sync import sync_exclusions  # noqa: PLC0415  a load has no use for these
+    from sluice.rebuild.exclusion_store import read_stored_exclusions  # noqa: PLC0415
 
-    _shadow.drop()
-    found = learn(_database, remembered(bucket))
-    note(learned=found)
+    _shadow.drop_connection()
+    found = sync_exclusions(_database, read_stored_exclusions(bucket))
+    add_log_fields(learned=found)
     return {"learned": found}
 
 
-@observed
+@instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Load the batch of an event. Raises the faults that the workflow retries and catches by name."""
     if event.get("learn"):
-        return _learned(event["bucket"])
-    note(batch=event["key"], etag=event.get("etag"))
-    loader = _loader_for(event)
-    outcome = loader.load(event["bucket"], event["key"])
-    note(**msgspec.to_builtins(outcome))
-    count("BatchesLoaded" if outcome.status == "loaded" else "BatchesLoadedBefore")
+        return _sync_exclusions(event["bucket"])
+    add_log_fields(batch=event["key"], etag=event.get("etag"))
+    loader = _choose_loader(event)
+    outcome = loader.load_batch(event["bucket"], event["key"])
+    add_log_fields(**msgspec.to_builtins(outcome))
+    add_metric("BatchesLoaded" if outcome.status == "loaded" else "BatchesAlreadyLoaded")
     if outcome.status == "loaded":
-        count("WritesApplied", outcome.applied)
-        count("WritesStale", outcome.stale)
-        count("WritesRejected", outcome.rejected)
+        add_metric("WritesApplied", outcome.applied)
+        add_metric("WritesStale", outcome.stale)
+        add_metric("WritesRejected", outcome.rejected)
         if loader is _loader:
-            count("LoadLag", outcome.lag_ms, MetricUnit.Milliseconds)
+            add_metric("LoadLag", outcome.lag_ms, MetricUnit.Milliseconds)
     return dict(msgspec.to_builtins(outcome))

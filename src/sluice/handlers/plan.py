@@ -5,40 +5,42 @@ from typing import Any
 
 import msgspec
 
-from sluice.database import Database
-from sluice.observability import Event, note, observed
-from sluice.registry import resources
-from sluice.replaying.plan import Plan
-from sluice.replaying.planner import Buckets, Planner
-from sluice.schemas import shadow_of
-from sluice.settings import PlanSettings, read
+from sluice.db.connection import Database
+from sluice.model.registry import load_resources
+from sluice.model.schema_names import shadow_schema_name
+from sluice.observability import Event, add_log_fields, instrument_handler
+from sluice.replay.planner import Buckets, Planner
+from sluice.replay.replay_plan import ReplayPlan
+from sluice.settings import PlanSettings, read_settings
 
 # Of a statement that looks up 500 keys.
 STATEMENT_SECONDS = 30
 # What is left of the function's time, in seconds, when a step must end.
-RESERVE = 60.0
+RESERVED_SECONDS = 60.0
 
-_settings = read(PlanSettings)
+_settings = read_settings(PlanSettings)
 _planner = Planner(
-    Database(_settings, statement_seconds=STATEMENT_SECONDS),
+    Database(_settings, statement_timeout_seconds=STATEMENT_SECONDS),
     Database(
-        msgspec.structs.replace(_settings, database_name=shadow_of(_settings.database_name)),
-        statement_seconds=STATEMENT_SECONDS,
+        msgspec.structs.replace(_settings, database_name=shadow_schema_name(_settings.database_name)),
+        statement_timeout_seconds=STATEMENT_SECONDS,
     ),
     Buckets(_settings.batch_bucket, _settings.archive_bucket),
     _settings.load_concurrency,
 )
 
 
-@observed
+@instrument_handler
 def handle(event: Event, context: Any) -> dict[str, Any]:
     """Do the step of an event: begin, plan or verify. Raises the errors of a wrong input, and faults by name."""
-    note(step=event["step"])
+    add_log_fields(step=event["step"])
     if event["step"] == "begin":
-        plan = _planner.begin(event["name"], event["request"], resources(), datetime.datetime.now(datetime.UTC))
+        plan = _planner.begin_replay(
+            event["name"], event["request"], load_resources(), datetime.datetime.now(datetime.UTC)
+        )
     else:
-        step = {"plan": _planner.plan, "verify": _planner.verify}[event["step"]]
+        step = {"plan": _planner.plan_next_part, "verify": _planner.verify_remaining}[event["step"]]
         seconds = float(context.get_remaining_time_in_millis()) / 1000
-        plan = step(msgspec.convert(event["plan"], Plan), max(seconds - RESERVE, 0))
-    note(replay=plan.name, listed=plan.listed, planned=plan.planned.objects, remaining=plan.remaining.objects)
+        plan = step(msgspec.convert(event["plan"], ReplayPlan), max(seconds - RESERVED_SECONDS, 0))
+    add_log_fields(replay=plan.name, listed=plan.listed, planned=plan.planned.objects, remaining=plan.remaining.objects)
     return dict(msgspec.to_builtins(plan))

@@ -1,24 +1,24 @@
 """POST /v1/{collection}: write a new item, or many; the service chooses the id, or takes it from the natural key."""
 
-from sluice.api.function import api_function
-from sluice.api.requests import Request
-from sluice.api.responses import Response
-from sluice.writes.accept import accept, prepare, writable
-from sluice.writes.decode import decode_body
-from sluice.writes.lines import MEDIA
-from sluice.writes.many import accept_lines
-from sluice.writes.naming import idempotency_key, item_id
+from sluice.http.api_gateway import create_api_handler
+from sluice.http.request import Request
+from sluice.http.response import Response
+from sluice.ingest.accept import accept_write, authorize_write, prepare
+from sluice.ingest.batch_of_lines import NDJSON_MEDIA_TYPE, accept_lines
+from sluice.ingest.item_body import choose_item_id, decode_body, parse_idempotency_key
 
 prepare()
 
 
-def post(request: Request) -> Response:
-    resource = writable(request)
-    if request.media == MEDIA:
+def post_items(request: Request) -> Response:
+    resource = authorize_write(request)
+    if request.media_type == NDJSON_MEDIA_TYPE:
         return accept_lines(resource, request)
-    key = idempotency_key(request)
+    key = parse_idempotency_key(request)
     item = decode_body(request, resource)
-    return accept(resource, item_id(resource, request, key, item), request.caller, item, f"{resource.collection}/")
+    return accept_write(
+        resource, choose_item_id(resource, request, key, item), request.caller, item, f"{resource.collection}/"
+    )
 
 
-handle = api_function("post", post)
+handle = create_api_handler("post", post_items)

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from sluice.archive import set_aside
-from sluice.observability import Event, count, note, observed
+from sluice.aws.s3 import copy_under_prefix
+from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 
-PREFIX = "quarantine/"
+QUARANTINE_PREFIX = "quarantine/"
 
 
-@observed
+@instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, str]:
     """Copy the object of an event under the quarantine prefix; the original stays where it was."""
-    note(batch=event["key"], etag=event.get("etag"))
-    copy = set_aside(event["bucket"], event["key"], PREFIX)
-    count("BatchesQuarantined")
+    add_log_fields(batch=event["key"], etag=event.get("etag"))
+    copy = copy_under_prefix(event["bucket"], event["key"], QUARANTINE_PREFIX)
+    add_metric("BatchesQuarantined")
     return {"key": event["key"], "copy": copy}

@@ -13,30 +13,27 @@ from typing import Any, Literal
 import msgspec
 import pymysql
 
-from sluice import archive
-from sluice.database import Database
-from sluice.exclusions import Exclusion
-from sluice.faults import meaning
-from sluice.inputs import InvalidInput
-from sluice.migrating import kept as kept_tables
-from sluice.migrating.counting import rows, sums
-from sluice.migrating.execution import Executor
-from sluice.migrating.failures import MigrationFailed, sentence
-from sluice.migrating.shadow import Shadow
-from sluice.migrating.swapping import Swap
-from sluice.observability import Event, note, observed
-from sluice.rebuilding.remembered import remember, remembered
-from sluice.rebuilding.results import report
-from sluice.rebuilding.telling import sentence_of, why
-from sluice.registry import resources
-from sluice.settings import RebuildSettings, read
+from sluice.aws import s3 as archive
+from sluice.db.connection import Database
+from sluice.db.errors import classify_error
+from sluice.errors import InvalidInput, MigrationFailed
+from sluice.model.exclusions import Exclusion
+from sluice.model.registry import load_resources
+from sluice.observability import Event, add_log_fields, instrument_handler
+from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
+from sluice.rebuild.rebuild_report import build_rebuild_report, describe_failure, describe_outcome
+from sluice.schema import swap as kept_tables
+from sluice.schema.ddl_executor import Executor, explain_error
+from sluice.schema.shadow import Shadow, count_rows, sum_ledger
+from sluice.schema.swap import Swap
+from sluice.settings import RebuildSettings, read_settings
 
 # Below the function's own timeout.
 STATEMENT_SECONDS = 840
 
-_settings = read(RebuildSettings)
+_settings = read_settings(RebuildSettings)
 # Entered without a schema: the statements name theirs.
-_primary = Database(msgspec.structs.replace(_settings, database_name=""), statement_seconds=STATEMENT_SECONDS)
+_primary = Database(msgspec.structs.replace(_settings, database_name=""), statement_timeout_seconds=STATEMENT_SECONDS)
 
 
 class _Step(msgspec.Struct, kw_only=True, frozen=True):
@@ -56,14 +53,14 @@ class _State(msgspec.Struct, kw_only=True, frozen=True):
     exclusions: list[Exclusion]
 
 
-@observed
+@instrument_handler
 def handle(event: Event, _context: Any) -> Any:
-    """Do the step of an event. Raises CannotRebuild and MigrationFailed with a sentence, and faults by name."""
+    """Do the step of an event. Raises RebuildRefused and MigrationFailed with a sentence, and faults by name."""
     try:
         given = msgspec.convert(event, _Step)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The request is wrong: {error}. See events/rebuild/ for what it takes.") from None
-    note(step=given.step)
+    add_log_fields(step=given.step)
     with _opened() as tables:
         return _STEPS[given.step](given, tables)
 
@@ -78,14 +75,14 @@ class _Tables:
 @contextmanager
 def _opened() -> Iterator[_Tables]:
     try:
-        executor = Executor(_primary.live_connection(), time.monotonic() + STATEMENT_SECONDS)
-        shadow = Shadow(executor, _settings.database_name, resources())
+        executor = Executor(_primary.get_live_connection(), time.monotonic() + STATEMENT_SECONDS)
+        shadow = Shadow(executor, _settings.database_name, load_resources())
         yield _Tables(executor, shadow, Swap(executor, _settings.database_name, shadow))
     except (pymysql.Error, OSError) as error:
-        raise (meaning(error) or MigrationFailed(sentence(error, "rebuild the tables"))) from None
+        raise (classify_error(error) or MigrationFailed(explain_error(error, "rebuild the tables"))) from None
     finally:
         # Its locks and settings go with it.
-        _primary.drop()
+        _primary.drop_connection()
 
 
 def _state(given: _Step) -> _State:
@@ -94,8 +91,8 @@ def _state(given: _Step) -> _State:
 
 def _prepare(given: _Step, tables: _Tables) -> dict[str, Any]:
     state = _state(given)
-    found = tables.shadow.prepare(state.mark, [*remembered(_settings.batch_bucket), *state.exclusions])
-    note(rebuild=state.name, exclusions=len(found))
+    found = tables.shadow.prepare(state.mark, [*read_stored_exclusions(_settings.batch_bucket), *state.exclusions])
+    add_log_fields(rebuild=state.name, exclusions=len(found))
     return {"exclusions": [one.execution for one in found if one.rules]}
 
 
@@ -104,50 +101,52 @@ def _swap(given: _Step, tables: _Tables) -> dict[str, Any]:
     # Of batches that have expired the archive has the writes, but there is no ledger that would tell.
     by_ledger = filled["request"]["source"] != "archive" or filled["status"] != "complete"
     kept = tables.swap.run(state.mark, state.began if by_ledger else None, datetime.datetime.now(datetime.UTC))
-    note(rebuild=state.name, kept=kept)
+    add_log_fields(rebuild=state.name, kept=kept)
     return {"kept": kept}
 
 
 def _remember(_given: _Step, tables: _Tables) -> dict[str, Any]:
-    remember(_settings.batch_bucket, tables.shadow.exclusions())
+    store_exclusions(_settings.batch_bucket, tables.shadow.read_exclusions())
     return {}
 
 
 def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
     state = given.state
     output: dict[str, Any] = {
-        **report(
+        **build_rebuild_report(
             state["request"],
             state["fill"]["output"],
             state["catch_up"]["output"],
             state["last"]["output"],
-            sums(tables.executor, tables.shadow.live("loaded_batches")),
+            sum_ledger(tables.executor, tables.shadow.qualify_live("loaded_batches")),
         ),
-        "tables": {name: rows(tables.executor, tables.shadow.live(name)) for name in resources()},
+        "tables": {name: count_rows(tables.executor, tables.shadow.qualify_live(name)) for name in load_resources()},
         "kept": [state["swap"]["kept"]],
         "excluded": state["prepared"]["exclusions"],
         "written_down": "not_remembered" not in state,
         "seconds": round(time.time() - _state(given).began.timestamp(), 1),
         "report": {"bucket": _settings.batch_bucket, "key": f"replays/{state['name']}/report.json"},
     }
-    output["sentence"] = sentence_of(output)
-    archive.write(_settings.batch_bucket, output["report"]["key"], msgspec.json.encode(output))
-    note(rebuild=state["name"], status=output["status"], loaded=output["loaded"], remaining=output["remaining"])
+    output["sentence"] = describe_outcome(output)
+    archive.write_object(_settings.batch_bucket, output["report"]["key"], msgspec.json.encode(output))
+    add_log_fields(
+        rebuild=state["name"], status=output["status"], loaded=output["loaded"], remaining=output["remaining"]
+    )
     return output
 
 
 def _clean(given: _Step, tables: _Tables) -> dict[str, Any]:
-    tables.shadow.clean()
-    return {"why": why(given.state)}
+    tables.shadow.drop_schema()
+    return {"why": describe_failure(given.state)}
 
 
 def _kept(_given: _Step, tables: _Tables) -> dict[str, Any]:
-    return {"kept": kept_tables.listed(tables.executor, tables.swap)}
+    return {"kept": kept_tables.list_retained_schemas(tables.executor, tables.swap)}
 
 
 def _drop(given: _Step, tables: _Tables) -> dict[str, Any]:
-    kept_tables.drop(tables.executor, tables.swap, given.name)
-    note(dropped=given.name)
+    kept_tables.drop_retained_schema(tables.executor, tables.swap, given.name)
+    add_log_fields(dropped=given.name)
     return {"dropped": given.name}
 
 

@@ -5,22 +5,24 @@ from typing import Any
 
 import msgspec
 
-from sluice.observability import Event, count, note, observed
-from sluice.replaying.plan import Plan
-from sluice.replaying.results import report, tally
-from sluice.settings import ReportSettings, read
+from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
+from sluice.replay.replay_plan import ReplayPlan
+from sluice.replay.replay_report import tally_results, write_replay_report
+from sluice.settings import ReportSettings, read_settings
 
-_bucket = read(ReportSettings).batch_bucket
+_bucket = read_settings(ReportSettings).batch_bucket
 
 
-@observed
+@instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Do the step of an event: tally the part at hand, or report."""
-    plan = msgspec.convert(event["plan"], Plan)
-    note(step=event["step"], replay=plan.name)
+    plan = msgspec.convert(event["plan"], ReplayPlan)
+    add_log_fields(step=event["step"], replay=plan.name)
     if event["step"] == "tally":
-        return dict(msgspec.to_builtins(tally(plan, _bucket)))
-    output = report(plan, _bucket, time.time())
-    note(status=output["status"], planned=output["planned"], loaded=output["loaded"], remaining=output["remaining"])
-    count("BatchesReplayed", output["loaded"])
+        return dict(msgspec.to_builtins(tally_results(plan, _bucket)))
+    output = write_replay_report(plan, _bucket, time.time())
+    add_log_fields(
+        status=output["status"], planned=output["planned"], loaded=output["loaded"], remaining=output["remaining"]
+    )
+    add_metric("BatchesReplayed", output["loaded"])
     return output

@@ -5,14 +5,13 @@
 
 from typing import Any
 
-from sluice.credentials import credentials
-from sluice.observability import Event, note, observed
-from sluice.rotating.failures import CannotRotate
-from sluice.rotating.steps import Rotation
-from sluice.rotating.versions import Versions
-from sluice.settings import DatabaseSettings, RotateSettings, read
+from sluice.aws.secrets import read_credentials
+from sluice.errors import RotationFailed
+from sluice.observability import Event, add_log_fields, instrument_handler
+from sluice.rotation.password_rotation import PasswordRotation, SecretVersions
+from sluice.settings import DatabaseSettings, RotateSettings, read_settings
 
-_settings = read(RotateSettings)
+_settings = read_settings(RotateSettings)
 _replica = DatabaseSettings(_settings.replica_host, _settings.replica_port, _settings.database_name, "")
 # The admin changes itself too, in a stack that made its database.
 _roles = {
@@ -22,19 +21,19 @@ _roles = {
 }
 
 
-@observed
+@instrument_handler
 def handle(event: Event, _context: Any) -> None:
-    """Take one step. Raises CannotRotate, and the faults of `sluice.faults`; Secrets Manager then tries again."""
+    """Take one step. Raises RotationFailed, and the faults of `sluice.db.errors`; Secrets Manager then tries again."""
     step, secret = event["Step"], event["SecretId"]
     role = _roles.get(secret)
-    note(step=step, secret_of=role)
+    add_log_fields(step=step, secret_of=role)
     if role is None:
-        raise CannotRotate("The secret is none of this stack's.")
-    Rotation(
-        Versions(secret),
+        raise RotationFailed("The secret is none of this stack's.")
+    PasswordRotation(
+        SecretVersions(secret),
         event["ClientRequestToken"],
         primary=_settings,
-        admin=lambda: credentials(_settings.database_secret_arn),
+        admin=lambda: read_credentials(_settings.database_secret_arn),
         # The reader reads the ledger from the primary and all else from the replica; the others enter the primary only.
-        entered=(_settings, _replica) if role == "reader" else (_settings,),
-    ).step(step)
+        login_targets=(_settings, _replica) if role == "reader" else (_settings,),
+    ).run_step(step)

@@ -7,8 +7,8 @@ it too. Of a record with some writes these go on, and what is none stays behind 
 import base64
 from typing import Any
 
-from sluice.normalising import lines_of
-from sluice.observability import Event, count, note, observed
+from sluice.model.record import split_record
+from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 
 
 def transform_record(record: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -18,7 +18,7 @@ def transform_record(record: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """
     data = record["data"]
     came = base64.b64decode(data)
-    writes, others = lines_of(came)
+    writes, others = split_record(came)
     if not writes:
         return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}, others
     lines = b"\n".join(writes) + b"\n"
@@ -27,14 +27,14 @@ def transform_record(record: dict[str, Any]) -> tuple[dict[str, Any], int]:
     return {"recordId": record["recordId"], "result": "Ok", "data": data}, others
 
 
-@observed
+@instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Answer a batch of records, each on its own."""
     found = [transform_record(record) for record in event["records"]]
     answers = [answer for answer, _ in found]
     failed = sum(bool(others) or answer["result"] != "Ok" for answer, others in found)
     lines_failed = sum(others for _, others in found)
-    note(invocation=event.get("invocationId"), records=len(answers), failed=failed, lines_failed=lines_failed)
+    add_log_fields(invocation=event.get("invocationId"), records=len(answers), failed=failed, lines_failed=lines_failed)
     if failed:
-        count("RecordsFailed", failed)
+        add_metric("RecordsFailed", failed)
     return {"records": answers}

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sluice.asking import askable
-from sluice.migrating.cached_lists import QUERY
-from sluice.registry import resources
+from sluice.model.list_parameters import list_parameter_names
+from sluice.model.registry import load_resources
+from sluice.schema.preflight import QUERY_PARAMETER_PREFIX
 from tests.template.rules.reading import Properties, branches, entries, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
@@ -85,14 +85,16 @@ class QuestionsInKeys(Rule):
     shortdesc = "Every parameter of a cached list is in its key, and the migration is told of it"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        wanted = {f"{QUERY}{name}" for name in askable(resources().values())} | {"method.request.header.If-None-Match"}
+        wanted = {f"{QUERY_PARAMETER_PREFIX}{name}" for name in list_parameter_names(load_resources().values())} | {
+            "method.request.header.If-None-Match"
+        }
         matches = []
         for stage, method, keys in cached(cfn):
             matches += [
                 RuleMatch(["Resources", stage], f"{stage} caches {method} without {missing} in its key")
                 for missing in sorted(wanted - keys)
             ]
-            declared = {key for key in keys if key.startswith(QUERY)}
+            declared = {key for key in keys if key.startswith(QUERY_PARAMETER_PREFIX)}
             for name, properties in of_type(cfn, "Custom::Migration"):
                 told = {one for listed in branches(properties.get("ListParameters", [])) for one in listed}
                 matches += [

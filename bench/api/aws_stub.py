@@ -1,0 +1,44 @@
+"""AWS on loopback, for first calls: it hands out a secret and takes every record."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+RESPONSES = {
+    "GetSecretValue": {"SecretString": json.dumps({"username": "reader", "password": "word"})},
+    "PutRecord": {"RecordId": "1"},
+}
+
+
+class StubHandler(BaseHTTPRequestHandler):
+    """Answers by the operation's name."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        content = json.dumps(RESPONSES[self.headers["X-Amz-Target"].split(".")[-1]]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+        """Nobody reads it."""
+
+
+@contextmanager
+def serve_aws_stub() -> Iterator[str]:
+    """Serve, and give the URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), StubHandler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,120 @@
+"""Reads of the replica, and their answers as JSON: what is read is not validated again."""
+
+import base64
+import datetime
+import hashlib
+import json
+import os
+from email.utils import format_datetime
+from typing import Any
+
+import botocore.session
+import pymysql
+from botocore.config import Config
+from pydantic_core import to_json
+from pymysql.cursors import DictCursor
+
+from bench.api.others.observability import log_fields
+from bench.api.others.problems import ProblemError
+
+FIELDS = ("name", "country", "lat", "lon", "elevation", "tz", "iata", "city", "subd", "lid")
+
+
+COLUMNS = ", ".join(f"`{name}`" for name in ("id", "version", "written_at", *FIELDS))
+
+
+CACHE_HEADERS = {"Cache-Control": "public, no-cache"}
+
+
+config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+client: Any = botocore.session.get_session().create_client("secretsmanager", config=config)
+
+
+_connections: list[Any] = []
+
+
+Answer = tuple[int, bytes, dict[str, str]]
+
+
+def run_query(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Read rows over the one warm connection."""
+    if not _connections:
+        secret = json.loads(client.get_secret_value(SecretId=os.environ["DATABASE_SECRET_ARN"])["SecretString"])
+        _connections.append(
+            pymysql.connect(
+                host=os.environ["DATABASE_HOST"],
+                port=int(os.environ["DATABASE_PORT"]),
+                database=os.environ["DATABASE_NAME"],
+                user=secret["username"],
+                password=secret["password"],
+                charset="utf8mb4",
+                autocommit=True,
+            )
+        )
+    with _connections[0].cursor(DictCursor) as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
+
+def build_item(row: dict[str, Any]) -> dict[str, Any]:
+    """An item as a GET answers it."""
+    return {
+        "id": row["id"],
+        "version": row["version"],
+        "written_at": row["written_at"].replace(tzinfo=datetime.UTC),
+        "data": {"icao": row["id"], **{name: row[name] for name in FIELDS}},
+    }
+
+
+def get_item(item_id: str, held: str) -> Answer:
+    """Answer with an item."""
+    rows = run_query(f"SELECT {COLUMNS} FROM `airports` WHERE owner = %s AND NOT deleted AND id = %s", ("", item_id))
+    if not rows:
+        raise ProblemError(404, "There is no such item.")
+    found = build_item(rows[0])
+    log_fields.update(collection="airports", version=found["version"])
+    written = format_datetime(found["written_at"], usegmt=True)
+    return _build_answer(to_json(found), held, {"ETag": f'"{found["version"]}"', "Last-Modified": written})
+
+
+def list_items(limit: int, held: str) -> Answer:
+    """Answer with the first items."""
+    statement = f"SELECT {COLUMNS} FROM `airports` WHERE owner = %s AND NOT deleted ORDER BY id LIMIT %s"
+    rows = run_query(statement, ("", limit + 1))
+    log_fields.update(collection="airports")
+    body: dict[str, Any] = {"items": [build_item(row) for row in rows[:limit]]}
+    headers = {}
+    if len(rows) > limit:
+        body["next"] = base64.urlsafe_b64encode(rows[limit - 1]["id"].encode()).decode()
+        headers["Link"] = f'<?limit={limit}&after={body["next"]}>; rel="next"'
+    encoded = to_json(body)
+    tag = base64.urlsafe_b64encode(hashlib.blake2b(encoded, digest_size=15).digest()).decode()
+    return _build_answer(encoded, held, {**headers, "ETag": f'"{tag}"'})
+
+
+def get_receipt(item_id: str, version: str) -> Answer:
+    """Answer with what became of a write."""
+    [found] = run_query(
+        "SELECT (SELECT version FROM `airports` WHERE owner = %s AND id = %s) AS stored, "
+        "(SELECT reason FROM rejected_writes WHERE version = %s AND collection = %s AND owner = %s AND id = %s) "
+        "AS reason, (SELECT version FROM marks WHERE name = 'exclusions') AS excluded_before",
+        ("", item_id, version, "airports", "", item_id),
+    )
+    stored, reason = found["stored"] or "", found["reason"]
+    body = {"id": item_id, "version": version, "status": "pending"}
+    if stored == version:
+        body["status"] = "applied"
+    elif reason is not None:
+        body.update(status="rejected", reason=reason)
+    elif stored > version:
+        body.update(status="superseded", superseded_by=stored)
+    log_fields.update(collection="airports", version=version, receipt=body["status"])
+    return 200, to_json(body), {"Cache-Control": "no-store"}
+
+
+def _build_answer(body: bytes, held: str, headers: dict[str, str]) -> Answer:
+    if headers["ETag"] in held:
+        return 304, b"", {**CACHE_HEADERS, **headers}
+    return 200, body, {**CACHE_HEADERS, **headers}

@@ -1,1 +1,0 @@
-"""HTTP as API Gateway's proxy events carry it."""

@@ -1,1 +1,0 @@
-"""Loading: one batch into the tables and the ledger, in one transaction."""

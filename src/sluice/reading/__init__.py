@@ -1,1 +1,0 @@
-"""Items as the replica has them."""

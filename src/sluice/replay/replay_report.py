@@ -1,0 +1,106 @@
+"""What a Map Run's children came to, from the files that Step Functions wrote."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from sluice.aws import s3 as archive
+from sluice.replay.replay_plan import SAMPLE_SIZE, LoadFailure, ReplayPlan
+
+_ABOVE = "~"
+
+
+class _Child(msgspec.Struct, rename="pascal"):
+    """A child execution in a results file. `input` and `output` are JSON texts."""
+
+    status: str
+    input: str
+    output: str = ""
+    error: str = "Unknown"
+
+
+class _Input(msgspec.Struct):
+    key: str
+
+
+class _Outcome(msgspec.Struct):
+    """What one child's load came to."""
+
+    status: Literal["loaded", "already_loaded", "quarantined", "failed"]
+    applied: int = 0
+    stale: int = 0
+    rejected: int = 0
+    error: str = "Unknown"
+
+
+_children = msgspec.json.Decoder(list[_Child])
+
+
+def tally_results(plan: ReplayPlan, bucket: str) -> ReplayPlan:
+    """Add to the plan what the part at hand came to. Children that a stopped Map Run never started are not counted.
+
+    Raises botocore's errors.
+    """
+    for page in archive.list_objects(bucket, f"{plan.results}/", "", f"{plan.results}/{_ABOVE}"):
+        for one in page:
+            if one.key.rsplit("/", 1)[-1].startswith(("SUCCEEDED_", "FAILED_")):
+                content, _ = archive.read_object(bucket, one.key)
+                for child in _children.decode(content):
+                    _count_child(plan, child)
+    return plan
+
+
+def _count_child(plan: ReplayPlan, child: _Child) -> None:
+    outcome = _read_outcome(child)
+    count = plan.count
+    setattr(count, outcome.status, getattr(count, outcome.status) + 1)
+    count.applied += outcome.applied
+    count.stale += outcome.stale
+    count.rejected += outcome.rejected
+    if outcome.status == "failed" and len(plan.failures) < SAMPLE_SIZE:
+        key = msgspec.json.decode(child.input, type=_Input).key
+        plan.failures.append(LoadFailure(key, outcome.error))
+
+
+def _read_outcome(child: _Child) -> _Outcome:
+    if child.status != "SUCCEEDED":
+        return _Outcome("failed", error=child.error)
+    return msgspec.json.decode(child.output, type=_Outcome)
+
+
+def write_replay_report(plan: ReplayPlan, bucket: str, now_seconds: float) -> dict[str, Any]:
+    """The replay's output; a copy of it goes into its folder. Raises botocore's errors."""
+    key = f"{plan.folder}/report.json"
+    whole = not (plan.stopped or plan.count.failed or plan.remaining.objects)
+    found = {
+        "status": "planned" if plan.request.dry_run else "complete" if whole else "incomplete",
+        "request": plan.request,
+        "listed": plan.listed,
+        "listed_bytes": plan.listed_bytes,
+        "planned": plan.planned.objects,
+        "bytes": plan.planned.bytes,
+        "oldest": plan.planned.oldest,
+        **msgspec.to_builtins(plan.count),
+        "remaining": plan.remaining.objects,
+        "remaining_sample": plan.remaining.sample,
+        "remaining_digest": plan.remaining.digest,
+        "failures": plan.failures,
+        "stopped": plan.stopped,
+        "learned": plan.learned.learned,
+        "advice": _describe_advice(plan.learned.learned),
+        "seconds": round(now_seconds - plan.started_at.timestamp(), 1),
+        "report": {"bucket": bucket, "key": key},
+    }
+    output: dict[str, Any] = msgspec.to_builtins(found)
+    archive.write_object(bucket, key, msgspec.json.encode(output))
+    return output
+
+
+def _describe_advice(learned: list[str]) -> str:
+    """A sentence where there is something to be done besides; for an alert too."""
+    if not learned:
+        return ""
+    return (
+        f"The database was restored from before what rebuilds left out ({', '.join(learned)}): it knows of that again, "
+        "but may have some of those writes still, until the next `sluice rebuild`."
+    )

@@ -1,1 +1,0 @@
-"""Replaying: what the ledger lacks, found in S3 and loaded."""

@@ -1,1 +1,0 @@
-"""Rotating the passwords of the database."""

@@ -1,0 +1,158 @@
+"""What a real primary and replica are found to be like."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from local.database import DatabasePair
+from sluice.db.connection import Database
+from sluice.errors import DatabaseUnavailable
+from sluice.recovery.database_health import (
+    check_health,
+    check_primary,
+    check_replica,
+    probe_primary,
+    read_ledger_summary,
+)
+from tests.database.deployed import Loading, Root
+from tests.database.rig import Rig
+from tests.database.things import delete
+
+PATIENCE = 2.0
+
+
+@pytest.fixture
+def primary(rig: Rig) -> Iterator[Database]:
+    database = Database(rig.database._settings, statement_timeout_seconds=10)
+    yield database
+    database.drop_connection()
+
+
+@pytest.fixture
+def replica(rig: Rig, pair: DatabasePair) -> Iterator[Database]:
+    there = msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port)
+    database = Database(there, statement_timeout_seconds=10)
+    pair.wait_for_replica()
+    yield database
+    database.drop_connection()
+    pair.start()
+
+
+def follows(primary: Database, replica: Database) -> bool:
+    return check_replica(primary, replica, time.monotonic, PATIENCE).follows
+
+
+def position(primary: Database) -> Any:
+    return primary.query("SELECT @@gtid_binlog_pos AS position", ())[0]["position"]
+
+
+def test_a_probe_leaves_nothing_behind(rig: Rig, primary: Database) -> None:
+    before = position(primary)
+    probe_primary(primary)
+    assert rig.rows("SELECT * FROM loaded_batches") == []
+    assert position(primary) == before
+
+
+def test_a_primary_that_takes_no_writes_is_away_to_every_account(
+    primary: Database, loading: Loading, root: Root, rig: Rig
+) -> None:
+    probe_primary(primary)
+    loader = Database(loading.settings, statement_timeout_seconds=10)
+    probe_primary(loader)
+    with root.setting("read_only", 1):
+        for database in (primary, loader):
+            with pytest.raises(DatabaseUnavailable):
+                probe_primary(database)
+        found = check_primary(primary)
+        assert (found.answers, found.takes_writes) == (True, False)
+        assert "read-only" in found.reason
+    probe_primary(primary)
+    assert check_primary(loader).takes_writes
+    loader.drop_connection()
+
+
+def test_a_primary_that_is_locked_for_a_backup_takes_no_writes(primary: Database, root: Root) -> None:
+    waiting = Database(primary._settings, statement_timeout_seconds=1)
+    with root._server.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute("FLUSH TABLES WITH READ LOCK")
+        with pytest.raises(DatabaseUnavailable):
+            probe_primary(waiting)
+    probe_primary(waiting)
+    waiting.drop_connection()
+
+
+def test_a_replica_follows_until_it_stops(rig: Rig, primary: Database, replica: Database, pair: DatabasePair) -> None:
+    rig.load(delete("01900000-0000-7000-8000-000000000001"))
+    assert follows(primary, replica)
+    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute("STOP SLAVE SQL_THREAD")
+        rig.load(delete("01900000-0000-7000-8000-000000000002"))
+        found = check_replica(primary, replica, time.monotonic, 0.5)
+        assert (found.answers, found.follows, found.reason) == (True, False, "behind the primary for more than 0.5 s")
+        cursor.execute("START SLAVE")
+    assert follows(primary, replica)
+
+
+@pytest.mark.parametrize("thread", ["", "IO_THREAD", "SQL_THREAD"])
+def test_a_replica_that_is_level_but_stands_still_does_not_follow(
+    primary: Database, replica: Database, pair: DatabasePair, thread: str
+) -> None:
+    assert follows(primary, replica)
+    pair.wait_for_replica()
+    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute(f"STOP SLAVE {thread}")
+        found = check_replica(primary, replica, time.monotonic, 0.5)
+        assert (found.answers, found.follows) == (True, False)
+        cursor.execute("START SLAVE")
+    assert follows(primary, replica)
+
+
+def test_a_replica_that_is_ahead_of_a_restored_primary_does_not_follow(
+    primary: Database, replica: Database, pair: DatabasePair
+) -> None:
+    """Its position is beyond the primary's, but what it has is another history's."""
+    assert follows(primary, replica)
+    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute("STOP SLAVE")
+        cursor.execute("SELECT @@gtid_slave_pos")
+        before = cursor.fetchone()[0]
+        cursor.execute("SET GLOBAL gtid_slave_pos = %s", (re.sub(r"\d+$", "99999999", before),))
+        found = check_replica(primary, replica, time.monotonic, PATIENCE)
+        assert (found.answers, found.follows) == (True, False)
+        assert "another's replica" in found.reason
+        cursor.execute("SET GLOBAL gtid_slave_pos = %s", (before,))
+        cursor.execute("START SLAVE")
+    assert follows(primary, replica)
+
+
+def test_of_a_primary_that_takes_no_writes_a_level_replica_follows(
+    primary: Database, replica: Database, loading: Loading, root: Root
+) -> None:
+    loader = Database(loading.settings, statement_timeout_seconds=10)
+    with root.setting("read_only", 1):
+        found = check_health(loader, replica, time.monotonic, PATIENCE)
+    assert (found["primary"]["takes_writes"], found["replica"]["follows"]) == (False, True)
+    loader.drop_connection()
+
+
+def test_a_survey_never_fails(rig: Rig, primary: Database, replica: Database, pair: DatabasePair) -> None:
+    rig.load(delete("01900000-0000-7000-8000-000000000001"), key="batches/a")
+    pair.wait_for_replica()
+    found = check_health(primary, replica, time.monotonic, PATIENCE)
+    assert found["sentence"] == "The primary takes writes; the replica follows it."
+    assert found["ledger"] == {"batches": 1, "latest": "batches/a", "rejected": 0}
+    pair.replica.stop()
+    found = check_health(primary, replica, time.monotonic, PATIENCE)
+    assert (found["replica"]["answers"], found["replica"]["follows"]) == (False, False)
+    assert found["sentence"].startswith("The primary takes writes; the replica does not follow (DatabaseUnavailable: ")
+    pair.primary.stop()
+    found = check_health(primary, replica, time.monotonic, PATIENCE)
+    assert found["primary"]["answers"] is False
+    assert found["ledger"] is None
+    assert read_ledger_summary(primary) is None
+    pair.start()
+    probe_primary(primary)

@@ -1,0 +1,94 @@
+"""One recovery at a time, by S3's own word."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from sluice import executions
+from sluice.aws import s3 as archive
+from sluice.errors import LockConflict
+from sluice.recovery.execution_lease import RECOVERY_LEASE_KEY, acquire_lease
+from tests.database.s3 import buckets
+from tests.emulator.harness import Emulator, wait_until
+
+WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
+TRUST = {
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+}
+
+
+class Workflow:
+    """Executions that run until they are stopped."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._states: Any = emulator.client("stepfunctions")
+        role = emulator.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument=json.dumps(TRUST))
+        self._machine = self._states.create_state_machine(
+            name="waiting", definition=json.dumps(WAITING), roleArn=role["Role"]["Arn"]
+        )["stateMachineArn"]
+
+    def start(self) -> str:
+        return str(self._states.start_execution(stateMachineArn=self._machine)["executionArn"])
+
+    def stop(self, execution: str) -> None:
+        self._states.stop_execution(executionArn=execution)
+        wait_until(lambda: not executions.is_execution_running(execution))
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
+    with buckets(tmp_path_factory.mktemp("s3")) as emulator:
+        yield Workflow(emulator)
+
+
+def test_the_first_has_it_as_long_as_it_runs(workflow: Workflow) -> None:
+    first, second = workflow.start(), workflow.start()
+    assert acquire_lease("batches", first) == first
+    assert acquire_lease("batches", first) == first
+    assert acquire_lease("batches", second) == first
+    workflow.stop(first)
+    assert acquire_lease("batches", second) == second
+    workflow.stop(second)
+
+
+def test_of_many_that_start_at_once_one_has_it(workflow: Workflow) -> None:
+    started = [workflow.start() for _ in range(8)]
+
+    def try_(execution: str) -> str | None:
+        try:
+            return acquire_lease("batches", execution)
+        except LockConflict:
+            return None
+
+    for _ in range(3):
+        with ThreadPoolExecutor(8) as pool:
+            holders = set(pool.map(try_, started)) - {None}
+        [holder] = holders
+        assert {acquire_lease("batches", execution) for execution in started} == {holder}
+        workflow.stop(str(holder))
+        started.remove(str(holder))
+    for execution in started:
+        workflow.stop(execution)
+
+
+def test_an_execution_that_nobody_knows_any_more_has_ended(workflow: Workflow) -> None:
+    first = workflow.start()
+    archive.write_object(
+        "batches", RECOVERY_LEASE_KEY, json.dumps({"execution": f"{first.rsplit(':', 1)[0]}:{uuid4()}"}).encode()
+    )
+    assert acquire_lease("batches", first) == first
+    workflow.stop(first)
+
+
+def test_who_saw_what_is_no_more_does_not_get_it(workflow: Workflow) -> None:
+    archive.write_object("batches", "recovery/x", b"first")
+    _, etag = archive.read_object("batches", "recovery/x")
+    assert archive.replace_object("batches", "recovery/x", b"second", etag)
+    assert not archive.replace_object("batches", "recovery/x", b"third", etag)
+    assert not archive.replace_object("batches", "recovery/x", b"third", None)
+    assert not archive.replace_object("batches", "recovery/none", b"third", etag)
+    assert archive.read_object("batches", "recovery/x")[0] == b"second"

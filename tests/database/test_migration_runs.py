@@ -1,0 +1,123 @@
+"""Migrations that meet each other, a load or a crash, on a real MariaDB."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+import pymysql
+import pytest
+from msgspec import Meta
+
+from local.database import DatabasePair
+from sluice.errors import MigrationFailed
+from sluice.model.resource import Resource
+from sluice.schema import ddl_executor as execution
+from sluice.schema import migration
+from sluice.schema.ddl_executor import explain_error
+from tests.database.migrating_rig import Migrated, notes
+from tests.database.migrating_rig import migration as make_migration
+
+
+@pytest.fixture
+def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
+    return Migrated(pair, database, connect)
+
+
+def test_of_two_at_once_one_does_it_all_and_the_other_nothing(schema: Migrated) -> None:
+    resources = [notes(collection=name, text=str) for name in ("a", "b", "c")]
+    meeting = threading.Barrier(2)
+
+    def run() -> int:
+        meeting.wait()
+        return len(schema.run(*resources).done)
+
+    with ThreadPoolExecutor(2) as both:
+        runs = [both.submit(run) for _ in range(2)]
+        assert sorted(one.result() for one in runs) == [0, 8]
+
+
+def test_one_that_waited_in_vain_says_so(schema: Migrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "LOCK_SECONDS", 0.2)
+    schema.sql(f"SELECT GET_LOCK('sluice {schema.schema}', 0)")
+    with pytest.raises(MigrationFailed, match=f"Another migration of the schema {schema.schema} is still running"):
+        schema.run(notes(text=str))
+    schema.sql(f"DO RELEASE_LOCK('sluice {schema.schema}')")
+    assert schema.run(notes(text=str)).done
+
+
+def widened(**more: Any) -> list[Resource]:
+    return [notes(collection=name, text=str, **more) for name in ("a", "b", "c")]
+
+
+def wait_until(schema: Migrated, state: str) -> None:
+    until = time.monotonic() + 20
+    while not schema.sql("SELECT 1 FROM information_schema.processlist WHERE state = %s", state):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_after_a_crash_between_two_statements_the_next_run_does_the_rest(schema: Migrated) -> None:
+    schema.run(*widened())
+    holder = schema.connect()
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT * FROM b")  # a transaction that keeps the table's definition as it is
+    with ThreadPoolExecutor(1) as other:
+        run = other.submit(schema.run, *widened(tag=(str | None, None)))
+        wait_until(schema, "Waiting for table metadata lock")
+        schema.pair.primary.kill()
+        with pytest.raises(pymysql.Error) as broken:
+            run.result()
+    assert "the database cannot be reached, or takes no changes now" in explain_error(broken.value)
+    schema.pair.start()
+    schema.admin = schema.connect(autocommit=True)
+    assert ["tag" in schema.columns(table) for table in ("a", "b", "c")] == [True, False, False]
+    outcome = schema.run(*widened(tag=(str | None, None)))
+    assert [one.partition(":")[0] for one in outcome.done] == ["alter b", "alter c"]
+    assert ["tag" in schema.columns(table) for table in ("a", "b", "c")] == [True, True, True]
+
+
+def test_a_load_that_holds_the_table_too_long_fails_it(schema: Migrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "LOCK_WAIT_SECONDS", 1)
+    schema.run(notes(text=str))
+    with schema.connect().cursor() as cursor:
+        cursor.execute("SELECT * FROM notes")
+        begin = time.monotonic()
+        with pytest.raises(pymysql.Error) as late:
+            schema.run(notes(text=str, tag=(str | None, None)))
+    assert time.monotonic() - begin < 10
+    assert "a load held a table for too long; deploy again" in explain_error(late.value)
+
+
+def test_a_statement_ends_when_the_time_is_over(schema: Migrated) -> None:
+    schema.run(notes(text=Annotated[str, Meta(max_length=9)]))
+    wide = notes(text=str)
+    late = make_migration(schema.connect(autocommit=True), schema.schema, wide)
+    late._executor._deadline = time.monotonic() + 1.5
+    with schema.connect().cursor() as cursor:
+        cursor.execute("SELECT * FROM notes")
+        begin = time.monotonic()
+        with pytest.raises(pymysql.Error) as over:
+            late.run(tuple)
+    assert time.monotonic() - begin < 10
+    assert "it took longer than the function may; raise its timeout" in explain_error(over.value)
+
+
+def test_nothing_is_begun_without_time(schema: Migrated) -> None:
+    late = make_migration(schema.connect(autocommit=True), schema.schema, notes(text=str))
+    late._executor._deadline = time.monotonic()
+    with pytest.raises(MigrationFailed, match="The time is over"):
+        late.run(tuple)
+    assert schema.tables() == {}
+
+
+def test_loads_and_reads_go_on_while_a_column_is_added(schema: Migrated) -> None:
+    """An instant change waits for no reader that has finished, and rewrites nothing."""
+    schema.run(notes(text=str))
+    schema.sql(
+        "INSERT INTO notes SELECT '', UUID(), '', NOW(), 0, REPEAT('x', 1000) FROM "
+        "(SELECT 1 FROM information_schema.columns LIMIT 1000) AS many"
+    )
+    outcome = schema.run(notes(text=str, tag=(str | None, None)))
+    assert outcome.done == ("alter notes: add tag MEDIUMTEXT (ALGORITHM=INSTANT)",)
+    assert schema.sql("SELECT COUNT(*), COUNT(tag) FROM notes") == [(1000, 0)]

@@ -1,0 +1,278 @@
+"""Tables follow the resources, on a real MariaDB."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+import pytest
+from msgspec import Meta
+
+from local.database import DatabasePair
+from sluice.model.registry import load_resources
+from sluice.model.resource import Digits, Resource
+from tests.database.migrating_rig import Migrated, notes
+from tests.database.things import CODES, THINGS
+
+TEXT = "utf8mb4_nopad_bin"
+
+
+@pytest.fixture
+def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
+    return Migrated(pair, database, connect)
+
+
+def test_a_new_schema_gets_every_table(schema: Migrated) -> None:
+    schema.sql(f"DROP DATABASE {schema.schema}")
+    outcome = schema.run(*load_resources().values())
+    assert schema.tables() == {
+        "airports": "shared",
+        "bookings": "private",
+        "loaded_batches": "",
+        "rejected_writes": "",
+        "marks": "",
+        "exclusions": "",
+        "migrations": "",
+    }
+    assert outcome.done[0] == f"create schema {schema.schema}"
+    assert outcome.notices == ()
+    assert schema.columns("airports") == {
+        "owner": ("varchar(128)", "ascii_bin", "NO", ""),
+        "id": ("varchar(128)", "ascii_bin", "NO", "icao"),
+        "version": ("char(26)", "ascii_bin", "NO", ""),
+        "written_at": ("datetime(6)", None, "NO", ""),
+        "deleted": ("tinyint(1)", None, "NO", ""),
+        "name": ("varchar(120)", TEXT, "YES", "required"),
+        "country": ("varchar(2)", TEXT, "YES", "required"),
+        "lat": ("double", None, "YES", "required"),
+        "lon": ("double", None, "YES", "required"),
+        "elevation": ("double", None, "YES", "required"),
+        "tz": ("varchar(64)", TEXT, "YES", "required"),
+        "iata": ("varchar(3)", TEXT, "YES", "default"),
+        "city": ("varchar(80)", TEXT, "YES", "default"),
+        "subd": ("varchar(80)", TEXT, "YES", "default"),
+        "lid": ("varchar(10)", TEXT, "YES", "default"),
+    }
+
+
+def test_every_field_type_has_its_column(schema: Migrated) -> None:
+    schema.run(THINGS, CODES)
+    columns = schema.columns("things")
+    assert columns["id"] == ("uuid", None, "NO", "service-chosen")
+    assert {name: column[0] for name, column in columns.items() if column[3]} == {
+        "id": "uuid",
+        "label": "varchar(40)",
+        "story": "mediumtext",
+        "count": "bigint(20)",
+        "ratio": "double",
+        "done": "tinyint(1)",
+        "price": "decimal(12,3)",
+        "day": "date",
+        "moment": "datetime(6)",
+        "token": "uuid",
+        "colour": "varchar(5)",
+        "size": "varchar(1)",
+        "rank": "bigint(20)",
+        "tags": "longtext",
+        "attributes": "longtext",
+        "part": "longtext",
+        "note": "varchar(20)",
+        "seen": "datetime(6)",
+        "maybe": "tinyint(1)",
+        "amount": "decimal(8,2)",
+        "number": "bigint(20)",
+    }
+    assert [columns[name][3] for name in ("label", "story", "note")] == ["required", "default", "optional"]
+    with pytest.raises(Exception, match="CONSTRAINT"):
+        schema.sql(
+            "INSERT INTO things (owner, id, version, written_at, deleted, tags) VALUES ('', UUID(), '', NOW(), 0, '[')"
+        )
+
+
+@pytest.mark.parametrize(
+    "served", [(THINGS, CODES), tuple(load_resources().values())], ids=["every type", "the examples"]
+)
+def test_a_second_run_changes_nothing(schema: Migrated, served: tuple[Resource, ...]) -> None:
+    schema.run(*served)
+    before = schema.written()
+    assert schema.plan(*served).statements == ()
+    outcome = schema.run(*served)
+    assert outcome.done == ()
+    assert schema.written() == before
+
+
+def test_case_and_trailing_spaces_tell_texts_apart(schema: Migrated) -> None:
+    schema.run(notes(text=str, name=Annotated[str, Meta(max_length=9)]))
+    for text in ("a", "A", "a ", "á"):
+        schema.sql(
+            "INSERT INTO notes VALUES ('', UUID(), '', NOW(), 0, %s, %s)",
+            text,
+            text,
+        )
+    assert schema.sql("SELECT COUNT(DISTINCT text), COUNT(DISTINCT name) FROM notes") == [(4, 4)]
+    assert schema.sql("SELECT COUNT(*) FROM notes WHERE text = 'a' AND name = 'a'") == [(1,)]
+
+
+def test_the_schema_s_own_collation_is_put_right(schema: Migrated) -> None:
+    schema.sql(f"ALTER DATABASE {schema.schema} CHARACTER SET latin1 COLLATE latin1_swedish_ci")
+    assert schema.run(notes(text=str)).done[0].endswith(f"from latin1_swedish_ci to {TEXT}")
+    # A session that was in the schema before keeps the old default; this one enters it now.
+    with schema.connect().cursor() as cursor:
+        cursor.execute("CREATE TABLE later (a VARCHAR(9))")
+    assert schema.columns("later")["a"][1] == TEXT
+
+
+def test_a_plan_for_no_schema_makes_all_of_it_and_touches_nothing(schema: Migrated) -> None:
+    schema.sql(f"DROP DATABASE {schema.schema}")
+    before = schema.written()
+    assert [one.description for one in schema.plan(notes(text=str)).statements] == [
+        "create table loaded_batches",
+        "create table rejected_writes",
+        "create table marks",
+        "create table exclusions",
+        "create table migrations",
+        "create table notes",
+    ]
+    assert schema.written() == before
+
+
+def with_a_row(schema: Migrated, before: Resource) -> None:
+    schema.run(before)
+    schema.sql(
+        "INSERT INTO notes (owner, id, version, written_at, deleted, text, price) "
+        "VALUES ('me', UUID(), 'v', NOW(6), 0, 'kept', 12.34)"
+    )
+
+
+def test_a_text_that_outgrows_its_length_byte_is_copied(schema: Migrated) -> None:
+    schema.run(notes(text=Annotated[str, Meta(max_length=60)]))
+    outcome = schema.run(notes(text=Annotated[str, Meta(max_length=100)]))
+    assert outcome.done == ("alter notes: change text VARCHAR(60) to VARCHAR(100) (ALGORITHM=COPY, LOCK=SHARED)",)
+
+
+OLD: dict[str, Any] = {"text": Annotated[str, Meta(max_length=20)], "price": Annotated[Decimal, Digits(6, 2)]}
+
+
+@pytest.mark.parametrize(
+    ("new", "column", "shape", "done"),
+    [
+        (OLD | {"tag": (str | None, None)}, "tag", ("mediumtext", TEXT, "YES", "optional"), "INSTANT"),
+        (
+            OLD | {"tag": (dict[str, int] | None, None)},
+            "tag",
+            ("longtext", "utf8mb4_bin", "YES", "optional"),
+            "INSTANT",
+        ),
+        (OLD | {"size": (int, 7)}, "size", ("bigint(20)", None, "YES", "default"), "INSTANT"),
+        (OLD | {"text": (OLD["text"], "")}, "text", ("varchar(20)", TEXT, "YES", "default"), "INSTANT"),
+        (OLD | {"text": (OLD["text"] | None, None)}, "text", ("varchar(20)", TEXT, "YES", "optional"), "INSTANT"),
+        (
+            OLD | {"text": Annotated[str, Meta(max_length=60)]},
+            "text",
+            ("varchar(60)", TEXT, "YES", "required"),
+            "INSTANT",
+        ),
+        (
+            OLD | {"text": Annotated[str, Meta(max_length=500)]},
+            "text",
+            ("varchar(500)", TEXT, "YES", "required"),
+            "INSTANT",
+        ),
+        (OLD | {"text": str}, "text", ("mediumtext", TEXT, "YES", "required"), "COPY"),
+        (
+            OLD | {"price": Annotated[Decimal, Digits(9, 4)]},
+            "price",
+            ("decimal(9,4)", None, "YES", "required"),
+            "COPY",
+        ),
+    ],
+    ids=["optional", "json", "default", "to default", "to optional", "wider", "much wider", "to text", "more digits"],
+)
+def test_an_allowed_change_keeps_the_rows(
+    schema: Migrated, new: dict[str, Any], column: str, shape: tuple[str, ...], done: str
+) -> None:
+    with_a_row(schema, notes(**OLD))
+    outcome = schema.run(notes(**new))
+    assert schema.columns("notes")[column] == shape
+    assert len(outcome.done) == 1
+    assert f"ALGORITHM={done}" in outcome.done[0]
+    assert schema.sql("SELECT owner, text, price FROM notes") == [("me", "kept", Decimal("12.34"))]
+    assert schema.run(notes(**new)).done == ()
+
+
+def test_several_changes_of_a_table_need_one_statement_of_a_kind(schema: Migrated) -> None:
+    with_a_row(schema, notes(**OLD))
+    plan = schema.plan(notes(**OLD | {"text": str, "tag": (str | None, None), "size": (int, 7)}))
+    assert [one.description for one in plan.statements] == [
+        "alter notes: add tag MEDIUMTEXT, add size BIGINT",
+        "alter notes: change text VARCHAR(20) to MEDIUMTEXT",
+    ]
+
+
+def test_what_an_operator_made_stays(schema: Migrated) -> None:
+    schema.run(notes(**OLD))
+    schema.sql("ALTER TABLE notes ADD COLUMN mine INT, ADD INDEX by_text (text), ADD UNIQUE INDEX one_price (price)")
+    schema.sql("ALTER TABLE loaded_batches ADD INDEX by_time (loaded_at)")
+    schema.sql("CREATE TABLE elsewhere (id INT, KEY (id))")
+    before = schema.written()
+    outcome = schema.run(notes(**OLD))
+    assert sorted(outcome.notices) == [
+        "The column notes.mine was not made by a migration; it is left as it is.",
+        "The index by_text of notes was not made by a migration; it is left as it is.",
+        "The index by_time of loaded_batches was not made by a migration; it is left as it is.",
+        (
+            "The index one_price of notes was not made by a migration and is unique: a load replaces the row in its "
+            "way, also another item's. Drop it (ALTER TABLE notes DROP INDEX one_price), and rebuild."
+        ),
+        "The table elsewhere belongs to no resource; it is left as it is.",
+    ]
+    assert (outcome.done, schema.written()) == ((), before)
+
+
+def test_a_table_whose_resource_is_gone_stays_with_its_rows(schema: Migrated) -> None:
+    with_a_row(schema, notes(**OLD))
+    outcome = schema.run(notes(collection="others", text=str))
+    assert outcome.notices == ("The table notes belongs to no resource; it is left as it is.",)
+    assert schema.sql("SELECT text FROM notes") == [("kept",)]
+    assert schema.run(notes(**OLD)).done == ()
+
+
+BY_COUNT = {"by-count": ["owner", "deleted", "count", "id"]}
+
+
+@pytest.mark.parametrize("schema_is_there", [True, False])
+def test_indexes_come_with_a_new_table(schema: Migrated, schema_is_there: bool) -> None:
+    if not schema_is_there:
+        schema.sql(f"DROP DATABASE {schema.schema}")
+    resource = notes(count=int | None, text=Annotated[str, Meta(max_length=512)], indexes=["count", ("text", "count")])
+    outcome = schema.run(resource)
+    both = {**BY_COUNT, "by-text-count": ["owner", "deleted", "text", "count", "id"]}
+    assert schema.indexes("notes") == both
+    assert outcome.notices == ()
+    before = schema.written()
+    assert schema.run(resource).done == ()
+    assert schema.written() == before
+
+
+def test_an_index_is_added_to_a_table_that_has_rows(schema: Migrated) -> None:
+    schema.run(notes(count=int | None))
+    schema.sql("INSERT INTO notes VALUES ('ada', UUID(), 'v', NOW(6), 0, 1), ('ada', UUID(), 'v', NOW(6), 1, NULL)")
+    [done] = schema.run(notes(count=int | None, indexes=["count"])).done
+    assert done == "alter notes: add index by-count (ALGORITHM=INPLACE, LOCK=NONE)"
+    assert schema.indexes("notes") == BY_COUNT
+    assert schema.sql("SELECT COUNT(*) FROM notes") == [(2,)]
+
+
+def test_an_index_is_added_with_its_column(schema: Migrated) -> None:
+    schema.run(notes(text=str))
+    done = schema.run(notes(text=str, count=(int | None, None), indexes=["count"])).done
+    assert [one.partition(" (")[0] for one in done] == [
+        "alter notes: add count BIGINT",
+        "alter notes: add index by-count",
+    ]
+    assert schema.indexes("notes") == BY_COUNT
+
+
+def test_an_index_that_is_no_longer_asked_for_is_left(schema: Migrated) -> None:
+    schema.run(notes(count=int | None, indexes=["count"]))
+    outcome = schema.run(notes(count=int | None))
+    assert (outcome.done, len(outcome.notices), "by-count" in outcome.notices[0]) == ((), 1, True)
+    assert schema.indexes("notes") == BY_COUNT

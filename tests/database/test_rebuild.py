@@ -1,0 +1,318 @@
+"""Tables made anew in the shadow, swapped in, and what was left out stays out."""
+
+import datetime
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pymysql
+import pytest
+
+from local.database import DatabasePair
+from sluice.errors import RebuildRefused
+from sluice.model.record import Write
+from tests.database.conftest import Connect
+from tests.database.rebuilding_rig import Rebuilding, excluding
+from tests.database.rig import Rig
+from tests.database.things import CODES, OWNER, delete, put
+
+OTHER = "other-owner"
+TOO_LONG = "x" * 41
+
+
+@pytest.fixture
+def rebuilding(rig: Rig, connect: Connect) -> Iterator[Rebuilding]:
+    found = Rebuilding(rig, connect(autocommit=True))
+    yield found
+    found.clean()
+
+
+def code(name: str, text: str) -> Write:
+    return put({"code": name, "text": text}, name, "", CODES)
+
+
+def written(rig: Rig, count: int = 6) -> list[str]:
+    """Batches of writes to the same few items: puts, deletes, and one that the table refuses."""
+    keys = []
+    for number in range(count):
+        writes = [code(f"c{number % 3}", f"text {number}"), put({"label": f"l{number}"})]
+        writes += [delete(f"c{(number + 1) % 3}", "", CODES)] if number % 2 else []
+        if number == 1:
+            bad = put({"label": "good"})
+            bad.data = type(bad.data)(bytes(bad.data).replace(b'"good"', f'"{TOO_LONG}"'.encode()))
+            writes.append(bad)
+        keys.append(rig.objects.put(f"batches/{number:02}", writes))
+    return keys
+
+
+def instant() -> datetime.datetime:
+    """A moment with a millisecond before and after it, in which nothing is written."""
+    time.sleep(0.002)
+    found = datetime.datetime.now(datetime.UTC)
+    time.sleep(0.002)
+    return found
+
+
+def test_lost_tables_come_back_from_the_batches_in_any_order(rebuilding: Rebuilding) -> None:
+    keys = written(rebuilding.rig)
+    rebuilding.load(*keys)
+    before = rebuilding.tables()
+    assert len(before["rejected_writes"]) == 1
+    with rebuilding.admin.cursor() as cursor:
+        for table in ("things", "codes", "loaded_batches", "rejected_writes", "marks"):
+            cursor.execute(f"DELETE FROM {table}")
+    rebuilding.prepare()
+    random.shuffle(keys)
+    assert {one.status for one in rebuilding.fill(keys)} == {"loaded"}
+    kept = rebuilding.swap()
+    assert rebuilding.tables() == before
+    assert [row["n"] for row in rebuilding.rows("SELECT COUNT(*) AS n FROM loaded_batches")] == [6]
+    assert rebuilding.schemas() == [kept]
+    assert rebuilding.rows(f"SELECT * FROM {kept}.codes") == []
+    assert {one.status for one in rebuilding.load(*keys)} == {"already_loaded"}
+
+
+def test_the_old_tables_are_kept_as_they_were(rebuilding: Rebuilding) -> None:
+    keys = written(rebuilding.rig)
+    rebuilding.load(*keys)
+    before = rebuilding.rows("SELECT * FROM things ORDER BY id")
+    rebuilding.prepare()
+    kept = rebuilding.swap()
+    assert rebuilding.rows("SELECT * FROM things") == []
+    assert rebuilding.rows(f"SELECT * FROM {kept}.things ORDER BY id") == before
+
+
+def test_a_shadow_that_was_left_half_way_is_made_anew(rebuilding: Rebuilding) -> None:
+    keys = written(rebuilding.rig)
+    rebuilding.load(*keys)
+    before = rebuilding.tables()
+    rebuilding.prepare(excluding(exclude={"collections": ["things"]}))
+    rebuilding.fill(keys[:3])
+    rebuilding.prepare()
+    rebuilding.fill(keys)
+    rebuilding.swap()
+    assert rebuilding.tables() == before
+
+
+def test_a_swap_that_was_done_is_not_done_again(rebuilding: Rebuilding) -> None:
+    keys = written(rebuilding.rig)
+    rebuilding.prepare()
+    rebuilding.fill(keys)
+    kept = rebuilding.swap()
+    assert rebuilding.swap() == kept
+    assert rebuilding.schemas() == [kept]
+    assert len(rebuilding.rows("SELECT * FROM loaded_batches")) == len(keys)
+
+
+def test_the_new_tables_are_like_the_old_ones_down_to_an_index_made_by_hand(rebuilding: Rebuilding) -> None:
+    with rebuilding.admin.cursor() as cursor:
+        cursor.execute("ALTER TABLE things ADD INDEX by_hand (label)")
+        cursor.execute("SHOW CREATE TABLE things")
+        before = cursor.fetchall()
+        rebuilding.prepare()
+        rebuilding.swap()
+        cursor.execute("SHOW CREATE TABLE things")
+        assert cursor.fetchall() == before
+
+
+def test_as_of_a_moment_the_tables_are_what_they_were(rebuilding: Rebuilding) -> None:
+    keys = written(rebuilding.rig)
+    rebuilding.load(*keys)
+    then, before = instant(), rebuilding.tables()
+    undone = [delete("c0", "", CODES), code("c1", "undone"), put({"label": "undone"})]
+    later = [rebuilding.rig.objects.put("batches/later", undone)]
+    mixed = [rebuilding.rig.objects.put("batches/mixed", [code("c2", "undone too")])]
+    rebuilding.load(*later, *mixed)
+    assert rebuilding.tables() != before
+    rebuilding.prepare(excluding(as_of=then.isoformat()))
+    rebuilding.fill([*keys, *later, *mixed])
+    rebuilding.swap()
+    assert rebuilding.tables() == before
+    assert len(rebuilding.rows("SELECT * FROM loaded_batches")) == 8
+
+
+def test_without_an_owner_the_others_are_untouched(rebuilding: Rebuilding) -> None:
+    mine, theirs = put({"label": "mine"}), put({"label": "theirs"}, owner=OTHER)
+    both = rebuilding.rig.objects.put("batches/a", [mine, theirs, code("c", "shared")])
+    rebuilding.load(both)
+    rebuilding.prepare(excluding(exclude={"owners": [OTHER]}))
+    rebuilding.fill([both])
+    rebuilding.swap()
+    assert [row["owner"] for row in rebuilding.tables()["things"]] == [OWNER]
+    assert [row["text"] for row in rebuilding.tables()["codes"]] == ["shared"]
+
+
+def test_an_undone_write_shows_what_was_there_before(rebuilding: Rebuilding) -> None:
+    good, bad, other = code("c", "good"), code("c", "bad"), code("d", "other")
+    keys = [rebuilding.rig.objects.put(f"batches/{n}", [one]) for n, one in enumerate((good, bad, other))]
+    rebuilding.load(*keys)
+    rebuilding.prepare(excluding(exclude={"versions": [bad.version]}))
+    rebuilding.fill(keys)
+    rebuilding.swap()
+    assert [(row["id"], row["text"], row["version"]) for row in rebuilding.tables()["codes"]] == [
+        ("c", "good", good.version),
+        ("d", "other", other.version),
+    ]
+
+
+def test_a_range_of_time_is_left_out_of_a_collection_only(rebuilding: Rebuilding) -> None:
+    before, first = code("c", "before"), instant()
+    during, private = code("c", "during"), put({"label": "during"})
+    last, after = instant(), code("d", "after")
+    key = rebuilding.rig.objects.put("batches/a", [before, during, private, after])
+    window = {"collections": ["codes"], "from": first.isoformat(), "to": last.isoformat()}
+    rebuilding.prepare(excluding(exclude=window))
+    rebuilding.fill([key])
+    rebuilding.swap()
+    assert [row["text"] for row in rebuilding.tables()["codes"]] == ["before", "after"]
+    assert [row["label"] for row in rebuilding.tables()["things"]] == ["during"]
+
+
+@pytest.mark.parametrize("way", ["redelivered", "again", "archived", "another batch", "with care"])
+def test_what_was_left_out_is_not_brought_back(rebuilding: Rebuilding, way: str) -> None:
+    """By whatever loads it later: the ledger does not know it in each of these ways."""
+    rig = rebuilding.rig
+    good, bad = code("c", "good"), code("c", "bad")
+    keys = [rig.objects.put("batches/good", [good]), rig.objects.put("batches/bad", [bad])]
+    rebuilding.prepare(excluding(exclude={"versions": [bad.version]}))
+    rebuilding.fill(keys)
+    rebuilding.swap()
+    newer = code("d", "newer")
+    batch: list[Write | bytes] = [bad, newer]
+    if way == "with care":
+        batch.append(b"\n")
+    if way == "redelivered":
+        key = keys[1]
+        rebuilding.live.load_batch("bucket", key)
+    else:
+        entry: Any = {"again": "again", "archived": "never"}.get(way, "once")
+        key = rig.objects.put("batches/other", batch)
+        rebuilding.live._means = replace(rebuilding.live._means, ledger_mode=entry)
+        rebuilding.live.load_batch("bucket", key)
+        assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'd'")] == ["newer"]
+    assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'c'")] == ["good"]
+
+
+def test_what_is_accepted_after_the_rebuild_began_is_never_left_out(rebuilding: Rebuilding) -> None:
+    rebuilding.prepare(excluding(exclude={"collections": ["codes"]}))
+    rebuilding.swap()
+    key = rebuilding.rig.objects.put("batches/a", [code("c", "new")])
+    assert [one.applied for one in rebuilding.load(key)] == [1]
+    assert [row["text"] for row in rebuilding.tables()["codes"]] == ["new"]
+
+
+def test_a_load_of_newer_writes_asks_for_no_rules(rebuilding: Rebuilding, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = code("c", "old")
+    rebuilding.prepare(excluding(exclude={"collections": ["codes"]}))
+    rebuilding.swap()
+    statements: list[str] = []
+    execute = pymysql.cursors.Cursor.execute
+
+    def noted(self: Any, query: str, args: Any = None) -> int:
+        statements.append(query)
+        return execute(self, query, args)
+
+    monkeypatch.setattr(pymysql.cursors.Cursor, "execute", noted)
+    rebuilding.load(rebuilding.rig.objects.put("batches/new", [code("c", "new")]))
+    assert not [one for one in statements if "FROM exclusions" in one]
+    rebuilding.load(rebuilding.rig.objects.put("batches/old", [old]))
+    assert [one for one in statements if "FROM exclusions" in one]
+
+
+def test_loads_do_not_lock_what_they_all_read(rebuilding: Rebuilding, connect: Connect) -> None:
+    """Or two loads, one alone and one that shares the mark's lock, would wait for each other."""
+    old = code("c", "old")
+    rebuilding.prepare(excluding(exclude={"collections": ["things"]}))
+    rebuilding.swap()
+    with connect().cursor() as other:
+        other.execute("SET SESSION innodb_lock_wait_timeout = 1")
+        rebuilding.live.load_batch("bucket", rebuilding.rig.objects.put("batches/0", [code("d", "new")]))
+        other.execute("SELECT version FROM marks WHERE name = 'exclusions' FOR UPDATE")
+        began = time.monotonic()
+        # Alone, and sharing.
+        rebuilding.load(rebuilding.rig.objects.put("batches/1", [code("e", "new")]))
+        rebuilding.load(rebuilding.rig.objects.put("batches/2", [old]))
+        assert time.monotonic() - began < 2
+
+
+def test_rejected_writes_keep_their_lines_beside_excluded_ones(rebuilding: Rebuilding) -> None:
+    out, bad, good = code("c", "out"), put({"label": "good"}), put({"label": "fine"})
+    bad.data = type(bad.data)(bytes(bad.data).replace(b'"good"', f'"{TOO_LONG}"'.encode()))
+    key = rebuilding.rig.objects.put("batches/a", [out, bad, good])
+    rebuilding.prepare(excluding(exclude={"collections": ["codes"]}))
+    [outcome] = rebuilding.fill([key])
+    assert (outcome.applied, outcome.rejected) == (1, 1)
+    rebuilding.swap()
+    assert [row["line"] for row in rebuilding.rows("SELECT line FROM rejected_writes")] == [2]
+
+
+def test_the_next_rebuild_leaves_out_the_same_unless_told_otherwise(rebuilding: Rebuilding) -> None:
+    bad = code("c", "bad")
+    key = rebuilding.rig.objects.put("batches/a", [bad, put({"label": "x"})])
+    first = excluding("first", exclude={"versions": [bad.version]}, reason="a bad client")
+    assert rebuilding.prepare(first) == [first]
+    rebuilding.fill([key])
+    rebuilding.swap()
+    [row] = rebuilding.rows("SELECT execution, reason FROM exclusions")
+    assert row == {"execution": "first", "reason": "a bad client"}
+    time.sleep(1)  # kept tables are named to the second
+    second = excluding("second", exclude={"collections": ["things"]})
+    assert [one.execution for one in rebuilding.prepare(second)] == ["first", "second"]
+    rebuilding.fill([key])
+    rebuilding.swap()
+    assert rebuilding.tables()["things"] == rebuilding.tables()["codes"] == []
+    time.sleep(1)
+    assert [one.rules for one in rebuilding.prepare(excluding(afresh=True))] == [()]
+    rebuilding.fill([key])
+    rebuilding.swap()
+    assert [row["text"] for row in rebuilding.tables()["codes"]] == ["bad"]
+    assert len(rebuilding.schemas()) == 3
+
+
+def test_new_tables_that_lack_a_loaded_batch_are_not_swapped_in(rebuilding: Rebuilding) -> None:
+    keys = written(rebuilding.rig)
+    rebuilding.load(*keys)
+    before, began = rebuilding.tables(), datetime.datetime.now(datetime.UTC)
+    rebuilding.prepare()
+    rebuilding.fill(keys[1:])
+    with pytest.raises(RebuildRefused, match=r"would lack 1 batches that the old ones have, the first .* batches/00"):
+        rebuilding.swap(began)
+    assert rebuilding.tables() == before
+    rebuilding.load(rebuilding.rig.objects.put("batches/meanwhile", [code("m", "meanwhile")]))
+    rebuilding.fill(keys[:1])
+    rebuilding.swap(began)  # what came meanwhile is for the last replay
+    assert rebuilding.tables() == before
+
+
+def test_tables_that_a_migration_changed_meanwhile_are_not_swapped(rebuilding: Rebuilding) -> None:
+    rebuilding.prepare()
+    with rebuilding.admin.cursor() as cursor:
+        cursor.execute("ALTER TABLE things ADD COLUMN more INT")
+    with pytest.raises(RebuildRefused, match=r"changed since this rebuild began \(things\)"):
+        rebuilding.swap()
+
+
+ASCII = "VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin"
+REFERS = "CONSTRAINT there FOREIGN KEY (owner, id) REFERENCES codes (owner, id)"
+
+
+@pytest.mark.parametrize(
+    ("statement", "thing"),
+    [
+        ("CREATE TRIGGER mine BEFORE INSERT ON codes FOR EACH ROW SET NEW.text = 'x'", "the trigger mine of codes"),
+        ("ALTER TABLE codes ADD UNIQUE INDEX mine (text)", "the index mine of codes"),
+        (f"CREATE TABLE mine (owner {ASCII}, id {ASCII}, {REFERS}) ENGINE=InnoDB", "the foreign key there of mine"),
+    ],
+)
+def test_what_would_not_come_along_is_refused_before_anything_is_made(
+    rebuilding: Rebuilding, pair: DatabasePair, statement: str, thing: str
+) -> None:
+    # Where there is a binary log, the RDS master user may make no trigger either.
+    with pair.primary.connect_as_root() as connection, connection.cursor() as cursor:
+        connection.select_db(rebuilding.schema)
+        cursor.execute(statement)
+    with pytest.raises(RebuildRefused, match=f"There is {thing}, which (no migration made|is unique)"):
+        rebuilding.prepare()
+    assert rebuilding.schemas() == []

@@ -1,0 +1,294 @@
+"""Rejected writes listed, retried and dropped, with a real primary and S3's own protocol."""
+
+import datetime
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sluice.aws import s3 as archive
+from sluice.db.connection import Database
+from sluice.db.errors import redact_quoted_data
+from sluice.load.loader import Loader
+from sluice.model.record import Write
+from sluice.recovery import rejected_write_store as rejects
+from sluice.recovery.rejected_write_store import RejectedWriteSelection
+from sluice.recovery.retries import (
+    RETRY_MARKER_PREFIX,
+    RetryResult,
+    SettleResult,
+    retry_rejected_writes,
+    settle_retries,
+)
+from tests.database.rig import Rig
+from tests.database.things import put
+
+BUCKET = "batches"
+EVERYTHING = RejectedWriteSelection()
+SECRET = "Zoë's secret"
+
+
+@pytest.fixture
+def primary(rig: Rig, s3: Any) -> Iterator[Database]:
+    database = Database(rig.database._settings, statement_timeout_seconds=30)
+    yield database
+    database.drop_connection()
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        for one in page.get("Contents", []):
+            s3.delete_object(Bucket=BUCKET, Key=one["Key"])
+
+
+def narrow(rig: Rig) -> None:
+    """Let the table be too narrow for its writes, as it is when somebody changed it by hand."""
+    rig.rows("ALTER TABLE things MODIFY note VARCHAR(5)")
+
+
+def widen(rig: Rig) -> None:
+    rig.rows("ALTER TABLE things MODIFY note VARCHAR(20)")
+
+
+def long(number: int = 0) -> Write:
+    return put({"label": SECRET, "note": f"longer {number}"})
+
+
+def rejected(rig: Rig, *writes: Write, key: str = "batches/first") -> list[str]:
+    narrow(rig)
+    assert rig.load(*writes, key=key).rejected == len(writes)
+    return [write.version for write in writes]
+
+
+def again(primary: Database, select: RejectedWriteSelection = EVERYTHING, after: str = "") -> RetryResult:
+    return retry_rejected_writes(primary, BUCKET, select, after, datetime.datetime.now(datetime.UTC))
+
+
+def load(rig: Rig, key: str) -> Any:
+    return Loader(rig.database, rig.resources).load_batch(BUCKET, key)
+
+
+def versions(primary: Database, select: RejectedWriteSelection = EVERYTHING) -> list[str]:
+    return [row["version"] for row in rejects.list_rejected_writes(primary, select, "", 100)]
+
+
+def marks(s3: Any) -> list[str]:
+    return [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET, Prefix=RETRY_MARKER_PREFIX).get("Contents", [])]
+
+
+def test_rejects_are_listed_by_version_and_selected(rig: Rig, primary: Database) -> None:
+    first, second = long(), long(1)
+    rejected(rig, first, second)
+    third = rejected(rig, long(2), key="batches/second")
+    assert versions(primary) == [first.version, second.version, *third]
+    assert versions(primary, RejectedWriteSelection(versions=(second.version,))) == [second.version]
+    assert versions(primary, RejectedWriteSelection(ids=(first.id,), collections=("things",))) == [first.version]
+    assert versions(primary, RejectedWriteSelection(batches=("batches/second",))) == third
+    assert versions(primary, RejectedWriteSelection(collections=("codes",))) == []
+    assert rejects.count_rejected_writes(primary, RejectedWriteSelection(batches=("batches/first",))) == 2
+    assert [row["version"] for row in rejects.list_rejected_writes(primary, EVERYTHING, first.version, 1)] == [
+        second.version
+    ]
+    assert "write" not in rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]
+
+
+def test_a_retried_write_is_a_reject_until_it_is_loaded(rig: Rig, primary: Database, s3: Any) -> None:
+    before = rejected(rig, long(), long(1))
+    put_again = again(primary)
+    assert (put_again.writes, put_again.broken, put_again.after) == (2, 0, None)
+    assert put_again.batch.startswith(f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/}")
+    assert settle_retries(primary, BUCKET) == SettleResult(pending=[put_again.batch])
+    assert versions(primary) == before
+    widen(rig)
+    assert load(rig, put_again.batch).applied == 2
+    assert settle_retries(primary, BUCKET) == SettleResult(settled=2)
+    assert versions(primary) == []
+    assert marks(s3) == []
+    assert settle_retries(primary, BUCKET) == SettleResult()
+    assert [row["version"] for row in rig.rows("SELECT version FROM things ORDER BY version")] == before
+
+
+def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: Any) -> None:
+    stays = long(1_000_000_000)
+    goes = put({"label": SECRET, "note": "longer"})
+    rejected(rig, stays, goes)
+    rig.rows("ALTER TABLE things MODIFY note VARCHAR(8)")
+    put_again = again(primary)
+    assert load(rig, put_again.batch).rejected == 1
+    assert settle_retries(primary, BUCKET) == SettleResult(settled=1, again=1)
+    assert versions(primary) == [stays.version]
+    assert rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == put_again.batch
+    assert marks(s3) == []
+
+
+def test_a_write_that_lost_to_a_later_one_is_no_reject_any_more(rig: Rig, primary: Database) -> None:
+    early = long()
+    rejected(rig, early)
+    widen(rig)
+    rig.load(put({"label": "later"}, early.id))
+    assert load(rig, again(primary).batch).stale == 1
+    assert settle_retries(primary, BUCKET) == SettleResult(settled=1)
+    assert [row["label"] for row in rig.rows("SELECT label FROM things")] == ["later"]
+
+
+def test_where_another_load_touched_the_rejects_all_of_them_stay(rig: Rig, primary: Database, s3: Any) -> None:
+    before = rejected(rig, long(), long(1))
+    put_again = again(primary)
+    assert load(rig, put_again.batch).rejected == 2
+    # As a replay of the first batch does, that applies all of it again.
+    rig.rows("UPDATE rejected_writes SET object_key = 'batches/first' WHERE version = %s", before[0])
+    rig.connection.commit()
+    assert settle_retries(primary, BUCKET).settled == 0
+    assert versions(primary) == before
+    assert marks(s3) == []
+
+
+def test_many_are_retried_in_several_batches(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = rejected(rig, *(long(number) for number in range(7)))
+    monkeypatch.setattr("sluice.recovery.retries.MAX_RETRY_WRITES", 3)
+    found = [again(primary)]
+    while found[-1].after is not None:
+        found.append(again(primary, after=found[-1].after))
+    assert [one.writes for one in found] == [3, 3, 1]
+    widen(rig)
+    for one in found:
+        load(rig, one.batch)
+    assert settle_retries(primary, BUCKET) == SettleResult(settled=7)
+    assert len(before) == len(rig.rows("SELECT 1 FROM things")) == 7
+
+
+def test_a_size_ends_a_batch_too(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    rejected(rig, long(), long(1))
+    monkeypatch.setattr("sluice.recovery.retries.MAX_RETRY_BYTES", 10)
+    first = again(primary)
+    assert first.writes == 1
+    assert first.after
+    assert again(primary, after=first.after).after is None
+
+
+def test_only_what_is_selected_is_retried_and_nothing_makes_no_batch(rig: Rig, primary: Database, s3: Any) -> None:
+    before = rejected(rig, long(), long(1))
+    found = again(primary, RejectedWriteSelection(versions=(before[1],)))
+    text = gzip.decompress(s3.get_object(Bucket=BUCKET, Key=found.batch)["Body"].read())
+    assert [json.loads(line)["version"] for line in text.splitlines()] == [before[1]]
+    assert again(primary, RejectedWriteSelection(collections=("codes",))) == RetryResult(
+        batch="", writes=0, broken=0, after=None
+    )
+    assert len(marks(s3)) == 1
+
+
+def test_text_that_is_no_write_any_more_is_left_out(rig: Rig, primary: Database) -> None:
+    before = rejected(rig, long(), long(1))
+    rig.rows("UPDATE rejected_writes SET `write` = REPLACE(`write`, 'longer', '\\\\xff') WHERE version = %s", before[0])
+    rig.connection.commit()
+    found = again(primary)
+    assert (found.writes, found.broken) == (1, 1)
+    widen(rig)
+    load(rig, found.batch)
+    assert settle_retries(primary, BUCKET) == SettleResult(settled=1)
+    assert versions(primary) == [before[0]]
+    assert again(primary) == RetryResult(batch="", writes=0, broken=1, after=None)
+
+
+def test_a_retry_whose_batch_is_gone_is_forgotten(rig: Rig, primary: Database, s3: Any) -> None:
+    before = rejected(rig, long())
+    archive.delete_object(BUCKET, again(primary).batch)
+    assert settle_retries(primary, BUCKET) == SettleResult()
+    assert marks(s3) == []
+    assert versions(primary) == before
+
+
+def test_rejects_are_dropped(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = rejected(rig, *(long(number) for number in range(3)))
+    assert rejects.delete_rejected_writes(primary, RejectedWriteSelection(versions=(before[1],))) == 1
+    assert versions(primary) == [before[0], before[2]]
+    monkeypatch.setattr(rejects, "DELETE_BATCH_SIZE", 1)
+    assert [rejects.delete_rejected_writes(primary, EVERYTHING) for _ in range(3)] == [1, 1, 0]
+
+
+@pytest.fixture
+def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
+    settings = rig.database._settings
+    for name, value in {
+        "DATABASE_HOST": settings.database_host,
+        "DATABASE_PORT": str(settings.database_port),
+        "DATABASE_NAME": settings.database_name,
+        "DATABASE_SECRET_ARN": "arn",
+        "BATCH_BUCKET": BUCKET,
+        "POWERTOOLS_TRACE_DISABLED": "1",
+        "POWERTOOLS_SERVICE_NAME": "sluice",
+        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+    }.items():
+        monkeypatch.setenv(name, value)
+    from sluice.handlers import rejected_writes as handler  # noqa: PLC0415
+
+    monkeypatch.setattr(handler, "_primary", primary)
+    monkeypatch.setattr(handler, "_settings", msgspec.structs.replace(handler._settings, batch_bucket=BUCKET))
+    return lambda **event: handler.handle(event, None)
+
+
+def test_the_list_shows_no_data_unless_it_is_asked_to(rig: Rig, handle: Any) -> None:
+    first, second = long(), long(1)
+    rejected(rig, first, second)
+    found = handle(action="list", limit=1)
+    assert set(found["rejects"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
+    assert found["rejects"][0]["line"] == 1
+    assert found["rejects"][0]["reason"] == "note: Data too long"
+    assert (found["total"], found["after"]) == (2, first.version)
+    for hidden in (first.owner, SECRET, "longer"):
+        assert hidden not in json.dumps(found, ensure_ascii=False)
+    rest = handle(action="list", after=found["after"])
+    assert ([one["version"] for one in rest["rejects"]], rest["after"]) == ([second.version], None)
+    shown = handle(action="list", data=True)["rejects"]
+    assert shown[0]["owner"] == first.owner
+    assert json.loads(shown[0]["write"])["data"]["label"] == SECRET
+
+
+def test_a_list_with_data_ends_where_an_answer_does(rig: Rig, handle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = rejected(rig, long(), long(1), long(2))
+    monkeypatch.setattr("sluice.handlers.rejected_writes.MAX_RESPONSE_BYTES", 10)
+    seen, after = [], ""
+    while after is not None:
+        found = handle(action="list", data=True, after=after)
+        assert len(found["rejects"]) == 1
+        seen += [one["version"] for one in found["rejects"]]
+        after = found["after"]
+    assert seen == before
+
+
+def test_the_other_actions(rig: Rig, handle: Any) -> None:
+    before = rejected(rig, long(), long(1))
+    put_again = handle(action="retry", select={"versions": [before[0]]})
+    assert put_again["writes"] == 1
+    assert handle(action="settle") == {"settled": 0, "again": 0, "pending": [put_again["batch"]]}
+    assert handle(action="drop", select={"versions": [before[0]]}) == {"dropped": 1, "more": False}
+    assert handle(action="list")["total"] == 1
+
+
+@pytest.mark.parametrize("path", sorted(Path("events/rejected_writes").glob("*.json")), ids=lambda path: path.stem)
+def test_the_samples_are_understood(handle: Any, path: Path) -> None:
+    assert handle(**json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("event", [{}, {"action": "burn"}, {"action": "list", "limit": 0}, {"action": "list", "x": 1}])
+def test_a_wrong_request(handle: Any, event: dict[str, Any]) -> None:
+    from sluice.errors import InvalidInput  # noqa: PLC0415
+
+    with pytest.raises(InvalidInput, match="events/rejected_writes/"):
+        handle(**event)
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("note: Data too long", "note: Data too long"),
+        ("count: Incorrect integer value: 'it's ''me'", "count: Incorrect integer value: '…'"),
+        ("Duplicate entry 'Ada\nLovelace' for key 'x'", "Duplicate entry '…'"),
+        ('Invalid "Ada" here', "Invalid '…' here"),
+        ("count: Incorrect integer value: '5' for 'Ada'", "count: Incorrect integer value: '…'"),
+        ("unknown collection", "unknown collection"),
+    ],
+)
+def test_a_reason_without_what_it_quotes(reason: str, shown: str) -> None:
+    assert redact_quoted_data(reason) == shown

@@ -1,0 +1,299 @@
+"""Planning and verifying with a real ledger and S3's own protocol."""
+
+import datetime
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import pytest
+
+from sluice.aws import s3 as archive
+from sluice.db.connection import Database
+from sluice.errors import DatabaseUnavailable, SchemaOutdated
+from sluice.load import batch_reader
+from sluice.model.record import encode_write
+from sluice.replay.batch_source import make_batch_opener
+from sluice.replay.planner import QUARANTINE, Buckets, Planner, find_quarantined
+from sluice.replay.replay_plan import ReplayPlan
+from tests.database.deployed import Root
+from tests.database.rig import Rig
+from tests.database.things import delete
+
+Step = Callable[[ReplayPlan, float], ReplayPlan]
+
+KNOWN = {"things", "codes"}
+PAGE = 1000
+
+
+@pytest.fixture
+def empty(s3: Any) -> Iterator[None]:
+    yield
+    for bucket in ("batches", "archive"):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            if listed := page.get("Contents"):
+                found = [{"Key": one["Key"]} for one in listed]
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": found})
+
+
+@pytest.fixture
+def planner(rig: Rig, empty: None) -> Iterator[Planner]:
+    database = Database(rig.database._settings, statement_timeout_seconds=30)
+    yield Planner(database, database, Buckets("batches", "archive"), 4)
+    database.drop_connection()
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)  # S3's times are whole seconds
+
+
+def begun(planner: Planner, name: str = "replay", **given: Any) -> ReplayPlan:
+    return planner.begin_replay(name, given, KNOWN, now())
+
+
+def manifest(s3: Any, plan: ReplayPlan) -> list[dict[str, Any]]:
+    text = s3.get_object(Bucket="batches", Key=plan.manifest)["Body"].read()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def to_the_end(
+    step: Callable[[ReplayPlan, float], ReplayPlan],
+    plan: ReplayPlan,
+    done: Callable[[ReplayPlan], bool],
+    seconds: float = 60,
+) -> int:
+    """Do a step as the workflow does, and return how often."""
+    for count in range(1, 100):
+        plan = step(plan, seconds)
+        if done(plan):
+            return count
+    raise AssertionError("it does not end")
+
+
+class Batches:
+    """Batches in S3, of which some have been loaded."""
+
+    def __init__(self, s3: Any, rig: Rig) -> None:
+        self._s3, self._rig = s3, rig
+
+    def put(self, hour: str, number: int, bucket: str = "batches", content: bytes = b"x") -> str:
+        key = f"{bucket}/2026/11/{hour}/stream-1-{number:06}.jsonl.gz"
+        self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+        return key
+
+    def put_many(self, hour: str, count: int) -> list[str]:
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda number: self.put(hour, number), range(count)))
+
+    def loaded(self, *keys: str) -> None:
+        with self._rig.connection.cursor() as cursor:
+            for key in keys:
+                etag = self._s3.head_object(Bucket="batches", Key=key)["ETag"].strip('"')
+                cursor.execute("INSERT INTO loaded_batches VALUES (%s, %s, 0, 0, 0, 0, UTC_TIMESTAMP(6))", (key, etag))
+        self._rig.connection.commit()
+
+
+@pytest.fixture
+def batches(s3: Any, rig: Rig) -> Batches:
+    return Batches(s3, rig)
+
+
+def test_what_the_ledger_lacks_is_planned(planner: Planner, batches: Batches, s3: Any) -> None:
+    keys = [batches.put("23/10", number) for number in range(4)]
+    batches.loaded(keys[0], keys[2])
+    plan = planner.plan_next_part(begun(planner), 60)
+    assert plan.done
+    assert (plan.listed, plan.planned.objects, plan.part_count, plan.planned.bytes) == (4, 2, 2, 2)
+    assert [(one["key"], one["size"]) for one in manifest(s3, plan)] == [(keys[1], 1), (keys[3], 1)]
+    batches.loaded(keys[1])
+    plan = planner.verify_remaining(plan, 60)
+    assert plan.verified
+    assert plan.remaining.sample == [keys[3]]
+    batches.loaded(keys[3])
+    again = planner.plan_next_part(begun(planner), 60)
+    assert (again.planned.objects, again.part, again.manifest) == (0, 0, "")
+
+
+def test_a_key_that_was_written_again_is_missing_again(planner: Planner, batches: Batches, s3: Any) -> None:
+    key = batches.put("23/10", 1)
+    batches.loaded(key)
+    batches.put("23/10", 1, content=b"another")
+    plan = planner.plan_next_part(begun(planner), 60)
+    [line] = manifest(s3, plan)
+    assert (line["key"], line["etag"]) == (key, s3.head_object(Bucket="batches", Key=key)["ETag"].strip('"'))
+
+
+def test_case_and_blanks_of_a_key_count(planner: Planner, batches: Batches) -> None:
+    batches.loaded(batches.put("23/10", 1))
+    archive.write_object("batches", "batches/2026/11/23/10/STREAM-1-000001.jsonl.gz", b"x")
+    assert planner.plan_next_part(begun(planner), 60).planned.objects == 1
+
+
+def test_quarantined_batches_are_not_missing_until_they_come_anew(planner: Planner, batches: Batches, s3: Any) -> None:
+    keys = [batches.put("23/10", number) for number in range(3)]
+    archive.copy_under_prefix("batches", keys[1], QUARANTINE)
+    plan = planner.plan_next_part(begun(planner), 60)
+    assert [one["key"] for one in manifest(s3, plan)] == [keys[0], keys[2]]
+    time.sleep(1.1)  # S3's times are whole seconds
+    batches.put("23/10", 1, content=b"another")
+    assert planner.plan_next_part(begun(planner), 60).planned.objects == 3
+    archive.copy_under_prefix("batches", keys[1], QUARANTINE)
+    assert planner.plan_next_part(begun(planner), 60).planned.objects == 2
+    s3.delete_object(Bucket="batches", Key=QUARANTINE + keys[1])
+    assert planner.plan_next_part(begun(planner), 60).planned.objects == 3
+
+
+def test_many_pages_come_in_parts_that_go_on_where_the_last_ended(
+    planner: Planner, batches: Batches, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.replay.planner.PART_SIZE", 900)
+    keys = batches.put_many("23/10", 2 * PAGE + 300)
+    batches.loaded(*keys[:200], *keys[-1:])
+    plan, planned = begun(planner), list[str]()
+    while not plan.done:
+        plan = planner.plan_next_part(plan, 60)
+        if plan.part_count:
+            planned += [one["key"] for one in manifest(s3, plan)]
+    assert planned == keys[200:-1]
+    assert (plan.listed, plan.planned.objects, plan.part) == (len(keys), len(keys) - 201, 2)
+    assert to_the_end(planner.verify_remaining, plan, lambda one: one.verified) == 1
+    assert plan.remaining.objects == len(keys) - 201
+
+
+def test_without_time_a_step_is_a_page(planner: Planner, batches: Batches) -> None:
+    batches.put_many("23/10", PAGE + 1)
+    plan = begun(planner)
+    assert to_the_end(planner.plan_next_part, plan, lambda one: one.done, seconds=0) == 3
+    assert plan.planned.objects == PAGE + 1
+    assert to_the_end(planner.verify_remaining, plan, lambda one: one.verified, seconds=0) == 3
+    assert plan.remaining.objects == PAGE + 1
+
+
+def test_a_window_takes_its_hours_and_one_before(planner: Planner, batches: Batches, s3: Any) -> None:
+    keys = {hour: batches.put(hour, 1) for hour in ("22/23", "23/08", "23/09", "23/10", "23/11", "23/12")}
+    plan = planner.plan_next_part(begun(planner, **{"from": "2026-11-23T10:20:00Z", "to": "2026-11-23T11:00:00Z"}), 60)
+    assert [one["key"] for one in manifest(s3, plan)] == [keys[hour] for hour in ("23/09", "23/10", "23/11")]
+    assert plan.listed == 3
+
+
+def test_all_takes_what_was_loaded_too(planner: Planner, batches: Batches) -> None:
+    key = batches.put("23/10", 1)
+    batches.loaded(key)
+    plan = planner.plan_next_part(begun(planner, mode="all"), 60)
+    assert plan.again
+    assert plan.planned.sample == [key]
+    assert planner.verify_remaining(plan, 60).remaining.objects == 0
+
+
+def delivered(s3: Any, key: str) -> datetime.datetime:
+    """When S3 got an object, in whole seconds as S3 lists it."""
+    [listed] = s3.list_objects_v2(Bucket="batches", Prefix=key)["Contents"]
+    moment: datetime.datetime = listed["LastModified"]
+    return moment
+
+
+@pytest.mark.parametrize(("later", "planned"), [(0, 1), (-1, 0)])
+def test_a_batch_that_came_at_the_very_moment_counts(
+    planner: Planner, batches: Batches, s3: Any, later: int, planned: int
+) -> None:
+    moment = delivered(s3, batches.put("23/10", 1))
+    begin = moment + datetime.timedelta(seconds=60, microseconds=later)
+    plan = planner.plan_next_part(planner.begin_replay("replay", {"min_age": 60}, KNOWN, begin), 60)
+    assert (plan.listed, plan.planned.objects) == (planned, planned)
+    assert planner.verify_remaining(plan, 60).remaining.objects == planned
+
+
+@pytest.mark.parametrize(("later", "aside"), [(0, {"batches/a"}), (-1, set())])
+def test_a_copy_of_the_same_second_is_of_the_same_batch(
+    monkeypatch: pytest.MonkeyPatch, later: int, aside: set[str]
+) -> None:
+    """S3's times are whole seconds, so that a batch and its copy mostly have the same."""
+    delivered = archive.ListedObject("batches/a", "e", 1, now())
+    copy = archive.ListedObject("quarantine/batches/a", "e", 1, delivered.modified + datetime.timedelta(seconds=later))
+    monkeypatch.setattr("sluice.replay.planner.pages", lambda *_asked: iter([[copy]]))
+    assert find_quarantined("batches", [delivered]) == aside
+
+
+def test_a_window_begins_with_its_first_key_and_ends_with_its_last(planner: Planner, batches: Batches, s3: Any) -> None:
+    """Up to a minute after the window's end, for the clocks: a window that ends at the hour has the next one's keys."""
+    for hour in ("23/08", "23/09", "23/10", "23/11", "23/12"):
+        batches.put(hour, 0)
+    for ends, hours in (
+        ("2026-11-23T10:58:59Z", ["23/09", "23/10"]),
+        ("2026-11-23T10:59:00Z", ["23/09", "23/10", "23/11"]),
+    ):
+        plan = planner.plan_next_part(begun(planner, **{"from": "2026-11-23T10:00:00Z", "to": ends}), 60)
+        assert [one["key"][len("batches/2026/11/") :][:5] for one in manifest(s3, plan)] == hours
+
+
+def test_what_remains_has_a_digest_that_tells_any_of_it_apart(planner: Planner, batches: Batches) -> None:
+    keys = [batches.put("23/10", number) for number in range(4)]
+
+    def digest() -> str:
+        return planner.verify_remaining(begun(planner), 60).remaining.digest
+
+    first = digest()
+    assert digest() == first
+    batches.put("23/10", 1, content=b"another")
+    second = digest()
+    assert second != first
+    batches.loaded(keys[3])
+    assert digest() not in {first, second}
+    batches.loaded(*keys[:3])
+    assert digest() == ""
+
+
+def test_young_batches_are_left_alone(planner: Planner, batches: Batches) -> None:
+    batches.put("23/10", 1)
+    plan = planner.plan_next_part(begun(planner, min_age=60), 60)
+    assert (plan.listed, plan.planned.objects) == (0, 0)
+
+
+def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
+    planner: Planner, batches: Batches, s3: Any
+) -> None:
+    key = batches.put("23/10", 1, bucket="archive")
+    batches.put("23/10", 1)
+    plan = planner.plan_next_part(begun(planner, source="archive"), 60)
+    assert (plan.bucket, plan.archived, plan.again) == ("archive", True, True)
+    assert [one["key"] for one in manifest(s3, plan)] == [key]
+    assert planner.verify_remaining(plan, 60).remaining.objects == 1
+    plan.count.loaded = 1
+    assert planner.verify_remaining(plan, 60).remaining.objects == 0
+
+
+def test_a_rebuild_s_replay_reads_the_shadow_s_ledger_and_leaves_a_load_to_live_traffic(
+    planner: Planner, batches: Batches, rig: Rig
+) -> None:
+    batches.put("23/10", 1)
+    there = msgspec.structs.replace(rig.database._settings, database_name=f"{rig.database._settings.database_name}_no")
+    planner._shadow = Database(there, statement_timeout_seconds=5)
+    assert planner.plan_next_part(begun(planner), 60).planned.objects == 1
+    shadow = begun(planner, shadow=True)
+    assert (begun(planner).concurrency, shadow.concurrency) == (4, 3)
+    least = Planner(planner._primary, planner._shadow, planner._buckets, 1)
+    assert begun(least, shadow=True).concurrency == 1
+    with pytest.raises(SchemaOutdated):
+        planner.plan_next_part(shadow, 60)
+
+
+def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, root: Root) -> None:
+    batches.put("23/10", 1)
+    connection: Any = planner._primary.get_connection()
+    root.run(f"KILL {connection.thread_id()}")
+    planner.plan_next_part(begun(planner), 60)  # a warm connection that has died is made anew
+    closed = msgspec.structs.replace(planner._primary._settings, database_port=1)
+    away = Database(closed, statement_timeout_seconds=5)
+    there = Buckets("batches", "archive")
+    with pytest.raises(DatabaseUnavailable):
+        Planner(away, away, there, 4).plan_next_part(begun(planner), 60)
+
+
+def test_an_object_of_the_archive_is_opened_as_what_its_batch_was(s3: Any, empty: None) -> None:
+    lines = [encode_write(delete("01900000-0000-7000-8000-000000000001")) for _ in range(3)]
+    s3.put_object(Bucket="archive", Key="archive/a", Body=gzip.compress(lines[0] + b"no\n" + lines[1][:-1] + lines[2]))
+    found = make_batch_opener(archived=True, collections=frozenset())("archive", "archive/a")
+    assert b"".join(batch_reader.read_blocks(found)) == b"".join(lines)

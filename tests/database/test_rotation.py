@@ -1,0 +1,260 @@
+"""A password is rotated step by step, and whoever holds the one in force gets in all the while."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from local.database import DatabasePair
+from sluice.aws.secrets import Credentials
+from sluice.errors import AccessDenied, RotationFailed
+from sluice.rotation import server_accounts as server
+from sluice.rotation.password_rotation import PasswordRotation
+from tests.database.rotating_rig import ROLES, STEPS, Accounts, Vault, vault
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("vault")) as kept:
+        yield kept
+
+
+@pytest.fixture
+def accounts(pair: DatabasePair, database: str, kept: Vault, trust: None) -> Iterator[Accounts]:
+    accounts = Accounts(pair, database, kept)
+    yield accounts
+    accounts.drop()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_rotation_makes_another_password_and_keeps_the_one_before(accounts: Accounts, role: str) -> None:
+    first, made = accounts.password(role), accounts.made(role)
+    accounts.rotate(role)
+    second = accounts.password(role)
+    assert (len(second), second.isalnum(), second != first) == (32, True, True)
+    assert (accounts.gets_in(role, first), accounts.gets_in(role, second)) == (True, True)
+    assert made.endswith(" REQUIRE SSL") == accounts.made(role).endswith(" REQUIRE SSL") == (role != "admin")
+    text = accounts.secrets.get_secret_value(SecretId=accounts.arns[role])["SecretString"]
+    assert '"more":"stays"' in text
+
+    accounts.rotate(role)
+    known = [first, second, accounts.password(role)]
+    assert [accounts.gets_in(role, one) for one in known] == [False, True, True]
+    assert accounts.made(role).count("mysql_native_password") == 2
+
+
+def test_the_replica_has_it_when_the_reader_is_told(accounts: Accounts) -> None:
+    first = accounts.password("reader")
+    accounts.rotate("reader")
+    replica = accounts.pair.replica
+    assert [accounts.gets_in("reader", one, replica) for one in (first, accounts.password("reader"))] == [True, True]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("taken", range(1, 5))
+def test_a_rotation_that_ended_after_any_step_is_taken_up_again(accounts: Accounts, role: str, taken: int) -> None:
+    rotation, first = accounts.begin(role), accounts.password(role)
+    for step in STEPS[:taken]:
+        rotation.run_step(step)
+    pending = accounts.password(role, rotation.version)
+    assert accounts.gets_in(role, accounts.password(role)), "what the secret says must let in at any moment"
+    made = accounts.made(role)
+    accounts.pair.wait_for_replica()
+    for step in STEPS:
+        rotation.run_step(step)
+    assert accounts.password(role, rotation.version) == accounts.password(role) == pending
+    assert accounts.gets_in(role, first)
+    if taken >= 2:
+        assert accounts.made(role) == made
+
+
+def test_a_rotation_that_was_given_up_is_no_hindrance_to_the_next(accounts: Accounts) -> None:
+    given_up, first = accounts.begin("loader"), accounts.password("loader")
+    given_up.run_step("createSecret")
+    given_up.run_step("setSecret")
+    never = accounts.password("loader", given_up.version)
+    accounts.secrets.update_secret_version_stage(
+        SecretId=accounts.arns["loader"], VersionStage="AWSPENDING", RemoveFromVersionId=given_up.version
+    )
+    accounts.rotate("loader")
+    known = [never, first, accounts.password("loader")]
+    assert [accounts.gets_in("loader", one) for one in known] == [False, True, True]
+    with pytest.raises(RotationFailed, match="not pending"):
+        given_up.run_step("setSecret")
+
+
+class Standing:
+    """A replica that applies nothing."""
+
+    def __init__(self, pair: DatabasePair) -> None:
+        self._replica = pair.replica
+
+    def __enter__(self) -> None:
+        self._run("STOP SLAVE SQL_THREAD")
+
+    def __exit__(self, *_: object) -> None:
+        self.go_on()
+
+    def go_on(self) -> None:
+        self._run("START SLAVE SQL_THREAD")
+
+    def _run(self, statement: str) -> None:
+        with self._replica.connect_as_root() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def test_nobody_is_told_of_a_password_that_the_replica_does_not_have(accounts: Accounts) -> None:
+    rotation, first = accounts.begin("reader", patience=0.6), accounts.password("reader")
+    with Standing(accounts.pair):
+        rotation.run_step("createSecret")
+        rotation.run_step("setSecret")
+        with pytest.raises(AccessDenied):
+            rotation.run_step("testSecret")
+        assert accounts.password("reader") == first
+        assert accounts.gets_in("reader", first, accounts.pair.replica)
+        assert accounts.gets_in("reader", first)
+    accounts.pair.wait_for_replica()
+    for step in STEPS:
+        rotation.run_step(step)
+    assert accounts.gets_in("reader", accounts.password("reader"), accounts.pair.replica)
+
+
+def test_a_replica_that_is_late_is_waited_for(accounts: Accounts) -> None:
+    standing, rotation = Standing(accounts.pair), accounts.begin("reader")
+    with standing:
+        rotation.run_step("createSecret")
+        rotation.run_step("setSecret")
+        later = threading.Timer(1.0, standing.go_on)
+        later.start()
+        started = time.monotonic()
+        rotation.run_step("testSecret")
+        assert time.monotonic() - started > 0.9
+        later.join()
+
+
+def test_a_password_stands_in_no_log(accounts: Accounts) -> None:
+    log = accounts.pair.primary.data / "general.log"
+    accounts.root.run(f"SET GLOBAL general_log_file = '{log.name}'")
+    accounts.root.run("SET GLOBAL general_log = 1")
+    try:
+        for role in ROLES:
+            accounts.rotate(role)
+    finally:
+        accounts.root.run("SET GLOBAL general_log = 0")
+    written = b"".join(one.read_bytes() for one in [log, *accounts.pair.primary.data.glob("binlog.0*")])
+    log.unlink()
+    for role in ROLES:
+        assert accounts.password(role).encode() not in written
+        [second] = accounts.made(role).split("'")[3::4]
+        assert second.encode() in written, "its hash is what the logs have"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("taken", [2, 4])
+def test_a_migration_leaves_a_rotation_alone(accounts: Accounts, role: str, taken: int) -> None:
+    rotation = accounts.begin(role)
+    for step in STEPS[:taken]:
+        rotation.run_step(step)
+    made = accounts.made(role)
+    assert accounts.migrate() == []
+    assert accounts.made(role) == made
+
+
+def test_a_migration_that_makes_a_user_anew_keeps_the_pending_password(accounts: Accounts) -> None:
+    rotation, name = accounts.begin("reader"), accounts.names["reader"]
+    rotation.run_step("createSecret")
+    rotation.run_step("setSecret")
+    accounts.root.run(f"GRANT DELETE ON {accounts.schema}.* TO {name}")
+    assert accounts.migrate() == ["replace the reader's database user and grant SELECT"]
+    for step in STEPS[2:]:
+        rotation.run_step(step)
+    assert accounts.gets_in("reader", accounts.password("reader"))
+
+
+def test_a_secret_that_was_changed_by_hand_makes_an_end_of_both_passwords(accounts: Accounts) -> None:
+    first = accounts.password("loader")
+    accounts.rotate("loader")
+    second = accounts.password("loader")
+    text = accounts.secrets.get_secret_value(SecretId=accounts.arns["loader"])["SecretString"]
+    accounts.secrets.put_secret_value(SecretId=accounts.arns["loader"], SecretString=text.replace(second, "by hand"))
+    assert accounts.migrate() == ["renew the loader's password"]
+    assert [accounts.gets_in("loader", one) for one in (first, second, "by hand")] == [False, False, True]
+
+
+def test_a_migration_that_is_under_way_is_waited_for(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LOCK_SECONDS", 0.2)
+    rotation = accounts.begin("loader")
+    rotation.run_step("createSecret")
+    with accounts.pair.primary.connect(*accounts.pair.admin_credentials) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (f"sluice {accounts.schema}"[:64],))
+        with pytest.raises(RotationFailed, match="A migration is at work"):
+            rotation.run_step("setSecret")
+    rotation.run_step("setSecret")
+
+
+def test_a_user_that_is_not_there_is_told(accounts: Accounts) -> None:
+    rotation = accounts.begin("loader")
+    rotation.run_step("createSecret")
+    accounts.root.run(f"DROP USER {accounts.names['loader']}")
+    with pytest.raises(RotationFailed, match="no such user; run the migrate function"):
+        rotation.run_step("setSecret")
+
+
+def test_an_admin_that_is_not_let_in_changes_nothing(accounts: Accounts) -> None:
+    made, rotation = accounts.made("loader"), accounts.begin("loader")
+    rotation.run_step("createSecret")
+    wrong = PasswordRotation(
+        rotation.versions,
+        rotation.version,
+        primary=accounts.primary,
+        admin=lambda: Credentials(accounts.names["admin"], "wrong"),
+        login_targets=(),
+    )
+    with pytest.raises(AccessDenied) as refused:
+        wrong.run_step("setSecret")
+    assert "wrong" not in str(refused.value)
+    assert accounts.made("loader") == made
+
+
+def test_a_password_that_was_taken_out_again_is_not_announced(accounts: Accounts) -> None:
+    rotation, first = accounts.begin("admin"), accounts.password("admin")
+    for step in STEPS[:3]:
+        rotation.run_step(step)
+    accounts.root.run(f"ALTER USER {accounts.names['admin']} IDENTIFIED BY '{first}'")
+    with pytest.raises(AccessDenied):
+        rotation.run_step("finishSecret")
+    assert accounts.password("admin") == first
+    for step in STEPS:
+        rotation.run_step(step)
+    assert accounts.gets_in("admin", accounts.password("admin"))
+
+
+@pytest.mark.parametrize("step", ["setSecret", "finishSecret"])
+def test_a_version_without_a_password_goes_no_further(accounts: Accounts, step: str) -> None:
+    rotation, first = accounts.begin("loader"), accounts.password("loader")
+    with pytest.raises(RotationFailed, match="createSecret comes first"):
+        rotation.run_step(step)
+    assert accounts.password("loader") == first
+
+
+def test_the_trial_before_a_schedule_tries_what_is_in_force(accounts: Accounts) -> None:
+    accounts.begin("reader").run_step("testSecret")
+    accounts.root.run(f"ALTER USER {accounts.names['reader']} IDENTIFIED BY 'other'")
+    with pytest.raises(AccessDenied):
+        accounts.rotation("reader", _pending(accounts), patience=0.2).run_step("testSecret")
+
+
+def _pending(accounts: Accounts) -> str:
+    found: dict[str, list[str]] = accounts.secrets.describe_secret(SecretId=accounts.arns["reader"])[
+        "VersionIdsToStages"
+    ]
+    return next(version for version, stages in found.items() if "AWSPENDING" in stages)
+
+
+def test_what_is_not_asked_for_is_not_done(accounts: Accounts) -> None:
+    rotation = accounts.begin("loader")
+    with pytest.raises(RotationFailed, match="none of the four"):
+        rotation.run_step("dropSecret")
+    with pytest.raises(RotationFailed, match="not pending"):
+        accounts.rotation("loader", "0" * 32).run_step("createSecret")

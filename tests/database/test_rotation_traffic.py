@@ -1,0 +1,148 @@
+"""Loads and reads go on while their passwords are rotated and their connections killed between any two steps."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from local.database import DatabasePair
+from sluice.aws.secrets import read_credentials
+from sluice.db.connection import Connection, Database
+from sluice.errors import AccessDenied
+from sluice.load.loader import Loader
+from sluice.settings import DatabaseSettings
+from tests.database.rig import Rig
+from tests.database.rotating_rig import STEPS, Accounts, Vault, vault
+from tests.database.things import put
+from tests.emulator.harness import wait_until
+
+
+class Watched(Database):
+    """Counts the connections that were refused."""
+
+    refused = 0
+
+    def _connected(self) -> Connection:
+        try:
+            return super()._connect()
+        except AccessDenied:
+            self.refused += 1
+            raise
+
+
+class Worker:
+    """Does the same over and over, over one warm connection; `between` is held while it does nothing."""
+
+    def __init__(self, database: Watched, work: Callable[[Watched], object]) -> None:
+        self.database = database
+        self.between = threading.Lock()
+        self.done = 0
+        self.most_refused = 0
+        self.errors: list[BaseException] = []
+        self._work = work
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.005):
+            with self.between:
+                before = self.database.refused
+                try:
+                    self._work(self.database)
+                except BaseException as error:  # noqa: BLE001  the test looks at it
+                    self.errors.append(error)
+                self.most_refused = max(self.most_refused, self.database.refused - before)
+                self.done += 1
+
+    def works(self) -> None:
+        """Return when it has done its work once more."""
+        goal = self.done + 2
+        wait_until(lambda: self.done >= goal, 20)
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.database.drop_connection()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("vault")) as kept:
+        yield kept
+
+
+@pytest.fixture
+def accounts(pair: DatabasePair, rig: Rig, kept: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
+    monkeypatch.setattr("sluice.db.connection.credentials", read_credentials)  # not the rig's
+    accounts = Accounts(pair, rig.database._settings.database_name, kept)
+    yield accounts
+    accounts.drop()
+
+
+@contextmanager
+def at_work(workers: dict[str, Worker]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for worker in workers.values():
+            worker.end()
+
+
+def worker(accounts: Accounts, place: DatabaseSettings, role: str, work: Callable[[Watched], object]) -> Worker:
+    settings = msgspec.structs.replace(place, database_secret_arn=accounts.arns[role])
+    return Worker(Watched(settings, statement_timeout_seconds=30, for_loading=role == "loader"), work)
+
+
+def kill(accounts: Accounts, workers: dict[str, Worker]) -> None:
+    """End every worker's connection, while it does nothing: a load that was cut off would be one for its workflow."""
+    for server in (accounts.pair.primary, accounts.pair.replica):
+        with server.connect_as_root() as connection, connection.cursor() as cursor:
+            for worker in workers.values():
+                with worker.between:
+                    cursor.execute(
+                        "SELECT id FROM information_schema.processlist WHERE user IN (%s, %s)",
+                        (accounts.names["loader"], accounts.names["reader"]),
+                    )
+                    found: list[Any] = [row[0] for row in cursor.fetchall()]
+                    mine: Any = worker.database._connection
+                    if mine is not None and mine.thread_id() in found and mine.port == server.port:
+                        cursor.execute("KILL %s", (mine.thread_id(),))
+
+
+def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
+    accounts.pair.wait_for_replica()
+
+    def load(database: Watched) -> None:
+        key = rig.objects.put(f"batches/{threading.get_ident()}-{len(rig.objects.content)}", [put({"label": "x"})])
+        assert Loader(database, rig.resources, rig.objects.open).load_batch("bucket", key).status == "loaded"
+
+    def read(database: Watched) -> None:
+        assert database.query("SELECT COUNT(*) AS n FROM things", ())
+
+    workers = {
+        "load": worker(accounts, accounts.primary, "loader", load),
+        "read": worker(accounts, accounts.replica, "reader", read),
+        "plan": worker(accounts, accounts.primary, "reader", read),
+    }
+    with at_work(workers):
+        for _ in range(3):
+            for role in ("loader", "reader"):
+                rotation = accounts.begin(role)
+                for step in STEPS:
+                    rotation.run_step(step)
+                    kill(accounts, workers)
+                    for one in workers.values():
+                        one.works()
+    assert {name: one.errors for name, one in workers.items()} == {"load": [], "read": [], "plan": []}
+    # The first rotation leaves the password that they had read. Each later one ends it, and they read again, once.
+    assert {name: (one.database.refused, one.most_refused) for name, one in workers.items()} == {
+        "load": (2, 1),
+        "read": (2, 1),
+        "plan": (2, 1),
+    }
+    loaded = rig.rows("SELECT COUNT(*) AS n FROM loaded_batches")[0]["n"]
+    assert loaded == workers["load"].done > 24

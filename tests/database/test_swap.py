@@ -1,0 +1,240 @@
+"""A load beside a swap is wholly before it, or wholly after it; and nobody waits for long."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pymysql
+import pytest
+
+from sluice.db.connection import Database
+from sluice.errors import LockConflict
+from sluice.load.fast.fast_writer import FastWriter
+from sluice.load.loader import LedgerMode, Loader
+from sluice.model.record import Write
+from sluice.model.schema_names import shadow_schema_name
+from tests.database.conftest import Connect
+from tests.database.deployed import Root
+from tests.database.rebuilding_rig import Rebuilding
+from tests.database.rig import Rig
+from tests.database.things import CODES, put
+
+LOADERS = 3
+
+
+@pytest.fixture
+def rebuilding(rig: Rig, connect: Connect) -> Iterator[Rebuilding]:
+    found = Rebuilding(rig, connect(autocommit=True))
+    yield found
+    found.clean()
+
+
+class Loads:
+    """Loads in threads of their own, each over a connection of its own; each batch has a code and a thing."""
+
+    def __init__(self, rebuilding: Rebuilding) -> None:
+        self._rebuilding, self._rig = rebuilding, rebuilding.rig
+        self.threads: list[threading.Thread] = []
+        self.errors: list[BaseException] = []
+        self.batches: dict[str, list[Write]] = {}
+
+    def batch(self, name: str, count: int = 1) -> str:
+        writes = [put({"code": f"{name}-{n}"}, f"{name}-{n}", "", CODES) for n in range(count)]
+        writes += [put({"label": name}) for _ in range(count)]
+        key = self._rig.objects.put(f"batches/{name}", writes)
+        self.batches[key] = writes
+        return key
+
+    def start(self, work: Callable[[Loader], object], entry: LedgerMode = "once") -> threading.Thread:
+        def run() -> None:
+            database = Database(self._rig.database._settings, statement_timeout_seconds=30, for_loading=True)
+            try:
+                work(Loader(database, self._rig.resources, self._rig.objects.open, entry))
+            except BaseException as error:  # noqa: BLE001  told in the test's own thread
+                self.errors.append(error)
+            finally:
+                database.drop_connection()
+
+        thread = threading.Thread(target=run)
+        self.threads.append(thread)
+        thread.start()
+        return thread
+
+    def end(self) -> None:
+        for thread in self.threads:
+            thread.join(60)
+        assert self.errors == []
+
+    def places(self, key: str, schemas: dict[str, str]) -> tuple[set[str], set[str]]:
+        """In which schemas a batch's ledger entry is, and in which its rows are, all of them or some."""
+        ledger, rows = set(), set()
+        for name, schema in schemas.items():
+            if self._rebuilding.rows(f"SELECT 1 FROM {schema}.loaded_batches WHERE object_key = %s", key):
+                ledger.add(name)
+            for write in self.batches[key]:
+                if self._rebuilding.rows(
+                    f"SELECT 1 FROM {schema}.{write.collection} WHERE version = %s", write.version
+                ):
+                    rows.add(name)
+        return ledger, rows
+
+
+@pytest.fixture
+def loads(rebuilding: Rebuilding) -> Iterator[Loads]:
+    found = Loads(rebuilding)
+    yield found
+    for thread in found.threads:
+        thread.join(60)
+
+
+@contextmanager
+def paused(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Event]:
+    """The load of a batch stands still in the middle of its transaction, its codes applied and its things not yet."""
+    reached, go_on = threading.Event(), threading.Event()
+    apply = FastWriter.apply_rows
+
+    def standing(self: Any, collection: str, part: Any, *more: Any) -> Any:
+        tally = apply(self, collection, part, *more)
+        if any(batch in key for key in part.rows.get("codes", ())) and collection == "codes":
+            reached.set()
+            assert go_on.wait(30)
+        return tally
+
+    monkeypatch.setattr(FastWriter, "apply", standing)
+    go_on.reached = reached  # type: ignore[attr-defined]
+    try:
+        yield go_on
+    finally:
+        go_on.set()
+
+
+def waits(rebuilding: Rebuilding, count: int) -> None:
+    """Return when so many statements have been waiting for a tenth of a second, for a table or for a row."""
+    deadline = time.monotonic() + 20
+    while True:
+        found = rebuilding.rows(
+            "SELECT COUNT(*) AS n FROM information_schema.processlist "
+            "WHERE command = 'Query' AND time_ms > 100 AND id <> CONNECTION_ID()"
+        )
+        if found[0]["n"] >= count:
+            return
+        assert time.monotonic() < deadline, "nothing waits"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("entry", ["once", "never"])
+def test_a_load_that_is_at_work_is_before_the_swap(
+    rebuilding: Rebuilding, loads: Loads, monkeypatch: pytest.MonkeyPatch, entry: LedgerMode
+) -> None:
+    monkeypatch.setattr("sluice.schema.swap.SWAP_WAIT_SECONDS", 1)
+    rebuilding.prepare()
+    key = loads.batch("early")
+    with paused(monkeypatch, "early") as go_on:
+        loads.start(lambda loader: loader.load_batch("bucket", key), entry)
+        assert go_on.reached.wait(20)  # type: ignore[attr-defined]
+        began = time.monotonic()
+        with pytest.raises(LockConflict):
+            rebuilding.swap()
+        assert time.monotonic() - began < 3
+        # Nothing is left of the try, and others load on.
+        assert rebuilding.schemas() == [shadow_schema_name(rebuilding.schema)]
+    loads.end()
+    schemas = {"before": rebuilding.swap(), "after": rebuilding.schema}
+    assert loads.places(key, schemas) == ({"before"} if entry == "once" else set(), {"before"})
+
+
+@pytest.mark.parametrize("entry", ["once", "never"])
+def test_a_load_that_comes_to_a_waiting_swap_is_after_it(
+    rebuilding: Rebuilding, loads: Loads, monkeypatch: pytest.MonkeyPatch, entry: LedgerMode
+) -> None:
+    monkeypatch.setattr("sluice.schema.swap.SWAP_WAIT_SECONDS", 20)
+    rebuilding.prepare()
+    early, late = loads.batch("early"), loads.batch("late")
+    kept: list[str] = []
+    with paused(monkeypatch, "early") as go_on:
+        loads.start(lambda loader: loader.load_batch("bucket", early), entry)
+        assert go_on.reached.wait(20)  # type: ignore[attr-defined]
+        swap = threading.Thread(target=lambda: kept.append(rebuilding.swap()))
+        swap.start()
+        waits(rebuilding, 1)
+        loads.start(lambda loader: loader.load_batch("bucket", late), entry)
+        waits(rebuilding, 2)
+    loads.end()
+    swap.join()
+    schemas = {"before": kept[0], "after": rebuilding.schema}
+    entered = entry == "once"
+    # The early one may have been chosen to give way to the swap: then it is after it, and as whole.
+    assert loads.places(early, schemas) in [({one} if entered else set(), {one}) for one in schemas]
+    assert loads.places(late, schemas) == ({"after"} if entered else set(), {"after"})
+
+
+@pytest.mark.parametrize("entry", ["once", "never"])
+def test_under_steady_loads_every_batch_is_on_one_side_of_each_swap(
+    rebuilding: Rebuilding, loads: Loads, entry: LedgerMode
+) -> None:
+    stop = threading.Event()
+
+    def steadily(number: int, loader: Loader) -> None:
+        count = 0
+        while not stop.is_set():
+            loader.load_batch("bucket", loads.batch(f"{number}-{count}", 5))
+            count += 1
+
+    rebuilding.prepare()
+    for number in range(LOADERS):
+        loads.start(partial(steadily, number), entry)
+    schemas: dict[str, str] = {}
+    try:
+        for number in range(2):
+            time.sleep(1.1)  # kept tables are named to the second
+            schemas[f"swap {number}"] = _swapped(rebuilding)
+            rebuilding.prepare()
+    finally:
+        stop.set()
+    loads.end()
+    schemas["live"] = rebuilding.schema
+    found = [loads.places(key, schemas) for key in loads.batches]
+    assert {len(rows) for _, rows in found} == {1}
+    if entry == "once":
+        assert [one for one in found if one[0] != one[1]] == []
+    # There were loads on every side.
+    assert set.union(*(rows for _, rows in found)) == set(schemas)
+
+
+def _swapped(rebuilding: Rebuilding) -> str:
+    """As the workflow does it: again, while loads hold the tables."""
+    for _ in range(20):
+        try:
+            return rebuilding.swap()
+        except LockConflict:
+            time.sleep(0.2)
+    raise AssertionError("loads never let go")
+
+
+def test_the_replica_swaps_too(rebuilding: Rebuilding, connect: Connect, pair: Any) -> None:
+    key = rebuilding.rig.objects.put("batches/a", [put({"label": "x"})])
+    rebuilding.prepare()
+    rebuilding.fill([key])
+    rebuilding.swap()
+    pair.wait_for_replica()
+    with connect(pair.replica).cursor() as cursor:
+        cursor.execute("SELECT label FROM things")
+        assert cursor.fetchall() == (("x",),)
+
+
+def test_a_swap_that_fails_leaves_the_tables_as_they_were(rebuilding: Rebuilding, root: Root) -> None:
+    key = rebuilding.rig.objects.put("batches/a", [put({"label": "x"})])
+    rebuilding.load(key)
+    before = rebuilding.tables()
+    rebuilding.prepare()
+    trigger = f"{rebuilding.schema}.mine"
+    root.run(f"CREATE TRIGGER {trigger} BEFORE INSERT ON {rebuilding.schema}.things FOR EACH ROW SET NEW.label = 'y'")
+    with pytest.raises(pymysql.Error, match="Trigger in wrong schema"):
+        rebuilding.swap()
+    root.run(f"DROP TRIGGER {trigger}")
+    assert rebuilding.tables() == before
+    assert rebuilding.schemas() == [shadow_schema_name(rebuilding.schema)]
+    rebuilding.swap()

@@ -1,0 +1,145 @@
+"""What the command line takes, without any stack."""
+
+import datetime
+import sys
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from ops.cli import COMMANDS, build_parser
+from ops.commands.rebuild import parse_exclusions
+from ops.errors import UsageError
+from ops.output import format_batches, format_size, format_table, require_confirmation
+from ops.times import format_duration, format_time, parse_time
+from tests.ops.conftest import Sluice
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-02", "2026-01-02T00:00:00Z"),
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
+        ("2026-01-02T03:04+01:00", "2026-01-02T02:04:00Z"),
+    ],
+)
+def test_a_time(text: str, expected: str) -> None:
+    assert format_time(parse_time(text)) == expected
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("90m", 5400), ("2h", 7200), ("3d", 259200)])
+def test_an_age(text: str, seconds: int) -> None:
+    assert abs((now() - parse_time(text)).total_seconds() - seconds) < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("yesterday", "is no time"),
+        ("2026-13-01", "is no time"),
+        ("2026-01-02T03:04:05", "has no zone; write 2026-01-02T03:04:05Z"),
+        ("2126-01-01", "is in the future: it is 20"),
+        ("99999999d", "99999999d ago is before all writes"),
+        ("700000d", "before all writes"),
+        ("0001-01-01T00:00:00+14:00", "before all writes; for the beginning, leave the time out"),
+    ],
+)
+def test_no_time(text: str, part: str) -> None:
+    with pytest.raises(UsageError, match=part):
+        parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3_725, "1 h 2 min"), (3_605, "1 h"), (90_000, "1 d 1 h"), (-3, "0 s")],
+)
+def test_a_duration(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_counts_sizes_and_tables() -> None:
+    assert [format_batches(count) for count in (0, 1, 1200)] == ["0 batches", "1 batch", "1,200 batches"]
+    assert [format_size(count) for count in (5, 1536, 3 << 20, 5 << 40)] == ["5 bytes", "1.5 KiB", "3.0 MiB", "5.0 TiB"]
+    assert format_table(("a", "long"), [("1234", "x")]) == ["a     long", "1234  x"]
+
+
+def test_every_verb_takes_the_common_options_before_and_after_itself() -> None:
+    actions = {"quarantine": ["list"], "rejects": ["list"], "clients": ["list"]}
+    for verb in COMMANDS:
+        words = [verb, *actions.get(verb, [])]
+        after = build_parser().parse_args([*words, "--stack-name", "s", "--region", "r", "--profile", "p", "--json"])
+        before = build_parser().parse_args(["--stack-name", "s", "--region", "r", "--profile", "p", "--json", *words])
+        for found in (before, after):
+            assert (found.stack_name, found.region, found.profile, found.json) == ("s", "r", "p", True)
+        bare = build_parser().parse_args(words)
+        assert (bare.stack_name, bare.region, bare.profile, bare.json) == (None, None, None, False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["bogus"],
+        ["replay", "--mode", "some"],
+        ["replay", "--from"],
+        ["replay", "--nothing"],
+        ["rejects"],
+        ["executions", "--limit", "many"],
+    ],
+)
+def test_words_that_are_not_understood_are_one_sentence(said: Sluice, words: list[str]) -> None:
+    assert "--help`." in said(*words).usage_error()
+
+
+def test_a_wrong_time_is_one_sentence(said: Sluice) -> None:
+    assert "has no zone" in said("replay", "--from", "2026-01-02T03:04:05").usage_error()
+
+
+def test_what_is_excluded() -> None:
+    found = parse_exclusions(["owner=a,owner=b,c,collection=things", "from=2026-01-01,to=2026-01-02", "version=V"])
+    assert found == {
+        "owners": ["a", "b,c"],
+        "collections": ["things"],
+        "from": "2026-01-01T00:00:00Z",
+        "to": "2026-01-02T00:00:00Z",
+        "versions": ["V"],
+    }
+    assert parse_exclusions([]) == {"owners": [], "collections": [], "from": None, "to": None, "versions": []}
+
+
+@pytest.mark.parametrize("given", ["owner=", "owners=a", "a", "from=later", "from=2026-01-02,to=2026-01-01"])
+def test_what_cannot_be_excluded(given: str) -> None:
+    with pytest.raises(UsageError):
+        parse_exclusions([given])
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_confirming(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def typed(text: str, kind: Any = _Terminal) -> None:
+        monkeypatch.setattr(sys, "stdin", kind(text))
+
+    require_confirmation("mine", "drops all", "mine")
+    with pytest.raises(UsageError, match="Nothing was done"):
+        require_confirmation("mine", "drops all", "yours")
+    typed("mine\n")
+    require_confirmation("mine", "drops all", None)
+    assert "This drops all.\nType the stack's name, mine" in capsys.readouterr().err
+    for text in ("yes\n", ""):
+        typed(text)
+        with pytest.raises(UsageError, match="Nothing was done"):
+            require_confirmation("mine", "drops all", None)
+    assert capsys.readouterr().err.endswith("to go on: \n")  # nothing was typed, not even a line's end
+    typed("mine\n", StringIO)
+    with pytest.raises(UsageError, match="give --yes mine"):
+        require_confirmation("mine", "drops all", None)
+    monkeypatch.setattr(sys, "stdin", None)  # closed
+    with pytest.raises(UsageError, match="give --yes mine"):
+        require_confirmation("mine", "drops all", None)

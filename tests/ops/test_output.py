@@ -1,0 +1,99 @@
+"""How the command ends where its surroundings are not as it would have them; run as it is, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.output import escape_control_characters
+from tests.emulator.harness import Emulator
+from tests.ops.conftest import Sluice
+from tests.ops.stub_stack import STACK_NAME, StubStack
+
+ROOT = Path(__file__).resolve().parents[2]
+Started = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def started(emulator: Emulator, miniature: StubStack, surroundings: Any) -> Started:
+    """Start the command on the stack in miniature; what it prints comes through pipes."""
+
+    def start(*words: str, stdout: Any = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "AWS_ENDPOINT_URL": emulator.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **variables,
+        }
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": subprocess.PIPE}
+        words = (sys.executable, "-m", "ops", "--stack-name", STACK_NAME, *words)
+        return subprocess.Popen(words, env=environment, cwd="/", text=True, **pipes)
+
+    return start
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_closed_pipe_is_no_complaint_and_changes_no_exit_code(
+    started: Started, miniature: StubStack, more: tuple[str, ...]
+) -> None:
+    assert miniature.responses["HealthCheck"]["primary"]["takes_writes"]
+    process = started("status", *more)
+    assert process.stdout
+    process.stdout.close()
+    assert (process.wait(60), process.stderr and process.stderr.read()) == (0, "")
+
+
+@pytest.mark.parametrize("more", ["2>&1 | (exec 0<&-; sleep 3)", "2>&-"])
+def test_nobody_who_hears_a_complaint_changes_no_exit_code(surroundings: Any, more: str) -> None:
+    script = f"{sys.executable} -m ops status {more}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+def test_a_full_disk_is_told(started: Started) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = started("status", stdout=full)
+        assert process.wait(60) == 1
+    assert process.stderr
+    assert process.stderr.read() == "sluice: What was done could not be printed: No space left on device.\n"
+
+
+def test_a_terminal_that_knows_few_letters(started: Started, miniature: StubStack) -> None:
+    found = {"version": "V", "collection": "things", "id": "é", "reason": "r", "object_key": "k", "line": 1}
+    miniature.set_response("Rejects", list={"total": 1, "rejects": [found], "after": None})
+    out, err = started("rejects", "list", PYTHONIOENCODING="ascii").communicate(timeout=60)
+    assert (out.splitlines()[1], err) == ("V  things/\\xe9", "")
+
+
+def test_what_a_client_chose_does_not_steer_the_terminal(sluice: Sluice, miniature: StubStack) -> None:
+    reason = "bad: \x1b[2J\nsluice: all is well"
+    found = {"version": "V", "collection": "things", "id": "7", "reason": reason, "object_key": "k", "line": 1}
+    miniature.set_response("Rejects", list={"total": 1, "rejects": [found], "after": None})
+    assert sluice("rejects", "list").stdout.splitlines()[2] == "    bad: \\x1b[2J\\nsluice: all is well"
+    assert escape_control_characters("…é") == "…é"
+
+
+def test_a_failure_of_many_lines_is_one(sluice: Sluice, miniature: StubStack) -> None:
+    miniature.set_workflow_failure("Replay", "Odd", "first\n  second\x07")
+    assert "first second\\x07" in sluice("replay", "--wait").operation_error()
+
+
+def test_ctrl_c_while_the_sdk_is_loaded(started: Started, tmp_path: Path) -> None:
+    (tmp_path / "boto3.py").write_text("raise KeyboardInterrupt")
+    process = started("status", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert process.communicate(timeout=60) == ("", "sluice: Interrupted.\n")
+    assert process.returncode == 130

@@ -1,0 +1,128 @@
+"""What a Map Run's children came to, added up; and a state that stays small however much there is."""
+
+import datetime
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from sluice.aws.s3 import ListedObject
+from sluice.replay import replay_report as results
+from sluice.replay.replay_plan import SAMPLE_SIZE, ObjectSummary, ReplayPlan
+from sluice.replay.replay_request import ReplayRequest
+
+NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+STATE_LIMIT = 262_144
+
+
+def plan(**more: Any) -> ReplayPlan:
+    given = {"name": "n", "request": ReplayRequest(), "bucket": "b", "started_at": NOW, "before": NOW, "concurrency": 4}
+    return ReplayPlan(**{**given, "patience": 8, "archived": False, "again": False, **more})
+
+
+def child(key: str, **output: Any) -> dict[str, Any]:
+    return {"Status": "SUCCEEDED", "Input": json.dumps({"key": key}), "Output": json.dumps(output), "Name": "x"}
+
+
+def failed(key: str, status: str = "FAILED", **more: Any) -> dict[str, Any]:
+    return {"Status": status, "Input": json.dumps({"key": key}), **more}
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def pages(_bucket: str, prefix: str, _after: str, _until: str) -> Any:
+        yield [ListedObject(key, "e", 1, NOW) for key in sorted(found) if key.startswith(prefix)]
+
+    monkeypatch.setattr("sluice.aws.s3.list_objects", pages)
+    monkeypatch.setattr("sluice.aws.s3.read_object", lambda _bucket, key: (json.dumps(found[key]).encode(), "e"))
+    monkeypatch.setattr(
+        "sluice.aws.s3.write_object", lambda _bucket, key, content: found.update({key: json.loads(content)})
+    )
+    return found
+
+
+def test_each_end_is_counted(files: dict[str, Any]) -> None:
+    given = plan()
+    given.start_part(6)
+    files["replays/n/results/00001/run/manifest.json"] = {}
+    files["replays/n/results/00001/run/PENDING_0.json"] = [{"Status": "PENDING"}]
+    files["replays/n/results/00001/run/SUCCEEDED_0.json"] = [
+        child("a", status="loaded", applied=3, stale=2, rejected=1, lag_ms=7),
+        child("b", status="already_loaded"),
+        child("c", status="quarantined"),
+        child("d", status="failed", error="SchemaOutdated"),
+    ]
+    files["replays/n/results/00001/run/FAILED_0.json"] = [
+        failed("e", Error="DatabaseUnavailable", Cause="x"),
+        failed("f", "ABORTED"),
+    ]
+    files["replays/n/results/00002/run/SUCCEEDED_0.json"] = [child("z", status="loaded")]
+    given = results.tally_results(given, "b")
+    assert msgspec.to_builtins(given.count) == {
+        "loaded": 1,
+        "already_loaded": 1,
+        "quarantined": 1,
+        "failed": 3,
+        "applied": 3,
+        "stale": 2,
+        "rejected": 1,
+    }
+    assert [(one.key, one.error) for one in given.failures] == [
+        ("e", "DatabaseUnavailable"),
+        ("f", "Unknown"),
+        ("d", "SchemaOutdated"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, "complete"),
+        ({"stopped": True}, "incomplete"),
+        ({"request": ReplayRequest(dry_run=True)}, "planned"),
+    ],
+)
+def test_a_report_says_how_it_ended(files: dict[str, Any], change: dict[str, Any], status: str) -> None:
+    output = results.write_replay_report(plan(**change), "b", NOW.timestamp() + 12.34)
+    assert (output["status"], output["seconds"]) == (status, 12.3)
+    assert output["report"] == {"bucket": "b", "key": "replays/n/report.json"}
+    assert files["replays/n/report.json"] == json.loads(json.dumps(output))
+
+
+def test_what_failed_or_remains_is_incomplete(files: dict[str, Any]) -> None:
+    given = plan()
+    given.count.failed = 1
+    assert results.write_replay_report(given, "b", 0)["status"] == "incomplete"
+    given.count.failed, given.remaining.objects = 0, 1
+    assert results.write_replay_report(given, "b", 0)["status"] == "incomplete"
+
+
+def test_the_state_stays_far_below_what_a_workflow_can_carry(files: dict[str, Any]) -> None:
+    given = plan()
+    key = "batches/" + "k" * 900
+    objects = [ListedObject(f"{key}{n}", "e", 1, NOW) for n in range(20_000)]
+    given.planned.add_objects(objects)
+    given.remaining.add_objects(objects)
+    given.start_part(20_000)
+    files["replays/n/results/00001/run/FAILED_0.json"] = [failed(one.key, Error="E" * 200) for one in objects]
+    given = results.tally_results(given, "b")
+    assert given.count.failed == 20_000
+    assert len(given.failures) == len(given.planned.sample) == SAMPLE_SIZE
+    assert len(msgspec.json.encode(given)) < STATE_LIMIT / 2
+    assert len(json.dumps(results.write_replay_report(given, "b", 0))) < STATE_LIMIT / 2
+
+
+def test_a_digest_is_the_same_wherever_a_page_of_the_listing_ends() -> None:
+    objects = [ListedObject(key, "e", 1, NOW) for key in "abc"]
+    together, apart = ObjectSummary(), ObjectSummary()
+    together.add_objects(objects)
+    for one in objects:
+        apart.add_objects([one])
+    assert together.digest == apart.digest
+    for number in range(len(objects)):
+        other = ObjectSummary()
+        other.add_objects([ListedObject(one.key, "f" if n == number else "e", 1, NOW) for n, one in enumerate(objects)])
+        assert other.digest != together.digest
