@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from local.emulator import expectation
-from local.emulator.firehose import host, keys, settings
-from local.emulator.firehose.limits import RefusedError
+from local.emulator import patching
+from local.emulator.firehose import configuration, ministack
+from local.emulator.firehose.put_requests import RejectedRequestError
 from tests.emulator.firehose_rig import lambda_processor, place, rig
 from tests.emulator.harness import Emulator
 
-MOMENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 ERROR = "!{firehose:error-output-type}"
 
 
@@ -25,20 +25,23 @@ ERROR = "!{firehose:error-output-type}"
     ],
 )
 def test_a_prefix_is_evaluated(prefix: str, evaluated: str) -> None:
-    found = keys.object_key(prefix, "stream-3", MOMENT)
-    assert re.fullmatch(re.escape(f"{evaluated}stream-3-2026-03-04-05-06-07-") + r"[0-9a-f-]{36}", found)
+    key = configuration.build_object_key(prefix, "stream-3", TIME)
+    assert re.fullmatch(re.escape(f"{evaluated}stream-3-2026-03-04-05-06-07-") + r"[0-9a-f-]{36}", key)
 
 
-def test_an_error_prefix_names_the_kind_of_error() -> None:
-    given = keys.object_key(f"errors/{ERROR}/!{{timestamp:yyyy}}/", "s-1", MOMENT, "processing-failed")
-    assert given.startswith("errors/processing-failed/2026/s-1-")
-    default = keys.object_key(keys.error_prefix_of("data/", ""), "s-1", MOMENT, "processing-failed")
+def test_an_error_prefix_contains_the_type_of_error() -> None:
+    key = configuration.build_object_key(f"errors/{ERROR}/!{{timestamp:yyyy}}/", "s-1", TIME, "processing-failed")
+    assert key.startswith("errors/processing-failed/2026/s-1-")
+    default = configuration.build_object_key(
+        configuration.get_error_prefix("data/", ""), "s-1", TIME, "processing-failed"
+    )
     assert default.startswith("data/processing-failed/2026/03/04/05/s-1-")
 
 
-def test_the_keys_may_have_a_time_zone_of_their_own() -> None:
-    found = settings.read(place("b", CustomTimeZone="Asia/Tokyo")).destination.moment(int(MOMENT.timestamp() * 1000))
-    assert found.strftime("%d %H") == "04 14"
+def test_keys_can_have_their_own_time_zone() -> None:
+    destination = configuration.parse_configuration(place("b", CustomTimeZone="Asia/Tokyo")).destination
+    time = destination.convert_time(int(TIME.timestamp() * 1000))
+    assert time.strftime("%d %H") == "04 14"
 
 
 @pytest.mark.parametrize(
@@ -66,28 +69,34 @@ def test_the_keys_may_have_a_time_zone_of_their_own() -> None:
         {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Decompression"}]}},
     ],
 )
-def test_what_aws_refuses_or_the_local_stack_lacks_is_refused(wrong: dict[str, Any]) -> None:
-    settings.read(place("b"))
-    with pytest.raises(RefusedError):
-        settings.read({**place("b"), **wrong})
+def test_a_configuration_is_rejected_if_aws_rejects_it_or_the_emulator_does_not_support_it(
+    wrong: dict[str, Any],
+) -> None:
+    configuration.parse_configuration(place("b"))
+    with pytest.raises(RejectedRequestError):
+        configuration.parse_configuration({**place("b"), **wrong})
 
 
-def test_a_stream_is_checked_when_it_is_made(emulator: Emulator) -> None:
+def test_a_stream_is_checked_when_it_is_created(emulator: Emulator) -> None:
     firehose = emulator.client("firehose")
     with pytest.raises(firehose.exceptions.InvalidArgumentException):
         rig(emulator, "wrong", CompressionFormat="Snappy")
 
 
-def test_other_streams_stay_with_ministack() -> None:
-    assert settings.covers("ExtendedS3", "DirectPut", {})
-    assert not settings.covers("ExtendedS3", "KinesisStreamAsSource", {})
-    assert not settings.covers("HttpEndpoint", "DirectPut", {})
-    assert not settings.covers("S3", "DirectPut", {"DynamicPartitioningConfiguration": {"Enabled": True}})
-    assert not settings.covers("S3", "DirectPut", {"DataFormatConversionConfiguration": {"SchemaConfiguration": {}}})
+def test_ministack_delivers_all_other_streams() -> None:
+    assert configuration.is_supported("ExtendedS3", "DirectPut", {})
+    assert not configuration.is_supported("ExtendedS3", "KinesisStreamAsSource", {})
+    assert not configuration.is_supported("HttpEndpoint", "DirectPut", {})
+    assert not configuration.is_supported("S3", "DirectPut", {"DynamicPartitioningConfiguration": {"Enabled": True}})
+    assert not configuration.is_supported(
+        "S3", "DirectPut", {"DataFormatConversionConfiguration": {"SchemaConfiguration": {}}}
+    )
 
 
 def test_a_function_of_ministack_with_other_parameters_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    host.expect_calls()
-    monkeypatch.setitem(host._CALLED, "services.firehose._not_found", "name account")
-    with pytest.raises(expectation.UnexpectedError, match="_not_found takes name, and the local Firehose expects"):
-        host.expect_calls()
+    ministack.check_signatures()
+    monkeypatch.setitem(ministack._CALLED_FUNCTIONS, "services.firehose._not_found", "name account")
+    with pytest.raises(
+        patching.UnexpectedMiniStackError, match="_not_found takes name, but the local Firehose expects"
+    ):
+        ministack.check_signatures()

@@ -3,22 +3,22 @@ import threading
 
 import pytest
 
-from local.emulator.reentrant import _run_reentrant
+from local.emulator.threads import run_reentrant
 
 
-def test_a_thread_is_used_again() -> None:
+def test_a_thread_is_reused() -> None:
     async def scenario() -> set[int]:
-        return {await _run_reentrant(threading.get_ident) for _ in range(20)}
+        return {await run_reentrant(threading.get_ident) for _ in range(20)}
 
-    # A thread may still be on its way back when the next call comes.
+    # A thread may not be idle yet when the next call starts.
     assert len(asyncio.run(scenario())) <= 3
 
 
 def test_calls_that_wait_for_each_other_do_not_block() -> None:
-    met = threading.Barrier(40, timeout=10)
+    barrier = threading.Barrier(40, timeout=10)
 
     async def scenario() -> None:
-        await asyncio.gather(*(_run_reentrant(met.wait) for _ in range(40)))
+        await asyncio.gather(*(run_reentrant(barrier.wait) for _ in range(40)))
 
     asyncio.run(scenario())
 
@@ -32,8 +32,8 @@ def test_an_error_reaches_the_caller_and_a_cancelled_caller_waits_for_the_end() 
 
     async def scenario() -> bool:
         with pytest.raises(ZeroDivisionError):
-            await _run_reentrant(lambda: 1 / 0)
-        task = asyncio.ensure_future(_run_reentrant(slow))
+            await run_reentrant(lambda: 1 / 0)
+        task = asyncio.ensure_future(run_reentrant(slow))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
