@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
 
-.PHONY: help setup lock build up down status invoke demo test check drill contract openapi bench attack
+.PHONY: help setup lock build up down status invoke demo test check drill contract openapi docs bench attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,11 @@ contract: setup ## schemathesis against the published contract, at least 2,000 r
 
 openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
 	@python -m sluice.openapi $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") $(if $(KEYS),--client-keys) > "$(or $(FILE),docs/openapi.json)"
+
+docs: setup ## write the generated pages and build the documentation site into .local/site; a dead link fails
+	@local/setup.sh docs
+	@python -m local.docs
+	@NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --quiet --strict --site-dir .local/site
 
 bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api

@@ -1,6 +1,6 @@
 """`make bench`: how fast batches get into a real primary with its replica, against other ways to write, in one run.
 
-The picture of the rates in docs/performance.md.
+The picture of the rates in docs/explanation/performance.md.
 """
 
 import tempfile

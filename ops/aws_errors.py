@@ -46,6 +46,6 @@ def explain_aws_error(error: BotoCoreError | ClientError | ResponseParserError) 
     if code in _INVALID_CREDENTIAL_CODES:
         return f"AWS does not accept these credentials ({code}): sign in again, or give another --profile.", True
     if code in _ACCESS_DENIED_CODES:
-        return f"These credentials may not do {operation}; see docs/operate.md for what an operator needs.", True
+        return f"These credentials may not do {operation}; see docs/how-to/operate.md for what an operator needs.", True
     said = str(error.response["Error"].get("Message") or "it says nothing more").rstrip(".")
     return f"AWS refused {operation} with {code}: {said}.", False

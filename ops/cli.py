@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, (module, help_) in COMMANDS.items():
         verb = verbs.add_parser(name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}.")
         verb.set_defaults(run=module.run)
-        module.describe(verb)
+        module.add_arguments(verb)
         add_common_arguments(verb)
     return found
 

@@ -140,7 +140,8 @@ def list_advice(found: dict[str, Any]) -> list[str]:
         said.append(f"{format_count(count, 'write')} could not be taken: `sluice rejected-writes list`.")
     if count := found["undelivered"]:
         said.append(
-            f"{format_count(count, 'object')} under errors/: Firehose could not deliver these; see docs/operate.md."
+            f"{format_count(count, 'object')} under errors/: Firehose could not deliver these; "
+            "see docs/how-to/firehose-errors.md."
         )
     if count := found["dead_letters"]:
         said.append(
