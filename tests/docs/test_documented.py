@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from local.docs.alarms import MEANINGS, find_metrics
-from local.docs.command_line import list_verbs
-from local.docs.decisions import read_records
-from local.docs.settings import find_settings
-from local.docs.template import load_template
 from tests.docs.words import ROOT
+from tools.docs.alarms import MEANINGS, find_metrics
+from tools.docs.command_line import list_verbs
+from tools.docs.decisions import read_records
+from tools.docs.settings import find_settings
+from tools.docs.template import load_template
 
 DOCS = ROOT / "docs"
 TEMPLATE = load_template(ROOT / "template.yaml")

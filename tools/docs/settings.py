@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.docs.markdown import NOTICE, cell, code, table
+from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
 
 HEAD = """# Settings of the functions
 
@@ -17,26 +17,26 @@ metrics' namespace from variables of its own.
 def render_settings(path: Path) -> str:
     """Return the page."""
     lines = [NOTICE.format(source="src/sluice/settings.py"), "", HEAD]
-    for node in _classes(path):
+    for node in _list_classes(path):
         bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id.endswith("Settings")]
-        lines += [f"## {node.name}", "", cell(ast.get_docstring(node) or ""), ""]
+        lines += [f"## {node.name}", "", escape_cell(ast.get_docstring(node) or ""), ""]
         lines += [f"It has the variables of {base} as well.\n" for base in bases]
-        lines += [*table(("variable", "type"), _fields(node)), ""]
+        lines += [*format_table(("variable", "type"), _list_fields(node)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def find_settings(path: Path) -> list[str]:
     """Return the names of all environment variables."""
-    return [name.strip("`") for node in _classes(path) for name, _ in _fields(node)]
+    return [name.strip("`") for node in _list_classes(path) for name, _ in _list_fields(node)]
 
 
-def _classes(path: Path) -> Iterator[ast.ClassDef]:
+def _list_classes(path: Path) -> Iterator[ast.ClassDef]:
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
             yield node
 
 
-def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+def _list_fields(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-            yield code(item.target.id.upper()), code(ast.unparse(item.annotation))
+            yield format_code(item.target.id.upper()), format_code(ast.unparse(item.annotation))

@@ -38,14 +38,14 @@ def _expand_loops(resources: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         variable, values, fragment = body
         for value in values:
-            yield from _replace(fragment, f"${{{variable}}}", value).items()
+            yield from _replace_variable(fragment, f"${{{variable}}}", value).items()
 
 
-def _replace(node: Any, old: str, new: str) -> Any:
+def _replace_variable(node: Any, old: str, new: str) -> Any:
     if isinstance(node, str):
         return node.replace(old, new)
     if isinstance(node, list):
-        return [_replace(item, old, new) for item in node]
+        return [_replace_variable(item, old, new) for item in node]
     if isinstance(node, dict):
-        return {_replace(key, old, new): _replace(value, old, new) for key, value in node.items()}
+        return {_replace_variable(key, old, new): _replace_variable(value, old, new) for key, value in node.items()}
     return node

@@ -1,10 +1,10 @@
-"""Write every generated page of the documentation: `python -m local.docs`."""
+"""Write every generated page of the documentation: `python -m tools.docs`."""
 
 import subprocess
 import sys
 
-from local.docs.diagram import draw_diagrams
-from local.docs.pages import ROOT, render_pages
+from tools.docs.diagram import draw_diagrams
+from tools.docs.pages import ROOT, render_pages
 
 
 def main() -> int:

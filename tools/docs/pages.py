@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from local.docs.alarms import render_alarms
-from local.docs.command_line import render_command_line
-from local.docs.decisions import render_index
-from local.docs.parameters import render_parameters
-from local.docs.settings import render_settings
-from local.docs.template import load_template
+from tools.docs.alarms import render_alarms
+from tools.docs.command_line import render_command_line
+from tools.docs.decisions import render_index
+from tools.docs.parameters import render_parameters
+from tools.docs.settings import render_settings
+from tools.docs.template import load_template
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.docs.markdown import NOTICE, cell, code, table
+from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
 
 HEAD = """# Parameters
 
@@ -18,9 +18,9 @@ def render_parameters(template: dict[str, Any]) -> str:
     parameters = template["Parameters"]
     for group in template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]:
         lines += [f"## {group['Label']['default']}", ""]
-        lines += table(
+        lines += format_table(
             ("parameter", "default", "description", "allowed values"),
-            (_row(name, parameters[name]) for name in group["Parameters"]),
+            (_format_row(name, parameters[name]) for name in group["Parameters"]),
         )
         lines.append("")
     lines += [
@@ -29,24 +29,33 @@ def render_parameters(template: dict[str, Any]) -> str:
         "What the stack reports when it is deployed (`aws cloudformation describe-stacks`).",
         "",
     ]
-    lines += table(
+    lines += format_table(
         ("output", "description", "only with"),
         (
-            (code(name), cell(output["Description"]), code(output["Condition"]) if "Condition" in output else "")
+            (
+                format_code(name),
+                escape_cell(output["Description"]),
+                format_code(output["Condition"]) if "Condition" in output else "",
+            )
             for name, output in template["Outputs"].items()
         ),
     )
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, parameter: dict[str, Any]) -> tuple[str, str, str, str]:
+def _format_row(name: str, parameter: dict[str, Any]) -> tuple[str, str, str, str]:
     default = str(parameter.get("Default", ""))
-    return code(name), code(default) if default else "empty", cell(parameter["Description"]), _allowed(parameter)
+    return (
+        format_code(name),
+        format_code(default) if default else "empty",
+        escape_cell(parameter["Description"]),
+        _format_allowed_values(parameter),
+    )
 
 
-def _allowed(parameter: dict[str, Any]) -> str:
+def _format_allowed_values(parameter: dict[str, Any]) -> str:
     if "AllowedValues" in parameter:
-        return ", ".join(code(str(value)) if str(value) else "empty" for value in parameter["AllowedValues"])
+        return ", ".join(format_code(str(value)) if str(value) else "empty" for value in parameter["AllowedValues"])
     if "ConstraintDescription" in parameter:
-        return cell(parameter["ConstraintDescription"].removeprefix("must be ").removesuffix("."))
+        return escape_cell(parameter["ConstraintDescription"].removeprefix("must be ").removesuffix("."))
     return ""

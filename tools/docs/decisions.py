@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.docs.markdown import NOTICE, table
+from tools.docs.markdown import NOTICE, format_table
 
 HEAD = """# Decisions
 
@@ -44,6 +44,8 @@ def render_index(folder: Path) -> str:
         for record in read_records(folder)
     )
     return (
-        "\n".join([NOTICE.format(source="the records"), "", HEAD, *table(("", "decision", "status", "date"), rows)])
+        "\n".join(
+            [NOTICE.format(source="the records"), "", HEAD, *format_table(("", "decision", "status", "date"), rows)]
+        )
         + "\n"
     )

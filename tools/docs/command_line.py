@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Iterator
 
-from local.docs.markdown import NOTICE, cell, code, table
 from ops.cli import build_parser
+from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
 
 HEAD = """# Command line
 
@@ -37,25 +37,32 @@ def render_command_line() -> str:
     """Return the page."""
     command = build_parser()
     lines = [NOTICE.format(source="the parser in ops/"), "", HEAD]
-    lines += ["## Options of every command", "", *_options(command), ""]
-    for name, verb, help_text in _verbs(command):
-        lines += [f"## sluice {name}", "", f"{_sentence(help_text)}", "", *_describe(verb), ""]
-        for action_name, action, action_help in _verbs(verb):
-            lines += [f"### sluice {name} {action_name}", "", _sentence(action_help), "", *_describe(action), ""]
+    lines += ["## Options of every command", "", *_list_options(command), ""]
+    for name, verb, help_text in _list_commands(command):
+        lines += [f"## sluice {name}", "", f"{_format_sentence(help_text)}", "", *_describe_options(verb), ""]
+        for action_name, action, action_help in _list_commands(verb):
+            lines += [
+                f"### sluice {name} {action_name}",
+                "",
+                _format_sentence(action_help),
+                "",
+                *_describe_options(action),
+                "",
+            ]
     return "\n".join([*lines, EXIT_CODES])
 
 
 def list_verbs() -> list[str]:
     """Return the names of all commands."""
-    return [name for name, _, _ in _verbs(build_parser())]
+    return [name for name, _, _ in _list_commands(build_parser())]
 
 
-def _sentence(text: str) -> str:
-    text = cell(text)
+def _format_sentence(text: str) -> str:
+    text = escape_cell(text)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
-def _verbs(command: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
+def _list_commands(command: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
     for action in command._actions:
         if isinstance(action, argparse._SubParsersAction):
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
@@ -63,29 +70,29 @@ def _verbs(command: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Arg
                 yield name, verb, helps[name]
 
 
-def _describe(command: argparse.ArgumentParser) -> list[str]:
-    if any(_verbs(command)):
+def _describe_options(command: argparse.ArgumentParser) -> list[str]:
+    if any(_list_commands(command)):
         return []
-    return _options(command, without=COMMON) or ["It takes no options of its own."]
+    return _list_options(command, without=COMMON) or ["It takes no options of its own."]
 
 
-def _options(command: argparse.ArgumentParser, without: frozenset[str] = frozenset()) -> list[str]:
+def _list_options(command: argparse.ArgumentParser, without: frozenset[str] = frozenset()) -> list[str]:
     rows = [
-        (_name(action), cell(action.help or ""))
+        (_format_name(action), escape_cell(action.help or ""))
         for action in command._actions
         if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction) and action.dest not in without
     ]
-    return table(("option", "meaning"), rows) if rows else []
+    return format_table(("option", "meaning"), rows) if rows else []
 
 
-def _name(action: argparse.Action) -> str:
+def _format_name(action: argparse.Action) -> str:
     value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
     if action.choices and not action.metavar:
         value = "|".join(str(choice) for choice in action.choices)
     if not action.option_strings:
         optional = {"?": f"[{value}]", "*": f"[{value} …]"}
-        return code(optional.get(str(action.nargs), value))
+        return format_code(optional.get(str(action.nargs), value))
     if action.nargs == 0:
-        return code(", ".join(action.option_strings))
+        return format_code(", ".join(action.option_strings))
     value = f"[{value}]" if action.nargs == "?" else value
-    return code(f"{', '.join(action.option_strings)} {value}")
+    return format_code(f"{', '.join(action.option_strings)} {value}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from local.docs.markdown import NOTICE, cell, code, table
+from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
 
 HEAD = """# Metrics and alarms
 
@@ -46,76 +46,79 @@ MEANINGS = {
 
 def find_metrics(source: Path) -> dict[str, str]:
     """Return the metrics that the code counts: name to unit."""
-    return dict(sorted(pair for path in sorted(source.rglob("*.py")) for pair in _counted(ast.parse(path.read_text()))))
+    return dict(
+        sorted(pair for path in sorted(source.rglob("*.py")) for pair in _find_calls(ast.parse(path.read_text())))
+    )
 
 
-def _counted(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def _find_calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "add_metric":
-            for name in _names(node.args[0]):
-                yield name, _unit(node.args)
+            for name in _list_names(node.args[0]):
+                yield name, _get_unit(node.args)
 
 
-def _unit(arguments: list[ast.expr]) -> str:
+def _get_unit(arguments: list[ast.expr]) -> str:
     return arguments[2].attr if len(arguments) > 2 and isinstance(arguments[2], ast.Attribute) else "Count"
 
 
-def _names(node: ast.expr) -> Iterator[str]:
+def _list_names(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.IfExp):
-        yield from _names(node.body)
-        yield from _names(node.orelse)
+        yield from _list_names(node.body)
+        yield from _list_names(node.orelse)
 
 
 def render_alarms(template: dict[str, Any], source: Path) -> str:
     """Return the page."""
     resources = template["Resources"]
-    alarms = {name: one for name, one in resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
-    filters = {name: one for name, one in resources.items() if one["Type"] == "AWS::Logs::MetricFilter"}
+    alarms = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    filters = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::Logs::MetricFilter"}
     lines = [NOTICE.format(source="template.yaml and src/sluice"), "", HEAD]
-    lines += table(
+    lines += format_table(
         ("alarm", "what it says", "metric", "it rings when", "only with"),
         (
             (
-                code(name),
-                cell(_text(one["Properties"]["AlarmDescription"])),
-                _metric(one["Properties"]),
-                cell(_rule(one["Properties"])),
-                code(one["Condition"]) if "Condition" in one else "",
+                format_code(name),
+                escape_cell(_get_text(resource["Properties"]["AlarmDescription"])),
+                _format_metric(resource["Properties"]),
+                escape_cell(_format_rule(resource["Properties"])),
+                format_code(resource["Condition"]) if "Condition" in resource else "",
             )
-            for name, one in alarms.items()
+            for name, resource in alarms.items()
         ),
     )
     lines += ["", METRICS]
-    lines += table(
+    lines += format_table(
         ("metric", "unit", "what it counts"),
-        ((code(name), unit, MEANINGS[name]) for name, unit in find_metrics(source).items()),
+        ((format_code(name), unit, MEANINGS[name]) for name, unit in find_metrics(source).items()),
     )
     lines += ["", FILTERS]
-    lines += table(
+    lines += format_table(
         ("metric", "log group", "pattern"),
         (
             (
-                code(one["Properties"]["MetricTransformations"][0]["MetricName"]),
-                code(_text(one["Properties"]["LogGroupName"])),
-                code(one["Properties"]["FilterPattern"]),
+                format_code(resource["Properties"]["MetricTransformations"][0]["MetricName"]),
+                format_code(_get_text(resource["Properties"]["LogGroupName"])),
+                format_code(resource["Properties"]["FilterPattern"]),
             )
-            for one in filters.values()
+            for resource in filters.values()
         ),
     )
     return "\n".join(lines) + "\n"
 
 
-def _text(value: Any) -> str:
+def _get_text(value: Any) -> str:
     return next(iter(value.values())) if isinstance(value, dict) else str(value)
 
 
-def _metric(alarm: dict[str, Any]) -> str:
+def _format_metric(alarm: dict[str, Any]) -> str:
     if "Metrics" in alarm:
         metric = alarm["Metrics"][0]["MetricStat"]["Metric"]
-        return code(f"{_text(metric['Namespace'])} {metric['MetricName']}")
-    return code(f"{_text(alarm['Namespace'])} {alarm['MetricName']}")
+        return format_code(f"{_get_text(metric['Namespace'])} {metric['MetricName']}")
+    namespace = _get_text(alarm["Namespace"]).replace("${AWS::StackName}", "<stack name>")
+    return format_code(f"{namespace} {alarm['MetricName']}")
 
 
 _COMPARISONS = {
@@ -126,7 +129,7 @@ _COMPARISONS = {
 }
 
 
-def _rule(alarm: dict[str, Any]) -> str:
+def _format_rule(alarm: dict[str, Any]) -> str:
     if "Metrics" in alarm:
         stat = alarm["Metrics"][0]["MetricStat"]
         statistic, period = stat["Stat"], stat["Period"]
