@@ -39,7 +39,7 @@ def measure_memory(database: BenchDatabase, one: int, largest: int) -> dict[str,
 
 
 def plot_rates(rates: Rates) -> None:
-    """Draw the writes per second of every method, a panel per size, for docs/. A short run draws nothing."""
+    """Draw the writes per second of every method, a panel per size, for docs/explanation/performance.md. A short run draws nothing."""
     if is_short():
         return
     sizes = list(next(iter(rates.values())))

@@ -46,7 +46,7 @@ def explain_aws_error(error: BotoCoreError | ClientError | ResponseParserError) 
     if code in _ACCESS_DENIED_CODES:
         return UsageError(
             f"These credentials have no permission for {operation}.",
-            "docs/operate.md lists the permissions that an operator needs.",
+            "docs/how-to/operate.md lists the permissions that an operator needs.",
         )
     reason = str(error.response["Error"].get("Message") or "AWS gives no reason").rstrip(".")
     return OperationError(f"AWS rejects {operation} with {code}: {reason}.")

@@ -88,7 +88,8 @@ def list_advice(status: dict[str, Any]) -> list[str]:
         advice.append(f"The database rejected {format_count(count, 'write')}: see `sluice rejected-writes list`.")
     if count := status["undelivered"]:
         advice.append(
-            f"Firehose could not deliver {format_count(count, 'object')} (prefix errors/): see docs/operate.md."
+            f"Firehose could not deliver {format_count(count, 'object')} (prefix errors/): "
+            "see docs/how-to/firehose-errors.md."
         )
     if count := status["dead_letters"]:
         advice.append(
