@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from bench.loading.database import SCHEMA, BenchDatabase, connect_primary
@@ -15,7 +14,7 @@ from bench.loading.scenarios import ScenarioGenerator
 from bench.results import is_short, save_results
 from local.cache import CacheServer
 from sluice.aws.secrets import Credentials
-from sluice.cache.entries import encode_entry, item_key
+from sluice.cache.epoch import encode_entry, item_key
 from sluice.cache.epoch import parse_epoch as generation_of
 from sluice.cache.invalidation import CacheInvalidator
 from sluice.cache.reader import CacheReader
@@ -26,10 +25,10 @@ from sluice.load.batch_reader import BatchObject
 from sluice.load.loader import Loader
 from sluice.model.item_state import ItemAddress, ItemState
 from sluice.model.record import Write
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.model.versions import version_time
-from sluice.query import read_router as answers
-from sluice.settings import CacheSettings, DatabaseSettings
+from sluice.query.read_router import ReadRouter
+from sluice.settings import CacheSettings, ReadSettings
 
 ROWS, SHORT_ROWS = 300_000, 20_000
 READS, SHORT_READS = 5000, 200
@@ -54,12 +53,19 @@ class CacheBenchmark:
         with_cache = self._loader(CacheInvalidator(self._connected(), load_resources()))
         # Of its items the cache has none, or all.
         self._loaders = {"without": self._loader(None), "none": with_cache, "all": with_cache}
-        where = DatabaseSettings(world.pair.replica.host, world.pair.replica.port, SCHEMA, "none")
-        replica = Database(where, statement_timeout_seconds=60)
+        replica_settings = ReadSettings(
+            world.pair.replica.host,
+            world.pair.replica.port,
+            SCHEMA,
+            "none",
+            buffer_seconds=60,
+            wait_seconds=0,
+            stale_seconds=60,
+        )
+        replica = Database(replica_settings, statement_timeout_seconds=60)
         replica._credentials = Credentials(*world.pair.admin_credentials)
-        reading: Any = answers
-        reading._replica = lambda: replica
-        reading._settings = lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=0, stale_seconds=60)
+        self._cached = ReadRouter(load_resources(), replica, replica_settings, self._lookup)
+        self._uncached = ReadRouter(load_resources(), replica, replica_settings)
 
     def _connected(self) -> ValkeyClient:
         client = ValkeyClient(self._settings, 10.0)
@@ -83,22 +89,20 @@ class CacheBenchmark:
             rows: Any = cursor.fetchall()
         requests = [_request(owner, item_id) for owner, item_id in rows]
         for request in requests:
-            self._read(request, self._lookup)
+            self._read(self._cached, request)
         times: dict[str, list[float]] = {"hit": [], "replica": []}
         for number in range(count):
             request = requests[number % len(requests)]
             # For as long as this takes, the reader need not ask again for the generation.
-            self._lookup._known_until = time.monotonic() + 60
-            times["hit"].append(self._read(request, self._lookup))
-            times["replica"].append(self._read(request, None))
+            self._lookup._epoch_expires_at = time.monotonic() + 60
+            times["hit"].append(self._read(self._cached, request))
+            times["replica"].append(self._read(self._uncached, request))
         return {name: round(1e6 * statistics.median(taken), 1) for name, taken in times.items()}
 
     @staticmethod
-    def _read(request: Request, lookup: CacheReader | None) -> float:
-        reading: Any = answers
-        reading._cache = lambda: lookup
+    def _read(router: ReadRouter, request: Request) -> float:
         started = time.perf_counter()
-        response = answers.respond_to_read(request)
+        response = router.respond(request)
         taken = time.perf_counter() - started
         assert response.status == 200
         return taken

@@ -95,7 +95,7 @@ def _migrated(seconds: float, event: Event) -> "MigrationResult":
 
 
 def _check_lists(told: list[str]) -> None:
-    from sluice.model.registry import load_resources  # noqa: PLC0415
+    from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.preflight import check_cached_parameters  # noqa: PLC0415
 
     check_cached_parameters(told, load_resources().values())
@@ -110,7 +110,7 @@ def _users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
 
 @contextmanager
 def _prepared(seconds: float) -> Iterator["tuple[Migration, MigrateSettings]"]:
-    from sluice.model.registry import load_resources  # noqa: PLC0415
+    from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.migration import Migration  # noqa: PLC0415
 
     settings = read_settings(MigrateSettings)
