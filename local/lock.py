@@ -24,6 +24,7 @@ def main() -> int:
     extras = [f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench")]
     compile_requirements(DEV, "pyproject.toml", *extras)
     compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_read_extra("ops")))
+    compile_requirements("requirements/docs.txt", "-", text="\n".join(_read_extra("docs")))
     # The deployed functions have the versions that the tests use.
     compile_requirements("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
     # Also the requirements that src/requirements.txt already has: pip checks hashes for all requirements or for none.

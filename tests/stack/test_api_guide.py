@@ -1,4 +1,4 @@
-"""What docs/api.md tells client developers is run as it stands there."""
+"""What docs/how-to/use-the-api.md tells client developers is run as it stands there."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.stack("first")
 
-GUIDE = Path(__file__).parents[2] / "docs/api.md"
+GUIDE = Path(__file__).parents[2] / "docs/how-to/use-the-api.md"
 
 
 def block(name: str) -> str:
