@@ -25,6 +25,7 @@ def main() -> int:
         DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench"))
     )
     compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_extra("ops")))
+    compile_requirements("requirements/docs.txt", "-", text="\n".join(_extra("docs")))
     # What ships has the versions that are tested.
     compile_requirements("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
     # The whole closure, also of what src/requirements.txt has: pip takes hashes for all requirements or for none.

@@ -35,7 +35,7 @@ def sluice(stack: Stack) -> Iterator[Operator]:
     """Leaves nothing behind that `status` would tell other drills of."""
     found = Operator(stack)
     yield found
-    found("rejects", "drop", "--all", "--yes", "sluice-local")
+    found("rejected-writes", "drop", "--all", "--yes", "sluice-local")
 
 
 @pytest.fixture
