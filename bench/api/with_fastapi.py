@@ -27,7 +27,7 @@ async def of_validation(_request: Request, error: RequestValidationError) -> Res
     return Response(fault.to_json(errors), fault.status, fault.headers, CONTENT_TYPE)
 
 
-def handler(function: str) -> Handler:
+def load_handler(function: str) -> Handler:
     """Make a function's handler."""
     {"get": _get, "post": _post, "put": _put, "delete": _delete, "fallback": _fallback}[function]()
     mangum = Mangum(app, lifespan="off", text_mime_types=["application/json", CONTENT_TYPE])

@@ -11,7 +11,7 @@ from bench.api.others.observability import Handler, add_observability
 from bench.api.others.problems import CONTENT_TYPE, ProblemError, build_routing_error
 
 
-def handler(function: str) -> Handler:
+def load_handler(function: str) -> Handler:
     """Make a function's handler."""
     app = APIGatewayRestResolver(enable_validation=function != "fallback")
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.firehose import host
-from local.emulator.firehose import transform as transform_call
+from local.emulator.firehose import ministack
+from local.emulator.firehose import transform as transform_protocol
 from local.emulator.firehose.spool import DELIVERY, Spool
 from tests.emulator.firehose_rig import transform, transformed
 from tests.emulator.harness import Emulator, wait_until
 
 
-def test_the_function_gets_firehose_s_event(emulator: Emulator) -> None:
+def test_the_function_gets_the_event_of_firehose(emulator: Emulator) -> None:
     stream = transformed(emulator, "event")
     before = time.time() * 1000
     stream.put(b"event:x")
@@ -26,7 +26,7 @@ def test_the_function_gets_firehose_s_event(emulator: Emulator) -> None:
     assert before - 100 <= record["approximateArrivalTimestamp"] <= time.time() * 1000
 
 
-def test_the_calls_have_buffers_of_their_own(emulator: Emulator) -> None:
+def test_calls_have_their_own_buffers(emulator: Emulator) -> None:
     stream = transformed(emulator, "calls", seconds=2, call_seconds=1)
     stream.put(b"count:", b"count:")
     stream.put(b"count:")
@@ -53,7 +53,7 @@ def test_each_record_goes_where_its_result_says(emulator: Emulator) -> None:
     assert stream.one("errors/")[0].startswith("errors/processing-failed/")
 
 
-def test_a_call_that_fails_is_made_again_and_then_its_records_are_errors(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_failed_call_is_retried_and_then_its_records_become_errors(emulator: Emulator, tmp_path: Path) -> None:
     kinds = {
         "raise": "Lambda.FunctionError",
         "missing": "Lambda.MissingRecordId",
@@ -85,17 +85,17 @@ def test_a_throttled_function_and_a_missing_one_fail_the_call(emulator: Emulator
 
 @pytest.mark.parametrize("payloads", [[b"x"] * 60_000, [bytes(1_024_000)] * 6, [bytes(1_024_000)], [b""]])
 def test_a_payload_stays_within_six_megabytes(tmp_path: Path, payloads: list[bytes]) -> None:
-    records = Spool(tmp_path).append(payloads, (DELIVERY,))
-    calls = transform_call.calls(records)
-    scope = host.Scope("000000000000", "us-east-1", "s" * 64)
-    sizes = [len(json.dumps(transform_call.event(scope, "i" * 36, call))) for call in calls]
+    records = Spool(tmp_path).append_records(payloads, (DELIVERY,))
+    calls = transform_protocol.split_into_calls(records)
+    stream_id = ministack.StreamId("000000000000", "us-east-1", "s" * 64)
+    sizes = [len(json.dumps(transform_protocol.build_event(stream_id, "i" * 36, call))) for call in calls]
     assert [record for call in calls for record in call] == records
     assert max(sizes) <= 6 * 1024 * 1024
     assert all(calls)
-    assert len(calls) <= sum(sizes) // (4 * 1024 * 1024) + 1, "calls are not smaller than they need be"
+    assert len(calls) <= sum(sizes) // (4 * 1024 * 1024) + 1, "calls are not smaller than necessary"
 
 
-def test_an_answer_above_six_megabytes_fails_the_call(emulator: Emulator) -> None:
+def test_a_response_above_six_megabytes_fails_the_call(emulator: Emulator) -> None:
     stream = transformed(emulator, "large")
     stream.put(b"large:x")
     assert [line["errorCode"] for line in stream.errors()] == ["Lambda.FunctionError"]

@@ -39,13 +39,13 @@ def test_an_age(text: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("yesterday", "is no time"),
-        ("2026-13-01", "is no time"),
-        ("2026-01-02T03:04:05", "has no zone; write 2026-01-02T03:04:05Z"),
-        ("2126-01-01", "is in the future: it is 20"),
+        ("yesterday", "is not a time"),
+        ("2026-13-01", "is not a time"),
+        ("2026-01-02T03:04:05", "has no time zone. Write 2026-01-02T03:04:05Z"),
+        ("2126-01-01", "is in the future: it is now 20"),
         ("99999999d", "99999999d ago is before all writes"),
         ("700000d", "before all writes"),
-        ("0001-01-01T00:00:00+14:00", "before all writes; for the beginning, leave the time out"),
+        ("0001-01-01T00:00:00+14:00", "before all writes. To start from the beginning, omit the option"),
     ],
 )
 def test_no_time(text: str, part: str) -> None:
@@ -68,13 +68,13 @@ def test_counts_sizes_and_tables() -> None:
 
 
 def test_every_verb_takes_the_common_options_before_and_after_itself() -> None:
-    actions = {"quarantine": ["list"], "rejects": ["list"], "clients": ["list"]}
+    actions = {"quarantine": ["list"], "rejected-writes": ["list"], "clients": ["list"]}
     for verb in COMMANDS:
         words = [verb, *actions.get(verb, [])]
         after = build_parser().parse_args([*words, "--stack-name", "s", "--region", "r", "--profile", "p", "--json"])
         before = build_parser().parse_args(["--stack-name", "s", "--region", "r", "--profile", "p", "--json", *words])
-        for found in (before, after):
-            assert (found.stack_name, found.region, found.profile, found.json) == ("s", "r", "p", True)
+        for arguments in (before, after):
+            assert (arguments.stack_name, arguments.region, arguments.profile, arguments.json) == ("s", "r", "p", True)
         bare = build_parser().parse_args(words)
         assert (bare.stack_name, bare.region, bare.profile, bare.json) == (None, None, None, False)
 
@@ -87,21 +87,21 @@ def test_every_verb_takes_the_common_options_before_and_after_itself() -> None:
         ["replay", "--mode", "some"],
         ["replay", "--from"],
         ["replay", "--nothing"],
-        ["rejects"],
+        ["rejected-writes"],
         ["executions", "--limit", "many"],
     ],
 )
-def test_words_that_are_not_understood_are_one_sentence(said: Sluice, words: list[str]) -> None:
-    assert "--help`." in said(*words).usage_error()
+def test_words_that_are_not_understood_are_one_sentence(bare_sluice: Sluice, words: list[str]) -> None:
+    assert "--help`." in bare_sluice(*words).usage_error()
 
 
-def test_a_wrong_time_is_one_sentence(said: Sluice) -> None:
-    assert "has no zone" in said("replay", "--from", "2026-01-02T03:04:05").usage_error()
+def test_a_wrong_time_is_one_sentence(bare_sluice: Sluice) -> None:
+    assert "has no time zone" in bare_sluice("replay", "--from", "2026-01-02T03:04:05").usage_error()
 
 
 def test_what_is_excluded() -> None:
-    found = parse_exclusions(["owner=a,owner=b,c,collection=things", "from=2026-01-01,to=2026-01-02", "version=V"])
-    assert found == {
+    exclusions = parse_exclusions(["owner=a,owner=b,c,collection=things", "from=2026-01-01,to=2026-01-02", "version=V"])
+    assert exclusions == {
         "owners": ["a", "b,c"],
         "collections": ["things"],
         "from": "2026-01-01T00:00:00Z",
@@ -111,10 +111,10 @@ def test_what_is_excluded() -> None:
     assert parse_exclusions([]) == {"owners": [], "collections": [], "from": None, "to": None, "versions": []}
 
 
-@pytest.mark.parametrize("given", ["owner=", "owners=a", "a", "from=later", "from=2026-01-02,to=2026-01-01"])
-def test_what_cannot_be_excluded(given: str) -> None:
+@pytest.mark.parametrize("text", ["owner=", "owners=a", "a", "from=later", "from=2026-01-02,to=2026-01-01"])
+def test_what_cannot_be_excluded(text: str) -> None:
     with pytest.raises(UsageError):
-        parse_exclusions([given])
+        parse_exclusions([text])
 
 
 class _Terminal(StringIO):
@@ -131,12 +131,12 @@ def test_confirming(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
         require_confirmation("mine", "drops all", "yours")
     typed("mine\n")
     require_confirmation("mine", "drops all", None)
-    assert "This drops all.\nType the stack's name, mine" in capsys.readouterr().err
+    assert "This drops all.\nType the name of the stack, mine" in capsys.readouterr().err
     for text in ("yes\n", ""):
         typed(text)
         with pytest.raises(UsageError, match="Nothing was done"):
             require_confirmation("mine", "drops all", None)
-    assert capsys.readouterr().err.endswith("to go on: \n")  # nothing was typed, not even a line's end
+    assert capsys.readouterr().err.endswith("to continue: \n")  # nothing was typed, not even a line's end
     typed("mine\n", StringIO)
     with pytest.raises(UsageError, match="give --yes mine"):
         require_confirmation("mine", "drops all", None)
