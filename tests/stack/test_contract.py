@@ -15,6 +15,8 @@ from tests.contract.running import run
 from tests.stack.conftest import Person
 from tests.stack.samples import airport
 
+pytestmark = pytest.mark.stack("first")
+
 
 def test_the_document_is_that_of_the_code_and_anybody_may_read_it(stack: Stack, client: Any) -> None:
     answer = client().get("/v1/openapi.json")
