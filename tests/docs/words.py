@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs/reference/glossary.md"
-CODE = ("src/", "ops/", "local/", "bench/", "layers/", "tools/")
+CODE = ("src/", "ops/", "local/", "bench/", "layers/", "testkit/", "tools/")
 TEXTS = ("docs/", "statemachines/", "events/")
 TEXT_FILES = (
     "README.md",
