@@ -1,5 +1,5 @@
-"""What stands in for AWS's managed groups finds each kind of attack in each part of a request, and counts what is
-only counted."""
+"""The substitutes for AWS's managed rule groups match each kind of attack in each part of a request, and respect rules
+that are only counted."""
 
 import json
 
@@ -28,7 +28,7 @@ def item(value: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "matched"),
+    ("http_request", "name", "matched"),
     [
         (build_request("/v1/airports?country=PT'%20or%201=1--"), SQL, "SQLi_QUERYARGUMENTS"),
         (build_request("/v1/airports/PT'%20or%201=1--"), SQL, "SQLi_URIPATH"),
@@ -65,17 +65,19 @@ def item(value: str) -> bytes:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request, name: str, matched: str) -> None:
-    blocked = find_block(whole, asked)
-    assert blocked
-    assert (blocked.rule_name, [found for found in blocked.matched_rules if found.startswith(matched)] != []) == (
+def test_each_kind_of_attack_is_matched_where_it_is(
+    whole: WebAcl, http_request: Request, name: str, matched: str
+) -> None:
+    block = find_block(whole, http_request)
+    assert block
+    assert (block.rule_name, any(rule.startswith(matched) for rule in block.matched_rules)) == (
         name,
         True,
     )
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "http_request",
     [
         build_request("/v1/airports?country=PT&elevation.gte=100&sort=-elevation&fields=name,city"),
         build_request("/v1/airports?after=" + "a" * 2_040),
@@ -94,11 +96,11 @@ def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request,
     ],
     ids=str,
 )
-def test_what_clients_send_is_let_through(whole: WebAcl, asked: Request) -> None:
-    assert find_block(whole, asked) is None
+def test_requests_of_real_clients_pass(whole: WebAcl, http_request: Request) -> None:
+    assert find_block(whole, http_request) is None
 
 
-def test_what_is_only_counted_blocks_nothing_and_the_rest_still_does() -> None:
+def test_a_counted_rule_does_not_block_and_the_others_do() -> None:
     large = build_request(method="PUT", body=b'"' + b"a" * 9_000 + b'"')
     assert find_block(build_acl(build_group_rule(COMMON, "SizeRestrictions_BODY")), large) is None
     body = build_request(method="PUT", body=item("<script>alert(1)</script>"))
