@@ -11,7 +11,7 @@ from uuid import uuid4
 from local.stack import Stack
 from sluice.ingest.item_body import decode_item, encode_item
 from sluice.model.record import Write, encode_write
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.model.versions import new_version
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually

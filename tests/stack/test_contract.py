@@ -7,9 +7,8 @@ import httpx
 import pytest
 
 from local.stack import Stack
-from sluice.model.registry import load_resources
-from sluice.openapi.document import create_document
-from sluice.openapi.serving import encode_document
+from sluice.model.resource import load_resources
+from sluice.openapi.document import create_document, encode_document
 from tests.contract.documents import fault, made, operations
 from tests.contract.running import run
 from tests.stack.conftest import Person

@@ -37,7 +37,7 @@ def test_reads_and_writes_go_on_without_the_cache_and_with_it_again(stack: Stack
         began = mark_log_time()
         assert machine.get(path).json()["data"]["city"] == last
         assert not used()
-        assert {line.get("cache") for line in read_get_log(stack, began)} <= {"away", None}
+        assert {line.get("cache") for line in read_get_log(stack, began)} <= {"unavailable", None}
     finally:
         stack.cache.start()
     time.sleep(5)  # it is left alone for so long
