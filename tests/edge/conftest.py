@@ -88,8 +88,8 @@ def deploy_edge(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) ->
             )
             cleanup.callback(process.wait, 20)
             cleanup.callback(process.terminate)
-            urls = (f"http://127.0.0.1:{number}" for number in (port, stage_port))
-            edge = DeployedEdge(emulator, name, outputs, *urls, log)
+            url, stage_url = (f"http://127.0.0.1:{number}" for number in (port, stage_port))
+            edge = DeployedEdge(emulator, name, outputs, url, stage_url, log)
             _wait_until_ready(edge)
             return edge
 
