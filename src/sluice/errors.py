@@ -94,7 +94,7 @@ class CacheErrorReply(Exception):  # noqa: N818
 
 
 class InvalidInput(Exception):  # noqa: N818
-    """The input is not what the workflow takes."""
+    """The input of a workflow or of a function is invalid. The message is for operators."""
 
 
 class InvalidWindow(Exception):  # noqa: N818
@@ -102,7 +102,7 @@ class InvalidWindow(Exception):  # noqa: N818
 
 
 class FutureTime(Exception):  # noqa: N818
-    """The window lies ahead of the clock."""
+    """A time of the input is in the future."""
 
 
 class UnknownCollection(Exception):  # noqa: N818
@@ -110,19 +110,19 @@ class UnknownCollection(Exception):  # noqa: N818
 
 
 class NoRebuildSource(Exception):  # noqa: N818
-    """S3 has not what the tables could be made of."""
+    """S3 does not have the data to rebuild the tables from."""
 
 
 class RebuildInProgress(Exception):  # noqa: N818
-    """Another rebuild is at work."""
+    """Another rebuild is running."""
 
 
 class MigrationFailed(Exception):  # noqa: N818
-    """Carries the sentence."""
+    """A migration failed. The message is one sentence for operators, without secrets and data."""
 
 
 class MigrationRefused(MigrationFailed):
-    """Carries every refusal's sentence; nothing was changed."""
+    """A migration was refused, and nothing was changed. The message has one sentence for each refusal."""
 
     def __init__(self, refusals: tuple[str, ...]) -> None:
         super().__init__(" ".join(("Nothing was changed.", *refusals)))
@@ -130,12 +130,12 @@ class MigrationRefused(MigrationFailed):
 
 
 class RebuildRefused(MigrationFailed):
-    """A rebuild cannot begin or end here; the live tables are as they were."""
+    """A rebuild cannot start or cannot be swapped in. The live tables are unchanged."""
 
 
 class ResponseNotDelivered(Exception):  # noqa: N818
-    """CloudFormation did not take the answer. Lambda invokes the function again, which gives it another chance."""
+    """CloudFormation did not accept the response. Lambda invokes the function again, which retries."""
 
 
 class RotationFailed(Exception):  # noqa: N818
-    """Carries a sentence without any secret. Whichever step it ends, the password that was in force is still."""
+    """A step of a rotation failed. The message contains no secret, and the current password stays valid."""

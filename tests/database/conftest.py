@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -114,7 +113,7 @@ def trust(pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def rig_of(pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """A loader's surroundings: a schema with its tables, entered as the admin over verified TLS."""
     username, password = pair.admin_credentials
-    patch.setattr("sluice.db.connection.credentials", lambda _arn: Credentials(username, password))
+    patch.setattr("sluice.db.connection.read_credentials", lambda _arn: Credentials(username, password))
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
     primary = Database(settings, statement_timeout_seconds=30, for_loading=True)
     rig = Rig(connection, primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
@@ -142,10 +141,6 @@ def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[Reader]:
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
     replica = Database(rig.database._settings, statement_timeout_seconds=30)
-    patch.setattr("sluice.query.read_router._replica", lambda: replica)
-    patch.setattr("sluice.query.read_router.resources", lambda: rig.resources)
-    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    patch.setattr("sluice.query.read_router._settings", lambda: settings)
     yield Reader(rig, replica)
     replica.drop_connection()
 
@@ -198,7 +193,7 @@ def loading(
 ) -> Iterator[Loading]:
     """A loader with an account of its own."""
     loading = Loading(rig, root, f"loader_{database[-8:]}")
-    monkeypatch.setattr("sluice.db.connection.credentials", loading.fetch)
+    monkeypatch.setattr("sluice.db.connection.read_credentials", loading.fetch)
     monkeypatch.setattr("sluice.load.loader.FIRST_BACKOFF_SECONDS", 0.01)
     yield loading
     loading.database.drop_connection()

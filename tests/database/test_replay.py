@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from sluice.load.batch_source import make_batch_opener
 from sluice.load.load_result import LoadResult
 from sluice.load.loader import LedgerMode, Loader
 from sluice.model.record import Write
-from sluice.replay.batch_source import make_batch_opener
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
 

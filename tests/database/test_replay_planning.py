@@ -15,8 +15,8 @@ from sluice.aws import s3 as archive
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable, SchemaOutdated
 from sluice.load import batch_reader
+from sluice.load.batch_source import make_batch_opener
 from sluice.model.record import encode_write
-from sluice.replay.batch_source import make_batch_opener
 from sluice.replay.planner import QUARANTINE, Buckets, Planner, find_quarantined
 from sluice.replay.replay_plan import ReplayPlan
 from tests.database.deployed import Root

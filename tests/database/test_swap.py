@@ -103,7 +103,7 @@ def paused(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Ev
             assert go_on.wait(30)
         return tally
 
-    monkeypatch.setattr(FastWriter, "apply", standing)
+    monkeypatch.setattr(FastWriter, "apply_rows", standing)
     go_on.reached = reached  # type: ignore[attr-defined]
     try:
         yield go_on

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local.docs.diagram import THEMES, diagram_digest
-from local.docs.pages import render_pages
 from tests.docs.words import ROOT
+from tools.docs.diagram import THEMES, diagram_digest
+from tools.docs.pages import render_pages
 
 PAGES = render_pages()
 

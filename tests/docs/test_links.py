@@ -30,6 +30,17 @@ def test_every_test_that_verified_names_exists() -> None:
     assert {name for name in named if not list(ROOT.glob(name))} == set()
 
 
+FOLDERS = "src|ops|local|bench|tests|testkit|tools|layers|statemachines|requirements|events|docs"
+# What a reader creates in a tutorial, and a form.
+EXAMPLES = {"src/resources/hotels.py", "docs/adr/NNNN-title.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = set(re.findall(rf"`((?:{FOLDERS})/[\w/.*-]*)`", page.read_text()))
+    assert {name for name in named - EXAMPLES if not list(ROOT.glob(name))} == set()
+
+
 def test_every_threat_has_a_measure_and_a_test() -> None:
     lines = [line for line in SECURITY.splitlines() if line.startswith("| ") and not line.startswith("| threat ")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.load.batch_reader import BatchObject, read_blocks
+from sluice.load.batch_source import make_batch_opener
 from sluice.model.record import NULL_DATA, Write, encode_write, split_joined_records, split_record
-from sluice.replay.batch_source import make_batch_opener
 
 
 def line(item_id: str, collection: str = "things") -> bytes:
