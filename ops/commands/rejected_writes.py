@@ -111,8 +111,8 @@ def _drop_writes(stack: Stack, selection: Selection, typed_name: str | None) -> 
 def _retry_writes(stack: Stack, selection: Selection, *, wait: bool) -> CommandResult:
     batches = list(retry_rejected_writes(stack, selection))
     keys = [batch["batch"] for batch in batches if batch["batch"]]
-    count, broken = sum(batch["writes"] for batch in batches), sum(batch["broken"] for batch in batches)
-    document: dict[str, Any] = {"retried": count, "broken": broken, "batches": keys}
+    count, broken = sum(batch["writes"] for batch in batches), sum(batch["invalid"] for batch in batches)
+    document: dict[str, Any] = {"retried": count, "invalid": broken, "batches": keys}
     lines = [f"retried {format_count(count, 'write')}", *(f"  {key}" for key in keys)]
     if broken:
         lines.append(f"{format_count(broken, 'write')} not retried: the text is not UTF-8. Drop it.")
@@ -123,7 +123,7 @@ def _retry_writes(stack: Stack, selection: Selection, *, wait: bool) -> CommandR
     lines.append(f"{outcome['settled']} loaded, {outcome['again']} rejected again")
     if outcome["pending"]:
         lines.append("Not all writes were loaded in time. They are removed here once they are: see `sluice status`.")
-    is_incomplete = broken or outcome["again"] or outcome["pending"]
+    is_incomplete = broken or outcome["rejected_again"] or outcome["pending"]
     return CommandResult({**document, **outcome}, lines, EXIT_INCOMPLETE if is_incomplete else EXIT_DONE)
 
 
@@ -135,13 +135,13 @@ def _wait_until_settled(stack: Stack, keys: set[str]) -> dict[str, Any]:
         while pending and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_SECONDS)
             step = settle_retried_writes(stack)
-            settled, rejected_again = settled + step["settled"], rejected_again + step["again"]
+            settled, rejected_again = settled + step["settled"], rejected_again + step["rejected_again"]
             pending = keys & {*step["pending"]}
     except KeyboardInterrupt:
         raise WaitInterrupted(
             "Interrupted; the loads continue.", "`sluice rejected-writes list` prints what remains."
         ) from None
-    return {"settled": settled, "again": rejected_again, "pending": sorted(pending)}
+    return {"settled": settled, "rejected_again": rejected_again, "pending": sorted(pending)}
 
 
 def settle_retried_writes(stack: Stack) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def list_rejected_writes(
         event = {"action": "list", "select": selection, "after": after, "limit": page_size, "data": with_data}
         page = stack.invoke("RejectedWrites", event)
         total, after = int(page["total"]), page["after"]
-        writes += page["rejects"]
+        writes += page["rejected_writes"]
     return total, writes
 
 
