@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from bench.loading.database import SCHEMA, BenchDatabase, connect_primary
@@ -15,8 +14,7 @@ from bench.loading.scenarios import ScenarioGenerator
 from bench.results import is_short, save_results
 from local.cache import CacheServer
 from sluice.aws.secrets import Credentials
-from sluice.cache.entries import encode_entry, item_key
-from sluice.cache.epoch import parse_epoch
+from sluice.cache.epoch import encode_entry, item_key, parse_epoch
 from sluice.cache.invalidation import CacheInvalidator
 from sluice.cache.reader import CacheReader
 from sluice.cache.valkey_client import ValkeyClient
@@ -26,10 +24,10 @@ from sluice.load.batch_reader import BatchObject
 from sluice.load.loader import Loader
 from sluice.model.item_state import ItemAddress, ItemState
 from sluice.model.record import Write
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.model.versions import version_time
-from sluice.query import read_router
-from sluice.settings import CacheSettings, DatabaseSettings
+from sluice.query.read_router import ReadRouter
+from sluice.settings import CacheSettings, ReadSettings
 
 ROWS, SHORT_ROWS = 300_000, 20_000
 READS, SHORT_READS = 5000, 200
@@ -53,11 +51,13 @@ class CacheBenchmark:
         # With `none` and `all` the cache has none or all of the items of the batch.
         self._loaders = {"without": self._create_loader(None), "none": with_cache, "all": with_cache}
         server = database.pair.replica
-        replica = Database(DatabaseSettings(server.host, server.port, SCHEMA, "none"), statement_timeout_seconds=60)
+        settings = ReadSettings(
+            server.host, server.port, SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
+        )
+        replica = Database(settings, statement_timeout_seconds=60)
         replica._credentials = Credentials(*database.pair.admin_credentials)
-        router: Any = read_router
-        router._replica = lambda: replica
-        router._settings = lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=0, stale_seconds=60)
+        self._cached = ReadRouter(load_resources(), replica, settings, self._reader)
+        self._uncached = ReadRouter(load_resources(), replica, settings)
 
     def _connect_cache(self) -> ValkeyClient:
         client = ValkeyClient(self._settings, 10.0)
@@ -77,22 +77,20 @@ class CacheBenchmark:
             rows: Any = cursor.fetchall()
         requests = [_build_request(owner, item_id) for owner, item_id in rows]
         for request in requests:
-            self._read(request, self._reader)
+            self._read(self._cached, request)
         times: dict[str, list[float]] = {"hit": [], "replica": []}
         for number in range(count):
             request = requests[number % len(requests)]
             # The reader need not read the epoch again for as long as this takes.
-            self._reader._known_until = time.monotonic() + 60
-            times["hit"].append(self._read(request, self._reader))
-            times["replica"].append(self._read(request, None))
+            self._reader._epoch_expires_at = time.monotonic() + 60
+            times["hit"].append(self._read(self._cached, request))
+            times["replica"].append(self._read(self._uncached, request))
         return {name: round(1e6 * statistics.median(seconds), 1) for name, seconds in times.items()}
 
     @staticmethod
-    def _read(request: Request, reader: CacheReader | None) -> float:
-        router: Any = read_router
-        router._cache = lambda: reader
+    def _read(router: ReadRouter, request: Request) -> float:
         started = time.perf_counter()
-        response = read_router.respond_to_read(request)
+        response = router.respond(request)
         seconds = time.perf_counter() - started
         assert response.status == 200
         return seconds

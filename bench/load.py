@@ -23,15 +23,15 @@ PLOT_FILE = Path(__file__).parents[1] / "docs" / "load.svg"
 COLOURS = {"limit": "#9aa5b1", "sluice": "#1f6feb", "executemany": "#e3a008", "row_by_row": "#d1453b"}
 
 
-def measure_memory(database: BenchDatabase, one: int, largest: int) -> dict[str, float]:
-    """The peak megabytes of a process that loads one batch of `one` writes, ten of them, or one of `largest` writes."""
+def measure_memory(database: BenchDatabase, usual_size: int, largest_size: int) -> dict[str, float]:
+    """The peak megabytes of a process that loads one batch of a usual size, ten of them, or the largest one."""
     scenarios = ScenarioGenerator(database)
     files = [database.folder / f"{number}.gz" for number in range(12)]
     for file in files:
-        file.write_bytes(scenarios.build_batch("updated", largest if file is files[-1] else one).content)
+        file.write_bytes(scenarios.build_batch("updated", largest_size if file is files[-1] else usual_size).content)
     runs = {
-        name: measure_peak_memory(database.lambda_environment, database.pair.admin_credentials, some)
-        for name, some in {"one": files[:1], "ten": files[1:11], "largest": files[11:]}.items()
+        name: measure_peak_memory(database.lambda_environment, database.pair.admin_credentials, chosen)
+        for name, chosen in {"one": files[:1], "ten": files[1:11], "largest": files[11:]}.items()
     }
     megabytes = {"before": runs["one"]["before"], **{name: run["peak"] for name, run in runs.items()}}
     print("megabytes of memory:", ", ".join(f"{name} {size:.0f}" for name, size in megabytes.items()), flush=True)
@@ -39,7 +39,7 @@ def measure_memory(database: BenchDatabase, one: int, largest: int) -> dict[str,
 
 
 def plot_rates(rates: Rates) -> None:
-    """Draw the writes per second of every method, a panel per size, for docs/explanation/performance.md. A short run draws nothing."""
+    """Draw the writes per second of every method, a panel per size. A short run draws nothing."""
     if is_short():
         return
     sizes = list(next(iter(rates.values())))

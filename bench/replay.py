@@ -17,7 +17,7 @@ from bench.loading.database import connect_primary, install_trust_layer
 from bench.results import is_short, save_results
 from local.stack import Stack
 from sluice.load.loader import Loader
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 
 WRITES_PER_BATCH = 100
 FULL_SIZES, SHORT_SIZES = {10: 5, 100: 3, 1000: 1}, {10: 1}

@@ -15,7 +15,7 @@ from sluice.aws.secrets import Credentials
 from sluice.db.connection import Database
 from sluice.load.batch_reader import BatchObject
 from sluice.load.loader import Loader
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.schema.ddl import build_metadata
 from sluice.settings import DatabaseSettings
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.openapi.document import create_document
 
 REPOSITORY = Path(__file__).parents[2]

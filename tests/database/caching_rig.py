@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -17,13 +16,16 @@ from sluice.cache.reader import CacheReader
 from sluice.cache.valkey_client import ValkeyClient
 from sluice.db.connection import Database
 from sluice.http.api_gateway import create_api_handler
+from sluice.http.request import Request
+from sluice.http.response import Response
 from sluice.load.load_result import LoadResult
 from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.observability import _log_fields
-from sluice.query import read_router as answers
 from sluice.query.read_context import ReadContext
+from sluice.query.read_router import ReadRouter
 from sluice.settings import CacheSettings
+from tests.database.reading_rig import create_read_settings
 from tests.database.rig import Rig
 from tests.database.things import OWNER, put
 from tests.unit.requesting import Answer, Context, event
@@ -42,7 +44,11 @@ class Caching:
         self.loaders: list[Database] = []
         self.client = ValkeyClient(self.settings, 1.0)
         self.lookup = CacheReader(self.client, 600)
-        self._handle = create_api_handler("get", answers.respond_to_read)
+        self._handle = create_api_handler("get", self._respond)
+
+    def _respond(self, request: Request) -> Response:
+        settings = create_read_settings(self.replica)
+        return ReadRouter(self.rig.resources, self.replica, settings, self.lookup).respond(request)
 
     def loader(self, resources: Mapping[str, Any] | None = None) -> Loader:
         """Another loader with connections of its own."""
@@ -107,7 +113,7 @@ class Caching:
             yield replica, CacheReader(client, 600)
         finally:
             replica.drop_connection()
-            client._drop()
+            client.close()
 
     def question(self, replica: Database, lookup: CacheReader) -> ReadContext:
         """A question of the owner of things."""
@@ -122,20 +128,15 @@ class Caching:
     def close(self) -> None:
         for one in (self.replica, *self.loaders):
             one.drop_connection()
-        self.client._drop()
+        self.client.close()
 
 
 @contextmanager
 def caching(rig: Rig, pair: DatabasePair, cache: CacheServer, patch: pytest.MonkeyPatch) -> Iterator[Caching]:
-    patch.setattr("sluice.cache.valkey_client.credentials", lambda _arn: Credentials(*cache.credentials))
+    patch.setattr("sluice.cache.valkey_client.read_credentials", lambda _arn: Credentials(*cache.credentials))
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
     made = Caching(rig, pair, cache)
-    patch.setattr("sluice.query.read_router._replica", lambda: made.replica)
-    patch.setattr("sluice.query.read_router._cache", lambda: made.lookup)
-    patch.setattr("sluice.query.read_router.resources", lambda: rig.resources)
-    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    patch.setattr("sluice.query.read_router._settings", lambda: settings)
     made.follow()
     try:
         yield made

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -142,10 +141,6 @@ def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[Reader]:
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
     replica = Database(rig.database._settings, statement_timeout_seconds=30)
-    patch.setattr("sluice.query.read_router._replica", lambda: replica)
-    patch.setattr("sluice.query.read_router.resources", lambda: rig.resources)
-    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    patch.setattr("sluice.query.read_router._settings", lambda: settings)
     yield Reader(rig, replica)
     replica.drop_connection()
 

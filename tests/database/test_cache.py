@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluice.cache.entries import item_key
+from sluice.cache.epoch import item_key
 from sluice.cache.epoch import parse_epoch as generation_of
 from sluice.errors import UnreadableBatch
 from sluice.ingest.item_body import new_item_id
@@ -32,7 +32,7 @@ def test_what_the_replica_showed_is_found_again(cached: Caching) -> None:
     path = f"things/{write.id}"
     assert cached.seen(path)[0] == ""
     hit, answer = cached.seen(path)
-    cached.lookup._known_until = 0
+    cached.lookup._epoch_expires_at = 0
     plain, same = cached.seen(path)
     assert (hit, plain) == ("hit", "")
     assert answer == same
@@ -96,7 +96,7 @@ def test_a_reader_that_is_overtaken_between_replica_and_cache_keeps_nothing(cach
         keep(*given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cached.lookup, "keep", late)
+        patch.setattr(cached.lookup, "store_item", late)
         assert cached.get(f"things/{write.id}").body["data"]["label"] == "first"
     state, answer = cached.seen(f"things/{write.id}")
     assert (state, answer.body["data"]["label"]) == ("miss", "second")

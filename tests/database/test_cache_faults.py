@@ -13,7 +13,7 @@ import pytest
 from pymysql.connections import Connection
 
 from sluice.aws.secrets import Credentials
-from sluice.cache import valkey_client as client_module
+from sluice.cache import valkey_client
 from sluice.cache.epoch import parse_epoch as generation_of
 from sluice.errors import AwsError, CacheUnavailable
 from sluice.load.loader import Loader
@@ -27,7 +27,7 @@ from tests.database.things import CODES, delete, put
 
 @pytest.fixture(autouse=True)
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "BACKOFF_SECONDS", 0.2)
+    monkeypatch.setattr(valkey_client, "BACKOFF_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def stopped(cached: Caching) -> Iterator[None]:
 def test_without_a_cache_everything_goes_on(cached: Caching, item: str) -> None:
     cached.cache.stop()
     state, answer = cached.seen(item)
-    assert (state, answer.body["data"]["label"]) == ("away", "first")
+    assert (state, answer.body["data"]["label"]) == ("unavailable", "first")
     assert cached.load(second(item)).applied == 1
     cached.follow()
     assert label(cached, item) == "second"
@@ -68,7 +68,7 @@ def test_without_a_cache_everything_goes_on(cached: Caching, item: str) -> None:
     # The first load after that begins to use it.
     cached.load(put({"label": "other"}))
     cached.follow()
-    cached.lookup._known_until = 0
+    cached.lookup._epoch_expires_at = 0
     cached.get(item)
     assert cached.seen(item)[0] == "hit"
     assert label(cached, item) == "second"
@@ -79,18 +79,18 @@ def test_while_it_is_away_it_is_not_asked_again_and_again(cached: Caching, item:
     cached.get(item)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("socket.create_connection", lambda *_: pytest.fail("asked"))
-        assert cached.seen(item)[0] == "away"
+        assert cached.seen(item)[0] == "unavailable"
         time.sleep(0.25)
         with pytest.raises(pytest.fail.Exception):
             cached.client.send_commands(("MGET", "a"))
 
 
 def test_a_slow_cache_costs_a_read_and_a_load_no_more_than_was_allowed(cached: Caching, item: str) -> None:
-    cached.client._seconds = 0.25
+    cached.client._timeout_seconds = 0.25
     with stopped(cached):
         began = time.monotonic()
         state, answer = cached.seen(item)
-        assert (state, answer.status) == ("away", 200)
+        assert (state, answer.status) == ("unavailable", 200)
         assert time.monotonic() - began < 1
         began = time.monotonic()
         assert cached.load(second(item)).applied == 1
@@ -115,7 +115,7 @@ def test_a_load_that_cannot_withdraw_ends_the_generation(cached: Caching, item: 
     assert cached.seen(item)[0] == "miss"  # closed, until a load opens it
     cached.load(put({"label": "other"}))
     cached.follow()
-    cached.lookup._known_until = 0
+    cached.lookup._epoch_expires_at = 0
     cached.get(item)
     assert cached.seen(item)[1].body["data"]["label"] == "second"
 
@@ -126,7 +126,7 @@ def unreachable_for_loads() -> Iterator[None]:
         raise CacheUnavailable("TimeoutError")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sluice.cache.invalidation.CacheInvalidator._withdraw", away)
+        patch.setattr("sluice.cache.invalidation.CacheInvalidator._invalidate_items", away)
         yield
 
 
@@ -274,10 +274,10 @@ def test_a_load_without_a_cache_ends_the_generation(cached: Caching, item: str) 
 
 def test_a_refused_password_is_read_anew(cached: Caching, item: str) -> None:
     name, password = cached.cache.credentials
-    cached.client._drop()
+    cached.client.close()
     cached.client._user = Credentials(name, "of before")
     state, _ = cached.seen(item)
-    assert state == "away"
+    assert state == "unavailable"
     time.sleep(0.25)
     assert cached.seen(item)[0] == "hit"
     assert password not in repr(cached.client._user)
@@ -289,11 +289,11 @@ def test_a_secret_that_cannot_be_read_is_a_cache_that_is_away(
     def unreadable(_arn: str) -> Credentials:
         raise AwsError("AccessDeniedException")
 
-    monkeypatch.setattr("sluice.cache.valkey_client.credentials", unreadable)
-    cached.client._drop()
+    monkeypatch.setattr("sluice.cache.valkey_client.read_credentials", unreadable)
+    cached.client.close()
     cached.client._user = None
     state, answer = cached.seen(item)
-    assert (state, answer.status) == ("away", 200)
+    assert (state, answer.status) == ("unavailable", 200)
     assert cached.load(second(item)).applied == 1
 
 
@@ -305,16 +305,16 @@ def test_a_warm_connection_that_died_is_made_anew(cached: Caching, item: str) ->
 
 
 def test_a_server_that_nobody_vouches_for_is_not_talked_to(cached: Caching, item: str) -> None:
-    cached.client._drop()
+    cached.client.close()
     cached.client._settings = CacheSettings("127.0.0.2", cached.cache.port, "cache", 600)
-    assert cached.seen(item)[0] == "away"
+    assert cached.seen(item)[0] == "unavailable"
 
 
 def test_the_user_may_do_nothing_else(cached: Caching, item: str) -> None:
     for command in (("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("ACL", "LIST"), ("MONITOR",)):
         with pytest.raises(CacheUnavailable, match="NOPERM"):
             cached.client.send_commands(command)
-        cached.client._resting_until = 0
+        cached.client._backoff_until = 0
 
 
 def test_a_swap_leaves_every_entry_behind(cached: Caching, item: str, connect: Connect) -> None:

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from local.cache import CacheServer
 from sluice.aws.secrets import Credentials
-from sluice.cache import epoch as generation
-from sluice.cache.entries import TouchedItems, item_key, load_count_key
-from sluice.cache.epoch import Epoch
+from sluice.cache import epoch
+from sluice.cache.epoch import Epoch, TouchedItems, item_key, load_count_key
 from sluice.cache.invalidation import CacheInvalidator
 from sluice.cache.reader import EPOCH_TRUST_SECONDS, CacheReader
 from sluice.cache.valkey_client import Command, ValkeyClient
@@ -65,11 +64,11 @@ class Load:
 
     def count_load(self) -> Epoch:
         row = self.next.row
-        self.next.row = f"{row[:16]}{int(row[16:]) + 1:010}" if row else generation.create_epoch_value()
-        return generation.parse_epoch(self.next.row)
+        self.next.row = f"{row[:16]}{int(row[16:]) + 1:010}" if row else epoch.create_epoch_value()
+        return epoch.parse_epoch(self.next.row)
 
     def start_new_epoch(self) -> None:
-        self.next.row = generation.create_epoch_value()
+        self.next.row = epoch.create_epoch_value()
 
     def withdraw(self) -> None:
         touched = TouchedItems()
@@ -195,13 +194,13 @@ def clients(cache: CacheServer) -> Iterator[tuple[ValkeyClient, Flaky]]:
     cache.start()
     trust = ssl.create_default_context(cafile=str(cache.certificates / "ca.pem"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sluice.cache.valkey_client.credentials", lambda _arn: Credentials(*cache.credentials))
-        patch.setattr("sluice.cache.valkey_client.tls_of_cache", lambda: trust)
+        patch.setattr("sluice.cache.valkey_client.read_credentials", lambda _arn: Credentials(*cache.credentials))
+        patch.setattr("sluice.cache.valkey_client.create_cache_tls_context", lambda: trust)
         where = CacheSettings("localhost", cache.port, "cache", 600)
         made = ValkeyClient(where, 2.0), Flaky(where, 2.0)
         yield made
         for one in made:
-            one._drop()
+            one.close()
 
 
 @given(st.lists(steps, min_size=20, max_size=60))

@@ -3,8 +3,7 @@
 import pytest
 
 from sluice.model.resource import Item, create_resource
-from sluice.query import cursor as positions
-from sluice.query.cursor import Cursor
+from sluice.query.list import Cursor, encode_cursor
 from sluice.query.query_planner import QueryPlan, plan_query
 from tests.database.reading_rig import Reader
 from tests.database.rig import Rig
@@ -41,7 +40,7 @@ def position(many: Reader, asked: QueryPlan, place: int) -> str:
     """The `after` behind which the item at a place of the order comes."""
     by = "number, id" if asked.order_by else "id"
     [row] = many.rig.rows(f"SELECT id, number FROM entries ORDER BY {by} LIMIT 1 OFFSET {place - 1}")
-    return positions.encode_cursor(asked, OWNER, Cursor(row["id"], row["number"] if asked.order_by else None))
+    return encode_cursor(asked, OWNER, Cursor(row["id"], row["number"] if asked.order_by else None))
 
 
 def test_the_last_page_costs_no_more_than_the_first(many: Reader) -> None:

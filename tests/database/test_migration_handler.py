@@ -23,7 +23,7 @@ from sluice.aws.tls import create_database_tls_context
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.list_parameters import list_parameter_names
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.schema import cfn_response
 from tests.database.aws_rig import Aws, aws
 from tests.database.migrating_rig import Migrated
@@ -234,17 +234,12 @@ def test_a_resource_that_cannot_be_served_is_answered(
     request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import resources  # noqa: PLC0415
-    from sluice.model import registry  # noqa: PLC0415
 
     (tmp_path / "wrong.py").write_text(
         "from sluice.model.resource import Item, resource\n\n\n@resource('wrong')\nclass Wrong(Item):\n    anything: object\n"  # noqa: E501
     )
     monkeypatch.setattr(resources, "__path__", [*resources.__path__, str(tmp_path)])
-    registry.load_resources.cache_clear()
-    try:
-        handle(request_(), context())
-    finally:
-        registry.load_resources.cache_clear()
+    handle(request_(), context())
     assert cloud.answers[0]["Status"] == "FAILED"
     assert "Wrong.anything" in cloud.answers[0]["Reason"]
 

@@ -7,8 +7,7 @@ import pytest
 from msgspec import Meta
 
 from local.database import DatabasePair
-from sluice.model.registry import load_resources
-from sluice.model.resource import Digits, Resource
+from sluice.model.resource import Digits, Resource, load_resources
 from tests.database.migrating_rig import Migrated, notes
 from tests.database.things import CODES, THINGS
 

@@ -130,7 +130,7 @@ def on_replica(reader: Reader, pair: DatabasePair, monkeypatch: pytest.MonkeyPat
         reader.rig.database._settings, database_host=pair.replica.host, database_port=pair.replica.port
     )
     replica = Database(settings, statement_timeout_seconds=30)
-    monkeypatch.setattr("sluice.query.read_router._replica", lambda: replica)
+    monkeypatch.setattr(reader, "replica", replica)
     pair.wait_for_replica()
     yield reader
     replica.drop_connection()

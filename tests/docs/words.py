@@ -12,12 +12,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs/reference/glossary.md"
-CODE = ("src/", "ops/", "local/", "bench/", "layers/", "tools/")
+CODE = ("src/", "ops/", "local/", "bench/", "layers/", "testkit/", "tools/")
 TEXTS = ("docs/", "statemachines/", "events/")
 TEXT_FILES = (
     "README.md",
     "CONTRIBUTING.md",
-    "CHANGELOG.md",
     "SECURITY.md",
     "template.yaml",
     "samconfig.toml",

@@ -6,28 +6,28 @@ from local.edge.http_messages import Request
 from local.edge.waf.statements import RateCounter
 from local.edge.waf.web_acl import BlockDecision, WebAcl
 
-NONE = [{"Priority": 0, "Type": "NONE"}]
+NO_TRANSFORMATION = [{"Priority": 0, "Type": "NONE"}]
 
 
-def rule(statement: dict[str, Any], **more: Any) -> dict[str, Any]:
+def build_rule(statement: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A rule that blocks, unless another action is given."""
     action: dict[str, Any] = {} if "OverrideAction" in more or "Action" in more else {"Action": {"Block": {}}}
     return {"Name": "one", "Priority": 0, "Statement": statement, "VisibilityConfig": {}, **action, **more}
 
 
-def acl(*rules: dict[str, Any], **more: Any) -> WebAcl:
+def build_acl(*rules: dict[str, Any], **more: Any) -> WebAcl:
     numbered = [{**each, "Priority": number} for number, each in enumerate(rules)]
     return WebAcl({"Name": "acl", "DefaultAction": {"Allow": {}}, "Rules": numbered, **more}, RateCounter())
 
 
-def group(name: str, *counted: str, **more: Any) -> dict[str, Any]:
+def build_group_rule(name: str, *counted: str, **more: Any) -> dict[str, Any]:
     """A rule with one of AWS's managed groups, some of whose rules are only counted."""
     overrides = [{"Name": each, "ActionToUse": {"Count": {}}} for each in counted]
     statement = {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": name, "RuleActionOverrides": overrides}}
-    return rule(statement, **{"OverrideAction": {"None": {}}, **more})
+    return build_rule(statement, **{"OverrideAction": {"None": {}}, **more})
 
 
-def request(
+def build_request(
     target: str = "/v1/airports", method: str = "GET", body: bytes = b"", client: str = "127.0.0.1", **headers: str
 ) -> Request:
     path, _, query = target.partition("?")
@@ -39,5 +39,5 @@ def request(
     return Request(method, path, query, [(name, value) for name, value in given.items() if value], body, client)
 
 
-def judged(made: WebAcl, asked: Request, now: float = 0.0) -> BlockDecision | None:
+def find_block(made: WebAcl, asked: Request, now: float = 0.0) -> BlockDecision | None:
     return made.find_block(asked, now)

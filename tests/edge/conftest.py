@@ -14,12 +14,12 @@ import httpx
 import pytest
 
 from local.stack.stack import fetch_person_token
-from tests.edge.small import Template
+from tests.edge.edge_template import Template
 from tests.emulator.harness import ROOT, Emulator, deploy_stack, free_port, start_emulator
 
 
 @dataclass
-class Edged:
+class DeployedEdge:
     """A deployed stack and the edge before it: `url` is the distribution's address, `stage_url` the API's own."""
 
     emulator: Emulator
@@ -29,14 +29,14 @@ class Edged:
     stage_url: str
     log: Path
 
-    def token(self, person: str) -> str:
+    def fetch_token(self, person: str) -> str:
         emulator: Any = self.emulator
         return fetch_person_token(emulator, self.outputs, person, ())
 
     def get(self, path: str, token: str = "", **headers: str) -> httpx.Response:
         return self._get(self.url + path, token, headers)
 
-    def direct(self, path: str, token: str = "", **headers: str) -> httpx.Response:
+    def get_from_stage(self, path: str, token: str = "", **headers: str) -> httpx.Response:
         """At the API's own address, past the distribution."""
         return self._get(f"{self.stage_url}/{self.outputs['StageName']}{path}", token, headers)
 
@@ -46,17 +46,17 @@ class Edged:
             given["Authorization"] = f"Bearer {token}"
         return httpx.get(address, headers=given, timeout=30, trust_env=False)
 
-    def change(self, template: Template) -> None:
+    def redeploy(self, template: Template) -> None:
         """Deploy a changed template, and wait until the edge has read it."""
         self.outputs = deploy_stack(self.emulator, self.name, template)
-        assert self.read() == ""
+        assert self.refresh() == ""
 
-    def read(self) -> str:
+    def refresh(self) -> str:
         """Have the edge read what is deployed; returns why it enforces nothing, or nothing."""
         return str(httpx.post(f"{self.stage_url}/_edge/read", timeout=30, trust_env=False).json()["problem"])
 
 
-Put = Callable[[str, Template], Edged]
+DeployEdge = Callable[[str, Template], DeployedEdge]
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +68,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def put(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Put]:
+def put(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployEdge]:
     """Deploys a template under a name and starts an edge before it."""
     with ExitStack() as running:
 
-        def made(name: str, template: Template) -> Edged:
+        def made(name: str, template: Template) -> DeployedEdge:
             outputs = deploy_stack(emulator, name, template)
             port, stage_port = free_port(), free_port()
             log = tmp_path_factory.mktemp("edge") / "edge.log"
@@ -95,11 +95,13 @@ def put(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             )
             running.callback(process.wait, 20)
             running.callback(process.terminate)
-            edged = Edged(emulator, name, outputs, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{stage_port}", log)
+            edged = DeployedEdge(
+                emulator, name, outputs, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{stage_port}", log
+            )
             deadline = time.monotonic() + 20
             while True:
                 try:
-                    edged.read()
+                    edged.refresh()
                 except httpx.HTTPError:
                     assert time.monotonic() < deadline, log.read_text()
                     time.sleep(0.05)

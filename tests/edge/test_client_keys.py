@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.edge.conftest import Edged, Put
-from tests.edge.small import small
+from tests.edge.conftest import DeployedEdge, DeployEdge
+from tests.edge.edge_template import build_edge_template
 
 # A bucket that is refilled once in a thousand seconds: no test is so slow that it would see another request let in.
 SLOW = 0.001
@@ -22,11 +22,11 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def edged(put: Put, away: Path) -> Edged:
-    return put("keyed", small(away, ApiCacheSize="0.5", ApiCacheSeconds="60", **REQUIRED))
+def edged(put: DeployEdge, away: Path) -> DeployedEdge:
+    return put("keyed", build_edge_template(away, ApiCacheSize="0.5", ApiCacheSeconds="60", **REQUIRED))
 
 
-def _key(edged: Edged, name: str) -> tuple[str, str]:
+def _key(edged: DeployedEdge, name: str) -> tuple[str, str]:
     """A client's new key, in the plan: its id and its value."""
     gateway = edged.emulator.client("apigateway")
     made = gateway.create_api_key(name=name, enabled=True)
@@ -39,8 +39,8 @@ def _refused(answer: httpx.Response) -> Any:
     return answer.json()
 
 
-def test_a_client_needs_its_key_and_a_token(edged: Edged) -> None:
-    ada, (_, key) = edged.token("ada"), _key(edged, "first")
+def test_a_client_needs_its_key_and_a_token(edged: DeployedEdge) -> None:
+    ada, (_, key) = edged.fetch_token("ada"), _key(edged, "first")
     assert edged.get("/v1/airports", ada, x_api_key=key).status_code == 200
     for headers in ({}, {"x_api_key": "guessed" * 5}):
         problem = _refused(edged.get("/v1/airports", ada, **headers))
@@ -48,15 +48,15 @@ def test_a_client_needs_its_key_and_a_token(edged: Edged) -> None:
     assert edged.get("/v1/airports", x_api_key=key).status_code == 401
 
 
-def test_what_everybody_may_read_needs_neither(edged: Edged) -> None:
+def test_what_everybody_may_read_needs_neither(edged: DeployedEdge) -> None:
     for path in ("/v1/openapi.json", "/v1/docs"):
         for headers in ({}, {"x_api_key": "guessed" * 5}):
             answer = edged.get(path, **headers)
             assert (answer.status_code, answer.text) == (200, "for everybody")
 
 
-def test_a_key_outside_of_the_plan_and_a_blocked_one_let_nobody_in(edged: Edged) -> None:
-    ada, gateway = edged.token("ada"), edged.emulator.client("apigateway")
+def test_a_key_outside_of_the_plan_and_a_blocked_one_let_nobody_in(edged: DeployedEdge) -> None:
+    ada, gateway = edged.fetch_token("ada"), edged.emulator.client("apigateway")
     stranger = gateway.create_api_key(name="stranger", enabled=True)
     _refused(edged.get("/v1/airports", ada, x_api_key=stranger["value"]))
     identifier, key = _key(edged, "blocked")
@@ -70,8 +70,8 @@ def test_a_key_outside_of_the_plan_and_a_blocked_one_let_nobody_in(edged: Edged)
     assert let_in("true").status_code == 200
 
 
-def test_what_the_apis_cache_kept_is_for_clients_with_a_key(edged: Edged) -> None:
-    ada, (_, key), (_, other) = edged.token("ada"), _key(edged, "cached"), _key(edged, "other")
+def test_what_the_apis_cache_kept_is_for_clients_with_a_key(edged: DeployedEdge) -> None:
+    ada, (_, key), (_, other) = edged.fetch_token("ada"), _key(edged, "cached"), _key(edged, "other")
     path = "/v1/bookings?limit=21"
     moments = [edged.get(path, ada, x_api_key=key).json()["moment"] for _ in range(2)]
     assert moments[0] == moments[1]
@@ -79,12 +79,12 @@ def test_what_the_apis_cache_kept_is_for_clients_with_a_key(edged: Edged) -> Non
     assert edged.get(path, ada, x_api_key=other).json()["moment"] != moments[0]
 
 
-def test_what_cloudfront_kept_is_for_the_key_that_it_was_given_to(put: Put, away: Path) -> None:
+def test_what_cloudfront_kept_is_for_the_key_that_it_was_given_to(put: DeployEdge, away: Path) -> None:
     """It takes answers that may be given without asking, or an API that cannot be asked. A copy of the template without
     the key in CloudFront's leaks them."""
-    careless = small(away, kept="max-age=60", **REQUIRED)
+    careless = build_edge_template(away, kept="max-age=60", **REQUIRED)
     edged, path = put("careless-keys", careless), "/v1/airports/EDDF"
-    ada, (_, key), (_, other) = edged.token("ada"), _key(edged, "only"), _key(edged, "late")
+    ada, (_, key), (_, other) = edged.fetch_token("ada"), _key(edged, "only"), _key(edged, "late")
 
     def moment(**headers: str) -> int:
         return int(edged.get(path, ada, **headers).json()["moment"])
@@ -95,16 +95,16 @@ def test_what_cloudfront_kept_is_for_the_key_that_it_was_given_to(put: Put, away
     _refused(edged.get(path, ada))
     headers = careless["Resources"]["SharedCachePolicy"]["Properties"]["CachePolicyConfig"]
     headers["ParametersInCacheKeyAndForwardedToOrigin"]["HeadersConfig"]["Headers"].pop()
-    edged.change(careless)
+    edged.redeploy(careless)
     kept = moment(x_api_key=key)
     assert moment() == moment(x_api_key="guessed" * 5) == kept
 
 
-def test_a_client_over_its_rate_is_refused_and_another_is_answered(edged: Edged, away: Path) -> None:
-    slow = small(away, ApiCacheSize="0.5", **REQUIRED, ClientBurst="3")
+def test_a_client_over_its_rate_is_refused_and_another_is_answered(edged: DeployedEdge, away: Path) -> None:
+    slow = build_edge_template(away, ApiCacheSize="0.5", **REQUIRED, ClientBurst="3")
     slow["Resources"]["ClientPlan"]["Properties"]["Throttle"]["RateLimit"] = SLOW
-    edged.change(slow)
-    ada, (_, busy), (_, calm) = edged.token("ada"), _key(edged, "busy"), _key(edged, "calm")
+    edged.redeploy(slow)
+    ada, (_, busy), (_, calm) = edged.fetch_token("ada"), _key(edged, "busy"), _key(edged, "calm")
     answers = [edged.get("/v1/airports/EDDF", ada, x_api_key=busy) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2
     last = answers[-1]
@@ -112,29 +112,29 @@ def test_a_client_over_its_rate_is_refused_and_another_is_answered(edged: Edged,
     assert edged.get("/v1/airports/EDDF", ada, x_api_key=calm).status_code == 200
 
 
-def test_a_client_over_its_quota_is_refused_and_another_is_answered(edged: Edged, away: Path) -> None:
-    edged.change(small(away, ApiCacheSize="0.5", **REQUIRED, ClientQuota="2"))
-    ada, (_, busy), (_, calm) = edged.token("ada"), _key(edged, "spent"), _key(edged, "saving")
+def test_a_client_over_its_quota_is_refused_and_another_is_answered(edged: DeployedEdge, away: Path) -> None:
+    edged.redeploy(build_edge_template(away, ApiCacheSize="0.5", **REQUIRED, ClientQuota="2"))
+    ada, (_, busy), (_, calm) = edged.fetch_token("ada"), _key(edged, "spent"), _key(edged, "saving")
     answers = [edged.get("/v1/airports/EDDF", ada, x_api_key=busy) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert (answers[-1].headers["Retry-After"], "quota" in answers[-1].json()["detail"]) == ("3600", True)
     assert edged.get("/v1/airports/EDDF", ada, x_api_key=calm).status_code == 200
 
 
-def test_keys_are_made_then_required_then_given_up_by_deploys(put: Put, away: Path) -> None:
+def test_keys_are_made_then_required_then_given_up_by_deploys(put: DeployEdge, away: Path) -> None:
     """Whoever has a key by then is refused nothing on the way."""
-    edged = put("switched", small(away))
-    ada = edged.token("ada")
+    edged = put("switched", build_edge_template(away))
+    ada = edged.fetch_token("ada")
 
     def asked(**headers: str) -> list[int]:
         answers = [edged.get("/v1/airports", ada, **headers), edged.get("/v1/docs", **headers)]
         return [answer.status_code for answer in answers]
 
     assert ("ClientPlanId" in edged.outputs, asked()) == (False, [200, 200])
-    edged.change(small(away, ClientRate="50"))
+    edged.redeploy(build_edge_template(away, ClientRate="50"))
     _, key = _key(edged, "early")
     assert asked() == asked(x_api_key=key) == [200, 200]
-    edged.change(small(away, **REQUIRED))
+    edged.redeploy(build_edge_template(away, **REQUIRED))
     assert (asked(), asked(x_api_key=key)) == ([403, 200], [200, 200])
-    edged.change(small(away))
+    edged.redeploy(build_edge_template(away))
     assert ("ClientPlanId" in edged.outputs, asked(), asked(x_api_key=key)) == (False, [200, 200], [200, 200])

@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.edge.conftest import Edged, Put
-from tests.edge.small import small
+from tests.edge.conftest import DeployedEdge, DeployEdge
+from tests.edge.edge_template import build_edge_template
 
 Claims = dict[str, Any]
 
@@ -32,39 +32,41 @@ def _signed(header: Claims, claims: Claims, key: rsa.RSAPrivateKey) -> str:
 
 
 @pytest.fixture(scope="module")
-def edged(put: Put, tmp_path_factory: pytest.TempPathFactory) -> Edged:
-    return put("tokens", small(tmp_path_factory.mktemp("switch") / "away"))
+def edged(put: DeployEdge, tmp_path_factory: pytest.TempPathFactory) -> DeployedEdge:
+    return put("tokens", build_edge_template(tmp_path_factory.mktemp("switch") / "away"))
 
 
 @pytest.fixture(scope="module")
-def pool_key(edged: Edged) -> rsa.RSAPrivateKey:
+def pool_key(edged: DeployedEdge) -> rsa.RSAPrivateKey:
     """The key that the pool signs access tokens with, which on AWS nobody has."""
     file = edged.emulator.state / "services" / "cognito-pool-keys" / f"{edged.outputs['UserPoolId']}-access.pem"
-    edged.token("ada")
+    edged.fetch_token("ada")
     key = serialization.load_pem_private_key(file.read_bytes(), password=None)
     assert isinstance(key, rsa.RSAPrivateKey)
     return key
 
 
-def _status(edged: Edged, token: str) -> int:
+def _status(edged: DeployedEdge, token: str) -> int:
     return edged.get("/v1/airports", token).status_code
 
 
 def test_a_token_that_holds_is_taken_and_so_is_one_signed_the_same_way(
-    edged: Edged, pool_key: rsa.RSAPrivateKey
+    edged: DeployedEdge, pool_key: rsa.RSAPrivateKey
 ) -> None:
     """Or the others might be refused for how they were made."""
-    token = edged.token("ada")
+    token = edged.fetch_token("ada")
     header, claims, _ = token.split(".")
     assert _status(edged, token) == 200
     assert _status(edged, _signed(_unpacked(header), _unpacked(claims), pool_key)) == 200
 
 
-def test_bad_tokens_are_401_each(edged: Edged, put: Put, pool_key: rsa.RSAPrivateKey, tmp_path: Path) -> None:
-    token = edged.token("ada")
+def test_bad_tokens_are_401_each(
+    edged: DeployedEdge, put: DeployEdge, pool_key: rsa.RSAPrivateKey, tmp_path: Path
+) -> None:
+    token = edged.fetch_token("ada")
     header, claims, signature = token.split(".")
     head, said = _unpacked(header), _unpacked(claims)
-    other = put("other-pool", small(tmp_path / "away"))
+    other = put("other-pool", build_edge_template(tmp_path / "away"))
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     before = {**said, "iat": int(time.time()) - 7200, "exp": int(time.time()) - 3600}
     bad = {
@@ -74,7 +76,7 @@ def test_bad_tokens_are_401_each(edged: Edged, put: Put, pool_key: rsa.RSAPrivat
         "forged, under another name": _signed({**head, "kid": "mine"}, said, stranger),
         "expired": _signed(head, before, pool_key),
         "not yet": _signed(head, {**said, "nbf": int(time.time()) + 3600}, pool_key),
-        "of another pool": other.token("ada"),
+        "of another pool": other.fetch_token("ada"),
         "of another issuer": _signed(head, {**said, "iss": f"{said['iss']}x"}, pool_key),
         "wrong use": _identity(edged),
         "wrong use, with the scope": _signed(head, {**said, "token_use": "id"}, pool_key),
@@ -90,11 +92,11 @@ def test_bad_tokens_are_401_each(edged: Edged, put: Put, pool_key: rsa.RSAPrivat
     assert {answer.headers["Content-Type"] for answer in answers.values()} == {"application/problem+json"}
 
 
-def _identity(edged: Edged) -> str:
+def _identity(edged: DeployedEdge) -> str:
     """The identity token of a person who has signed in."""
     cognito = edged.emulator.client("cognito-idp")
     who = {"UserPoolId": edged.outputs["UserPoolId"], "Username": "ida"}
-    edged.token("ida")
+    edged.fetch_token("ida")
     cognito.admin_set_user_password(**who, Password="Correct-horse-9", Permanent=True)
     signed_in = cognito.initiate_auth(
         ClientId=edged.outputs["PersonClientId"],

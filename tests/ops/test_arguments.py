@@ -1,4 +1,4 @@
-"""What the command line takes, without any stack."""
+"""The arguments of the command, its times and its output, without a stack."""
 
 import datetime
 import sys
@@ -27,12 +27,12 @@ def now() -> datetime.datetime:
         ("2026-01-02T03:04+01:00", "2026-01-02T02:04:00Z"),
     ],
 )
-def test_a_time(text: str, expected: str) -> None:
+def test_a_time_is_parsed(text: str, expected: str) -> None:
     assert format_time(parse_time(text)) == expected
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("90m", 5400), ("2h", 7200), ("3d", 259200)])
-def test_an_age(text: str, seconds: int) -> None:
+def test_an_age_is_parsed(text: str, seconds: int) -> None:
     assert abs((now() - parse_time(text)).total_seconds() - seconds) < 5
 
 
@@ -48,7 +48,7 @@ def test_an_age(text: str, seconds: int) -> None:
         ("0001-01-01T00:00:00+14:00", "before all writes. To start from the beginning, omit the option"),
     ],
 )
-def test_no_time(text: str, part: str) -> None:
+def test_an_invalid_time_is_a_usage_error(text: str, part: str) -> None:
     with pytest.raises(UsageError, match=part):
         parse_time(text)
 
@@ -57,17 +57,17 @@ def test_no_time(text: str, part: str) -> None:
     ("seconds", "text"),
     [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3_725, "1 h 2 min"), (3_605, "1 h"), (90_000, "1 d 1 h"), (-3, "0 s")],
 )
-def test_a_duration(seconds: float, text: str) -> None:
+def test_a_duration_is_formatted(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
-def test_counts_sizes_and_tables() -> None:
+def test_counts_sizes_and_tables_are_formatted() -> None:
     assert [format_batches(count) for count in (0, 1, 1200)] == ["0 batches", "1 batch", "1,200 batches"]
     assert [format_size(count) for count in (5, 1536, 3 << 20, 5 << 40)] == ["5 bytes", "1.5 KiB", "3.0 MiB", "5.0 TiB"]
     assert format_table(("a", "long"), [("1234", "x")]) == ["a     long", "1234  x"]
 
 
-def test_every_verb_takes_the_common_options_before_and_after_itself() -> None:
+def test_every_command_accepts_the_common_options_before_and_after_its_name() -> None:
     actions = {"quarantine": ["list"], "rejected-writes": ["list"], "clients": ["list"]}
     for verb in COMMANDS:
         words = [verb, *actions.get(verb, [])]
@@ -91,15 +91,15 @@ def test_every_verb_takes_the_common_options_before_and_after_itself() -> None:
         ["executions", "--limit", "many"],
     ],
 )
-def test_words_that_are_not_understood_are_one_sentence(bare_sluice: Sluice, words: list[str]) -> None:
+def test_an_invalid_command_line_is_a_usage_error(bare_sluice: Sluice, words: list[str]) -> None:
     assert "--help`." in bare_sluice(*words).usage_error()
 
 
-def test_a_wrong_time_is_one_sentence(bare_sluice: Sluice) -> None:
+def test_an_invalid_time_in_the_command_line_is_a_usage_error(bare_sluice: Sluice) -> None:
     assert "has no time zone" in bare_sluice("replay", "--from", "2026-01-02T03:04:05").usage_error()
 
 
-def test_what_is_excluded() -> None:
+def test_exclusions_are_parsed() -> None:
     exclusions = parse_exclusions(["owner=a,owner=b,c,collection=things", "from=2026-01-01,to=2026-01-02", "version=V"])
     assert exclusions == {
         "owners": ["a", "b,c"],
@@ -112,7 +112,7 @@ def test_what_is_excluded() -> None:
 
 
 @pytest.mark.parametrize("text", ["owner=", "owners=a", "a", "from=later", "from=2026-01-02,to=2026-01-01"])
-def test_what_cannot_be_excluded(text: str) -> None:
+def test_invalid_exclusions_are_usage_errors(text: str) -> None:
     with pytest.raises(UsageError):
         parse_exclusions([text])
 
@@ -122,7 +122,7 @@ class _Terminal(StringIO):
         return True
 
 
-def test_confirming(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_confirmation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def typed(text: str, kind: Any = _Terminal) -> None:
         monkeypatch.setattr(sys, "stdin", kind(text))
 

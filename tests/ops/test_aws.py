@@ -1,4 +1,4 @@
-"""Which stack is meant, and what is output when that cannot be told or reached."""
+"""Which stack the command operates, and the errors when AWS or the stack cannot be reached."""
 
 import http.server
 import json
@@ -27,18 +27,18 @@ from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import STACK_NAME, StubStack
 
 
-def test_no_stack_is_named_and_none_runs_here(bare_sluice: Sluice) -> None:
+def test_no_stack_is_named_and_no_local_stack_runs(bare_sluice: Sluice) -> None:
     assert "No stack is named" in bare_sluice("status").usage_error()
 
 
-def test_a_state_of_a_stack_that_has_ended_is_no_stack(bare_sluice: Sluice, tmp_path: Path) -> None:
+def test_the_state_file_of_a_stopped_stack_is_ignored(bare_sluice: Sluice, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(json.dumps({"emulator_port": 9}))
     assert "No stack is named" in bare_sluice("status").usage_error()
     (tmp_path / "state.json").write_text("{")
     assert find_local_endpoint() is None
 
 
-def test_the_local_stack_is_meant_when_it_runs_and_nothing_else_is_named(
+def test_the_local_stack_is_the_default_when_it_runs(
     clean_environment: Any, emulator: Emulator, tmp_path: Path
 ) -> None:
     (tmp_path / "state.json").write_text(json.dumps({"emulator_port": emulator.port}))
@@ -49,7 +49,7 @@ def test_the_local_stack_is_meant_when_it_runs_and_nothing_else_is_named(
     assert choose_target(LOCAL_STACK, "eu-west-1", None).endpoint is None
 
 
-def test_a_port_that_somebody_else_has_is_no_stack(tmp_path: Path, clean_environment: Any) -> None:
+def test_a_port_of_another_program_is_no_stack(tmp_path: Path, clean_environment: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -62,38 +62,40 @@ def test_a_port_that_somebody_else_has_is_no_stack(tmp_path: Path, clean_environ
         assert find_local_endpoint() is None
 
 
-def test_an_empty_name_is_no_stack(sluice: Sluice) -> None:
+def test_an_empty_stack_name_is_a_usage_error(sluice: Sluice) -> None:
     assert sluice("status", "--stack-name", "").usage_error() == "--stack-name is empty. Give the name of a stack."
 
 
-def test_no_region(bare_sluice: Sluice) -> None:
+def test_an_unknown_region_is_a_usage_error(bare_sluice: Sluice) -> None:
     assert "The AWS region is unknown" in bare_sluice("status", "--stack-name", "mine").usage_error()
     assert "The AWS region is unknown" in bare_sluice("status", "--stack-name", "mine", "--region", "").usage_error()
 
 
-def test_no_credentials(bare_sluice: Sluice) -> None:
+def test_missing_credentials_are_a_usage_error(bare_sluice: Sluice) -> None:
     sentence = bare_sluice("status", "--stack-name", "mine", "--region", "eu-west-1").usage_error()
     assert sentence == "AWS finds no usable credentials. Sign in, or give --profile."
 
 
-def test_an_unknown_profile(bare_sluice: Sluice) -> None:
+def test_an_unknown_profile_is_a_usage_error(bare_sluice: Sluice) -> None:
     assert (
         "(nobody) could not be found"
         in bare_sluice("status", "--stack-name", "mine", "--profile", "nobody").usage_error()
     )
 
 
-def test_an_unknown_stack(sluice: Sluice) -> None:
+def test_an_unknown_stack_is_a_usage_error(sluice: Sluice) -> None:
     sentence = sluice("status", "--stack-name", "nope").usage_error()
     assert sentence == "There is no stack nope in us-east-1. Check --stack-name and --region."
 
 
-def test_a_stack_that_is_none_of_ours(sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_that_is_not_a_sluice_stack_is_a_usage_error(
+    sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ops.aws.Stack.outputs", {"Other": "1"})
     assert f"The stack {STACK_NAME} has no output HealthCheckFunctionName" in sluice("status").usage_error()
 
 
-def test_aws_that_cannot_be_reached_is_no_mistake(sluice: Sluice, clean_environment: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_endpoint_is_an_operation_error(sluice: Sluice, clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     clean_environment.setenv("AWS_MAX_ATTEMPTS", "1")
     clean_environment.setattr("ops.aws.CLIENT_CONFIG", None)
@@ -103,7 +105,9 @@ def test_aws_that_cannot_be_reached_is_no_mistake(sluice: Sluice, clean_environm
     )
 
 
-def test_an_answer_that_is_not_of_aws_is_told(sluice: Sluice, clean_environment: pytest.MonkeyPatch) -> None:
+def test_a_response_that_is_not_of_aws_is_an_operation_error(
+    sluice: Sluice, clean_environment: pytest.MonkeyPatch
+) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.send_response(200)
@@ -129,7 +133,7 @@ def test_an_answer_that_is_not_of_aws_is_told(sluice: Sluice, clean_environment:
         ([], {"AWS_CONFIG_FILE": "/etc/hostname"}, "Unable to parse config file: /etc/hostname. Check --profile"),
     ],
 )
-def test_settings_that_cannot_be_used(
+def test_invalid_settings_are_usage_errors(
     sluice: Sluice, clean_environment: pytest.MonkeyPatch, words: list[str], variables: dict[str, str], part: str
 ) -> None:
     for name, value in variables.items():
@@ -149,7 +153,7 @@ def test_settings_that_cannot_be_used(
         LoginRefreshRequired(),
     ],
 )
-def test_every_way_to_have_no_credentials(error: Any) -> None:
+def test_every_credential_error_is_a_usage_error(error: Any) -> None:
     explained = explain_aws_error(error)
     assert isinstance(explained, UsageError)
     assert str(explained) == "AWS finds no usable credentials. Sign in, or give --profile."
@@ -164,7 +168,7 @@ def test_every_way_to_have_no_credentials(error: Any) -> None:
         ("ThrottlingException", False, "rejects StartExecution with ThrottlingException: slow down."),
     ],
 )
-def test_what_aws_refuses(code: str, is_usage_error: bool, part: str) -> None:
+def test_errors_of_aws_are_explained(code: str, is_usage_error: bool, part: str) -> None:
     explained = explain_aws_error(ClientError({"Error": {"Code": code, "Message": "slow down"}}, "StartExecution"))
     assert isinstance(explained, UsageError) is is_usage_error
     assert part in str(explained)

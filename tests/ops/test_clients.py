@@ -9,13 +9,13 @@ from tests.ops.stub_stack import STACK_NAME, StubStack
 
 @pytest.fixture
 def no_clients(sluice: Sluice, stub_stack: StubStack) -> Sluice:
-    """The command, and no client has a key."""
+    """The command on a stack without clients."""
     for client in sluice("clients", "list", "--json").document:
         sluice("clients", "remove", client["name"], "--yes", STACK_NAME)
     return sluice
 
 
-def test_a_client_gets_a_key_that_is_shown_once(no_clients: Sluice, stub_stack: StubStack, emulator: Emulator) -> None:
+def test_the_key_of_a_client_is_printed_once(no_clients: Sluice, stub_stack: StubStack, emulator: Emulator) -> None:
     assert no_clients("clients", "list").stdout == "there are no clients\n"
     added = no_clients("clients", "add", "Ground control", "--json").document
     gateway = emulator.client("apigateway")
@@ -28,7 +28,7 @@ def test_a_client_gets_a_key_that_is_shown_once(no_clients: Sluice, stub_stack: 
     assert added["key"] not in shown.stdout + no_clients("clients", "list", "--json").stdout
 
 
-def test_the_header_is_shown_as_it_is_sent(no_clients: Sluice, emulator: Emulator) -> None:
+def test_the_header_is_printed_as_clients_send_it(no_clients: Sluice, emulator: Emulator) -> None:
     output = no_clients("clients", "add", "kiosk")
     keys = emulator.client("apigateway").get_api_keys(includeValues=True)["items"]
     [key] = [key for key in keys if key["name"] == "kiosk"]
@@ -49,7 +49,7 @@ def test_a_client_is_blocked_and_unblocked(no_clients: Sluice, emulator: Emulato
     assert blocked() == (False, True)
 
 
-def test_a_client_is_removed_once_that_is_confirmed(
+def test_a_client_is_removed_after_a_confirmation(
     no_clients: Sluice, stub_stack: StubStack, emulator: Emulator
 ) -> None:
     added = no_clients("clients", "add", "kiosk", "--json").document
@@ -61,11 +61,11 @@ def test_a_client_is_removed_once_that_is_confirmed(
 
 
 @pytest.mark.parametrize("name", ["", "-x", "x" * 65, "a\nb", "ä"])
-def test_a_name_that_is_none(no_clients: Sluice, name: str) -> None:
+def test_an_invalid_name_is_a_usage_error(no_clients: Sluice, name: str) -> None:
     assert "letters" in no_clients("clients", "add", "--", name).usage_error()
 
 
-def test_two_clients_have_two_names_and_an_unknown_one_is_a_mistake(no_clients: Sluice) -> None:
+def test_an_existing_name_and_an_unknown_client_are_usage_errors(no_clients: Sluice) -> None:
     no_clients("clients", "add", "kiosk")
     assert "exists already" in no_clients("clients", "add", "kiosk").usage_error()
     assert "no client desk" in no_clients("clients", "block", "desk").usage_error()

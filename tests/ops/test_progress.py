@@ -1,4 +1,4 @@
-"""Waiting: what is shown meanwhile, and what happens when nobody waits any more."""
+"""Waiting for an execution: its progress, and the errors when the wait ends early."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def _stack() -> Stack:
     return Stack(choose_target(STACK_NAME, None, None))
 
 
-def test_who_stops_waiting_learns_what_goes_on(
+def test_ctrl_c_says_that_the_execution_continues(
     sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=4)
@@ -47,7 +47,7 @@ def _interrupt(*_: Any) -> Any:
         ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "expired"}}, "DescribeExecution"),
     ],
 )
-def test_whoever_cannot_ask_any_more_learns_that_it_goes_on(
+def test_an_error_of_aws_during_the_wait_says_that_the_execution_continues(
     sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def cut(*_: Any) -> Any:
@@ -59,9 +59,7 @@ def test_whoever_cannot_ask_any_more_learns_that_it_goes_on(
     assert "The execution continues. `sluice executions replay-2" in sentence
 
 
-def test_a_bar_on_a_terminal_and_lines_elsewhere(
-    sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_gets_a_bar(sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "count_items", lambda *_: (3, 12))
     stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=1)
     terminal = _Terminal()
@@ -72,7 +70,7 @@ def test_a_bar_on_a_terminal_and_lines_elsewhere(
     monkeypatch.undo()
 
 
-def test_lines_where_there_is_no_terminal(
+def test_without_a_terminal_lines_are_printed(
     sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "count_items", lambda *_: (3, 12))
@@ -89,7 +87,7 @@ EACH = {
 }
 
 
-def test_of_a_recovery_its_replays_batches_are_counted(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_the_batches_of_a_recoverys_replay_are_counted(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_workflow_output("Recover", {}, seconds=5)
     recovery = sluice("recover", "--json").document["arn"]
     stack, states = _stack(), stub_stack.step_functions

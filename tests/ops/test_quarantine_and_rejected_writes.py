@@ -25,20 +25,20 @@ REJECTED_WRITE = {
 
 @pytest.fixture
 def quarantined(stub_stack: StubStack) -> StubStack:
-    """Two batches in quarantine."""
+    """A stack with two quarantined batches."""
     for key in KEYS:
         stub_stack.put_object(key, b"unreadable")
         stub_stack.put_object(f"quarantine/{key}", b"unreadable")
     return stub_stack
 
 
-def test_nothing_is_in_quarantine(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_the_quarantine_is_empty(sluice: Sluice, stub_stack: StubStack) -> None:
     assert sluice("quarantine", "list").stdout == "the quarantine is empty\n"
     assert sluice("quarantine", "list", "--json").document == []
     assert sluice("quarantine", "retry", "--all").stdout == "the quarantine is empty\n"
 
 
-def test_quarantine_is_listed(sluice: Sluice, quarantined: StubStack) -> None:
+def test_quarantined_batches_are_listed(sluice: Sluice, quarantined: StubStack) -> None:
     quarantined.put_object("quarantine/notes.txt", b"another file")
     assert [batch["key"] for batch in sluice("quarantine", "list", "--json").document] == KEYS
     lines = sluice("quarantine", "list").stdout.splitlines()
@@ -46,7 +46,7 @@ def test_quarantine_is_listed(sluice: Sluice, quarantined: StubStack) -> None:
     assert "10 bytes" in lines[1]
 
 
-def test_a_batch_is_loaded_again(sluice: Sluice, quarantined: StubStack) -> None:
+def test_a_quarantined_batch_is_retried(sluice: Sluice, quarantined: StubStack) -> None:
     quarantined.set_workflow_output("Load", {"status": "loaded"})
     output = sluice("quarantine", "retry", KEYS[0], "--wait")
     assert (output.exit_code, output.stdout) == (0, f"loaded  {KEYS[0]}\n")
@@ -57,7 +57,7 @@ def test_a_batch_is_loaded_again(sluice: Sluice, quarantined: StubStack) -> None
     assert sluice("quarantine", "retry", "--all", "--json").document["retried"][KEYS[1]]["status"] == "started"
 
 
-def test_a_batch_that_still_cannot_be_read(sluice: Sluice, quarantined: StubStack) -> None:
+def test_a_retried_batch_is_quarantined_again(sluice: Sluice, quarantined: StubStack) -> None:
     quarantined.set_workflow_failure("Load", "Quarantined", "The batch cannot be read.")
     output = sluice("quarantine", "retry", KEYS[0], "--wait")
     assert output.exit_code == 1
@@ -65,7 +65,7 @@ def test_a_batch_that_still_cannot_be_read(sluice: Sluice, quarantined: StubStac
     assert "load_batch failed with Quarantined: The batch cannot be read." in output.stdout
 
 
-def test_a_batch_that_is_gone(sluice: Sluice, quarantined: StubStack) -> None:
+def test_a_missing_batch_cannot_be_retried(sluice: Sluice, quarantined: StubStack) -> None:
     quarantined.s3.delete_object(Bucket=quarantined.bucket, Key=KEYS[0])
     output = sluice("quarantine", "retry", KEYS[0])
     assert output.exit_code == 1
@@ -73,7 +73,7 @@ def test_a_batch_that_is_gone(sluice: Sluice, quarantined: StubStack) -> None:
     assert f"quarantine/{KEYS[0]}" in quarantined.list_keys("quarantine/")
 
 
-def test_a_dry_run_touches_nothing(sluice: Sluice, quarantined: StubStack) -> None:
+def test_a_dry_run_changes_nothing(sluice: Sluice, quarantined: StubStack) -> None:
     before = quarantined.list_keys()
     for action in ("retry", "drop"):
         output = sluice("quarantine", action, "--all", "--dry-run")
@@ -82,7 +82,7 @@ def test_a_dry_run_touches_nothing(sluice: Sluice, quarantined: StubStack) -> No
     assert quarantined.list_keys() == before
 
 
-def test_a_batch_is_dropped_when_that_is_confirmed(sluice: Sluice, quarantined: StubStack) -> None:
+def test_a_batch_is_dropped_after_a_confirmation(sluice: Sluice, quarantined: StubStack) -> None:
     before = quarantined.list_keys()
     assert f"give --yes {STACK_NAME}" in sluice("quarantine", "drop", KEYS[0]).usage_error()
     assert "Nothing was done" in sluice("quarantine", "drop", "--all", "--yes", "other").usage_error()
@@ -91,7 +91,7 @@ def test_a_batch_is_dropped_when_that_is_confirmed(sluice: Sluice, quarantined: 
     assert quarantined.list_keys() == [KEYS[1], f"quarantine/{KEYS[1]}"]
 
 
-def test_batches_must_be_named_and_there(sluice: Sluice, quarantined: StubStack) -> None:
+def test_the_keys_must_be_given_and_quarantined(sluice: Sluice, quarantined: StubStack) -> None:
     assert "Give the keys of batches, or --all" in sluice("quarantine", "retry").usage_error()
     assert "Give the keys of batches, or --all" in sluice("quarantine", "retry", KEYS[0], "--all").usage_error()
     assert "nope is not quarantined" in sluice("quarantine", "drop", "nope", "--yes", STACK_NAME).usage_error()
@@ -107,7 +107,7 @@ def actions(stub_stack: StubStack) -> list[str]:
     return [event["action"] for name, event in stub_stack.invocations if name == "RejectedWrites"]
 
 
-def test_rejects_are_listed(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_rejected_writes_are_listed(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE, total=5)
     output = sluice("rejected-writes", "list", "--limit", "1")
     assert output.exit_code == 0
@@ -124,7 +124,7 @@ def test_rejects_are_listed(sluice: Sluice, stub_stack: StubStack) -> None:
     assert stub_stack.invocations[-1] == ("RejectedWrites", event)
 
 
-def test_data_is_shown_only_when_it_is_asked_for(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_data_is_printed_only_with_show_data(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, {**REJECTED_WRITE, "owner": "ada", "write": '{"data":1}'})
     output = sluice("rejected-writes", "list", "--show-data")
     assert stub_stack.invocations[-1][1]["data"] is True
@@ -132,7 +132,7 @@ def test_data_is_shown_only_when_it_is_asked_for(sluice: Sluice, stub_stack: Stu
     assert '    {"data":1}' in output.stdout
 
 
-def test_pages_are_gone_through(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_every_page_is_listed(sluice: Sluice, stub_stack: StubStack) -> None:
     pages = [
         {"total": 2, "rejected_writes": [REJECTED_WRITE], "after": VERSION},
         {"total": 2, "rejected_writes": [REJECTED_WRITE], "after": None},
@@ -142,7 +142,7 @@ def test_pages_are_gone_through(sluice: Sluice, stub_stack: StubStack) -> None:
     assert [event.get("after") for _, event in stub_stack.invocations] == [None, "", VERSION]
 
 
-def test_what_is_retried_is_waited_for(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_retry_waits_until_the_writes_are_settled(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE)
     put = {"batch": "batches/r", "writes": 2, "invalid": 0, "after": None}
     waits = {"settled": 0, "rejected_again": 0, "pending": ["batches/r", "batches/other"]}
@@ -162,7 +162,7 @@ def test_what_is_retried_is_waited_for(sluice: Sluice, stub_stack: StubStack) ->
         ({"invalid": 0}, {"settled": 0, "rejected_again": 0, "pending": ["batches/r"]}, "Not all writes were loaded in time"),
     ],
 )
-def test_what_was_not_loaded_remains(
+def test_a_retry_that_does_not_load_every_write_is_incomplete(
     sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch, put: Any, settled: Any, part: str
 ) -> None:
     monkeypatch.setattr(rejected_writes, "WAIT_SECONDS", 0.3)
@@ -175,7 +175,7 @@ def test_what_was_not_loaded_remains(
     assert part in output.stdout
 
 
-def test_without_waiting_a_retry_only_says_where_to_look(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_retry_without_wait_only_prints_where_to_look(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE)
     stub_stack.set_response("RejectedWrites", retry={"batch": "batches/r", "writes": 1, "invalid": 0, "after": None})
     output = sluice("rejected-writes", "retry", "--version", VERSION)
@@ -192,7 +192,7 @@ def test_without_waiting_a_retry_only_says_where_to_look(sluice: Sluice, stub_st
     assert "1 batch of retried writes not loaded yet" in sluice("rejected-writes", "list").stdout
 
 
-def test_only_what_is_named_is_retried_or_dropped(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_only_selected_writes_are_retried_or_dropped(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE)
     first = {"batch": "batches/r", "writes": 2, "invalid": 0, "after": VERSION}
     stub_stack.set_response(
@@ -211,7 +211,7 @@ def test_only_what_is_named_is_retried_or_dropped(sluice: Sluice, stub_stack: St
     assert [event["after"] for event in events[1:3]] == ["", VERSION]
 
 
-def test_rejects_are_dropped_when_that_is_confirmed(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_rejected_writes_are_dropped_after_a_confirmation(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE)
     assert f"give --yes {STACK_NAME}" in sluice("rejected-writes", "drop", "--all").usage_error()
     assert "drop" not in actions(stub_stack)
@@ -220,10 +220,10 @@ def test_rejects_are_dropped_when_that_is_confirmed(sluice: Sluice, stub_stack: 
     assert (output.exit_code, output.stdout) == (0, "dropped 1,003 writes\n")
 
 
-def test_what_is_rejected_meanwhile_is_not_dropped_unseen(
+def test_writes_rejected_after_the_confirmation_are_not_dropped(
     sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only what was counted goes, by its versions, and as many at a time as the function takes."""
+    """Only the counted writes are dropped, by their versions, in pages that the function accepts."""
     there = [f"{number:026}" for number in range(1_100)]
     pages = [there[:500], there[500:1_000], there[1_000:]]
     responses = [
@@ -242,28 +242,28 @@ def test_what_is_rejected_meanwhile_is_not_dropped_unseen(
     assert dropped == pages
 
 
-def test_a_dry_run_of_rejects_touches_nothing(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_dry_run_for_rejected_writes_changes_nothing(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE, total=4)
     for action in ("retry", "drop"):
         assert sluice("rejected-writes", action, "--all", "--dry-run").stdout == f"dry run: would {action} 4 writes\n"
     assert set(actions(stub_stack)) == {"settle", "list"}
 
 
-def test_nothing_is_rejected(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_there_are_no_rejected_writes(sluice: Sluice, stub_stack: StubStack) -> None:
     for words in (["retry"], ["retry", "--wait"], ["drop"], ["drop", "--dry-run"]):
         output = sluice("rejected-writes", *words, "--all")
         assert (output.exit_code, output.stdout) == (0, "there are no rejected writes\n")
     assert set(actions(stub_stack)) == {"settle", "list"}
 
 
-def test_which_rejects_must_be_said_and_fit(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_writes_must_be_selected_and_match(sluice: Sluice, stub_stack: StubStack) -> None:
     assert "Select writes with --version" in sluice("rejected-writes", "retry").usage_error()
     assert "Select writes with --version" in sluice("rejected-writes", "drop", "--all", "--id", "7").usage_error()
     assert "No rejected write matches" in sluice("rejected-writes", "retry", "--id", "7").usage_error()
     assert "--limit must be 1" in sluice("rejected-writes", "list", "--limit", "0").usage_error()
 
 
-def test_a_primary_that_is_away_is_told(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_an_unavailable_primary_is_an_operation_error(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_response(
         "RejectedWrites", settle={"raise": "DatabaseUnavailable", "message": "OperationalError 2003"}
     )
@@ -273,7 +273,7 @@ def test_a_primary_that_is_away_is_told(sluice: Sluice, stub_stack: StubStack) -
     )
 
 
-def test_the_events_of_a_batch_are_those_of_s3(sluice: Sluice, quarantined: StubStack) -> None:
+def test_the_event_of_a_retried_batch_has_the_shape_of_s3s_event(sluice: Sluice, quarantined: StubStack) -> None:
     quarantined.set_workflow_output("Load", {"status": "loaded"})
     sluice("quarantine", "retry", KEYS[0])
     wait_until(lambda: json.dumps(quarantined.latest_input("Load")))

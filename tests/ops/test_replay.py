@@ -1,4 +1,4 @@
-"""`sluice replay`: what is started, what is printed, and the exit codes."""
+"""`sluice replay`: the request, the report and the exit codes."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def test_a_replay_is_started(sluice: Sluice, stub_stack: StubStack) -> None:
     assert stub_stack.invocations[0] == ("Plan", {"step": "begin", "name": "asked", "request": ALL})
 
 
-def test_everything_that_is_said_is_asked_for(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_the_arguments_become_the_request(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.put_object("archive/2026/01/02/05/x.gz", bucket=stub_stack.outputs["ArchiveBucketName"])
     assert sluice("replay", *WINDOW, "--collection", "a", "--collection", "b", "--source", "archive").exit_code == 0
     assert stub_stack.latest_input("Replay") == {
@@ -44,7 +44,7 @@ def test_everything_that_is_said_is_asked_for(sluice: Sluice, stub_stack: StubSt
     assert stub_stack.latest_input("Replay") == {**ALL, "mode": "all"}
 
 
-def test_a_whole_replay_that_was_waited_for(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_complete_replay_is_reported(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=1)
     output = sluice("replay", "--wait")
     assert output.exit_code == 0
@@ -62,13 +62,13 @@ def test_a_whole_replay_that_was_waited_for(sluice: Sluice, stub_stack: StubStac
     assert {**document, "execution": ""} == {**REPLAY_REPORT, "execution": ""}
 
 
-def test_what_the_archive_has_are_objects(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_replay_from_the_archive_counts_objects(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_workflow_output("Replay", {**REPLAY_REPORT, "request": {"source": "archive"}, "oldest": None})
     lines = sluice("replay", "--source", "archive", "--wait").stdout.splitlines()
     assert lines[1:3] == ["  listed     9 objects", "  planned    3 objects, 2.9 KiB"]
 
 
-def test_a_dry_run_is_waited_for_and_changes_nothing(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_dry_run_waits_and_changes_nothing(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_workflow_output("Replay", {**REPLAY_REPORT, "status": "planned", "loaded": 0, "already_loaded": 0})
     output = sluice("replay", "--dry-run")
     assert output.exit_code == 0
@@ -76,7 +76,7 @@ def test_a_dry_run_is_waited_for_and_changes_nothing(sluice: Sluice, stub_stack:
     assert stub_stack.latest_input("Replay") == {**ALL, "dry_run": True}
 
 
-def test_something_remains(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_an_incomplete_replay_is_reported(sluice: Sluice, stub_stack: StubStack) -> None:
     failures = [{"key": "batches/k", "error": "SchemaOutdated"}]
     changes = {"status": "incomplete", "failed": 1, "remaining": 1, "failures": failures, "stopped": True}
     stub_stack.set_workflow_output("Replay", {**REPLAY_REPORT, **changes})
@@ -89,7 +89,7 @@ def test_something_remains(sluice: Sluice, stub_stack: StubStack) -> None:
 
 
 @pytest.mark.parametrize("error", ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection"])
-def test_what_the_plan_refuses_is_a_mistake_and_nothing_is_started(
+def test_a_request_that_the_plan_function_rejects_starts_nothing(
     sluice: Sluice, stub_stack: StubStack, error: str
 ) -> None:
     before = len(stub_stack.list_executions("Replay"))
@@ -98,7 +98,7 @@ def test_what_the_plan_refuses_is_a_mistake_and_nothing_is_started(
     assert len(stub_stack.list_executions("Replay")) == before
 
 
-def test_a_window_that_ends_before_it_begins(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_window_that_ends_before_it_begins_is_a_usage_error(sluice: Sluice, stub_stack: StubStack) -> None:
     sentence = sluice("replay", "--from", "2026-01-03", "--to", "2026-01-02").usage_error()
     assert "ends (2026-01-02T00:00:00Z) before it begins" in sentence
     assert stub_stack.invocations == []
@@ -108,7 +108,7 @@ def test_a_window_that_ends_before_it_begins(sluice: Sluice, stub_stack: StubSta
     ("hour", "is_delivered"),
     [("01/22", False), ("01/23", True), ("02/12", True), ("03/00", True), ("03/01", False)],
 )
-def test_a_window_in_which_nothing_was_delivered(
+def test_a_window_without_objects_is_a_usage_error(
     sluice: Sluice, stub_stack: StubStack, hour: str, is_delivered: bool
 ) -> None:
     stub_stack.put_object(f"batches/2026/01/{hour}/x.gz")
@@ -121,14 +121,14 @@ def test_a_window_in_which_nothing_was_delivered(
         assert output.usage_error().startswith("The batches bucket has no object in the window (from 2026-01-02T00")
 
 
-def test_nothing_listed_in_a_window_is_a_mistake_too(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_replay_that_lists_nothing_in_its_window_is_a_usage_error(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.put_object("batches/2026/01/02/05/x.gz")
     stub_stack.set_workflow_output("Replay", {**REPLAY_REPORT, "listed": 0, "planned": 0, "oldest": None})
     assert sluice("replay", *WINDOW, "--wait").usage_error().startswith("The batches bucket has no object")
     assert sluice("replay", "--wait").exit_code == 0
 
 
-def test_an_execution_that_fails(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_failed_replay_is_reported(sluice: Sluice, stub_stack: StubStack) -> None:
     cause = json.dumps({"errorType": "DatabaseUnavailable", "errorMessage": "OperationalError 2003"})
     stub_stack.set_workflow_failure("Replay", "DatabaseUnavailable", cause)
     sentence = sluice("replay", "--wait").operation_error()
@@ -139,6 +139,6 @@ def test_an_execution_that_fails(sluice: Sluice, stub_stack: StubStack) -> None:
     assert sluice("replay", "--wait").usage_error() == "There is no collection 'x'."
 
 
-def test_a_function_that_fails_is_no_mistake(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_failed_function_is_an_operation_error(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_response("Plan", begin={"raise": "SomethingElse", "message": "withheld"})
     assert sluice("replay").operation_error() == "PlanFunction failed with SomethingElse: withheld"

@@ -24,7 +24,7 @@ def dropped(stub_stack: StubStack) -> list[str]:
     return [event["name"] for name, event in stub_stack.invocations if (name, event["step"]) == ("Rebuild", "drop_retained")]
 
 
-def test_they_are_listed(sluice: Sluice, retained: StubStack) -> None:
+def test_retained_schemas_are_listed(sluice: Sluice, retained: StubStack) -> None:
     output = sluice("rebuild", "--retained")
     assert output.exit_code == 0
     assert output.stdout.splitlines() == [
@@ -35,12 +35,12 @@ def test_they_are_listed(sluice: Sluice, retained: StubStack) -> None:
     assert sluice("rebuild", "--retained", "--json").document == {"retained": RETAINED}
 
 
-def test_there_may_be_none(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_there_are_no_retained_schemas(sluice: Sluice, stub_stack: StubStack) -> None:
     assert sluice("rebuild", "--retained").stdout == "there are no retained schemas\n"
     assert sluice("rebuild", "--drop-retained", "--yes", STACK_NAME).usage_error() == "There are no retained schemas."
 
 
-def test_dropping_them_is_confirmed_by_the_stacks_name(sluice: Sluice, retained: StubStack) -> None:
+def test_a_drop_is_confirmed_with_the_name_of_the_stack(sluice: Sluice, retained: StubStack) -> None:
     sentence = sluice("rebuild", "--drop-retained").usage_error()
     assert f"permanently drops 2 schemas with replaced tables: {OLD}, {NEW}" in sentence
     assert "Nothing was done" in sluice("rebuild", "--drop-retained", OLD, "--yes", "other").usage_error()
@@ -52,7 +52,7 @@ def test_dropping_them_is_confirmed_by_the_stacks_name(sluice: Sluice, retained:
     assert dropped(retained) == [OLD, OLD, NEW]
 
 
-def test_a_name_that_is_not_retained_is_a_usage_error(sluice: Sluice, retained: StubStack) -> None:
+def test_an_unknown_schema_is_a_usage_error(sluice: Sluice, retained: StubStack) -> None:
     sentence = sluice("rebuild", "--drop-retained", "sluice", "--yes", STACK_NAME).usage_error()
     assert sentence == f"There is no retained schema 'sluice'. There are {OLD}, {NEW}."
     assert dropped(retained) == []

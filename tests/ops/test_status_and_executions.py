@@ -27,7 +27,7 @@ UNAVAILABLE: dict[str, Any] = {
 }
 
 
-def test_all_is_well(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_healthy_stack_needs_no_attention(sluice: Sluice, stub_stack: StubStack) -> None:
     output = sluice("status")
     assert output.exit_code == 0
     lines = dict(line.split("  ", 1) for line in output.stdout.splitlines())
@@ -40,7 +40,7 @@ def test_all_is_well(sluice: Sluice, stub_stack: StubStack) -> None:
     assert (document["lag_seconds"], document["advice"], document["parked_exact"]) == (0.2, [], True)
 
 
-def test_a_primary_that_is_away(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_an_unavailable_primary_makes_counts_unknown(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.responses["HealthCheck"] = UNAVAILABLE
     stub_stack.set_response("Plan", verify={"raise": "DatabaseUnavailable", "message": "OperationalError 2003"})
     output = sluice("status")
@@ -64,7 +64,7 @@ def test_a_primary_that_is_away(sluice: Sluice, stub_stack: StubStack) -> None:
         ),
     ],
 )
-def test_what_the_replica_does(
+def test_the_state_of_the_replica_is_reported(
     sluice: Sluice, stub_stack: StubStack, primary: bool, replica: dict[str, Any], line: str
 ) -> None:
     health = copy.deepcopy(HEALTHY_DATABASE if primary else UNAVAILABLE)
@@ -74,7 +74,7 @@ def test_what_the_replica_does(
     assert line in sluice("status").stdout.splitlines()
 
 
-def test_another_failure_is_told(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_another_error_of_the_plan_function_is_an_operation_error(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_response("Plan", verify={"raise": "Odd", "message": "withheld"})
     assert sluice("status").operation_error() == "PlanFunction failed with Odd: withheld"
 
@@ -98,7 +98,7 @@ def test_what_needs_attention_is_counted(sluice: Sluice, stub_stack: StubStack) 
     assert len(status["advice"]) == 5
 
 
-def test_what_waits_is_asked_until_all_was_looked_at(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_pending_batches_are_counted_until_the_plan_is_verified(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_response("Plan", verify=[{"verified": False}, build_verified_plan("batches/a")])
     assert sluice("status", "--json").document["pending"]["batches"] == 1
 
@@ -111,13 +111,13 @@ def park(stub_stack: StubStack, *keys: str, other_input: Any = None) -> None:
     machine = stub_stack.outputs["LoadStateMachineArn"]
     for event in [*map(load_event, keys), *([other_input] if other_input else [])]:
         stub_stack.step_functions.start_execution(stateMachineArn=machine, input=json.dumps(event))
-    # The emulator reads the definition only when it comes to an execution.
+    # The emulator reads the definition only when it starts an execution.
     wait_until(
         lambda: all(execution["status"] == "FAILED" for execution in stub_stack.list_executions("Load")[: len(keys)])
     )
 
 
-def test_parked_are_those_that_wait_still(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_only_pending_batches_count_as_parked(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_workflow_failure("Load", "Parked", "away")
     park(stub_stack, "batches/a", "batches/a", "batches/loaded-since", other_input={"by": "hand"})
     stub_stack.set_workflow_failure("Load", "Quarantined", "unreadable")
@@ -184,7 +184,7 @@ def test_no_advice(changes: dict[str, Any]) -> None:
     assert list_advice(status(**changes)) == []
 
 
-def test_executions_are_listed_the_latest_first(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_executions_are_listed_latest_first(sluice: Sluice, stub_stack: StubStack) -> None:
     replay = sluice("replay", "--json").document["execution"]
     recover = sluice("recover", "--json").document["execution"]
     listed = sluice("executions", "--json", "--limit", "2").document
@@ -202,7 +202,7 @@ def test_executions_are_listed_the_latest_first(sluice: Sluice, stub_stack: Stub
     assert [len(list_executions(stack, "replay", limit=most)) for most in (1, 2)] == [1, 2]
 
 
-def test_one_execution_is_shown_in_full(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_an_execution_is_shown_with_input_and_output(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=4)
     started = sluice("replay", "--json").document
     running = sluice("executions", started["execution"])
@@ -215,7 +215,7 @@ def test_one_execution_is_shown_in_full(sluice: Sluice, stub_stack: StubStack) -
     assert document["input"]["source"] == "batches"
 
 
-def test_one_execution_that_failed_or_left_something(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_a_failed_or_incomplete_execution_has_exit_code_1(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_workflow_failure("Recover", "StillAway", "No primary took writes within a day.")
     name = sluice("recover", "--json").document["execution"]
     output = sluice("executions", name, "--wait")
@@ -225,7 +225,7 @@ def test_one_execution_that_failed_or_left_something(sluice: Sluice, stub_stack:
     assert sluice("executions", sluice("replay", "--json").document["execution"], "--wait").exit_code == 1
 
 
-def test_no_such_execution(sluice: Sluice, stub_stack: StubStack) -> None:
+def test_an_unknown_execution_is_a_usage_error(sluice: Sluice, stub_stack: StubStack) -> None:
     assert "There is no execution nope" in sluice("executions", "nope").usage_error()
     assert "There is no execution arn:nope" in sluice("executions", "arn:nope").usage_error()
     assert "--wait needs the name" in sluice("executions", "--wait").usage_error()

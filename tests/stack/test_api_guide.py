@@ -14,6 +14,8 @@ from local.stack import Stack
 from tests.stack.conftest import Person
 from tests.stack.waiting import eventually
 
+pytestmark = pytest.mark.stack("first")
+
 GUIDE = Path(__file__).parents[2] / "docs/how-to/use-the-api.md"
 
 

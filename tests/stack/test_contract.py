@@ -7,13 +7,14 @@ import httpx
 import pytest
 
 from local.stack import Stack
-from sluice.model.registry import load_resources
-from sluice.openapi.document import create_document
-from sluice.openapi.serving import encode_document
+from sluice.model.resource import load_resources
+from sluice.openapi.document import create_document, encode_document
 from tests.contract.documents import fault, made, operations
 from tests.contract.running import run
 from tests.stack.conftest import Person
 from tests.stack.samples import airport
+
+pytestmark = pytest.mark.stack("first")
 
 
 def test_the_document_is_that_of_the_code_and_anybody_may_read_it(stack: Stack, client: Any) -> None:

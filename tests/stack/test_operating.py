@@ -7,8 +7,10 @@ import pytest
 
 from local.stack import Stack
 from tests.stack.operator import Operator
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
-from tests.stack.way_back import WayBack
+
+pytestmark = pytest.mark.stack("first")
 
 UNREADABLE = "batches/2026/01/01/00/test-operating.jsonl.gz"
 
@@ -19,44 +21,44 @@ def sluice(stack: Stack) -> Operator:
 
 
 @pytest.fixture(scope="module")
-def back(stack: Stack) -> WayBack:
+def back(stack: Stack) -> RecoveryHarness:
     # Other tests make Firehose refuse records on purpose; `status` would tell of them.
     s3, bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
     for one in s3.list_objects_v2(Bucket=bucket, Prefix="errors/").get("Contents", []):
         s3.delete_object(Bucket=bucket, Key=one["Key"])
-    return WayBack(stack)
+    return RecoveryHarness(stack)
 
 
 @pytest.fixture(autouse=True)
-def whole(back: WayBack) -> Iterator[None]:
+def whole(back: RecoveryHarness) -> Iterator[None]:
     """Every test begins and ends with nothing missing."""
-    eventually(lambda: back.replay()["status"] == "complete")
+    eventually(lambda: back.run_replay()["status"] == "complete")
     yield
-    eventually(lambda: back.replay()["status"] == "complete")
+    eventually(lambda: back.run_replay()["status"] == "complete")
 
 
-def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: WayBack) -> None:
-    versions = back.batches("OA", 4)
+def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: RecoveryHarness) -> None:
+    versions = back.put_batches("OA", 4)
     found = sluice("status", "--json").document
     assert (found["primary"]["accepts_writes"], found["replica"]["replicates"], found["advice"]) == (True, True, [])
     assert found["pending"]["batches"] == 4
     assert found["pending"]["age_seconds"] < 120
-    before = back.everything()
+    before = back.read_checksums()
     said = sluice("replay", "--dry-run")
     assert said.stdout.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
-    assert back.everything() == before
+    assert back.read_checksums() == before
     output = sluice("replay", "--wait", "--from", "1h", "--json").document
     assert (output["status"], output["loaded"], output["remaining"]) == ("complete", 4, 0)
-    assert back.tables("OA") == versions
+    assert back.read_versions("OA") == versions
     assert "pending       0 batches" in sluice("status").stdout
 
 
-def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operator, back: WayBack) -> None:
-    versions = back.batches("OB", 2)
+def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operator, back: RecoveryHarness) -> None:
+    versions = back.put_batches("OB", 2)
     assert "missing: 2 batches" in sluice("recover", "--dry-run").stdout
     said = sluice("recover", "--wait", "--json").document
     assert said["outcome"] in {"recovered", "nothing_missing"}
-    assert back.tables("OB") == versions
+    assert back.read_versions("OB") == versions
     listed = sluice("executions", "--json").document
     assert said["execution"] in {one["execution"] for one in listed}
     shown = sluice("executions", said["execution"])
@@ -87,7 +89,7 @@ def test_a_stack_that_is_not_there_is_one_sentence(sluice: Operator, stack: Stac
     assert said.stderr == "sluice: There is no stack nope in us-east-1.\nhint: Check --stack-name and --region.\n"
 
 
-def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: WayBack) -> None:
+def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: RecoveryHarness) -> None:
     back.s3.put_object(Bucket=back.bucket, Key=UNREADABLE, Body=b"no batch")
     eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
     assert "quarantined   1 batch" in sluice("status", code=1).stdout
@@ -97,7 +99,7 @@ def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, bac
     assert "give --yes sluice-local" in sluice("quarantine", "drop", UNREADABLE, code=2).stderr
     assert sluice("quarantine", "drop", UNREADABLE, "--yes", "sluice-local").stdout.startswith("dropped 1 batch\n")
     assert sluice("quarantine", "list").stdout == "the quarantine is empty\n"
-    assert back.missing() == 0
+    assert back.count_missing() == 0
 
 
 @pytest.fixture
@@ -117,9 +119,11 @@ def narrow(primary: Any) -> Iterator[Any]:
         cursor.execute(f"ALTER TABLE airports MODIFY {definition.strip().rstrip(',')}")
 
 
-def test_rejects_are_listed_without_data_retried_and_dropped(sluice: Operator, back: WayBack, narrow: Any) -> None:
+def test_rejects_are_listed_without_data_retried_and_dropped(
+    sluice: Operator, back: RecoveryHarness, narrow: Any
+) -> None:
     narrow(3)
-    versions = back.batches("OC", 1, per_batch=2)
+    versions = back.put_batches("OC", 1, per_batch=2)
     sluice("replay", "--wait")
     said = sluice("rejected-writes", "list")
     assert said.stdout.startswith("2 rejected writes\n")
@@ -131,7 +135,7 @@ def test_rejects_are_listed_without_data_retried_and_dropped(sluice: Operator, b
     narrow(40)
     said = sluice("rejected-writes", "retry", "--id", "OC00", "--wait")
     assert "1 loaded, 0 rejected again" in said.stdout
-    assert back.tables("OC") == {"OC00": versions["OC00"]}
+    assert back.read_versions("OC") == {"OC00": versions["OC00"]}
     assert [write["id"] for write in sluice("rejected-writes", "list", "--json").document["rejected_writes"]] == [
         "OC01"
     ]

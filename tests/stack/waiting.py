@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-def eventually(look: Callable[[], Found | None], seconds: float = 60) -> Found:
+def eventually(look: Callable[[], Result | None], seconds: float = 60) -> Result:
     """Return what `look` finds as soon as it is true; fail with the last that it found."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

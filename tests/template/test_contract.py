@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluice.handlers import fallback
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.openapi.responses import COMMON_STATUSES, PROBLEM_RESPONSES
 from tests.contract.documents import made, operations
 from tests.template.rules.api import PUBLIC

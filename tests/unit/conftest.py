@@ -28,7 +28,6 @@ def aws() -> Iterator[Loopback]:
             from sluice.aws import secrets as credentials  # noqa: PLC0415
             from sluice.ingest import accept  # noqa: PLC0415
             from sluice.ingest import firehose as stream  # noqa: PLC0415
-            from sluice.query import read_router as answers  # noqa: PLC0415
 
             for name in surroundings.BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
                 patch.delenv(name, raising=False)
@@ -38,7 +37,6 @@ def aws() -> Iterator[Loopback]:
                 archive.get_s3_client,
                 credentials.get_secrets_client,
                 accept.settings,
-                answers._replica,
             )
             for one in cached:
                 one.cache_clear()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
@@ -102,7 +102,7 @@ def test_a_resource_needs_only_the_words_for_resources() -> None:
 
 def test_only_the_registry_knows_where_resources_are() -> None:
     knowing = {name for name, arrows in ARROWS.items() if any(room(one) == "resources" for one in arrows)}
-    assert knowing == {"sluice.model.registry"}
+    assert knowing == {"sluice.model.resource"}
 
 
 # Ordinary words, that stand elsewhere in another meaning: a thing's name, and Python's and the system's time zones.

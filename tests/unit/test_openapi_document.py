@@ -21,12 +21,10 @@ from sluice.ingest.item_body import parse_idempotency_key
 from sluice.model.columns import LIST_PARAMETERS
 from sluice.model.item_state import StoredItem, create_stored_item
 from sluice.model.list_parameters import filter_parameter_names
-from sluice.model.registry import load_resources
-from sluice.model.resource import Digits, create_resource
-from sluice.openapi.document import create_document
+from sluice.model.resource import Digits, create_resource, load_resources
+from sluice.openapi.document import create_document, encode_document
 from sluice.openapi.examples import EXAMPLE_IDS, EXAMPLE_VERSIONS
 from sluice.openapi.responses import PROBLEM_SCHEMA
-from sluice.openapi.serving import encode_document
 from sluice.query.receipt import Receipt, WriteStatus
 from tests.contract.documents import CHECKED_IN, fault, made, named, operations
 from tests.unit.classes import item_class

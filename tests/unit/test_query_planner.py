@@ -12,8 +12,7 @@ from sluice.model.columns import ColumnType
 from sluice.model.list_parameters import format_value, parse_value
 from sluice.model.validation import compile_published_pattern
 from sluice.openapi.parameters import list_parameters
-from sluice.query import cursor as positions
-from sluice.query.cursor import Cursor
+from sluice.query.list import Cursor, decode_cursor, encode_cursor
 from sluice.query.query_planner import QueryPlan, plan_query
 from tests.unit.lists import FIELDS, PLACES, SAMPLES
 
@@ -159,8 +158,8 @@ def asked(**more: str) -> QueryPlan:
 @pytest.mark.parametrize(("field", "text", "value"), [*GOOD, ("count", "", None)], ids=ascii)
 def test_a_position_leads_back(field: str, text: str, value: Any) -> None:
     found = plan_query(SAMPLES, {"sort": field})
-    made = positions.encode_cursor(found, "ada", Cursor(ITEM_ID, value))
-    assert positions.decode_cursor(found, "ada", made) == Cursor(ITEM_ID, value)
+    made = encode_cursor(found, "ada", Cursor(ITEM_ID, value))
+    assert decode_cursor(found, "ada", made) == Cursor(ITEM_ID, value)
     assert set(made) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -179,15 +178,15 @@ def test_a_position_leads_back(field: str, text: str, value: Any) -> None:
     ids=str,
 )
 def test_a_position_in_something_else_is_refused(selected: QueryPlan, owner: str) -> None:
-    made = positions.encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
-    with pytest.raises(ValueError, match="something else"):
-        positions.decode_cursor(selected, owner, made)
+    made = encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
+    with pytest.raises(ValueError, match="a cursor of another list"):
+        decode_cursor(selected, owner, made)
 
 
 def test_a_position_of_which_anything_was_changed_is_refused() -> None:
-    made = positions.encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
+    made = encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     for place, letter in enumerate(made):
         other = letters[(letters.index(letter) + 16) % 64]
         with pytest.raises(ValueError, match=r".+"):
-            positions.decode_cursor(asked(), "ada", made[:place] + other + made[place + 1 :])
+            decode_cursor(asked(), "ada", made[:place] + other + made[place + 1 :])

@@ -131,7 +131,7 @@ def test_a_key_that_is_no_required_text(key: str, fields: Any) -> None:
 
 @pytest.mark.parametrize("revision", [0, -1])
 def test_a_revision_below_one(revision: int) -> None:
-    with pytest.raises(TypeError, match=r"^Thing: revisions"):
+    with pytest.raises(TypeError, match=r"^Thing: the first revision"):
         create_resource(item_class(("field", int)), "things", revision=revision)
 
 

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from sluice.db.connection import Database
 from sluice.load.batch_source import make_batch_opener
 from sluice.load.loader import Loader
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.model.schema_names import shadow_schema_name
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 from sluice.settings import CacheSettings, DatabaseSettings, has_cache, read_settings

@@ -96,7 +96,7 @@ def _migrate(seconds: float, event: Event) -> "MigrationResult":
 
 
 def _check_cache_key(cache_key: list[str]) -> None:
-    from sluice.model.registry import load_resources  # noqa: PLC0415
+    from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.preflight import check_cached_parameters  # noqa: PLC0415
 
     check_cached_parameters(cache_key, load_resources().values())
@@ -111,7 +111,7 @@ def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
 
 @contextmanager
 def _open_migration(seconds: float) -> Iterator["tuple[Migration, MigrateSettings]"]:
-    from sluice.model.registry import load_resources  # noqa: PLC0415
+    from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.migration import Migration  # noqa: PLC0415
 
     settings = read_settings(MigrateSettings)

@@ -18,7 +18,7 @@ from sluice.db.connection import Database
 from sluice.db.errors import classify_error
 from sluice.errors import InvalidInput, MigrationFailed
 from sluice.model.exclusions import Exclusion
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
 from sluice.rebuild.rebuild_report import build_rebuild_report, describe_failure, describe_outcome

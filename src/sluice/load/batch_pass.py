@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from sluice.cache.entries import TouchedItems
+from sluice.cache.epoch import TouchedItems
 from sluice.db.connection import Connection
 from sluice.errors import RowsRejected, StrictModeRequired
 from sluice.load.batch_reader import BatchObject

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pymysql
 
-from sluice.cache.entries import TouchedItems
-from sluice.cache.epoch import EpochRow
+from sluice.cache.epoch import EpochRow, TouchedItems
 from sluice.db.connection import Connection, Database
 from sluice.db.errors import classify_error
 from sluice.errors import ExclusiveModeRequired, FilteredModeRequired, LockConflict, StrictModeRequired

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.edge.edge import Edge
-from tests.edge.acls import request
+from tests.edge.acls import build_request
 
 OUTPUTS = {"DistributionId": "E1", "ApiId": "abc", "StageName": "live"}
 SHOWN = [{"OutputKey": name, "OutputValue": value} for name, value in OUTPUTS.items()]
@@ -26,5 +26,5 @@ def _clients(distribution: dict[str, Any]) -> Any:
 def test_what_has_not_the_form_that_is_known_is_refused_and_not_passed_over(distribution: dict[str, Any]) -> None:
     edge = Edge("http://127.0.0.1:1", _clients(distribution), "stack", "us-east-1")
     asyncio.run(edge.refresh_configuration())
-    assert edge.problem.startswith("not understood: ")
-    assert asyncio.run(edge.handle_viewer_request(request())).status == 503
+    assert edge.problem.startswith("unsupported configuration: ")
+    assert asyncio.run(edge.handle_viewer_request(build_request())).status == 503

@@ -25,7 +25,7 @@ ROOTS = (
 )
 OUTPUTS = ("DistributionId", "ApiId", "StageName", "UserPoolId", "PersonClientId", "ClientPlanId")
 # How the service answers: who asks sees the own in a private collection, everybody the same in a shared one.
-CODE = """
+GET_CODE = """
     import json, os, time
 
     def handle(event, context):
@@ -43,17 +43,20 @@ CODE = """
             kept = {kept!r}
         return {{"statusCode": 200, "headers": {{"Cache-Control": kept, "ETag": '"1"'}}, "body": json.dumps(asked)}}
 """
-OPEN = """
+PUBLIC_CODE = """
     def handle(event, context):
         return {"statusCode": 200, "headers": {"Cache-Control": "no-store"}, "body": "for everybody"}
 """
 
 
-def small(away: Path, kept: str = "", **parameters: str) -> Template:
+def build_edge_template(away: Path, kept: str = "", **parameters: str) -> Template:
     """The template; the function is away while that file exists, and answers with `kept` as Cache-Control if given."""
     whole = read(TEMPLATE)
     resources = whole["Resources"]
-    for function, code in (("GetFunction", CODE.format(away=str(away), kept=kept)), ("OpenApiFunction", OPEN)):
+    for function, code in (
+        ("GetFunction", GET_CODE.format(away=str(away), kept=kept)),
+        ("OpenApiFunction", PUBLIC_CODE),
+    ):
         resources[function]["Properties"] = {
             "Runtime": "python3.13",
             "Handler": "index.handle",

@@ -11,7 +11,7 @@ from uuid import uuid4
 from local.stack import Stack
 from sluice.ingest.item_body import decode_item, encode_item
 from sluice.model.record import Write, encode_write
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.model.versions import new_version
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
@@ -19,7 +19,7 @@ from tests.stack.waiting import eventually
 Versions = dict[str, str]
 
 
-class WayBack:
+class RecoveryHarness:
     """Starts workflows, follows them, and says what the tables hold."""
 
     def __init__(self, stack: Stack) -> None:
@@ -27,32 +27,32 @@ class WayBack:
         self.states, self.events = stack.aws_client("stepfunctions"), stack.aws_client("events")
         self.s3, self.bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
 
-    def start(self, workflow: str, given: Any) -> str:
+    def start_workflow(self, workflow: str, given: Any) -> str:
         machine = self.stack.outputs[f"{workflow}StateMachineArn"]
         return str(self.states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"])
 
-    def ended(self, execution: str, seconds: float = 90) -> dict[str, Any]:
+    def wait_until_ended(self, execution: str, seconds: float = 90) -> dict[str, Any]:
         def ended() -> Any:
             found = self.states.describe_execution(executionArn=execution)
             return found if found["status"] != "RUNNING" else None
 
         return dict(eventually(ended, seconds))
 
-    def output(self, execution: str, seconds: float = 90) -> dict[str, Any]:
-        found = self.ended(execution, seconds)
+    def wait_for_output(self, execution: str, seconds: float = 90) -> dict[str, Any]:
+        found = self.wait_until_ended(execution, seconds)
         assert found["status"] == "SUCCEEDED", (found.get("error"), found.get("cause"))
         return dict(json.loads(found["output"]))
 
-    def replay(self, **given: Any) -> dict[str, Any]:
-        return self.output(self.start("Replay", given))
+    def run_replay(self, **given: Any) -> dict[str, Any]:
+        return self.wait_for_output(self.start_workflow("Replay", given))
 
-    def executions(self, workflow: str, status: str = "") -> list[dict[str, Any]]:
+    def list_executions(self, workflow: str, status: str = "") -> list[dict[str, Any]]:
         """Executions of a workflow, the latest first."""
         more = {"statusFilter": status} if status else {}
         machine = self.stack.outputs[f"{workflow}StateMachineArn"]
         return list(self.states.list_executions(stateMachineArn=machine, **more)["executions"])
 
-    def missing(self) -> int:
+    def count_missing(self) -> int:
         """How many batches the ledger lacks, asked as the operators' tools do."""
         plan = self._step(step="begin", name="status", request={})
         while not plan["verified"]:
@@ -67,7 +67,7 @@ class WayBack:
         assert "FunctionError" not in answer, plan
         return dict(plan)
 
-    def tables(self, prefix: str) -> Versions:
+    def read_versions(self, prefix: str) -> Versions:
         """Id and version of the airports whose codes have that prefix, deleted ones too."""
         with (
             self.stack.pair.primary.connect(
@@ -78,7 +78,7 @@ class WayBack:
             cursor.execute("SELECT id, version FROM airports WHERE id LIKE %s", (f"{prefix}%",))
             return dict(cursor.fetchall())
 
-    def ledger(self) -> set[str]:
+    def read_ledger(self) -> set[str]:
         """The object keys in the ledger."""
         with (
             self.stack.pair.primary.connect(
@@ -89,7 +89,7 @@ class WayBack:
             cursor.execute("SELECT object_key FROM loaded_batches")
             return {row[0] for row in cursor.fetchall()}
 
-    def everything(self) -> list[Any]:
+    def read_checksums(self) -> list[Any]:
         """Checksums of all tables on both servers, and what is in the batch bucket but for the folders of replays."""
         self.stack.pair.wait_for_replica()
         found: list[Any] = []
@@ -106,7 +106,7 @@ class WayBack:
         objects = [(one["Key"], one["ETag"]) for page in pages for one in page.get("Contents", [])]
         return [*found, [one for one in objects if not one[0].startswith("replays/")]]
 
-    def rule(self, logical: str) -> str:
+    def find_rule_name(self, logical: str) -> str:
         """The name of an event rule of the template."""
         found = self.stack.aws_client("cloudformation").describe_stack_resource(
             StackName="sluice-local", LogicalResourceId=logical
@@ -114,9 +114,9 @@ class WayBack:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     @contextmanager
-    def without(self, *rules: str) -> Iterator[None]:
+    def disable_rules(self, *rules: str) -> Iterator[None]:
         """A while in which rules start nothing."""
-        names = [self.rule(rule) for rule in rules]
+        names = [self.find_rule_name(rule) for rule in rules]
         for name in names:
             self.events.disable_rule(Name=name)
         try:
@@ -125,11 +125,11 @@ class WayBack:
             for name in names:
                 self.events.enable_rule(Name=name)
 
-    def batches(self, prefix: str, count: int, per_batch: int = 3) -> Versions:
+    def put_batches(self, prefix: str, count: int, per_batch: int = 3) -> Versions:
         """Put batches that nothing loads, and return what they write, item by item; later ones write items anew."""
         versions: Versions = {}
         now = datetime.datetime.now(datetime.UTC)
-        with self.without("BatchDelivered"):
+        with self.disable_rules("BatchDelivered"):
             for number in range(count):
                 writes = [_write(f"{prefix}{(number + n) % 20:02}") for n in range(per_batch)]
                 versions.update((write.id, write.version) for write in writes)
@@ -139,7 +139,7 @@ class WayBack:
         return versions
 
     @contextmanager
-    def hasty_loads(self) -> Iterator[None]:
+    def limit_load_retries(self) -> Iterator[None]:
         """A while in which load_batch gives up after one retry, so that batches park soon."""
         machine = self.stack.outputs["LoadStateMachineArn"]
         before = self.states.describe_state_machine(stateMachineArn=machine)["definition"]

@@ -9,13 +9,13 @@ from local.stack import Stack
 SCHEMA = "sluice"
 
 
-def dump(stack: Stack, to: Path) -> None:
+def dump_database(stack: Stack, to: Path) -> None:
     """Dump as of one moment, while loads go on: rows, ledger and marks are of the same transactions."""
     with to.open("wb") as file:
         _run(stack, "mariadb-dump", "--single-transaction", SCHEMA, stdout=file)
 
 
-def load(stack: Stack, dumped: Path) -> None:
+def load_dump(stack: Stack, dumped: Path) -> None:
     """Load a dump in place of what the primary has; the schema is made when there is none."""
     with stack.pair.primary.connect(*stack.pair.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")

@@ -26,7 +26,7 @@ def without_cache(stack: Stack) -> Iterator[None]:
             functions.update_function_configuration(FunctionName=name, Environment=environment)
 
 
-def lines(stack: Stack, since: float) -> list[dict[str, object]]:
+def read_get_log(stack: Stack, since: float) -> list[dict[str, object]]:
     """What the reading function has logged since a moment, a line for each read."""
     pages = stack.aws_client("logs").get_paginator("filter_log_events")
     group = stack.aws_client("lambda").get_function_configuration(FunctionName=stack.outputs["GetFunctionName"])
@@ -38,7 +38,7 @@ def lines(stack: Stack, since: float) -> list[dict[str, object]]:
     return [json.loads(line) for line in found if line.startswith("{") and '"get done"' in line]
 
 
-def now() -> float:
+def mark_log_time() -> float:
     """A moment for `lines`: what was logged before it is not in the same millisecond."""
     time.sleep(0.005)
     return time.time()
