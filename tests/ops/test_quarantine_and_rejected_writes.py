@@ -158,8 +158,16 @@ def test_a_retry_waits_until_the_writes_are_settled(sluice: Sluice, stub_stack: 
     ("put", "settled", "part"),
     [
         ({"invalid": 0}, {"settled": 1, "rejected_again": 1, "pending": []}, "1 loaded, 1 rejected again"),
-        ({"invalid": 1}, {"settled": 1, "rejected_again": 0, "pending": []}, "1 write not retried: the text is not UTF-8"),
-        ({"invalid": 0}, {"settled": 0, "rejected_again": 0, "pending": ["batches/r"]}, "Not all writes were loaded in time"),
+        (
+            {"invalid": 1},
+            {"settled": 1, "rejected_again": 0, "pending": []},
+            "1 write not retried: the text is not UTF-8",
+        ),
+        (
+            {"invalid": 0},
+            {"settled": 0, "rejected_again": 0, "pending": ["batches/r"]},
+            "Not all writes were loaded in time",
+        ),
     ],
 )
 def test_a_retry_that_does_not_load_every_write_is_incomplete(
@@ -227,7 +235,11 @@ def test_writes_rejected_after_the_confirmation_are_not_dropped(
     there = [f"{number:026}" for number in range(1_100)]
     pages = [there[:500], there[500:1_000], there[1_000:]]
     responses = [
-        {"total": 1_100, "rejected_writes": [{**REJECTED_WRITE, "version": version} for version in page], "after": after}
+        {
+            "total": 1_100,
+            "rejected_writes": [{**REJECTED_WRITE, "version": version} for version in page],
+            "after": after,
+        }
         for page, after in zip(pages, [there[499], there[999], None], strict=True)
     ]
     # The first list only counts.

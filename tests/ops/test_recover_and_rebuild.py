@@ -97,7 +97,13 @@ def test_a_rebuild_is_confirmed_with_the_name_of_the_stack(sluice: Sluice, with_
     output = sluice("rebuild", "--yes", STACK_NAME, "--as-of", "2026-01-02", *more)
     assert output.exit_code == 0
     exclude = {"owners": ["a"], "collections": [], "from": None, "to": None, "versions": []}
-    request = {"as_of": "2026-01-02T00:00:00Z", "exclude": exclude, "source": "archive", "reason": "a", "reset_exclusions": True}
+    request = {
+        "as_of": "2026-01-02T00:00:00Z",
+        "exclude": exclude,
+        "source": "archive",
+        "reason": "a",
+        "reset_exclusions": True,
+    }
     assert with_rebuild.latest_input("Replay") == request
 
 

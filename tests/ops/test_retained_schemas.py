@@ -21,7 +21,9 @@ def retained(stub_stack: StubStack) -> StubStack:
 
 
 def dropped(stub_stack: StubStack) -> list[str]:
-    return [event["name"] for name, event in stub_stack.invocations if (name, event["step"]) == ("Rebuild", "drop_retained")]
+    return [
+        event["name"] for name, event in stub_stack.invocations if (name, event["step"]) == ("Rebuild", "drop_retained")
+    ]
 
 
 def test_retained_schemas_are_listed(sluice: Sluice, retained: StubStack) -> None:

@@ -56,7 +56,11 @@ def test_an_unavailable_primary_makes_counts_unknown(sluice: Sluice, stub_stack:
     [
         (True, {"is_reachable": False, "replicates": False, "reason": "gone"}, "replica       does not respond: gone"),
         (False, {"is_reachable": False, "replicates": False, "reason": "gone"}, "replica       does not respond: gone"),
-        (True, {"is_reachable": True, "replicates": False, "reason": "stopped"}, "replica       does not replicate: stopped"),
+        (
+            True,
+            {"is_reachable": True, "replicates": False, "reason": "stopped"},
+            "replica       does not replicate: stopped",
+        ),
         (
             False,
             {"is_reachable": True, "replicates": False, "reason": ""},

@@ -225,9 +225,9 @@ def test_parked_batches_ring_the_alarm_and_are_loaded_with_nobody_acting(
     before = len(back.list_executions("Recover"))
     with back.limit_load_retries():
         versions = parked(back, machine, "RG")
-        started = eventually(lambda: back.executions("Recover")[: len(back.executions("Recover")) - before])
-    late = back.start("Recover", {"trigger": "operator"})
-    assert back.output(late) == {"outcome": "already_running", "holder": started[-1]["executionArn"]}
+        started = eventually(lambda: back.list_executions("Recover")[: len(back.list_executions("Recover")) - before])
+    late = back.start_workflow("Recover", {"trigger": "operator"})
+    assert back.wait_for_output(late) == {"outcome": "already_running", "holder": started[-1]["executionArn"]}
     back.stack.pair.start()
     output = back.wait_for_output(started[-1]["executionArn"], 150)
     assert output["outcome"] == "recovered"

@@ -147,7 +147,14 @@ def test_a_failed_step_is_retried(running: Running, step: str) -> None:
     assert run.calls(step) == 2
 
 
-INPUT_ERRORS = ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NoRebuildSource", "RebuildInProgress"]
+INPUT_ERRORS = [
+    "InvalidInput",
+    "InvalidWindow",
+    "FutureTime",
+    "UnknownCollection",
+    "NoRebuildSource",
+    "RebuildInProgress",
+]
 
 
 @pytest.mark.parametrize("error", INPUT_ERRORS)
@@ -216,7 +223,15 @@ def test_catching_up_ends_although_many_batches_arrive(running: Running) -> None
 
 def test_a_failed_replay_is_retried_and_then_repeated_in_another_round(running: Running) -> None:
     run = Rebuild(running, "Hasty", errors={"replay-batches": ["DatabaseUnavailable"] * 2 + [""]})
-    assert run.states == [*BEGINNING[:-1], "CanRetryAfterError", *NEXT_ROUND, "Fill", "EvaluateFill", *CATCHING_UP, *END]
+    assert run.states == [
+        *BEGINNING[:-1],
+        "CanRetryAfterError",
+        *NEXT_ROUND,
+        "Fill",
+        "EvaluateFill",
+        *CATCHING_UP,
+        *END,
+    ]
     run = Rebuild(running, "Hasty", errors={"replay-batches": ["", "DatabaseUnavailable", "DatabaseUnavailable", ""]})
     assert run.states == [
         *BEGINNING,

@@ -75,7 +75,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 class Recovery(Run):
-    """A recovery and its alerts. `asked` is the alert that it asked about, `recorded` the alert that it recorded as sent."""
+    """A recovery. `asked` is the alert that it asked about, `recorded` the alert that it recorded as sent."""
 
     @property
     def asked(self) -> str:
