@@ -48,7 +48,7 @@ def _dry_run(stack: Stack, request: dict[str, Any]) -> CommandResult:
     pending = count_pending_batches(stack, {"from": request["from"]}) if health["primary"]["is_reachable"] else None
     missing = "missing batches: unknown" if pending is None else f"missing: {format_batches(pending['batches'])}"
     document = {"dry_run": True, "request": request, "database": health, "pending": pending}
-    return CommandResult(document, [f"dry run: nothing was started; {missing}", f"  {health['sentence']}"])
+    return CommandResult(document, [f"dry run: nothing was started; {missing}", f"  {health['summary']}"])
 
 
 def format_report(output: dict[str, Any]) -> list[str]:
@@ -61,7 +61,7 @@ def format_report(output: dict[str, Any]) -> list[str]:
     lines = [f"{headline}{duration}; waited {waited} for the primary"]
     database = output.get("database") or {}
     if "summary" in database:
-        lines.append(f"  {database['sentence']}")
+        lines.append(f"  {database['summary']}")
     if output["replay"]["planned"]:
         lines += [f"  {line}" for line in replay.format_report(output["replay"])]
     return lines
