@@ -216,7 +216,7 @@ def _load_and_die(loader: Any, moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     Connection.commit = die  # type: ignore[assignment,method-assign]
-    loader.load("bucket", "batches/killed")
+    loader.load_batch("bucket", "batches/killed")
 
 
 def test_loads_that_race_withdraw_what_either_touches(cached: Caching) -> None:
