@@ -104,7 +104,7 @@ def format_report(output: dict[str, Any]) -> list[str]:
     """The lines for the output of a rebuild."""
     lines = replay.format_report(output)
     if late := output.get("later", {}).get("loaded", 0):
-        lines.append(f"  {format_batches(late)} of these arrived after the swap")
+        lines.append(f"  of these, {format_batches(late)} arrived after the swap")
     lines += [
         f"  {table}: {format_count(count['rows'], 'row')}" for table, count in sorted(output.get("tables", {}).items())
     ]

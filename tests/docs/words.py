@@ -17,7 +17,6 @@ TEXTS = ("docs/", "statemachines/", "events/")
 TEXT_FILES = (
     "README.md",
     "CONTRIBUTING.md",
-    "CHANGELOG.md",
     "SECURITY.md",
     "template.yaml",
     "samconfig.toml",
