@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from tests.docs.words import ROOT
 from tools.docs.alarms import MEANINGS, find_metrics
@@ -121,3 +122,16 @@ def test_decision_records_are_numbered_and_refer_to_each_other() -> None:
             newer = (DOCS / "adr" / status[3]).read_text()
             verb = {"Superseded": "Supersedes", "Amended": "Amends"}[status[1]]
             assert f"{verb} [{record.number}]" in newer, record.path
+
+
+def test_the_workflows_of_the_code_host_run_every_gate() -> None:
+    jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert sorted(commands) == ["make check", "make docs", "make test"]
+
+
+def test_the_hooks_before_a_commit_need_no_download() -> None:
+    repositories = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
+    hooks = [hook for repository in repositories for hook in repository["hooks"]]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    assert {hook["language"] for hook in hooks} == {"system"}

@@ -1,4 +1,4 @@
-"""Distributions as CloudFront's API gives them, origins that answer in turn, viewers."""
+"""Distributions as the CloudFront API returns them, with a stub of the origin and a viewer."""
 
 import asyncio
 from typing import Any
@@ -16,17 +16,17 @@ def build_list(*items: Any) -> dict[str, Any]:
     return {"Quantity": len(items), "Items": list(items)}
 
 
-def build_parts(headers: tuple[str, ...] = (), queries: str = "all", **more: Any) -> dict[str, Any]:
+def build_parts(headers: tuple[str, ...] = (), queries: str = "all", **overrides: Any) -> dict[str, Any]:
     return {
         "HeadersConfig": {"HeaderBehavior": "whitelist" if headers else "none", "Headers": build_list(*headers)},
         "QueryStringsConfig": {"QueryStringBehavior": queries, "QueryStrings": build_list("limit")},
         "CookiesConfig": {"CookieBehavior": "none"},
-        **more,
+        **overrides,
     }
 
 
-def build_cache_policy(minimum: int = 0, default: int = 0, maximum: int = 3600, **more: Any) -> Overrides:
-    key = build_parts(("Authorization",), EnableAcceptEncodingGzip=True, EnableAcceptEncodingBrotli=True) | more
+def build_cache_policy(minimum: int = 0, default: int = 0, maximum: int = 3600, **overrides: Any) -> Overrides:
+    key = build_parts(("Authorization",), EnableAcceptEncodingGzip=True, EnableAcceptEncodingBrotli=True) | overrides
     return {
         "MinTTL": minimum,
         "DefaultTTL": default,
@@ -49,7 +49,7 @@ def build_distribution(
     cache: Overrides | None = None,
     errors: tuple[dict[str, int], ...] = (),
     behaviour: Overrides | None = None,
-    **more: Any,
+    **overrides: Any,
 ) -> Distribution:
     common = {
         "TargetOriginId": "api",
@@ -64,34 +64,39 @@ def build_distribution(
         "OriginPath": "/live",
         "CustomHeaders": build_list({"HeaderName": "X-Origin-Verify", "HeaderValue": "secret"}),
     }
-    given = {
+    config = {
         "Enabled": True,
         "Origins": build_list(origin),
         "CacheBehaviors": build_list({**common, "PathPattern": "/v1/*", "CachePolicyId": "cache", **(behaviour or {})}),
         "DefaultCacheBehavior": {**common, "CachePolicyId": "none"},
         "CustomErrorResponses": build_list(*errors),
-        **more,
+        **overrides,
     }
-    off = build_cache_policy(maximum=0)
+    disabled = build_cache_policy(maximum=0)
     return parse_distribution(
-        given,
-        {"cache": cache or build_cache_policy(), "none": off, "viewer": VIEWER_POLICY, "security": SECURITY_POLICY},
+        config,
+        {
+            "cache": cache or build_cache_policy(),
+            "none": disabled,
+            "viewer": VIEWER_POLICY,
+            "security": SECURITY_POLICY,
+        },
     )
 
 
 class Origin:
-    """Answers in their order, then the last one again; remembers what it was asked."""
+    """Returns the responses (or raises the exceptions) in order, and repeats the last one; records the requests."""
 
-    def __init__(self, *answers: Response | Exception) -> None:
-        self._answers = list(answers)
+    def __init__(self, *responses: Response | Exception) -> None:
+        self._responses = list(responses)
         self.requests: list[Request] = []
 
-    async def handle_request(self, asked: Request) -> Response:
-        self.requests.append(asked)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    async def handle_request(self, request: Request) -> Response:
+        self.requests.append(request)
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return response
 
 
 def build_response(control: str, body: bytes = b"one", etag: str = '"1"', status: int = 200) -> Response:
@@ -99,12 +104,12 @@ def build_response(control: str, body: bytes = b"one", etag: str = '"1"', status
 
 
 class Viewer:
-    def __init__(self, origin: Origin, configured: Distribution | None = None) -> None:
-        self._side, self._origin, self._configured = DistributionHandler(), origin, configured or build_distribution()
+    """Sends requests to a distribution whose origin is a stub."""
+
+    def __init__(self, origin: Origin, distribution: Distribution | None = None) -> None:
+        self._handler, self._origin = DistributionHandler(), origin
+        self._distribution = distribution or build_distribution()
 
     def send(self, target: str = "/v1/airports", method: str = "GET", **headers: Any) -> Response:
-        return asyncio.run(
-            self._side.handle_request(
-                self._configured, None, self._origin.handle_request, build_request(target, method, **headers)
-            )
-        )
+        request = build_request(target, method, **headers)
+        return asyncio.run(self._handler.handle_request(self._distribution, None, self._origin.handle_request, request))

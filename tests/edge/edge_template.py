@@ -1,5 +1,7 @@
-"""A stack with the edge of the project's own template before two functions of a test's, for what has an owner and for
-what everybody may read: everything of the template that the edge and its API need, and nothing of the database."""
+"""A small stack: the edge of the project's own template, with two functions of the test instead of the service.
+
+It has every resource of the template that the edge and its API need, and no database.
+"""
 
 import copy
 import json
@@ -24,24 +26,23 @@ ROOTS = (
     "OpenKeyInPlan",
 )
 OUTPUTS = ("DistributionId", "ApiId", "StageName", "UserPoolId", "PersonClientId", "ClientPlanId")
-# How the service answers: who asks sees the own in a private collection, everybody the same in a shared one.
+# Like the service, it responds with the caller's own item in a private collection, and with the same item to everybody
+# in a shared one.
 GET_CODE = """
     import json, os, time
 
     def handle(event, context):
-        if os.path.exists({away!r}):
-            return {{"statusCode": 503, "headers": {{"Cache-Control": "no-store"}}, "body": "away"}}
+        if os.path.exists({outage_file!r}):
+            return {{"statusCode": 503, "headers": {{"Cache-Control": "no-store"}}, "body": "unavailable"}}
         private = event["pathParameters"]["collection"] == "bookings"
-        asked = {{"path": event["path"], "query": event["queryStringParameters"] or {{}}, "moment": time.time_ns()}}
-        headers = event["headers"]
+        body = {{"path": event["path"], "query": event["queryStringParameters"] or {{}}, "time_ns": time.time_ns()}}
         if private:
-            kept = "private, no-cache, stale-if-error=0"
-            asked["owner"] = event["requestContext"]["authorizer"]["claims"]["sub"]
+            cache_control = "private, no-cache, stale-if-error=0"
+            body["owner"] = event["requestContext"]["authorizer"]["claims"]["sub"]
         else:
-            kept = "public, max-age=0, stale-if-error=86400"
-        if {kept!r}:
-            kept = {kept!r}
-        return {{"statusCode": 200, "headers": {{"Cache-Control": kept, "ETag": '"1"'}}, "body": json.dumps(asked)}}
+            cache_control = "public, max-age=0, stale-if-error=86400"
+        headers = {{"Cache-Control": {cache_control!r} or cache_control, "ETag": '"1"'}}
+        return {{"statusCode": 200, "headers": headers, "body": json.dumps(body)}}
 """
 PUBLIC_CODE = """
     def handle(event, context):
@@ -49,12 +50,13 @@ PUBLIC_CODE = """
 """
 
 
-def build_edge_template(away: Path, kept: str = "", **parameters: str) -> Template:
-    """The template; the function is away while that file exists, and answers with `kept` as Cache-Control if given."""
-    whole = read(TEMPLATE)
-    resources = whole["Resources"]
+def build_edge_template(outage_file: Path, cache_control: str = "", **parameters: str) -> Template:
+    """Build the template. While `outage_file` exists, the function responds 503. `cache_control` replaces its
+    Cache-Control header."""
+    template = read(TEMPLATE)
+    resources = template["Resources"]
     for function, code in (
-        ("GetFunction", GET_CODE.format(away=str(away), kept=kept)),
+        ("GetFunction", GET_CODE.format(outage_file=str(outage_file), cache_control=cache_control)),
         ("OpenApiFunction", PUBLIC_CODE),
     ):
         resources[function]["Properties"] = {
@@ -65,29 +67,29 @@ def build_edge_template(away: Path, kept: str = "", **parameters: str) -> Templa
         }
         resources[function].pop("DependsOn", None)
     for name, value in parameters.items():
-        whole["Parameters"][name]["Default"] = value
+        template["Parameters"][name]["Default"] = value
     return {
-        "Parameters": whole["Parameters"],
-        "Mappings": whole.get("Mappings", {}),
-        "Conditions": whole["Conditions"],
-        "Resources": {name: copy.deepcopy(resources[name]) for name in _needed(resources)},
-        "Outputs": {name: whole["Outputs"][name] for name in OUTPUTS},
+        "Parameters": template["Parameters"],
+        "Mappings": template.get("Mappings", {}),
+        "Conditions": template["Conditions"],
+        "Resources": {name: copy.deepcopy(resources[name]) for name in _list_needed_resources(resources)},
+        "Outputs": {name: template["Outputs"][name] for name in OUTPUTS},
     }
 
 
-def _needed(resources: Template) -> list[str]:
-    found: list[str] = []
-    waiting = list(ROOTS)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.append(name)
-            waiting += [other for other in _named(resources[name]) if other in resources]
-    return sorted(found)
+def _list_needed_resources(resources: Template) -> list[str]:
+    needed: list[str] = []
+    pending = list(ROOTS)
+    while pending:
+        name = pending.pop()
+        if name not in needed:
+            needed.append(name)
+            pending += [other for other in _find_references(resources[name]) if other in resources]
+    return sorted(needed)
 
 
-def _named(part: Any) -> Iterator[str]:
-    """Names that a part of the template refers to, among other words."""
+def _find_references(part: Any) -> Iterator[str]:
+    """The names that a part of the template refers to, and other words."""
     if isinstance(part, dict):
         for key, value in part.items():
             if key in {"Ref", "DependsOn"}:
@@ -96,7 +98,7 @@ def _named(part: Any) -> Iterator[str]:
                 yield value[0] if isinstance(value, list) else value.partition(".")[0]
             elif key == "Fn::Sub":
                 yield from re.findall(r"\$\{([A-Za-z0-9]+)", json.dumps(value))
-            yield from _named(value)
+            yield from _find_references(value)
     elif isinstance(part, list):
         for item in part:
-            yield from _named(item)
+            yield from _find_references(item)

@@ -1,4 +1,4 @@
-"""What the origin gets of a request, what is refused before it, what is added to the answer."""
+"""The requests that CloudFront sends to the origin, those that it rejects itself, and the response headers it adds."""
 
 import re
 
@@ -17,16 +17,16 @@ from tests.edge.distributions import (
 )
 
 
-def test_only_chosen_query_parameters_count_and_only_those_go_on() -> None:
+def test_only_included_query_parameters_are_cached_and_forwarded() -> None:
     origin = Origin(build_response("max-age=60"))
-    chosen = build_cache_policy(**build_parts(queries="whitelist"))
-    viewer = Viewer(origin, build_distribution(chosen, behaviour={"OriginRequestPolicyId": ""}))
+    cache_policy = build_cache_policy(**build_parts(queries="whitelist"))
+    viewer = Viewer(origin, build_distribution(cache_policy, behaviour={"OriginRequestPolicyId": ""}))
     for target in ("/v1/airports?limit=1&x=2", "/v1/airports?x=3&limit=1", "/v1/airports?limit=2"):
         viewer.send(target)
     assert [asked.query for asked in origin.requests] == ["limit=1", "limit=2"]
 
 
-def test_what_the_origin_gets_of_a_request() -> None:
+def test_the_request_to_the_origin() -> None:
     origin = Origin(build_response("max-age=60"))
     Viewer(origin).send(
         "/v1/airports?limit=1",
@@ -39,7 +39,7 @@ def test_what_the_origin_gets_of_a_request() -> None:
     )
     [asked] = origin.requests
     assert (asked.path, asked.query) == ("/live/v1/airports", "limit=1")
-    wanted = {
+    expected = {
         "x-origin-verify": "secret",
         "x-forwarded-for": "192.0.2.1, 127.0.0.1",
         "accept-encoding": "gzip",
@@ -48,24 +48,24 @@ def test_what_the_origin_gets_of_a_request() -> None:
         "cookie": "a=b",
         "host": None,
     }
-    assert {name: asked.get_header(name) for name in wanted} == wanted
+    assert {name: asked.get_header(name) for name in expected} == expected
 
 
-def test_without_a_policy_that_forwards_them_headers_stay_behind() -> None:
+def test_headers_are_not_forwarded_without_a_policy() -> None:
     origin = Origin(build_response("max-age=60"))
-    unforwarded = build_distribution(build_cache_policy(**build_parts()), behaviour={"OriginRequestPolicyId": ""})
-    Viewer(origin, unforwarded).send(authorization="Bearer a", accept_language="is", user_agent="a viewer")
-    found = [origin.requests[0].get_header(name) for name in ("authorization", "accept-language", "user-agent")]
-    assert found == [None, None, "Amazon CloudFront"]
+    without_policy = build_distribution(build_cache_policy(**build_parts()), behaviour={"OriginRequestPolicyId": ""})
+    Viewer(origin, without_policy).send(authorization="Bearer a", accept_language="is", user_agent="a viewer")
+    forwarded = [origin.requests[0].get_header(name) for name in ("authorization", "accept-language", "user-agent")]
+    assert forwarded == [None, None, "Amazon CloudFront"]
 
 
-def test_headers_are_added_and_those_of_the_origin_stay_where_they_may() -> None:
-    answer = Viewer(Origin(build_response("max-age=60").with_headers(("content-security-policy", "own")))).send()
-    assert answer.get_header("strict-transport-security") == "max-age=60; includeSubdomains"
-    assert answer.get_header("content-security-policy") == "own"
+def test_headers_are_added_and_the_origins_headers_stay_unless_overridden() -> None:
+    response = Viewer(Origin(build_response("max-age=60").with_headers(("content-security-policy", "own")))).send()
+    assert response.get_header("strict-transport-security") == "max-age=60; includeSubdomains"
+    assert response.get_header("content-security-policy") == "own"
 
 
-def test_writes_and_ranges_pass_and_are_not_kept() -> None:
+def test_writes_and_ranges_are_forwarded_and_not_cached() -> None:
     origin = Origin(build_response("max-age=60"))
     viewer = Viewer(origin)
     for _ in range(2):
@@ -76,7 +76,7 @@ def test_writes_and_ranges_pass_and_are_not_kept() -> None:
     assert len(origin.requests) == 5
 
 
-def test_what_cloudfront_refuses_itself() -> None:
+def test_invalid_requests_are_rejected_by_cloudfront() -> None:
     origin = Origin(build_response("max-age=60"))
     viewer = Viewer(origin, build_distribution(behaviour={"AllowedMethods": build_list("GET", "HEAD")}))
     assert viewer.send(method="PUT").status == 403
@@ -114,7 +114,7 @@ def test_what_is_not_understood_is_refused_by_name(change: Overrides, words: str
 
 
 @pytest.mark.parametrize(
-    ("pattern", "path", "found"),
+    ("pattern", "path", "matches"),
     [
         ("/v1/*", "/v1/", True),
         ("/v1/*", "/v1", False),
@@ -126,6 +126,6 @@ def test_what_is_not_understood_is_refused_by_name(change: Overrides, words: str
         ("/a.b", "/axb", False),
     ],
 )
-def test_which_behaviour_a_path_has(pattern: str, path: str, found: bool) -> None:
-    configured = build_distribution(behaviour={"PathPattern": pattern})
-    assert (configured.match_behaviour(path) is configured.behaviours[0]) == found
+def test_which_behaviour_a_path_has(pattern: str, path: str, matches: bool) -> None:
+    distribution = build_distribution(behaviour={"PathPattern": pattern})
+    assert (distribution.match_behaviour(path) is distribution.behaviours[0]) == matches

@@ -1,5 +1,5 @@
-"""What stands in for AWS's managed groups finds each kind of attack in each part of a request, and counts what is
-only counted."""
+"""The substitutes for AWS's managed rule groups match each kind of attack in each part of a request, and respect rules
+that are only counted."""
 
 import json
 
@@ -19,27 +19,27 @@ COMMON, KNOWN, SQL, ADDRESSES = (
 
 
 @pytest.fixture(scope="module")
-def whole() -> WebAcl:
+def managed_acl() -> WebAcl:
     return build_acl(*(build_group_rule(name, Name=name) for name in (ADDRESSES, COMMON, KNOWN, SQL)))
 
 
-def item(value: str) -> bytes:
+def encode_item(value: str) -> bytes:
     return json.dumps({"icao": "EDDF", "name": value, "lat": 50.03}, ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "matched"),
+    ("http_request", "name", "matched"),
     [
         (build_request("/v1/airports?country=PT'%20or%201=1--"), SQL, "SQLi_QUERYARGUMENTS"),
         (build_request("/v1/airports/PT'%20or%201=1--"), SQL, "SQLi_URIPATH"),
-        (build_request(method="PUT", body=item("a' union select 1,2 from users --")), SQL, "SQLi_BODY"),
+        (build_request(method="PUT", body=encode_item("a' union select 1,2 from users --")), SQL, "SQLi_BODY"),
         (build_request(cookie="session=1'%20or%201=1--"), SQL, "SQLi_COOKIE"),
         (
             build_request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E"),
             COMMON,
             "CrossSiteScripting_QUERYARGUMENTS",
         ),
-        (build_request(method="PUT", body=item("<script>alert(1)</script>")), COMMON, "CrossSiteScripting_BODY"),
+        (build_request(method="PUT", body=encode_item("<script>alert(1)</script>")), COMMON, "CrossSiteScripting_BODY"),
         (build_request("/v1/airports/..%2f..%2fetc%2fpasswd"), COMMON, "GenericLFI_URIPATH"),
         (build_request("/v1/airports?fields=../../../../etc/passwd"), COMMON, "GenericLFI_QUERYARGUMENTS"),
         (
@@ -55,37 +55,39 @@ def item(value: str) -> bytes:
         (build_request(method="PUT", body=b'"' + b"a" * 8_191 + b'"'), COMMON, "SizeRestrictions_BODY"),
         (build_request(method="PROPFIND"), KNOWN, "PROPFIND_METHOD"),
         (
-            build_request(method="PUT", body=item("java.lang.Runtime.getRuntime().exec")),
+            build_request(method="PUT", body=encode_item("java.lang.Runtime.getRuntime().exec")),
             KNOWN,
             "JavaDeserializationRCE_BODY",
         ),
-        (build_request(method="PUT", body=item("${jndi:ldap://example.com/a}")), KNOWN, "Log4JRCE_BODY"),
+        (build_request(method="PUT", body=encode_item("${jndi:ldap://example.com/a}")), KNOWN, "Log4JRCE_BODY"),
         (build_request("/v1/airports", referer="${jndi:ldap://example.com/a}"), KNOWN, "Log4JRCE_HEADER"),
-        (build_request(method="PUT", body=item(";cat /etc/shadow")), COMMON, "GenericLFI_BODY"),
+        (build_request(method="PUT", body=encode_item(";cat /etc/shadow")), COMMON, "GenericLFI_BODY"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request, name: str, matched: str) -> None:
-    blocked = find_block(whole, asked)
-    assert blocked
-    assert (blocked.rule_name, [found for found in blocked.matched_rules if found.startswith(matched)] != []) == (
+def test_each_kind_of_attack_is_matched_where_it_is(
+    managed_acl: WebAcl, http_request: Request, name: str, matched: str
+) -> None:
+    block = find_block(managed_acl, http_request)
+    assert block
+    assert (block.rule_name, any(rule.startswith(matched) for rule in block.matched_rules)) == (
         name,
         True,
     )
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "http_request",
     [
         build_request("/v1/airports?country=PT&elevation.gte=100&sort=-elevation&fields=name,city"),
         build_request("/v1/airports?after=" + "a" * 2_040),
-        build_request(method="PUT", body=item("Chicago O'Hare (north) & D'Arcy's; Ísafjörður, 東京 -- gate #4")),
-        build_request(method="PUT", body=item("Milford Municipal/Ben And Judy Briscoe Field")),
-        build_request(method="PUT", body=item("Bucholz Army Air Field(Kwajalein Kmr)(Atoll) Airport")),
-        build_request(method="PUT", body=item("http://www.elliston.sa.gov.au")),
+        build_request(method="PUT", body=encode_item("Chicago O'Hare (north) & D'Arcy's; Ísafjörður, 東京 -- gate #4")),
+        build_request(method="PUT", body=encode_item("Milford Municipal/Ben And Judy Briscoe Field")),
+        build_request(method="PUT", body=encode_item("Bucholz Army Air Field(Kwajalein Kmr)(Atoll) Airport")),
+        build_request(method="PUT", body=encode_item("http://www.elliston.sa.gov.au")),
         build_request(
             method="POST",
-            body=item("D'Arcy") + b"\n" + item("select seats") + b"\n",
+            body=encode_item("D'Arcy") + b"\n" + encode_item("select seats") + b"\n",
             content_type="application/x-ndjson",
         ),
         build_request("/v1/airports/EDDF", user_agent="python-urllib3/2.8.0", accept=""),
@@ -94,47 +96,46 @@ def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request,
     ],
     ids=str,
 )
-def test_what_clients_send_is_let_through(whole: WebAcl, asked: Request) -> None:
-    assert find_block(whole, asked) is None
+def test_requests_of_real_clients_pass(managed_acl: WebAcl, http_request: Request) -> None:
+    assert find_block(managed_acl, http_request) is None
 
 
-def test_what_is_only_counted_blocks_nothing_and_the_rest_still_does() -> None:
+def test_a_counted_rule_does_not_block_and_the_others_do() -> None:
     large = build_request(method="PUT", body=b'"' + b"a" * 9_000 + b'"')
     assert find_block(build_acl(build_group_rule(COMMON, "SizeRestrictions_BODY")), large) is None
-    body = build_request(method="PUT", body=item("<script>alert(1)</script>"))
+    body = build_request(method="PUT", body=encode_item("<script>alert(1)</script>"))
     query = build_request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E")
     counting = build_acl(build_group_rule(COMMON, "CrossSiteScripting_BODY"))
     assert (find_block(counting, body), find_block(counting, query) is not None) == (None, True)
     assert find_block(build_acl(build_group_rule(COMMON, OverrideAction={"Count": {}})), query) is None
 
 
-def test_a_group_finds_what_it_is_for_only() -> None:
+def test_a_group_matches_its_own_kind_of_attack_only() -> None:
     traversal = build_request("/v1/airports?fields=../../../../etc/passwd")
     assert find_block(build_acl(build_group_rule(COMMON)), traversal)
     assert find_block(build_acl(build_group_rule(SQL)), traversal) is None
     assert find_block(build_acl(build_group_rule(ADDRESSES)), traversal) is None
 
 
-def test_a_rule_that_the_group_has_not_is_refused() -> None:
+def test_an_unknown_rule_of_a_group_is_rejected() -> None:
     with pytest.raises(
         UnsupportedConfiguration, match="knows no rule SizeRestrictions_BODDY in AWSManagedRulesCommonRuleSet"
     ):
         build_acl(build_group_rule(COMMON, "SizeRestrictions_BODDY"))
 
 
-def test_lines_and_what_is_cut_off_are_looked_at_as_far_as_they_go(whole: WebAcl) -> None:
-    lines = item("harmless") + b"\n" + item("a' or 1=1 --") + b"\n"
-    assert find_block(whole, build_request(method="POST", body=lines, content_type="application/x-ndjson"))
+def test_ndjson_and_truncated_bodies_are_inspected_up_to_the_limit(managed_acl: WebAcl) -> None:
+    lines = encode_item("harmless") + b"\n" + encode_item("a' or 1=1 --") + b"\n"
+    assert find_block(managed_acl, build_request(method="POST", body=lines, content_type="application/x-ndjson"))
     counted = build_acl(build_group_rule(SQL))
     late = b"[" + b'"x",' * 10_000 + b'"a\' or 1=1 --"]'
     assert find_block(counted, build_request(method="POST", body=b'["a\' or 1=1 --",' + late[1:]))
-    assert (
-        find_block(counted, build_request(method="POST", body=late)) is None
-    )  # beyond the 16 KB that the firewall is given
+    # The firewall inspects the first 16 KB only.
+    assert find_block(counted, build_request(method="POST", body=late)) is None
     assert find_block(counted, build_request(method="POST", body=b"a' or 1=1 -- no JSON at all"))
 
 
-def test_of_a_body_the_texts_that_could_be_an_attack_are_looked_at() -> None:
+def test_the_inspected_body_has_the_texts_that_could_be_an_attack() -> None:
     lines = build_request(
         method="POST", body=b'{"a":"b\\"c"}\n{"a":"d e"}\n{"e":"f g', content_type="application/x-ndjson"
     )
@@ -147,14 +148,16 @@ def test_of_a_body_the_texts_that_could_be_an_attack_are_looked_at() -> None:
     assert extract_inspected_body(other, 1_000) == b"a=1"
 
 
-def test_what_is_no_utf_8_is_judged_like_the_rest(whole: WebAcl) -> None:
-    assert find_block(whole, build_request("/v1/airports?country=%fd%fe'%20or%201=1--"))
+def test_invalid_utf_8_is_inspected(managed_acl: WebAcl) -> None:
+    assert find_block(managed_acl, build_request("/v1/airports?country=%fd%fe'%20or%201=1--"))
 
 
-def test_where_the_engine_is_missing_the_rest_is_enforced_and_the_lack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_modsecurity_the_other_checks_are_enforced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(modsecurity, "IS_AVAILABLE", False)
-    without = build_acl(build_group_rule(COMMON), build_group_rule(SQL))
-    assert without.has_inactive_groups
-    assert find_block(without, build_request("/v1/airports?country=PT'%20or%201=1--")) is None
-    assert find_block(without, build_request("/v1/airports?after=" + "a" * 2_043))
+    acl = build_acl(build_group_rule(COMMON), build_group_rule(SQL))
+    assert acl.has_inactive_groups
+    assert find_block(acl, build_request("/v1/airports?country=PT'%20or%201=1--")) is None
+    assert find_block(acl, build_request("/v1/airports?after=" + "a" * 2_043))
     assert not build_acl(build_group_rule(ADDRESSES)).has_inactive_groups

@@ -1,4 +1,4 @@
-"""The service's schema dumped and loaded with MariaDB's own programs, as an administrator does it, over TLS."""
+"""Dump and load the schema of the service with MariaDB's own programs over TLS, as an administrator does."""
 
 import subprocess
 from pathlib import Path
@@ -9,21 +9,21 @@ from local.stack import Stack
 SCHEMA = "sluice"
 
 
-def dump_database(stack: Stack, to: Path) -> None:
-    """Dump as of one moment, while loads go on: rows, ledger and marks are of the same transactions."""
-    with to.open("wb") as file:
+def dump_database(stack: Stack, target: Path) -> None:
+    """Write a consistent dump while loads continue: rows, ledger and high-water marks match each other."""
+    with target.open("wb") as file:
         _run(stack, "mariadb-dump", "--single-transaction", SCHEMA, stdout=file)
 
 
-def load_dump(stack: Stack, dumped: Path) -> None:
-    """Load a dump in place of what the primary has; the schema is made when there is none."""
+def load_dump(stack: Stack, dump: Path) -> None:
+    """Replace the tables of the primary with those of a dump; it creates the schema if necessary."""
     with stack.pair.primary.connect(*stack.pair.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
-    with dumped.open("rb") as file:
+    with dump.open("rb") as file:
         _run(stack, "mariadb", SCHEMA, stdin=file)
 
 
-def _run(stack: Stack, name: str, *words: str, **streams: object) -> None:
+def _run(stack: Stack, name: str, *arguments: str, **streams: object) -> None:
     user, password = stack.pair.admin_credentials
     subprocess.run(
         [
@@ -36,7 +36,7 @@ def _run(stack: Stack, name: str, *words: str, **streams: object) -> None:
             f"--ssl-ca={stack.pair.ca}",
             "--ssl-verify-server-cert",
             "--default-character-set=utf8mb4",
-            *words,
+            *arguments,
         ],
         env={"MYSQL_PWD": password},
         check=True,

@@ -1,7 +1,6 @@
-"""What each function may do on AWS, and what it may not: one table, in the words of tries that change nothing.
+"""The permissions of each function on AWS, as one table of attempts that change nothing.
 
-A try that is let through ends at an object that is not there, or at a request that the service itself finds wanting;
-one that is not ends at IAM.
+If IAM allows an attempt, it still fails at the service: the object does not exist, or the request is invalid.
 """
 
 from collections.abc import Callable
@@ -10,10 +9,10 @@ from typing import Any, Protocol
 
 
 class Caller(Protocol):
-    """Someone with a role, in the deployed stack."""
+    """A caller with the role of a function in the deployed stack."""
 
     def client(self, service: str) -> Any:
-        """An SDK client with the role's credentials, which checks no request before it sends it."""
+        """A boto3 client with the credentials of the role. It does not validate requests before it sends them."""
         ...
 
     def read_output(self, output: str) -> str:
@@ -23,7 +22,7 @@ class Caller(Protocol):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One call of AWS: what it is called here, the action that IAM sees, and the call."""
+    """A call of AWS: its description, the IAM action, and the call itself."""
 
     description: str
     action: str
@@ -32,13 +31,13 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Permissions:
-    """What a function may do, and what it may not beside what nobody may (`FORBIDDEN_TO_ALL`)."""
+    """The attempts that a function is allowed, and those that it is not, in addition to `FORBIDDEN_TO_ALL`."""
 
     allowed: tuple[Attempt, ...]
     forbidden: tuple[Attempt, ...]
 
 
-UNUSED_ETAG = '"00000000000000000000000000000000"'  # an ETag that no object has
+UNUSED_ETAG = '"00000000000000000000000000000000"'  # no object has this ETag
 
 
 def read_object(bucket: str, key: str) -> Attempt:
@@ -50,7 +49,7 @@ def read_object(bucket: str, key: str) -> Attempt:
 
 
 def put_object(bucket: str, key: str) -> Attempt:
-    """A put over an object that is not there, which S3 refuses once IAM did not."""
+    """A conditional put on an object that does not exist. S3 rejects it if IAM allows it."""
     return Attempt(
         f"put {key} into the {bucket.lower()} bucket",
         "s3:PutObject",
@@ -76,75 +75,75 @@ def list_bucket(bucket: str) -> Attempt:
     )
 
 
-def put_records(method: str, to: str = "") -> Attempt:
-    """A put without a record."""
+def put_records(method: str, stream: str = "") -> Attempt:
+    """A put without a record, which Firehose rejects."""
     action = {"put_record": "firehose:PutRecord", "put_record_batch": "firehose:PutRecordBatch"}[method]
     return Attempt(
-        f"{method} on {to or 'the stream'}",
+        f"{method} on {stream or 'the stream'}",
         action,
         lambda caller: getattr(caller.client("firehose"), method)(
-            DeliveryStreamName=to or caller.read_output("StreamName")
+            DeliveryStreamName=stream or caller.read_output("StreamName")
         ),
     )
 
 
-def read_secret(whose: str) -> Attempt:
+def read_secret(owner: str) -> Attempt:
     return Attempt(
-        f"read the {whose.lower()}'s secret",
+        f"read the {owner.lower()}'s secret",
         "secretsmanager:GetSecretValue",
         lambda caller: caller.client("secretsmanager").get_secret_value(
-            SecretId=caller.read_output(f"{whose}SecretArn")
+            SecretId=caller.read_output(f"{owner}SecretArn")
         ),
     )
 
 
-def describe_secret(whose: str) -> Attempt:
+def describe_secret(owner: str) -> Attempt:
     return Attempt(
-        f"describe the {whose.lower()}'s secret",
+        f"describe the {owner.lower()}'s secret",
         "secretsmanager:DescribeSecret",
         lambda caller: caller.client("secretsmanager").describe_secret(
-            SecretId=caller.read_output(f"{whose}SecretArn")
+            SecretId=caller.read_output(f"{owner}SecretArn")
         ),
     )
 
 
-def put_secret_version(whose: str) -> Attempt:
-    """A version in a stage that nobody reads."""
+def put_secret_version(owner: str) -> Attempt:
+    """A version with a stage that nothing reads."""
     return Attempt(
-        f"put a version of the {whose.lower()}'s secret",
+        f"put a version of the {owner.lower()}'s secret",
         "secretsmanager:PutSecretValue",
         lambda caller: caller.client("secretsmanager").put_secret_value(
-            SecretId=caller.read_output(f"{whose}SecretArn"), SecretString="{}", VersionStages=["TRIED"]
+            SecretId=caller.read_output(f"{owner}SecretArn"), SecretString="{}", VersionStages=["TRIED"]
         ),
     )
 
 
-def promote_secret_version(whose: str) -> Attempt:
-    """Without a word which version."""
+def promote_secret_version(owner: str) -> Attempt:
+    """Without a version, which Secrets Manager rejects."""
     return Attempt(
-        f"promote a version of the {whose.lower()}'s secret",
+        f"promote a version of the {owner.lower()}'s secret",
         "secretsmanager:UpdateSecretVersionStage",
         lambda caller: caller.client("secretsmanager").update_secret_version_stage(
-            SecretId=caller.read_output(f"{whose}SecretArn")
+            SecretId=caller.read_output(f"{owner}SecretArn")
         ),
     )
 
 
 def describe_execution(workflow: str) -> Attempt:
-    def look(caller: Caller) -> object:
+    def describe(caller: Caller) -> object:
         arn = caller.read_output(f"{workflow}StateMachineArn").replace(":stateMachine:", ":execution:")
         return caller.client("stepfunctions").describe_execution(executionArn=f"{arn}:none")
 
-    return Attempt(f"look at an execution of {workflow}", "states:DescribeExecution", look)
+    return Attempt(f"describe an execution of {workflow}", "states:DescribeExecution", describe)
 
 
 def start_execution(workflow: str) -> Attempt:
-    """With an input that is no JSON."""
+    """With an input that is not JSON, which Step Functions rejects."""
     return Attempt(
         f"start {workflow}",
         "states:StartExecution",
         lambda caller: caller.client("stepfunctions").start_execution(
-            stateMachineArn=caller.read_output(f"{workflow}StateMachineArn"), input="no JSON"
+            stateMachineArn=caller.read_output(f"{workflow}StateMachineArn"), input="not JSON"
         ),
     )
 
@@ -160,7 +159,7 @@ def invoke_function(function: str) -> Attempt:
 
 
 def publish_alert() -> Attempt:
-    """A message without text."""
+    """A message without text, which SNS rejects."""
     return Attempt(
         "publish an alert",
         "sns:Publish",
@@ -187,8 +186,8 @@ FORBIDDEN_TO_ALL = (
 WRITE_FUNCTION = Permissions(
     allowed=(put_records("put_record"), put_records("put_record_batch")),
     forbidden=(
-        put_records("put_record", to="another-stream"),
-        put_records("put_record_batch", to="another-stream"),
+        put_records("put_record", stream="another-stream"),
+        put_records("put_record_batch", stream="another-stream"),
         read_secret("Loader"),
         read_secret("Reader"),
         read_secret("Cache"),
@@ -360,7 +359,7 @@ PERMISSIONS: dict[str, Permissions] = {
             promote_secret_version("Loader"),
             promote_secret_version("Reader"),
         ),
-        # This stack has not made its database, so the admin's secret is somebody else's.
+        # The local stack does not create the database, so the admin secret does not belong to it.
         forbidden=(
             read_secret("Cache"),
             put_secret_version("Admin"),

@@ -1,4 +1,4 @@
-"""Rebuilds as an operator starts them, and what the tables are before and after."""
+"""Write data for rebuilds, lose databases or batches, and compare the tables before and after."""
 
 import datetime
 import gzip
@@ -24,14 +24,14 @@ from tests.stack.waiting import eventually
 
 _DIGITS = string.digits + string.ascii_uppercase
 _VERSION = re.compile(rb'"version": ?"([0-9A-Z]{26})"')
-# What a rebuild makes equal: of a rejected write, not which object brought it.
+# The columns that a rebuild restores. For a rejected write, the object key is not among them.
 _COLUMNS = {"rejected_writes": "version, collection, owner, id, `write`"}
 
 Rows = dict[str, dict[tuple[str, ...], str]]
 
 
 class RebuildHarness:
-    """The deployed stack, its writers, and its tables as they are."""
+    """A deployed stack and its tables."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.recovery = stack, RecoveryHarness(stack)
@@ -48,48 +48,48 @@ class RebuildHarness:
             return list(cursor.fetchall())
 
     def read_rows(self, items: Collection[str] | None = None) -> Rows:
-        """Every row of every table, or those of some items only, by owner, id and version."""
-        found: Rows = {}
+        """The rows of all tables, or only those of some items, by owner, id and version."""
+        tables: Rows = {}
         for table in ("airports", "bookings", "rejected_writes"):
             rows = self.query(f"SELECT {_COLUMNS.get(table, '*')} FROM {table}")
-            found[table] = {
+            tables[table] = {
                 (row["owner"], str(row["id"]), row["version"]): json.dumps(row, default=str, sort_keys=True)
                 for row in rows
                 if items is None or str(row["id"]) in items
             }
-        return found
+        return tables
 
     def wait_until_settled(self, versions: Versions) -> None:
-        """Return when these airports are there, and every batch in the ledger."""
+        """Return when these airports are loaded, and the ledger has every batch."""
         self.wait_until_loaded(versions)
         eventually(
             lambda: self.recovery.count_missing() == 0 and not self.recovery.list_executions("Load", "RUNNING"), 120
         )
 
     def wait_until_loaded(self, versions: Versions, table: str = "airports") -> None:
-        """Return when the items have these versions, or later ones."""
+        """Return when the items have these versions or later ones."""
 
-        def there() -> bool:
-            found = {str(row["id"]): row["version"] for row in self.query(f"SELECT id, version FROM {table}")}
-            return all(found.get(item, "") >= version for item, version in versions.items())
+        def is_loaded() -> bool:
+            loaded = {str(row["id"]): row["version"] for row in self.query(f"SELECT id, version FROM {table}")}
+            return all(loaded.get(item, "") >= version for item, version in versions.items())
 
-        eventually(there, 120)
+        eventually(is_loaded, 120)
 
     def wait_until_archived(self, versions: Versions) -> None:
         """Return when the archive has these writes."""
-        wanted = {version.encode() for version in versions.values()}
-        eventually(lambda: wanted <= self._archived(), 150)
+        expected = {version.encode() for version in versions.values()}
+        eventually(lambda: expected <= self._read_archived_versions(), 150)
 
-    def _archived(self) -> set[bytes]:
-        found: set[bytes] = set()
+    def _read_archived_versions(self) -> set[bytes]:
+        versions: set[bytes] = set()
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.archive, Prefix="archive/"):
-            for one in page.get("Contents", []):
-                content = self.s3.get_object(Bucket=self.archive, Key=one["Key"])["Body"].read()
-                found.update(_VERSION.findall(gzip.decompress(content)))
-        return found
+            for entry in page.get("Contents", []):
+                content = self.s3.get_object(Bucket=self.archive, Key=entry["Key"])["Body"].read()
+                versions.update(_VERSION.findall(gzip.decompress(content)))
+        return versions
 
     def lose_databases(self) -> None:
-        """The data directories of primary and replica are gone; new, empty ones are started."""
+        """Delete the data directories of primary and replica, and start both servers with empty ones."""
         pair = self.stack.pair
         for server in (pair.primary, pair.replica):
             server.kill()
@@ -98,26 +98,27 @@ class RebuildHarness:
 
     @contextmanager
     def hide_batches(self) -> Iterator[int]:
-        """A while in which the bucket of the batches is empty; how many it had."""
-        there = {}
+        """Remove all batches from the batch bucket, and restore them at the end; yields their number."""
+        contents = {}
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.batches, Prefix="batches/"):
-            for one in page.get("Contents", []):
-                there[one["Key"]] = self.s3.get_object(Bucket=self.batches, Key=one["Key"])["Body"].read()
-                self.s3.delete_object(Bucket=self.batches, Key=one["Key"])
+            for entry in page.get("Contents", []):
+                key = entry["Key"]
+                contents[key] = self.s3.get_object(Bucket=self.batches, Key=key)["Body"].read()
+                self.s3.delete_object(Bucket=self.batches, Key=key)
         try:
-            yield len(there)
+            yield len(contents)
         finally:
             with self.recovery.disable_rules("BatchDelivered"):
-                for key, content in there.items():
+                for key, content in contents.items():
                     self.s3.put_object(Bucket=self.batches, Key=key, Body=content)
 
     def list_schemas(self) -> list[str]:
-        """The schemas beside the live one."""
-        found = self.query("SELECT schema_name AS name FROM information_schema.schemata")
-        return sorted(str(row["name"]) for row in found if str(row["name"]).startswith("sluice_"))
+        """The schemas besides the live one."""
+        rows = self.query("SELECT schema_name AS name FROM information_schema.schemata")
+        return sorted(str(row["name"]) for row in rows if str(row["name"]).startswith("sluice_"))
 
     def write_invalid_item(self, mark: str) -> Versions:
-        """A write that the API would never accept and no table takes, on the way of all others."""
+        """Put a write on the stream that the API would reject and that no table accepts; return when it is rejected."""
         write = {
             "version": new_version(), "collection": "airports", "id": f"{mark}BAD", "operation": "put", "owner": "",
             "accepted_at": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", "schema": 1,
@@ -131,13 +132,13 @@ class RebuildHarness:
 
 
 def compute_checksum(rows: Rows) -> str:
-    """One text for all that tables hold."""
-    texts = [sorted(of_table.values()) for of_table in rows.values()]
+    """A checksum of the rows of all tables."""
+    texts = [sorted(table.values()) for table in rows.values()]
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
 
 
 def build_code(mark: str, number: int) -> str:
-    """An airport's code: a mark and a number in base 36, four characters in all."""
+    """The code of an airport: a mark and a number in base 36, four characters in total."""
     digits = ""
     while len(mark) + len(digits) < 4:
         number, digit = divmod(number, len(_DIGITS))
@@ -146,7 +147,7 @@ def build_code(mark: str, number: int) -> str:
 
 
 def put_airports(machine: httpx.Client, mark: str, count: int, name: str = "") -> Versions:
-    """Write airports with a mark and return their versions."""
+    """Write airports whose codes begin with a mark; returns their versions."""
     versions = {}
     for item in (build_code(mark, number) for number in range(count)):
         answer = machine.put(f"/v1/airports/{item}", json=airport(item, name=name or f"Field of {item}"))
@@ -160,13 +161,13 @@ def delete_airports(machine: httpx.Client, codes: list[str]) -> Versions:
 
 
 def post_bookings(person: httpx.Client, count: int, passenger: str) -> Versions:
-    found = [person.post("/v1/bookings", json=booking(passenger=passenger)).json() for _ in range(count)]
-    return {one["id"]: one["version"] for one in found}
+    receipts = [person.post("/v1/bookings", json=booking(passenger=passenger)).json() for _ in range(count)]
+    return {receipt["id"]: receipt["version"] for receipt in receipts}
 
 
 @contextmanager
 def write_continuously(machine: httpx.Client, mark: str) -> Iterator[Versions]:
-    """A while in which somebody writes on and on; the versions of what was accepted."""
+    """Write airports in the background without a pause; yields the versions of the accepted writes."""
     stop, versions = threading.Event(), Versions()
 
     def write() -> None:

@@ -1,4 +1,4 @@
-"""The workflows of the way back as an operator, the schedule and the alarms start them; and batches to replay."""
+"""Start the recovery workflows, read what they changed, and put batches to replay."""
 
 import datetime
 import gzip
@@ -20,40 +20,40 @@ Versions = dict[str, str]
 
 
 class RecoveryHarness:
-    """Starts workflows, follows them, and says what the tables hold."""
+    """Starts workflows, waits for them, and reads the tables, the ledger and the buckets."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.states, self.events = stack.aws_client("stepfunctions"), stack.aws_client("events")
         self.s3, self.bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
 
-    def start_workflow(self, workflow: str, given: Any) -> str:
+    def start_workflow(self, workflow: str, input_: Any) -> str:
         machine = self.stack.outputs[f"{workflow}StateMachineArn"]
-        return str(self.states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"])
+        return str(self.states.start_execution(stateMachineArn=machine, input=json.dumps(input_))["executionArn"])
 
     def wait_until_ended(self, execution: str, seconds: float = 90) -> dict[str, Any]:
-        def ended() -> Any:
-            found = self.states.describe_execution(executionArn=execution)
-            return found if found["status"] != "RUNNING" else None
+        def read_result() -> Any:
+            description = self.states.describe_execution(executionArn=execution)
+            return description if description["status"] != "RUNNING" else None
 
-        return dict(eventually(ended, seconds))
+        return dict(eventually(read_result, seconds))
 
     def wait_for_output(self, execution: str, seconds: float = 90) -> dict[str, Any]:
-        found = self.wait_until_ended(execution, seconds)
-        assert found["status"] == "SUCCEEDED", (found.get("error"), found.get("cause"))
-        return dict(json.loads(found["output"]))
+        result = self.wait_until_ended(execution, seconds)
+        assert result["status"] == "SUCCEEDED", (result.get("error"), result.get("cause"))
+        return dict(json.loads(result["output"]))
 
-    def run_replay(self, **given: Any) -> dict[str, Any]:
-        return self.wait_for_output(self.start_workflow("Replay", given))
+    def run_replay(self, **input_: Any) -> dict[str, Any]:
+        return self.wait_for_output(self.start_workflow("Replay", input_))
 
     def list_executions(self, workflow: str, status: str = "") -> list[dict[str, Any]]:
-        """Executions of a workflow, the latest first."""
-        more = {"statusFilter": status} if status else {}
+        """The executions of a workflow, the latest first."""
+        options = {"statusFilter": status} if status else {}
         machine = self.stack.outputs[f"{workflow}StateMachineArn"]
-        return list(self.states.list_executions(stateMachineArn=machine, **more)["executions"])
+        return list(self.states.list_executions(stateMachineArn=machine, **options)["executions"])
 
     def count_missing(self) -> int:
-        """How many batches the ledger lacks, asked as the operators' tools do."""
+        """How many batches the ledger lacks, according to the plan function, as in the operators' command."""
         plan = self._step(step="begin", name="status", request={})
         while not plan["verified"]:
             plan = self._step(step="verify", plan=plan)
@@ -68,7 +68,7 @@ class RecoveryHarness:
         return dict(plan)
 
     def read_versions(self, prefix: str) -> Versions:
-        """Id and version of the airports whose codes have that prefix, deleted ones too."""
+        """Id and version of the airports whose codes begin with the prefix, deleted ones included."""
         with (
             self.stack.pair.primary.connect(
                 *self.stack.pair.admin_credentials, database="sluice", autocommit=True
@@ -90,9 +90,9 @@ class RecoveryHarness:
             return {row[0] for row in cursor.fetchall()}
 
     def read_checksums(self) -> list[Any]:
-        """Checksums of all tables on both servers, and what is in the batch bucket but for the folders of replays."""
+        """The checksums of all tables on both servers, and the objects of the batch bucket except those of replays."""
         self.stack.pair.wait_for_replica()
-        found: list[Any] = []
+        checksums: list[Any] = []
         for server in (self.stack.pair.primary, self.stack.pair.replica):
             with (
                 server.connect(*self.stack.pair.admin_credentials, database="sluice") as connection,
@@ -101,21 +101,21 @@ class RecoveryHarness:
                 cursor.execute("SHOW TABLES")
                 tables = ", ".join(row[0] for row in cursor.fetchall())
                 cursor.execute(f"CHECKSUM TABLE {tables}")
-                found.append(cursor.fetchall())
+                checksums.append(cursor.fetchall())
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        objects = [(one["Key"], one["ETag"]) for page in pages for one in page.get("Contents", [])]
-        return [*found, [one for one in objects if not one[0].startswith("replays/")]]
+        objects = [(entry["Key"], entry["ETag"]) for page in pages for entry in page.get("Contents", [])]
+        return [*checksums, [(key, etag) for key, etag in objects if not key.startswith("replays/")]]
 
     def find_rule_name(self, logical: str) -> str:
-        """The name of an event rule of the template."""
-        found = self.stack.aws_client("cloudformation").describe_stack_resource(
+        """The name of an event rule, by its logical id in the template."""
+        resource = self.stack.aws_client("cloudformation").describe_stack_resource(
             StackName="sluice-local", LogicalResourceId=logical
         )
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+        return str(resource["StackResourceDetail"]["PhysicalResourceId"])
 
     @contextmanager
     def disable_rules(self, *rules: str) -> Iterator[None]:
-        """A while in which rules start nothing."""
+        """Disable event rules, by their logical ids."""
         names = [self.find_rule_name(rule) for rule in rules]
         for name in names:
             self.events.disable_rule(Name=name)
@@ -126,7 +126,7 @@ class RecoveryHarness:
                 self.events.enable_rule(Name=name)
 
     def put_batches(self, prefix: str, count: int, per_batch: int = 3) -> Versions:
-        """Put batches that nothing loads, and return what they write, item by item; later ones write items anew."""
+        """Put batches without starting a load; returns the last version of each item. Later batches overwrite items."""
         versions: Versions = {}
         now = datetime.datetime.now(datetime.UTC)
         with self.disable_rules("BatchDelivered"):
@@ -140,7 +140,7 @@ class RecoveryHarness:
 
     @contextmanager
     def limit_load_retries(self) -> Iterator[None]:
-        """A while in which load_batch gives up after one retry, so that batches park soon."""
+        """Limit load_batch to one retry, so that batches are parked soon."""
         machine = self.stack.outputs["LoadStateMachineArn"]
         before = self.states.describe_state_machine(stateMachineArn=machine)["definition"]
         definition = json.loads(before)

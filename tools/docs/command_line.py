@@ -29,7 +29,7 @@ must not retry after 2.
 ## Output
 
 `--json` prints one document on standard output. Progress and errors go to standard error. When the command fails, it
-prints a sentence on standard error and no document.
+prints one sentence there (`sluice: …`), often a second one that says what to do (`hint: …`), and no document.
 """
 
 
