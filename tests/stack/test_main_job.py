@@ -38,7 +38,8 @@ def test_a_put_comes_back_from_the_replica(machine: httpx.Client) -> None:
 
 
 def test_a_post_creates_an_item_for_its_owner_only(person: Person) -> None:
-    ada, eve = person("ada"), person("eve")
+    # Persons without other bookings, so that the item is on the first page of the list.
+    ada, eve = (person(f"{name}-{uuid4().hex[:8]}") for name in ("ada", "eve"))
     accepted = ada.post("/v1/bookings", json=booking())
     receipt = accepted.json()
     path = f"/v1/bookings/{receipt['id']}"
