@@ -1,4 +1,4 @@
-"""GETs answered from real tables, as the function answers them."""
+"""GETs of real tables, answered by the code of the reading function."""
 
 import json
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ def create_read_settings(replica: Database) -> ReadSettings:
     )
 
 
-class Reader:
-    """Asks as a caller; what the loader of its rig has loaded is there to be read."""
+class ReadRig:
+    """Sends requests as a caller, and reads what the rig's loader has loaded."""
 
     def __init__(self, rig: Rig, replica: Database) -> None:
         self.rig = rig

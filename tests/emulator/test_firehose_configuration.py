@@ -7,7 +7,7 @@ import pytest
 from local.emulator import patching
 from local.emulator.firehose import configuration, ministack
 from local.emulator.firehose.put_requests import RejectedRequestError
-from tests.emulator.firehose_rig import lambda_processor, place, rig
+from tests.emulator.firehose_streams import build_destination, build_processor, create_stream
 from tests.emulator.harness import Emulator
 
 TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -39,7 +39,7 @@ def test_an_error_prefix_contains_the_type_of_error() -> None:
 
 
 def test_keys_can_have_their_own_time_zone() -> None:
-    destination = configuration.parse_configuration(place("b", CustomTimeZone="Asia/Tokyo")).destination
+    destination = configuration.parse_configuration(build_destination("b", CustomTimeZone="Asia/Tokyo")).destination
     time = destination.convert_time(int(TIME.timestamp() * 1000))
     assert time.strftime("%d %H") == "04 14"
 
@@ -53,7 +53,7 @@ def test_keys_can_have_their_own_time_zone() -> None:
         {"BufferingHints": {"SizeInMBs": 1}},
         {"BufferingHints": {"SizeInMBs": "much", "IntervalInSeconds": 0}},
         {"S3BackupMode": "Enabled"},
-        {"S3BackupMode": "Enabled", "S3BackupConfiguration": place("b", 59)},
+        {"S3BackupMode": "Enabled", "S3BackupConfiguration": build_destination("b", 59)},
         {"CompressionFormat": "Snappy"},
         {"FileExtension": "gz"},
         {"CustomTimeZone": "Nowhere"},
@@ -62,25 +62,25 @@ def test_keys_can_have_their_own_time_zone() -> None:
         {"Prefix": "!{timestamp:EEE}/", "ErrorOutputPrefix": f"{ERROR}/"},
         {"Prefix": "!{partitionKeyFromQuery:a}/", "ErrorOutputPrefix": f"{ERROR}/"},
         {"ErrorOutputPrefix": "!{timestamp:yyyy}/"},
-        {"ProcessingConfiguration": lambda_processor("arn", megabytes=0.1)},
-        {"ProcessingConfiguration": lambda_processor("arn", megabytes=3.1)},
-        {"ProcessingConfiguration": lambda_processor("arn", seconds=901)},
-        {"ProcessingConfiguration": lambda_processor("")},
+        {"ProcessingConfiguration": build_processor("arn", megabytes=0.1)},
+        {"ProcessingConfiguration": build_processor("arn", megabytes=3.1)},
+        {"ProcessingConfiguration": build_processor("arn", seconds=901)},
+        {"ProcessingConfiguration": build_processor("")},
         {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Decompression"}]}},
     ],
 )
 def test_a_configuration_is_rejected_if_aws_rejects_it_or_the_emulator_does_not_support_it(
     wrong: dict[str, Any],
 ) -> None:
-    configuration.parse_configuration(place("b"))
+    configuration.parse_configuration(build_destination("b"))
     with pytest.raises(RejectedRequestError):
-        configuration.parse_configuration({**place("b"), **wrong})
+        configuration.parse_configuration({**build_destination("b"), **wrong})
 
 
 def test_a_stream_is_checked_when_it_is_created(emulator: Emulator) -> None:
     firehose = emulator.client("firehose")
     with pytest.raises(firehose.exceptions.InvalidArgumentException):
-        rig(emulator, "wrong", CompressionFormat="Snappy")
+        create_stream(emulator, "wrong", CompressionFormat="Snappy")
 
 
 def test_ministack_delivers_all_other_streams() -> None:

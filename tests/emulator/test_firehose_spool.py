@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Spool
-from tests.emulator.firehose_rig import Rig, place, rig
+from tests.emulator.firehose_streams import DeliveryStream, build_destination, create_stream
 from tests.emulator.harness import Emulator, start_emulator, wait_until
 
 
@@ -30,34 +30,34 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
 
 def test_neither_a_kill_nor_a_stop_loses_an_accepted_record(start: Callable[[], Emulator]) -> None:
     first = start()
-    slow, quick = rig(first, "slow", seconds=900), rig(first, "quick", seconds=1)
-    slow.put(b"before the stop")
+    slow, quick = create_stream(first, "slow", seconds=900), create_stream(first, "quick", seconds=1)
+    slow.put_records(b"before the stop")
     assert first.stop() == 0
     second = start()
-    assert Rig(second, slow.name).one()[1] == b"before the stop"
-    Rig(second, quick.name).put(b"one ", b"two")
-    Rig(second, slow.name).put(b"before the kill")
-    unsaved = rig(second, "unsaved", seconds=900)
-    unsaved.put(b"waits for its stream")
+    assert DeliveryStream(second, slow.name).wait_for_object()[1] == b"before the stop"
+    DeliveryStream(second, quick.name).put_records(b"one ", b"two")
+    DeliveryStream(second, slow.name).put_records(b"before the kill")
+    unsaved = create_stream(second, "unsaved", seconds=900)
+    unsaved.put_records(b"waits for its stream")
     second.process.send_signal(signal.SIGKILL)
     second.process.wait()
     third = start()
-    assert Rig(third, quick.name).one()[1] == b"one two"
+    assert DeliveryStream(third, quick.name).wait_for_object()[1] == b"one two"
     wait_until(lambda: len(list_spool_files(third)) == 2)
     third.client("s3").create_bucket(Bucket=unsaved.name)
     third.client("firehose").create_delivery_stream(
-        DeliveryStreamName=unsaved.name, ExtendedS3DestinationConfiguration=place(unsaved.name, 0)
+        DeliveryStreamName=unsaved.name, ExtendedS3DestinationConfiguration=build_destination(unsaved.name, 0)
     )
-    assert Rig(third, unsaved.name).one()[1] == b"waits for its stream"
+    assert DeliveryStream(third, unsaved.name).wait_for_object()[1] == b"waits for its stream"
     assert third.stop() == 0
     assert list_spool_files(third) == []
 
 
 def test_delivered_records_leave_the_spool(emulator: Emulator) -> None:
-    stream = rig(emulator, "spooled", seconds=1)
-    stream.put(b"x")
+    stream = create_stream(emulator, "spooled", seconds=1)
+    stream.put_records(b"x")
     assert any(stream.name in str(path) for path in list_spool_files(emulator))
-    stream.one()
+    stream.wait_for_object()
     wait_until(lambda: not any(stream.name in str(path) for path in list_spool_files(emulator)))
 
 

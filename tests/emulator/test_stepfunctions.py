@@ -17,7 +17,7 @@ CODE = """
     def handle(event, context):
         time.sleep(event.get("sleep", 0))
         if event.get("fail"):
-            raise DatabaseUnavailable("gone")
+            raise DatabaseUnavailable("no connection")
         return "x" * event.get("size", 0)
 """
 
@@ -74,7 +74,7 @@ def test_an_error_is_caught_by_its_class_name(emulator: Emulator, arns: dict[str
     )
     output = json.loads(_wait_for_end(emulator, _start_execution(emulator, machine, {"fail": True}))["output"])
     assert output["Error"] == "DatabaseUnavailable"
-    assert json.loads(output["Cause"])["errorMessage"] == "gone"
+    assert json.loads(output["Cause"])["errorMessage"] == "no connection"
 
 
 def test_a_throttle_has_its_own_error_name_and_is_retried(emulator: Emulator, arns: dict[str, str]) -> None:

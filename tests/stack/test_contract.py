@@ -9,7 +9,7 @@ import pytest
 from local.stack import Stack
 from sluice.model.resource import load_resources
 from sluice.openapi.document import create_document, encode_document
-from tests.contract.documents import fault, made, operations
+from tests.contract.documents import create_test_document, describe_mismatch, list_operations
 from tests.contract.running import run
 from tests.stack.conftest import Person
 from tests.stack.samples import airport
@@ -33,19 +33,19 @@ def test_the_document_matches_the_code_and_is_public(stack: Stack, client: Any) 
 
 @pytest.mark.parametrize("collection", load_resources())
 def test_the_examples_are_accepted_and_read_back_unchanged(person: Person, collection: str) -> None:
-    [operation] = [one for _, _, one in operations() if one["operationId"] == f"{collection}_post"]
-    [shown] = [one for _, _, one in operations() if one["operationId"] == f"{collection}_get"]
-    schema = shown["responses"]["200"]["content"]["application/json"]["schema"]
+    operations = {operation["operationId"]: operation for _, _, operation in list_operations()}
+    operation = operations[f"{collection}_post"]
+    schema = operations[f"{collection}_get"]["responses"]["200"]["content"]["application/json"]["schema"]
     writer = person("contract-examples", "editors")
     for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
         response = writer.post(f"/v1/{collection}", json=example["value"])
         accepted = operation["responses"]["202"]["content"]["application/json"]["schema"]
-        assert (response.status_code, fault(accepted, response.json())) == (202, "")
+        assert (response.status_code, describe_mismatch(accepted, response.json())) == (202, "")
         waiting: Any = {"params": {"version": response.json()["version"]}, "headers": {"Prefer": "wait=15"}}
         item = writer.get(f"/v1/{collection}/{response.json()['id']}", **waiting).json()
-        assert fault(schema, item) == ""
-        schema_examples = made()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["examples"]
-        assert item["data"] in [one["data"] for one in schema_examples]
+        assert describe_mismatch(schema, item) == ""
+        schema_examples = create_test_document()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["examples"]
+        assert item["data"] in [example["data"] for example in schema_examples]
 
 
 def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path, machine: httpx.Client, primary: Any) -> None:

@@ -7,10 +7,10 @@ from sluice.model.columns import LIST_PARAMETERS
 from sluice.model.list_parameters import list_parameter_names
 from sluice.model.resource import create_resource
 from sluice.schema.preflight import check_cached_parameters
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 
-PLAIN = create_resource(item_class(("size", int), ("weight", int)), "plain")
-BY_SIZE = create_resource(item_class(("size", int), ("weight", int), name="Sized"), "sized", indexes=["size"])
+PLAIN = create_resource(create_item_class(("size", int), ("weight", int)), "plain")
+BY_SIZE = create_resource(create_item_class(("size", int), ("weight", int), name="Sized"), "sized", indexes=["size"])
 ENDS = {"size", "size.gt", "size.gte", "size.lt", "size.lte"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Meta
 
 from sluice.model.resource import Item, create_resource
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 from tests.unit.lists import SAMPLES
 
 
@@ -48,7 +48,7 @@ def test_an_index_that_cannot_be(indexes: Sequence[str], said: str) -> None:
 
 def test_a_name_that_is_too_long() -> None:
     long, longer = "a" * 30, "b" * 31
-    model = item_class((long, int), (longer, int))
+    model = create_item_class((long, int), (longer, int))
     assert create_resource(model, "things", indexes=[long, longer])
     with pytest.raises(TypeError, match="more than 64 characters"):
         create_resource(model, "things", indexes=[(long, longer)])

@@ -14,7 +14,7 @@ from sluice.http.api_gateway import LambdaHandler, create_api_handler
 from sluice.model.resource import create_resource, load_resources
 from sluice.openapi.serving import OpenApiResponder, create_content_security_policy
 from sluice.settings import OpenApiSettings
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import Context
 
@@ -86,9 +86,9 @@ def test_a_page_that_changes_has_another_policy() -> None:
 @pytest.mark.parametrize("collection", ["docs", "openapi", "openapi.json"])
 def test_no_collection_takes_the_place_of_the_contract(collection: str) -> None:
     with pytest.raises(TypeError, match="cannot name a collection"):
-        create_resource(item_class(("name", str)), collection)
+        create_resource(create_item_class(("name", str)), collection)
 
 
 def test_an_example_that_is_no_item_is_a_mistake() -> None:
     with pytest.raises(TypeError, match=r"an example is not a valid item: .*size"):
-        create_resource(item_class(("size", int)), "things", examples=[{"size": "large"}])
+        create_resource(create_item_class(("size", int)), "things", examples=[{"size": "large"}])

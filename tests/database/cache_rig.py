@@ -1,4 +1,4 @@
-"""A read cache between a loader and a reader: a real Redis server, a real primary with its replica."""
+"""A read cache between a loader and a reader: a real Redis server, and a real primary with its replica."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -31,8 +31,8 @@ from tests.database.things import OWNER, put
 from tests.unit.requesting import Answer, Context, event
 
 
-class Caching:
-    """A loader that withdraws from the cache, and a reader of the replica that asks the cache first."""
+class CacheRig:
+    """A loader that invalidates items in the cache, and a reader that reads the cache before the replica."""
 
     def __init__(self, rig: Rig, pair: DatabasePair, cache: CacheServer) -> None:
         self.rig, self.pair, self.cache = rig, pair, cache
@@ -43,34 +43,34 @@ class Caching:
         )
         self.loaders: list[Database] = []
         self.client = ValkeyClient(self.settings, 1.0)
-        self.lookup = CacheReader(self.client, 600)
+        self.cache_reader = CacheReader(self.client, 600)
         self._handle = create_api_handler("get", self._respond)
 
     def _respond(self, request: Request) -> Response:
         settings = create_read_settings(self.replica)
-        return ReadRouter(self.rig.resources, self.replica, settings, self.lookup).respond(request)
+        return ReadRouter(self.rig.resources, self.replica, settings, self.cache_reader).respond(request)
 
-    def loader(self, resources: Mapping[str, Any] | None = None) -> Loader:
-        """Another loader with connections of its own."""
+    def create_loader(self, resources: Mapping[str, Any] | None = None) -> Loader:
+        """Create another loader with its own connections."""
         database = Database(self.rig.database._settings, statement_timeout_seconds=30, for_loading=True)
         self.loaders.append(database)
-        known = resources or self.rig.resources
+        loaded = resources or self.rig.resources
         return Loader(
-            database, known, self.rig.objects.open, cache=CacheInvalidator(ValkeyClient(self.settings, 1.0), known)
+            database, loaded, self.rig.objects.open, cache=CacheInvalidator(ValkeyClient(self.settings, 1.0), loaded)
         )
 
-    def load(self, *writes: Write | bytes, loader: Loader | None = None) -> LoadResult:
-        """Load a batch; the replica does not have it before `follow`."""
+    def load_batch(self, *writes: Write | bytes, loader: Loader | None = None) -> LoadResult:
+        """Load a batch. The replica may not have it before `wait_for_replica`."""
         key = self.rig.objects.put(f"batches/{len(self.rig.objects.content)}", writes)
-        return (loader or self._loader).load_batch("bucket", key)
+        return (loader or self._first_loader).load_batch("bucket", key)
 
     @property
-    def _loader(self) -> Loader:
+    def _first_loader(self) -> Loader:
         if "first" not in self.__dict__:
-            self.__dict__["first"] = self.loader()
+            self.__dict__["first"] = self.create_loader()
         return self.__dict__["first"]  # type: ignore[no-any-return]
 
-    def follow(self) -> None:
+    def wait_for_replica(self) -> None:
         self.pair.wait_for_replica()
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, owner: str = OWNER, **more: Any) -> Answer:
@@ -78,23 +78,25 @@ class Caching:
         answer: dict[str, Any] = self._handle(sent, Context())
         return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None)
 
-    def known(self) -> Write:
-        """A thing that the cache has: loaded, followed by the replica, and read."""
+    def load_and_cache_item(self) -> Write:
+        """Load a thing and read it, so that the cache has it."""
         write = put({"label": "first"})
-        self.load(write)
-        self.follow()
+        self.load_batch(write)
+        self.wait_for_replica()
         self.get(f"things/{write.id}")
-        assert self.seen(f"things/{write.id}")[0] == "hit"
+        assert self.get_with_cache_state(f"things/{write.id}")[0] == "hit"
         return write
 
-    def seen(self, path: str, query: Mapping[str, str] | None = None, **more: Any) -> tuple[str, Answer]:
-        """An answer, and what its line says of the cache: `hit`, `miss`, `away`, or nothing."""
+    def get_with_cache_state(
+        self, path: str, query: Mapping[str, str] | None = None, **more: Any
+    ) -> tuple[str, Answer]:
+        """Return what the log says of the cache (`hit`, `miss`, `unavailable` or nothing), and the response."""
         answer = self.get(path, query, **more)
         return str(_log_fields.get("cache", "")), answer
 
     @contextmanager
-    def standing_still(self) -> Iterator[None]:
-        """While the replica applies nothing."""
+    def stop_replication(self) -> Iterator[None]:
+        """Stop the replica's SQL thread: it applies nothing."""
         with self.pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute("STOP SLAVE SQL_THREAD")
             try:
@@ -103,8 +105,8 @@ class Caching:
                 cursor.execute("START SLAVE SQL_THREAD")
 
     @contextmanager
-    def reading(self) -> Iterator[tuple[Database, CacheReader]]:
-        """Another reader, with connections of its own."""
+    def open_reader(self) -> Iterator[tuple[Database, CacheReader]]:
+        """Open another reader with its own connections."""
         replica, client = (
             Database(self.replica._settings, statement_timeout_seconds=30),
             ValkeyClient(self.settings, 1.0),
@@ -115,30 +117,30 @@ class Caching:
             replica.drop_connection()
             client.close()
 
-    def question(self, replica: Database, lookup: CacheReader) -> ReadContext:
-        """A question of the owner of things."""
+    def create_read_context(self, replica: Database, cache_reader: CacheReader) -> ReadContext:
+        """Create the context of a read by the owner of the things."""
         unused: Any = None
-        return ReadContext(unused, self.rig.resources["things"], OWNER, replica, unused, lookup)
+        return ReadContext(unused, self.rig.resources["things"], OWNER, replica, unused, cache_reader)
 
-    def row(self) -> str:
-        """The row of the generation on the primary."""
-        found = self.rig.rows("SELECT version FROM marks WHERE name = 'cache'")
-        return str(found[0]["version"]) if found else ""
+    def select_epoch_row(self) -> str:
+        """Select the epoch's row on the primary."""
+        rows = self.rig.rows("SELECT version FROM marks WHERE name = 'cache'")
+        return str(rows[0]["version"]) if rows else ""
 
     def close(self) -> None:
-        for one in (self.replica, *self.loaders):
-            one.drop_connection()
+        for database in (self.replica, *self.loaders):
+            database.drop_connection()
         self.client.close()
 
 
 @contextmanager
-def caching(rig: Rig, pair: DatabasePair, cache: CacheServer, patch: pytest.MonkeyPatch) -> Iterator[Caching]:
+def create_cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, patch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
     patch.setattr("sluice.cache.valkey_client.read_credentials", lambda _arn: Credentials(*cache.credentials))
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
-    made = Caching(rig, pair, cache)
-    made.follow()
+    cache_rig = CacheRig(rig, pair, cache)
+    cache_rig.wait_for_replica()
     try:
-        yield made
+        yield cache_rig
     finally:
-        made.close()
+        cache_rig.close()
