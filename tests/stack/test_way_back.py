@@ -192,16 +192,16 @@ def test_a_window_without_batches_is_nothing(back: RecoveryHarness) -> None:
     assert (output["status"], output["listed"], output["planned"]) == ("complete", 0, 0)
 
 
-def test_what_a_recovery_told_of_is_no_news_the_next_time(back: RecoveryHarness) -> None:
-    def is_news(about: str, **told: bool) -> bool:
-        answer = back.stack.aws_client("lambda").invoke(
-            FunctionName=back.stack.outputs["LeaseFunctionName"], Payload=json.dumps({"about": about, **told})
+def test_an_alert_that_was_sent_is_not_new_the_next_time(back: RecoveryHarness) -> None:
+    def is_new(alert: str, **sent: bool) -> bool:
+        response = back.stack.aws_client("lambda").invoke(
+            FunctionName=back.stack.outputs["LeaseFunctionName"], Payload=json.dumps({"alert": alert, **sent})
         )
-        return bool(json.loads(answer["Payload"].read())["news"])
+        return bool(json.loads(response["Payload"].read())["is_new"])
 
-    assert [is_news("incomplete a"), is_news("incomplete a")] == [True, True]
-    is_news("incomplete a", told=True)
-    assert [is_news("incomplete a"), is_news("incomplete b")] == [False, True]
+    assert [is_new("incomplete a"), is_new("incomplete a")] == [True, True]
+    is_new("incomplete a", sent=True)
+    assert [is_new("incomplete a"), is_new("incomplete b")] == [False, True]
 
 
 def park_batches(back: RecoveryHarness, machine: httpx.Client, prefix: str) -> Versions:
@@ -226,14 +226,14 @@ def test_parked_batches_ring_the_alarm_and_are_loaded_with_nobody_acting(
     with back.limit_load_retries():
         versions = park_batches(back, machine, "RG")
         started = eventually(lambda: back.list_executions("Recover")[: len(back.list_executions("Recover")) - before])
-    late = back.start_workflow("Recover", {"trigger": "hand"})
+    late = back.start_workflow("Recover", {"trigger": "operator"})
     assert back.wait_for_output(late) == {"outcome": "already_running", "holder": started[-1]["executionArn"]}
     back.stack.pair.start()
     output = back.wait_for_output(started[-1]["executionArn"], 150)
     assert output["outcome"] == "recovered"
     assert output["replay"]["planned"] >= 3
     assert output["replay"]["remaining"] == 0
-    assert output["database"]["primary"]["takes_writes"]
+    assert output["database"]["primary"]["accepts_writes"]
     assert output["waited"] > 0
     assert back.read_versions("RG") == versions
 

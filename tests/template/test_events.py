@@ -31,13 +31,15 @@ def test_every_function_and_workflow_has_events(template: Template) -> None:
     kinds = {"AWS::Serverless::Function", "AWS::Serverless::StateMachine"}
     names = {name for name, resource in template["Resources"].items() if resource["Type"] in kinds}
     folders = {re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix("Function")).lower() for name in names}
+    folders = {"openapi" if folder == "open_api" else folder for folder in folders}
     assert {path.parent.name for path in EVENTS.glob("*/*.json")} == folders
 
 
 @pytest.mark.parametrize("path", of_api(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_an_api_event_reaches_its_function_by_a_route_and_a_scope(template: Template, path: Path) -> None:
     request = json.loads(path.read_text())
-    function = template["Resources"][f"{path.parent.name.capitalize()}Function"]
+    name = "OpenApi" if path.parent.name == "openapi" else path.parent.name.capitalize()
+    function = template["Resources"][f"{name}Function"]
     routes = [given["Properties"] for given in function["Properties"]["Events"].values()]
     taken = [
         route

@@ -10,7 +10,7 @@ from sluice import executions
 from sluice.aws import s3 as archive
 from sluice.errors import LockConflict
 
-RECOVERY_LEASE_KEY, REBUILD_LEASE_KEY = "recovery/holder.json", "rebuilds/holder.json"
+RECOVERY_LEASE_KEY, REBUILD_LEASE_KEY = "recovery/lease.json", "rebuilds/lease.json"
 
 
 class LeaseHolder(msgspec.Struct, frozen=True):
