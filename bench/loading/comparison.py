@@ -15,10 +15,9 @@ from bench.loading.batches import WriteBatch
 from bench.loading.database import BenchDatabase
 from bench.loading.scenarios import ScenarioGenerator
 from sluice.db.connection import Connection
-from sluice.load import batch_pass as passes
-from sluice.load import ledger
+from sluice.load import batch_pass, ledger
 from sluice.load.batch_reader import BatchObject
-from sluice.load.fast import fast_writer as routes
+from sluice.load.fast import fast_writer
 from sluice.load.fast.fast_reader import FastReader
 from sluice.load.high_water_mark import HighWaterMark
 
@@ -134,10 +133,10 @@ def _print_rate(case: str, size: int, rate: dict[str, float]) -> None:
 
 # What the database is asked for, in the order of a load. Reading goes on beside them, in a thread.
 STAGE_FUNCTIONS: dict[str, list[tuple[Any, str]]] = {
-    "ledger": [(ledger, "enter"), (ledger, "complete")],
-    "mark": [(HighWaterMark, "reach"), (HighWaterMark, "move")],
-    "load": [(routes, "fill")],
-    "merge": [(routes, "merge")],
+    "ledger": [(ledger, "enter_batch"), (ledger, "complete_batch")],
+    "mark": [(HighWaterMark, "acquire_lock"), (HighWaterMark, "advance")],
+    "load": [(fast_writer, "load_rows")],
+    "merge": [(fast_writer, "merge_rows")],
     "commit": [(Connection, "commit")],
 }
 
@@ -151,16 +150,16 @@ def collect_stage_seconds() -> Iterator[dict[str, float]]:
             for owner, attribute in places:
                 timed = _time_calls(getattr(owner, attribute), name, seconds)
                 stack.enter_context(patch.object(owner, attribute, timed))
-        parts, plain = FastReader.read_parts, passes.apply_fast
+        parts, plain = FastReader.read_parts, batch_pass.apply_fast
 
         def read(reader: FastReader, batch: Any) -> Iterator[Any]:
             return _time_items(parts(reader, batch), "reading", seconds)
 
-        def applied(connection: Any, statements: Any, parts: Any, mark: Any, **manner: Any) -> Any:
-            return plain(connection, statements, _time_items(parts, "waiting", seconds), mark, **manner)
+        def applied(writer: Any, parts: Any, *arguments: Any, **mode: Any) -> Any:
+            return plain(writer, _time_items(parts, "waiting", seconds), *arguments, **mode)
 
-        stack.enter_context(patch.object(FastReader, "parts", read))
-        stack.enter_context(patch.object(passes, "apply_fast", applied))
+        stack.enter_context(patch.object(FastReader, "read_parts", read))
+        stack.enter_context(patch.object(batch_pass, "apply_fast", applied))
         yield seconds
 
 

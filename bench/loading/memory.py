@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sluice.aws import s3 as archive
 from sluice.aws.secrets import Credentials
 from sluice.load import batch_reader
 
@@ -34,8 +33,8 @@ def main() -> None:
 
     username, password, *files = sys.argv[1:]
     load._loader._database._credentials = Credentials(username, password)
-    load._loader._means = replace(load._loader._means, open_batch=_open_file)
-    archive.get_s3_client()
+    load._loader._context = replace(load._loader._context, open_batch=_open_file)
+    assert load._s3.botocore  # its memory belongs to both figures
     before = _read_peak_megabytes()
     for file in files:
         outcome = load._loader.load_batch("", file)

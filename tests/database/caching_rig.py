@@ -17,7 +17,7 @@ from sluice.cache.reader import CacheReader
 from sluice.cache.valkey_client import ValkeyClient
 from sluice.db.connection import Database
 from sluice.http.api_gateway import create_api_handler
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.observability import _log_fields

@@ -114,7 +114,7 @@ def trust(pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def rig_of(pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """A loader's surroundings: a schema with its tables, entered as the admin over verified TLS."""
     username, password = pair.admin_credentials
-    patch.setattr("sluice.db.connection.credentials", lambda _arn: Credentials(username, password))
+    patch.setattr("sluice.db.connection.read_credentials", lambda _arn: Credentials(username, password))
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
     primary = Database(settings, statement_timeout_seconds=30, for_loading=True)
     rig = Rig(connection, primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
@@ -198,7 +198,7 @@ def loading(
 ) -> Iterator[Loading]:
     """A loader with an account of its own."""
     loading = Loading(rig, root, f"loader_{database[-8:]}")
-    monkeypatch.setattr("sluice.db.connection.credentials", loading.fetch)
+    monkeypatch.setattr("sluice.db.connection.read_credentials", loading.fetch)
     monkeypatch.setattr("sluice.load.loader.FIRST_BACKOFF_SECONDS", 0.01)
     yield loading
     loading.database.drop_connection()

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from sluice.model.item_state import ItemAddress, ItemState
+from sluice.model.item_state import ItemAddress, ItemState, split_item_key
 from sluice.model.resource import Resource
 
 # To be raised whenever answers to the same rows look different.
@@ -72,5 +72,4 @@ class TouchedItems:
             resource = resources[collection]
             for item in items:
                 text = item if isinstance(item, str) else item.decode()
-                owner, _, item_id = text.partition("\n")
-                yield item_key(epoch, ItemAddress(resource, owner, item_id))
+                yield item_key(epoch, ItemAddress(resource, *split_item_key(text)))
