@@ -19,7 +19,7 @@ LONGEST_WAIT = 1
 NDJSON = "application/x-ndjson"
 
 # A list's parameters can each be right and no index answer them together; OpenAPI has no words for that.
-TOGETHER = ("No index answers this.", "A range is of one field", "A range of ", "after: ")
+TOGETHER = ("No index answers this query.", "Only one field can have a range", "A range of ", "after: ")
 
 schemathesis.openapi.format(
     "date-time",

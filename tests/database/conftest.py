@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -18,9 +17,9 @@ from sluice.aws.secrets import Credentials
 from sluice.aws.tls import create_cache_tls_context, create_database_tls_context
 from sluice.db.connection import Database
 from sluice.settings import DatabaseSettings
-from tests.database.caching_rig import Caching, caching
+from tests.database.cache_rig import CacheRig, create_cache_rig
 from tests.database.deployed import Loading, Root
-from tests.database.reading_rig import Reader
+from tests.database.reading_rig import ReadRig
 from tests.database.rig import Objects, Rig
 from tests.database.s3 import buckets
 from tests.database.things import CODES, THINGS
@@ -137,28 +136,24 @@ def rig(
 
 
 @contextmanager
-def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    """The reading function on a rig's tables, over a connection of its own to the primary."""
+def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
+    """The reading function on a rig's tables, with its own connection to the primary."""
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
     replica = Database(rig.database._settings, statement_timeout_seconds=30)
-    patch.setattr("sluice.query.read_router._replica", lambda: replica)
-    patch.setattr("sluice.query.read_router.resources", lambda: rig.resources)
-    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    patch.setattr("sluice.query.read_router._settings", lambda: settings)
-    yield Reader(rig, replica)
+    yield ReadRig(rig, replica)
     replica.drop_connection()
 
 
 @pytest.fixture
-def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
     with reader_of(rig, monkeypatch) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def kept_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A reader with tables that the tests of a module share."""
+def shared_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadRig]:
+    """A reader of tables that the tests of a module share."""
     with pytest.MonkeyPatch.context() as patch, schema(pair) as name:
         trust_authority(pair, tmp_path_factory.mktemp("trust"), patch)
         with (
@@ -171,7 +166,7 @@ def kept_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CacheServer]:
-    """A cache that its servers' authority vouches for, as it does for the pair's."""
+    """A cache server with a certificate of the pair's authority."""
     cache = CacheServer(tmp_path_factory.mktemp("cache"), pair.ca.parent)
     cache.start()
     yield cache
@@ -179,11 +174,11 @@ def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def cached(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caching]:
-    """The test's tables with a cache before them, which is up when the test begins."""
+def cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
+    """The test's tables with a cache in front of them. The cache runs when the test begins."""
     cache.start()
     create_cache_tls_context.cache_clear()
-    with caching(rig, pair, cache, monkeypatch) as made:
+    with create_cache_rig(rig, pair, cache, monkeypatch) as made:
         yield made
 
 

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from sluice.model.record import Write
-from tests.database.reading_rig import Reader
+from tests.database.reading_rig import ReadRig
 from tests.database.rig import Rig
 from tests.database.things import CODES, THINGS, delete, put
 
@@ -26,7 +26,7 @@ def path(rig: Rig) -> str:
     return f"things/{write.id}"
 
 
-def test_an_item_is_known_by_its_version_and_the_moment_of_its_write(rig: Rig, reader: Reader) -> None:
+def test_an_item_is_known_by_its_version_and_the_moment_of_its_write(rig: Rig, reader: ReadRig) -> None:
     write = put({"label": "first"})
     rig.load(write)
     answer = reader.get(f"things/{write.id}")
@@ -38,7 +38,7 @@ def test_an_item_is_known_by_its_version_and_the_moment_of_its_write(rig: Rig, r
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', '"a,b" , W/{},"c"', "*", " * "])
-def test_what_is_held_is_not_sent(reader: Reader, path: str, form: str) -> None:
+def test_what_is_held_is_not_sent(reader: ReadRig, path: str, form: str) -> None:
     before = reader.get(path)
     answer = reader.get(path, headers={"If-None-Match": form.format(before.headers["ETag"])})
     assert (answer.status, answer.body) == (304, None)
@@ -48,13 +48,13 @@ def test_what_is_held_is_not_sent(reader: Reader, path: str, form: str) -> None:
 @pytest.mark.parametrize(
     "form", ["", "version", '"', '"{}', "{} ", "W/", '"01M89PCJWQSDNCA7YMSCP0TMT5"', '"*"', '"x*"', "*, *"]
 )
-def test_what_is_not_held_is_sent(reader: Reader, path: str, form: str) -> None:
+def test_what_is_not_held_is_sent(reader: ReadRig, path: str, form: str) -> None:
     version = reader.get(path).body["version"]
     answer = reader.get(path, headers={"If-None-Match": form.format(version)})
     assert (answer.status, answer.body["data"]["label"]) == (200, "first")
 
 
-def test_a_later_state_is_sent_and_so_is_its_end(rig: Rig, reader: Reader, path: str) -> None:
+def test_a_later_state_is_sent_and_so_is_its_end(rig: Rig, reader: ReadRig, path: str) -> None:
     held = {"If-None-Match": reader.get(path).headers["ETag"]}
     item_id = path.removeprefix("things/")
     rig.load(put({"label": "second"}, item_id))
@@ -64,25 +64,25 @@ def test_a_later_state_is_sent_and_so_is_its_end(rig: Rig, reader: Reader, path:
     assert reader.get(path, headers={"If-None-Match": "*"}).status == 404
 
 
-def test_a_date_is_too_coarse_to_hold_anything_back(reader: Reader, path: str) -> None:
+def test_a_date_is_too_coarse_to_hold_anything_back(reader: ReadRig, path: str) -> None:
     answer = reader.get(path)
     assert reader.get(path, headers={"If-Modified-Since": answer.headers["Last-Modified"]}).status == 200
 
 
-def test_a_tag_is_of_one_owner(reader: Reader, path: str) -> None:
+def test_a_tag_is_of_one_owner(reader: ReadRig, path: str) -> None:
     held = {"If-None-Match": reader.get(path).headers["ETag"]}
     assert reader.get(path, headers=held, owner=OTHER).status == 404
     assert reader.get(path, headers={"If-None-Match": "*"}, owner=OTHER).status == 404
 
 
-def test_the_tag_of_a_later_revision_is_another(rig: Rig, reader: Reader, path: str) -> None:
+def test_the_tag_of_a_later_revision_is_another(rig: Rig, reader: ReadRig, path: str) -> None:
     before = reader.get(path)
     rig.resources = {**rig.resources, "things": replace(THINGS, revision=2)}
     answer = reader.get(path, headers={"If-None-Match": before.headers["ETag"]})
     assert (answer.status, answer.headers["ETag"]) == (200, f'"{before.body["version"]}.2"')
 
 
-def test_a_page_is_known_by_what_is_in_it(rig: Rig, reader: Reader) -> None:
+def test_a_page_is_known_by_what_is_in_it(rig: Rig, reader: ReadRig) -> None:
     rig.load(*(code(name, "x") for name in "ABC"))
     first = reader.get("codes", {"limit": "2"})
     held = {"If-None-Match": first.headers["ETag"]}
@@ -96,7 +96,7 @@ def test_a_page_is_known_by_what_is_in_it(rig: Rig, reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("of", ["things", "things/{}", "codes", "codes/A"])
-def test_whoever_may_keep_an_answer_must_ask_before_using_it(rig: Rig, reader: Reader, of: str) -> None:
+def test_whoever_may_keep_an_answer_must_ask_before_using_it(rig: Rig, reader: ReadRig, of: str) -> None:
     write = put({"label": "first"})
     rig.load(write, code("A", "x"))
     headers = reader.get(of.format(write.id)).headers
@@ -106,5 +106,5 @@ def test_whoever_may_keep_an_answer_must_ask_before_using_it(rig: Rig, reader: R
     assert headers.get("Vary") == ("Authorization" if private else None)
 
 
-def test_nobody_keeps_what_is_not_there(reader: Reader, path: str) -> None:
+def test_nobody_keeps_what_is_not_there(reader: ReadRig, path: str) -> None:
     assert reader.get(path, owner=OTHER).headers["Cache-Control"] == "no-store"

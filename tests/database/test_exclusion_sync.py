@@ -44,7 +44,7 @@ class Restoring(Rebuilding):
             store_exclusions(bucket(), shadow.read_exclusions())
         time.sleep(1)  # kept tables are named to the second
 
-    def learn(self) -> list[str]:
+    def sync_exclusions(self) -> list[str]:
         return sync_exclusions(self.rig.database, read_stored_exclusions(bucket()))
 
     def texts(self) -> dict[str, str]:
@@ -75,10 +75,10 @@ def test_a_replay_brings_nothing_back_that_was_excluded_after_the_dump(restoring
     restoring.rebuild([good[0], bad[0]], excluding("r1", exclude={"versions": [bad[1]]}))
     assert restoring.texts() == {"c": "good"}
     restoring.restore()
-    assert restoring.learn() == ["r1"]
+    assert restoring.sync_exclusions() == ["r1"]
     assert [one.status for one in restoring.load(good[0], bad[0])] == ["already_loaded", "loaded"]
     assert restoring.texts() == {"c": "good"}
-    assert restoring.learn() == []
+    assert restoring.sync_exclusions() == []
 
 
 def test_what_is_known_stays_with_what_is_learned(restoring: Restoring) -> None:
@@ -89,7 +89,7 @@ def test_what_is_known_stays_with_what_is_learned(restoring: Restoring) -> None:
     second = excluding("r2", exclude={"versions": [keys[1][1]]})
     restoring.rebuild([], second)
     restoring.restore()
-    assert restoring.learn() == ["r2"]
+    assert restoring.sync_exclusions() == ["r2"]
     assert {one.execution for one in select_active_exclusions([first, second])} == {
         row["execution"] for row in restoring.rows("SELECT execution FROM exclusions")
     }
@@ -105,7 +105,7 @@ def test_what_a_rebuild_took_in_again_is_not_left_out_by_learning(restoring: Res
     restoring.fill([key])
     restoring.swap()
     assert restoring.texts() == {"c": "bad"}
-    assert restoring.learn() == []
+    assert restoring.sync_exclusions() == []
     other = restoring.rig.objects.put("batches/other", [code("d", "new")])
     restoring.run("DELETE FROM codes", "DELETE FROM loaded_batches")
     restoring.load(key, other)
@@ -118,8 +118,8 @@ def test_what_was_taken_in_again_after_the_dump_is_learned_too(restoring: Restor
     restoring.save()
     restoring.rebuild([key], excluding("r2", afresh=True))
     restoring.restore()
-    [learned] = restoring.learn()
-    assert learned.startswith("afresh-")
+    [name] = restoring.sync_exclusions()
+    assert name.startswith("afresh-")
     restoring.run("DELETE FROM loaded_batches")
     restoring.load(key)
     assert restoring.texts() == {"c": "bad"}
@@ -132,7 +132,7 @@ def test_what_is_older_than_the_mark_does_not_move_it_back(restoring: Restoring)
     restoring.rebuild([], late)
     old = excluding("r1", exclude={"owners": ["o"], "to": "2020-01-01T00:00:00Z"})
     store_exclusions(bucket(), [old])
-    assert restoring.learn() == ["r1"]
+    assert restoring.sync_exclusions() == ["r1"]
     restoring.load(key)
     assert restoring.texts() == {}
 
@@ -158,4 +158,7 @@ def test_the_function_that_loads_is_the_one_that_learns(restoring: Restoring, mo
     monkeypatch.setattr(handler, "_database", restoring.rig.database)
     event = {**json.loads(Path("events/load/sync_exclusions.json").read_text()), "bucket": "batches"}
     store_exclusions(bucket(), [excluding("r1", exclude={"owners": ["o"]})])
-    assert [handler.handle(event, None), handler.handle(event, None)] == [{"learned": ["r1"]}, {"learned": []}]
+    assert [handler.handle(event, None), handler.handle(event, None)] == [
+        {"synced_exclusions": ["r1"]},
+        {"synced_exclusions": []},
+    ]

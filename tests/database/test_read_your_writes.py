@@ -11,7 +11,7 @@ import pytest
 from local.database import DatabasePair
 from sluice.db.connection import Database
 from sluice.model.versions import new_version
-from tests.database.reading_rig import Reader
+from tests.database.reading_rig import ReadRig
 from tests.database.rig import Rig
 from tests.database.things import delete, put
 from tests.unit.requesting import Answer
@@ -28,7 +28,7 @@ def too_early(answer: Answer, item_id: str, version: str) -> bool:
     return True
 
 
-def test_an_item_is_shown_at_its_version_or_a_later_one(rig: Rig, reader: Reader) -> None:
+def test_an_item_is_shown_at_its_version_or_a_later_one(rig: Rig, reader: ReadRig) -> None:
     first = put({"label": "first"})
     path = f"things/{first.id}"
     second = put({"label": "second"}, first.id)
@@ -44,12 +44,12 @@ def test_an_item_is_shown_at_its_version_or_a_later_one(rig: Rig, reader: Reader
     assert "Preference-Applied" not in answer.headers
 
 
-def test_an_item_that_never_was_is_too_early(reader: Reader) -> None:
+def test_an_item_that_never_was_is_too_early(reader: ReadRig) -> None:
     write = put({"label": "never"})
     assert too_early(reader.get(f"things/{write.id}", {"version": write.version}), write.id, write.version)
 
 
-def test_a_delete_is_seen_in_the_same_way(rig: Rig, reader: Reader) -> None:
+def test_a_delete_is_seen_in_the_same_way(rig: Rig, reader: ReadRig) -> None:
     first = put({"label": "first"})
     gone = delete(first.id)
     path, query = f"things/{first.id}", {"version": gone.version}
@@ -61,7 +61,7 @@ def test_a_delete_is_seen_in_the_same_way(rig: Rig, reader: Reader) -> None:
     assert reader.get(path, {"version": first.version}).status == 404
 
 
-def test_a_write_that_comes_meanwhile_is_waited_for(rig: Rig, reader: Reader) -> None:
+def test_a_write_that_comes_meanwhile_is_waited_for(rig: Rig, reader: ReadRig) -> None:
     write = put({"label": "late"})
     later = threading.Timer(0.4, rig.load, (write,))
     later.start()
@@ -79,7 +79,7 @@ def test_a_write_that_comes_meanwhile_is_waited_for(rig: Rig, reader: Reader) ->
     [("wait=1", "wait=1", 1, 2.9), ("wait=0", "wait=0", 0, 1.9), ("wait=60", "wait=3", 3, 20), ("", None, 0, 1.9)],
 )
 def test_the_wait_is_as_long_as_preferred_and_allowed(
-    reader: Reader, prefer: str, applied: str | None, least: float, most: float
+    reader: ReadRig, prefer: str, applied: str | None, least: float, most: float
 ) -> None:
     write = put({"label": "never"})
     reader.replica.get_connection()
@@ -91,12 +91,12 @@ def test_the_wait_is_as_long_as_preferred_and_allowed(
     assert least <= took < most
 
 
-def test_without_a_version_nobody_waits(reader: Reader) -> None:
+def test_without_a_version_nobody_waits(reader: ReadRig) -> None:
     answer = reader.get(f"things/{put({'label': 'x'}).id}", headers=WAITING)
     assert (answer.status, answer.headers.get("Preference-Applied")) == (404, None)
 
 
-def test_what_the_client_holds_is_not_sent_again(rig: Rig, reader: Reader) -> None:
+def test_what_the_client_holds_is_not_sent_again(rig: Rig, reader: ReadRig) -> None:
     write = put({"label": "first"})
     rig.load(write)
     held = {"If-None-Match": f'"{write.version}"', **WAITING}
@@ -104,7 +104,7 @@ def test_what_the_client_holds_is_not_sent_again(rig: Rig, reader: Reader) -> No
     assert (answer.status, answer.body, answer.headers["Preference-Applied"]) == (304, None, "wait=2")
 
 
-def test_another_owner_s_version_never_comes(rig: Rig, reader: Reader) -> None:
+def test_another_owner_s_version_never_comes(rig: Rig, reader: ReadRig) -> None:
     write = put({"label": "mine"})
     rig.load(write)
     answer = reader.get(f"things/{write.id}", {"version": write.version}, owner=OTHER)
@@ -118,19 +118,19 @@ def test_another_owner_s_version_never_comes(rig: Rig, reader: Reader) -> None:
     ("query", "field"),
     [({"version": "1"}, "version"), ({"version": ""}, "version"), ({"versoin": new_version()}, "versoin")],
 )
-def test_a_query_that_is_not_understood_is_not_passed_over(reader: Reader, query: dict[str, str], field: str) -> None:
+def test_a_query_that_is_not_understood_is_not_passed_over(reader: ReadRig, query: dict[str, str], field: str) -> None:
     answer = reader.get(f"things/{put({'label': 'x'}).id}", query)
     assert (answer.status, answer.fields) == (400, [field])
 
 
 @pytest.fixture
-def on_replica(reader: Reader, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+def on_replica(reader: ReadRig, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
     """The reader where it belongs: at the real replica, which has what the primary has."""
     settings = msgspec.structs.replace(
         reader.rig.database._settings, database_host=pair.replica.host, database_port=pair.replica.port
     )
     replica = Database(settings, statement_timeout_seconds=30)
-    monkeypatch.setattr("sluice.query.read_router._replica", lambda: replica)
+    monkeypatch.setattr(reader, "replica", replica)
     pair.wait_for_replica()
     yield reader
     replica.drop_connection()
@@ -148,7 +148,7 @@ def stopped(pair: DatabasePair) -> Iterator[None]:
 
 
 def test_under_a_replica_that_follows_no_more_nothing_earlier_is_shown(
-    rig: Rig, on_replica: Reader, pair: DatabasePair
+    rig: Rig, on_replica: ReadRig, pair: DatabasePair
 ) -> None:
     first = put({"label": "first"})
     path = f"things/{first.id}"
@@ -164,7 +164,7 @@ def test_under_a_replica_that_follows_no_more_nothing_earlier_is_shown(
     assert (answer.status, answer.body["data"]["label"]) == (200, "second")
 
 
-def test_a_replica_that_is_gone_is_waited_for(rig: Rig, on_replica: Reader, pair: DatabasePair) -> None:
+def test_a_replica_that_is_gone_is_waited_for(rig: Rig, on_replica: ReadRig, pair: DatabasePair) -> None:
     write = put({"label": "first"})
     path, query = f"things/{write.id}", {"version": write.version}
     rig.load(write)

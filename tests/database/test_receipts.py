@@ -11,7 +11,7 @@ from sluice.model.exclusions import Exclusion, ExclusionRule, compute_end_versio
 from sluice.model.record import Write
 from sluice.model.versions import new_version
 from sluice.query.receipt import EXCLUDED_REASON
-from tests.database.reading_rig import Reader
+from tests.database.reading_rig import ReadRig
 from tests.database.rig import Rig
 from tests.database.test_rejected_writes import narrow, widen
 from tests.database.things import CODES, OWNER, delete, put
@@ -20,7 +20,7 @@ OTHER = "another-owner"
 SECRET = "it's Zoë's secret"
 
 
-def receipt(reader: Reader, write: Write, owner: str = OWNER) -> dict[str, str]:
+def receipt(reader: ReadRig, write: Write, owner: str = OWNER) -> dict[str, str]:
     answer = reader.get(f"{write.collection}/{write.id}/writes/{write.version}", owner=owner)
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
     assert ("Retry-After" in answer.headers) == (answer.body["status"] == "pending")
@@ -28,21 +28,21 @@ def receipt(reader: Reader, write: Write, owner: str = OWNER) -> dict[str, str]:
     return dict(answer.body)
 
 
-def test_a_write_is_pending_until_it_is_applied(rig: Rig, reader: Reader) -> None:
+def test_a_write_is_pending_until_it_is_applied(rig: Rig, reader: ReadRig) -> None:
     write = put({"label": "first"})
     assert receipt(reader, write) == {"status": "pending"}
     rig.load(write)
     assert receipt(reader, write) == {"status": "applied"}
 
 
-def test_a_later_write_to_the_item_is_pending_beside_an_applied_one(rig: Rig, reader: Reader) -> None:
+def test_a_later_write_to_the_item_is_pending_beside_an_applied_one(rig: Rig, reader: ReadRig) -> None:
     first = put({"label": "first"})
     rig.load(first)
     second = put({"label": "second"}, first.id)
     assert (receipt(reader, first), receipt(reader, second)) == ({"status": "applied"}, {"status": "pending"})
 
 
-def test_a_delete_has_a_receipt_like_any_write(rig: Rig, reader: Reader) -> None:
+def test_a_delete_has_a_receipt_like_any_write(rig: Rig, reader: ReadRig) -> None:
     write = delete(put({"label": "never"}).id)
     rig.load(write)
     assert receipt(reader, write) == {"status": "applied"}
@@ -50,7 +50,7 @@ def test_a_delete_has_a_receipt_like_any_write(rig: Rig, reader: Reader) -> None
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_in_any_order_the_latest_is_applied_and_the_others_superseded_by_it(
-    rig: Rig, reader: Reader, order: tuple[int, ...]
+    rig: Rig, reader: ReadRig, order: tuple[int, ...]
 ) -> None:
     first = put({"label": "first"})
     writes = (first, delete(first.id), put({"label": "third"}, first.id))
@@ -60,7 +60,7 @@ def test_in_any_order_the_latest_is_applied_and_the_others_superseded_by_it(
     assert [receipt(reader, write) for write in writes] == [superseded, superseded, {"status": "applied"}]
 
 
-def test_a_rejected_write_says_why_without_data(rig: Rig, reader: Reader) -> None:
+def test_a_rejected_write_says_why_without_data(rig: Rig, reader: ReadRig) -> None:
     narrow(rig)
     write = put({"label": SECRET, "note": "longer"})
     later = put({"label": "fits"}, write.id)
@@ -71,7 +71,7 @@ def test_a_rejected_write_says_why_without_data(rig: Rig, reader: Reader) -> Non
     assert (receipt(reader, write), receipt(reader, later)) == (rejected, {"status": "applied"})
 
 
-def test_a_reason_that_quotes_a_value_is_shown_without_it(rig: Rig, reader: Reader) -> None:
+def test_a_reason_that_quotes_a_value_is_shown_without_it(rig: Rig, reader: ReadRig) -> None:
     write = put({"code": "A", "text": "longer"}, "A", resource=CODES)
     rig.rows("ALTER TABLE codes MODIFY text INT")
     assert rig.load(write).rejected == 1
@@ -82,7 +82,7 @@ def test_a_reason_that_quotes_a_value_is_shown_without_it(rig: Rig, reader: Read
     assert shown["reason"].startswith("text: ")
 
 
-def test_a_reject_that_was_loaded_after_all_is_applied(rig: Rig, reader: Reader) -> None:
+def test_a_reject_that_was_loaded_after_all_is_applied(rig: Rig, reader: ReadRig) -> None:
     narrow(rig)
     write = put({"label": SECRET, "note": "longer"})
     rig.load(write)
@@ -92,7 +92,7 @@ def test_a_reject_that_was_loaded_after_all_is_applied(rig: Rig, reader: Reader)
     assert receipt(reader, write) == {"status": "applied"}
 
 
-def test_what_a_rebuild_left_out_is_rejected(rig: Rig, reader: Reader) -> None:
+def test_what_a_rebuild_left_out_is_rejected(rig: Rig, reader: ReadRig) -> None:
     out, kept, behind = put({"label": "out"}), put({"label": "kept"}), put({"label": "behind"})
     made = datetime.datetime.now(datetime.UTC)
     rule = ExclusionRule(
@@ -112,7 +112,7 @@ def test_what_a_rebuild_left_out_is_rejected(rig: Rig, reader: Reader) -> None:
     assert receipt(reader, put({"label": "new"})) == {"status": "pending"}
 
 
-def test_to_another_owner_every_receipt_is_that_of_a_write_that_never_was(rig: Rig, reader: Reader) -> None:
+def test_to_another_owner_every_receipt_is_that_of_a_write_that_never_was(rig: Rig, reader: ReadRig) -> None:
     applied = put({"label": SECRET})
     superseded = put({"label": SECRET})
     rejected = put({"label": SECRET, "note": "longer"})
@@ -125,7 +125,7 @@ def test_to_another_owner_every_receipt_is_that_of_a_write_that_never_was(rig: R
         assert receipt(reader, write, OTHER) == {"status": "pending"}
 
 
-def test_two_owners_of_one_id_learn_of_their_own_writes_only(rig: Rig, reader: Reader) -> None:
+def test_two_owners_of_one_id_learn_of_their_own_writes_only(rig: Rig, reader: ReadRig) -> None:
     mine = put({"label": "mine"})
     theirs = put({"label": "theirs"}, mine.id, OTHER)
     rig.load(mine, theirs)
@@ -135,7 +135,7 @@ def test_two_owners_of_one_id_learn_of_their_own_writes_only(rig: Rig, reader: R
     assert receipt(reader, mine, OTHER) == {"status": "superseded", "superseded_by": theirs.version}
 
 
-def test_a_reject_is_of_one_item_of_one_collection(rig: Rig, reader: Reader) -> None:
+def test_a_reject_is_of_one_item_of_one_collection(rig: Rig, reader: ReadRig) -> None:
     narrow(rig)
     write = put({"label": SECRET, "note": "longer"})
     rig.load(write)
@@ -146,7 +146,7 @@ def test_a_reject_is_of_one_item_of_one_collection(rig: Rig, reader: Reader) -> 
     assert receipt(reader, write) == {"status": "pending"}
 
 
-def test_versions_at_both_ends_of_time_are_answered(reader: Reader) -> None:
+def test_versions_at_both_ends_of_time_are_answered(reader: ReadRig) -> None:
     item_id = put({"label": "x"}).id
     for version in ("0" * 26, "7" + "Z" * 25, new_version()):
         answer = reader.get(f"things/{item_id}/writes/{version}")
@@ -154,7 +154,7 @@ def test_versions_at_both_ends_of_time_are_answered(reader: Reader) -> None:
         assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
-def test_two_rows_are_looked_at_however_many_there_are(rig: Rig, reader: Reader) -> None:
+def test_two_rows_are_looked_at_however_many_there_are(rig: Rig, reader: ReadRig) -> None:
     narrow(rig)
     writes = [put({"label": SECRET, "note": "longer" if number % 2 else None}) for number in range(200)]
     rig.load(*writes)

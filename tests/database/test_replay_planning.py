@@ -185,7 +185,7 @@ def test_all_takes_what_was_loaded_too(planner: Planner, batches: Batches) -> No
     key = batches.put("23/10", 1)
     batches.loaded(key)
     plan = planner.plan_next_part(begun(planner, mode="all"), 60)
-    assert plan.again
+    assert plan.reload
     assert plan.planned.sample == [key]
     assert planner.verify_remaining(plan, 60).remaining.objects == 0
 
@@ -260,7 +260,7 @@ def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
     key = batches.put("23/10", 1, "archive")
     batches.put("23/10", 1)
     plan = planner.plan_next_part(begun(planner, source="archive"), 60)
-    assert (plan.bucket, plan.archived, plan.again) == ("archive", True, True)
+    assert (plan.bucket, plan.archived, plan.reload) == ("archive", True, True)
     assert [one["key"] for one in manifest(s3, plan)] == [key]
     assert planner.verify_remaining(plan, 60).remaining.objects == 1
     plan.count.loaded = 1

@@ -4,17 +4,17 @@ import gzip
 import json
 from typing import Any
 
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
-from tests.stack.way_back import WayBack
 
 
-def keys(back: WayBack) -> set[str]:
+def keys(back: RecoveryHarness) -> set[str]:
     """The keys of all batches in S3."""
     pages = back.s3.get_paginator("list_objects_v2").paginate(Bucket=back.bucket, Prefix="batches/")
     return {one["Key"] for page in pages for one in page.get("Contents", [])}
 
 
-def all_delivered(back: WayBack, before: set[str], writes: int) -> set[str]:
+def all_delivered(back: RecoveryHarness, before: set[str], writes: int) -> set[str]:
     """The batches since `before`, once they hold so many writes together."""
     sizes: dict[str, int] = {}
 
@@ -28,7 +28,7 @@ def all_delivered(back: WayBack, before: set[str], writes: int) -> set[str]:
     return set(sizes)
 
 
-def planned(back: WayBack, output: dict[str, Any]) -> set[str]:
+def planned(back: RecoveryHarness, output: dict[str, Any]) -> set[str]:
     """The keys in the manifests of a replay, by its output."""
     folder = output["report"]["key"].rsplit("/", 1)[0]
     found = back.s3.list_objects_v2(Bucket=back.bucket, Prefix=f"{folder}/manifest-").get("Contents", [])

@@ -8,16 +8,16 @@ import pytest
 
 from local.stack import Stack
 from tests.drill.traffic import Traffic
-from tests.stack.conftest import client, machine, machine_token, memory, person, primary, replica, stack, stack_folder
+from tests.stack.conftest import client, machine, machine_token, person, primary, replica, stack
 from tests.stack.operator import Operator
-from tests.stack.way_back import WayBack
+from tests.stack.recovery_harness import RecoveryHarness
 
-__all__ = ["client", "machine", "machine_token", "memory", "person", "primary", "replica", "stack", "stack_folder"]
+__all__ = ["client", "machine", "machine_token", "person", "primary", "replica", "stack"]
 
 
 @pytest.fixture(scope="session")
-def back(stack: Stack) -> WayBack:
-    return WayBack(stack)
+def back(stack: Stack) -> RecoveryHarness:
+    return RecoveryHarness(stack)
 
 
 @pytest.fixture(scope="session")

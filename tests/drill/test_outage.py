@@ -11,8 +11,8 @@ import pytest
 
 from local.stack import Stack
 from tests.drill.traffic import Traffic
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
-from tests.stack.way_back import WayBack
 from tests.template.test_load_batch_retries import longest
 
 WRITES = 10_000
@@ -20,9 +20,9 @@ Alerts = Callable[[], list[dict[str, str]]]
 
 
 @contextmanager
-def every_minute(back: WayBack) -> Iterator[None]:
+def every_minute(back: RecoveryHarness) -> Iterator[None]:
     """A while in which the schedule runs as often as EventBridge can."""
-    name = back.rule("RecoverySchedule")
+    name = back.find_rule_name("RecoverySchedule")
     before = back.events.describe_rule(Name=name)["ScheduleExpression"]
     back.events.put_rule(Name=name, ScheduleExpression="rate(1 minute)")
     try:
@@ -34,16 +34,16 @@ def every_minute(back: WayBack) -> Iterator[None]:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("trigger", ["alarm", "schedule"])
 def test_what_parked_in_an_outage_is_loaded_with_nobody_acting(
-    stack: Stack, back: WayBack, traffic: Callable[[str], Traffic], alerts: Alerts, trigger: str
+    stack: Stack, back: RecoveryHarness, traffic: Callable[[str], Traffic], alerts: Alerts, trigger: str
 ) -> None:
     writes, patience = traffic("X" if trigger == "alarm" else "Y"), _patience(back)
     assert patience > 450
-    seen = {one["executionArn"] for workflow in ("Load", "Recover") for one in back.executions(workflow)}
+    seen = {one["executionArn"] for workflow in ("Load", "Recover") for one in back.list_executions(workflow)}
     with ExitStack() as while_:
         if trigger == "alarm":
-            while_.enter_context(back.without("RecoverySchedule"))
+            while_.enter_context(back.disable_rules("RecoverySchedule"))
         else:
-            while_.enter_context(back.without("BatchesParked"))
+            while_.enter_context(back.disable_rules("BatchesParked"))
             while_.enter_context(every_minute(back))
         began = datetime.datetime.now(datetime.UTC)
         stack.pair.primary.kill()
@@ -77,7 +77,7 @@ def test_what_parked_in_an_outage_is_loaded_with_nobody_acting(
         assert writes.found(replica) == writes.rows
 
 
-def _patience(back: WayBack) -> float:
+def _patience(back: RecoveryHarness) -> float:
     """The seconds for which the deployed load_batch tries to reach the database, at most."""
     machine = back.stack.outputs["LoadStateMachineArn"]
     deployed = json.loads(back.states.describe_state_machine(stateMachineArn=machine)["definition"])
@@ -85,19 +85,19 @@ def _patience(back: WayBack) -> float:
     return longest(away)
 
 
-def _all_parked(back: WayBack, seen: set[str], since: datetime.datetime) -> int | None:
+def _all_parked(back: RecoveryHarness, seen: set[str], since: datetime.datetime) -> int | None:
     """How many batches are parked, once each that was delivered since a moment is."""
     pages = back.s3.get_paginator("list_objects_v2").paginate(Bucket=back.bucket, Prefix="batches/")
     since -= datetime.timedelta(seconds=1)  # S3's times are whole seconds
     delivered = sum(one["LastModified"] >= since for page in pages for one in page.get("Contents", []))
-    loads = [one for one in back.executions("Load") if one["executionArn"] not in seen]
+    loads = [one for one in back.list_executions("Load") if one["executionArn"] not in seen]
     ended = sum(one["status"] == "FAILED" for one in loads)
     return delivered if delivered and ended == len(loads) == delivered else None
 
 
-def _reports(back: WayBack, seen: set[str]) -> list[dict[str, Any]]:
+def _reports(back: RecoveryHarness, seen: set[str]) -> list[dict[str, Any]]:
     """What the recoveries said that had something to do."""
-    arns = [one["executionArn"] for one in back.executions("Recover") if one["executionArn"] not in seen]
+    arns = [one["executionArn"] for one in back.list_executions("Recover") if one["executionArn"] not in seen]
     ended = [back.states.describe_execution(executionArn=arn) for arn in arns]
     outputs = [json.loads(one["output"]) for one in ended if one["status"] == "SUCCEEDED"]
     return [output for output in outputs if output["outcome"] == "recovered"]

@@ -1,4 +1,4 @@
-"""What docs/api.md tells client developers is run as it stands there."""
+"""What docs/how-to/use-the-api.md tells client developers is run as it stands there."""
 
 import json
 import os
@@ -14,7 +14,9 @@ from local.stack import Stack
 from tests.stack.conftest import Person
 from tests.stack.waiting import eventually
 
-GUIDE = Path(__file__).parents[2] / "docs/api.md"
+pytestmark = pytest.mark.stack("first")
+
+GUIDE = Path(__file__).parents[2] / "docs/how-to/use-the-api.md"
 
 
 def block(name: str) -> str:

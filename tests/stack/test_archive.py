@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from local.stack import Stack
 
+pytestmark = pytest.mark.stack("first")
+
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 # It stays, and is none of those that a replay or a rebuild reads.
 KEY = "kept"

@@ -9,6 +9,8 @@ import pytest
 from tests.stack.conftest import Person
 from tests.stack.samples import airport, booking
 
+pytestmark = pytest.mark.stack("first")
+
 BAD: list[tuple[str, str, Any, int, str | None]] = [
     ("PUT", "/v1/nowhere/XXXX", {}, 404, None),
     ("GET", "/v1/nowhere", None, 404, None),

@@ -7,13 +7,14 @@ import httpx
 import pytest
 
 from local.stack import Stack
-from sluice.model.registry import load_resources
-from sluice.openapi.document import create_document
-from sluice.openapi.serving import encode_document
-from tests.contract.documents import fault, made, operations
+from sluice.model.resource import load_resources
+from sluice.openapi.document import create_document, encode_document
+from tests.contract.documents import create_test_document, describe_mismatch, list_operations
 from tests.contract.running import run
 from tests.stack.conftest import Person
 from tests.stack.samples import airport
+
+pytestmark = pytest.mark.stack("first")
 
 
 def test_the_document_is_that_of_the_code_and_anybody_may_read_it(stack: Stack, client: Any) -> None:
@@ -32,18 +33,18 @@ def test_the_document_is_that_of_the_code_and_anybody_may_read_it(stack: Stack, 
 
 @pytest.mark.parametrize("collection", load_resources())
 def test_the_examples_are_accepted_and_read_back_as_they_are_shown(person: Person, collection: str) -> None:
-    [operation] = [one for _, _, one in operations() if one["operationId"] == f"{collection}_post"]
-    [shown] = [one for _, _, one in operations() if one["operationId"] == f"{collection}_get"]
+    [operation] = [one for _, _, one in list_operations() if one["operationId"] == f"{collection}_post"]
+    [shown] = [one for _, _, one in list_operations() if one["operationId"] == f"{collection}_get"]
     schema = shown["responses"]["200"]["content"]["application/json"]["schema"]
     writer = person("contract-examples", "editors")
     for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
         answer = writer.post(f"/v1/{collection}", json=example["value"])
         accepted = operation["responses"]["202"]["content"]["application/json"]["schema"]
-        assert (answer.status_code, fault(accepted, answer.json())) == (202, "")
+        assert (answer.status_code, describe_mismatch(accepted, answer.json())) == (202, "")
         waiting: Any = {"params": {"version": answer.json()["version"]}, "headers": {"Prefer": "wait=15"}}
         item = writer.get(f"/v1/{collection}/{answer.json()['id']}", **waiting).json()
-        assert fault(schema, item) == ""
-        told = made()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["examples"]
+        assert describe_mismatch(schema, item) == ""
+        told = create_test_document()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["examples"]
         assert item["data"] in [one["data"] for one in told]
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from testkit.attack.attacks import build_attacks
@@ -18,6 +19,8 @@ from testkit.attack.measurement import get_passed_share, measure_edge
 from tests.stack.conftest import Person
 from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("first")
 
 
 @contextmanager

@@ -8,11 +8,14 @@ from urllib.parse import urljoin, urlparse
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from tests.stack.conftest import Person
 from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("first")
 
 
 def found(client: httpx.Client, path: str, version: str) -> httpx.Response | None:

@@ -7,12 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from tests.stack.conftest import Person
 from tests.stack.faults import firehose_fault
 from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("first")
 
 LINES, AT_ONCE, BAD = 10_000, 500, 100
 

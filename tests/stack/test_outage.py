@@ -6,10 +6,13 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("first")
 
 DOWN_SECONDS = 8
 

@@ -3,11 +3,14 @@
 import time
 
 import httpx
+import pytest
 
 from local.stack import Stack
-from tests.stack.caching import lines, now
+from tests.stack.read_cache import mark_log_time, read_get_log
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("first")
 
 
 def test_reads_and_writes_go_on_without_the_cache_and_with_it_again(stack: Stack, machine: httpx.Client) -> None:
@@ -20,9 +23,9 @@ def test_reads_and_writes_go_on_without_the_cache_and_with_it_again(stack: Stack
 
     def used() -> bool:
         """Whether a read was answered by the cache, each as the last write said."""
-        began = now()
+        began = mark_log_time()
         assert {machine.get(path).json()["data"]["city"] for _ in range(5)} == {last}
-        return any(line.get("cache") == "hit" for line in lines(stack, began))
+        return any(line.get("cache") == "hit" for line in read_get_log(stack, began))
 
     last = "first"
     written(last)
@@ -31,10 +34,10 @@ def test_reads_and_writes_go_on_without_the_cache_and_with_it_again(stack: Stack
     try:
         last = "second"
         written(last)
-        began = now()
+        began = mark_log_time()
         assert machine.get(path).json()["data"]["city"] == last
         assert not used()
-        assert {line.get("cache") for line in lines(stack, began)} <= {"away", None}
+        assert {line.get("cache") for line in read_get_log(stack, began)} <= {"unavailable", None}
     finally:
         stack.cache.start()
     time.sleep(5)  # it is left alone for so long

@@ -4,11 +4,14 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from tests.stack.conftest import Person
 from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("first")
 
 
 def test_a_client_that_writes_and_waits_sees_its_write_in_one_round_trip_each(person: Person) -> None:

@@ -9,10 +9,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.stack import Stack
-from tests.stack.rights import FORBIDDEN_TO_ALL, RIGHTS, Try
+from tests.stack.permissions import FORBIDDEN_TO_ALL, PERMISSIONS, Attempt
 from tests.template.rules.reading import actions, of_type, statements
 from tests.template.rules.rule import Template
 from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
+
+pytestmark = pytest.mark.stack("second")
 
 STACK_NAME = "sluice-local"
 # What the stack did not make.
@@ -70,10 +72,10 @@ class Role:
             )
         return self._clients[service]
 
-    def named(self, output: str) -> str:
+    def read_output(self, output: str) -> str:
         return OTHERS.get(output) or self._stack.outputs[output]
 
-    def is_let(self, tried: Try) -> bool:
+    def is_let(self, tried: Attempt) -> bool:
         """Whether IAM lets a try through, whatever the service thinks of it then."""
         try:
             tried.call(self)
@@ -89,30 +91,34 @@ def roles(stack: Stack) -> Any:
 
 
 def test_every_function_of_the_template_stands_in_the_table() -> None:
-    assert set(functions()) == set(RIGHTS)
+    assert set(functions()) == set(PERMISSIONS)
 
 
-@pytest.mark.parametrize("function", sorted(RIGHTS))
+@pytest.mark.parametrize("function", sorted(PERMISSIONS))
 def test_the_table_tries_every_action_that_a_role_allows(function: str) -> None:
-    assert allowed(f"{function}FunctionRole") == {tried.action for tried in RIGHTS[function].may}
-    assert len(set(RIGHTS[function].may_not)) >= 3
+    assert allowed(f"{function}FunctionRole") == {tried.action for tried in PERMISSIONS[function].allowed}
+    assert len(set(PERMISSIONS[function].forbidden)) >= 3
 
 
 @pytest.mark.parametrize(
     ("function", "tried"),
-    [pytest.param(name, one, id=f"{name} may {one.words}") for name, found in RIGHTS.items() for one in found.may],
+    [
+        pytest.param(name, one, id=f"{name} may {one.description}")
+        for name, found in PERMISSIONS.items()
+        for one in found.allowed
+    ],
 )
-def test_a_function_may(roles: Any, function: str, tried: Try) -> None:
+def test_a_function_may(roles: Any, function: str, tried: Attempt) -> None:
     assert roles(function).is_let(tried)
 
 
 @pytest.mark.parametrize(
     ("function", "tried"),
     [
-        pytest.param(name, one, id=f"{name} may not {one.words}")
-        for name, found in RIGHTS.items()
-        for one in (*found.may_not, *FORBIDDEN_TO_ALL)
+        pytest.param(name, one, id=f"{name} may not {one.description}")
+        for name, found in PERMISSIONS.items()
+        for one in (*found.forbidden, *FORBIDDEN_TO_ALL)
     ],
 )
-def test_a_function_may_not(roles: Any, function: str, tried: Try) -> None:
+def test_a_function_may_not(roles: Any, function: str, tried: Attempt) -> None:
     assert not roles(function).is_let(tried)

@@ -17,6 +17,8 @@ from local.stack import Stack
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
+pytestmark = pytest.mark.stack("second")
+
 ROLES = ("Loader", "Reader")
 
 

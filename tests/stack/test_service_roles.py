@@ -12,6 +12,8 @@ from local.stack import Stack
 from tests.stack.test_rights import STACK_NAME, allowed, functions, template
 from tests.template.rules.reading import as_list, of_type
 
+pytestmark = pytest.mark.stack("second")
+
 ACCOUNT = "us-east-1:000000000000"
 Asked = tuple[str, str]  # an action, and a resource with the outputs of the stack in braces
 

@@ -18,6 +18,8 @@ from local.stack.invocation import invoke, list_invocable_names
 from local.stack.sam import TEMPLATE
 from tests.stack.conftest import Person
 
+pytestmark = pytest.mark.stack("second")
+
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """`python -m local.stack` as a shell would run it."""

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from local.stack.folder import REPOSITORY
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("second", last=True)
 
 FILE = '''
 """Notes, for everyone."""

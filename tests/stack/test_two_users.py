@@ -14,10 +14,12 @@ from local.stack.parameters import CloudFormationLoader
 from local.stack.sam import TEMPLATE
 from sluice.ingest.item_body import new_item_id
 from sluice.model.versions import new_version
-from tests.stack.caching import lines, now, without_cache
 from tests.stack.conftest import Person
+from tests.stack.read_cache import mark_log_time, read_get_log, without_cache
 from tests.stack.samples import booking
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("second")
 
 PRIVATE = "/v1/bookings"
 # What the test below asks; a route that is new to the template must come to stand here, and be asked.
@@ -104,7 +106,7 @@ def told(answer: httpx.Response, *names: str) -> tuple[Any, ...]:
 def test_nothing_of_one_is_seen_changed_or_inferred_by_the_other(stack: Stack, person: Person, cached: bool) -> None:
     mark = new_item_id()[-6:]
     ada, eve = (Someone(person(f"{name}-{mark}")) for name in ("ada", "eve"))
-    began = now()
+    began = mark_log_time()
     key = {"Idempotency-Key": mark}
     hers = ada.write("POST", "", json=booking(passenger="Ada"), headers=key)
     assert eve.write("POST", "", json=booking(passenger="Eve"), headers=key) != hers
@@ -166,7 +168,7 @@ def test_nothing_of_one_is_seen_changed_or_inferred_by_the_other(stack: Stack, p
         assert [eve.state(item)[0] for item in (hers, both, gone)] == [404, 404, 200]
         assert ada.ids() == listed
     assert ada.ask("GET", f"/{hers}/writes/{eve.versions[hers]}").json()["status"] == "pending"
-    of_cache = {str(line.get("cache", "")) for line in lines(stack, began)}
+    of_cache = {str(line.get("cache", "")) for line in read_get_log(stack, began)}
     assert ("hit" in of_cache) == cached, of_cache
 
 

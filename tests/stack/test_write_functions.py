@@ -11,6 +11,8 @@ from tests.stack.faults import firehose_fault
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
+pytestmark = pytest.mark.stack("second")
+
 WRITERS = ["Post", "Put", "Delete"]
 
 

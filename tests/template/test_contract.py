@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sluice.handlers import fallback
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.openapi.responses import COMMON_STATUSES, PROBLEM_RESPONSES
-from tests.contract.documents import made, operations
+from tests.contract.documents import create_test_document, list_operations
 from tests.template.rules.api import PUBLIC
 from tests.template.translate import Template
 
@@ -34,10 +34,12 @@ def as_route(path: str) -> str:
 
 def test_every_route_is_described_and_nothing_else_is(template: Template) -> None:
     there = {(path, method) for path, method, _ in routes(template) if method != "any"}
-    described = {(as_route(path), method) for path, method, _ in operations()}
+    described = {(as_route(path), method) for path, method, _ in list_operations()}
     assert described == there
     for collection in load_resources():
-        own = {(as_route(path), method) for path, method, _ in operations() if path.startswith(f"/v1/{collection}")}
+        own = {
+            (as_route(path), method) for path, method, _ in list_operations() if path.startswith(f"/v1/{collection}")
+        }
         assert own == {(path, method) for path, method in there if "{collection}" in path}
 
 
@@ -45,16 +47,16 @@ def test_an_operation_names_the_scopes_of_its_route(template: Template) -> None:
     asked = {
         (path, method): set(given["Auth"].get("AuthorizationScopes", ())) for path, method, given in routes(template)
     }
-    for path, method, operation in operations():
+    for path, method, operation in list_operations():
         scopes = {scope for one in operation["security"] for scope in one.get("oauth2", ())}
         assert scopes == asked[as_route(path), method], (path, method)
-    flows = made()["components"]["securitySchemes"]["oauth2"]["flows"].values()
+    flows = create_test_document()["components"]["securitySchemes"]["oauth2"]["flows"].values()
     assert set().union(*asked.values()) == {scope for flow in flows for scope in flow["scopes"]}
 
 
 def test_what_everybody_may_read_is_the_contract(template: Template) -> None:
     opened = {path for path, _, given in routes(template) if given["Auth"].get("Authorizer") == "NONE"}
-    assert opened == PUBLIC == {path for path, _, operation in operations() if not operation["security"]}
+    assert opened == PUBLIC == {path for path, _, operation in list_operations() if not operation["security"]}
 
 
 def test_who_answers_everybody_does_so_a_few_at_a_time(template: Template) -> None:
@@ -76,7 +78,7 @@ def test_every_status_of_the_gateway_is_described(template: Template) -> None:
 
 def test_other_methods_are_answered_with_those_that_are_described(template: Template) -> None:
     covered = {path for path, method, _ in routes(template) if method == "any"}
-    for path, methods in made()["paths"].items():
+    for path, methods in create_test_document()["paths"].items():
         assert as_route(path) in covered
         assert fallback._ALLOWED[as_route(path)] == ", ".join(method.upper() for method in methods)
 

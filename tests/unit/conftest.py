@@ -28,7 +28,6 @@ def aws() -> Iterator[Loopback]:
             from sluice.aws.s3 import S3Client  # noqa: PLC0415
             from sluice.ingest import accept  # noqa: PLC0415
             from sluice.ingest import firehose as stream  # noqa: PLC0415
-            from sluice.query import read_router as answers  # noqa: PLC0415
 
             for name in surroundings.BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
                 patch.delenv(name, raising=False)
@@ -37,7 +36,6 @@ def aws() -> Iterator[Loopback]:
                 stream._client,
                 credentials.get_secrets_client,
                 accept.settings,
-                answers._replica,
             )
             for one in cached:
                 one.cache_clear()

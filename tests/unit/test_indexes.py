@@ -7,7 +7,7 @@ import pytest
 from msgspec import Meta
 
 from sluice.model.resource import Item, create_resource
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 from tests.unit.lists import SAMPLES
 
 
@@ -25,18 +25,18 @@ class Wide(Item):
 @pytest.mark.parametrize(
     ("indexes", "said"),
     [
-        (["nothing"], "nothing names nothing, which is no field"),
-        (["code"], "code names code, which is no field besides the key"),
-        (["version"], "no field"),
+        (["nothing"], "nothing names nothing, which is not a field"),
+        (["code"], "code names code, which is not a field besides the key"),
+        (["version"], "not a field"),
         ([()], "needs fields"),
-        ([""], "no field"),
+        ([""], "not a field"),
         ([("a", "a")], "each of them once"),
         (["story"], "story, a MEDIUMTEXT"),
         (["tags"], "tags, a JSON"),
         (["limit"], "parameter of every list"),
         (["city"], "rows that are older"),
-        (["note", "note"], "asked for twice"),
-        (["note", ("note",)], "asked for twice"),
+        (["note", "note"], "declared twice"),
+        (["note", ("note",)], "declared twice"),
         ([("a", "b")], "more than 3072 bytes"),
     ],
     ids=str,
@@ -48,7 +48,7 @@ def test_an_index_that_cannot_be(indexes: Sequence[str], said: str) -> None:
 
 def test_a_name_that_is_too_long() -> None:
     long, longer = "a" * 30, "b" * 31
-    model = item_class((long, int), (longer, int))
+    model = create_item_class((long, int), (longer, int))
     assert create_resource(model, "things", indexes=[long, longer])
     with pytest.raises(TypeError, match="more than 64 characters"):
         create_resource(model, "things", indexes=[(long, longer)])

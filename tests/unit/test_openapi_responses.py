@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.documents import fault, made
+from tests.contract.documents import create_test_document, describe_mismatch
 from tests.unit.loopback import Loopback, error
 from tests.unit.requesting import BOOKING, ask, event, lines_event
 
@@ -13,9 +13,9 @@ BAD = {**BOOKING, "seats": 10}
 
 def described(path: str, method: str, status: int) -> dict[str, Any]:
     """What the contract says of an answer."""
-    found: Any = made()["paths"][path][method]["responses"][str(status)]
+    found: Any = create_test_document()["paths"][path][method]["responses"][str(status)]
     while "$ref" in found:
-        found = made()["components"]["responses"][found["$ref"].rsplit("/", 1)[1]]
+        found = create_test_document()["components"]["responses"][found["$ref"].rsplit("/", 1)[1]]
     return dict(found)
 
 
@@ -29,17 +29,17 @@ def test_many_items(stream: Loopback, lines: list[Any], status: int) -> None:
     said = described("/v1/bookings", "post", status)
     [(media, content)] = said["content"].items()
     assert media == answer.headers["Content-Type"]
-    assert fault(content["schema"], answer.body) == ""
+    assert describe_mismatch(content["schema"], answer.body) == ""
     assert ("lines" in answer.body) == (status != 400)
     if "lines" in answer.body:
-        assert fault({"$ref": "#/components/schemas/Lines"}, answer.body) == ""
+        assert describe_mismatch({"$ref": "#/components/schemas/Lines"}, answer.body) == ""
 
 
 def test_many_items_that_the_stream_does_not_take(stream: Loopback) -> None:
     stream.otherwise = error("AccessDeniedException")
     answer = ask(lines_event("bookings", [BOOKING, BAD]))
     assert answer.status == 503
-    assert fault({"$ref": "#/components/schemas/Lines"}, answer.body) == ""
+    assert describe_mismatch({"$ref": "#/components/schemas/Lines"}, answer.body) == ""
     _has_headers(answer.headers, described("/v1/bookings", "post", 503))
 
 
@@ -51,8 +51,8 @@ def test_an_accepted_write_has_the_headers_that_are_described(stream: Loopback, 
 
 def _has_headers(given: Any, said: dict[str, Any]) -> None:
     for name, reference in said["headers"].items():
-        header = made()["components"]["headers"][reference["$ref"].rsplit("/", 1)[1]]
+        header = create_test_document()["components"]["headers"][reference["$ref"].rsplit("/", 1)[1]]
         assert name in given or not header.get("required")
         if name in given:
             value = int(given[name]) if header["schema"]["type"] == "integer" else given[name]
-            assert fault(header["schema"], value) == ""
+            assert describe_mismatch(header["schema"], value) == ""

@@ -5,14 +5,16 @@ import hashlib
 import importlib
 import json
 import re
+from functools import partial
 from typing import Any
 
 import pytest
 
-from sluice.model.resource import create_resource
-from sluice.openapi import serving
-from sluice.openapi.serving import create_content_security_policy
-from tests.unit.classes import item_class
+from sluice.http.api_gateway import LambdaHandler, create_api_handler
+from sluice.model.resource import create_resource, load_resources
+from sluice.openapi.serving import OpenApiResponder, create_content_security_policy
+from sluice.settings import OpenApiSettings
+from tests.unit.classes import create_item_class
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import Context
 
@@ -22,13 +24,12 @@ PATHS = ("/v1/openapi.json", "/v1/docs")
 @pytest.fixture
 def ask(aws: Loopback) -> Any:
     """Asks the function as API Gateway does, with no token."""
-    handler = importlib.import_module("sluice.handlers.openapi")
+    return partial(invoke, importlib.import_module("sluice.handlers.openapi").handle)
 
-    def asked(path: str, **headers: str) -> Any:
-        event = {"resource": path, "path": path, "httpMethod": "GET", "headers": headers, "requestContext": {}}
-        return handler.handle(event, Context())
 
-    return asked
+def invoke(handle: LambdaHandler, path: str, **headers: str) -> Any:
+    event = {"resource": path, "path": path, "httpMethod": "GET", "headers": headers, "requestContext": {}}
+    return handle(event, Context())
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -52,12 +53,11 @@ def test_the_two_are_what_they_say(ask: Any) -> None:
     assert page["body"].startswith("<!doctype html>")
 
 
-def test_it_says_whether_this_stack_wants_keys(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_whether_this_stack_wants_keys(ask: Any) -> None:
     assert "x-api-key" not in ask(PATHS[0])["body"]
-    monkeypatch.setenv("SIGN_IN_URL", "https://sign-in.example.com")
-    monkeypatch.setenv("CLIENT_KEYS", "required")
-    monkeypatch.setattr(serving, "_document", serving._document.__wrapped__)
-    assert '"name":"x-api-key"' in ask(PATHS[0])["body"]
+    settings = OpenApiSettings("https://sign-in.example.com", "required")
+    responder = OpenApiResponder(list(load_resources().values()), settings)
+    assert '"name":"x-api-key"' in invoke(create_api_handler("openapi", responder.respond), PATHS[0])["body"]
 
 
 def test_another_path_is_not_found(ask: Any) -> None:
@@ -86,9 +86,9 @@ def test_a_page_that_changes_has_another_policy() -> None:
 @pytest.mark.parametrize("collection", ["docs", "openapi", "openapi.json"])
 def test_no_collection_takes_the_place_of_the_contract(collection: str) -> None:
     with pytest.raises(TypeError, match="cannot name a collection"):
-        create_resource(item_class(("name", str)), collection)
+        create_resource(create_item_class(("name", str)), collection)
 
 
 def test_an_example_that_is_no_item_is_a_mistake() -> None:
-    with pytest.raises(TypeError, match=r"an example is no such item: .*size"):
-        create_resource(item_class(("size", int)), "things", examples=[{"size": "large"}])
+    with pytest.raises(TypeError, match=r"an example is not a valid item: .*size"):
+        create_resource(create_item_class(("size", int)), "things", examples=[{"size": "large"}])

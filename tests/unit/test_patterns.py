@@ -12,7 +12,7 @@ from sluice.http.problem import Problem
 from sluice.ingest.item_body import decode_item
 from sluice.model.resource import create_resource
 from sluice.model.validation import compile_published_pattern
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, BOOKING, BOOKING_ID, EDITOR, ask, event
 
@@ -32,7 +32,7 @@ class Pair:
 
 def faulty(annotation: Any, value: Any) -> list[str]:
     """The fields that are named when the value is an item's, however its JSON is written."""
-    things = create_resource(item_class(("field", annotation)), "things")
+    things = create_resource(create_item_class(("field", annotation)), "things")
     named: set[tuple[int, str]] = set()
     for text in (json.dumps({"field": value}), json.dumps({"field": value}, ensure_ascii=False)):
         try:

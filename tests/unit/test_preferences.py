@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from sluice.http.request import Request, parse_preferred_wait
-from sluice.query.read_your_writes import poll_until_present
+from sluice.query.item import poll_until_present
 
 
 def prefer(value: str, *more: str) -> int | None:

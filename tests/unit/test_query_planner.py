@@ -12,8 +12,7 @@ from sluice.model.columns import ColumnType
 from sluice.model.list_parameters import format_value, parse_value
 from sluice.model.validation import compile_published_pattern
 from sluice.openapi.parameters import list_parameters
-from sluice.query import cursor as positions
-from sluice.query.cursor import Cursor
+from sluice.query.list import Cursor, decode_cursor, encode_cursor
 from sluice.query.query_planner import QueryPlan, plan_query
 from tests.unit.lists import FIELDS, PLACES, SAMPLES
 
@@ -115,15 +114,15 @@ BAD = [
 ]
 
 
-def type_of(field: str) -> ColumnType:
+def get_column_type(field: str) -> ColumnType:
     return next(column.type for column in SAMPLES.columns if column.name == field)
 
 
 @pytest.mark.parametrize(("field", "text", "value"), GOOD, ids=ascii)
 def test_a_value_is_read_and_written_as_itself(field: str, text: str, value: Any) -> None:
-    read = parse_value(type_of(field), text)
+    read = parse_value(get_column_type(field), text)
     assert (read, type(read)) == (value, type(value))
-    assert parse_value(type_of(field), format_value(type_of(field), value)) == value
+    assert parse_value(get_column_type(field), format_value(get_column_type(field), value)) == value
 
 
 def test_every_type_is_read() -> None:
@@ -152,24 +151,24 @@ ITEM_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 ASKED: Mapping[str, str] = {"colour": "red", "count.gt": "1"}
 
 
-def asked(**more: str) -> QueryPlan:
+def plan_samples(**more: str) -> QueryPlan:
     return plan_query(SAMPLES, {**ASKED, **more})
 
 
 @pytest.mark.parametrize(("field", "text", "value"), [*GOOD, ("count", "", None)], ids=ascii)
 def test_a_position_leads_back(field: str, text: str, value: Any) -> None:
     found = plan_query(SAMPLES, {"sort": field})
-    made = positions.encode_cursor(found, "ada", Cursor(ITEM_ID, value))
-    assert positions.decode_cursor(found, "ada", made) == Cursor(ITEM_ID, value)
+    made = encode_cursor(found, "ada", Cursor(ITEM_ID, value))
+    assert decode_cursor(found, "ada", made) == Cursor(ITEM_ID, value)
     assert set(made) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 @pytest.mark.parametrize(
     ("selected", "owner"),
     [
-        (asked(), "eve"),
-        (asked(sort="-count"), "ada"),
-        (asked(colour="green"), "ada"),
+        (plan_samples(), "eve"),
+        (plan_samples(sort="-count"), "ada"),
+        (plan_samples(colour="green"), "ada"),
         (plan_query(SAMPLES, {"colour": "red", "count.gte": "1"}), "ada"),
         (plan_query(SAMPLES, {"colour": "red", "count.gt": "2"}), "ada"),
         (plan_query(SAMPLES, {"sort": "count"}), "ada"),
@@ -179,15 +178,15 @@ def test_a_position_leads_back(field: str, text: str, value: Any) -> None:
     ids=str,
 )
 def test_a_position_in_something_else_is_refused(selected: QueryPlan, owner: str) -> None:
-    made = positions.encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
-    with pytest.raises(ValueError, match="something else"):
-        positions.decode_cursor(selected, owner, made)
+    made = encode_cursor(plan_samples(), "ada", Cursor(ITEM_ID, 5))
+    with pytest.raises(ValueError, match="a cursor of another list"):
+        decode_cursor(selected, owner, made)
 
 
 def test_a_position_of_which_anything_was_changed_is_refused() -> None:
-    made = positions.encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
+    made = encode_cursor(plan_samples(), "ada", Cursor(ITEM_ID, 5))
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     for place, letter in enumerate(made):
         other = letters[(letters.index(letter) + 16) % 64]
         with pytest.raises(ValueError, match=r".+"):
-            positions.decode_cursor(asked(), "ada", made[:place] + other + made[place + 1 :])
+            decode_cursor(plan_samples(), "ada", made[:place] + other + made[place + 1 :])

@@ -13,8 +13,8 @@ import pytest
 from sluice.aws.secrets import Credentials
 from sluice.aws.tls import create_database_tls_context
 from sluice.errors import AccessDenied, DatabaseUnavailable
-from sluice.model.registry import load_resources
-from sluice.query import cursor as positions
+from sluice.model.resource import load_resources
+from sluice.query.list import Cursor, encode_cursor
 from sluice.query.query_planner import plan_query
 from tests.unit.loopback import Answered, Answers, Loopback, error
 from tests.unit.requesting import ALICE, BOOKING_ID, Answer, ask, event
@@ -33,7 +33,7 @@ def replica_away(
     monkeypatch.syspath_prepend(str(tmp_path))
     create_database_tls_context.cache_clear()
     stream.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "word"}'})
-    replica = import_module("sluice.query.read_router")._replica()
+    replica = import_module("sluice.handlers.get").router.database
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings = import_module("msgspec").structs.replace(replica._settings, database_port=nobody.getsockname()[1])
@@ -95,7 +95,7 @@ def position(text: bytes) -> str:
 
 def ours(collection: str, item_id: str, owner: str = "") -> str:
     resource = load_resources()[collection]
-    return positions.encode_cursor(plan_query(resource, {}), owner, positions.Cursor(item_id))
+    return encode_cursor(plan_query(resource, {}), owner, Cursor(item_id))
 
 
 @pytest.mark.parametrize(
@@ -179,17 +179,17 @@ def test_a_function_that_knows_the_password_needs_no_secret(
     replica_away: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(monkeypatch)
-    replica = import_module("sluice.query.read_router")._replica()
+    replica = import_module("sluice.handlers.get").router.database
     monkeypatch.setattr(replica, "_connection", None)
-    assert replica.connection()
+    assert replica.get_connection()
     replica_away.otherwise = error("AccessDeniedException")
     replica._connection = None
-    assert replica.connection()  # a new one, with what is known
+    assert replica.get_connection()  # a new one, with what is known
 
     server.password, replica._connection = "rotated", None
     for _ in range(2):  # and it does not go back to what is no password any more
         with pytest.raises(DatabaseUnavailable, match="AccessDeniedException"):
-            replica.connection()
+            replica.get_connection()
     assert ask(event("GET", "bookings")).status == 503
     replica_away.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "rotated"}'})
-    assert replica.connection()
+    assert replica.get_connection()

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from sluice.model.columns import Column
 from sluice.model.resource import Digits, Item, Resource, create_resource
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 
 
 class Colour(enum.Enum):
@@ -71,7 +71,7 @@ IDS = [str(annotation) for annotation, _ in TYPES]
 
 
 def described(annotation: Any, *default: Any) -> Resource:
-    return create_resource(item_class(("field", annotation, *default)), "things")
+    return create_resource(create_item_class(("field", annotation, *default)), "things")
 
 
 @pytest.mark.parametrize(("annotation", "ddl"), TYPES, ids=IDS)

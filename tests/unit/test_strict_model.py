@@ -15,12 +15,12 @@ from sluice.ingest.item_body import decode_item
 from sluice.model import columns
 from sluice.model.columns import derive_column_type
 from sluice.model.resource import Digits, create_resource
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 
 
 def decoded(annotation: Any, value: object) -> Any:
     text = value if isinstance(value, bytes) else json.dumps(value).encode()
-    things = create_resource(item_class(("field", annotation)), "things")
+    things = create_resource(create_item_class(("field", annotation)), "things")
     return msgspec.structs.asdict(decode_item(b'{"field": ' + text + b"}", things))["field"]
 
 

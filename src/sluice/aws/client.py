@@ -1,7 +1,7 @@
 """A client of one of AWS's JSON services.
 
 Whole clients of botocore take some 200 ms to start, nearly all of it for what a put on a stream does not need: every
-service's model, the rules of endpoints, the documentation's tools. See docs/decisions.md.
+service's model, the rules of endpoints, the documentation's tools. See docs/adr/0061-call-aws-with-a-small-client.md.
 
 A service of AWS, and what it is asked with.
 """

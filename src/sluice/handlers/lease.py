@@ -58,7 +58,7 @@ def _recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
 
 def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
     # Late: a recovery needs no resources.
-    from sluice.model.registry import load_resources  # noqa: PLC0415
+    from sluice.model.resource import load_resources  # noqa: PLC0415
 
     name = event["execution"].rsplit(":", 1)[-1]
     request = rebuilds.parse_rebuild_request(event["request"], load_resources(), now)

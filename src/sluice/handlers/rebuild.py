@@ -18,14 +18,13 @@ from sluice.db.connection import Database
 from sluice.db.errors import classify_error
 from sluice.errors import InvalidInput, MigrationFailed
 from sluice.model.exclusions import Exclusion
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
 from sluice.rebuild.rebuild_report import build_rebuild_report, describe_failure, describe_outcome
-from sluice.schema import swap as kept_tables
 from sluice.schema.ddl_executor import Executor, explain_error
-from sluice.schema.shadow import Shadow, count_rows, sum_ledger
-from sluice.schema.swap import Swap
+from sluice.schema.shadow import Shadow
+from sluice.schema.swap import Swap, describe_retained_schemas, drop_retained_schema
 from sluice.settings import RebuildSettings, read_settings
 
 # Below the function's own timeout.
@@ -119,9 +118,9 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
             state["fill"]["output"],
             state["catch_up"]["output"],
             state["last"]["output"],
-            sum_ledger(tables.executor, tables.shadow.qualify_live("loaded_batches")),
+            tables.shadow.sum_ledger(),
         ),
-        "tables": {name: count_rows(tables.executor, tables.shadow.qualify_live(name)) for name in load_resources()},
+        "tables": {name: tables.shadow.count_rows(name) for name in load_resources()},
         "kept": [state["swap"]["kept"]],
         "excluded": state["prepared"]["exclusions"],
         "written_down": "not_remembered" not in state,
@@ -142,11 +141,11 @@ def _clean(given: _Step, tables: _Tables) -> dict[str, Any]:
 
 
 def _kept(_given: _Step, tables: _Tables) -> dict[str, Any]:
-    return {"kept": kept_tables.list_retained_schemas(tables.executor, tables.swap)}
+    return {"kept": describe_retained_schemas(tables.executor, _settings.database_name)}
 
 
 def _drop(given: _Step, tables: _Tables) -> dict[str, Any]:
-    kept_tables.drop_retained_schema(tables.executor, tables.swap, given.name)
+    drop_retained_schema(tables.executor, _settings.database_name, given.name)
     add_log_fields(dropped=given.name)
     return {"dropped": given.name}
 

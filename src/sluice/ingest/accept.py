@@ -13,8 +13,7 @@ from sluice.ingest import firehose as stream
 from sluice.ingest.item_body import encode_item, record_too_large_problem
 from sluice.model import versions
 from sluice.model.record import MAX_RECORD_BYTES, NULL_DATA, Write, encode_write
-from sluice.model.registry import load_resources
-from sluice.model.resource import Item, Resource
+from sluice.model.resource import Item, Resource, load_resources
 from sluice.observability import add_log_fields, add_metric, describe_error
 from sluice.settings import StreamSettings, read_settings
 

@@ -38,7 +38,7 @@ def retry_attempts(deadline: float) -> Iterator[int]:
         yield attempt
 
 
-# A multiple of 5 KiB, so that a full pack is billed for little more than its lines. Why not larger: docs/decisions.md.
+# A multiple of 5 KiB, so that a full pack is billed for little more than its lines. Why not larger: ADR-0069.
 MAX_PACKED_RECORD_BYTES = 100 * 1024
 
 

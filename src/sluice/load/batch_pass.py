@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from sluice.cache.entries import TouchedItems
+from sluice.cache.epoch import TouchedItems
 from sluice.errors import LoadModeRequired, RowsRejected
 from sluice.load.batch_reader import BatchObject
 from sluice.load.fast.fast_reader import FastPart

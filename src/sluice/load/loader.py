@@ -1,8 +1,8 @@
 """Load one batch into the primary: exactly once in effect, however often somebody requests it.
 
 This file is the path of a batch. `Loader.load_batch` chooses the mode and retries. `_load_in_mode` reads the batch
-while it connects. `LoadTransaction.run` enters the batch in the ledger, applies the rows with the fast or the strict engine
-(see `batch_pass`), invalidates the cache and commits.
+while it connects. `LoadTransaction.run` enters the batch in the ledger, applies the rows with the fast or the strict
+engine (see `batch_pass`), invalidates the cache and commits.
 """
 
 import datetime
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from sluice.cache.entries import TouchedItems
-from sluice.cache.epoch import EpochRow
+from sluice.cache.epoch import EpochRow, TouchedItems
 from sluice.db.connection import Connection, Database
 from sluice.db.errors import classify_error
 from sluice.errors import LoadModeRequired, LockConflict

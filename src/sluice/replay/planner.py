@@ -92,7 +92,7 @@ class Planner:
             concurrency=max(1, self._concurrency - 1) if request.shadow else self._concurrency,
             patience=2 * self._concurrency,
             archived=archived,
-            again=request.mode == "all",
+            reload=request.mode == "all",
         )
 
     def plan_next_part(self, plan: ReplayPlan, seconds: float) -> ReplayPlan:
@@ -107,7 +107,7 @@ class Planner:
             counted = self._counted(plan, page)
             plan.listed += len(counted)
             plan.listed_bytes += sum(one.size for one in counted)
-            found += counted if plan.again else self._missing(plan, counted)
+            found += counted if plan.reload else self._missing(plan, counted)
             if len(found) >= PART_SIZE or time.monotonic() > deadline:
                 break
         else:

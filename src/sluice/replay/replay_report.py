@@ -85,8 +85,8 @@ def write_replay_report(plan: ReplayPlan, bucket: Bucket, now_seconds: float) ->
         "remaining_digest": plan.remaining.digest,
         "failures": plan.failures,
         "stopped": plan.stopped,
-        "learned": plan.learned.learned,
-        "advice": _describe_advice(plan.learned.learned),
+        "synced_exclusions": plan.synced_exclusions.names,
+        "advice": _describe_advice(plan.synced_exclusions.names),
         "seconds": round(now_seconds - plan.started_at.timestamp(), 1),
         "report": {"bucket": bucket.name, "key": key},
     }
@@ -95,11 +95,11 @@ def write_replay_report(plan: ReplayPlan, bucket: Bucket, now_seconds: float) ->
     return output
 
 
-def _describe_advice(learned: list[str]) -> str:
+def _describe_advice(synced_exclusions: list[str]) -> str:
     """A sentence where there is something to be done besides; for an alert too."""
-    if not learned:
+    if not synced_exclusions:
         return ""
     return (
-        f"The database was restored from before what rebuilds left out ({', '.join(learned)}): it knows of that again, "
+        f"The database was restored from before what rebuilds left out ({', '.join(synced_exclusions)}): it knows of that again, "
         "but may have some of those writes still, until the next `sluice rebuild`."
     )
