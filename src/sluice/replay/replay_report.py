@@ -99,7 +99,8 @@ def _describe_advice(synced_exclusions: list[str]) -> str:
     """A sentence where there is something to be done besides; for an alert too."""
     if not synced_exclusions:
         return ""
+    names = ", ".join(synced_exclusions)
     return (
-        f"The database was restored from before what rebuilds left out ({', '.join(synced_exclusions)}): it knows of that again, "
+        f"The database was restored from before what rebuilds left out ({names}): it knows of that again, "
         "but may have some of those writes still, until the next `sluice rebuild`."
     )
