@@ -30,10 +30,7 @@ data of a client.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sluice.load.load_types import LoadMode
+from enum import Flag
 
 
 class SluiceError(Exception):
@@ -162,9 +159,9 @@ class CacheErrorReply(SluiceError):  # noqa: N818  the protocol's term
 
 
 class LoadModeRequired(LoaderSignal):
-    """The load has to start over in a mode that the batch requires, in addition to its present mode."""
+    """The load has to start over in a mode that the batch requires, in addition to its present mode (a `LoadMode`)."""
 
-    def __init__(self, mode: "LoadMode") -> None:
+    def __init__(self, mode: Flag) -> None:
         super().__init__(mode.name)
         self.mode = mode
 

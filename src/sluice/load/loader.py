@@ -79,7 +79,7 @@ class Loader:
             try:
                 return self._load_in_mode(bucket, key, mode)
             except LoadModeRequired as required:
-                mode |= required.mode
+                mode |= LoadMode(required.mode)
             except LockConflict:
                 if attempt == MAX_ATTEMPTS:
                     raise
