@@ -52,11 +52,11 @@ def test_that_nothing_is_missing_is_told_where_something_was_to_be_and_was_not()
 
 
 def test_it_is_kept_beside_what_says_who_is_at_work() -> None:
-    record_alert_sent(bucket(), "given up with KeyError", NOON)
-    kept = b'{"about":"given up with KeyError","at":"2026-11-25T12:00:00Z","sent":true}'
+    record_alert_sent(bucket(), "retries exhausted with KeyError", NOON)
+    kept = b'{"about":"retries exhausted with KeyError","at":"2026-11-25T12:00:00Z","sent":true}'
     assert bucket().read_object(ALERT_STATE_KEY).content == kept
 
 
 def test_what_was_kept_before_alerts_were_confirmed_was_told() -> None:
-    bucket().write_object(ALERT_STATE_KEY, b'{"about":"incomplete e","at":"2026-11-25T12:00:00Z"}')
+    bucket().write_object(ALERT_STATE_KEY, b'{"alert":"incomplete e","at":"2026-11-25T12:00:00Z"}')
     assert not is_new_alert(bucket(), "incomplete e", after(minutes=15))

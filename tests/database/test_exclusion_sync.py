@@ -101,7 +101,7 @@ def test_what_a_rebuild_took_in_again_is_not_left_out_by_learning(restoring: Res
     """Also between the swap and the writing down, when S3 still has what the tables forgot."""
     [(key, version)] = put(restoring, ("c", "bad"))
     restoring.rebuild([key], excluding("r1", exclude={"versions": [version]}))
-    restoring.prepare(*read_stored_exclusions(bucket()), excluding("r2", afresh=True))
+    restoring.prepare(*read_stored_exclusions(bucket()), excluding("r2", reset_exclusions=True))
     restoring.fill([key])
     restoring.swap()
     assert restoring.texts() == {"c": "bad"}
@@ -116,10 +116,10 @@ def test_what_was_taken_in_again_after_the_dump_is_learned_too(restoring: Restor
     [(key, version)] = put(restoring, ("c", "bad"))
     restoring.rebuild([key], excluding("r1", exclude={"versions": [version]}))
     restoring.save()
-    restoring.rebuild([key], excluding("r2", afresh=True))
+    restoring.rebuild([key], excluding("r2", reset_exclusions=True))
     restoring.restore()
     [name] = restoring.sync_exclusions()
-    assert name.startswith("afresh-")
+    assert name.startswith("reset-")
     restoring.run("DELETE FROM loaded_batches")
     restoring.load(key)
     assert restoring.texts() == {"c": "bad"}

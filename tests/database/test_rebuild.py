@@ -264,7 +264,7 @@ def test_the_next_rebuild_leaves_out_the_same_unless_told_otherwise(rebuilding: 
     rebuilding.swap()
     assert rebuilding.tables()["things"] == rebuilding.tables()["codes"] == []
     time.sleep(1)
-    assert [one.rules for one in rebuilding.prepare(excluding(afresh=True))] == [()]
+    assert [one.rules for one in rebuilding.prepare(excluding(reset_exclusions=True))] == [()]
     rebuilding.fill([key])
     rebuilding.swap()
     assert [row["text"] for row in rebuilding.tables()["codes"]] == ["bad"]

@@ -98,7 +98,7 @@ def test_rejects_are_listed_by_version_and_selected(rig: Rig, primary: Database)
 def test_a_retried_write_is_a_reject_until_it_is_loaded(rig: Rig, primary: Database, s3: Any) -> None:
     before = rejected(rig, long(), long(1))
     put_again = again(primary)
-    assert (put_again.writes, put_again.broken, put_again.after) == (2, 0, None)
+    assert (put_again.writes, put_again.invalid, put_again.after) == (2, 0, None)
     assert put_again.batch.startswith(f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/}")
     assert settle_retries(primary, bucket()) == SettleResult(pending=[put_again.batch])
     assert versions(primary) == before
@@ -118,7 +118,7 @@ def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: A
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(8)")
     put_again = again(primary)
     assert load(rig, put_again.batch).rejected == 1
-    assert settle_retries(primary, bucket()) == SettleResult(settled=1, again=1)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=1, rejected_again=1)
     assert versions(primary) == [stays.version]
     assert rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == put_again.batch
     assert marks(s3) == []
@@ -175,7 +175,7 @@ def test_only_what_is_selected_is_retried_and_nothing_makes_no_batch(rig: Rig, p
     text = gzip.decompress(s3.get_object(Bucket=BUCKET, Key=found.batch)["Body"].read())
     assert [json.loads(line)["version"] for line in text.splitlines()] == [before[1]]
     assert again(primary, RejectedWriteSelection(collections=("codes",))) == RetryResult(
-        batch="", writes=0, broken=0, after=None
+        batch="", writes=0, invalid=0, after=None
     )
     assert len(marks(s3)) == 1
 
@@ -185,12 +185,12 @@ def test_text_that_is_no_write_any_more_is_left_out(rig: Rig, primary: Database)
     rig.rows("UPDATE rejected_writes SET `write` = REPLACE(`write`, 'longer', '\\\\xff') WHERE version = %s", before[0])
     rig.connection.commit()
     found = again(primary)
-    assert (found.writes, found.broken) == (1, 1)
+    assert (found.writes, found.invalid) == (1, 1)
     widen(rig)
     load(rig, found.batch)
     assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert versions(primary) == [before[0]]
-    assert again(primary) == RetryResult(batch="", writes=0, broken=1, after=None)
+    assert again(primary) == RetryResult(batch="", writes=0, invalid=1, after=None)
 
 
 def test_a_retry_whose_batch_is_gone_is_forgotten(rig: Rig, primary: Database, s3: Any) -> None:
@@ -234,15 +234,15 @@ def test_the_list_shows_no_data_unless_it_is_asked_to(rig: Rig, handle: Any) -> 
     first, second = long(), long(1)
     rejected(rig, first, second)
     found = handle(action="list", limit=1)
-    assert set(found["rejects"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
-    assert found["rejects"][0]["line"] == 1
-    assert found["rejects"][0]["reason"] == "note: Data too long"
+    assert set(found["rejected_writes"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
+    assert found["rejected_writes"][0]["line"] == 1
+    assert found["rejected_writes"][0]["reason"] == "note: Data too long"
     assert (found["total"], found["after"]) == (2, first.version)
     for hidden in (first.owner, SECRET, "longer"):
         assert hidden not in json.dumps(found, ensure_ascii=False)
     rest = handle(action="list", after=found["after"])
-    assert ([one["version"] for one in rest["rejects"]], rest["after"]) == ([second.version], None)
-    shown = handle(action="list", data=True)["rejects"]
+    assert ([one["version"] for one in rest["rejected_writes"]], rest["after"]) == ([second.version], None)
+    shown = handle(action="list", data=True)["rejected_writes"]
     assert shown[0]["owner"] == first.owner
     assert json.loads(shown[0]["write"])["data"]["label"] == SECRET
 
@@ -253,8 +253,8 @@ def test_a_list_with_data_ends_where_an_answer_does(rig: Rig, handle: Any, monke
     seen, after = [], ""
     while after is not None:
         found = handle(action="list", data=True, after=after)
-        assert len(found["rejects"]) == 1
-        seen += [one["version"] for one in found["rejects"]]
+        assert len(found["rejected_writes"]) == 1
+        seen += [one["version"] for one in found["rejected_writes"]]
         after = found["after"]
     assert seen == before
 
@@ -263,7 +263,7 @@ def test_the_other_actions(rig: Rig, handle: Any) -> None:
     before = rejected(rig, long(), long(1))
     put_again = handle(action="retry", select={"versions": [before[0]]})
     assert put_again["writes"] == 1
-    assert handle(action="settle") == {"settled": 0, "again": 0, "pending": [put_again["batch"]]}
+    assert handle(action="settle") == {"settled": 0, "rejected_again": 0, "pending": [put_again["batch"]]}
     assert handle(action="drop", select={"versions": [before[0]]}) == {"dropped": 1, "more": False}
     assert handle(action="list")["total"] == 1
 

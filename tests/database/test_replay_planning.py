@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluice.aws.s3 import ListedObject, S3Client
+from sluice.aws.s3 import Bucket, ListedObject, S3Client
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable, SchemaOutdated
 from sluice.load.batch_reader import create_replay_opener, open_batch, read_blocks
@@ -215,7 +215,7 @@ def test_a_copy_of_the_same_second_is_of_the_same_batch(
     """S3's times are whole seconds, so that a batch and its copy mostly have the same."""
     delivered = ListedObject("batches/a", "e", 1, now())
     copy = ListedObject("quarantine/batches/a", "e", 1, delivered.modified + datetime.timedelta(seconds=later))
-    monkeypatch.setattr("sluice.replay.planner.pages", lambda *_asked: iter([[copy]]))
+    monkeypatch.setattr(Bucket, "list_objects", lambda *_asked: iter([[copy]]))
     assert find_quarantined(bucket(), [delivered]) == aside
 
 

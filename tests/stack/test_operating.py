@@ -40,7 +40,7 @@ def whole(back: RecoveryHarness) -> Iterator[None]:
 def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: RecoveryHarness) -> None:
     versions = back.put_batches("OA", 4)
     found = sluice("status", "--json").document
-    assert (found["primary"]["takes_writes"], found["replica"]["follows"], found["advice"]) == (True, True, [])
+    assert (found["primary"]["accepts_writes"], found["replica"]["replicates"], found["advice"]) == (True, True, [])
     assert found["pending"]["batches"] == 4
     assert found["pending"]["age_seconds"] < 120
     before = back.read_checksums()

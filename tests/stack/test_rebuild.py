@@ -68,7 +68,7 @@ def test_a_lost_database_comes_back_from_the_batches(
     eventually(lambda: person("ada").get(f"/v1/bookings/{next(iter(bookings))}").status_code == 200)
     report = rebuilding.s3.get_object(Bucket=output["report"]["bucket"], Key=output["report"]["key"])["Body"].read()
     assert {**json.loads(report), "execution": output["execution"]} == output
-    assert rebuilding.list_schemas() == output["kept"]
+    assert rebuilding.list_schemas() == output["retained"]
     assert rebuilding.recovery.count_missing() == 0
 
 
@@ -205,7 +205,7 @@ def test_a_usage_error_is_one_sentence_with_a_hint(
 
 def test_kept_tables_are_listed_and_dropped(rebuilding: RebuildHarness, sluice: Operator) -> None:
     output = sluice("rebuild", "--wait", *YES, "--json").document
-    [kept] = output["kept"]
+    [kept] = output["retained"]
     assert kept in sluice("rebuild", "--retained").stdout
     assert sluice("rebuild", "--drop-retained", kept, code=2).stderr.endswith("give --yes sluice-local.\n")
     assert sluice("rebuild", "--drop-retained", kept, *YES).stdout == f"dropped {kept}\n"

@@ -3,8 +3,8 @@
 Out comes what the workflow goes on with: of `recover` who is at work, and the replay's input; of `rebuild` what it was
 asked for and what it leaves out. Two rebuilds would be in each other's way, so a second one is an error.
 
-Before `recover` sends an alert: `{"about"}` in; out, whether that is news or was told already. After it, with
-`"told": true`: then it was.
+Before `recover` sends an alert: `{"alert"}` in; out, whether that is is_new or was sent already. After it, with
+`"sent": true`: then it was.
 """
 
 import datetime
@@ -30,30 +30,36 @@ _batches, _archive = _s3.bucket(_settings.batch_bucket), _s3.bucket(_settings.ar
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Lease the work for an event's execution, or say what is news.
+    """Lease the work for an event's execution, or say what is is_new.
 
     Raises `sluice.model.workflow_input`' errors, and LockConflict.
     """
     now = datetime.datetime.now(datetime.UTC)
-    if "about" in event:
-        return _tell(event["about"], now, told=bool(event.get("told")))
+    if "alert" in event:
+        return _tell(event["alert"], now, sent=bool(event.get("sent")))
     return _rebuild(event, now) if event.get("workflow") == "rebuild" else _recovery(event, now)
 
 
-def _tell(about: str, now: datetime.datetime, *, told: bool) -> dict[str, Any]:
-    if told:
-        record_alert_sent(_batches, about, now)
-    news = not told and is_new_alert(_batches, about, now)
-    add_log_fields(about=about, news=news, told=told)
-    return {"news": news}
+def _tell(alert: str, now: datetime.datetime, *, sent: bool) -> dict[str, Any]:
+    if sent:
+        record_alert_sent(_batches, alert, now)
+    is_new = not sent and is_new_alert(_batches, alert, now)
+    add_log_fields(alert=alert, is_new=is_new, sent=sent)
+    return {"is_new": is_new}
 
 
 def _recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
     request, replay = recoveries.parse_recovery_request(event["request"], now)
     holder = acquire_lease(_batches, event["execution"])
-    claimed = holder == event["execution"]
-    add_log_fields(trigger=request.trigger, claimed=claimed)
-    return {"claimed": claimed, "holder": holder, "trigger": request.trigger, "request": replay, "round": {"number": 1}}
+    acquired = holder == event["execution"]
+    add_log_fields(trigger=request.trigger, acquired=acquired)
+    return {
+        "acquired": acquired,
+        "holder": holder,
+        "trigger": request.trigger,
+        "request": replay,
+        "round": {"number": 1},
+    }
 
 
 def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
@@ -67,7 +73,12 @@ def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
     if holder != event["execution"]:
         raise RebuildInProgress(f"Another rebuild is at work: {holder.rsplit(':', 1)[-1]}. Wait for it, or stop it.")
     exclusions = rebuilds.build_exclusions(request, name, now)
-    add_log_fields(source=request.source, as_of=bool(request.as_of), exclusions=len(exclusions), afresh=request.afresh)
+    add_log_fields(
+        source=request.source,
+        as_of=bool(request.as_of),
+        exclusions=len(exclusions),
+        reset_exclusions=request.reset_exclusions,
+    )
     found = {
         "name": name,
         "mark": new_version(),

@@ -39,7 +39,7 @@ _primary = Database(msgspec.structs.replace(_settings, database_name=""), statem
 class _Step(msgspec.Struct, kw_only=True, frozen=True):
     """What a step may be given; `state` is the workflow's."""
 
-    step: Literal["prepare", "swap", "remember", "report", "clean", "kept", "drop"]
+    step: Literal["prepare", "swap", "store_exclusions", "report", "drop_shadow", "list_retained", "drop_retained"]
     state: dict[str, Any] = {}
     name: str = ""
 
@@ -102,7 +102,7 @@ def _swap(given: _Step, tables: _Tables) -> dict[str, Any]:
     by_ledger = filled["request"]["source"] != "archive" or filled["status"] != "complete"
     kept = tables.swap.run(state.mark, state.began if by_ledger else None, datetime.datetime.now(datetime.UTC))
     add_log_fields(rebuild=state.name, kept=kept)
-    return {"kept": kept}
+    return {"retained": kept}
 
 
 def _remember(_given: _Step, tables: _Tables) -> dict[str, Any]:
@@ -121,13 +121,13 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
             tables.shadow.sum_ledger(),
         ),
         "tables": {name: tables.shadow.count_rows(name) for name in load_resources()},
-        "kept": [state["swap"]["kept"]],
+        "retained": [state["swap"]["retained"]],
         "excluded": state["prepared"]["exclusions"],
-        "written_down": "not_remembered" not in state,
+        "exclusions_stored": "exclusions_not_stored" not in state,
         "seconds": round(time.time() - _state(given).began.timestamp(), 1),
         "report": {"bucket": _bucket.name, "key": f"replays/{state['name']}/report.json"},
     }
-    output["sentence"] = describe_outcome(output)
+    output["summary"] = describe_outcome(output)
     _bucket.write_object(output["report"]["key"], msgspec.json.encode(output))
     add_log_fields(
         rebuild=state["name"], status=output["status"], loaded=output["loaded"], remaining=output["remaining"]
@@ -137,11 +137,11 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
 
 def _clean(given: _Step, tables: _Tables) -> dict[str, Any]:
     tables.shadow.drop_schema()
-    return {"why": describe_failure(given.state)}
+    return {"reason": describe_failure(given.state)}
 
 
 def _kept(_given: _Step, tables: _Tables) -> dict[str, Any]:
-    return {"kept": describe_retained_schemas(tables.executor, _settings.database_name)}
+    return {"retained": describe_retained_schemas(tables.executor, _settings.database_name)}
 
 
 def _drop(given: _Step, tables: _Tables) -> dict[str, Any]:
@@ -153,9 +153,9 @@ def _drop(given: _Step, tables: _Tables) -> dict[str, Any]:
 _STEPS: dict[str, Callable[[_Step, _Tables], dict[str, Any]]] = {
     "prepare": _prepare,
     "swap": _swap,
-    "remember": _remember,
+    "store_exclusions": _remember,
     "report": _report,
-    "clean": _clean,
-    "kept": _kept,
-    "drop": _drop,
+    "drop_shadow": _clean,
+    "list_retained": _kept,
+    "drop_retained": _drop,
 }

@@ -55,7 +55,7 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
         found = retry_rejected_writes(
             _primary, _bucket, request.select, request.after, datetime.datetime.now(datetime.UTC)
         )
-        add_log_fields(batch=found.batch, writes=found.writes, broken=found.broken)
+        add_log_fields(batch=found.batch, writes=found.writes, invalid=found.invalid)
         add_metric("RejectedWritesRetried", found.writes)
     elif request.action == "drop":
         dropped = rejects.delete_rejected_writes(_primary, request.select)
@@ -77,7 +77,7 @@ def _list_page(request: RejectedWritesRequest) -> dict[str, Any]:
         rows = [_redact_row(row) for row in rows]
     return {
         "total": rejects.count_rejected_writes(_primary, request.select),
-        "rejects": rows,
+        "rejected_writes": rows,
         "after": rows[-1]["version"] if rows and more else None,
     }
 

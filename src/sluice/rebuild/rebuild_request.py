@@ -44,14 +44,14 @@ class RebuildRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
     """A rebuild's input; each field may be left out.
 
     `as_of` leaves out what was accepted from then on until the rebuild begins, `exclude` what it names; the `reason` is
-    written down. With `afresh`, what earlier rebuilds left out is taken in again.
+    written down. With `reset_exclusions`, what earlier rebuilds left out is taken in again.
     """
 
     as_of: Moment | None = None
     exclude: ExcludeFilter = EXCLUDE_NOTHING
     source: Literal["batches", "archive"] = "batches"
     reason: Reason = ""
-    afresh: bool = False
+    reset_exclusions: bool = False
 
 
 def parse_rebuild_request(given: Any, known: Collection[str], now: datetime.datetime) -> RebuildRequest:
@@ -91,12 +91,12 @@ def build_exclusions(request: RebuildRequest, execution: str, now: datetime.date
             )
         )
     made = [Exclusion(execution=execution, rules=tuple(rules), reason=request.reason, made_at=now)] if rules else []
-    return [*made, _build_reset(request, now)] if request.afresh else made
+    return [*made, _build_reset(request, now)] if request.reset_exclusions else made
 
 
 def _build_reset(request: RebuildRequest, now: datetime.datetime) -> Exclusion:
     # By a name of its own, since one execution may exclude too.
-    name = f"afresh-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%S.%f}"
+    name = f"reset-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%S.%f}"
     return Exclusion(execution=name, rules=(), reason=request.reason, made_at=now)
 
 

@@ -9,7 +9,7 @@ from sluice import executions
 from sluice.aws.s3 import Bucket
 from sluice.errors import LockConflict
 
-RECOVERY_LEASE_KEY, REBUILD_LEASE_KEY = "recovery/holder.json", "rebuilds/holder.json"
+RECOVERY_LEASE_KEY, REBUILD_LEASE_KEY = "recovery/lease.json", "rebuilds/lease.json"
 
 
 class LeaseHolder(msgspec.Struct, frozen=True):

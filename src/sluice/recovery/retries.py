@@ -31,13 +31,13 @@ MAX_RETRY_WRITES = 2_000
 class RetryResult(msgspec.Struct, kw_only=True):
     """A batch that was put for loading (empty: nothing was left to put), and how many writes it has.
 
-    `broken` counts writes whose text is no write any more: it was no UTF-8 and is kept with escapes. `after` goes on
+    `invalid` counts writes whose text is no write any more: it was no UTF-8 and is kept with escapes. `after` goes on
     from here; None: there is no more.
     """
 
     batch: str
     writes: int
-    broken: int
+    invalid: int
     after: str | None
 
 
@@ -45,7 +45,7 @@ class SettleResult(msgspec.Struct, kw_only=True):
     """Of earlier retries: writes that are rejects no more, writes rejected again, and batches still on their way."""
 
     settled: int = 0
-    again: int = 0
+    rejected_again: int = 0
     pending: list[str] = []
 
 
@@ -54,7 +54,7 @@ def retry_rejected_writes(
 ) -> RetryResult:
     """Put a batch of the rejected writes that fit. Raises the faults of `sluice.db.errors` and botocore's errors."""
     taken: list[bytes] = []
-    last, size, broken, more = after, 0, 0, False
+    last, size, invalid, more = after, 0, 0, False
     while not more and (found := rejects.list_rejected_payloads(database, select, last, 50)):
         for row in found:
             text = row["write"].encode()
@@ -64,17 +64,17 @@ def retry_rejected_writes(
             last = row["version"]
             # One line that is no write would make the whole batch unreadable.
             if not _is_write(text):
-                broken += 1
+                invalid += 1
                 continue
             taken.append(text + b"\n")
             size += len(text)
     if not taken:
-        return RetryResult(batch="", writes=0, broken=broken, after=None)
+        return RetryResult(batch="", writes=0, invalid=invalid, after=None)
     key = f"{BATCH_PREFIX}{format_hour(now)}/retry-{new_version()}.jsonl.gz"
     # The mark first: a batch without one would be loaded, and its writes stay rejects for ever.
     bucket.write_object(f"{RETRY_MARKER_PREFIX}{key}", b"")
     bucket.write_object(key, gzip.compress(b"".join(taken)))
-    return RetryResult(batch=key, writes=len(taken), broken=broken, after=last if more else None)
+    return RetryResult(batch=key, writes=len(taken), invalid=invalid, after=last if more else None)
 
 
 def _is_write(text: bytes) -> bool:
@@ -104,7 +104,7 @@ def _settle_retry(database: Database, bucket: Bucket, mark: str, found: SettleRe
     if entered and lines is not None:
         refused = int(entered[0]["rejected"])
         again = rejects.count_rejected_writes(database, RejectedWriteSelection(batches=(key,)))
-        found.again += again
+        found.rejected_again += again
         # A write that was rejected again has this batch's key now. Where the counts differ, another load touched it
         # since: then nothing tells which were taken, and all of them stay for another try.
         if again == refused:
