@@ -53,7 +53,7 @@ def test_that_nothing_is_missing_is_told_where_something_was_to_be_and_was_not()
 
 def test_it_is_kept_beside_what_says_who_is_at_work() -> None:
     record_alert_sent(bucket(), "retries exhausted with KeyError", NOON)
-    kept = b'{"about":"retries exhausted with KeyError","at":"2026-11-25T12:00:00Z","sent":true}'
+    kept = b'{"alert":"retries exhausted with KeyError","at":"2026-11-25T12:00:00Z","sent":true}'
     assert bucket().read_object(ALERT_STATE_KEY).content == kept
 
 
