@@ -1,4 +1,4 @@
-"""The contract as a deployed stack tells it, and whether the stack keeps it: the short form of `make contract`."""
+"""A deployed stack serves the OpenAPI document and fulfils it: the short form of `make contract`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from local.stack import Stack
 from sluice.model.resource import load_resources
 from sluice.openapi.document import create_document, encode_document
 from tests.contract.documents import create_test_document, describe_mismatch, list_operations
-from tests.contract.running import run
+from tests.contract.running import run_schemathesis
 from tests.stack.conftest import Person
 from tests.stack.samples import airport
 
@@ -25,27 +25,27 @@ def test_the_document_is_that_of_the_code_and_anybody_may_read_it(stack: Stack, 
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "script-src 'sha256-" in page.headers["Content-Security-Policy"]
     for path in ("/v1/openapi.json", "/v1/docs"):
-        held = client().get(path).headers["ETag"]
-        assert client().get(path, headers={"If-None-Match": held}).status_code == 304
-        refused = client().post(path, json={})
-        assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+        etag = client().get(path).headers["ETag"]
+        assert client().get(path, headers={"If-None-Match": etag}).status_code == 304
+        response = client().post(path, json={})
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET")
 
 
 @pytest.mark.parametrize("collection", load_resources())
 def test_the_examples_are_accepted_and_read_back_as_they_are_shown(person: Person, collection: str) -> None:
-    [operation] = [one for _, _, one in list_operations() if one["operationId"] == f"{collection}_post"]
-    [shown] = [one for _, _, one in list_operations() if one["operationId"] == f"{collection}_get"]
-    schema = shown["responses"]["200"]["content"]["application/json"]["schema"]
+    operations = {operation["operationId"]: operation for _, _, operation in list_operations()}
+    post, get = operations[f"{collection}_post"], operations[f"{collection}_get"]
+    schema = get["responses"]["200"]["content"]["application/json"]["schema"]
     writer = person("contract-examples", "editors")
-    for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
+    for example in post["requestBody"]["content"]["application/json"]["examples"].values():
         answer = writer.post(f"/v1/{collection}", json=example["value"])
-        accepted = operation["responses"]["202"]["content"]["application/json"]["schema"]
+        accepted = post["responses"]["202"]["content"]["application/json"]["schema"]
         assert (answer.status_code, describe_mismatch(accepted, answer.json())) == (202, "")
         waiting: Any = {"params": {"version": answer.json()["version"]}, "headers": {"Prefer": "wait=15"}}
         item = writer.get(f"/v1/{collection}/{answer.json()['id']}", **waiting).json()
         assert describe_mismatch(schema, item) == ""
-        told = create_test_document()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["examples"]
-        assert item["data"] in [one["data"] for one in told]
+        examples = create_test_document()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["examples"]
+        assert item["data"] in [shown["data"] for shown in examples]
 
 
 def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path, machine: httpx.Client, primary: Any) -> None:
@@ -53,11 +53,11 @@ def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path, machine: httpx
         return str(machine.put("/v1/airports/__ZZ", json=airport("__ZZ")).json()["version"])
 
     first = write()
-    found = run(stack, tmp_path, 10, "--phases", "fuzzing,stateful")
-    assert found.succeeded, found.printed
-    assert found.cases >= 150
-    assert max(found.statuses) < 500
-    # What was accepted can be stored, whatever it was.
+    result = run_schemathesis(stack, tmp_path, 10, "--phases", "fuzzing,stateful")
+    assert result.succeeded, result.output
+    assert result.cases >= 150
+    assert max(result.statuses) < 500
+    # The table can store everything that the service accepted.
     waiting: Any = {"params": {"version": write()}, "headers": {"Prefer": "wait=15"}}
     assert machine.get("/v1/airports/__ZZ", **waiting).status_code == 200
     with primary.cursor() as cursor:

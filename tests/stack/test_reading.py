@@ -1,4 +1,4 @@
-"""Reading over HTTP as clients do: one's own write, and lists by an index."""
+"""Reads over HTTP: a client's own write, and lists by an index."""
 
 import time
 from typing import Any
@@ -23,8 +23,8 @@ def test_a_client_that_writes_and_waits_sees_its_write_in_one_round_trip_each(pe
     assert (answer.status_code, answer.json()["data"]["seats"]) == (200, 3)
     assert answer.headers["Preference-Applied"] == "wait=15"
     deleted = ada.delete(path).json()["version"]
-    gone = ada.get(path, params={"version": deleted}, headers={"Prefer": "wait=15"}, timeout=30)
-    assert (gone.status_code, gone.headers["Content-Type"]) == (404, "application/problem+json")
+    missing = ada.get(path, params={"version": deleted}, headers={"Prefer": "wait=15"}, timeout=30)
+    assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/problem+json")
     started = time.monotonic()
     hidden = eve.get(path, params={"version": deleted}, headers={"Prefer": "wait=1"})
     assert (hidden.status_code, hidden.json()["status"]) == (425, 425)
@@ -32,7 +32,7 @@ def test_a_client_that_writes_and_waits_sees_its_write_in_one_round_trip_each(pe
     assert int(hidden.headers["Retry-After"]) >= 1
 
 
-def test_under_a_replica_that_stands_still_a_client_is_told_to_come_later(stack: Stack, machine: httpx.Client) -> None:
+def test_while_the_replica_lags_a_client_gets_a_425(stack: Stack, machine: httpx.Client) -> None:
     first = machine.put("/v1/airports/TLAG", json=airport("TLAG", city="first")).json()
     path, waiting = "/v1/airports/TLAG", {"Prefer": "wait=15"}
     assert machine.get(path, params={"version": first["version"]}, headers=waiting, timeout=30).status_code == 200
