@@ -20,18 +20,18 @@ PATCHES = (
     "functions.concurrency",
     "workflows.executions",
     "workflows.distributed_map",
-    "alarms",
+    "cloudwatch.alarms",
     "gateway.openapi_import",
     "gateway.requests",
     "gateway.responses",
     # It wraps the function that gateway.responses installs.
     "gateway.cache",
     "gateway.authorization",
-    "iam_conditions",
+    "iam.condition_keys",
     "cloudformation.resource_types",
     "cloudformation.stored_settings",
     "cloudformation.template_values",
-    "secret_rotation",
+    "secrets.rotation",
     "firehose.operations",
 )
 

@@ -61,7 +61,7 @@ def _start_rebuild(stack: Stack, arguments: argparse.Namespace) -> CommandResult
         "exclude": parse_exclusions(arguments.exclude),
         "source": arguments.source,
         "reason": arguments.reason,
-        "afresh": arguments.reset_exclusions,
+        "reset_exclusions": arguments.reset_exclusions,
     }
     if not has_workflow(stack, "rebuild"):
         raise UsageError(f"The stack {stack.name} has no rebuild workflow.", "Deploy a version that has it.")
@@ -103,13 +103,13 @@ def parse_exclusions(texts: list[str]) -> dict[str, Any]:
 def format_report(output: dict[str, Any]) -> list[str]:
     """The lines for the output of a rebuild."""
     lines = replay.format_report(output)
-    if late := output.get("later", {}).get("loaded", 0):
+    if late := output.get("after_swap", {}).get("loaded", 0):
         lines.append(f"  of these, {format_batches(late)} arrived after the swap")
     lines += [
         f"  {table}: {format_count(count['rows'], 'row')}" for table, count in sorted(output.get("tables", {}).items())
     ]
     lines += [f"  excluded: the writes of {name}" for name in output.get("excluded", [])]
-    return lines + [f"  retained: {name}" for name in output.get("kept", [])]
+    return lines + [f"  retained: {name}" for name in output.get("retained", [])]
 
 
 def list_retained_schemas(stack: Stack) -> CommandResult:
@@ -131,9 +131,9 @@ def drop_retained_schemas(stack: Stack, name: str, typed_name: str | None) -> Co
     effect = f"permanently drops {format_count(len(chosen), 'schema')} with replaced tables: {', '.join(chosen)}"
     require_confirmation(stack.name, effect, typed_name)
     for schema in chosen:
-        stack.invoke("Rebuild", {"step": "drop", "name": schema})
+        stack.invoke("Rebuild", {"step": "drop_retained", "name": schema})
     return CommandResult({"dropped": chosen}, [f"dropped {schema}" for schema in chosen])
 
 
 def _fetch_retained_schemas(stack: Stack) -> list[dict[str, Any]]:
-    return list(stack.invoke("Rebuild", {"step": "kept"})["kept"])
+    return list(stack.invoke("Rebuild", {"step": "list_retained"})["retained"])

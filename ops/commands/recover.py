@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     """Start a recovery, and wait for it with `--wait`. Raises CommandError."""
     begins = format_time(arguments.begins) if arguments.begins else None
-    request = {"trigger": "hand", "from": begins, "min_age": 0}
+    request = {"trigger": "operator", "from": begins, "min_age": 0}
     if arguments.dry_run:
         return _dry_run(stack, request)
     arn = start_execution(stack, "recover", request)
@@ -45,10 +45,10 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
 
 def _dry_run(stack: Stack, request: dict[str, Any]) -> CommandResult:
     health = stack.invoke("HealthCheck", {})
-    pending = count_pending_batches(stack, {"from": request["from"]}) if health["primary"]["answers"] else None
+    pending = count_pending_batches(stack, {"from": request["from"]}) if health["primary"]["is_reachable"] else None
     missing = "missing batches: unknown" if pending is None else f"missing: {format_batches(pending['batches'])}"
     document = {"dry_run": True, "request": request, "database": health, "pending": pending}
-    return CommandResult(document, [f"dry run: nothing was started; {missing}", f"  {health['sentence']}"])
+    return CommandResult(document, [f"dry run: nothing was started; {missing}", f"  {health['summary']}"])
 
 
 def format_report(output: dict[str, Any]) -> list[str]:
@@ -60,8 +60,8 @@ def format_report(output: dict[str, Any]) -> list[str]:
     waited = format_duration(output["waited"] or 0)
     lines = [f"{headline}{duration}; waited {waited} for the primary"]
     database = output.get("database") or {}
-    if "sentence" in database:
-        lines.append(f"  {database['sentence']}")
+    if "summary" in database:
+        lines.append(f"  {database['summary']}")
     if output["replay"]["planned"]:
         lines += [f"  {line}" for line in replay.format_report(output["replay"])]
     return lines

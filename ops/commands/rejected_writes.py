@@ -111,19 +111,19 @@ def _drop_writes(stack: Stack, selection: Selection, typed_name: str | None) -> 
 def _retry_writes(stack: Stack, selection: Selection, *, wait: bool) -> CommandResult:
     batches = list(retry_rejected_writes(stack, selection))
     keys = [batch["batch"] for batch in batches if batch["batch"]]
-    count, broken = sum(batch["writes"] for batch in batches), sum(batch["broken"] for batch in batches)
-    document: dict[str, Any] = {"retried": count, "broken": broken, "batches": keys}
+    count, invalid = sum(batch["writes"] for batch in batches), sum(batch["invalid"] for batch in batches)
+    document: dict[str, Any] = {"retried": count, "invalid": invalid, "batches": keys}
     lines = [f"retried {format_count(count, 'write')}", *(f"  {key}" for key in keys)]
-    if broken:
-        lines.append(f"{format_count(broken, 'write')} not retried: the text is not UTF-8. Drop it.")
+    if invalid:
+        lines.append(f"{format_count(invalid, 'write')} not retried: the text is not UTF-8. Drop it.")
     if not wait:
         lines.append("`sluice rejected-writes list` prints the writes that cannot be loaded.")
-        return CommandResult(document, lines, EXIT_INCOMPLETE if broken else EXIT_DONE)
+        return CommandResult(document, lines, EXIT_INCOMPLETE if invalid else EXIT_DONE)
     outcome = _wait_until_settled(stack, set(keys))
-    lines.append(f"{outcome['settled']} loaded, {outcome['again']} rejected again")
+    lines.append(f"{outcome['settled']} loaded, {outcome['rejected_again']} rejected again")
     if outcome["pending"]:
         lines.append("Not all writes were loaded in time. They are removed here once they are: see `sluice status`.")
-    is_incomplete = broken or outcome["again"] or outcome["pending"]
+    is_incomplete = invalid or outcome["rejected_again"] or outcome["pending"]
     return CommandResult({**document, **outcome}, lines, EXIT_INCOMPLETE if is_incomplete else EXIT_DONE)
 
 
@@ -135,20 +135,20 @@ def _wait_until_settled(stack: Stack, keys: set[str]) -> dict[str, Any]:
         while pending and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_SECONDS)
             step = settle_retried_writes(stack)
-            settled, rejected_again = settled + step["settled"], rejected_again + step["again"]
+            settled, rejected_again = settled + step["settled"], rejected_again + step["rejected_again"]
             pending = keys & {*step["pending"]}
     except KeyboardInterrupt:
         raise WaitInterrupted(
             "Interrupted; the loads continue.", "`sluice rejected-writes list` prints what remains."
         ) from None
-    return {"settled": settled, "again": rejected_again, "pending": sorted(pending)}
+    return {"settled": settled, "rejected_again": rejected_again, "pending": sorted(pending)}
 
 
 def settle_retried_writes(stack: Stack) -> dict[str, Any]:
     """Delete the records of retried writes that are loaded by now.
 
-    Returns `settled` and `again` (counts of writes that were loaded, and rejected again), and `pending` (the keys of
-    the batches that are not loaded yet).
+    Returns `settled` and `rejected_again` (counts of writes that were loaded, and rejected again), and `pending` (the
+    keys of the batches that are not loaded yet).
     """
     return dict(stack.invoke("RejectedWrites", {"action": "settle"}))
 
@@ -169,15 +169,15 @@ def list_rejected_writes(
         event = {"action": "list", "select": selection, "after": after, "limit": page_size, "data": with_data}
         page = stack.invoke("RejectedWrites", event)
         total, after = int(page["total"]), page["after"]
-        writes += page["rejects"]
+        writes += page["rejected_writes"]
     return total, writes
 
 
 def retry_rejected_writes(stack: Stack, selection: Selection) -> Iterator[dict[str, Any]]:
     """Put the selected writes into new batches, and yield each batch.
 
-    A batch has `batch` (its key; empty when nothing could be put into it), `writes` (how many it has) and `broken` (how
-    many could not be put: the text of these is not UTF-8).
+    A batch has `batch` (its key; empty when nothing could be put into it), `writes` (how many it has) and `invalid`
+    (how many could not be put: the text of these is not UTF-8).
     """
     after: str | None = ""
     while after is not None:

@@ -100,13 +100,13 @@ def list_advice(status: dict[str, Any]) -> list[str]:
 
 def _advise_on_database(status: dict[str, Any]) -> list[str]:
     advice = []
-    if not status["primary"]["answers"]:
+    if not status["primary"]["is_reachable"]:
         advice.append("The primary does not respond. The API still accepts writes; a recovery loads them later.")
-    elif not status["primary"]["takes_writes"]:
+    elif not status["primary"]["accepts_writes"]:
         advice.append("The primary accepts no writes. The API still accepts them; a recovery loads them later.")
-    if not status["replica"]["answers"]:
+    if not status["replica"]["is_reachable"]:
         advice.append("The replica does not respond: reads fail.")
-    elif not status["replica"]["follows"] and status["primary"]["answers"]:
+    elif not status["replica"]["replicates"] and status["primary"]["is_reachable"]:
         advice.append("The replica does not replicate: reads are stale.")
     return advice
 
@@ -131,7 +131,7 @@ def format_report(status: dict[str, Any]) -> list[str]:
     primary = status["primary"]
     rows = [
         ("stack", f"{status['stack']} in {status['region']}"),
-        ("primary", "accepts writes" if primary["takes_writes"] else f"accepts no writes: {primary['reason']}"),
+        ("primary", "accepts writes" if primary["accepts_writes"] else f"accepts no writes: {primary['reason']}"),
         ("replica", _format_replica(status)),
         ("loaded", _format_known_count(status["loaded"], "batch", "batches")),
         ("pending", _format_pending(status["pending"])),
@@ -148,11 +148,11 @@ def format_report(status: dict[str, Any]) -> list[str]:
 
 def _format_replica(status: dict[str, Any]) -> str:
     replica = status["replica"]
-    if replica["follows"]:
+    if replica["replicates"]:
         return f"replicates, {status['lag_seconds']} s behind"
-    if not replica["answers"]:
+    if not replica["is_reachable"]:
         return f"does not respond: {replica['reason']}"
-    if not status["primary"]["answers"]:
+    if not status["primary"]["is_reachable"]:
         return "responds; replication is unknown while the primary is unavailable"
     return f"does not replicate: {replica['reason']}"
 

@@ -187,9 +187,9 @@ def test_what_was_left_out_is_not_brought_back(rebuilding: Rebuilding, way: str)
         key = keys[1]
         rebuilding.live.load_batch("bucket", key)
     else:
-        entry: Any = {"again": "again", "archived": "never"}.get(way, "once")
+        entry: Any = {"again": "reload", "archived": "bypass"}.get(way, "once")
         key = rig.objects.put("batches/other", batch)
-        rebuilding.live._means = replace(rebuilding.live._means, ledger_mode=entry)
+        rebuilding.live._context = replace(rebuilding.live._context, ledger_mode=entry)
         rebuilding.live.load_batch("bucket", key)
         assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'd'")] == ["newer"]
     assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'c'")] == ["good"]
@@ -264,7 +264,7 @@ def test_the_next_rebuild_leaves_out_the_same_unless_told_otherwise(rebuilding: 
     rebuilding.swap()
     assert rebuilding.tables()["things"] == rebuilding.tables()["codes"] == []
     time.sleep(1)
-    assert [one.rules for one in rebuilding.prepare(excluding(afresh=True))] == [()]
+    assert [one.rules for one in rebuilding.prepare(excluding(reset_exclusions=True))] == [()]
     rebuilding.fill([key])
     rebuilding.swap()
     assert [row["text"] for row in rebuilding.tables()["codes"]] == ["bad"]

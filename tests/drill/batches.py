@@ -1,4 +1,4 @@
-"""The batches in S3 and the ledger, compared as a replay compares them, but by the drill's own means."""
+"""List the batches in S3, independently of the code of a replay."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ def keys(back: RecoveryHarness) -> set[str]:
 
 
 def all_delivered(back: RecoveryHarness, before: set[str], writes: int) -> set[str]:
-    """The batches since `before`, once they hold so many writes together."""
+    """The batches that are not in `before`, as soon as they have `writes` writes together."""
     sizes: dict[str, int] = {}
 
     def together() -> bool:
@@ -29,7 +29,7 @@ def all_delivered(back: RecoveryHarness, before: set[str], writes: int) -> set[s
 
 
 def planned(back: RecoveryHarness, output: dict[str, Any]) -> set[str]:
-    """The keys in the manifests of a replay, by its output."""
+    """The keys in the manifests of a replay, given its output."""
     folder = output["report"]["key"].rsplit("/", 1)[0]
     found = back.s3.list_objects_v2(Bucket=back.bucket, Prefix=f"{folder}/manifest-").get("Contents", [])
     texts = [back.s3.get_object(Bucket=back.bucket, Key=one["Key"])["Body"].read() for one in found]

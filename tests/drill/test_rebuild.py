@@ -1,4 +1,4 @@
-"""The database lost, a moment or an owner undone, writes during a rebuild: each with its tables compared to before."""
+"""Rebuilds of a lost database, as of a moment, without an owner, and under writes. Each compares the tables."""
 
 import datetime
 import itertools
@@ -32,7 +32,7 @@ CLIENTS, EACH = 6, 300
 
 @pytest.fixture(scope="module")
 def sluice(stack: Stack) -> Iterator[Operator]:
-    """Leaves nothing behind that `status` would tell other drills of."""
+    """Deletes the rejected writes afterwards, which `status` would report to other drills."""
     found = Operator(stack)
     yield found
     found("rejected-writes", "drop", "--all", "--yes", "sluice-local")
@@ -49,7 +49,7 @@ def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
 
 @pytest.fixture
 def writers(client: Any, stack: Stack) -> Any:
-    """Writes from several clients at once: puts, puts over them, deletes, and bookings of two persons."""
+    """Writes of several clients at once: puts, overwriting puts, and deletes."""
     token = stack.machine_token()
 
     def write(mark: str, name: str = "") -> Versions:
@@ -80,7 +80,7 @@ def test_a_lost_database_is_rebuilt(
     versions |= bookings
     items = None
     if source == "archive":
-        # What other drills put straight into the batch bucket never went through the stream.
+        # Batches that other drills put directly into the bucket are not in the archive.
         items = set(versions)
         rebuilding.wait_until_archived(versions)
     before = rebuilding.read_rows(items)
@@ -149,8 +149,8 @@ def test_writes_during_a_rebuild_are_all_there(
     wrong = {item for item, version in versions.items() if found.get(item) != version}
     print(
         f"\nwrites during rebuilds: three in a row took {', '.join(str(one['seconds']) for one in outputs)} s; after "
-        f"each swap {', '.join(str(one['later']['loaded']) for one in outputs)} batches came; items that lack their "
-        f"last write: {len(wrong)} of {len(versions)}"
+        f"each swap {', '.join(str(one['after_swap']['loaded']) for one in outputs)} batches came; items that lack "
+        f"their last write: {len(wrong)} of {len(versions)}"
     )
     assert not wrong
     assert [one["status"] for one in outputs] == ["complete"] * 3

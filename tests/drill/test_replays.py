@@ -1,4 +1,4 @@
-"""Replays beside one another, beside live traffic, and one that is killed half-way: the rows are those of the model."""
+"""Replays at the same time, under live traffic, and killed half-way. The rows equal those of the model."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ def _nothing_else_replays(back: RecoveryHarness) -> Iterator[None]:
 
 
 def unloaded(back: RecoveryHarness, writes: Traffic) -> list[str]:
-    """Write while no load begins, and return the batches that this made, in their order."""
+    """Write while loads are disabled, and return the new batches in order."""
     before, accepted = batches.keys(back), writes.accepted
     with back.disable_rules("BatchDelivered"):
         writes.write(WRITES)
@@ -48,7 +48,7 @@ def test_two_replays_at_the_same_time(stack: Stack, back: RecoveryHarness, traff
 
 
 def test_a_replay_during_live_traffic(back: RecoveryHarness, sluice: Operator, traffic: Make, primary: Any) -> None:
-    """The clients go on writing to the very items that the replay brings, so that later writes may be loaded first."""
+    """The clients keep writing to the items of the replay, so that later writes may be loaded first."""
     writes = traffic("B")
     missing = unloaded(back, writes)
     with writes.meanwhile():

@@ -57,12 +57,12 @@ def test_a_restored_dump_is_brought_up_to_date_by_exactly_what_came_after_it(
     assert (output["status"], output["planned"], output["loaded"]) == ("complete", len(after), len(after))
     assert (again["status"], again["planned"], again["loaded"]) == ("complete", 0, 0)
     assert _ledger_rows(stack).items() >= ledger.items()
-    assert stands["follows"] is False
+    assert stands["replicates"] is False
     assert _found(stack, writes) == writes.rows
     stack.pair.wait_for_replica()
     with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as replica:
         assert writes.found(replica) == writes.rows
-    assert sluice("status", "--json").document["replica"]["follows"] is True
+    assert sluice("status", "--json").document["replica"]["replicates"] is True
 
 
 def _lose(stack: Stack, data: Path) -> None:

@@ -71,10 +71,10 @@ def build_template(responses: Path) -> dict[str, Any]:
 
 
 HEALTHY_DATABASE: dict[str, Any] = {
-    "primary": {"answers": True, "takes_writes": True, "reason": ""},
-    "replica": {"answers": True, "follows": True, "seconds": 0.2, "reason": ""},
+    "primary": {"is_reachable": True, "accepts_writes": True, "reason": ""},
+    "replica": {"is_reachable": True, "replicates": True, "seconds": 0.2, "reason": ""},
     "ledger": {"batches": 12, "latest": "batches/x", "rejected": 0},
-    "sentence": "The primary takes writes; the replica follows it.",
+    "summary": "The primary accepts writes; the replica follows it.",
 }
 
 
@@ -110,12 +110,12 @@ class StubStack:
     def reset(self) -> None:
         """Everything is healthy and nothing is stored."""
         started_plan = {"verified": False}
-        nothing_settled = {"settled": 0, "again": 0, "pending": []}
+        nothing_settled = {"settled": 0, "rejected_again": 0, "pending": []}
         self.responses = {
             "HealthCheck": HEALTHY_DATABASE,
             "Plan": {"begin": started_plan, "verify": build_verified_plan()},
-            "Rebuild": {"kept": {"kept": []}, "drop": {}},
-            "RejectedWrites": {"settle": nothing_settled, "list": {"total": 0, "rejects": [], "after": None}},
+            "Rebuild": {"list_retained": {"retained": []}, "drop_retained": {}},
+            "RejectedWrites": {"settle": nothing_settled, "list": {"total": 0, "rejected_writes": [], "after": None}},
         }
         self._log.unlink(missing_ok=True)
         self.set_response()

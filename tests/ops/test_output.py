@@ -43,7 +43,7 @@ def started(emulator: Emulator, stub_stack: StubStack, clean_environment: Any) -
 def test_a_closed_pipe_is_no_error_and_does_not_change_the_exit_code(
     started: Started, stub_stack: StubStack, more: tuple[str, ...]
 ) -> None:
-    assert stub_stack.responses["HealthCheck"]["primary"]["takes_writes"]
+    assert stub_stack.responses["HealthCheck"]["primary"]["accepts_writes"]
     process = started("status", *more)
     assert process.stdout
     process.stdout.close()
@@ -77,7 +77,7 @@ def test_a_full_disk_is_an_operation_error(started: Started) -> None:
 
 def test_characters_that_the_encoding_lacks_are_escaped(started: Started, stub_stack: StubStack) -> None:
     write = {"version": "V", "collection": "things", "id": "é", "reason": "r", "object_key": "k", "line": 1}
-    stub_stack.set_response("RejectedWrites", list={"total": 1, "rejects": [write], "after": None})
+    stub_stack.set_response("RejectedWrites", list={"total": 1, "rejected_writes": [write], "after": None})
     out, err = started("rejected-writes", "list", PYTHONIOENCODING="ascii").communicate(timeout=60)
     assert (out.splitlines()[1], err) == ("V  things/\\xe9", "")
 
@@ -85,7 +85,7 @@ def test_characters_that_the_encoding_lacks_are_escaped(started: Started, stub_s
 def test_control_characters_in_a_clients_text_are_escaped(sluice: Sluice, stub_stack: StubStack) -> None:
     reason = "bad: \x1b[2J\nsluice: all is well"
     write = {"version": "V", "collection": "things", "id": "7", "reason": reason, "object_key": "k", "line": 1}
-    stub_stack.set_response("RejectedWrites", list={"total": 1, "rejects": [write], "after": None})
+    stub_stack.set_response("RejectedWrites", list={"total": 1, "rejected_writes": [write], "after": None})
     assert sluice("rejected-writes", "list").stdout.splitlines()[2] == "    bad: \\x1b[2J\\nsluice: all is well"
     assert escape_control_characters("…é") == "…é"
 

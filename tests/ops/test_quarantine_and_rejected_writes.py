@@ -99,7 +99,7 @@ def test_the_keys_must_be_given_and_quarantined(sluice: Sluice, quarantined: Stu
 
 def listed(stub_stack: StubStack, *writes: dict[str, Any], total: int = 0, after: str | None = None) -> None:
     stub_stack.set_response(
-        "RejectedWrites", list={"total": total or len(writes), "rejects": list(writes), "after": after}
+        "RejectedWrites", list={"total": total or len(writes), "rejected_writes": list(writes), "after": after}
     )
 
 
@@ -134,8 +134,8 @@ def test_data_is_printed_only_with_show_data(sluice: Sluice, stub_stack: StubSta
 
 def test_every_page_is_listed(sluice: Sluice, stub_stack: StubStack) -> None:
     pages = [
-        {"total": 2, "rejects": [REJECTED_WRITE], "after": VERSION},
-        {"total": 2, "rejects": [REJECTED_WRITE], "after": None},
+        {"total": 2, "rejected_writes": [REJECTED_WRITE], "after": VERSION},
+        {"total": 2, "rejected_writes": [REJECTED_WRITE], "after": None},
     ]
     stub_stack.set_response("RejectedWrites", list=pages)
     assert len(sluice("rejected-writes", "list", "--json").document["rejected_writes"]) == 2
@@ -144,9 +144,9 @@ def test_every_page_is_listed(sluice: Sluice, stub_stack: StubStack) -> None:
 
 def test_a_retry_waits_until_the_writes_are_settled(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE)
-    put = {"batch": "batches/r", "writes": 2, "broken": 0, "after": None}
-    waits = {"settled": 0, "again": 0, "pending": ["batches/r", "batches/other"]}
-    ends = {"settled": 2, "again": 0, "pending": ["batches/other"]}
+    put = {"batch": "batches/r", "writes": 2, "invalid": 0, "after": None}
+    waits = {"settled": 0, "rejected_again": 0, "pending": ["batches/r", "batches/other"]}
+    ends = {"settled": 2, "rejected_again": 0, "pending": ["batches/other"]}
     stub_stack.set_response("RejectedWrites", retry=put, settle=[waits, waits, ends])
     output = sluice("rejected-writes", "retry", "--all", "--wait")
     assert output.exit_code == 0
@@ -157,9 +157,17 @@ def test_a_retry_waits_until_the_writes_are_settled(sluice: Sluice, stub_stack: 
 @pytest.mark.parametrize(
     ("put", "settled", "part"),
     [
-        ({"broken": 0}, {"settled": 1, "again": 1, "pending": []}, "1 loaded, 1 rejected again"),
-        ({"broken": 1}, {"settled": 1, "again": 0, "pending": []}, "1 write not retried: the text is not UTF-8"),
-        ({"broken": 0}, {"settled": 0, "again": 0, "pending": ["batches/r"]}, "Not all writes were loaded in time"),
+        ({"invalid": 0}, {"settled": 1, "rejected_again": 1, "pending": []}, "1 loaded, 1 rejected again"),
+        (
+            {"invalid": 1},
+            {"settled": 1, "rejected_again": 0, "pending": []},
+            "1 write not retried: the text is not UTF-8",
+        ),
+        (
+            {"invalid": 0},
+            {"settled": 0, "rejected_again": 0, "pending": ["batches/r"]},
+            "Not all writes were loaded in time",
+        ),
     ],
 )
 def test_a_retry_that_does_not_load_every_write_is_incomplete(
@@ -177,7 +185,7 @@ def test_a_retry_that_does_not_load_every_write_is_incomplete(
 
 def test_a_retry_without_wait_only_prints_where_to_look(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE)
-    stub_stack.set_response("RejectedWrites", retry={"batch": "batches/r", "writes": 1, "broken": 0, "after": None})
+    stub_stack.set_response("RejectedWrites", retry={"batch": "batches/r", "writes": 1, "invalid": 0, "after": None})
     output = sluice("rejected-writes", "retry", "--version", VERSION)
     assert (output.exit_code, output.stdout.splitlines()[-1]) == (
         0,
@@ -185,8 +193,8 @@ def test_a_retry_without_wait_only_prints_where_to_look(sluice: Sluice, stub_sta
     )
     stub_stack.set_response(
         "RejectedWrites",
-        retry={"batch": "", "writes": 0, "broken": 1, "after": None},
-        settle={"settled": 0, "again": 0, "pending": ["batches/r"]},
+        retry={"batch": "", "writes": 0, "invalid": 1, "after": None},
+        settle={"settled": 0, "rejected_again": 0, "pending": ["batches/r"]},
     )
     assert sluice("rejected-writes", "retry", "--version", VERSION).exit_code == 1
     assert "1 batch of retried writes not loaded yet" in sluice("rejected-writes", "list").stdout
@@ -194,15 +202,15 @@ def test_a_retry_without_wait_only_prints_where_to_look(sluice: Sluice, stub_sta
 
 def test_only_selected_writes_are_retried_or_dropped(sluice: Sluice, stub_stack: StubStack) -> None:
     listed(stub_stack, REJECTED_WRITE)
-    first = {"batch": "batches/r", "writes": 2, "broken": 0, "after": VERSION}
+    first = {"batch": "batches/r", "writes": 2, "invalid": 0, "after": VERSION}
     stub_stack.set_response(
         "RejectedWrites",
-        retry=[first, {"batch": "batches/s", "writes": 1, "broken": 0, "after": None}],
+        retry=[first, {"batch": "batches/s", "writes": 1, "invalid": 0, "after": None}],
         drop={"dropped": 1, "more": False},
     )
     words = ("--version", VERSION, "--collection", "things", "--id", "7", "--batch", KEYS[0])
     output = sluice("rejected-writes", "retry", *words, "--json")
-    assert output.document == {"retried": 3, "broken": 0, "batches": ["batches/r", "batches/s"]}
+    assert output.document == {"retried": 3, "invalid": 0, "batches": ["batches/r", "batches/s"]}
     assert sluice("rejected-writes", "drop", *words, "--yes", STACK_NAME).exit_code == 0
     select = {"versions": [VERSION], "collections": ["things"], "ids": ["7"], "batches": [KEYS[0]]}
     events = [event for _, event in stub_stack.invocations if event["action"] != "settle"]
@@ -227,7 +235,11 @@ def test_writes_rejected_after_the_confirmation_are_not_dropped(
     there = [f"{number:026}" for number in range(1_100)]
     pages = [there[:500], there[500:1_000], there[1_000:]]
     responses = [
-        {"total": 1_100, "rejects": [{**REJECTED_WRITE, "version": version} for version in page], "after": after}
+        {
+            "total": 1_100,
+            "rejected_writes": [{**REJECTED_WRITE, "version": version} for version in page],
+            "after": after,
+        }
         for page, after in zip(pages, [there[499], there[999], None], strict=True)
     ]
     # The first list only counts.

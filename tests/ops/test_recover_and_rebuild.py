@@ -11,7 +11,7 @@ from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, St
 
 def test_a_recovery_is_started_and_its_result_is_reported(sluice: Sluice, stub_stack: StubStack) -> None:
     assert sluice("recover", "--from", "2026-01-02").exit_code == 0
-    assert stub_stack.latest_input("Recover") == {"trigger": "hand", "from": "2026-01-02T00:00:00Z", "min_age": 0}
+    assert stub_stack.latest_input("Recover") == {"trigger": "operator", "from": "2026-01-02T00:00:00Z", "min_age": 0}
     recovery = {
         "outcome": "recovered",
         "seconds": 70,
@@ -24,7 +24,7 @@ def test_a_recovery_is_started_and_its_result_is_reported(sluice: Sluice, stub_s
     assert output.exit_code == 0
     assert output.stdout.splitlines()[:3] == [
         "recovered in 1 min 10 s; waited 1 min 5 s for the primary",
-        "  The primary takes writes; the replica follows it.",
+        "  The primary accepts writes; the replica follows it.",
         "  complete: nothing remains",
     ]
     nothing = {"outcome": "nothing_missing", "waited": 0, "replay": {**REPLAY_REPORT, "planned": 0}}
@@ -63,7 +63,7 @@ def test_a_dry_run_of_a_recovery_starts_nothing(sluice: Sluice, stub_stack: Stub
     assert stub_stack.invocations[1][1]["request"] == {"from": "2026-01-02T00:00:00Z"}
     stub_stack.responses["HealthCheck"] = {
         **HEALTHY_DATABASE,
-        "primary": {"answers": False, "takes_writes": False, "reason": "x"},
+        "primary": {"is_reachable": False, "accepts_writes": False, "reason": "x"},
     }
     stub_stack.set_response("Plan", verify={"raise": "DatabaseUnavailable", "message": "gone"})
     output = sluice("recover", "--dry-run")
@@ -97,13 +97,19 @@ def test_a_rebuild_is_confirmed_with_the_name_of_the_stack(sluice: Sluice, with_
     output = sluice("rebuild", "--yes", STACK_NAME, "--as-of", "2026-01-02", *more)
     assert output.exit_code == 0
     exclude = {"owners": ["a"], "collections": [], "from": None, "to": None, "versions": []}
-    request = {"as_of": "2026-01-02T00:00:00Z", "exclude": exclude, "source": "archive", "reason": "a", "afresh": True}
+    request = {
+        "as_of": "2026-01-02T00:00:00Z",
+        "exclude": exclude,
+        "source": "archive",
+        "reason": "a",
+        "reset_exclusions": True,
+    }
     assert with_rebuild.latest_input("Replay") == request
 
 
 def test_the_tables_of_a_rebuild_are_reported(sluice: Sluice, with_rebuild: StubStack) -> None:
     with_rebuild.set_workflow_output(
-        "Replay", {**REPLAY_REPORT, "tables": {"things": {"rows": 5}}, "kept": ["things_until_x"]}
+        "Replay", {**REPLAY_REPORT, "tables": {"things": {"rows": 5}}, "retained": ["things_until_x"]}
     )
     output = sluice("rebuild", "--yes", STACK_NAME, "--wait")
     assert output.exit_code == 0

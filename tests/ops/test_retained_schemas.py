@@ -16,12 +16,14 @@ RETAINED: list[dict[str, Any]] = [
 
 @pytest.fixture
 def retained(stub_stack: StubStack) -> StubStack:
-    stub_stack.set_response("Rebuild", kept={"kept": RETAINED})
+    stub_stack.set_response("Rebuild", list_retained={"retained": RETAINED})
     return stub_stack
 
 
 def dropped(stub_stack: StubStack) -> list[str]:
-    return [event["name"] for name, event in stub_stack.invocations if (name, event["step"]) == ("Rebuild", "drop")]
+    return [
+        event["name"] for name, event in stub_stack.invocations if (name, event["step"]) == ("Rebuild", "drop_retained")
+    ]
 
 
 def test_retained_schemas_are_listed(sluice: Sluice, retained: StubStack) -> None:

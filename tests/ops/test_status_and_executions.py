@@ -15,15 +15,15 @@ from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, StubStack, build_verified_plan
 
 UNAVAILABLE: dict[str, Any] = {
-    "primary": {"answers": False, "takes_writes": False, "reason": "DatabaseUnavailable: OperationalError 2003"},
+    "primary": {"is_reachable": False, "accepts_writes": False, "reason": "DatabaseUnavailable: OperationalError 2003"},
     "replica": {
-        "answers": True,
-        "follows": False,
+        "is_reachable": True,
+        "replicates": False,
         "seconds": None,
         "reason": "DatabaseUnavailable: OperationalError 2003",
     },
     "ledger": None,
-    "sentence": "The primary takes no writes; the replica does not follow.",
+    "summary": "The primary accepts no writes; the replica does not follow it.",
 }
 
 
@@ -54,12 +54,16 @@ def test_an_unavailable_primary_makes_counts_unknown(sluice: Sluice, stub_stack:
 @pytest.mark.parametrize(
     ("primary", "replica", "line"),
     [
-        (True, {"answers": False, "follows": False, "reason": "gone"}, "replica       does not respond: gone"),
-        (False, {"answers": False, "follows": False, "reason": "gone"}, "replica       does not respond: gone"),
-        (True, {"answers": True, "follows": False, "reason": "stopped"}, "replica       does not replicate: stopped"),
+        (True, {"is_reachable": False, "replicates": False, "reason": "gone"}, "replica       does not respond: gone"),
+        (False, {"is_reachable": False, "replicates": False, "reason": "gone"}, "replica       does not respond: gone"),
+        (
+            True,
+            {"is_reachable": True, "replicates": False, "reason": "stopped"},
+            "replica       does not replicate: stopped",
+        ),
         (
             False,
-            {"answers": True, "follows": False, "reason": ""},
+            {"is_reachable": True, "replicates": False, "reason": ""},
             "replica       responds; replication is unknown while the primary is unavailable",
         ),
     ],
@@ -153,9 +157,9 @@ def status(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"primary": {"answers": True, "takes_writes": False, "reason": ""}}, "accepts no writes"),
-        ({"replica": {"answers": False, "follows": False, "reason": ""}}, "reads fail"),
-        ({"replica": {"answers": True, "follows": False, "reason": ""}}, "reads are stale"),
+        ({"primary": {"is_reachable": True, "accepts_writes": False, "reason": ""}}, "accepts no writes"),
+        ({"replica": {"is_reachable": False, "replicates": False, "reason": ""}}, "reads fail"),
+        ({"replica": {"is_reachable": True, "replicates": False, "reason": ""}}, "reads are stale"),
         (
             {"pending": {"batches": 1, "age_seconds": MAX_PENDING_SECONDS + 1}},
             "A batch is pending for 15 min 1 s and nothing loads it",

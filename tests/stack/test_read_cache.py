@@ -1,4 +1,4 @@
-"""The deployed read cache: used, lost, and available again."""
+"""The deployed read cache: in use, killed, and restarted."""
 
 import time
 
@@ -13,19 +13,19 @@ from tests.stack.waiting import eventually
 pytestmark = pytest.mark.stack("first")
 
 
-def test_reads_and_writes_continue_without_the_cache(stack: Stack, machine: httpx.Client) -> None:
+def test_reads_and_writes_continue_without_the_cache_and_after_its_restart(stack: Stack, machine: httpx.Client) -> None:
     path = "/v1/airports/TCCH"
 
     def write_and_read(city: str) -> None:
-        answer = machine.put(path, json=airport("TCCH", city=city))
-        waiting = {"params": {"version": answer.json()["version"]}, "headers": {"Prefer": "wait=15"}, "timeout": 30}
+        response = machine.put(path, json=airport("TCCH", city=city))
+        waiting = {"params": {"version": response.json()["version"]}, "headers": {"Prefer": "wait=15"}, "timeout": 30}
         assert machine.get(path, **waiting).json()["data"]["city"] == city  # type: ignore[arg-type]
 
     def is_cache_used() -> bool:
-        """Whether the cache answered a read. Each read must return the last write."""
-        started_at = mark_log_time()
+        """Whether the cache served one of five reads; each read returns the last write."""
+        started = mark_log_time()
         assert {machine.get(path).json()["data"]["city"] for _ in range(5)} == {last}
-        return any(line.get("cache") == "hit" for line in read_get_log(stack, started_at))
+        return any(line.get("cache") == "hit" for line in read_get_log(stack, started))
 
     last = "first"
     write_and_read(last)
@@ -34,13 +34,13 @@ def test_reads_and_writes_continue_without_the_cache(stack: Stack, machine: http
     try:
         last = "second"
         write_and_read(last)
-        started_at = mark_log_time()
+        started = mark_log_time()
         assert machine.get(path).json()["data"]["city"] == last
         assert not is_cache_used()
-        assert {line.get("cache") for line in read_get_log(stack, started_at)} <= {"unavailable", None}
+        assert {line.get("cache") for line in read_get_log(stack, started)} <= {"unavailable", None}
     finally:
         stack.cache.start()
-    time.sleep(5)  # the client's backoff
+    time.sleep(5)  # the functions do not use the cache again before that
     last = "third"
     write_and_read(last)
     eventually(is_cache_used)

@@ -1,4 +1,4 @@
-"""rebuild on the deployed stack: the short form of what tests/drill does with more."""
+"""Rebuild on the deployed stack; tests/drill does the same with more data."""
 
 import datetime
 import json
@@ -28,7 +28,7 @@ def sluice(stack: Stack) -> Operator:
 
 @pytest.fixture(scope="module", autouse=True)
 def whole(stack: Stack, sluice: Operator, machine_token: str) -> None:
-    """There is something in S3, and the tables are as it has them: other tests damage some by hand."""
+    """Write something to S3, and rebuild the tables from it, because other tests change rows by hand."""
     headers = {"Authorization": f"Bearer {machine_token}"}
     with httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False) as machine:
         RebuildHarness(stack).wait_until_settled(put_airports(machine, "VZ", 1))
@@ -39,13 +39,13 @@ def whole(stack: Stack, sluice: Operator, machine_token: str) -> None:
 
 @pytest.fixture
 def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
-    """Every test begins and ends with nothing missing, and with no batch in the ledger that is not in the bucket."""
-    found = RebuildHarness(stack)
-    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
-    found.query("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
-    yield found
+    """Before each test, load what is missing and delete ledger rows without an object; afterwards, load the rest."""
+    harness = RebuildHarness(stack)
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
+    harness.query("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
+    yield harness
     stack.pair.start()
-    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
 
 
 def test_a_lost_database_comes_back_from_the_batches(
@@ -68,7 +68,7 @@ def test_a_lost_database_comes_back_from_the_batches(
     eventually(lambda: person("ada").get(f"/v1/bookings/{next(iter(bookings))}").status_code == 200)
     report = rebuilding.s3.get_object(Bucket=output["report"]["bucket"], Key=output["report"]["key"])["Body"].read()
     assert {**json.loads(report), "execution": output["execution"]} == output
-    assert rebuilding.list_schemas() == output["kept"]
+    assert rebuilding.list_schemas() == output["retained"]
     assert rebuilding.recovery.count_missing() == 0
 
 
@@ -90,7 +90,7 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding.wait_until_loaded(again)
 
 
-def test_as_of_a_moment_and_what_came_after_it_stays_undone(
+def test_later_writes_stay_excluded_after_a_rebuild_as_of_a_time(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     rebuilding.wait_until_settled(put_airports(machine, "VC", 4))
@@ -101,7 +101,7 @@ def test_as_of_a_moment_and_what_came_after_it_stays_undone(
     output = sluice("rebuild", "--wait", *YES, "--as-of", then.isoformat(), "--reason", "undo", "--json").document
     assert output["status"] == "complete"
     assert rebuilding.read_rows() == before
-    # Neither recover, nor a replay of everything, nor an event that comes again, nor the next rebuild brings it back.
+    # Neither a recovery, nor a full replay, nor a repeated event, nor the next rebuild restores it.
     assert (
         rebuilding.recovery.wait_for_output(rebuilding.recovery.start_workflow("Recover", {}))["outcome"]
         == "nothing_missing"
@@ -127,10 +127,10 @@ def test_without_an_owner(rebuilding: RebuildHarness, sluice: Operator, person: 
     rebuilding.wait_until_loaded(again, "bookings")
 
 
-def test_what_was_left_out_outlives_the_database_that_knew_it(
+def test_exclusions_survive_the_loss_of_the_database(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client, tmp_path: Path
 ) -> None:
-    """A dump of before is told of it by the replay, an empty database by the rebuild."""
+    """After the restore of an older dump the replay reads the exclusions; with an empty database the rebuild does."""
     rebuilding.wait_until_settled(put_airports(machine, "VH", 2, "good"))
     dump_database(rebuilding.stack, tmp_path / "before.sql")
     bad = put_airports(machine, "VH", 2, "bad")
@@ -141,7 +141,7 @@ def test_what_was_left_out_outlives_the_database_that_knew_it(
     assert not {version for _, _, version in before["airports"]} & {*bad.values()}
     load_dump(rebuilding.stack, tmp_path / "before.sql")
     recovered = sluice("recover", "--wait", "--json").document
-    assert output["execution"] in recovered["replay"]["learned"]
+    assert output["execution"] in recovered["replay"]["synced_exclusions"]
     assert "until the next `sluice rebuild`" in recovered["replay"]["advice"]
     assert rebuilding.read_rows() == before
     assert sluice("recover", "--wait", "--json").document["outcome"] == "nothing_missing"
@@ -150,7 +150,7 @@ def test_what_was_left_out_outlives_the_database_that_knew_it(
     assert rebuilding.read_rows() == before
 
 
-def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
+def test_writes_during_a_rebuild_are_loaded_after_it(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     put_airports(machine, "VD", 20)
@@ -163,14 +163,14 @@ def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
     assert {item: found.get(item) for item in versions} == versions
 
 
-def test_one_at_a_time_and_one_that_was_killed_is_run_again(
+def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     rebuilding.wait_until_settled(put_airports(machine, "VF", 5))
     before = rebuilding.read_rows()
     back: Any = rebuilding.recovery
     with back.stack.pair.primary.connect(*back.stack.pair.admin) as holding, holding.cursor() as cursor:
-        # Whoever holds the migrations' lock keeps the tables from being made or swapped.
+        # With the lock of the migrations, no rebuild can create or swap tables.
         cursor.execute("SELECT GET_LOCK('sluice sluice', 10)")
         first = sluice("rebuild", *YES, "--json").document
         eventually(lambda: "Migrate" in _states(back, first["arn"]))
@@ -205,7 +205,7 @@ def test_a_usage_error_is_one_sentence_with_a_hint(
 
 def test_kept_tables_are_listed_and_dropped(rebuilding: RebuildHarness, sluice: Operator) -> None:
     output = sluice("rebuild", "--wait", *YES, "--json").document
-    [kept] = output["kept"]
+    [kept] = output["retained"]
     assert kept in sluice("rebuild", "--retained").stdout
     assert sluice("rebuild", "--drop-retained", kept, code=2).stderr.endswith("give --yes sluice-local.\n")
     assert sluice("rebuild", "--drop-retained", kept, *YES).stdout == f"dropped {kept}\n"

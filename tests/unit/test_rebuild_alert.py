@@ -10,7 +10,7 @@ from sluice.rebuild.rebuild_report import describe_failure, describe_outcome
 OUTPUT: dict[str, Any] = {
     "tables": {"codes": {"rows": 2}, "birds": {"rows": 1}},
     "loaded": 9, "applied": 50, "stale": 5, "rejected": 3, "failed": 1, "quarantined": 4, "remaining": 2,
-    "kept": ["sluice_until_20261125T104720"], "excluded": [], "written_down": True,
+    "retained": ["sluice_until_20261125T104720"], "excluded": [], "exclusions_stored": True,
 }  # fmt: skip
 
 
@@ -24,7 +24,9 @@ def test_it_says_what_was_made_and_what_was_kept() -> None:
 
 def test_it_says_what_was_left_out_and_whether_that_will_last() -> None:
     assert describe_outcome({**OUTPUT, "excluded": ["r1", "r2"]}).endswith("Left out is what these exclude: r1, r2.")
-    assert "could not be written down in S3" in describe_outcome({**OUTPUT, "excluded": ["r1"], "written_down": False})
+    assert "could not be written down in S3" in describe_outcome(
+        {**OUTPUT, "excluded": ["r1"], "exclusions_stored": False}
+    )
 
 
 @pytest.mark.parametrize(

@@ -66,14 +66,14 @@ def excluding(now: datetime.datetime = NOW, **given: Any) -> Exclusion:
 
 def test_everything_has_a_default() -> None:
     request = parse_rebuild_request({STARTED_BY_FIELD: "arn"}, KNOWN, NOW)
-    assert (request.source, request.afresh, request.reason) == ("batches", False, "")
+    assert (request.source, request.reset_exclusions, request.reason) == ("batches", False, "")
     assert build_exclusions(request, "r", NOW) == []
 
 
 @pytest.mark.parametrize(
     ("given", "error", "says"),
     [
-        ([], InvalidInput, "The input of rebuild is wrong: Expected `object`"),
+        ([], InvalidInput, "The input of rebuild is invalid: Expected `object`"),
         ({"asof": None}, InvalidInput, "unknown field `asof`"),
         ({"as_of": "2026-11-23T10:00:00"}, InvalidInput, "timezone"),
         ({"exclude": {"owner": "x"}}, InvalidInput, "unknown field `owner`"),
@@ -82,7 +82,7 @@ def test_everything_has_a_default() -> None:
         ({"exclude": {"versions": [VERSION] * (MOST_VERSIONS + 1)}}, InvalidInput, "versions"),
         ({"exclude": {"versions": ["1"]}}, InvalidInput, "'1' is no version: that is what a receipt has"),
         ({"reason": "x" * 501}, InvalidInput, "reason"),
-        ({"as_of": "1960-01-01T00:00:00Z"}, InvalidInput, "is before all writes: give a later time, or none."),
+        ({"as_of": "1960-01-01T00:00:00Z"}, InvalidInput, "is before all writes: use a later time, or none."),
         ({"source": "nowhere"}, InvalidInput, "nowhere"),
         (
             {"as_of": "2026-11-25T10:31:00Z"},
@@ -120,7 +120,9 @@ def test_a_rebuild_afresh_forgets_what_was_made_before_it_and_may_leave_out_more
     rule = ExclusionRule(to=NOW)
     before, both = made("before", 0, rule), made("both", 1, rule)
     [again, forgets] = build_exclusions(
-        parse_rebuild_request({"afresh": True, "exclude": {"owners": ["o"]}}, KNOWN, NOW), "again", both.made_at
+        parse_rebuild_request({"reset_exclusions": True, "exclude": {"owners": ["o"]}}, KNOWN, NOW),
+        "again",
+        both.made_at,
     )
     assert (again.execution, forgets.rules) == ("again", ())
     after = made("after", 2, rule)
@@ -139,8 +141,8 @@ def test_what_the_database_keeps_of_an_exclusion_is_the_same_one() -> None:
 def test_the_sample_events_are_understood(path: Path) -> None:
     sample = json.loads(path.read_text())
     if "step" in sample:
-        assert sample["step"] in {"kept", "drop"}
-        assert sample["step"] == "kept" or filter_retained_schemas("sluice", [sample["name"]])
+        assert sample["step"] in {"list_retained", "drop_retained"}
+        assert sample["step"] == "list_retained" or filter_retained_schemas("sluice", [sample["name"]])
     else:
         parse_rebuild_request(sample, KNOWN, NOW)
 
@@ -251,7 +253,7 @@ def test_a_rebuild_from_batches_counts_what_the_new_ledger_has() -> None:
     output = build_rebuild_report(RebuildRequest(), OUTPUT, NOTHING, last, LEDGER)
     assert (output["status"], output["listed"], output["planned"], output["loaded"]) == ("complete", 12, 12, 11)
     assert (output["applied"], output["quarantined"], output["bytes"]) == (60, 1, 120)
-    assert output["later"] == {"planned": 2, "loaded": 2, "applied": 10, "failed": 0}
+    assert output["after_swap"] == {"planned": 2, "loaded": 2, "applied": 10, "failed": 0}
 
 
 def test_what_the_first_replay_left_is_forgiven_when_the_next_one_did_it() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import pymysql
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.db.errors import classify_error
 from sluice.errors import InvalidInput, MigrationFailed
@@ -31,6 +31,7 @@ from sluice.settings import RebuildSettings, read_settings
 STATEMENT_SECONDS = 840
 
 _settings = read_settings(RebuildSettings)
+_bucket = S3Client().bucket(_settings.batch_bucket)
 # Entered without a schema: the statements name theirs.
 _primary = Database(msgspec.structs.replace(_settings, database_name=""), statement_timeout_seconds=STATEMENT_SECONDS)
 
@@ -38,7 +39,7 @@ _primary = Database(msgspec.structs.replace(_settings, database_name=""), statem
 class _Step(msgspec.Struct, kw_only=True, frozen=True):
     """What a step may be given; `state` is the workflow's."""
 
-    step: Literal["prepare", "swap", "remember", "report", "clean", "kept", "drop"]
+    step: Literal["prepare", "swap", "store_exclusions", "report", "drop_shadow", "list_retained", "drop_retained"]
     state: dict[str, Any] = {}
     name: str = ""
 
@@ -90,7 +91,7 @@ def _state(given: _Step) -> _State:
 
 def _prepare(given: _Step, tables: _Tables) -> dict[str, Any]:
     state = _state(given)
-    found = tables.shadow.prepare(state.mark, [*read_stored_exclusions(_settings.batch_bucket), *state.exclusions])
+    found = tables.shadow.prepare(state.mark, [*read_stored_exclusions(_bucket), *state.exclusions])
     add_log_fields(rebuild=state.name, exclusions=len(found))
     return {"exclusions": [one.execution for one in found if one.rules]}
 
@@ -101,11 +102,11 @@ def _swap(given: _Step, tables: _Tables) -> dict[str, Any]:
     by_ledger = filled["request"]["source"] != "archive" or filled["status"] != "complete"
     kept = tables.swap.run(state.mark, state.began if by_ledger else None, datetime.datetime.now(datetime.UTC))
     add_log_fields(rebuild=state.name, kept=kept)
-    return {"kept": kept}
+    return {"retained": kept}
 
 
 def _remember(_given: _Step, tables: _Tables) -> dict[str, Any]:
-    store_exclusions(_settings.batch_bucket, tables.shadow.read_exclusions())
+    store_exclusions(_bucket, tables.shadow.read_exclusions())
     return {}
 
 
@@ -120,14 +121,14 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
             tables.shadow.sum_ledger(),
         ),
         "tables": {name: tables.shadow.count_rows(name) for name in load_resources()},
-        "kept": [state["swap"]["kept"]],
+        "retained": [state["swap"]["retained"]],
         "excluded": state["prepared"]["exclusions"],
-        "written_down": "not_remembered" not in state,
+        "exclusions_stored": "exclusions_not_stored" not in state,
         "seconds": round(time.time() - _state(given).began.timestamp(), 1),
-        "report": {"bucket": _settings.batch_bucket, "key": f"replays/{state['name']}/report.json"},
+        "report": {"bucket": _bucket.name, "key": f"replays/{state['name']}/report.json"},
     }
-    output["sentence"] = describe_outcome(output)
-    archive.write_object(_settings.batch_bucket, output["report"]["key"], msgspec.json.encode(output))
+    output["summary"] = describe_outcome(output)
+    _bucket.write_object(output["report"]["key"], msgspec.json.encode(output))
     add_log_fields(
         rebuild=state["name"], status=output["status"], loaded=output["loaded"], remaining=output["remaining"]
     )
@@ -136,11 +137,11 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
 
 def _clean(given: _Step, tables: _Tables) -> dict[str, Any]:
     tables.shadow.drop_schema()
-    return {"why": describe_failure(given.state)}
+    return {"reason": describe_failure(given.state)}
 
 
 def _kept(_given: _Step, tables: _Tables) -> dict[str, Any]:
-    return {"kept": describe_retained_schemas(tables.executor, _settings.database_name)}
+    return {"retained": describe_retained_schemas(tables.executor, _settings.database_name)}
 
 
 def _drop(given: _Step, tables: _Tables) -> dict[str, Any]:
@@ -152,9 +153,9 @@ def _drop(given: _Step, tables: _Tables) -> dict[str, Any]:
 _STEPS: dict[str, Callable[[_Step, _Tables], dict[str, Any]]] = {
     "prepare": _prepare,
     "swap": _swap,
-    "remember": _remember,
+    "store_exclusions": _remember,
     "report": _report,
-    "clean": _clean,
-    "kept": _kept,
-    "drop": _drop,
+    "drop_shadow": _clean,
+    "list_retained": _kept,
+    "drop_retained": _drop,
 }

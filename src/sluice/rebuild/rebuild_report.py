@@ -45,7 +45,7 @@ def build_rebuild_report(
         "remaining_sample": last["remaining_sample"],
         "failures": _failures(words),
         "stopped": any(one["stopped"] for one in words),
-        "later": {name: last[name] for name in ("planned", "loaded", "applied", "failed")},
+        "after_swap": {name: last[name] for name in ("planned", "loaded", "applied", "failed")},
     }
 
 
@@ -70,11 +70,11 @@ def describe_outcome(output: Mapping[str, Any]) -> str:
         f"{output['rejected']} rejected; {output['failed']} could not be loaded, {output['quarantined']} are in "
         f"quarantine, and {output['remaining']} remain."
     )
-    kept = f"The old tables are kept: {', '.join(output['kept'])}."
+    kept = f"The old tables are kept: {', '.join(output['retained'])}."
     told = [f"The tables were made anew and are in use: {tables}.", batches, kept]
     if output["excluded"]:
         told.append(f"Left out is what these exclude: {', '.join(output['excluded'])}.")
-    if not output["written_down"]:
+    if not output["exclusions_stored"]:
         told.append("What is left out could not be written down in S3: until the next rebuild only the database knows.")
     return " ".join(told)
 

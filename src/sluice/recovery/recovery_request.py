@@ -16,7 +16,7 @@ class RecoveryRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     younger than `min_age` seconds to load_batch.
     """
 
-    trigger: Literal["hand", "schedule", "event", "alarm"] = "hand"
+    trigger: Literal["operator", "schedule", "event", "alarm"] = "operator"
     from_: Annotated[datetime.datetime, Meta(tz=True)] | None = msgspec.field(default=None, name="from")
     days: Annotated[int, Meta(ge=1, le=18_250)] | None = None
     min_age: Annotated[int, Meta(ge=0)] = 0

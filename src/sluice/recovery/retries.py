@@ -9,10 +9,10 @@ import gzip
 from collections.abc import Iterator
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
 from sluice.db.connection import Database
+from sluice.model.batch_keys import ABOVE_ALL_KEYS, BATCH_PREFIX, format_hour
 from sluice.model.record import Write, decode_write
 from sluice.model.versions import new_version
 from sluice.recovery import rejected_write_store as rejects
@@ -28,19 +28,16 @@ MAX_RETRY_BYTES = 8 << 20  # bytes of text
 MAX_RETRY_WRITES = 2_000
 
 
-_ABOVE = "~"
-
-
 class RetryResult(msgspec.Struct, kw_only=True):
     """A batch that was put for loading (empty: nothing was left to put), and how many writes it has.
 
-    `broken` counts writes whose text is no write any more: it was no UTF-8 and is kept with escapes. `after` goes on
+    `invalid` counts writes whose text is no write any more: it was no UTF-8 and is kept with escapes. `after` goes on
     from here; None: there is no more.
     """
 
     batch: str
     writes: int
-    broken: int
+    invalid: int
     after: str | None
 
 
@@ -48,16 +45,16 @@ class SettleResult(msgspec.Struct, kw_only=True):
     """Of earlier retries: writes that are rejects no more, writes rejected again, and batches still on their way."""
 
     settled: int = 0
-    again: int = 0
+    rejected_again: int = 0
     pending: list[str] = []
 
 
 def retry_rejected_writes(
-    database: Database, bucket: str, select: RejectedWriteSelection, after: str, now: datetime.datetime
+    database: Database, bucket: Bucket, select: RejectedWriteSelection, after: str, now: datetime.datetime
 ) -> RetryResult:
     """Put a batch of the rejected writes that fit. Raises the faults of `sluice.db.errors` and botocore's errors."""
     taken: list[bytes] = []
-    last, size, broken, more = after, 0, 0, False
+    last, size, invalid, more = after, 0, 0, False
     while not more and (found := rejects.list_rejected_payloads(database, select, last, 50)):
         for row in found:
             text = row["write"].encode()
@@ -67,17 +64,17 @@ def retry_rejected_writes(
             last = row["version"]
             # One line that is no write would make the whole batch unreadable.
             if not _is_write(text):
-                broken += 1
+                invalid += 1
                 continue
             taken.append(text + b"\n")
             size += len(text)
     if not taken:
-        return RetryResult(batch="", writes=0, broken=broken, after=None)
-    key = f"batches/{now.astimezone(datetime.UTC):%Y/%m/%d/%H}/retry-{new_version()}.jsonl.gz"
+        return RetryResult(batch="", writes=0, invalid=invalid, after=None)
+    key = f"{BATCH_PREFIX}{format_hour(now)}/retry-{new_version()}.jsonl.gz"
     # The mark first: a batch without one would be loaded, and its writes stay rejects for ever.
-    archive.write_object(bucket, f"{RETRY_MARKER_PREFIX}{key}", b"")
-    archive.write_object(bucket, key, gzip.compress(b"".join(taken)))
-    return RetryResult(batch=key, writes=len(taken), broken=broken, after=last if more else None)
+    bucket.write_object(f"{RETRY_MARKER_PREFIX}{key}", b"")
+    bucket.write_object(key, gzip.compress(b"".join(taken)))
+    return RetryResult(batch=key, writes=len(taken), invalid=invalid, after=last if more else None)
 
 
 def _is_write(text: bytes) -> bool:
@@ -88,16 +85,16 @@ def _is_write(text: bytes) -> bool:
     return True
 
 
-def settle_retries(database: Database, bucket: str) -> SettleResult:
+def settle_retries(database: Database, bucket: Bucket) -> SettleResult:
     """Take writes that were loaded meanwhile out of the store. Raises as `retry`."""
     found = SettleResult()
-    for page in archive.list_objects(bucket, RETRY_MARKER_PREFIX, "", f"{RETRY_MARKER_PREFIX}{_ABOVE}"):
+    for page in bucket.list_objects(RETRY_MARKER_PREFIX, "", f"{RETRY_MARKER_PREFIX}{ABOVE_ALL_KEYS}"):
         for mark in page:
             _settle_retry(database, bucket, mark.key, found)
     return found
 
 
-def _settle_retry(database: Database, bucket: str, mark: str, found: SettleResult) -> None:
+def _settle_retry(database: Database, bucket: Bucket, mark: str, found: SettleResult) -> None:
     key = mark.removeprefix(RETRY_MARKER_PREFIX)
     entered = database.query("SELECT rejected FROM loaded_batches WHERE object_key = %s", (key,))
     lines = _read_retry_batch(bucket, key)
@@ -107,12 +104,12 @@ def _settle_retry(database: Database, bucket: str, mark: str, found: SettleResul
     if entered and lines is not None:
         refused = int(entered[0]["rejected"])
         again = rejects.count_rejected_writes(database, RejectedWriteSelection(batches=(key,)))
-        found.again += again
+        found.rejected_again += again
         # A write that was rejected again has this batch's key now. Where the counts differ, another load touched it
         # since: then nothing tells which were taken, and all of them stay for another try.
         if again == refused:
             found.settled += sum(_delete_loaded_write(database, write, key) for write in lines)
-    archive.delete_object(bucket, mark)
+    bucket.delete_object(mark)
 
 
 def _delete_loaded_write(database: Database, write: Write, key: str) -> int:
@@ -124,12 +121,7 @@ def _delete_loaded_write(database: Database, write: Write, key: str) -> int:
     )
 
 
-def _read_retry_batch(bucket: str, key: str) -> Iterator[Write] | None:
+def _read_retry_batch(bucket: Bucket, key: str) -> Iterator[Write] | None:
     """The writes of a batch, or None when it is gone."""
-    try:
-        content, _ = archive.read_object(bucket, key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
-    return (decode_write(line) for line in gzip.decompress(content).splitlines())
+    stored = bucket.find_object(key)
+    return (decode_write(line) for line in gzip.decompress(stored.content).splitlines()) if stored else None
