@@ -30,7 +30,7 @@ def thing(members: bytes) -> Write:
 
 
 def with_neighbours(line: Callable[[], bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Batches with an unusual line: for the fast engine, and with a bad one for the strict engine. All writes are new."""
+    """Batches with an unusual line: alone, with good lines, and with a bad line for the strict engine."""
     for before, after in ((), ()), ((), (good,)), ((good,), ()), ((), (good, bad)), ((bad, good), ()):
         one = line()
         yield one, [*(make() for make in before), one, *(make() for make in after)]

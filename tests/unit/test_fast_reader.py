@@ -10,7 +10,7 @@ import pytest
 
 from sluice.errors import LoadModeRequired, SchemaOutdated, UnreadableBatch
 from sluice.load.batch_reader import BatchObject
-from sluice.load.fast import fast_reader as plain
+from sluice.load.fast import fast_reader
 from sluice.load.fast.fast_reader import FastPart, FastReader
 from sluice.load.row_format import extract_version
 from sluice.model.record import Write, encode_write
@@ -180,8 +180,8 @@ def test_a_batch_with_one_collection_among_several() -> None:
 
 def test_parts_grow_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", 1000)
-    monkeypatch.setattr(plain, "FIRST_PART_BYTES", 5_000)
-    monkeypatch.setattr(plain, "MAX_PART_BYTES", 40_000)
+    monkeypatch.setattr(fast_reader, "FIRST_PART_BYTES", 5_000)
+    monkeypatch.setattr(fast_reader, "MAX_PART_BYTES", 40_000)
     lines = [encode_write(code(str(n), str(n))) for n in range(1000)]
     found = parts(*lines)
     sizes = [len(part.rows["codes"]) * len(lines[0]) for part in found]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.load.fast import fast_rows as plain_rows
+from sluice.load.fast import fast_rows
 from sluice.load.row_format import NULL, SYSTEM_COLUMNS, has_json_escapes, replace_json_escapes
-from sluice.load.strict import strict_rows as rows
+from sluice.load.strict import strict_rows
 from sluice.load.strict.strict_rows import create_line_decoders
 from sluice.model.record import Write, encode_write
 from tests.database.things import THINGS, delete, put
@@ -104,11 +104,13 @@ def rendered(write: Write, *, ascii_only: bool) -> tuple[list[Field], list[Field
     if ascii_only:
         # Each character beyond ASCII as an escape, those beyond 16 bits as two.
         line = json.dumps(json.loads(line)).encode()
-    plain: plain_rows.RowsByKey = {}
-    decoded = msgspec.json.decode(line, type=plain_rows.create_line_class(THINGS))
-    plain_rows.create_fast_renderer(THINGS)([decoded], plain, has_json_escapes(line))
+    plain: fast_rows.RowsByKey = {}
+    decoded = msgspec.json.decode(line, type=fast_rows.create_line_class(THINGS))
+    fast_rows.create_fast_renderer(THINGS)([decoded], plain, has_json_escapes(line))
     [text] = plain.values()
-    return read(text), read(rows.create_strict_renderer(THINGS)(create_line_decoders([THINGS]).exact.decode(line)))
+    return read(text), read(
+        strict_rows.create_strict_renderer(THINGS)(create_line_decoders([THINGS]).exact.decode(line))
+    )
 
 
 @settings(deadline=None)
