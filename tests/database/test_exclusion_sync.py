@@ -10,7 +10,7 @@ import pytest
 
 from sluice.load.exclusion_sync import sync_exclusions
 from sluice.model.exclusions import Exclusion, select_active_exclusions
-from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
+from sluice.rebuild.rebuild_request import read_stored_exclusions, store_exclusions
 from tests.database.conftest import Connect
 from tests.database.rebuilding_rig import Rebuilding, excluding
 from tests.database.rig import Rig
