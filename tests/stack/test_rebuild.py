@@ -4,7 +4,6 @@ import datetime
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +13,7 @@ from tests.stack.conftest import Person
 from tests.stack.database_dump import dump_database, load_dump
 from tests.stack.operator import Operator
 from tests.stack.rebuild_harness import RebuildHarness, delete_airports, post_bookings, put_airports, write_continuously
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.stack("second")
@@ -141,7 +141,7 @@ def test_exclusions_survive_the_loss_of_the_database(
     assert not {version for _, _, version in before["airports"]} & {*bad.values()}
     load_dump(rebuilding.stack, tmp_path / "before.sql")
     recovered = sluice("recover", "--wait", "--json").document
-    assert output["execution"] in recovered["replay"]["learned"]
+    assert output["execution"] in recovered["replay"]["synced_exclusions"]
     assert "until the next `sluice rebuild`" in recovered["replay"]["advice"]
     assert rebuilding.read_rows() == before
     assert sluice("recover", "--wait", "--json").document["outcome"] == "nothing_missing"
@@ -168,22 +168,23 @@ def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
 ) -> None:
     rebuilding.wait_until_settled(put_airports(machine, "VF", 5))
     before = rebuilding.read_rows()
-    back: Any = rebuilding.recovery
-    with back.stack.pair.primary.connect(*back.stack.pair.admin) as holding, holding.cursor() as cursor:
+    recovery = rebuilding.recovery
+    pair = recovery.stack.pair
+    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
         # With the lock of the migrations, no rebuild can create or swap tables.
         cursor.execute("SELECT GET_LOCK('sluice sluice', 10)")
         first = sluice("rebuild", *YES, "--json").document
-        eventually(lambda: "Migrate" in _states(back, first["arn"]))
+        eventually(lambda: "Migrate" in _states(recovery, first["arn"]))
         said = sluice("rebuild", "--wait", *YES, code=2)
         assert f"Another rebuild is at work: {first['execution']}. Wait for it, or stop it." in said.stderr
-        back.states.stop_execution(executionArn=first["arn"])
-        eventually(lambda: back.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
+        recovery.states.stop_execution(executionArn=first["arn"])
+        eventually(lambda: recovery.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
     assert sluice("rebuild", "--wait", *YES, "--json").document["status"] == "complete"
     assert rebuilding.read_rows() == before
 
 
-def _states(back: Any, arn: str) -> set[str]:
-    history = back.states.get_execution_history(executionArn=arn)["events"]
+def _states(recovery: RecoveryHarness, arn: str) -> set[str]:
+    history = recovery.states.get_execution_history(executionArn=arn)["events"]
     return {event.get("stateEnteredEventDetails", {}).get("name") for event in history}
 
 
