@@ -9,6 +9,7 @@ import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from bench.loading.batches import TABLE_CREATED_MS, WriteGenerator
 from bench.loading.database import connect_primary, install_trust_layer
 from bench.results import is_short, save_results
 from local.stack import Stack
+from sluice.aws.s3 import S3Client
+from sluice.load.batch_reader import open_batch
 from sluice.load.loader import Loader
 from sluice.model.resource import load_resources
 
@@ -34,7 +37,7 @@ class ReplayBenchmark:
         self._s3, self._step_functions = stack.aws_client("s3"), stack.aws_client("stepfunctions")
         self._bucket = stack.outputs["BatchBucketName"]
         self._generator = WriteGenerator(1)
-        self._loader = Loader(connect_primary(stack.pair, SCHEMA), load_resources())
+        self._loader = Loader(connect_primary(stack.pair, SCHEMA), load_resources(), partial(open_batch, S3Client()))
         self._keys: list[str] = []
 
     def put_batches(self, count: int) -> None:

@@ -158,8 +158,8 @@ def collect_stage_seconds() -> Iterator[dict[str, float]]:
         def read_timed(reader: FastReader, batch: Any) -> Iterator[Any]:
             return _time_items(read_parts(reader, batch), "reading", seconds)
 
-        def apply_timed(connection: Any, statements: Any, parts: Any, mark: Any, **options: Any) -> Any:
-            return apply_fast(connection, statements, _time_items(parts, "waiting", seconds), mark, **options)
+        def apply_timed(writer: Any, parts: Any, *arguments: Any, **options: Any) -> Any:
+            return apply_fast(writer, _time_items(parts, "waiting", seconds), *arguments, **options)
 
         stack.enter_context(patch.object(FastReader, "read_parts", read_timed))
         stack.enter_context(patch.object(batch_pass, "apply_fast", apply_timed))

@@ -59,7 +59,7 @@ def _run(stack: Stack) -> int:
     _print_table(
         {
             "writes accepted (202)": f"{len(accepted) + len(accepted_during_outage):,}",
-            "of these while the primary was down": f"{len(accepted_during_outage):,}",
+            "of them while the primary was down": f"{len(accepted_during_outage):,}",
             "writes loaded": f"{after.rows - before.rows:,}",
             "batches": f"{after.batches - before.batches:,}",
             "transactions on the primary": f"{after.transactions - before.transactions:,}",

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sluice.errors import UnreadableBatch
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.model.record import Write, encode_write
 from tests.database.rig import Rig
 from tests.database.things import put

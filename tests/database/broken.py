@@ -18,7 +18,7 @@ from sluice.load.fast import fast_rows as plain_rows
 from sluice.load.fast.fast_writer import FastWriter
 from sluice.load.high_water_mark import HighWaterMark
 from sluice.load.load_data import LoadStatements, build_load_statements
-from sluice.load.load_result import ApplyResult
+from sluice.load.load_types import ApplyResult
 from sluice.load.strict import strict_rows as rows
 from sluice.load.strict.strict_reader import StrictRow
 from sluice.load.strict.strict_rows import StrictLine
@@ -33,7 +33,7 @@ def _with_merge(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -
         assert merge != good.merge_stage
         return replace(good, merge_stage=merge)
 
-    monkeypatch.setattr("sluice.load.loader.statements", changed)
+    monkeypatch.setattr("sluice.load.loader.build_load_statements", changed)
 
 
 def last_come_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def last_line_of_a_plain_batch_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return one_by_one
 
-    monkeypatch.setattr("sluice.load.fast.fast_reader.renderer", renderer)
+    monkeypatch.setattr("sluice.load.fast.fast_reader.create_fast_renderer", renderer)
 
 
 def deletes_leave_no_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,8 +94,8 @@ def deletes_leave_no_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
         return tally
 
     apply, apply_plain = StrictWriter.apply_rows, FastWriter.apply_rows
-    monkeypatch.setattr(StrictWriter, "apply", forgetful)
-    monkeypatch.setattr(FastWriter, "apply", plainly_forgetful)
+    monkeypatch.setattr(StrictWriter, "apply_rows", forgetful)
+    monkeypatch.setattr(FastWriter, "apply_rows", plainly_forgetful)
 
 
 def deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return without_deletes
 
-    monkeypatch.setattr("sluice.load.strict.strict_reader.renderer", renderer)
+    monkeypatch.setattr("sluice.load.strict.strict_reader.create_strict_renderer", renderer)
 
 
 def plain_deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,34 +121,34 @@ def plain_deletes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return without_deletes
 
-    monkeypatch.setattr("sluice.load.fast.fast_reader.renderer", renderer)
+    monkeypatch.setattr("sluice.load.fast.fast_reader.create_fast_renderer", renderer)
 
 
 def the_mark_is_not_minded(monkeypatch: pytest.MonkeyPatch) -> None:
-    reach = HighWaterMark.acquire_lock
+    acquire_lock = HighWaterMark.acquire_lock
 
-    def blind(self: HighWaterMark, newest: str, eldest: str, *, alone: bool) -> str:
-        reach(self, newest, eldest, exclusive=alone)
+    def blind(self: HighWaterMark, newest_version: str, oldest_version: str, *, exclusive: bool) -> str:
+        acquire_lock(self, newest_version, oldest_version, exclusive=exclusive)
         return ""
 
-    monkeypatch.setattr(HighWaterMark, "reach", blind)
+    monkeypatch.setattr(HighWaterMark, "acquire_lock", blind)
 
 
 def the_mark_is_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HighWaterMark, "move", lambda _self, _newest: None)
+    monkeypatch.setattr(HighWaterMark, "advance", lambda _self, _newest: None)
 
 
 def nobody_loads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def unlocked(self: HighWaterMark) -> str:
-        return self._marked("")
+        return self._read_mark("")
 
-    monkeypatch.setattr(HighWaterMark, "_taken", unlocked)
+    monkeypatch.setattr(HighWaterMark, "_lock_exclusively", unlocked)
 
 
 def what_lost_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sluice.load.fast.fast_writer.SAMPLE_SIZE", 0)
-    monkeypatch.setattr(FastWriter, "_mostly_lost", lambda *_: True)
-    monkeypatch.setattr(FastWriter, "_without_lost", lambda *_: {})
+    monkeypatch.setattr(FastWriter, "_is_mostly_stale", lambda *_: True)
+    monkeypatch.setattr(FastWriter, "_drop_stale_rows", lambda *_: {})
 
 
 def ledger_lets_a_batch_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,8 +194,8 @@ def warnings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
         with contextlib.suppress(RowsRejected):
             staging.load_rows(connection, statement, found, expected)
 
-    monkeypatch.setattr("sluice.load.strict.strict_writer.fill", careless)
-    monkeypatch.setattr("sluice.load.fast.fast_writer.fill", careless)
+    monkeypatch.setattr("sluice.load.strict.strict_writer.load_rows", careless)
+    monkeypatch.setattr("sluice.load.fast.fast_writer.load_rows", careless)
 
 
 def rejects_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +203,7 @@ def rejects_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_reject_hides_an_earlier_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "_items", lambda _refused: frozenset())
+    monkeypatch.setattr(passes, "_rejected_items", lambda _refused: frozenset())
 
 
 WAYS = [

@@ -18,7 +18,7 @@ from sluice.db.connection import Database
 from sluice.http.api_gateway import create_api_handler
 from sluice.http.request import Request
 from sluice.http.response import Response
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.observability import _log_fields

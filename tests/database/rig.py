@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from sluice.db.connection import Database
 from sluice.load.batch_reader import BatchObject
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.load.loader import Loader
 from sluice.model.record import Write, encode_write
 from sluice.model.resource import Resource

@@ -29,8 +29,8 @@ class ShakyDatabase(Database):
         self.befell = 0
         self.before_commit: Callable[[], object] = lambda: None
 
-    def _connected(self) -> Connection:
-        connection = super()._connect()
+    def _open_connection(self) -> Connection:
+        connection = super()._open_connection()
         wire: Any = connection
         commit, write_packet = wire.commit, wire.write_packet
 

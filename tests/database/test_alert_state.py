@@ -4,8 +4,8 @@ import datetime
 
 import pytest
 
-from sluice.aws import s3 as archive
 from sluice.recovery.alert_state import ALERT_STATE_KEY, NO_ALERT, is_new_alert, record_alert_sent
+from tests.database.s3 import bucket
 
 NOON = datetime.datetime(2026, 11, 25, 12, 0, tzinfo=datetime.UTC)
 
@@ -19,9 +19,9 @@ def after(**passed: float) -> datetime.datetime:
 
 def told(about: str, now: datetime.datetime) -> bool:
     """Whether it is told, by an alert that is taken."""
-    news = is_new_alert("batches", about, now)
+    news = is_new_alert(bucket(), about, now)
     if news:
-        record_alert_sent("batches", about, now)
+        record_alert_sent(bucket(), about, now)
     return news
 
 
@@ -36,7 +36,7 @@ def test_the_same_is_told_once_a_day_and_anything_else_at_once() -> None:
 
 
 def test_what_no_alert_was_taken_for_is_news_the_next_time() -> None:
-    assert is_new_alert("batches", "incomplete c", NOON)
+    assert is_new_alert(bucket(), "incomplete c", NOON)
     assert told("incomplete c", after(minutes=15))
     assert not told("incomplete c", after(minutes=30))
 
@@ -45,18 +45,18 @@ def test_that_nothing_is_missing_is_told_where_something_was_to_be_and_was_not()
     assert told("incomplete d", NOON)
     assert not told(NO_ALERT, after(minutes=15))
     assert told("incomplete d", after(minutes=30))
-    assert is_new_alert("batches", "complete d", after(minutes=45))
-    assert is_new_alert("batches", NO_ALERT, after(minutes=60))
+    assert is_new_alert(bucket(), "complete d", after(minutes=45))
+    assert is_new_alert(bucket(), NO_ALERT, after(minutes=60))
     assert told(NO_ALERT, after(minutes=75))
     assert not told(NO_ALERT, after(minutes=90))
 
 
 def test_it_is_kept_beside_what_says_who_is_at_work() -> None:
-    record_alert_sent("batches", "retries exhausted with KeyError", NOON)
+    record_alert_sent(bucket(), "retries exhausted with KeyError", NOON)
     kept = b'{"about":"retries exhausted with KeyError","at":"2026-11-25T12:00:00Z","sent":true}'
-    assert archive.read_object("batches", ALERT_STATE_KEY)[0] == kept
+    assert bucket().read_object(ALERT_STATE_KEY).content == kept
 
 
 def test_what_was_kept_before_alerts_were_confirmed_was_told() -> None:
-    archive.write_object("batches", ALERT_STATE_KEY, b'{"alert":"incomplete e","at":"2026-11-25T12:00:00Z"}')
-    assert not is_new_alert("batches", "incomplete e", after(minutes=15))
+    bucket().write_object(ALERT_STATE_KEY, b'{"alert":"incomplete e","at":"2026-11-25T12:00:00Z"}')
+    assert not is_new_alert(bucket(), "incomplete e", after(minutes=15))

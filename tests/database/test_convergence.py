@@ -56,8 +56,12 @@ def test_every_plan_converges(trial: Trial) -> None:
 
 @pytest.mark.timeout(3600)
 def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in ("latest.PART_BYTES", "plain.FIRST_PART", "plain.LARGEST_PART"):
-        monkeypatch.setattr(f"sluice.load.{part}", 1)
+    for part_size in (
+        "strict.strict_reader.MAX_PART_BYTES",
+        "fast.fast_reader.FIRST_PART_BYTES",
+        "fast.fast_reader.MAX_PART_BYTES",
+    ):
+        monkeypatch.setattr(f"sluice.load.{part_size}", 1)
     monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", 1000)
     trial.in_parts = True
     search(trial, EXAMPLES or 100)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from sluice.aws import s3 as archive
 from sluice.load.exclusion_sync import sync_exclusions
 from sluice.model.exclusions import Exclusion, select_active_exclusions
 from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
 from tests.database.conftest import Connect
 from tests.database.rebuilding_rig import Rebuilding, excluding
 from tests.database.rig import Rig
+from tests.database.s3 import bucket
 from tests.database.test_rebuild import code
 
 OWN = ("things", "codes", "loaded_batches", "rejected_writes", "marks", "exclusions")
@@ -37,15 +37,15 @@ class Restoring(Rebuilding):
 
     def rebuild(self, keys: list[str], *exclusions: Exclusion) -> None:
         """As the workflow does: what is in S3 and in the table, then these; written down after the swap."""
-        self.prepare(*read_stored_exclusions("batches"), *exclusions)
+        self.prepare(*read_stored_exclusions(bucket()), *exclusions)
         self.fill(keys)
         self.swap()
         with self.parts() as (shadow, _):
-            store_exclusions("batches", shadow.read_exclusions())
+            store_exclusions(bucket(), shadow.read_exclusions())
         time.sleep(1)  # kept tables are named to the second
 
-    def learn(self) -> list[str]:
-        return sync_exclusions(self.rig.database, read_stored_exclusions("batches"))
+    def sync_exclusions(self) -> list[str]:
+        return sync_exclusions(self.rig.database, read_stored_exclusions(bucket()))
 
     def texts(self) -> dict[str, str]:
         return {row["id"]: row["text"] for row in self.rows("SELECT id, text FROM codes WHERE NOT deleted")}
@@ -55,7 +55,7 @@ class Restoring(Rebuilding):
 def restoring(rig: Rig, connect: Connect, s3: Any) -> Iterator[Restoring]:
     found = Restoring(rig, connect(autocommit=True))
     found.run(f"CREATE DATABASE {found.schema}_saved")
-    archive.delete_object("batches", "rebuilds/exclusions.json")
+    bucket().delete_object("rebuilds/exclusions.json")
     yield found
     found.run(f"DROP DATABASE {found.schema}_saved")
     found.clean()
@@ -75,10 +75,10 @@ def test_a_replay_brings_nothing_back_that_was_excluded_after_the_dump(restoring
     restoring.rebuild([good[0], bad[0]], excluding("r1", exclude={"versions": [bad[1]]}))
     assert restoring.texts() == {"c": "good"}
     restoring.restore()
-    assert restoring.learn() == ["r1"]
+    assert restoring.sync_exclusions() == ["r1"]
     assert [one.status for one in restoring.load(good[0], bad[0])] == ["already_loaded", "loaded"]
     assert restoring.texts() == {"c": "good"}
-    assert restoring.learn() == []
+    assert restoring.sync_exclusions() == []
 
 
 def test_what_is_known_stays_with_what_is_learned(restoring: Restoring) -> None:
@@ -89,7 +89,7 @@ def test_what_is_known_stays_with_what_is_learned(restoring: Restoring) -> None:
     second = excluding("r2", exclude={"versions": [keys[1][1]]})
     restoring.rebuild([], second)
     restoring.restore()
-    assert restoring.learn() == ["r2"]
+    assert restoring.sync_exclusions() == ["r2"]
     assert {one.execution for one in select_active_exclusions([first, second])} == {
         row["execution"] for row in restoring.rows("SELECT execution FROM exclusions")
     }
@@ -101,11 +101,11 @@ def test_what_a_rebuild_took_in_again_is_not_left_out_by_learning(restoring: Res
     """Also between the swap and the writing down, when S3 still has what the tables forgot."""
     [(key, version)] = put(restoring, ("c", "bad"))
     restoring.rebuild([key], excluding("r1", exclude={"versions": [version]}))
-    restoring.prepare(*read_stored_exclusions("batches"), excluding("r2", reset_exclusions=True))
+    restoring.prepare(*read_stored_exclusions(bucket()), excluding("r2", reset_exclusions=True))
     restoring.fill([key])
     restoring.swap()
     assert restoring.texts() == {"c": "bad"}
-    assert restoring.learn() == []
+    assert restoring.sync_exclusions() == []
     other = restoring.rig.objects.put("batches/other", [code("d", "new")])
     restoring.run("DELETE FROM codes", "DELETE FROM loaded_batches")
     restoring.load(key, other)
@@ -118,8 +118,8 @@ def test_what_was_taken_in_again_after_the_dump_is_learned_too(restoring: Restor
     restoring.save()
     restoring.rebuild([key], excluding("r2", reset_exclusions=True))
     restoring.restore()
-    [learned] = restoring.learn()
-    assert learned.startswith("reset-")
+    [name] = restoring.sync_exclusions()
+    assert name.startswith("reset-")
     restoring.run("DELETE FROM loaded_batches")
     restoring.load(key)
     assert restoring.texts() == {"c": "bad"}
@@ -131,8 +131,8 @@ def test_what_is_older_than_the_mark_does_not_move_it_back(restoring: Restoring)
     late = excluding("r2", exclude={"versions": [version]})
     restoring.rebuild([], late)
     old = excluding("r1", exclude={"owners": ["o"], "to": "2020-01-01T00:00:00Z"})
-    store_exclusions("batches", [old])
-    assert restoring.learn() == ["r1"]
+    store_exclusions(bucket(), [old])
+    assert restoring.sync_exclusions() == ["r1"]
     restoring.load(key)
     assert restoring.texts() == {}
 
@@ -157,5 +157,8 @@ def test_the_function_that_loads_is_the_one_that_learns(restoring: Restoring, mo
 
     monkeypatch.setattr(handler, "_database", restoring.rig.database)
     event = {**json.loads(Path("events/load/sync_exclusions.json").read_text()), "bucket": "batches"}
-    store_exclusions("batches", [excluding("r1", exclude={"owners": ["o"]})])
-    assert [handler.handle(event, None), handler.handle(event, None)] == [{"learned": ["r1"]}, {"learned": []}]
+    store_exclusions(bucket(), [excluding("r1", exclude={"owners": ["o"]})])
+    assert [handler.handle(event, None), handler.handle(event, None)] == [
+        {"synced_exclusions": ["r1"]},
+        {"synced_exclusions": []},
+    ]

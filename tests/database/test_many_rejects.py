@@ -121,7 +121,7 @@ def test_a_batch_of_nothing_but_bad_rows_is_not_sent_again_and_again(rig: Rig, m
         sizes.append(expected)
         staging.load_rows(connection, statement, rows, expected)
 
-    monkeypatch.setattr("sluice.load.strict.strict_writer.fill", fill)
+    monkeypatch.setattr("sluice.load.strict.strict_writer.load_rows", fill)
     writes = [put({"label": "x"}) for _ in range(5000)]
     for write in writes:
         write.data = TOO_LONG

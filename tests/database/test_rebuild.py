@@ -187,9 +187,9 @@ def test_what_was_left_out_is_not_brought_back(rebuilding: Rebuilding, way: str)
         key = keys[1]
         rebuilding.live.load_batch("bucket", key)
     else:
-        entry: Any = {"again": "again", "archived": "never"}.get(way, "once")
+        entry: Any = {"again": "reload", "archived": "bypass"}.get(way, "once")
         key = rig.objects.put("batches/other", batch)
-        rebuilding.live._means = replace(rebuilding.live._means, ledger_mode=entry)
+        rebuilding.live._context = replace(rebuilding.live._context, ledger_mode=entry)
         rebuilding.live.load_batch("bucket", key)
         assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'd'")] == ["newer"]
     assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'c'")] == ["good"]

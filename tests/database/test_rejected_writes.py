@@ -4,15 +4,16 @@ import datetime
 import gzip
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.db.errors import redact_quoted_data
+from sluice.load.batch_reader import open_batch
 from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.recovery import rejected_write_store as rejects
@@ -25,6 +26,7 @@ from sluice.recovery.retries import (
     settle_retries,
 )
 from tests.database.rig import Rig
+from tests.database.s3 import bucket
 from tests.database.things import put
 
 BUCKET = "batches"
@@ -62,11 +64,11 @@ def rejected(rig: Rig, *writes: Write, key: str = "batches/first") -> list[str]:
 
 
 def again(primary: Database, select: RejectedWriteSelection = EVERYTHING, after: str = "") -> RetryResult:
-    return retry_rejected_writes(primary, BUCKET, select, after, datetime.datetime.now(datetime.UTC))
+    return retry_rejected_writes(primary, bucket(), select, after, datetime.datetime.now(datetime.UTC))
 
 
 def load(rig: Rig, key: str) -> Any:
-    return Loader(rig.database, rig.resources).load_batch(BUCKET, key)
+    return Loader(rig.database, rig.resources, partial(open_batch, S3Client())).load_batch(BUCKET, key)
 
 
 def versions(primary: Database, select: RejectedWriteSelection = EVERYTHING) -> list[str]:
@@ -98,14 +100,14 @@ def test_a_retried_write_is_a_reject_until_it_is_loaded(rig: Rig, primary: Datab
     put_again = again(primary)
     assert (put_again.writes, put_again.invalid, put_again.after) == (2, 0, None)
     assert put_again.batch.startswith(f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/}")
-    assert settle_retries(primary, BUCKET) == SettleResult(pending=[put_again.batch])
+    assert settle_retries(primary, bucket()) == SettleResult(pending=[put_again.batch])
     assert versions(primary) == before
     widen(rig)
     assert load(rig, put_again.batch).applied == 2
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=2)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=2)
     assert versions(primary) == []
     assert marks(s3) == []
-    assert settle_retries(primary, BUCKET) == SettleResult()
+    assert settle_retries(primary, bucket()) == SettleResult()
     assert [row["version"] for row in rig.rows("SELECT version FROM things ORDER BY version")] == before
 
 
@@ -116,7 +118,7 @@ def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: A
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(8)")
     put_again = again(primary)
     assert load(rig, put_again.batch).rejected == 1
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=1, rejected_again=1)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=1, rejected_again=1)
     assert versions(primary) == [stays.version]
     assert rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == put_again.batch
     assert marks(s3) == []
@@ -128,7 +130,7 @@ def test_a_write_that_lost_to_a_later_one_is_no_reject_any_more(rig: Rig, primar
     widen(rig)
     rig.load(put({"label": "later"}, early.id))
     assert load(rig, again(primary).batch).stale == 1
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=1)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert [row["label"] for row in rig.rows("SELECT label FROM things")] == ["later"]
 
 
@@ -139,7 +141,7 @@ def test_where_another_load_touched_the_rejects_all_of_them_stay(rig: Rig, prima
     # As a replay of the first batch does, that applies all of it again.
     rig.rows("UPDATE rejected_writes SET object_key = 'batches/first' WHERE version = %s", before[0])
     rig.connection.commit()
-    assert settle_retries(primary, BUCKET).settled == 0
+    assert settle_retries(primary, bucket()).settled == 0
     assert versions(primary) == before
     assert marks(s3) == []
 
@@ -154,7 +156,7 @@ def test_many_are_retried_in_several_batches(rig: Rig, primary: Database, monkey
     widen(rig)
     for one in found:
         load(rig, one.batch)
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=7)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=7)
     assert len(before) == len(rig.rows("SELECT 1 FROM things")) == 7
 
 
@@ -186,15 +188,15 @@ def test_text_that_is_no_write_any_more_is_left_out(rig: Rig, primary: Database)
     assert (found.writes, found.invalid) == (1, 1)
     widen(rig)
     load(rig, found.batch)
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=1)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert versions(primary) == [before[0]]
     assert again(primary) == RetryResult(batch="", writes=0, invalid=1, after=None)
 
 
 def test_a_retry_whose_batch_is_gone_is_forgotten(rig: Rig, primary: Database, s3: Any) -> None:
     before = rejected(rig, long())
-    archive.delete_object(BUCKET, again(primary).batch)
-    assert settle_retries(primary, BUCKET) == SettleResult()
+    bucket().delete_object(again(primary).batch)
+    assert settle_retries(primary, bucket()) == SettleResult()
     assert marks(s3) == []
     assert versions(primary) == before
 
@@ -224,7 +226,7 @@ def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
     from sluice.handlers import rejected_writes as handler  # noqa: PLC0415
 
     monkeypatch.setattr(handler, "_primary", primary)
-    monkeypatch.setattr(handler, "_settings", msgspec.structs.replace(handler._settings, batch_bucket=BUCKET))
+    monkeypatch.setattr(handler, "_bucket", bucket())
     return lambda **event: handler.handle(event, None)
 
 

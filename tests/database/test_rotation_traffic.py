@@ -25,9 +25,9 @@ class Watched(Database):
 
     refused = 0
 
-    def _connected(self) -> Connection:
+    def _open_connection(self) -> Connection:
         try:
-            return super()._connect()
+            return super()._open_connection()
         except AccessDenied:
             self.refused += 1
             raise

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Meta
 
 from sluice.errors import SchemaOutdated
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.model.record import NULL_DATA, Write
 from sluice.model.resource import Digits, Item, create_resource
 from sluice.model.versions import new_version

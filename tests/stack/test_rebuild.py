@@ -141,7 +141,7 @@ def test_what_was_left_out_outlives_the_database_that_knew_it(
     assert not {version for _, _, version in before["airports"]} & {*bad.values()}
     load_dump(rebuilding.stack, tmp_path / "before.sql")
     recovered = sluice("recover", "--wait", "--json").document
-    assert output["execution"] in recovered["replay"]["learned"]
+    assert output["execution"] in recovered["replay"]["synced_exclusions"]
     assert "until the next `sluice rebuild`" in recovered["replay"]["advice"]
     assert rebuilding.read_rows() == before
     assert sluice("recover", "--wait", "--json").document["outcome"] == "nothing_missing"

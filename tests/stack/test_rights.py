@@ -18,32 +18,34 @@ pytestmark = pytest.mark.stack("second")
 
 STACK_NAME = "sluice-local"
 # What the stack did not make.
-OTHERS = {"AdminSecretArn": "sluice-local/database-admin", "CacheSecretArn": "sluice-local/cache-user"}
+EXTERNAL_SECRETS = {"AdminSecretArn": "sluice-local/database-admin", "CacheSecretArn": "sluice-local/cache-user"}
 # What AWS's managed policies give every function: to log, to trace, to be in a VPC.
-GIVEN = {"logs", "xray", "ec2"}
+MANAGED_POLICY_SERVICES = {"logs", "xray", "ec2"}
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}  # the last is how SNS says it
 
 
 @cache
-def template() -> Template:
+def translate_template() -> Template:
     return Template(None, translate(read(TEMPLATE), REPOSITORY))
 
 
-def functions() -> dict[str, dict[str, Any]]:
-    return {name.removesuffix("Function"): found for name, found in of_type(template(), "AWS::Lambda::Function")}
+def list_functions() -> dict[str, dict[str, Any]]:
+    return {
+        name.removesuffix("Function"): found for name, found in of_type(translate_template(), "AWS::Lambda::Function")
+    }
 
 
-def allowed(role: str) -> set[str]:
+def list_allowed_actions(role: str) -> set[str]:
     """The actions that the template allows a role, but what AWS's managed policies give too."""
-    roles = dict(of_type(template(), "AWS::IAM::Role"))
+    roles = dict(of_type(translate_template(), "AWS::IAM::Role"))
     documents = [policy["PolicyDocument"] for policy in roles[role].get("Policies", [])]
     documents += [
         policy["PolicyDocument"]
-        for _, policy in of_type(template(), "AWS::IAM::Policy")
+        for _, policy in of_type(translate_template(), "AWS::IAM::Policy")
         if {"Ref": role} in policy["Roles"]
     ]
     found = {action for document in documents for action in actions(statements(document))}
-    return {action for action in found if action.split(":")[0] not in GIVEN}
+    return {action for action in found if action.split(":")[0] not in MANAGED_POLICY_SERVICES}
 
 
 class Role:
@@ -73,9 +75,9 @@ class Role:
         return self._clients[service]
 
     def read_output(self, output: str) -> str:
-        return OTHERS.get(output) or self._stack.outputs[output]
+        return EXTERNAL_SECRETS.get(output) or self._stack.outputs[output]
 
-    def is_let(self, tried: Attempt) -> bool:
+    def is_allowed(self, tried: Attempt) -> bool:
         """Whether IAM lets a try through, whatever the service thinks of it then."""
         try:
             tried.call(self)
@@ -91,12 +93,12 @@ def roles(stack: Stack) -> Any:
 
 
 def test_every_function_of_the_template_stands_in_the_table() -> None:
-    assert set(functions()) == set(PERMISSIONS)
+    assert set(list_functions()) == set(PERMISSIONS)
 
 
 @pytest.mark.parametrize("function", sorted(PERMISSIONS))
 def test_the_table_tries_every_action_that_a_role_allows(function: str) -> None:
-    assert allowed(f"{function}FunctionRole") == {tried.action for tried in PERMISSIONS[function].allowed}
+    assert list_allowed_actions(f"{function}FunctionRole") == {tried.action for tried in PERMISSIONS[function].allowed}
     assert len(set(PERMISSIONS[function].forbidden)) >= 3
 
 

@@ -21,7 +21,7 @@ from tests.stack.conftest import Person
 pytestmark = pytest.mark.stack("second")
 
 
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """`python -m local.stack` as a shell would run it."""
     return subprocess.run(
         [sys.executable, "-m", "local.stack", *words],
@@ -33,7 +33,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def tables(connection: Any) -> set[str]:
+def list_tables(connection: Any) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES")
         return {row[0] for row in cursor.fetchall()}
@@ -48,8 +48,8 @@ def test_every_output_of_the_template_is_there(stack: Stack) -> None:
 
 def test_the_deploy_has_made_the_tables_on_both_servers(stack: Stack, primary: Any, replica: Any) -> None:
     stack.pair.wait_for_replica()
-    assert {"loaded_batches", "rejected_writes"} < tables(primary)
-    assert tables(primary) == tables(replica)
+    assert {"loaded_batches", "rejected_writes"} < list_tables(primary)
+    assert list_tables(primary) == list_tables(replica)
 
 
 def test_the_trust_layer_carries_this_stacks_own_authority(stack: Stack) -> None:
@@ -99,16 +99,16 @@ def test_a_function_can_be_invoked_by_its_short_name(stack: Stack, tmp_path: Pat
 
 
 def test_the_command_line_shows_what_runs(stack: Stack) -> None:
-    shown = command(stack.folder.root, "status")
+    shown = run_command(stack.folder.root, "status")
     assert shown.returncode == 0
     assert stack.api_url in shown.stdout
-    assert command(stack.folder.root, "address").stdout == f"{stack.api_url}\n"
-    assert command(stack.folder.root, "token").stdout.count(".") == 2
-    assert command(stack.folder.root, "logs", "Nothing").returncode == 1
+    assert run_command(stack.folder.root, "address").stdout == f"{stack.api_url}\n"
+    assert run_command(stack.folder.root, "token").stdout.count(".") == 2
+    assert run_command(stack.folder.root, "logs", "Nothing").returncode == 1
 
 
 def test_commands_on_a_stack_that_is_not_up_say_so_in_a_sentence(tmp_path: Path) -> None:
-    refused = command(tmp_path, "token")
+    refused = run_command(tmp_path, "token")
     assert refused.returncode == 1
     assert refused.stderr.strip() == "sluice: The local stack is not up; run `make up`."
 
@@ -131,10 +131,10 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
     stack.aws_client("s3").put_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object", Body=b"kept")
     token = stack.machine_token()
 
-    assert command(stack.folder.root, "down").returncode == 0
+    assert run_command(stack.folder.root, "down").returncode == 0
     assert stack.emulator.pid is stack.pair.primary.pid is stack.pair.replica.pid is stack.cache.pid is None
-    assert command(stack.folder.root, "status").returncode == 1
-    started = command(stack.folder.root, "up")
+    assert run_command(stack.folder.root, "status").returncode == 1
+    started = run_command(stack.folder.root, "up")
     assert started.returncode == 0
     assert "sam" not in started.stderr
     assert stack.api_url in started.stdout

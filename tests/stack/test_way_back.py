@@ -32,7 +32,7 @@ def whole(back: RecoveryHarness) -> Iterator[None]:
     eventually(lambda: back.run_replay()["status"] == "complete")
 
 
-def put(machine: httpx.Client, prefix: str, numbers: range) -> Versions:
+def put_airports(machine: httpx.Client, prefix: str, numbers: range) -> Versions:
     versions = {}
     for number in numbers:
         code = f"{prefix}{number:02}"
@@ -47,7 +47,7 @@ def of_old(stack: Stack, back: RecoveryHarness, machine_token: str) -> Versions:
     """Written first: the archive has the source records a minute later, which is the shortest that Firehose buffers."""
     headers = {"Authorization": f"Bearer {machine_token}"}
     with httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False) as machine:
-        versions = put(machine, "RI", range(5))
+        versions = put_airports(machine, "RI", range(5))
     eventually(lambda: back.read_versions("RI") == versions)
     return versions
 
@@ -98,25 +98,25 @@ def test_a_replay_killed_on_the_way_is_run_again(back: RecoveryHarness, primary:
         cursor.execute("SELECT 1 FROM airports WHERE id = 'RD02' FOR UPDATE")
         execution = back.start_workflow("Replay", {})
         runs = eventually(lambda: back.states.list_map_runs(executionArn=execution)["mapRuns"])
-        eventually(lambda: _counts(back, runs[0])["running"])
+        eventually(lambda: _read_item_counts(back, runs[0])["running"])
         back.states.stop_execution(executionArn=execution)
         cursor.execute("ROLLBACK")
     assert back.wait_until_ended(execution)["status"] == "ABORTED"
-    assert _counts(back, runs[0])["pending"] > 0
+    assert _read_item_counts(back, runs[0])["pending"] > 0
     output = back.run_replay()
     assert output["status"] == "complete"
     assert 0 < output["planned"] <= 6
     assert back.read_versions("RD") == versions
 
 
-def _counts(back: RecoveryHarness, run: dict[str, Any]) -> dict[str, int]:
+def _read_item_counts(back: RecoveryHarness, run: dict[str, Any]) -> dict[str, int]:
     return dict(back.states.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"])
 
 
 def test_a_replay_during_traffic_ends_and_later_writes_win(back: RecoveryHarness, machine: httpx.Client) -> None:
     versions = back.put_batches("RJ", 8)
     execution = back.start_workflow("Replay", {})
-    versions |= put(machine, "RJ", range(9))
+    versions |= put_airports(machine, "RJ", range(9))
     output = back.wait_for_output(execution)
     assert (output["status"], output["remaining"]) == ("complete", 0)
     assert output["planned"] >= 8
@@ -204,13 +204,13 @@ def test_an_alert_that_was_sent_is_not_new_the_next_time(back: RecoveryHarness) 
     assert [is_new("incomplete a"), is_new("incomplete b")] == [False, True]
 
 
-def parked(back: RecoveryHarness, machine: httpx.Client, prefix: str) -> Versions:
+def park_batches(back: RecoveryHarness, machine: httpx.Client, prefix: str) -> Versions:
     """Write while the primary is down until loads have given up; the primary stays down."""
     back.stack.pair.primary.kill()
     before = len(back.list_executions("Load", "FAILED"))
     versions: Versions = {}
     for number in range(3):
-        versions |= put(machine, prefix, range(5 * number, 5 * number + 5))
+        versions |= put_airports(machine, prefix, range(5 * number, 5 * number + 5))
         eventually(partial(_more_failed, back, before + number))
     return versions
 
@@ -224,7 +224,7 @@ def test_parked_batches_ring_the_alarm_and_are_loaded_with_nobody_acting(
 ) -> None:
     before = len(back.list_executions("Recover"))
     with back.limit_load_retries():
-        versions = parked(back, machine, "RG")
+        versions = park_batches(back, machine, "RG")
         started = eventually(lambda: back.list_executions("Recover")[: len(back.list_executions("Recover")) - before])
     late = back.start_workflow("Recover", {"trigger": "operator"})
     assert back.wait_for_output(late) == {"outcome": "already_running", "holder": started[-1]["executionArn"]}
@@ -241,7 +241,7 @@ def test_parked_batches_ring_the_alarm_and_are_loaded_with_nobody_acting(
 def test_without_the_alarm_the_schedule_does_it(back: RecoveryHarness, machine: httpx.Client) -> None:
     with back.disable_rules("BatchesParked"):
         with back.limit_load_retries():
-            versions = parked(back, machine, "RH")
+            versions = park_batches(back, machine, "RH")
         back.stack.pair.start()
         eventually(lambda: back.count_missing() >= 3)
         assert back.list_executions("Recover", "RUNNING") == []

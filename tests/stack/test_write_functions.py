@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stack("second")
 WRITERS = ["Post", "Put", "Delete"]
 
 
-def allowed(stack: Stack, function: str) -> dict[str, set[str]]:
+def list_allowed_actions(stack: Stack, function: str) -> dict[str, set[str]]:
     """What the role of a function allows: actions by resource."""
     iam = stack.aws_client("iam")
     configuration = stack.aws_client("lambda").get_function_configuration(
@@ -47,7 +47,7 @@ def test_its_role_allows_only_the_put_on_the_one_stream(stack: Stack, function: 
     service = {"logs", "xray"}
     beyond = {
         resource: {action for action in actions if action.split(":")[0] not in service}
-        for resource, actions in allowed(stack, function).items()
+        for resource, actions in list_allowed_actions(stack, function).items()
     }
     beyond = {resource: actions for resource, actions in beyond.items() if actions}
     assert [resource.rsplit("/", 1)[-1] for resource in beyond] == [stack.outputs["StreamName"]]
@@ -80,10 +80,10 @@ def test_without_its_permission_a_write_is_503_and_the_log_says_why(stack: Stack
     for policy in policies:
         iam.delete_role_policy(RoleName=role, PolicyName=policy)
     try:
-        answer = eventually(lambda: _refused(machine))
+        answer = eventually(lambda: _find_rejection(machine))
         assert answer.headers["Content-Type"] == "application/problem+json"
         eventually(
-            lambda: [line for line in _log(stack, name) if line.get("stream_error", "").startswith("AccessDenied")]
+            lambda: [line for line in _read_log(stack, name) if line.get("stream_error", "").startswith("AccessDenied")]
         )
     finally:
         for policy, document in policies.items():
@@ -91,13 +91,13 @@ def test_without_its_permission_a_write_is_503_and_the_log_says_why(stack: Stack
     assert machine.put("/v1/airports/TIAM", json=airport("TIAM")).status_code == 202
 
 
-def _refused(machine: httpx.Client) -> httpx.Response | None:
+def _find_rejection(machine: httpx.Client) -> httpx.Response | None:
     answer = machine.put("/v1/airports/TIAM", json=airport("TIAM"))
     assert answer.status_code in (202, 503)
     return answer if answer.status_code == 503 else None
 
 
-def _log(stack: Stack, function: str) -> list[dict[str, Any]]:
+def _read_log(stack: Stack, function: str) -> list[dict[str, Any]]:
     configuration = stack.aws_client("lambda").get_function_configuration(FunctionName=function)
     group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{function}"
     lines: list[dict[str, Any]] = []

@@ -25,7 +25,7 @@ PLAN = """
             return {
                 "script": script, "name": event["name"], "bucket": "bucket", "patience": 2,
                 "concurrency": script.get("concurrency", 2),
-                "archived": script.get("archived", False), "again": True, "stopped": False,
+                "archived": script.get("archived", False), "reload": True, "stopped": False,
                 "request": {
                     "dry_run": script.get("dry_run", False), "collections": ["things"],
                     "shadow": script.get("shadow", False),
@@ -53,13 +53,13 @@ PLAN = """
 """
 LOAD = """
     def handle(event, context):
-        if event.get("learn"):
-            assert event == {"learn": True, "bucket": os.environ["BUCKET"]}, event
+        if event.get("sync_exclusions"):
+            assert event == {"sync_exclusions": True, "bucket": os.environ["BUCKET"]}, event
             # It is not told of the run.
-            place = pathlib.Path(os.environ["FOLDER"], "learn")
+            place = pathlib.Path(os.environ["FOLDER"], "sync_exclusions")
             found = json.loads(place.read_text()) if place.exists() else {}
-            stumble(found.get("errors", {}).get("learn"), f"{found.get('run')}-learn")
-            return {"learned": ["r1"]}
+            stumble(found.get("errors", {}).get("sync_exclusions"), f"{found.get('run')}-sync_exclusions")
+            return {"synced_exclusions": ["r1"]}
         attempts = stumble(event["key"].split(","), event["etag"])
         return {"status": "loaded", "attempts": attempts, **event}
 """
@@ -137,11 +137,11 @@ def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> No
     assert running.states(execution) == [*BEGINNING, *part, *empty, *part, *verifying]
     [first, second] = results(running, given["run"])["SUCCEEDED"]
     assert first["etag"] != second["etag"]
-    assert {name: first[name] for name in ("bucket", "key", "archived", "again", "collections", "shadow")} == {
+    assert {name: first[name] for name in ("bucket", "key", "archived", "reload", "collections", "shadow")} == {
         "bucket": "bucket",
         "key": "",
         "archived": False,
-        "again": True,
+        "reload": True,
         "collections": ["things"],
         "shadow": False,
     }
@@ -159,21 +159,21 @@ def test_a_dry_run_loads_nothing(running: Running) -> None:
 
 def test_a_rebuild_s_own_tables_learn_nothing(running: Running) -> None:
     execution = running.start(script(parts=[[""]], shadow=True))
-    assert "learned" not in running.output(execution)
+    assert "synced_exclusions" not in running.output(execution)
     assert running.states(execution)[:3] == ["Begin", "NeedsExclusionSync", "Plan"]
 
 
 def learning(running: Running, *errors: str) -> dict[str, Any]:
     """A script, of which the function that learns hears too."""
-    given = script(parts=[[""]], errors={"learn": errors})
-    (running.folder / "learn").write_text(json.dumps(given))
+    given = script(parts=[[""]], errors={"sync_exclusions": errors})
+    (running.folder / "sync_exclusions").write_text(json.dumps(given))
     return given
 
 
 def test_what_rebuilds_left_out_is_learned_before_anything_is_loaded(running: Running) -> None:
     given = learning(running, "DatabaseUnavailable", "OSError")
-    assert running.output(running.start(given))["learned"] == {"learned": ["r1"]}
-    assert running.calls(f"{given['run']}-learn") == 3
+    assert running.output(running.start(given))["synced_exclusions"] == {"names": ["r1"]}
+    assert running.calls(f"{given['run']}-sync_exclusions") == 3
 
 
 def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
@@ -182,7 +182,7 @@ def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
     ended = running.ended(execution)
     assert (ended["error"], json.loads(ended["cause"])["errorMessage"]) == ("DatabaseUnavailable", "a sentence")
     assert running.states(execution) == [*BEGINNING, "Failed"]
-    (running.folder / "learn").unlink()
+    (running.folder / "sync_exclusions").unlink()
 
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])

@@ -24,8 +24,8 @@ def aws() -> Iterator[Loopback]:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
             from sluice.aws import lambda_environment as surroundings  # noqa: PLC0415
-            from sluice.aws import s3 as archive  # noqa: PLC0415
             from sluice.aws import secrets as credentials  # noqa: PLC0415
+            from sluice.aws.s3 import S3Client  # noqa: PLC0415
             from sluice.ingest import accept  # noqa: PLC0415
             from sluice.ingest import firehose as stream  # noqa: PLC0415
 
@@ -34,7 +34,6 @@ def aws() -> Iterator[Loopback]:
             # Another folder's tests may have made them already, for another environment.
             cached: tuple[Any, ...] = (
                 stream._client,
-                archive.get_s3_client,
                 credentials.get_secrets_client,
                 accept.settings,
             )
@@ -44,6 +43,9 @@ def aws() -> Iterator[Loopback]:
                 importlib.import_module(f"sluice.handlers.{name}")
             for one in cached:
                 one()
+            quarantine: Any = importlib.import_module("sluice.handlers.quarantine")
+            quarantine._s3 = S3Client()
+            assert quarantine._s3.botocore  # it is created in this environment
             observability = importlib.import_module("sluice.observability")
             observability.metrics.namespace = "Sluice"
             observability.metrics.service = "sluice"

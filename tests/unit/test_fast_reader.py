@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import pytest
 
-from sluice.errors import SchemaOutdated, StrictModeRequired, UnreadableBatch
+from sluice.errors import LoadModeRequired, SchemaOutdated, UnreadableBatch
 from sluice.load.batch_reader import BatchObject
 from sluice.load.fast import fast_reader as plain
 from sluice.load.fast.fast_reader import FastPart, FastReader
@@ -134,7 +134,7 @@ def test_a_plain_line(line: bytes) -> None:
 )
 def test_what_is_not_plain(line: bytes) -> None:
     for lines in ([line], [line, encode_write(code("y"))], [encode_write(code("y")), line]):
-        with pytest.raises(StrictModeRequired):
+        with pytest.raises(LoadModeRequired, match=r"^STRICT$"):
             parts(*lines)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pymysql.connections import Connection
 
-from sluice.model.item_state import ItemAddress, ItemState
+from sluice.model.item_state import ItemAddress, ItemState, split_item_key
 from sluice.model.resource import Resource
 
 _NAME = "cache"
@@ -133,5 +133,4 @@ class TouchedItems:
             resource = resources[collection]
             for key in keys:
                 text = key if isinstance(key, str) else key.decode()
-                owner, _, item_id = text.partition("\n")
-                yield item_key(epoch, ItemAddress(resource, owner, item_id))
+                yield item_key(epoch, ItemAddress(resource, *split_item_key(text)))

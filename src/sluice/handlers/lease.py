@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from sluice.aws.s3 import S3Client
 from sluice.errors import RebuildInProgress
 from sluice.model.versions import new_version
 from sluice.observability import Event, add_log_fields, instrument_handler
@@ -23,6 +24,8 @@ from sluice.recovery.execution_lease import REBUILD_LEASE_KEY, acquire_lease
 from sluice.settings import LeaseSettings, read_settings
 
 _settings = read_settings(LeaseSettings)
+_s3 = S3Client()
+_batches, _archive = _s3.bucket(_settings.batch_bucket), _s3.bucket(_settings.archive_bucket)
 
 
 @instrument_handler
@@ -39,15 +42,15 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
 
 def _tell(alert: str, now: datetime.datetime, *, sent: bool) -> dict[str, Any]:
     if sent:
-        record_alert_sent(_settings.batch_bucket, alert, now)
-    is_new = not sent and is_new_alert(_settings.batch_bucket, alert, now)
+        record_alert_sent(_batches, alert, now)
+    is_new = not sent and is_new_alert(_batches, alert, now)
     add_log_fields(alert=alert, is_new=is_new, sent=sent)
     return {"is_new": is_new}
 
 
 def _recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
     request, replay = recoveries.parse_recovery_request(event["request"], now)
-    holder = acquire_lease(_settings.batch_bucket, event["execution"])
+    holder = acquire_lease(_batches, event["execution"])
     acquired = holder == event["execution"]
     add_log_fields(trigger=request.trigger, acquired=acquired)
     return {
@@ -65,8 +68,8 @@ def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
 
     name = event["execution"].rsplit(":", 1)[-1]
     request = rebuilds.parse_rebuild_request(event["request"], load_resources(), now)
-    check_source(request.source, {"batches": _settings.batch_bucket, "archive": _settings.archive_bucket})
-    holder = acquire_lease(_settings.batch_bucket, event["execution"], REBUILD_LEASE_KEY)
+    check_source(request.source, {"batches": _batches, "archive": _archive})
+    holder = acquire_lease(_batches, event["execution"], REBUILD_LEASE_KEY)
     if holder != event["execution"]:
         raise RebuildInProgress(f"Another rebuild is at work: {holder.rsplit(':', 1)[-1]}. Wait for it, or stop it.")
     exclusions = rebuilds.build_exclusions(request, name, now)

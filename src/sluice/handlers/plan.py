@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.model.resource import load_resources
 from sluice.model.schema_names import shadow_schema_name
@@ -19,13 +20,14 @@ STATEMENT_SECONDS = 30
 RESERVED_SECONDS = 60.0
 
 _settings = read_settings(PlanSettings)
+_s3 = S3Client()
 _planner = Planner(
     Database(_settings, statement_timeout_seconds=STATEMENT_SECONDS),
     Database(
         msgspec.structs.replace(_settings, database_name=shadow_schema_name(_settings.database_name)),
         statement_timeout_seconds=STATEMENT_SECONDS,
     ),
-    Buckets(_settings.batch_bucket, _settings.archive_bucket),
+    Buckets(_s3.bucket(_settings.batch_bucket), _s3.bucket(_settings.archive_bucket)),
     _settings.load_concurrency,
 )
 

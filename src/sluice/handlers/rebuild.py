@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import pymysql
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.db.errors import classify_error
 from sluice.errors import InvalidInput, MigrationFailed
@@ -31,6 +31,7 @@ from sluice.settings import RebuildSettings, read_settings
 STATEMENT_SECONDS = 840
 
 _settings = read_settings(RebuildSettings)
+_bucket = S3Client().bucket(_settings.batch_bucket)
 # Entered without a schema: the statements name theirs.
 _primary = Database(msgspec.structs.replace(_settings, database_name=""), statement_timeout_seconds=STATEMENT_SECONDS)
 
@@ -90,7 +91,7 @@ def _state(given: _Step) -> _State:
 
 def _prepare(given: _Step, tables: _Tables) -> dict[str, Any]:
     state = _state(given)
-    found = tables.shadow.prepare(state.mark, [*read_stored_exclusions(_settings.batch_bucket), *state.exclusions])
+    found = tables.shadow.prepare(state.mark, [*read_stored_exclusions(_bucket), *state.exclusions])
     add_log_fields(rebuild=state.name, exclusions=len(found))
     return {"exclusions": [one.execution for one in found if one.rules]}
 
@@ -105,7 +106,7 @@ def _swap(given: _Step, tables: _Tables) -> dict[str, Any]:
 
 
 def _remember(_given: _Step, tables: _Tables) -> dict[str, Any]:
-    store_exclusions(_settings.batch_bucket, tables.shadow.read_exclusions())
+    store_exclusions(_bucket, tables.shadow.read_exclusions())
     return {}
 
 
@@ -124,10 +125,10 @@ def _report(given: _Step, tables: _Tables) -> dict[str, Any]:
         "excluded": state["prepared"]["exclusions"],
         "exclusions_stored": "exclusions_not_stored" not in state,
         "seconds": round(time.time() - _state(given).began.timestamp(), 1),
-        "report": {"bucket": _settings.batch_bucket, "key": f"replays/{state['name']}/report.json"},
+        "report": {"bucket": _bucket.name, "key": f"replays/{state['name']}/report.json"},
     }
     output["summary"] = describe_outcome(output)
-    archive.write_object(_settings.batch_bucket, output["report"]["key"], msgspec.json.encode(output))
+    _bucket.write_object(output["report"]["key"], msgspec.json.encode(output))
     add_log_fields(
         rebuild=state["name"], status=output["status"], loaded=output["loaded"], remaining=output["remaining"]
     )

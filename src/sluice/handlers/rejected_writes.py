@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.db.errors import redact_quoted_data
 from sluice.errors import InvalidInput
@@ -23,6 +24,7 @@ MAX_RESPONSE_BYTES = 2 << 20
 
 
 _settings = read_settings(RejectedWritesSettings)
+_bucket = S3Client().bucket(_settings.batch_bucket)
 
 
 _primary = Database(_settings, statement_timeout_seconds=STATEMENT_SECONDS)
@@ -51,7 +53,7 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
         found = _list_page(request)
     elif request.action == "retry":
         found = retry_rejected_writes(
-            _primary, _settings.batch_bucket, request.select, request.after, datetime.datetime.now(datetime.UTC)
+            _primary, _bucket, request.select, request.after, datetime.datetime.now(datetime.UTC)
         )
         add_log_fields(batch=found.batch, writes=found.writes, invalid=found.invalid)
         add_metric("RejectedWritesRetried", found.writes)
@@ -60,7 +62,7 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
         add_log_fields(dropped=dropped)
         found = {"dropped": dropped, "more": dropped == rejects.DELETE_BATCH_SIZE}
     else:
-        found = settle_retries(_primary, _settings.batch_bucket)
+        found = settle_retries(_primary, _bucket)
         add_log_fields(**msgspec.to_builtins(found))
     return dict(msgspec.to_builtins(found))
 

@@ -8,6 +8,21 @@ import msgspec
 
 from sluice.model.resource import Resource
 
+# The key of an item within its collection: owner, separator, id. Neither owner nor id can have a line end.
+KEY_SEPARATOR = "\n"
+
+
+def create_item_key(owner: str, item_id: str) -> str:
+    """Create the key of an item within its collection."""
+    return f"{owner}{KEY_SEPARATOR}{item_id}"
+
+
+def split_item_key(key: str) -> tuple[str, str]:
+    """Split the key of an item into owner and id."""
+    owner, _, item_id = key.partition(KEY_SEPARATOR)
+    return owner, item_id
+
+
 Row = Mapping[str, Any]
 ValueReader = Callable[[Any], Any]
 

@@ -9,9 +9,12 @@ from functools import cache
 from ulid import ULID
 
 VERSION_LENGTH = 26
+VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
+# The greatest version that exists, and a text that is greater than every version.
+GREATEST_VERSION, ABOVE_ALL_VERSIONS = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "~"
 
 
-_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, five bits each
+_DIGITS = VERSION_CHARACTERS.decode()  # five bits each
 
 
 _lock = threading.Lock()

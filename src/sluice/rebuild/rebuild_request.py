@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
 from sluice.errors import InvalidInput, InvalidWindow, NoRebuildSource
+from sluice.model.batch_keys import ABOVE_ALL_KEYS, KEY_OVERLAP, SOURCE_PREFIXES, parse_hour
 from sluice.model.exclusions import Exclusion, ExclusionRule
 from sluice.model.versions import is_version
 from sluice.model.workflow_input import check_collections, check_not_future, convert_input, format_time, strip_starter
@@ -99,40 +100,24 @@ def _build_reset(request: RebuildRequest, now: datetime.datetime) -> Exclusion:
     return Exclusion(execution=name, rules=(), reason=request.reason, made_at=now)
 
 
-PREFIXES = {"batches": "batches/", "archive": "archive/"}
-
-
-_ABOVE = "~"
-
-
-# Of one write: the batch and the archive's object that have it may begin with other writes.
-HOUR_TOLERANCE = datetime.timedelta(hours=1)
-
-
-def check_source(source: str, buckets: dict[str, str]) -> None:
+def check_source(source: str, buckets: dict[str, Bucket]) -> None:
     """Return if the tables can be made of a source. Raises NoRebuildSource with a sentence; botocore's errors."""
-    first = {name: _find_first_key(bucket, PREFIXES[name]) for name, bucket in buckets.items()}
+    first = {name: _find_first_key(bucket, SOURCE_PREFIXES[name]) for name, bucket in buckets.items()}
     if not first[source]:
-        other = next(name for name in PREFIXES if name != source)
+        other = next(name for name in SOURCE_PREFIXES if name != source)
         hint = f" Build from the {other}." if first[other] else " The other bucket has nothing either."
-        raise NoRebuildSource(f"There is nothing under {PREFIXES[source]} of the bucket {buckets[source]}.{hint}")
-    begins, older = _parse_hour(first[source]), _parse_hour(first["archive"])
+        raise NoRebuildSource(
+            f"There is nothing under {SOURCE_PREFIXES[source]} of the bucket {buckets[source].name}.{hint}"
+        )
+    begins, older = parse_hour(first[source]), parse_hour(first["archive"])
     # Batches expire long before the archive does.
-    if source == "batches" and begins and older and older < begins - HOUR_TOLERANCE:
+    if source == "batches" and begins and older and older < begins - KEY_OVERLAP:
         raise NoRebuildSource(
             f"The batches begin with {begins:%Y-%m-%dT%H}Z, the archive with {older:%Y-%m-%dT%H}Z: build from the "
             "archive, which then takes the batches in too."
         )
 
 
-def _find_first_key(bucket: str, prefix: str) -> str:
-    page = next(archive.list_objects(bucket, prefix, "", f"{prefix}{_ABOVE}"), [])
+def _find_first_key(bucket: Bucket, prefix: str) -> str:
+    page = next(bucket.list_objects(prefix, "", f"{prefix}{ABOVE_ALL_KEYS}"), [])
     return page[0].key if page else ""
-
-
-def _parse_hour(key: str) -> datetime.datetime | None:
-    """The hour that Firehose gave a key; None for a key of another kind."""
-    try:
-        return datetime.datetime.strptime("/".join(key.split("/")[1:5]), "%Y/%m/%d/%H").replace(tzinfo=datetime.UTC)
-    except ValueError:
-        return None

@@ -6,9 +6,8 @@ One object in S3 is enough, since one recovery works at a time.
 import datetime
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
 
 ALERT_STATE_KEY = "recovery/alert.json"
 
@@ -30,7 +29,7 @@ class AlertState(msgspec.Struct, frozen=True):
     sent: bool = True
 
 
-def is_new_alert(bucket: str, alert: str, now: datetime.datetime) -> bool:
+def is_new_alert(bucket: Bucket, alert: str, now: datetime.datetime) -> bool:
     """Whether this is to be told: it is not what was told last, or that is a day ago.
 
     `NOTHING` is news where what was to be told before never was. Raises botocore's errors.
@@ -46,20 +45,15 @@ def is_new_alert(bucket: str, alert: str, now: datetime.datetime) -> bool:
     return True
 
 
-def record_alert_sent(bucket: str, alert: str, now: datetime.datetime) -> None:
+def record_alert_sent(bucket: Bucket, alert: str, now: datetime.datetime) -> None:
     """Keep that the alert was taken: told twice is better than never. Raises botocore's errors."""
     _write_state(bucket, AlertState(alert, now))
 
 
-def _write_state(bucket: str, told: AlertState) -> None:
-    archive.write_object(bucket, ALERT_STATE_KEY, msgspec.json.encode(told))
+def _write_state(bucket: Bucket, told: AlertState) -> None:
+    bucket.write_object(ALERT_STATE_KEY, msgspec.json.encode(told))
 
 
-def _read_state(bucket: str) -> AlertState | None:
-    try:
-        content, _ = archive.read_object(bucket, ALERT_STATE_KEY)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
-    return msgspec.json.decode(content, type=AlertState)
+def _read_state(bucket: Bucket) -> AlertState | None:
+    stored = bucket.find_object(ALERT_STATE_KEY)
+    return msgspec.json.decode(stored.content, type=AlertState) if stored else None

@@ -9,10 +9,10 @@ import gzip
 from collections.abc import Iterator
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
 from sluice.db.connection import Database
+from sluice.model.batch_keys import ABOVE_ALL_KEYS, BATCH_PREFIX, format_hour
 from sluice.model.record import Write, decode_write
 from sluice.model.versions import new_version
 from sluice.recovery import rejected_write_store as rejects
@@ -26,9 +26,6 @@ MAX_RETRY_BYTES = 8 << 20  # bytes of text
 
 
 MAX_RETRY_WRITES = 2_000
-
-
-_ABOVE = "~"
 
 
 class RetryResult(msgspec.Struct, kw_only=True):
@@ -53,7 +50,7 @@ class SettleResult(msgspec.Struct, kw_only=True):
 
 
 def retry_rejected_writes(
-    database: Database, bucket: str, select: RejectedWriteSelection, after: str, now: datetime.datetime
+    database: Database, bucket: Bucket, select: RejectedWriteSelection, after: str, now: datetime.datetime
 ) -> RetryResult:
     """Put a batch of the rejected writes that fit. Raises the faults of `sluice.db.errors` and botocore's errors."""
     taken: list[bytes] = []
@@ -73,10 +70,10 @@ def retry_rejected_writes(
             size += len(text)
     if not taken:
         return RetryResult(batch="", writes=0, invalid=invalid, after=None)
-    key = f"batches/{now.astimezone(datetime.UTC):%Y/%m/%d/%H}/retry-{new_version()}.jsonl.gz"
+    key = f"{BATCH_PREFIX}{format_hour(now)}/retry-{new_version()}.jsonl.gz"
     # The mark first: a batch without one would be loaded, and its writes stay rejects for ever.
-    archive.write_object(bucket, f"{RETRY_MARKER_PREFIX}{key}", b"")
-    archive.write_object(bucket, key, gzip.compress(b"".join(taken)))
+    bucket.write_object(f"{RETRY_MARKER_PREFIX}{key}", b"")
+    bucket.write_object(key, gzip.compress(b"".join(taken)))
     return RetryResult(batch=key, writes=len(taken), invalid=invalid, after=last if more else None)
 
 
@@ -88,16 +85,16 @@ def _is_write(text: bytes) -> bool:
     return True
 
 
-def settle_retries(database: Database, bucket: str) -> SettleResult:
+def settle_retries(database: Database, bucket: Bucket) -> SettleResult:
     """Take writes that were loaded meanwhile out of the store. Raises as `retry`."""
     found = SettleResult()
-    for page in archive.list_objects(bucket, RETRY_MARKER_PREFIX, "", f"{RETRY_MARKER_PREFIX}{_ABOVE}"):
+    for page in bucket.list_objects(RETRY_MARKER_PREFIX, "", f"{RETRY_MARKER_PREFIX}{ABOVE_ALL_KEYS}"):
         for mark in page:
             _settle_retry(database, bucket, mark.key, found)
     return found
 
 
-def _settle_retry(database: Database, bucket: str, mark: str, found: SettleResult) -> None:
+def _settle_retry(database: Database, bucket: Bucket, mark: str, found: SettleResult) -> None:
     key = mark.removeprefix(RETRY_MARKER_PREFIX)
     entered = database.query("SELECT rejected FROM loaded_batches WHERE object_key = %s", (key,))
     lines = _read_retry_batch(bucket, key)
@@ -112,7 +109,7 @@ def _settle_retry(database: Database, bucket: str, mark: str, found: SettleResul
         # since: then nothing tells which were taken, and all of them stay for another try.
         if again == refused:
             found.settled += sum(_delete_loaded_write(database, write, key) for write in lines)
-    archive.delete_object(bucket, mark)
+    bucket.delete_object(mark)
 
 
 def _delete_loaded_write(database: Database, write: Write, key: str) -> int:
@@ -124,12 +121,7 @@ def _delete_loaded_write(database: Database, write: Write, key: str) -> int:
     )
 
 
-def _read_retry_batch(bucket: str, key: str) -> Iterator[Write] | None:
+def _read_retry_batch(bucket: Bucket, key: str) -> Iterator[Write] | None:
     """The writes of a batch, or None when it is gone."""
-    try:
-        content, _ = archive.read_object(bucket, key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
-    return (decode_write(line) for line in gzip.decompress(content).splitlines())
+    stored = bucket.find_object(key)
+    return (decode_write(line) for line in gzip.decompress(stored.content).splitlines()) if stored else None

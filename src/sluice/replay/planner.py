@@ -8,14 +8,11 @@ from typing import Any
 
 import msgspec
 
-from sluice.aws import s3 as archive
-from sluice.aws.s3 import ListedObject, list_objects
+from sluice.aws.s3 import Bucket, ListedObject
 from sluice.db.connection import Database
+from sluice.model.batch_keys import QUARANTINE_PREFIX
 from sluice.replay.replay_plan import ReplayPlan
 from sluice.replay.replay_request import compute_key_range, parse_replay_request
-
-QUARANTINE = "quarantine/"
-
 
 # MariaDB makes a table of a longer list.
 _KEYS_PER_QUERY = 500
@@ -35,18 +32,18 @@ def find_loaded(database: Database, objects: Sequence[ListedObject]) -> set[tupl
     return found
 
 
-def find_quarantined(bucket: str, objects: Iterable[ListedObject]) -> set[str]:
+def find_quarantined(bucket: Bucket, objects: Iterable[ListedObject]) -> set[str]:
     """The keys of those objects that were set aside. One that came later under the same key is another object."""
     ages = {one.key: one.modified for one in objects}
     if not ages:
         return set()
-    first, last = QUARANTINE + min(ages), QUARANTINE + max(ages)
-    copies = (copy for page in list_objects(bucket, QUARANTINE, first[:-1], last) for copy in page)
-    keys = ((copy.key.removeprefix(QUARANTINE), copy.modified) for copy in copies)
+    first, last = QUARANTINE_PREFIX + min(ages), QUARANTINE_PREFIX + max(ages)
+    copies = (copy for page in bucket.list_objects(QUARANTINE_PREFIX, first[:-1], last) for copy in page)
+    keys = ((copy.key.removeprefix(QUARANTINE_PREFIX), copy.modified) for copy in copies)
     return {key for key, copied in keys if key in ages and copied >= ages[key]}
 
 
-def find_missing(database: Database, bucket: str, objects: Sequence[ListedObject]) -> list[ListedObject]:
+def find_missing(database: Database, bucket: Bucket, objects: Sequence[ListedObject]) -> list[ListedObject]:
     """Those objects that a load has yet to apply. Raises the faults of `sluice.db.errors` and botocore's errors."""
     there = find_loaded(database, objects)
     lacking = [one for one in objects if (one.key, one.etag) not in there]
@@ -65,8 +62,8 @@ _encoder = msgspec.json.Encoder()
 class Buckets:
     """Where the objects are. The manifests and results go to that of the batches."""
 
-    batches: str
-    archive: str
+    batches: Bucket
+    archive: Bucket
 
 
 class Planner:
@@ -88,14 +85,14 @@ class Planner:
         return ReplayPlan(
             name=name,
             request=request,
-            bucket=self._buckets.archive if archived else self._buckets.batches,
+            bucket=(self._buckets.archive if archived else self._buckets.batches).name,
             started_at=now,
             before=now - datetime.timedelta(seconds=request.min_age),
             # A rebuild takes its time, and leaves room for the loads of live traffic.
             concurrency=max(1, self._concurrency - 1) if request.shadow else self._concurrency,
             patience=2 * self._concurrency,
             archived=archived,
-            again=request.mode == "all",
+            reload=request.mode == "all",
         )
 
     def plan_next_part(self, plan: ReplayPlan, seconds: float) -> ReplayPlan:
@@ -110,7 +107,7 @@ class Planner:
             counted = self._counted(plan, page)
             plan.listed += len(counted)
             plan.listed_bytes += sum(one.size for one in counted)
-            found += counted if plan.again else self._missing(plan, counted)
+            found += counted if plan.reload else self._missing(plan, counted)
             if len(found) >= PART_SIZE or time.monotonic() > deadline:
                 break
         else:
@@ -118,7 +115,7 @@ class Planner:
         plan.planned.add_objects(found)
         plan.start_part(len(found))
         if found:
-            archive.write_object(self._buckets.batches, plan.manifest, b"".join(_line(one) for one in found))
+            self._buckets.batches.write_object(plan.manifest, b"".join(_line(one) for one in found))
         return plan
 
     def verify_remaining(self, plan: ReplayPlan, seconds: float) -> ReplayPlan:
@@ -140,12 +137,14 @@ class Planner:
         return plan
 
     def _missing(self, plan: ReplayPlan, objects: list[ListedObject]) -> list[ListedObject]:
-        return find_missing(self._shadow if plan.request.shadow else self._primary, plan.bucket, objects)
+        return find_missing(self._shadow if plan.request.shadow else self._primary, self._source_bucket(plan), objects)
 
-    @staticmethod
-    def _pages(plan: ReplayPlan, cursor: str) -> Iterator[list[ListedObject]]:
+    def _source_bucket(self, plan: ReplayPlan) -> Bucket:
+        return self._buckets.archive if plan.archived else self._buckets.batches
+
+    def _pages(self, plan: ReplayPlan, cursor: str) -> Iterator[list[ListedObject]]:
         keys = compute_key_range(plan.request)
-        return archive.list_objects(plan.bucket, keys.prefix, max(keys.after, cursor), keys.until)
+        return self._source_bucket(plan).list_objects(keys.prefix, max(keys.after, cursor), keys.until)
 
     @staticmethod
     def _counted(plan: ReplayPlan, page: list[ListedObject]) -> list[ListedObject]:

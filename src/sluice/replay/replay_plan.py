@@ -59,7 +59,7 @@ class ObjectSummary(msgspec.Struct, kw_only=True):
 class SyncedExclusions(msgspec.Struct):
     """What rebuilds left out and the database did not know: it was restored from before them."""
 
-    learned: list[str] = []
+    names: list[str] = []
 
 
 class ReplayPlan(msgspec.Struct, kw_only=True):
@@ -77,8 +77,8 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     # How many loads may meet no database before the rest is left for later.
     patience: int
     archived: bool
-    again: bool
-    learned: SyncedExclusions = msgspec.field(default_factory=SyncedExclusions)
+    reload: bool
+    synced_exclusions: SyncedExclusions = msgspec.field(default_factory=SyncedExclusions)
     listed: int = 0
     listed_bytes: int = 0
     planned: ObjectSummary = msgspec.field(default_factory=ObjectSummary)

@@ -4,10 +4,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
+from sluice.model.batch_keys import ABOVE_ALL_KEYS
 from sluice.replay.replay_plan import SAMPLE_SIZE, LoadFailure, ReplayPlan
-
-_ABOVE = "~"
 
 
 class _Child(msgspec.Struct, rename="pascal"):
@@ -36,15 +35,15 @@ class _Outcome(msgspec.Struct):
 _children = msgspec.json.Decoder(list[_Child])
 
 
-def tally_results(plan: ReplayPlan, bucket: str) -> ReplayPlan:
+def tally_results(plan: ReplayPlan, bucket: Bucket) -> ReplayPlan:
     """Add to the plan what the part at hand came to. Children that a stopped Map Run never started are not counted.
 
     Raises botocore's errors.
     """
-    for page in archive.list_objects(bucket, f"{plan.results}/", "", f"{plan.results}/{_ABOVE}"):
+    for page in bucket.list_objects(f"{plan.results}/", "", f"{plan.results}/{ABOVE_ALL_KEYS}"):
         for one in page:
             if one.key.rsplit("/", 1)[-1].startswith(("SUCCEEDED_", "FAILED_")):
-                content, _ = archive.read_object(bucket, one.key)
+                content = bucket.read_object(one.key).content
                 for child in _children.decode(content):
                     _count_child(plan, child)
     return plan
@@ -68,7 +67,7 @@ def _read_outcome(child: _Child) -> _Outcome:
     return msgspec.json.decode(child.output, type=_Outcome)
 
 
-def write_replay_report(plan: ReplayPlan, bucket: str, now_seconds: float) -> dict[str, Any]:
+def write_replay_report(plan: ReplayPlan, bucket: Bucket, now_seconds: float) -> dict[str, Any]:
     """The replay's output; a copy of it goes into its folder. Raises botocore's errors."""
     key = f"{plan.folder}/report.json"
     whole = not (plan.stopped or plan.count.failed or plan.remaining.objects)
@@ -86,21 +85,22 @@ def write_replay_report(plan: ReplayPlan, bucket: str, now_seconds: float) -> di
         "remaining_digest": plan.remaining.digest,
         "failures": plan.failures,
         "stopped": plan.stopped,
-        "learned": plan.learned.learned,
-        "advice": _describe_advice(plan.learned.learned),
+        "synced_exclusions": plan.synced_exclusions.names,
+        "advice": _describe_advice(plan.synced_exclusions.names),
         "seconds": round(now_seconds - plan.started_at.timestamp(), 1),
-        "report": {"bucket": bucket, "key": key},
+        "report": {"bucket": bucket.name, "key": key},
     }
     output: dict[str, Any] = msgspec.to_builtins(found)
-    archive.write_object(bucket, key, msgspec.json.encode(output))
+    bucket.write_object(key, msgspec.json.encode(output))
     return output
 
 
-def _describe_advice(learned: list[str]) -> str:
+def _describe_advice(synced_exclusions: list[str]) -> str:
     """A sentence where there is something to be done besides; for an alert too."""
-    if not learned:
+    if not synced_exclusions:
         return ""
+    names = ", ".join(synced_exclusions)
     return (
-        f"The database was restored from before what rebuilds left out ({', '.join(learned)}): it knows of that again, "
+        f"The database was restored from before what rebuilds left out ({names}): it knows of that again, "
         "but may have some of those writes still, until the next `sluice rebuild`."
     )

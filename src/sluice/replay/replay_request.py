@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from sluice.errors import InvalidWindow
+from sluice.model.batch_keys import ABOVE_ALL_KEYS, CLOCK_SKEW, KEY_OVERLAP, SOURCE_PREFIXES, format_hour
 from sluice.model.workflow_input import check_collections, check_not_future, convert_input, format_time, strip_starter
 
 Moment = Annotated[datetime.datetime, Meta(tz=True)]
@@ -55,21 +56,6 @@ def parse_replay_request(given: Any, known: Collection[str], now: datetime.datet
     return request
 
 
-PREFIXES = {"batches": "batches/", "archive": "archive/"}
-
-
-# An object has writes that came up to two buffers (15 minutes each) after its oldest one.
-BUFFER_OVERLAP = datetime.timedelta(hours=1)
-
-
-# Between the clocks of the API and of Firehose.
-CLOCK_SKEW = datetime.timedelta(minutes=1)
-
-
-# Above every character that a key has, for the end of a range.
-_ABOVE = "~"
-
-
 @dataclass(frozen=True)
 class KeyRange:
     """The keys above `after` and not above `until`, all with the prefix."""
@@ -81,11 +67,11 @@ class KeyRange:
 
 def compute_key_range(request: ReplayRequest) -> KeyRange:
     """The range of keys that holds every write which arrived in the request's window, and some that did not."""
-    prefix = PREFIXES[request.source]
-    after = f"{prefix}{_hour_prefix(request.from_ - BUFFER_OVERLAP)}/" if request.from_ else ""
-    until = f"{prefix}{_hour_prefix(request.to + CLOCK_SKEW)}/{_ABOVE}" if request.to else f"{prefix}{_ABOVE}"
+    prefix = SOURCE_PREFIXES[request.source]
+    after = f"{prefix}{format_hour(request.from_ - KEY_OVERLAP)}/" if request.from_ else ""
+    until = (
+        f"{prefix}{format_hour(request.to + CLOCK_SKEW)}/{ABOVE_ALL_KEYS}"
+        if request.to
+        else f"{prefix}{ABOVE_ALL_KEYS}"
+    )
     return KeyRange(prefix, after, until)
-
-
-def _hour_prefix(moment: datetime.datetime) -> str:
-    return f"{moment.astimezone(datetime.UTC):%Y/%m/%d/%H}"
