@@ -19,7 +19,7 @@ def bucket(name: str = "batches") -> Bucket:
 
 @contextmanager
 def buckets(state: Path) -> Iterator[Emulator]:
-    """An emulator for the project's own clients, with the buckets `batches` and `archive`."""
+    """An emulator that the project's own clients use, with the buckets `batches` and `archive`."""
     emulator = start_emulator(state)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -1,4 +1,4 @@
-"""A server that is not ours, or that asks for what it should not, gets nothing."""
+"""A wrong server gets no password, and a server that requests a file does not get it."""
 
 import sys
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_a_server_of_another_authority_is_refused(
         open_connection(rig.database._settings, who, statement_timeout_seconds=5)
 
 
-def test_a_server_that_asks_for_a_file_does_not_get_it(rig: Rig, who: Credentials, tmp_path: Path) -> None:
+def test_a_server_that_requests_a_file_does_not_get_it(rig: Rig, who: Credentials, tmp_path: Path) -> None:
     wanted = tmp_path / "wanted"
     wanted.write_text("secret\n")
     connection = open_connection(rig.database._settings, who, statement_timeout_seconds=5, for_loading=True)

@@ -11,8 +11,7 @@ import pytest
 from sluice.aws.s3 import Bucket
 from sluice.errors import NoRebuildSource
 from sluice.model.exclusions import Exclusion, ExclusionRule
-from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
-from sluice.rebuild.rebuild_request import check_source
+from sluice.rebuild.rebuild_request import check_source, read_stored_exclusions, store_exclusions
 from tests.database.s3 import bucket
 
 

@@ -10,7 +10,7 @@ from local.stack import Stack
 from sluice.model.resource import load_resources
 from sluice.openapi.document import create_document, encode_document
 from tests.contract.documents import create_test_document, describe_mismatch, list_operations
-from tests.contract.running import run
+from tests.contract.running import run_schemathesis
 from tests.stack.conftest import Person
 from tests.stack.samples import airport
 
@@ -53,8 +53,8 @@ def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path, machine: httpx
         return str(machine.put("/v1/airports/__ZZ", json=airport("__ZZ")).json()["version"])
 
     first = write()
-    result = run(stack, tmp_path, 10, "--phases", "fuzzing,stateful")
-    assert result.succeeded, result.printed
+    result = run_schemathesis(stack, tmp_path, 10, "--phases", "fuzzing,stateful")
+    assert result.succeeded, result.output
     assert result.cases >= 150
     assert max(result.statuses) < 500
     # Every accepted item can be stored.

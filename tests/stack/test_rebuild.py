@@ -1,10 +1,9 @@
-"""rebuild on the deployed stack: the short form of what tests/drill does with more."""
+"""Rebuild on the deployed stack; tests/drill does the same with more data."""
 
 import datetime
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +13,7 @@ from tests.stack.conftest import Person
 from tests.stack.database_dump import dump_database, load_dump
 from tests.stack.operator import Operator
 from tests.stack.rebuild_harness import RebuildHarness, delete_airports, post_bookings, put_airports, write_continuously
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.stack("second")
@@ -28,7 +28,7 @@ def sluice(stack: Stack) -> Operator:
 
 @pytest.fixture(scope="module", autouse=True)
 def whole(stack: Stack, sluice: Operator, machine_token: str) -> None:
-    """There is something in S3, and the tables are as it has them: other tests damage some by hand."""
+    """Write something to S3, and rebuild the tables from it, because other tests change rows by hand."""
     headers = {"Authorization": f"Bearer {machine_token}"}
     with httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False) as machine:
         RebuildHarness(stack).wait_until_settled(put_airports(machine, "VZ", 1))
@@ -39,13 +39,13 @@ def whole(stack: Stack, sluice: Operator, machine_token: str) -> None:
 
 @pytest.fixture
 def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
-    """Every test begins and ends with nothing missing, and with no batch in the ledger that is not in the bucket."""
-    found = RebuildHarness(stack)
-    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
-    found.query("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
-    yield found
+    """Before each test, load what is missing and delete ledger rows without an object; afterwards, load the rest."""
+    harness = RebuildHarness(stack)
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
+    harness.query("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
+    yield harness
     stack.pair.start()
-    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
 
 
 def test_a_lost_database_comes_back_from_the_batches(
@@ -90,7 +90,7 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding.wait_until_loaded(again)
 
 
-def test_as_of_a_moment_and_what_came_after_it_stays_undone(
+def test_later_writes_stay_excluded_after_a_rebuild_as_of_a_time(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     rebuilding.wait_until_settled(put_airports(machine, "VC", 4))
@@ -101,7 +101,7 @@ def test_as_of_a_moment_and_what_came_after_it_stays_undone(
     output = sluice("rebuild", "--wait", *YES, "--as-of", then.isoformat(), "--reason", "undo", "--json").document
     assert output["status"] == "complete"
     assert rebuilding.read_rows() == before
-    # Neither recover, nor a replay of everything, nor an event that comes again, nor the next rebuild brings it back.
+    # Neither a recovery, nor a full replay, nor a repeated event, nor the next rebuild restores it.
     assert (
         rebuilding.recovery.wait_for_output(rebuilding.recovery.start_workflow("Recover", {}))["outcome"]
         == "nothing_missing"
@@ -127,10 +127,10 @@ def test_without_an_owner(rebuilding: RebuildHarness, sluice: Operator, person: 
     rebuilding.wait_until_loaded(again, "bookings")
 
 
-def test_what_was_left_out_outlives_the_database_that_knew_it(
+def test_exclusions_survive_the_loss_of_the_database(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client, tmp_path: Path
 ) -> None:
-    """A dump of before is told of it by the replay, an empty database by the rebuild."""
+    """After the restore of an older dump the replay reads the exclusions; with an empty database the rebuild does."""
     rebuilding.wait_until_settled(put_airports(machine, "VH", 2, "good"))
     dump_database(rebuilding.stack, tmp_path / "before.sql")
     bad = put_airports(machine, "VH", 2, "bad")
@@ -150,7 +150,7 @@ def test_what_was_left_out_outlives_the_database_that_knew_it(
     assert rebuilding.read_rows() == before
 
 
-def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
+def test_writes_during_a_rebuild_are_loaded_after_it(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     put_airports(machine, "VD", 20)
@@ -163,27 +163,28 @@ def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
     assert {item: found.get(item) for item in versions} == versions
 
 
-def test_one_at_a_time_and_one_that_was_killed_is_run_again(
+def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     rebuilding.wait_until_settled(put_airports(machine, "VF", 5))
     before = rebuilding.read_rows()
-    back: Any = rebuilding.recovery
-    with back.stack.pair.primary.connect(*back.stack.pair.admin) as holding, holding.cursor() as cursor:
-        # Whoever holds the migrations' lock keeps the tables from being made or swapped.
+    recovery = rebuilding.recovery
+    pair = recovery.stack.pair
+    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
+        # With the lock of the migrations, no rebuild can create or swap tables.
         cursor.execute("SELECT GET_LOCK('sluice sluice', 10)")
         first = sluice("rebuild", *YES, "--json").document
-        eventually(lambda: "Migrate" in _states(back, first["arn"]))
+        eventually(lambda: "Migrate" in _states(recovery, first["arn"]))
         said = sluice("rebuild", "--wait", *YES, code=2)
         assert f"Another rebuild is at work: {first['execution']}. Wait for it, or stop it." in said.stderr
-        back.states.stop_execution(executionArn=first["arn"])
-        eventually(lambda: back.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
+        recovery.states.stop_execution(executionArn=first["arn"])
+        eventually(lambda: recovery.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
     assert sluice("rebuild", "--wait", *YES, "--json").document["status"] == "complete"
     assert rebuilding.read_rows() == before
 
 
-def _states(back: Any, arn: str) -> set[str]:
-    history = back.states.get_execution_history(executionArn=arn)["events"]
+def _states(recovery: RecoveryHarness, arn: str) -> set[str]:
+    history = recovery.states.get_execution_history(executionArn=arn)["events"]
     return {event.get("stateEnteredEventDetails", {}).get("name") for event in history}
 
 

@@ -1,6 +1,6 @@
-"""The roles that AWS's own services take on. The emulator does not enforce them, so IAM is asked what it would decide.
+"""The roles that AWS's own services assume. The emulator does not enforce them, so the tests simulate IAM's decision.
 
-`SimulatePrincipalPolicy` is answered from the deployed policies, with the names of what was deployed.
+`SimulatePrincipalPolicy` evaluates the deployed policies, with the names of the deployed resources.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Request = tuple[str, str]  # an action, and a resource with the outputs of the s
 
 @dataclass(frozen=True)
 class RolePermissions:
-    """Who takes a role on, and what it may do and may not."""
+    """The service that assumes a role, and the requests that the role is allowed and not allowed."""
 
     service: str
     allowed: tuple[Request, ...]
@@ -165,11 +165,11 @@ ROLES: dict[str, RolePermissions] = {
         forbidden=(*invoke_functions("Load", "Rotate", "RejectedWrites"), start_execution("Recover"), OTHER_RULE),
     ),
 }
-# One holds nothing but AWS's own policy for it; the other is made with ArchiveReplicaBucketArn only.
+# The first has only AWS's own policy; the second exists only with ArchiveReplicaBucketArn.
 NOT_SIMULATED = {"ApiLogWriter": "apigateway", "ArchiveReplicationRole": "s3"}
 SAME_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 CONDITIONS = {
-    # Firehose serves other accounts too, which must not have it write here.
+    # Firehose also serves other accounts, which must not make it write to these buckets.
     "StreamRole": {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}},
     "ArchiveReplicationRole": SAME_ACCOUNT,
 }
@@ -177,7 +177,7 @@ CONDITIONS = {
 
 @pytest.fixture(scope="module")
 def decide(stack: Stack) -> Any:
-    """What IAM decides of a role, an action and a resource."""
+    """Simulates the decision of IAM on a role, an action and a resource."""
     iam, formation = stack.aws_client("iam"), stack.aws_client("cloudformation")
     arns: dict[str, str] = {}
     key = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="AlertsKey")
@@ -187,20 +187,20 @@ def decide(stack: Stack) -> Any:
         "AlertsKeyArn": f"arn:aws:kms:{ACCOUNT}:key/{key['StackResourceDetail']['PhysicalResourceId']}",
     }
 
-    def decide(role: str, asked: Request) -> str:
+    def decide(role: str, request: Request) -> str:
         if role not in arns:
-            found = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=role)
-            name = found["StackResourceDetail"]["PhysicalResourceId"]
+            resource = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=role)
+            name = resource["StackResourceDetail"]["PhysicalResourceId"]
             arns[role] = iam.get_role(RoleName=name)["Role"]["Arn"]
         answer = iam.simulate_principal_policy(
-            PolicySourceArn=arns[role], ActionNames=[asked[0]], ResourceArns=[asked[1].format(**names)]
+            PolicySourceArn=arns[role], ActionNames=[request[0]], ResourceArns=[request[1].format(**names)]
         )
         return str(answer["EvaluationResults"][0]["EvalDecision"])
 
     return decide
 
 
-def test_every_other_role_of_the_template_stands_in_the_table() -> None:
+def test_the_table_has_every_other_role_of_the_template() -> None:
     own = {f"{name}FunctionRole" for name in list_functions()}
     assert {name for name, _ in of_type(translate_template(), "AWS::IAM::Role")} - own == set(ROLES) | set(
         NOT_SIMULATED
@@ -208,11 +208,11 @@ def test_every_other_role_of_the_template_stands_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_table_asks_for_every_action_that_a_role_is_allowed(role: str) -> None:
+def test_the_table_requests_every_action_that_a_role_allows(role: str) -> None:
     assert list_allowed_actions(role) == {action for action, _ in ROLES[role].allowed}
 
 
-def test_of_what_aws_itself_lets_roles_do_there_is_only_to_log_to_trace_and_to_be_in_a_vpc() -> None:
+def test_managed_policies_allow_only_logs_traces_and_network_interfaces() -> None:
     roles = of_type(translate_template(), "AWS::IAM::Role")
     given = {str(policy).rpartition("/")[2] for _, role in roles for policy in role.get("ManagedPolicyArns", [])}
     assert {policy.rstrip("'}") for policy in given} == {
@@ -223,7 +223,7 @@ def test_of_what_aws_itself_lets_roles_do_there_is_only_to_log_to_trace_and_to_b
     }
 
 
-def test_a_role_is_taken_on_by_one_service_only() -> None:
+def test_only_one_service_can_assume_a_role() -> None:
     expected = {role: rights.service for role, rights in ROLES.items()}
     expected |= {f"{name}FunctionRole": "lambda" for name in list_functions()} | NOT_SIMULATED
     for name, role in of_type(translate_template(), "AWS::IAM::Role"):
@@ -234,8 +234,8 @@ def test_a_role_is_taken_on_by_one_service_only() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_service_may_and_may_not(decide: Any, role: str) -> None:
+def test_the_decisions_on_a_service_role(decide: Any, role: str) -> None:
     rights = ROLES[role]
-    assert {asked: decide(role, asked) for asked in rights.allowed} == dict.fromkeys(rights.allowed, "allowed")
+    assert {request: decide(role, request) for request in rights.allowed} == dict.fromkeys(rights.allowed, "allowed")
     refused = (*rights.forbidden, *FORBIDDEN_TO_ALL)
-    assert {asked: decide(role, asked) for asked in refused} == dict.fromkeys(refused, "implicitDeny")
+    assert {request: decide(role, request) for request in refused} == dict.fromkeys(refused, "implicitDeny")

@@ -1,4 +1,4 @@
-"""Resource classes made on the spot."""
+"""Create resource classes in tests."""
 
 from typing import Any, cast
 
@@ -8,5 +8,5 @@ from sluice.model.resource import Item
 
 
 def create_item_class(*fields: tuple[Any, ...], name: str = "Thing", **options: Any) -> type[Item]:
-    """A class with these fields, each a name, a type and perhaps a default."""
+    """Create a class with these fields: each is a name, a type and optionally a default."""
     return cast("type[Item]", msgspec.defstruct(name, fields, bases=(Item,), kw_only=True, **options))

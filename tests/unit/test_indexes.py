@@ -1,4 +1,4 @@
-"""Indexes that a table cannot have, or a list could not be answered from, are refused when a class is described."""
+"""Indexes that a table cannot have, or that cannot answer a list, are rejected when the resource is declared."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -23,7 +23,7 @@ class Wide(Item):
 
 
 @pytest.mark.parametrize(
-    ("indexes", "said"),
+    ("indexes", "message"),
     [
         (["nothing"], "nothing names nothing, which is not a field"),
         (["code"], "code names code, which is not a field besides the key"),
@@ -41,8 +41,8 @@ class Wide(Item):
     ],
     ids=str,
 )
-def test_an_index_that_cannot_be(indexes: Sequence[str], said: str) -> None:
-    with pytest.raises(TypeError, match=f"^Wide: the index .*{said}"):
+def test_an_index_that_is_impossible(indexes: Sequence[str], message: str) -> None:
+    with pytest.raises(TypeError, match=f"^Wide: the index .*{message}"):
         create_resource(Wide, "wide", key="code", indexes=indexes)
 
 
@@ -54,6 +54,6 @@ def test_a_name_that_is_too_long() -> None:
         create_resource(model, "things", indexes=[(long, longer)])
 
 
-def test_an_index_is_of_what_one_owner_has_in_order() -> None:
+def test_an_index_begins_with_the_owner_and_ends_with_the_id() -> None:
     assert SAMPLES.indexes[-2].columns == ("owner", "deleted", "colour", "count", "id")
     assert len({index.name for index in SAMPLES.indexes}) == len(SAMPLES.indexes) == 11

@@ -1,4 +1,4 @@
-"""What an adopting team may get wrong is said at once, in a sentence that names class and field."""
+"""Mistakes in a resource class fail at the declaration, with a sentence that names class and field."""
 
 import datetime
 import enum
@@ -53,10 +53,10 @@ FIELDS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "said"), [row[1:] for row in FIELDS], ids=[row[0] for row in FIELDS])
-def test_a_type_that_cannot_be_served(annotation: Any, said: str) -> None:
+@pytest.mark.parametrize(("annotation", "message"), [row[1:] for row in FIELDS], ids=[row[0] for row in FIELDS])
+def test_a_type_without_a_column(annotation: Any, message: str) -> None:
     model = create_item_class(("field", annotation))
-    with pytest.raises(TypeError, match=rf"^Thing\.field: .*{said}"):
+    with pytest.raises(TypeError, match=rf"^Thing\.field: .*{message}"):
         create_resource(model, "things")
 
 
@@ -74,7 +74,7 @@ DEFAULTS: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("annotation", "default"), [row[1:] for row in DEFAULTS], ids=[row[0] for row in DEFAULTS])
-def test_a_default_that_cannot_be_kept(annotation: Any, default: Any) -> None:
+def test_a_default_that_cannot_be_stored(annotation: Any, default: Any) -> None:
     model = create_item_class(("field", annotation, default))
     with pytest.raises(TypeError, match=r"^Thing\.field: .*default"):
         create_resource(model, "things")
@@ -105,13 +105,13 @@ def test_a_class_of_another_shape(option: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("model", [msgspec.defstruct("Thing", []), type("Thing", (), {}), type("Thing", (dict,), {})])
-def test_a_class_that_is_no_item(model: Any) -> None:
+def test_a_class_that_is_not_an_item(model: Any) -> None:
     with pytest.raises(TypeError, match=r"^Thing: .*Item"):
         create_resource(model, "things")
 
 
 @pytest.mark.parametrize("name", ["", "Things", "1st", "a-b", "things ", "t" * 49, "a`b", "loaded_batches", "openapi"])
-def test_a_collection_that_cannot_be_named_so(name: str) -> None:
+def test_an_invalid_collection_name(name: str) -> None:
     with pytest.raises(TypeError, match=r"^Thing: .*cannot name a collection"):
         create_resource(create_item_class(("field", int)), name)
 
@@ -124,7 +124,7 @@ KEYS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "fields"), KEYS, ids=str)
-def test_a_key_that_is_no_required_text(key: str, fields: Any) -> None:
+def test_a_key_that_is_not_a_required_text(key: str, fields: Any) -> None:
     with pytest.raises(TypeError, match=f"^Thing: the key '{key}'"):
         create_resource(create_item_class(*fields), "things", key=key)
 

@@ -21,8 +21,8 @@ from sluice.errors import InvalidInput, MigrationFailed
 from sluice.model.exclusions import Exclusion
 from sluice.model.resource import load_resources
 from sluice.observability import Event, add_log_fields, instrument_handler
-from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
 from sluice.rebuild.rebuild_report import build_rebuild_report, describe_failure, describe_outcome
+from sluice.rebuild.rebuild_request import read_stored_exclusions, store_exclusions
 from sluice.schema.ddl_executor import Executor, explain_error
 from sluice.schema.shadow import Shadow
 from sluice.schema.swap import Swap, describe_retained_schemas, drop_retained_schema

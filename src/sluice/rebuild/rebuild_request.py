@@ -1,7 +1,7 @@
-"""Parse the input of a rebuild, and check that S3 has the data to rebuild from."""
+"""Parse the input of a rebuild, check that S3 has its source, and store in S3 what rebuilds exclude."""
 
 import datetime
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -122,3 +122,19 @@ def check_source(source: str, buckets: dict[str, Bucket]) -> None:
 def _find_first_key(bucket: Bucket, prefix: str) -> str:
     page = next(bucket.list_objects(prefix, "", f"{prefix}{ABOVE_ALL_KEYS}"), [])
     return page[0].key if page else ""
+
+
+# A copy of the table of exclusions, because a lost database loses its table too.
+EXCLUSIONS_KEY = "rebuilds/exclusions.json"
+_exclusions_decoder = msgspec.json.Decoder(list[Exclusion])
+
+
+def read_stored_exclusions(bucket: Bucket) -> list[Exclusion]:
+    """Read the exclusions that the last rebuild stored. Raises botocore's errors."""
+    stored = bucket.find_object(EXCLUSIONS_KEY)
+    return _exclusions_decoder.decode(stored.content) if stored else []
+
+
+def store_exclusions(bucket: Bucket, exclusions: Sequence[Exclusion]) -> None:
+    """Store the active exclusions in place of the stored ones. Raises botocore's errors."""
+    bucket.write_object(EXCLUSIONS_KEY, msgspec.json.encode(exclusions))
