@@ -14,7 +14,6 @@ from pymysql.connections import Connection
 from local.cache import CacheServer
 from local.database import DatabasePair, DatabaseServer
 from sluice.aws.secrets import Credentials
-from sluice.aws.tls import create_cache_tls_context, create_database_tls_context
 from sluice.db.connection import Database
 from sluice.settings import DatabaseSettings
 from tests.database.cache_rig import CacheRig, create_cache_rig
@@ -101,7 +100,6 @@ def trust_authority(pair: DatabasePair, folder: Path, patch: pytest.MonkeyPatch)
     shutil.copy(pair.ca, layer / "ca.pem")
     patch.syspath_prepend(folder)
     patch.delitem(sys.modules, "database_trust", raising=False)
-    create_database_tls_context.cache_clear()
 
 
 @pytest.fixture
@@ -177,7 +175,6 @@ def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
     """The test's tables with a cache in front of them. The cache runs when the test begins."""
     cache.start()
-    create_cache_tls_context.cache_clear()
     with create_cache_rig(rig, pair, cache, monkeypatch) as made:
         yield made
 

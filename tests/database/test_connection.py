@@ -8,7 +8,6 @@ import pytest
 from local.database import DatabasePair
 from local.database.certificates import create_certificates
 from sluice.aws.secrets import Credentials
-from sluice.aws.tls import create_database_tls_context
 from sluice.db.connection import open_connection
 from sluice.errors import DatabaseUnavailable
 from tests.database.rig import Rig
@@ -30,7 +29,6 @@ def test_a_server_of_another_authority_is_refused(
     (layer / "ca.pem").write_bytes((tmp_path / "others" / "ca.pem").read_bytes())
     monkeypatch.syspath_prepend(layer.parent)
     monkeypatch.delitem(sys.modules, "database_trust", raising=False)
-    create_database_tls_context.cache_clear()
     with pytest.raises(DatabaseUnavailable):
         open_connection(rig.database._settings, who, statement_timeout_seconds=5)
 
