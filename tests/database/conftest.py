@@ -14,7 +14,6 @@ from pymysql.connections import Connection
 from local.cache import CacheServer
 from local.database import DatabasePair, DatabaseServer
 from sluice.aws.secrets import Credentials
-from sluice.aws.tls import create_cache_tls_context, create_database_tls_context
 from sluice.db.connection import Database
 from sluice.settings import DatabaseSettings
 from tests.database.cache_rig import CacheRig, create_cache_rig
@@ -36,7 +35,7 @@ class Connect(Protocol):
 
 @pytest.fixture(scope="session", autouse=True)
 def _metrics() -> None:
-    """Metrics have their namespace, though tests import them without a function's environment."""
+    """Metrics need their namespace, because tests import them without a function's environment."""
     from sluice.observability import metrics  # noqa: PLC0415
 
     metrics.namespace, metrics.service = "Sluice", "sluice"
@@ -53,7 +52,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePair]:
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of S3 as the project's own clients find it, with the buckets `batches` and `archive`."""
+    """A client of the emulated S3, with the buckets `batches` and `archive`."""
     with buckets(tmp_path_factory.mktemp("s3")) as emulator:
         yield emulator.client("s3")
 
@@ -73,7 +72,7 @@ def schema(pair: DatabasePair) -> Iterator[str]:
 
 @pytest.fixture
 def database(pair: DatabasePair) -> Iterator[str]:
-    """A schema of the test's own."""
+    """The test's own schema."""
     with schema(pair) as name:
         yield name
 
@@ -94,14 +93,13 @@ def connect(pair: DatabasePair, database: str) -> Iterator[Connect]:
 
 
 def trust_authority(pair: DatabasePair, folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """Make the layer that has the authority of the pair's certificates, in a new folder."""
+    """Create the trust layer with the authority of the pair's certificates, in a new folder."""
     layer = folder / "database_trust"
     layer.mkdir()
     (layer / "__init__.py").touch()
     shutil.copy(pair.ca, layer / "ca.pem")
     patch.syspath_prepend(folder)
     patch.delitem(sys.modules, "database_trust", raising=False)
-    create_database_tls_context.cache_clear()
 
 
 @pytest.fixture
@@ -111,7 +109,7 @@ def trust(pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 @contextmanager
 def rig_of(pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    """A loader's surroundings: a schema with its tables, entered as the admin over verified TLS."""
+    """A loader with a schema and its tables; it connects as the admin over verified TLS."""
     username, password = pair.admin_credentials
     patch.setattr("sluice.db.connection.read_credentials", lambda _arn: Credentials(username, password))
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
@@ -130,14 +128,14 @@ def rig(
     trust: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Rig]:
-    """Those of the test's schema."""
+    """The rig of the test's schema."""
     with rig_of(pair, connect(), database, monkeypatch) as made:
         yield made
 
 
 @contextmanager
 def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
-    """The reading function on a rig's tables, with its own connection to the primary."""
+    """The read function on the tables of a rig, with its own connection to the primary."""
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
     replica = Database(rig.database._settings, statement_timeout_seconds=30)
@@ -177,7 +175,6 @@ def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
     """The test's tables with a cache in front of them. The cache runs when the test begins."""
     cache.start()
-    create_cache_tls_context.cache_clear()
     with create_cache_rig(rig, pair, cache, monkeypatch) as made:
         yield made
 
@@ -191,7 +188,7 @@ def root(pair: DatabasePair) -> Root:
 def loading(
     rig: Rig, root: Root, database: str, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Loading]:
-    """A loader with an account of its own."""
+    """A loader with its own account."""
     loading = Loading(rig, root, f"loader_{database[-8:]}")
     monkeypatch.setattr("sluice.db.connection.read_credentials", loading.fetch)
     monkeypatch.setattr("sluice.load.loader.FIRST_BACKOFF_SECONDS", 0.01)

@@ -22,7 +22,7 @@ from sluice.schema.ddl import build_metadata
 
 @dataclass
 class Objects:
-    """Objects by key, standing where S3 stands in the stack's tests: text in, GZIP out."""
+    """Objects by key, in place of S3: text in, GZIP out."""
 
     content: dict[str, bytes] = field(default_factory=dict)
 

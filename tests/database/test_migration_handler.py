@@ -19,7 +19,6 @@ import pytest
 from local.database import DatabasePair
 from sluice import observability
 from sluice.aws import secrets as credentials_module
-from sluice.aws.tls import create_database_tls_context
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.list_parameters import list_parameter_names
@@ -74,7 +73,6 @@ def request_(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    create_database_tls_context.cache_clear()
     credentials_module.get_secrets_client.cache_clear()
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
@@ -90,7 +88,6 @@ def request_(
         }
 
     yield make
-    create_database_tls_context.cache_clear()
     credentials_module.get_secrets_client.cache_clear()
     pair.start()
     with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:

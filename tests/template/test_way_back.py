@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.rebuild.exclusion_store import EXCLUSIONS_KEY
+from sluice.rebuild.rebuild_request import EXCLUSIONS_KEY
 from sluice.recovery.recovery_request import parse_recovery_request
 from tests.template.running import definition, states_of
 from tests.template.translate import REPOSITORY, Template, translate

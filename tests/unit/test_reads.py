@@ -11,7 +11,6 @@ import botocore
 import pytest
 
 from sluice.aws.secrets import Credentials
-from sluice.aws.tls import create_database_tls_context
 from sluice.errors import AccessDenied, DatabaseUnavailable
 from sluice.model.resource import load_resources
 from sluice.query.list import Cursor, encode_cursor
@@ -31,7 +30,6 @@ def unavailable_replica(
     authorities = Path(botocore.__file__).with_name("cacert.pem").read_text()
     (tmp_path / "database_trust" / "ca.pem").write_text(authorities)
     monkeypatch.syspath_prepend(str(tmp_path))
-    create_database_tls_context.cache_clear()
     stream.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "word"}'})
     replica = import_module("sluice.handlers.get").router.database
     with socket.socket() as unused:
@@ -40,7 +38,6 @@ def unavailable_replica(
         monkeypatch.setattr(replica, "_settings", settings)
         monkeypatch.setattr(replica, "_credentials", None)
         yield stream
-    create_database_tls_context.cache_clear()
 
 
 @pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", "airports", "airports/EDDB"])

@@ -34,6 +34,7 @@ class ValkeyClient:
         self._timeout_seconds = timeout_seconds
         self._user: Credentials | None = None
         self._socket: ssl.SSLSocket | None = None
+        self._tls_context: ssl.SSLContext | None = None
         self._reader = hiredis.Reader()
         self._backoff_until = 0.0
 
@@ -103,7 +104,9 @@ class ValkeyClient:
         plain = socket.create_connection((host, self._settings.cache_port), CONNECT_TIMEOUT_SECONDS)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = create_cache_tls_context().wrap_socket(plain, server_hostname=host)
+            if self._tls_context is None:
+                self._tls_context = create_cache_tls_context()
+            self._socket = self._tls_context.wrap_socket(plain, server_hostname=host)
         except BaseException:
             plain.close()
             raise

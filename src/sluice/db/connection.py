@@ -1,5 +1,6 @@
 """Connections to one MariaDB server: TLS with a verified server, credentials from their secret."""
 
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -27,10 +28,12 @@ def open_connection(
     *,
     statement_timeout_seconds: int,
     for_loading: bool = False,
+    tls_context: ssl.SSLContext | None = None,
 ) -> Connection:
     """Open a connection to the server of the settings. Raises the errors of `sluice.db.errors`.
 
-    With `for_loading`, the connection commits only on request, and can send rows with LOAD DATA LOCAL.
+    With `for_loading`, the connection commits only on request, and can send rows with LOAD DATA LOCAL. Whoever opens
+    several connections passes the same TLS context to each.
     """
     try:
         connection = pymysql.connect(
@@ -39,7 +42,7 @@ def open_connection(
             database=settings.database_name,
             user=credentials.username,
             password=credentials.password,
-            ssl=create_database_tls_context(),
+            ssl=tls_context or create_database_tls_context(),
             charset="utf8mb4",
             sql_mode=LOADER_SQL_MODE if for_loading else None,
             autocommit=not for_loading,
@@ -66,6 +69,7 @@ class Database:
         self._for_loading = for_loading
         self._credentials: Credentials | None = None
         self._connection: Connection | None = None
+        self._tls_context: ssl.SSLContext | None = None
 
     def get_connection(self) -> Connection:
         """Return the connection; open it if there is none. Raises the errors of `sluice.db.errors`."""
@@ -120,9 +124,12 @@ class Database:
             except AwsError as error:
                 # Without the password nobody can connect: for callers the database is unavailable.
                 raise DatabaseUnavailable(f"{error.operation}: {error.code}") from error
+        if self._tls_context is None:
+            self._tls_context = create_database_tls_context()
         return open_connection(
             self._settings,
             self._credentials,
             statement_timeout_seconds=self._statement_timeout_seconds,
             for_loading=self._for_loading,
+            tls_context=self._tls_context,
         )

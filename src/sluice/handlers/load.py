@@ -76,7 +76,7 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
 
 def _sync_exclusions(bucket: str) -> dict[str, Any]:
     from sluice.load.exclusion_sync import sync_exclusions  # noqa: PLC0415
-    from sluice.rebuild.exclusion_store import read_stored_exclusions  # noqa: PLC0415  a load does not need it
+    from sluice.rebuild.rebuild_request import read_stored_exclusions  # noqa: PLC0415  a load does not need it
 
     _shadow.drop_connection()
     added = sync_exclusions(_database, read_stored_exclusions(_s3.bucket(bucket)))

@@ -30,8 +30,8 @@ class ExclusionRule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
 class Exclusion(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The rules of one rebuild, named by its execution. It excludes a write that matches one of them.
 
-    An exclusion without rules marks a rebuild that started afresh: every exclusion made before it is inactive. So the
-    set of all exclusions only grows, and the union of two sets is always right.
+    An exclusion without rules is a reset: every exclusion made before it is inactive. So the set of all exclusions only
+    grows, and the union of two sets is always right.
     """
 
     execution: str
@@ -70,9 +70,9 @@ def encode_exclusion_row(exclusion: Exclusion) -> tuple[object, ...]:
 
 
 def select_active_exclusions(exclusions: Iterable[Exclusion]) -> list[Exclusion]:
-    """Select the exclusions that no later afresh rebuild made inactive, one for each rebuild.
+    """Select the exclusions that no later reset made inactive, one for each rebuild.
 
-    The exclusion that marks the afresh rebuild stays: it keeps older ones inactive.
+    The reset itself stays, because it keeps older exclusions inactive.
     """
     by_execution = {
         exclusion.execution: msgspec.structs.replace(exclusion, made_at=_to_utc(exclusion.made_at))

@@ -1,4 +1,4 @@
-"""What was excluded, written down in S3 too: a database that is lost takes its own table of it along."""
+"""Store the exclusions in S3 too: a lost database takes its own table of them along."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,15 @@ from sluice.model.exclusions import Exclusion
 
 EXCLUSIONS_KEY = "rebuilds/exclusions.json"
 
-
-_exclusions = msgspec.json.Decoder(list[Exclusion])
+_exclusions_decoder = msgspec.json.Decoder(list[Exclusion])
 
 
 def read_stored_exclusions(bucket: Bucket) -> list[Exclusion]:
-    """What the last rebuild wrote down. Raises botocore's errors."""
+    """The exclusions that the last rebuild stored; none before the first. Raises botocore's errors."""
     stored = bucket.find_object(EXCLUSIONS_KEY)
-    return _exclusions.decode(stored.content) if stored else []
+    return _exclusions_decoder.decode(stored.content) if stored else []
 
 
 def store_exclusions(bucket: Bucket, exclusions: Sequence[Exclusion]) -> None:
-    """Write down what is excluded now, in place of what was. Raises botocore's errors."""
+    """Replace the stored exclusions. Raises botocore's errors."""
     bucket.write_object(EXCLUSIONS_KEY, msgspec.json.encode(exclusions))
