@@ -4,11 +4,13 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 UV := .tools/uv/bin/uv
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
+# Not --quiet: it would hide the warnings from the strict mode too.
+SITE := NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --strict --site-dir .local/site
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
 
-.PHONY: help setup lock build up down status invoke demo test check drill contract openapi bench attack
+.PHONY: help setup lock build up down status invoke demo test check drill contract openapi docs bench attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +51,11 @@ contract: setup ## schemathesis against the published contract, at least 2,000 r
 openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
 	@python -m sluice.openapi $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") $(if $(KEYS),--client-keys) > "$(or $(FILE),docs/openapi.json)"
 
+docs: setup ## write the generated pages and build the documentation site into .local/site; a dead link fails
+	@local/setup.sh docs
+	@python -m tools.docs
+	@$(SITE)
+
 bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
 	@python -m bench.api
 	@python -m bench.many
@@ -59,6 +66,8 @@ bench: setup ## measure handlers, many lines in a POST, loads, the read cache, r
 attack: setup ## what the edge blocks of an attack corpus and lets through of real-looking requests (SHORT=1: a part of it)
 	@python -m bench.attack
 
-check: setup ## ruff, mypy, template checks, the contract against template and code
+check: setup ## ruff, mypy, template checks, the contract against template and code, the documentation's links
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
 	@python -m pytest tests/unit/test_openapi_document.py tests/template/test_contract.py
+	@local/setup.sh docs
+	@$(SITE)

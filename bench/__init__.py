@@ -1,1 +1,1 @@
-"""Measurements: ratios side by side in one run, never asserted by a timer in a test."""
+"""Benchmarks: ratios of ways that take turns in one run. No test asserts a time."""

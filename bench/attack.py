@@ -1,8 +1,7 @@
-"""`make attack`: what the edge blocks of an attack corpus, what it lets through of real-looking requests, and whether
-anything of it changes the SQL that is run.
+"""`make attack`: send the attack corpus and benign requests to a local stack.
 
-`make attack`: send the attack corpus and real-looking requests to a local stack of its own, and say what was
-blocked.
+It reports how many attacks the edge blocks, how many benign requests pass, and whether an attack changes the SQL that
+the service runs.
 """
 
 import sys
@@ -18,58 +17,57 @@ from testkit.attack.benign import build_benign_requests, build_visitor_requests
 from testkit.attack.measurement import Measurement, get_passed_share, measure_edge
 
 MIN_BLOCKED_SHARE, MIN_PASSED_SHARE = 0.95, 0.99
-
-
 MAX_EXAMPLES = 12
 
 
 def main() -> int:
-    """Returns the exit code: 1 when less is blocked, or let through, than is wanted, or SQL was changed."""
-    corpus, usual = build_attacks(300 if is_short() else None), build_benign_requests(300 if is_short() else 1_200)
-    usual += [request for half in build_visitor_requests(150 if is_short() else 1_200) for request in half]
+    """Returns exit code 1 when too few attacks are blocked, too few benign requests pass, or SQL was changed."""
+    attacks = build_attacks(300 if is_short() else None)
+    benign = build_benign_requests(300 if is_short() else 1_200)
+    benign += [request for half in build_visitor_requests(150 if is_short() else 1_200) for request in half]
     with tempfile.TemporaryDirectory(prefix="sluice-attack-") as name:
         try:
-            found = measure_edge(up(Path(name)), corpus, usual)
+            measurement = measure_edge(up(Path(name)), attacks, benign)
         finally:
             with suppress(LocalError):
                 down(Path(name))
-    print(_format_report(found))
+    print(_format_report(measurement))
+    held_out_share = get_passed_share(measurement.held_out)
     save_results(
         "edge",
         {
-            "blocked": round(found.blocked_share, 4),
-            "benign_passed": round(get_passed_share(found.held_out), 4),
-            "attacks": len(found.attacks),
-            "benign": len(found.held_out),
+            "blocked": round(measurement.blocked_share, 4),
+            "benign_passed": round(held_out_share, 4),
+            "attacks": len(measurement.attacks),
+            "benign": len(measurement.held_out),
         },
     )
-    benign_passed = min(get_passed_share(found.held_out), get_passed_share(found.tuning))
-    return (
-        0
-        if found.blocked_share >= MIN_BLOCKED_SHARE and benign_passed >= MIN_PASSED_SHARE and not found.new_statements
-        else 1
-    )
+    is_blocking_enough = measurement.blocked_share >= MIN_BLOCKED_SHARE
+    is_passing_enough = min(held_out_share, get_passed_share(measurement.tuning)) >= MIN_PASSED_SHARE
+    return 0 if is_blocking_enough and is_passing_enough and not measurement.new_statements else 1
 
 
-def _format_report(found: Measurement) -> str:
-    lines = [f"{kind:10} {blocked:5} of {count:5} blocked" for kind, (count, blocked) in found.count_by_kind().items()]
+def _format_report(measurement: Measurement) -> str:
+    attacks, held_out, tuning = measurement.attacks, measurement.held_out, measurement.tuning
+    counts = measurement.count_by_kind().items()
+    lines = [f"{kind:10} {blocked:5} of {count:5} blocked" for kind, (count, blocked) in counts]
     lines += [
-        f"blocked at the edge: {found.blocked_share:.2%} of {len(found.attacks):,} attacks",
-        f"let through: {get_passed_share(found.held_out):.2%} of {len(found.held_out):,} benign requests, held out",
-        f"and of those that rules of the firewall were chosen by: {get_passed_share(found.tuning):.2%} of {len(found.tuning):,}",  # noqa: E501
-        f"statements that attacks made and harmless requests do not: {len(found.new_statements)}",
-        *sorted(found.new_statements)[:MAX_EXAMPLES],
+        f"blocked at the edge: {measurement.blocked_share:.2%} of {len(attacks):,} attacks",
+        f"passed: {get_passed_share(held_out):.2%} of {len(held_out):,} benign requests of the held-out set",
+        f"passed: {get_passed_share(tuning):.2%} of {len(tuning):,} benign requests of the tuning set",
+        f"statements that only attacks caused: {len(measurement.new_statements)}",
+        *sorted(measurement.new_statements)[:MAX_EXAMPLES],
     ]
-    # What is held out stays unseen.
-    refused = [answer for answer in found.tuning if not answer.reached_api]
+    # Requests of the held-out set are never printed: nobody may choose rules with them.
+    blocked_benign = [response.request for response in tuning if not response.reached_api]
     lines += [
-        f"benign, blocked: {answer.request.method} {answer.request.target} {answer.request.body.decode()[:300]}"
-        for answer in refused[:MAX_EXAMPLES]
+        f"benign, blocked: {request.method} {request.target} {request.body.decode()[:300]}"
+        for request in blocked_benign[:MAX_EXAMPLES]
     ]
-    passed = [answer for answer in found.attacks if answer.reached_api]
+    passed_attacks = [(response.status, response.request) for response in attacks if response.reached_api]
     lines += [
-        f"attack, passed ({answer.status}): {answer.request.method} {answer.request.target[:100]} {answer.request.body[:60]!r}"  # noqa: E501
-        for answer in passed[:MAX_EXAMPLES]
+        f"attack, passed ({status}): {request.method} {request.target[:100]} {request.body[:60]!r}"
+        for status, request in passed_attacks[:MAX_EXAMPLES]
     ]
     return "\n".join(lines)
 

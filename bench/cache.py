@@ -1,4 +1,4 @@
-"""`make bench`: reads answered by the cache and by the replica, loads with the cache and without, side by side."""
+"""`make bench`: reads from the cache and from the replica, loads with the cache and without, in turns."""
 
 import io
 import statistics
@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from bench.loading.database import SCHEMA, BenchDatabase, connect_primary
@@ -15,8 +14,7 @@ from bench.loading.scenarios import ScenarioGenerator
 from bench.results import is_short, save_results
 from local.cache import CacheServer
 from sluice.aws.secrets import Credentials
-from sluice.cache.entries import encode_entry, item_key
-from sluice.cache.epoch import parse_epoch as generation_of
+from sluice.cache.epoch import encode_entry, item_key, parse_epoch
 from sluice.cache.invalidation import CacheInvalidator
 from sluice.cache.reader import CacheReader
 from sluice.cache.valkey_client import ValkeyClient
@@ -27,134 +25,129 @@ from sluice.load.batch_reader import BatchObject
 from sluice.load.loader import Loader
 from sluice.model.item_state import ItemAddress, ItemState
 from sluice.model.record import Write
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.model.versions import version_time
-from sluice.query import read_router as answers
-from sluice.settings import CacheSettings, DatabaseSettings
+from sluice.query.read_router import ReadRouter
+from sluice.settings import CacheSettings, ReadSettings
 
 ROWS, SHORT_ROWS = 300_000, 20_000
 READS, SHORT_READS = 5000, 200
-LOADS, SHORT_LOADS = {1000: 15, 10_000: 9, 100_000: 5}, {1000: 1}
-ITEM_COUNT = 100  # that are read in turn
+LOADS, SHORT_LOADS = {1000: 15, 10_000: 9, 100_000: 5}, {1000: 1}  # the number of loads by size
+ITEM_COUNT = 100  # the reads take these items in turns
 ENTRY_SECONDS = 86_400
 
 
 class CacheBenchmark:
-    """A world with a cache between its loaders and its reader, who reads the replica."""
+    """Databases with a cache: the loaders write to the primary, the reader reads the replica."""
 
-    def __init__(self, world: BenchDatabase, cache: CacheServer) -> None:
-        self._world, self._cases, self._number = world, ScenarioGenerator(world), 0
+    def __init__(self, database: BenchDatabase, cache: CacheServer) -> None:
+        self._database, self._scenarios, self._batch_number = database, ScenarioGenerator(database), 0
         self._objects: dict[str, BatchObject] = {}
-        self._settings, self._user = (
-            CacheSettings("localhost", cache.port, "none", ENTRY_SECONDS),
-            Credentials(*cache.credentials),
-        )
+        self._settings = CacheSettings("localhost", cache.port, "none", ENTRY_SECONDS)
+        self._user = Credentials(*cache.credentials)
         self._resource = load_resources()["bookings"]
-        self._client = self._connected()
-        self._lookup = CacheReader(self._client, ENTRY_SECONDS)
-        with_cache = self._loader(CacheInvalidator(self._connected(), load_resources()))
-        # Of its items the cache has none, or all.
-        self._loaders = {"without": self._loader(None), "none": with_cache, "all": with_cache}
-        where = DatabaseSettings(world.pair.replica.host, world.pair.replica.port, SCHEMA, "none")
-        replica = Database(where, statement_timeout_seconds=60)
-        replica._credentials = Credentials(*world.pair.admin_credentials)
-        reading: Any = answers
-        reading._replica = lambda: replica
-        reading._settings = lambda: SimpleNamespace(buffer_seconds=60, wait_seconds=0, stale_seconds=60)
+        self._client = self._connect_cache()
+        self._reader = CacheReader(self._client, ENTRY_SECONDS)
+        with_cache = self._create_loader(CacheInvalidator(self._connect_cache(), load_resources()))
+        # With `none` and `all` the cache has none or all of the items of the batch.
+        self._loaders = {"without": self._create_loader(None), "none": with_cache, "all": with_cache}
+        server = database.pair.replica
+        settings = ReadSettings(
+            server.host, server.port, SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
+        )
+        replica = Database(settings, statement_timeout_seconds=60)
+        replica._credentials = Credentials(*database.pair.admin_credentials)
+        self._cached = ReadRouter(load_resources(), replica, settings, self._reader)
+        self._uncached = ReadRouter(load_resources(), replica, settings)
 
-    def _connected(self) -> ValkeyClient:
+    def _connect_cache(self) -> ValkeyClient:
         client = ValkeyClient(self._settings, 10.0)
         client._user = self._user
         return client
 
-    def _loader(self, withdrawal: CacheInvalidator | None) -> Loader:
-        return Loader(
-            connect_primary(self._world.pair, SCHEMA),
-            load_resources(),
-            lambda _, key: self._objects[key],
-            cache=withdrawal,
-        )
+    def _create_loader(self, invalidator: CacheInvalidator | None) -> Loader:
+        primary = connect_primary(self._database.pair, SCHEMA)
+        return Loader(primary, load_resources(), lambda _, key: self._objects[key], cache=invalidator)
 
     def measure_reads(self, count: int) -> dict[str, float]:
-        """Microseconds from a GET's event to its answer, the median: by the cache and by the replica, in turns."""
+        """Median microseconds from the event of a GET to its response, from the cache and from the replica in turns."""
         self._load("none", 1000)
-        self._world.pair.wait_for_replica(300)
-        with self._world.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        self._database.pair.wait_for_replica(300)
+        with self._database.connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT owner, id FROM bookings WHERE NOT deleted LIMIT %s", (ITEM_COUNT,))
             rows: Any = cursor.fetchall()
-        requests = [_request(owner, item_id) for owner, item_id in rows]
+        requests = [_build_request(owner, item_id) for owner, item_id in rows]
         for request in requests:
-            self._read(request, self._lookup)
+            self._read(self._cached, request)
         times: dict[str, list[float]] = {"hit": [], "replica": []}
         for number in range(count):
             request = requests[number % len(requests)]
-            # For as long as this takes, the reader need not ask again for the generation.
-            self._lookup._known_until = time.monotonic() + 60
-            times["hit"].append(self._read(request, self._lookup))
-            times["replica"].append(self._read(request, None))
-        return {name: round(1e6 * statistics.median(taken), 1) for name, taken in times.items()}
+            # The reader need not read the epoch again for as long as this takes.
+            self._reader._epoch_expires_at = time.monotonic() + 60
+            times["hit"].append(self._read(self._cached, request))
+            times["replica"].append(self._read(self._uncached, request))
+        return {name: round(1e6 * statistics.median(seconds), 1) for name, seconds in times.items()}
 
     @staticmethod
-    def _read(request: Request, lookup: CacheReader | None) -> float:
-        reading: Any = answers
-        reading._cache = lambda: lookup
+    def _read(router: ReadRouter, request: Request) -> float:
         started = time.perf_counter()
-        response = answers.respond_to_read(request)
-        taken = time.perf_counter() - started
+        response = router.respond(request)
+        seconds = time.perf_counter() - started
         assert response.status == 200
-        return taken
+        return seconds
 
-    def measure_loads(self, sizes: dict[int, int]) -> dict[str, dict[str, float]]:
-        """Milliseconds of a load of updates, the median by size: without a cache, with one that has none of its items,
-        and with one that has all of them.
+    def measure_loads(self, runs_by_size: dict[int, int]) -> dict[str, dict[str, float]]:
+        """Median milliseconds of a load of updates by size.
+
+        The load has no cache, a cache that has none of its items, or one that has all of them.
         """
-        found: dict[str, dict[str, float]] = {}
+        medians: dict[str, dict[str, float]] = {}
         names = list(self._loaders)
-        for size, runs in sizes.items():
+        for size, runs in runs_by_size.items():
             times: dict[str, list[float]] = {name: [] for name in names}
             for run in range(runs):
-                for place in range(len(names)):
-                    name = names[(place + run) % len(names)]
+                for turn in range(len(names)):
+                    name = names[(turn + run) % len(names)]
                     times[name].append(self._load(name, size))
-            found[str(size)] = {name: round(1000 * statistics.median(taken), 2) for name, taken in times.items()}
-        return found
+            medians[str(size)] = {name: round(1000 * statistics.median(seconds), 2) for name, seconds in times.items()}
+        return medians
 
     def _load(self, name: str, size: int) -> float:
         if name == "all":
-            self._load("none", 20)  # a load without a cache has ended the generation
-        batch = self._cases.build_batch("updated", size)
-        self._number += 1
-        key = f"batches/{self._number}"
+            self._load("none", 20)  # after a load without a cache, the epoch has ended
+        batch = self._scenarios.build_batch("updated", size)
+        self._batch_number += 1
+        key = f"batches/{self._batch_number}"
         self._objects = {key: BatchObject(key, "etag", io.BytesIO(batch.content))}
         if name == "all":
-            self._fill(batch.writes)
-        self._world.pair.wait_for_replica(300)
+            self._fill_cache(batch.writes)
+        self._database.pair.wait_for_replica(300)
         started = time.perf_counter()
         outcome = self._loaders[name].load_batch("bucket", key)
-        taken = time.perf_counter() - started
+        seconds = time.perf_counter() - started
         assert outcome.applied + outcome.stale == size, outcome
-        return taken
+        return seconds
 
-    def _fill(self, writes: Sequence[Write]) -> None:
-        """Give the cache an entry for each item, in the generation that the load will find."""
-        with self._world.connect(autocommit=True) as connection, connection.cursor() as cursor:
+    def _fill_cache(self, writes: Sequence[Write]) -> None:
+        """Store an entry for each item, in the epoch that the load will read."""
+        with self._database.connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT version FROM marks WHERE name = 'cache'")
             row: Any = cursor.fetchone()
-        generation = generation_of(row[0]).name
-        addresses = {ItemAddress(self._resource, write.owner, write.id): write.version for write in writes}
-        entries = [
+        epoch = parse_epoch(row[0]).name
+        versions = {ItemAddress(self._resource, write.owner, write.id): write.version for write in writes}
+        commands = [
             (
                 "SET",
-                item_key(generation, address),
+                item_key(epoch, address),
                 encode_entry(address, ItemState(version, version_time(version), b"x" * 300)),
             )
-            for address, version in addresses.items()
+            for address, version in versions.items()
         ]
-        for first in range(0, len(entries), 5000):
-            self._client.send_commands(*entries[first : first + 5000])
+        for first in range(0, len(commands), 5000):
+            self._client.send_commands(*commands[first : first + 5000])
 
 
-def _request(owner: str, item_id: str) -> Request:
+def _build_request(owner: str, item_id: str) -> Request:
     return parse_request(
         {
             "httpMethod": "GET",
@@ -165,25 +158,26 @@ def _request(owner: str, item_id: str) -> Request:
 
 
 def main() -> None:
+    short = is_short()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-        world = BenchDatabase(Path(folder), SHORT_ROWS if is_short() else ROWS)
-        cache = CacheServer(Path(folder) / "cache", world.pair.ca.parent)
+        database = BenchDatabase(Path(folder), SHORT_ROWS if short else ROWS)
+        cache = CacheServer(Path(folder) / "cache", database.pair.ca.parent)
         try:
-            world.start()
+            database.start()
             cache.start(megabytes=512)
-            bench = CacheBenchmark(world, cache)
-            read = bench.measure_reads(SHORT_READS if is_short() else READS)
-            print(f"a read: {read['hit']} us by the cache, {read['replica']} us by the replica,", end=" ")
-            print(f"{read['replica'] / read['hit']:.2f} x", flush=True)
-            loads = bench.measure_loads(SHORT_LOADS if is_short() else LOADS)
-            for size, taken in loads.items():
-                ratios = ", ".join(f"{taken[name] / taken['without']:.2f} x with {name}" for name in ("none", "all"))
-                print(f"a load of {int(size):>7,}: {taken['without']} ms without a cache, {ratios} in it", flush=True)
-            save_results("cache", {"read_us": read, "load_ms": loads})
+            benchmark = CacheBenchmark(database, cache)
+            reads = benchmark.measure_reads(SHORT_READS if short else READS)
+            print(f"a read: {reads['hit']} us from the cache, {reads['replica']} us from the replica,", end=" ")
+            print(f"{reads['replica'] / reads['hit']:.2f} x", flush=True)
+            loads = benchmark.measure_loads(SHORT_LOADS if short else LOADS)
+            for size, times in loads.items():
+                ratios = ", ".join(f"{times[name] / times['without']:.2f} x with {name}" for name in ("none", "all"))
+                print(f"a load of {int(size):>7,}: {times['without']} ms without a cache, {ratios} in it", flush=True)
+            save_results("cache", {"read_us": reads, "load_ms": loads})
         finally:
-            for part in (cache, world.pair):
+            for server in (cache, database.pair):
                 with suppress(Exception):
-                    part.stop()
+                    server.stop()
 
 
 if __name__ == "__main__":

@@ -70,12 +70,12 @@ class FirehoseStub:
 
 @contextlib.contextmanager
 def open_handler() -> Iterator[tuple[Callable[[dict[str, Any], Any], dict[str, Any]], FirehoseStub]]:
-    """The POST handler in a warm function, its log thrown away."""
+    """The POST handler as in a warm function. Its log is discarded."""
     os.environ.update(build_lambda_environment(POWERTOOLS_TRACE_DISABLED="1"))
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+    with open(os.devnull, "w") as devnull, contextlib.redirect_stdout(devnull):  # noqa: PTH123
         from sluice.aws.lambda_environment import BOTOCORE_ONLY_VARIABLES  # noqa: PLC0415
 
-        for name in BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
+        for name in BOTOCORE_ONLY_VARIABLES:  # set on this machine, and not in Lambda
             os.environ.pop(name, None)
         from sluice.handlers.post import context, handle  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Where measurements are kept, and how long they may take."""
+"""The file of results, and the short form of the benchmarks."""
 
 import json
 import os
@@ -9,13 +9,13 @@ RESULTS_FILE = Path(__file__).with_name("results.json")
 
 
 def is_short() -> bool:
-    """Whether a short form is asked for (SHORT=1): it proves that everything runs, and is not kept."""
+    """Whether SHORT=1 is set: the short form shows that everything runs, and saves no results."""
     return bool(os.environ.get("SHORT"))
 
 
 def save_results(name: str, figures: dict[str, Any]) -> None:
-    """Keep what a measurement found under its name; the others stay."""
+    """Replace the figures of one benchmark in the file of results."""
     if is_short():
         return
-    kept = json.loads(RESULTS_FILE.read_text()) if RESULTS_FILE.exists() else {}
-    RESULTS_FILE.write_text(json.dumps({**kept, name: figures}, indent=1, sort_keys=True) + "\n")
+    results = json.loads(RESULTS_FILE.read_text()) if RESULTS_FILE.exists() else {}
+    RESULTS_FILE.write_text(json.dumps({**results, name: figures}, indent=1, sort_keys=True) + "\n")

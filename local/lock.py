@@ -1,4 +1,4 @@
-"""`make lock`: compile pyproject.toml to the requirement files, pinned with hashes and free of any index's name."""
+"""`make lock`: compile pyproject.toml to requirement files, pinned with hashes and without the name of an index."""
 
 import subprocess
 import sys
@@ -14,27 +14,26 @@ DEV = "requirements/dev.txt"
 
 
 def compile_requirements(target: str, *sources: str, text: str | None = None) -> None:
-    """Compile sources (or a requirement given as text) to a target. Versions that it has are kept where they fit."""
+    """Compile the sources (or `text`, for the source `-`) to a target, which keeps its versions if they still fit."""
     subprocess.run([*COMPILE, *sources, "--output-file", target], cwd=ROOT, check=True, text=True, input=text)
 
 
 def main() -> int:
     compile_requirements("requirements/uv.txt", "-", text="uv")
     compile_requirements("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
-    compile_requirements(
-        DEV, "pyproject.toml", *(f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench"))
-    )
-    compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_extra("ops")))
-    # What ships has the versions that are tested.
+    extras = [f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench")]
+    compile_requirements(DEV, "pyproject.toml", *extras)
+    compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_read_extra("ops")))
+    compile_requirements("requirements/docs.txt", "-", text="\n".join(_read_extra("docs")))
+    # The deployed functions have the versions that the tests use.
     compile_requirements("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
-    # The whole closure, also of what src/requirements.txt has: pip takes hashes for all requirements or for none.
-    compile_requirements(
-        "layers/migration/requirements.txt", "-", "--constraint", DEV, text="\n".join(_extra("migration"))
-    )
+    # Also the requirements that src/requirements.txt already has: pip checks hashes for all requirements or for none.
+    migration = "\n".join(_read_extra("migration"))
+    compile_requirements("layers/migration/requirements.txt", "-", "--constraint", DEV, text=migration)
     return 0
 
 
-def _extra(name: str) -> list[str]:
+def _read_extra(name: str) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return list(project["optional-dependencies"][name])
 

@@ -1,4 +1,4 @@
-"""Background processes of the local stack: started detached, found again by pid, and never confused with others."""
+"""Background processes of the local stack: started detached, and identified later by pid and arguments."""
 
 import os
 import signal
@@ -10,13 +10,13 @@ from pathlib import Path
 from random import SystemRandom
 from typing import cast
 
-# Kept so that the exit status of a child of this very process is collected; a later process knows only the pid.
+# Kept so that this process collects the exit status of its children; a later process knows only the pid.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class LocalError(Exception):
-    """Something of the local stack did not work. The message is one sentence for the person at the terminal;
-    `log` names the file whose last lines say more."""
+    """A failure of the local stack. The message is one sentence for the person at the terminal; `log` is the file whose
+    last lines explain it."""
 
     def __init__(self, message: str, log: Path | None = None) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class LocalError(Exception):
 def start_process(
     arguments: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, directory: Path | None = None
 ) -> int:
-    """Start a process of its own session, its output appended to `log`; returns its pid."""
+    """Start a process in a session of its own and append its output to `log`; returns its pid."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -43,16 +43,17 @@ def start_process(
 
 
 def is_running(pid: int | None, *marks: str) -> bool:
-    """Whether `pid` is alive and every mark is one of its arguments: a pid may have been given to somebody else."""
+    """Whether `pid` runs and has every mark as an argument; the system may have given the pid to another process."""
     if not pid or not marks:
         return False
-    return set(marks) <= _arguments(pid)
+    return set(marks) <= _read_arguments(pid)
 
 
-def _arguments(pid: int) -> set[str]:
+def _read_arguments(pid: int) -> set[str]:
     child = _children.get(pid)
     if child is not None:
-        # A child's pid is nobody else's until its exit is collected, and /proc shows nothing of it while it starts.
+        # No other process gets the pid of a child before its exit status is collected, and /proc shows no arguments
+        # while the child starts.
         if child.poll() is None:
             return set(cast("Sequence[str]", child.args))
         del _children[pid]
@@ -65,7 +66,7 @@ def _arguments(pid: int) -> set[str]:
 def stop_process(
     pid: int | None, *marks: str, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 60
 ) -> None:
-    """Send the signal to our process and wait until it is gone; one that is not ours is left alone."""
+    """Send the signal to our process and wait until it has ended. Do nothing if the process is not ours."""
     if pid is None or not is_running(pid, *marks):
         return
     os.kill(pid, with_signal)
@@ -94,12 +95,12 @@ def is_port_free(port: int) -> bool:
 
 
 def find_free_port() -> int:
-    """A free port below the range that the system gives to outgoing connections, so that it is still free when a
-    server comes back to it after having been stopped."""
+    """A free port below the range that the system uses for outgoing connections, so that a server can listen on it
+    again after a restart."""
     for port in SystemRandom().sample(range(15_000, 30_000), 200):
         if is_port_free(port):
             return port
-    raise LocalError("No free port was found between 15000 and 30000.")
+    raise LocalError("There is no free port between 15000 and 30000.")
 
 
 def read_tail(log: Path, lines: int = 15) -> str:

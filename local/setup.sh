@@ -2,7 +2,8 @@
 # Installs what the project needs into the checkout (.venv, .tools) and, when they are missing, MariaDB, Redis and the
 # Core Rule Set from Debian's packages.
 # Does nothing, quickly, when all of it is there. Works as root or with sudo.
-# `local/setup.sh ops` makes the environment of the operators' command only.
+# `local/setup.sh ops` makes the environment of the operators' command only, `local/setup.sh docs` that of the
+# documentation site only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .tools
@@ -67,6 +68,10 @@ environment() { # environment FOLDER REQUIREMENTS
     stamp "$2" >"$1/stamp"
   fi
 }
+if [ "${1:-}" = docs ]; then
+  environment .tools/docs requirements/docs.txt
+  exit 0
+fi
 environment .tools/ops requirements/ops.txt
 [ "${1:-}" != ops ] || exit 0
 environment .venv requirements/dev.txt

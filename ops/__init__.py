@@ -1,1 +1,1 @@
-"""The operators' command `sluice`: it knows a deployed stack by its outputs and by AWS's API, and nothing else."""
+"""The operators' command `sluice`. It knows a deployed stack by its outputs and by the APIs of AWS only."""

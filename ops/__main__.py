@@ -1,4 +1,4 @@
-"""The command: python -m ops; in a checkout, `./sluice`."""
+"""Run the command: `python -m ops`, or `./sluice` in a checkout."""
 
 import sys
 
@@ -6,9 +6,9 @@ from ops.errors import EXIT_INTERRUPTED
 
 
 def main() -> int:
-    """Do what the command line says, and return the exit code."""
+    """Run the command line and return its exit code."""
     try:
-        # Loading the SDK takes a moment, in which Ctrl-C is to be no traceback either.
+        # Importing the SDK takes a moment. Ctrl-C during that moment must not print a traceback.
         from ops.cli import run_command_line  # noqa: PLC0415
 
         return run_command_line()

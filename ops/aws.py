@@ -15,18 +15,22 @@ from botocore.exceptions import ClientError
 from ops.errors import FunctionError, UsageError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-# What samconfig.toml calls it, and where and as whom it is deployed.
+# The name of the local stack in samconfig.toml, and the region it is deployed to.
 LOCAL_STACK = "sluice-local"
-
-
 LOCAL_REGION = "us-east-1"
+
+# Errors of the stack's functions that reject the request itself: the operator can correct them.
+REQUEST_ERRORS = frozenset({
+    "InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NoRebuildSource", "RebuildInProgress",
+})  # fmt: skip
+
+# The slowest function may run for three minutes.
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=200, retries={"mode": "standard", "total_max_attempts": 5})
 
 
 @dataclass(frozen=True)
 class Target:
-    """A stack's name, and a session that reaches it; `endpoint` is the local stack's."""
+    """The name of a stack, and a session that reaches it. `endpoint` is set for the local stack only."""
 
     name: str
     session: Any
@@ -38,24 +42,24 @@ class Target:
 
 
 def choose_target(stack_name: str | None, region: str | None, profile: str | None) -> Target:
-    """The target that the arguments name. Raises Mistake, and botocore's errors about profiles."""
+    """Choose the stack that the arguments name, or the local one. Raises UsageError, and botocore's profile errors."""
     if stack_name == "":
-        # AWS would take it for any stack there is.
-        raise UsageError("--stack-name is empty: give a stack's name.")
-    remote = region or profile
-    if not remote and stack_name in {None, LOCAL_STACK} and (endpoint := find_local_endpoint()):
+        # CloudFormation would read an empty name as "any stack".
+        raise UsageError("--stack-name is empty.", "Give the name of a stack.")
+    is_remote = region or profile
+    if not is_remote and stack_name in {None, LOCAL_STACK} and (endpoint := find_local_endpoint()):
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=LOCAL_REGION)  # noqa: S106
         return Target(LOCAL_STACK, session, endpoint)
     if stack_name is None:
-        raise UsageError("No stack is named: give --stack-name NAME (or start the local one with `make up`).")
+        raise UsageError("No stack is named.", "Give --stack-name NAME, or start the local stack with `make up`.")
     session = boto3.Session(profile_name=profile, region_name=region)
     if not session.region_name:
-        raise UsageError("No region is known: give --region, or a --profile that has one.")
+        raise UsageError("The AWS region is unknown.", "Give --region, or a --profile that has one.")
     return Target(stack_name, session)
 
 
 def find_local_endpoint() -> str | None:
-    """Where the local stack of this checkout, or the one in $SLUICE_LOCAL, answers; None when it does not."""
+    """The URL of the local stack of this checkout, or of the one in $SLUICE_LOCAL; None when it does not run."""
     folder = Path(os.environ.get("SLUICE_LOCAL") or REPOSITORY / ".local")
     try:
         port = int(json.loads((folder / "state.json").read_text())["emulator_port"])
@@ -75,18 +79,8 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
-# Errors that its functions raise about what they were asked for.
-REQUEST_ERRORS = frozenset({
-    "InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NoRebuildSource", "RebuildInProgress",
-})  # fmt: skip
-
-
-# The longest function may take three minutes.
-CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=200, retries={"mode": "standard", "total_max_attempts": 5})
-
-
 class Stack:
-    """The stack of a target. Its outputs are read when they are first needed."""
+    """The stack of a target. It reads the outputs when they are first needed."""
 
     def __init__(self, target: Target) -> None:
         self.name = target.name
@@ -95,46 +89,51 @@ class Stack:
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """A boto3 client, by boto3's name for the service. Raises Mistake for a region or an endpoint that is none."""
+        """A boto3 client of a service, by its name in boto3. Raises UsageError for an invalid region or endpoint."""
         if service not in self._clients:
             try:
                 self._clients[service] = self._target.session.client(
                     service, endpoint_url=self._target.endpoint, config=CLIENT_CONFIG
                 )
             except ValueError as error:
-                raise UsageError(f"{str(error).rstrip('.')}; see --region and $AWS_ENDPOINT_URL.") from None
+                raise UsageError(f"{str(error).rstrip('.')}.", "Check --region and $AWS_ENDPOINT_URL.") from None
         return self._clients[service]
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """Raises Mistake when there is no such stack."""
+        """The outputs by name. Raises UsageError when there is no such stack."""
         try:
-            found = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
+            description = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
                 raise UsageError(
-                    f"There is no stack {self.name} in {self.region}; see --stack-name and --region."
+                    f"There is no stack {self.name} in {self.region}.", "Check --stack-name and --region."
                 ) from None
             raise
-        return {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+        return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
     def output(self, key: str) -> str:
-        """An output. Raises Mistake when the stack has none of that name."""
+        """The value of an output. Raises UsageError when the stack has no such output."""
         if key not in self.outputs:
             raise UsageError(
-                f"The stack {self.name} has no output {key}: it is no Sluice, or an older one; deploy it anew."
+                f"The stack {self.name} has no output {key}: it is not a Sluice stack, or an older version.",
+                "Deploy the current version.",
             )
         return self.outputs[key]
 
     def invoke(self, function: str, event: Any) -> Any:
-        """What a function, by its short name, answers. Raises Mistake for a wrong request, FunctionFailed otherwise."""
-        answer = self.client("lambda").invoke(
+        """Invoke a function by its short name, and return its response.
+
+        Raises UsageError when the function rejects the request, FunctionError when it fails otherwise.
+        """
+        invocation = self.client("lambda").invoke(
             FunctionName=self.output(f"{function}FunctionName"), Payload=json.dumps(event)
         )
-        found = json.loads(answer["Payload"].read() or b"null")
-        if not answer.get("FunctionError"):
-            return found
-        error, said = str(found.get("errorType", "Unknown")), str(found.get("errorMessage", "it says nothing"))
+        response = json.loads(invocation["Payload"].read() or b"null")
+        if not invocation.get("FunctionError"):
+            return response
+        error = str(response.get("errorType", "Unknown"))
+        reason = str(response.get("errorMessage", "the function gives no reason"))
         if error in REQUEST_ERRORS:
-            raise UsageError(said)
-        raise FunctionError(f"{function}Function", error, said)
+            raise UsageError(reason)
+        raise FunctionError(f"{function}Function", error, reason)

@@ -12,40 +12,41 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
-from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
+
+from ops.errors import CommandError, OperationError, UsageError
 
 _CREDENTIAL_ERRORS = (
     NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, SSOError, LoginError, TokenRetrievalError,
 )  # fmt: skip
-
-
-_CONNECTION_ERRORS = (NoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError)
-
-
+_CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError)
 _INVALID_CREDENTIAL_CODES = frozenset({
     "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch",
     "UnrecognizedClientException", "InvalidSignatureException", "AuthFailure",
 })  # fmt: skip
-
-
 _ACCESS_DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 
 
-def explain_aws_error(error: BotoCoreError | ClientError | ResponseParserError) -> tuple[str, bool]:
-    """What to say, and whether it is the operator's to mend."""
+def explain_aws_error(error: BotoCoreError | ClientError | ResponseParserError) -> CommandError:
+    """The error to report: a UsageError where the operator can correct it, an OperationError otherwise."""
     if isinstance(error, _CREDENTIAL_ERRORS):
-        return "AWS finds no usable credentials here: sign in, or give --profile.", True
-    said = str(error).rstrip(".\n")
+        return UsageError("AWS finds no usable credentials.", "Sign in, or give --profile.")
+    reason = str(error).rstrip(".\n")
     if isinstance(error, _CONNECTION_ERRORS):
-        return f"AWS could not be asked: {said}; see the network, --region and $AWS_ENDPOINT_URL.", False
+        return OperationError(f"AWS cannot be reached: {reason}.", "Check the network, --region and $AWS_ENDPOINT_URL.")
     if not isinstance(error, ClientError):
-        # What is left is about how the SDK was set up.
-        return f"{said}; see --profile, --region and AWS's configuration files.", True
+        # The remaining errors are about the configuration of the SDK.
+        return UsageError(f"{reason}.", "Check --profile, --region and the AWS configuration files.")
     code, operation = str(error.response["Error"]["Code"]), error.operation_name
     if code in _INVALID_CREDENTIAL_CODES:
-        return f"AWS does not accept these credentials ({code}): sign in again, or give another --profile.", True
+        return UsageError(
+            f"AWS does not accept these credentials ({code}).", "Sign in again, or give another --profile."
+        )
     if code in _ACCESS_DENIED_CODES:
-        return f"These credentials may not do {operation}; see docs/operate.md for what an operator needs.", True
-    said = str(error.response["Error"].get("Message") or "it says nothing more").rstrip(".")
-    return f"AWS refused {operation} with {code}: {said}.", False
+        return UsageError(
+            f"These credentials have no permission for {operation}.",
+            "docs/how-to/operate.md lists the permissions that an operator needs.",
+        )
+    reason = str(error.response["Error"].get("Message") or "AWS gives no reason").rstrip(".")
+    return OperationError(f"AWS rejects {operation} with {code}: {reason}.")

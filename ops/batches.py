@@ -10,56 +10,58 @@ from ops.aws import Stack
 from ops.times import format_time, seconds_since
 from ops.workflows import describe_execution, list_executions
 
+QUARANTINE_PREFIX = "quarantine/"
+# How many failed loads, the latest first, are read to find the parked batches.
+MAX_INSPECTED_EXECUTIONS = 100
+
 
 def count_pending_batches(stack: Stack, request: dict[str, Any]) -> dict[str, Any]:
-    """How many batches wait within a replay's request, and since when (`age_seconds`).
+    """Count the batches that S3 has and the ledger lacks, in the window of a replay request.
 
-    The stack looks through all keys, step by step, so it may take minutes where there are millions. Raises
-    FunctionFailed, with DatabaseUnavailable when the ledger cannot be read.
+    Returns `batches`, `bytes`, `oldest` (RFC 3339), `age_seconds` of the oldest, and `sample` (some keys). The plan
+    function lists all keys step by step, which takes minutes for millions. Raises FunctionError: DatabaseUnavailable
+    when the ledger cannot be read.
     """
     plan = stack.invoke("Plan", {"step": "begin", "name": "status", "request": request})
     while not plan["verified"]:
         plan = stack.invoke("Plan", {"step": "verify", "plan": plan})
-    found = plan["remaining"]
+    remaining = plan["remaining"]
     return {
-        "batches": found["objects"],
-        "bytes": found["bytes"],
-        "oldest": found["oldest"],
-        "age_seconds": round(seconds_since(found["oldest"])) if found["oldest"] else None,
-        "sample": found["sample"],
+        "batches": remaining["objects"],
+        "bytes": remaining["bytes"],
+        "oldest": remaining["oldest"],
+        "age_seconds": round(seconds_since(remaining["oldest"])) if remaining["oldest"] else None,
+        "sample": remaining["sample"],
     }
 
 
-# Executions that are looked into, the latest.
-MAX_INSPECTED_EXECUTIONS = 100
-
-
 def count_parked_batches(stack: Stack, pending: dict[str, Any]) -> tuple[int, bool]:
-    """How many of the batches that wait are parked, and whether that is exact: of very many only some are known."""
+    """Count the pending batches that are parked, and say whether the count is exact.
+
+    The count is an estimate when there are more pending batches than the sample has, or more failed loads than are
+    read.
+    """
     if not pending["batches"]:
         return 0, True
     failed = list_executions(stack, "load_batch", "FAILED", MAX_INSPECTED_EXECUTIONS)
-    found = [describe_execution(stack, one.arn) for one in failed]
-    keys = {_get_batch_key(one.input) for one in found if one.error == "Parked"} - {""}
+    loads = [describe_execution(stack, execution.arn) for execution in failed]
+    keys = {_get_batch_key(load.input) for load in loads if load.error == "Parked"} - {""}
     if pending["batches"] == len(pending["sample"]):
         return len(keys & set(pending["sample"])), len(failed) < MAX_INSPECTED_EXECUTIONS
     return min(len(keys), pending["batches"]), False
 
 
-def _get_batch_key(given: Any) -> str:
-    """The batch that an execution was started for; empty where somebody started it with something else."""
+def _get_batch_key(load_input: Any) -> str:
+    """The key of the batch that an execution loads; empty when somebody started it with another input."""
     try:
-        return str(given["detail"]["object"]["key"])
+        return str(load_input["detail"]["object"]["key"])
     except (KeyError, TypeError):
         return ""
 
 
-QUARANTINE_PREFIX = "quarantine/"
-
-
 @dataclass(frozen=True)
 class QuarantinedBatch:
-    """A batch by its key; `size` in bytes, `since` in UTC."""
+    """A batch that cannot be read. `size` is in bytes, `since` is the time in UTC at which it was quarantined."""
 
     key: str
     size: int
@@ -71,25 +73,26 @@ def get_batch_bucket(stack: Stack) -> str:
 
 
 def list_quarantined_batches(stack: Stack) -> list[QuarantinedBatch]:
-    """All of them, by key."""
+    """All quarantined batches, sorted by key."""
     return [
-        QuarantinedBatch(one["Key"].removeprefix(QUARANTINE_PREFIX), one["Size"], format_time(one["LastModified"]))
-        for one in list_objects(stack, f"{QUARANTINE_PREFIX}batches/")
+        QuarantinedBatch(
+            entry["Key"].removeprefix(QUARANTINE_PREFIX), entry["Size"], format_time(entry["LastModified"])
+        )
+        for entry in list_objects(stack, f"{QUARANTINE_PREFIX}batches/")
     ]
 
 
 def list_objects(stack: Stack, prefix: str) -> Iterator[dict[str, Any]]:
-    """The objects of the batch bucket under a prefix, as S3 lists them."""
-    for page in (
-        stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=get_batch_bucket(stack), Prefix=prefix)
-    ):
+    """The objects of the batch bucket that have a prefix, as S3 lists them."""
+    paginator = stack.client("s3").get_paginator("list_objects_v2")
+    for page in paginator.paginate(Bucket=get_batch_bucket(stack), Prefix=prefix):
         yield from page.get("Contents", [])
 
 
 def build_batch_event(stack: Stack, key: str) -> dict[str, Any] | None:
-    """What load_batch is started with for a batch, or None when the batch is gone."""
+    """The input of load_batch for a batch, or None when the batch does not exist any more."""
     try:
-        found = stack.client("s3").head_object(Bucket=get_batch_bucket(stack), Key=key)
+        head = stack.client("s3").head_object(Bucket=get_batch_bucket(stack), Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
             return None
@@ -97,18 +100,18 @@ def build_batch_event(stack: Stack, key: str) -> dict[str, Any] | None:
     return {
         "detail": {
             "bucket": {"name": get_batch_bucket(stack)},
-            "object": {"key": key, "etag": found["ETag"].strip('"'), "size": found["ContentLength"]},
+            "object": {"key": key, "etag": head["ETag"].strip('"'), "size": head["ContentLength"]},
         }
     }
 
 
 def remove_from_quarantine(stack: Stack, key: str) -> None:
-    """Take a batch out of quarantine, so that it is one like any other again."""
+    """Delete the quarantine copy of a batch: loads and replays take the batch again."""
     stack.client("s3").delete_object(Bucket=get_batch_bucket(stack), Key=f"{QUARANTINE_PREFIX}{key}")
 
 
 def delete_batch(stack: Stack, key: str) -> None:
-    """Delete a batch and its copy. The bucket keeps what was there as an earlier version, for its retention."""
-    # The copy last: while it is there, the batch is listed and no replay takes it.
+    """Delete a batch and its quarantine copy. The bucket keeps both as noncurrent versions for its retention."""
+    # The copy last: while it exists, the batch is listed and no replay loads it.
     stack.client("s3").delete_object(Bucket=get_batch_bucket(stack), Key=key)
     remove_from_quarantine(stack, key)

@@ -1,4 +1,4 @@
-"""Output of the command: the result on standard output; questions, progress and errors on standard error."""
+"""Output of the command: results on standard output; questions, progress and errors on standard error."""
 
 import json
 import sys
@@ -7,23 +7,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.errors import EXIT_DONE, OperationError, UsageError
+from ops.errors import EXIT_DONE, CommandError, OperationError, UsageError
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a verb came to: `document` is what `--json` prints, `lines` are for a person."""
+    """The result of a command: `document` is what `--json` prints, `lines` are what a person reads."""
 
     document: Any
     lines: list[str] = field(default_factory=list)
     exit_code: int = EXIT_DONE
 
 
-def print_result(outcome: CommandResult, *, as_json: bool) -> None:
-    """Print an outcome. Whoever closed the pipe has read enough. Raises Failure when it cannot be written."""
-    text = (
-        json.dumps(outcome.document, indent=2) if as_json else "\n".join(map(escape_control_characters, outcome.lines))
-    )
+def print_result(result: CommandResult, *, as_json: bool) -> None:
+    """Print a result. A closed pipe is not an error. Raises OperationError when standard output cannot be written."""
+    text = json.dumps(result.document, indent=2) if as_json else "\n".join(map(escape_control_characters, result.lines))
     if sys.stdout is None:
         return
     encoding = sys.stdout.encoding or "utf-8"
@@ -32,12 +30,20 @@ def print_result(outcome: CommandResult, *, as_json: bool) -> None:
     except BrokenPipeError:
         return
     except OSError as error:
-        raise OperationError(f"What was done could not be printed: {error.strerror}.") from None
+        raise OperationError(f"The command ran, but its result could not be printed: {error.strerror}.") from None
+
+
+def report_error(error: CommandError) -> int:
+    """Print an error on one line, and its hint on the next one. Returns the exit code."""
+    print_error(f"sluice: {_join_lines(error.message)}")
+    if error.hint:
+        print_error(f"hint: {_join_lines(error.hint)}")
+    return error.exit_code
 
 
 def print_error(text: str, end: str = "\n") -> None:
-    """Say something on standard error, if anybody listens there."""
-    # None where it is closed, which print would take for standard output.
+    """Print on standard error. Does nothing when standard error is closed."""
+    # A closed standard error is None, and print() would then write to standard output.
     if sys.stderr is None:
         return
     with suppress(OSError):
@@ -45,19 +51,28 @@ def print_error(text: str, end: str = "\n") -> None:
 
 
 def escape_control_characters(line: str) -> str:
-    """A line without what would steer a terminal: a client chose some of the texts."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+    """Escape what could control a terminal: clients choose some of the printed texts."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in line
+    )
+
+
+def _join_lines(text: str) -> str:
+    return escape_control_characters(" ".join(text.split()))
 
 
 def require_confirmation(stack_name: str, effect: str, typed_name: str | None) -> None:
-    """Return if the operator means it: by the stack's name, typed now or given beforehand. Raises Mistake otherwise."""
+    """Return when the operator confirms with the stack's name, typed now or given as `typed_name`.
+
+    `effect` completes the sentence "This …". Raises UsageError when the operator does not confirm.
+    """
     if typed_name is None and (sys.stdin is None or not sys.stdin.isatty()):
-        raise UsageError(f"This {effect}; to confirm it in a script, give --yes {stack_name}.")
+        raise UsageError(f"This {effect}.", f"To confirm without a terminal, give --yes {stack_name}.")
     if typed_name is None:
-        print_error(f"This {effect}.\nType the stack's name, {stack_name}, to go on: ", end="")
+        print_error(f"This {effect}.\nType the name of the stack, {stack_name}, to continue: ", end="")
         typed_name = _read_line()
     if typed_name != stack_name:
-        raise UsageError(f"Nothing was done: {typed_name!r} is not the stack's name, which is {stack_name}.")
+        raise UsageError(f"Nothing was done: {typed_name!r} is not the name of the stack, {stack_name}.")
 
 
 def _read_line() -> str:
@@ -65,40 +80,40 @@ def _read_line() -> str:
     try:
         line = sys.stdin.readline()
     finally:
-        # After Ctrl-C or Ctrl-D what is said next would stand behind the question.
+        # After Ctrl-C or Ctrl-D, the next output must not continue the line of the question.
         if not line.endswith("\n"):
             print_error("")
     return line.strip()
 
 
-def format_pairs(found: Iterable[tuple[str, str]]) -> list[str]:
-    """Names and values, one pair a line, the values one below the other."""
-    rows = list(found)
+def format_pairs(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Names and values, one pair per line, the values aligned."""
+    rows = list(pairs)
     width = max((len(name) for name, _ in rows), default=0)
     return [f"{name:{width}}  {value}" for name, value in rows]
 
 
-def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns under a head; the last one is as long as it is."""
-    lines = [head, *rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Aligned columns below a header. The last column is not padded."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
-def format_count(count: int, one: str, more: str = "") -> str:
-    """A count and its noun: `1 batch`, `2 batches`."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
+def format_count(count: int, singular: str, plural: str = "") -> str:
+    """A count with its noun: `1 object`, `2 objects`."""
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
 def format_batches(count: int) -> str:
     return format_count(count, "batch", "batches")
 
 
-def format_size(count: int) -> str:
-    """A number of bytes."""
-    amount = float(count)
+def format_size(size_bytes: int) -> str:
+    """A size in the largest fitting unit."""
+    amount = float(size_bytes)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if amount < 1024:
-            return f"{count} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+            return f"{size_bytes} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"

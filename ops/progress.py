@@ -1,4 +1,4 @@
-"""Waiting for an execution: a bar with the remaining time on a terminal, a line now and then elsewhere."""
+"""Wait for an execution and show its progress: a bar on a terminal, a line now and then elsewhere."""
 
 import sys
 import time
@@ -14,86 +14,88 @@ from ops.aws import Stack
 from ops.aws_errors import explain_aws_error
 from ops.errors import OperationError, WaitInterrupted
 from ops.output import print_error
-from ops.workflows import Execution, describe_execution, list_executions
+from ops.workflows import Execution, describe_execution, get_execution_name, list_executions
 
 LINE_INTERVAL_SECONDS = 15.0
 POLL_INTERVAL_SECONDS = 1.0
 
-Counts = dict[str, tuple[int, int]]  # batches done, and all of them, by Map Run
+MapRunCounts = dict[str, tuple[int, int]]  # by ARN of the Map Run: finished batches, all batches
 
 
 def wait_for_execution(stack: Stack, arn: str) -> Execution:
-    """Wait until an execution has ended and return it.
+    """Wait until an execution ends, and return it.
 
-    The execution goes on when the waiting ends before it: raises Interrupted on Ctrl-C, and Failure where AWS cannot
-    be asked any more.
+    The execution continues when the wait ends first: raises WaitInterrupted on Ctrl-C, and OperationError when AWS
+    cannot be reached any more.
     """
-    again = f"goes on without you; `sluice executions {arn.rsplit(':', 1)[-1]} --wait` waits again."
-    ended: Counts = {}
+    hint = f"`sluice executions {get_execution_name(arn)} --wait` waits for it again."
+    finished_runs: MapRunCounts = {}
     try:
-        found = describe_execution(stack, arn)
-        with _show_progress(found) as show:
-            while found.status == "RUNNING":
-                show(*count_items(stack, found, ended))
+        execution = describe_execution(stack, arn)
+        with _show_progress(execution) as show:
+            while execution.status == "RUNNING":
+                show(*count_items(stack, execution, finished_runs))
                 time.sleep(POLL_INTERVAL_SECONDS)
-                found = describe_execution(stack, arn)
+                execution = describe_execution(stack, arn)
     except KeyboardInterrupt:
-        raise WaitInterrupted(f"It {again}") from None
+        raise WaitInterrupted("Interrupted; the execution continues.", hint) from None
     except (BotoCoreError, ClientError, ResponseParserError) as error:
-        raise OperationError(f"{explain_aws_error(error)[0]} The execution {again}") from None
-    return found
+        raise OperationError(f"{explain_aws_error(error).message} The execution continues.", hint) from None
+    return execution
 
 
-def count_items(stack: Stack, execution: Execution, ended: Counts) -> tuple[int, int]:
-    """How many batches an execution has finished, and how many it has to do as far as it knows yet.
+def count_items(stack: Stack, execution: Execution, finished_runs: MapRunCounts) -> tuple[int, int]:
+    """The batches that an execution has finished, and all batches that it knows of so far.
 
-    Map Runs that have ended are kept in `ended` and not asked for again: a large replay has hundreds.
+    `finished_runs` caches the counts of Map Runs that have ended, so that they are read once: a large replay has
+    hundreds of them.
     """
-    client, counts = stack.client("stepfunctions"), dict(ended)
-    for one in _find_counted_executions(stack, execution):
-        for page in client.get_paginator("list_map_runs").paginate(executionArn=one.arn):
+    client, counts = stack.client("stepfunctions"), dict(finished_runs)
+    for replay in _find_counted_executions(stack, execution):
+        for page in client.get_paginator("list_map_runs").paginate(executionArn=replay.arn):
             for run in page["mapRuns"]:
                 arn = run["mapRunArn"]
-                if arn not in ended:
+                if arn not in finished_runs:
                     counts[arn] = _read_counts(client.describe_map_run(mapRunArn=arn)["itemCounts"])
                 if run.get("stopDate"):
-                    ended[arn] = counts[arn]
-    return sum(done for done, _ in counts.values()), sum(total for _, total in counts.values())
+                    finished_runs[arn] = counts[arn]
+    return sum(finished for finished, _ in counts.values()), sum(total for _, total in counts.values())
 
 
-def _read_counts(found: dict[str, int]) -> tuple[int, int]:
-    return sum(found[name] for name in ("succeeded", "failed", "timedOut", "aborted")), found["total"]
+def _read_counts(item_counts: dict[str, int]) -> tuple[int, int]:
+    return sum(item_counts[name] for name in ("succeeded", "failed", "timedOut", "aborted")), item_counts["total"]
 
 
 def _find_counted_executions(stack: Stack, execution: Execution) -> list[Execution]:
-    """The execution whose batches are counted: itself, or the replay that a recovery or a rebuild has started."""
+    """The execution whose batches count: itself, or the replay that a recovery or a rebuild has started."""
     if execution.workflow not in {"recover", "rebuild"}:
         return [execution]
-    return [one for one in list_executions(stack, "replay", "RUNNING", limit=1) if one.started >= execution.started]
+    replays = list_executions(stack, "replay", "RUNNING", limit=1)
+    return [replay for replay in replays if replay.started >= execution.started]
 
 
 class _LineProgress:
-    """What is shown where there is no terminal."""
+    """Progress without a terminal: a line now and then."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._next = time.monotonic() + LINE_INTERVAL_SECONDS
+        self._next_line_at = time.monotonic() + LINE_INTERVAL_SECONDS
 
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() >= self._next:
-            self._next += LINE_INTERVAL_SECONDS
-            print_error(f"{self._name}: {done} of {total} batches")
+    def __call__(self, finished: int, total: int) -> None:
+        if time.monotonic() >= self._next_line_at:
+            self._next_line_at += LINE_INTERVAL_SECONDS
+            print_error(f"{self._name}: {finished} of {total} batches")
 
 
 class _BarProgress:
-    """What is shown on a terminal."""
+    """Progress on a terminal: a bar with the remaining time."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress = progress
         self._task = progress.add_task(name, total=None)
 
-    def __call__(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total or None)
+    def __call__(self, finished: int, total: int) -> None:
+        self._progress.update(self._task, completed=finished, total=total or None)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The workflows of a stack and their executions."""
+"""The workflows of a stack, and their executions."""
 
 import datetime
 import json
@@ -10,8 +10,10 @@ from typing import Any
 
 from ops.aws import REQUEST_ERRORS, Stack
 from ops.errors import OperationError, UsageError
+from ops.output import CommandResult
 from ops.times import format_time
 
+# The output of the stack that has the ARN of each workflow.
 WORKFLOW_OUTPUTS = {
     "replay": "ReplayStateMachineArn",
     "recover": "RecoverStateMachineArn",
@@ -22,7 +24,7 @@ WORKFLOW_OUTPUTS = {
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution as it was when asked. `said` is the sentence of a failure; times are aware."""
+    """The state of an execution when it was read. `message` is the sentence of a failure; times have a time zone."""
 
     workflow: str
     arn: str
@@ -36,13 +38,14 @@ class Execution:
 
     @property
     def name(self) -> str:
-        return self.arn.rsplit(":", 1)[-1]
+        return get_execution_name(self.arn)
 
     @property
     def seconds(self) -> float:
         return ((self.ended or datetime.datetime.now(datetime.UTC)) - self.started).total_seconds()
 
     def to_document(self) -> dict[str, Any]:
+        """The execution for `--json`, without its input and output."""
         return {
             "execution": self.name,
             "workflow": self.workflow,
@@ -52,19 +55,28 @@ class Execution:
             "ended": format_time(self.ended) if self.ended else None,
             "seconds": round(self.seconds, 1),
             "error": self.error or None,
-            "sentence": self.message or None,
+            "message": self.message or None,
         }
 
 
+def get_execution_name(arn: str) -> str:
+    return arn.rsplit(":", 1)[-1]
+
+
+def has_workflow(stack: Stack, workflow: str) -> bool:
+    """Whether the stack has the workflow: older versions lack some."""
+    return WORKFLOW_OUTPUTS[workflow] in stack.outputs
+
+
 def get_state_machine_arn(stack: Stack, workflow: str) -> str:
-    """The ARN of a workflow. Raises Mistake when the stack has it not."""
-    if WORKFLOW_OUTPUTS[workflow] not in stack.outputs:
+    """The ARN of a workflow. Raises UsageError when the stack lacks it."""
+    if not has_workflow(stack, workflow):
         raise UsageError(f"The stack {stack.name} has no workflow {workflow}.")
     return stack.outputs[WORKFLOW_OUTPUTS[workflow]]
 
 
 def start_execution(stack: Stack, workflow: str, request: Any) -> str:
-    """Start an execution under a name that says when; returns its ARN."""
+    """Start an execution with a name that contains the time. Returns its ARN."""
     now = datetime.datetime.now(datetime.UTC)
     name = f"{workflow}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     arn = get_state_machine_arn(stack, workflow)
@@ -72,20 +84,28 @@ def start_execution(stack: Stack, workflow: str, request: Any) -> str:
     return str(started["executionArn"])
 
 
+def build_started_result(arn: str, request: Any) -> CommandResult:
+    """The result of a command that starts an execution and does not wait for it."""
+    name = get_execution_name(arn)
+    return CommandResult(
+        {"execution": name, "arn": arn, "status": "started", "request": request},
+        [f"started {name}", f"`sluice executions {name} --wait` waits for it and reports."],
+    )
+
+
 def describe_execution(stack: Stack, arn: str) -> Execution:
-    """An execution with its input, and with its output or error. Raises botocore's errors."""
-    found = stack.client("stepfunctions").describe_execution(executionArn=arn)
-    error, said = str(found.get("error") or ""), _extract_message(found.get("cause") or "")
+    """Read an execution, with its input and its output or error. Raises the exceptions of botocore."""
+    description = stack.client("stepfunctions").describe_execution(executionArn=arn)
     return Execution(
-        workflow=_find_workflow_name(stack, str(found["stateMachineArn"])),
+        workflow=_find_workflow_name(stack, str(description["stateMachineArn"])),
         arn=arn,
-        status=found["status"],
-        started=found["startDate"],
-        ended=found.get("stopDate"),
-        input=json.loads(found.get("input") or "null"),
-        output=json.loads(found.get("output") or "null"),
-        error=error,
-        message=said,
+        status=description["status"],
+        started=description["startDate"],
+        ended=description.get("stopDate"),
+        input=json.loads(description.get("input") or "null"),
+        output=json.loads(description.get("output") or "null"),
+        error=str(description.get("error") or ""),
+        message=_extract_message(description.get("cause") or ""),
     )
 
 
@@ -95,21 +115,20 @@ def list_executions(stack: Stack, workflow: str, status: str | None = None, limi
 
 
 def _iterate_executions(stack: Stack, workflow: str, status: str | None) -> Iterator[Execution]:
-    wanted = {"statusFilter": status} if status else {}
-    pages = stack.client("stepfunctions").get_paginator("list_executions")
-    for page in pages.paginate(stateMachineArn=get_state_machine_arn(stack, workflow), **wanted):
-        for one in page["executions"]:
-            yield Execution(workflow, one["executionArn"], one["status"], one["startDate"], one.get("stopDate"))
+    status_filter = {"statusFilter": status} if status else {}
+    paginator = stack.client("stepfunctions").get_paginator("list_executions")
+    for page in paginator.paginate(stateMachineArn=get_state_machine_arn(stack, workflow), **status_filter):
+        for entry in page["executions"]:
+            yield Execution(workflow, entry["executionArn"], entry["status"], entry["startDate"], entry.get("stopDate"))
 
 
-def _find_workflow_name(stack: Stack, arn: str) -> str:
-    return next(
-        (name for name, key in WORKFLOW_OUTPUTS.items() if stack.outputs.get(key) == arn), arn.rsplit(":", 1)[-1]
-    )
+def _find_workflow_name(stack: Stack, state_machine_arn: str) -> str:
+    names = (name for name, key in WORKFLOW_OUTPUTS.items() if stack.outputs.get(key) == state_machine_arn)
+    return next(names, state_machine_arn.rsplit(":", 1)[-1])
 
 
 def _extract_message(cause: str) -> str:
-    """What went wrong: a function's error comes as JSON text, a workflow's own as a sentence."""
+    """The message of a failure: a function's error is JSON, a workflow's own error is a sentence."""
     try:
         return str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
@@ -117,7 +136,10 @@ def _extract_message(cause: str) -> str:
 
 
 def require_success(execution: Execution) -> Execution:
-    """The execution, if it succeeded. Raises Mistake where its input was wrong, Failure with a sentence otherwise."""
+    """Return an execution that succeeded.
+
+    Raises UsageError when the workflow rejected its input, OperationError when it failed otherwise.
+    """
     if execution.status == "SUCCEEDED":
         return execution
     if execution.error in REQUEST_ERRORS:
@@ -126,9 +148,9 @@ def require_success(execution: Execution) -> Execution:
 
 
 def describe_failure(execution: Execution) -> str:
-    """One sentence on an execution that did not succeed."""
-    ended = {"FAILED": "failed", "ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
-    verb = ended.get(execution.status, execution.status.lower())
+    """One sentence about an execution that did not succeed."""
+    endings = {"FAILED": "failed", "ABORTED": "was stopped", "TIMED_OUT": "timed out"}
+    ending = endings.get(execution.status, execution.status.lower())
     error = f" with {execution.error}" if execution.error else ""
-    said = f": {execution.message.rstrip('.')}" if execution.message else ""
-    return f"{execution.workflow} {verb}{error}{said}. (execution {execution.name})"
+    message = f": {execution.message.rstrip('.')}" if execution.message else ""
+    return f"{execution.workflow} {ending}{error}{message}. (execution {execution.name})"

@@ -4,7 +4,7 @@ import msgspec
 
 from sluice import settings
 
-# The cache's settings are not among them: that they are there says that there is a cache.
+# A value for every setting of every function. A setting without a value is a KeyError, so that none is forgotten.
 _SETTING_VALUES = {
     "STREAM_NAME": "writes",
     "BUFFER_SECONDS": "60",
@@ -27,7 +27,7 @@ _SETTING_VALUES = {
 
 
 def build_lambda_environment(**overrides: str) -> dict[str, str]:
-    """What a function finds, whichever it is, and more or other variables."""
+    """The variables that Lambda sets, every setting but those of the cache, and the overrides."""
     return {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "key",
@@ -40,7 +40,9 @@ def build_lambda_environment(**overrides: str) -> dict[str, str]:
 
 
 def _list_setting_names() -> list[str]:
-    kinds = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
-    fields = [field.encode_name for kind in kinds for field in msgspec.structs.fields(kind)]
-    cache = {field.encode_name for field in msgspec.structs.fields(settings.CacheSettings)}
-    return sorted(set(fields) - cache)
+    structs = [
+        value for value in vars(settings).values() if isinstance(value, type) and issubclass(value, msgspec.Struct)
+    ]
+    names = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
+    # A function has a cache when the settings of the cache exist: they must be absent here.
+    return sorted(names - {field.encode_name for field in msgspec.structs.fields(settings.CacheSettings)})

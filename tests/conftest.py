@@ -1,40 +1,57 @@
-"""How three processes share the tests (`make test`): what shares parts that are slow to start stays together, the
-longest first.
-"""
+"""How the workers of `make test` share the tests: tests with a common slow part share a worker, the longest first."""
 
+import re
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-STACK = "tests/stack/"
-SECOND_STACK = f"{STACK}test_rebuild.py"
-FIRST = (STACK, SECOND_STACK, "tests/database/test_convergence.py")
+STACKS = ("first", "second")
+"""The deployed stacks. `@pytest.mark.stack(NAME)` decides which of them a test gets (see tests/stack/conftest.py).
+
+There are two, so that two workers can run stack tests at once; the marks balance their run times.
+"""
+_STACK_PARAMETER = re.compile(r"stack=(\w+)")
+# A third worker starts with the longest file that needs no stack.
+_LONGEST_GROUPS = (*STACKS, "tests/database/test_convergence.py")
 
 
-def group(test: str) -> str:
-    """What a test is to stay with, by its node id: a deployed stack is one for its tests, others go by file.
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "stack(name, last=False): the deployed stack that the test gets, one of "
+        f"{', '.join(STACKS)}; a test that leaves the stack changed is marked last=True and runs after the others",
+    )
 
-    There are two stacks, for a process each: from the file SECOND_STACK on tests have the other one. The third process
-    begins with what needs none.
+
+def find_group(node_id: str) -> str:
+    """The tests of one group run on one worker: those of one deployed stack, or else those of one file.
+
+    The name of the stack is a parameter of the test, because the scheduler knows only the ids of the tests.
     """
-    file = test.partition("::")[0]
-    if file.startswith(STACK):
-        return SECOND_STACK if file >= SECOND_STACK else STACK
-    return file
+    match = _STACK_PARAMETER.search(node_id)
+    return match[1] if match else node_id.partition("::")[0]
 
 
-class Grouped(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Gives a group to whoever is free, in the order in which the tests were found."""
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type hints
+    """Gives the next group to the next free worker, in the order of collection."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return group(nodeid)
+        return find_group(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
-    return Grouped(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    return GroupScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: places.get(group(item.nodeid), len(FIRST)))
+    """Sort the longest groups to the front, and within a stack the tests marked `last` to the end."""
+    order = {group: position for position, group in enumerate(_LONGEST_GROUPS)}
+
+    def sort_key(item: pytest.Item) -> tuple[int, bool]:
+        marker = item.get_closest_marker("stack")
+        if marker and marker.args not in {(name,) for name in STACKS}:
+            raise pytest.UsageError(f"{item.nodeid}: the mark `stack` needs one of {', '.join(STACKS)}")
+        return order.get(find_group(item.nodeid), len(order)), bool(marker and marker.kwargs.get("last"))
+
+    items.sort(key=sort_key)

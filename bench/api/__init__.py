@@ -1,6 +1,6 @@
-"""The API's handlers against the same functions made with FastAPI and Mangum, and with Powertools' event handler.
+"""The API's handlers, compared with the same functions on FastAPI and Mangum, and on Powertools' event handler.
 
-The others do the same work: the same validation of the same resources (pydantic, which FastAPI needs and Powertools'
-documentation recommends), the same statements and record, the same line, metrics and traces by Powertools. What is not
-the frameworks' is shared by the two, and is what one would write who had not read this project.
+The other contenders do the same work: the same validation of the same resources (with pydantic, which FastAPI needs and
+the documentation of Powertools recommends), the same statements and record, the same log line, metrics and traces with
+Powertools. The code that they share is what an author would write who does not know this project.
 """

@@ -1,4 +1,4 @@
-"""AWS on loopback, for first calls: it hands out a secret and takes every record."""
+"""A stub of AWS on loopback, for first calls: it returns a secret and accepts every record."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ RESPONSES = {
 
 
 class StubHandler(BaseHTTPRequestHandler):
-    """Answers by the operation's name."""
+    """Responds by the name of the operation."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -27,13 +27,13 @@ class StubHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
-        """Nobody reads it."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name of the base class
+        """Log nothing."""
 
 
 @contextmanager
 def serve_aws_stub() -> Iterator[str]:
-    """Serve, and give the URL."""
+    """Run the stub, and yield its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), StubHandler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -1,16 +1,16 @@
-"""What is asked of which function, and the environment that it is asked in."""
+"""The cases: which event goes to which function, and the environment of the functions."""
 
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-from testkit import lambda_environment as lambdas
+from testkit.lambda_environment import build_lambda_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENDERS = ("sluice", "fastapi", "powertools")
 
-# By name: the function, a sample event, and the status that answers it.
+# By name: the function, a sample event, and the status of the response.
 CASES = {
     "get item": ("get", "get/item", 200),
     "get list": ("get", "get/collection", 200),
@@ -21,19 +21,19 @@ CASES = {
     "fallback": ("fallback", "fallback/method", 405),
 }
 FUNCTIONS = ("get", "post", "put", "delete", "fallback")
-# The event of a function's first call.
+# The case of the first call of each function.
 FIRST_CASES = {"get": "get item", **{name: name for name in FUNCTIONS if name != "get"}}
 
 
 def load_event(case: str) -> dict[str, Any]:
-    """A sample event, as `make invoke` takes it."""
-    found: dict[str, Any] = json.loads((ROOT / "events" / f"{CASES[case][1]}.json").read_text())
-    return found
+    """The sample event of a case."""
+    event: dict[str, Any] = json.loads((ROOT / "events" / f"{CASES[case][1]}.json").read_text())
+    return event
 
 
-def build_environment(endpoint: str, **more: str) -> dict[str, str]:
-    """The environment of a function, as in Lambda, with AWS at an endpoint."""
-    return lambdas.build_lambda_environment(
+def build_environment(endpoint: str, **overrides: str) -> dict[str, str]:
+    """The environment of a function as in Lambda, with AWS at an endpoint (empty: at its own)."""
+    return build_lambda_environment(
         PATH=os.environ["PATH"],
         PYTHONPATH=f"{ROOT / 'src'}:{ROOT}",
         PYTHONNOUSERSITE="1",
@@ -41,5 +41,5 @@ def build_environment(endpoint: str, **more: str) -> dict[str, str]:
         AWS_LAMBDA_FUNCTION_NAME="function",
         LAMBDA_TASK_ROOT="/var/task",  # Powertools traces only inside Lambda
         **({"AWS_ENDPOINT_URL": endpoint} if endpoint else {}),
-        **more,
+        **overrides,
     )

@@ -1,12 +1,17 @@
-"""A process of one contender: cold, it says what its start took; warm, it answers events and says how long each took.
+"""The process of one contender: cold, it prints how long its start takes; warm, it handles events and prints the times.
 
-python -m bench.api.child CONTENDER import|cold FUNCTION; or CONTENDER warm STAND-IN, and then lines of CASE<TAB>TIMES
-(no times: for the answer).
+    python -m bench.api.child CONTENDER import|cold FUNCTION
+    python -m bench.api.child CONTENDER warm STUB
+
+A warm process reads lines of CASE<TAB>COUNT, and handles the event of the case COUNT times. With the count 0 it prints
+the response.
 """
 
 import time
 
-begun = time.perf_counter()  # before anything of a contender is imported, and as little as possible before it
+process_started = (
+    time.perf_counter()
+)  # before the imports of a contender, and with as few imports before it as possible
 
 import sys  # noqa: E402
 
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What Lambda hands a handler besides the event."""
+    """What Lambda passes to a handler with the event."""
 
     aws_request_id = "6f3f3a0e-request"
     function_name = "function"
@@ -27,15 +32,15 @@ class Context:
 def load_handler(contender: str, function: str) -> "Any":
     import importlib  # noqa: PLC0415
 
-    return importlib.import_module(f"bench.api.with_{contender}").handler(function)
+    return importlib.import_module(f"bench.api.with_{contender}").load_handler(function)
 
 
 def import_handler(contender: str, function: str) -> "tuple[Any, float]":
-    """Import a handler, and say how many seconds it took since the process began with its own work."""
-    # The build ships no such package; the driver would import it where it finds it.
+    """Import a handler. Returns it with the seconds since the start of the process."""
+    # The build does not ship this package. Where it is installed, the driver would import it.
     sys.modules["cryptography"] = None  # type: ignore[assignment]
     handle = load_handler(contender, function)
-    return handle, time.perf_counter() - begun
+    return handle, time.perf_counter() - process_started
 
 
 def measure_import(contender: str, function: str) -> None:
@@ -43,59 +48,59 @@ def measure_import(contender: str, function: str) -> None:
 
 
 def measure_first_call(contender: str, function: str) -> None:
-    handle, imported = import_handler(contender, function)
-    from bench.api import network_stubs as standins  # noqa: PLC0415
+    handle, import_seconds = import_handler(contender, function)
+    from bench.api import network_stubs  # noqa: PLC0415
     from bench.api.cases import CASES, FIRST_CASES, load_event  # noqa: PLC0415
 
     if function == "get":
-        standins.replace_driver()
-        standins.replace_tls(contender)
-    asked = load_event(FIRST_CASES[function])
-    called = time.perf_counter()
-    answer = handle(asked, Context())
-    called = time.perf_counter() - called
-    check_status(answer, CASES[FIRST_CASES[function]][2])
+        network_stubs.replace_driver()
+        network_stubs.replace_tls(contender)
+    event = load_event(FIRST_CASES[function])
+    started = time.perf_counter()
+    response = handle(event, Context())
+    call_seconds = time.perf_counter() - started
+    check_status(response, CASES[FIRST_CASES[function]][2])
     sys.stdout.flush()
-    print(imported * 1000, (imported + called) * 1000)
+    print(import_seconds * 1000, (import_seconds + call_seconds) * 1000)
 
 
-def answer_warm_calls(contender: str, standin: str) -> None:
+def answer_warm_calls(contender: str, stub: str) -> None:
     import json  # noqa: PLC0415
     import os  # noqa: PLC0415
 
-    # Lines and metrics go where they cost what writing costs, and nobody reads them.
-    answers = os.fdopen(os.dup(1), "w")
+    # Log lines and metrics go to /dev/null: writing them costs its usual time.
+    output = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-    from bench.api import network_stubs as standins  # noqa: PLC0415
+    from bench.api import network_stubs  # noqa: PLC0415
     from bench.api.cases import CASES, FUNCTIONS, load_event  # noqa: PLC0415
 
-    standins.replace_driver()
+    network_stubs.replace_driver()
     handlers = {function: load_handler(contender, function) for function in FUNCTIONS}
-    standins.replace_tls(contender)
-    getattr(standins, standin)(contender)
+    network_stubs.replace_tls(contender)
+    getattr(network_stubs, stub)(contender)
     events = {case: load_event(case) for case in CASES}
     context = Context()
     for line in sys.stdin:
-        case, times = line.rstrip("\n").split("\t")
-        handle, asked, found = handlers[CASES[case][0]], events[case], []
-        answer = handle(asked, context)
-        check_status(answer, CASES[case][2])
-        if times == "0":
-            print(json.dumps(json.loads(answer["body"])), file=answers, flush=True)
+        case, count = line.rstrip("\n").split("\t")
+        handle, event, times = handlers[CASES[case][0]], events[case], []
+        response = handle(event, context)
+        check_status(response, CASES[case][2])
+        if count == "0":
+            print(json.dumps(json.loads(response["body"])), file=output, flush=True)
             continue
-        for _ in range(int(times)):
-            start = time.perf_counter_ns()
-            handle(asked, context)
-            found.append(time.perf_counter_ns() - start)
-        print(json.dumps(found), file=answers, flush=True)
+        for _ in range(int(count)):
+            started = time.perf_counter_ns()
+            handle(event, context)
+            times.append(time.perf_counter_ns() - started)
+        print(json.dumps(times), file=output, flush=True)
 
 
-def check_status(answer: "Any", status: int) -> None:
-    if answer["statusCode"] != status:
-        raise SystemExit(f"expected {status}: {answer}")
+def check_status(response: "Any", status: int) -> None:
+    if response["statusCode"] != status:
+        raise SystemExit(f"expected {status}: {response}")
 
 
 if __name__ == "__main__":
-    name, how, what = sys.argv[1:]
-    {"import": measure_import, "cold": measure_first_call, "warm": answer_warm_calls}[how](name, what)
+    contender_name, mode, argument = sys.argv[1:]
+    {"import": measure_import, "cold": measure_first_call, "warm": answer_warm_calls}[mode](contender_name, argument)

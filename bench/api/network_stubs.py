@@ -1,4 +1,4 @@
-"""What stands where the network would be: a driver that has its rows, and a stream that takes everything."""
+"""Stubs in place of the network: a driver that has its rows, and a stream that accepts everything."""
 
 import datetime
 from typing import Any, Self
@@ -7,7 +7,7 @@ VERSION = "01M83TX6AKPEC90XWTBJRZ90MF"
 
 
 class Cursor:
-    """Answers statements like the replica does for the sample events."""
+    """Responds to the statements of the sample events as the replica does."""
 
     def __init__(self) -> None:
         self._rows: list[dict[str, Any]] = []
@@ -16,7 +16,7 @@ class Cursor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> int:
         if "rejected_writes" in statement:
@@ -30,7 +30,7 @@ class Cursor:
 
 
 class Connection:
-    """A driver's connection."""
+    """A connection of the driver."""
 
     def cursor(self, _kind: object = None) -> Cursor:
         return Cursor()
@@ -41,7 +41,7 @@ def _build_airport(number: int) -> dict[str, Any]:
         "id": f"K{number:03}",
         "deleted": 0,
         "version": VERSION,
-        "written_at": datetime.datetime(2026, 11, 23, 9, 0, 5, 123456),  # noqa: DTZ001  as the driver gives it
+        "written_at": datetime.datetime(2026, 11, 23, 9, 0, 5, 123456),  # noqa: DTZ001  as the driver returns it
         "name": "John F Kennedy International Airport",
         "country": "US",
         "lat": 40.639928,
@@ -56,18 +56,18 @@ def _build_airport(number: int) -> dict[str, Any]:
 
 
 def replace_driver() -> None:
-    """Let the driver connect to nothing."""
+    """Replace the driver's connection by the stub."""
     import pymysql  # noqa: PLC0415
 
     pymysql.connect = lambda **_: Connection()  # type: ignore[assignment]
 
 
 def replace_tls(contender: str) -> None:
-    """Our own reads verify the server by a layer that is not here, and the driver would not look at."""
+    """Our reads verify the server with the trust layer, which does not exist here, and which the stub would not use."""
     if contender == "sluice":
-        from sluice.db import connection as database  # noqa: PLC0415
+        from sluice.db import connection  # noqa: PLC0415
 
-        vars(database)["create_database_tls_context"] = lambda: None
+        vars(connection)["create_database_tls_context"] = lambda: None
 
 
 def ignore_record(stream: object, record: bytes) -> None:
@@ -75,7 +75,7 @@ def ignore_record(stream: object, record: bytes) -> None:
 
 
 def replace_client(contender: str) -> None:
-    """The put on the stream is taken at once: no client's time is in the handler's."""
+    """Accept each record at once, so that the time of the handler has no time of a client."""
     if contender == "sluice":
         from sluice.ingest.firehose import FirehoseStream  # noqa: PLC0415
 
@@ -87,25 +87,25 @@ def replace_client(contender: str) -> None:
 
 
 def replace_network(contender: str) -> None:
-    """Each with its own client, which makes and signs its request and reads an answer; between is nothing."""
+    """Keep the client of each contender, which builds and signs its request and parses a response; send nothing."""
     if contender == "sluice":
         from email.message import Message  # noqa: PLC0415
 
         from sluice.aws.connection import Endpoint  # noqa: PLC0415
 
-        answer = (200, Message(), b'{"RecordId": "1"}')
-        Endpoint.post = lambda _self, _body, _headers: answer  # type: ignore[method-assign,assignment,return-value]
+        response = (200, Message(), b'{"RecordId": "1"}')
+        Endpoint.post = lambda _self, _body, _headers: response  # type: ignore[method-assign,assignment,return-value]
     else:
         from botocore.awsrequest import AWSResponse  # noqa: PLC0415
         from botocore.compat import HTTPHeaders  # noqa: PLC0415
 
         from bench.api.others import writing  # noqa: PLC0415
 
-        class Raw:
+        class RawBody:
             def stream(self) -> list[bytes]:
                 return [b'{"RecordId": "1"}']
 
-        def sent(request: Any, **_: Any) -> AWSResponse:
-            return AWSResponse(request.url, 200, HTTPHeaders(), Raw())
+        def respond(request: Any, **_: Any) -> AWSResponse:
+            return AWSResponse(request.url, 200, HTTPHeaders(), RawBody())
 
-        writing.client.meta.events.register("before-send", sent)
+        writing.client.meta.events.register("before-send", respond)

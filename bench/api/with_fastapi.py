@@ -1,4 +1,4 @@
-"""The same functions with FastAPI, behind Mangum. Each has its own routes only, and imports what they need."""
+"""The same functions with FastAPI behind Mangum. Each function has only its own routes, and few imports."""
 
 from typing import Annotated, Any
 
@@ -9,94 +9,102 @@ from mangum import Mangum
 from bench.api.others.observability import Handler, add_observability
 from bench.api.others.problems import CONTENT_TYPE, ProblemError, build_routing_error
 
-# Documentation and its schema are not served by either of the others, and cost a start-up that nobody compares.
+# Without the documentation and its schema: the other contenders do not serve it, and it would cost start-up time.
 app = FastAPI(openapi_url=None)
 ANYTHING = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
-Held = Annotated[str, Header(alias="If-None-Match")]
+IfNoneMatch = Annotated[str, Header(alias="If-None-Match")]
 
 
 @app.exception_handler(ProblemError)
-async def of_fault(_request: Request, fault: ProblemError) -> Response:
-    return Response(fault.to_json(), fault.status, fault.headers, CONTENT_TYPE)
+async def handle_problem(_request: Request, problem: ProblemError) -> Response:
+    return Response(problem.to_json(), problem.status, problem.headers, CONTENT_TYPE)
 
 
 @app.exception_handler(RequestValidationError)
-async def of_validation(_request: Request, error: RequestValidationError) -> Response:
-    errors = [{"field": ".".join(map(str, one["loc"][1:])), "detail": one["msg"]} for one in error.errors()]
-    fault = ProblemError(422, "The request is not valid.")
-    return Response(fault.to_json(errors), fault.status, fault.headers, CONTENT_TYPE)
+async def handle_validation_error(_request: Request, error: RequestValidationError) -> Response:
+    errors = [{"field": ".".join(map(str, entry["loc"][1:])), "detail": entry["msg"]} for entry in error.errors()]
+    problem = ProblemError(422, "The request is not valid.")
+    return Response(problem.to_json(errors), problem.status, problem.headers, CONTENT_TYPE)
 
 
-def handler(function: str) -> Handler:
-    """Make a function's handler."""
-    {"get": _get, "post": _post, "put": _put, "delete": _delete, "fallback": _fallback}[function]()
+def load_handler(function: str) -> Handler:
+    """Create the handler of a function."""
+    {
+        "get": _add_get_routes,
+        "post": _add_post_route,
+        "put": _add_put_route,
+        "delete": _add_delete_route,
+        "fallback": _add_fallback_route,
+    }[function]()
     mangum = Mangum(app, lifespan="off", text_mime_types=["application/json", CONTENT_TYPE])
     return add_observability(mangum, calls_aws=function != "fallback")
 
 
-def _get() -> None:
-    from bench.api.others import reading as rows  # noqa: PLC0415
+def _add_get_routes() -> None:
+    from bench.api.others import reading  # noqa: PLC0415
 
-    def answer(found: rows.Answer) -> Response:
-        status, body, headers = found
+    def respond(response: reading.Response) -> Response:
+        status, body, headers = response
         return Response(body, status, headers, "application/json")
 
     @app.get("/v1/airports")
-    async def page(limit: Annotated[int, Query(ge=1, le=500)] = 50, held: Held = "") -> Response:
-        return answer(rows.list_items(limit, held))
+    async def list_items(limit: Annotated[int, Query(ge=1, le=500)] = 50, if_none_match: IfNoneMatch = "") -> Response:
+        return respond(reading.list_items(limit, if_none_match))
 
     @app.get("/v1/airports/{item_id}")
-    async def item(item_id: str, held: Held = "") -> Response:
-        return answer(rows.get_item(item_id, held))
+    async def get_item(item_id: str, if_none_match: IfNoneMatch = "") -> Response:
+        return respond(reading.get_item(item_id, if_none_match))
 
     @app.get("/v1/airports/{item_id}/writes/{version}")
-    async def receipt(item_id: str, version: Annotated[str, Path(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]) -> Response:
-        return answer(rows.get_receipt(item_id, version))
+    async def get_receipt(
+        item_id: str, version: Annotated[str, Path(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+    ) -> Response:
+        return respond(reading.get_receipt(item_id, version))
 
 
-def _event(request: Request) -> dict[str, Any]:
-    found: dict[str, Any] = request.scope["aws.event"]
-    return found
+def _get_event(request: Request) -> dict[str, Any]:
+    event: dict[str, Any] = request.scope["aws.event"]
+    return event
 
 
-def _accepted(body: str, headers: dict[str, str]) -> Response:
+def _build_accepted(body: str, headers: dict[str, str]) -> Response:
     return Response(body, 202, headers, "application/json")
 
 
-def _post() -> None:
+def _add_post_route() -> None:
     from bench.api.others import writing  # noqa: PLC0415
     from bench.api.others.models import Booking  # noqa: PLC0415
 
     @app.post("/v1/bookings")
     async def post(request: Request, booking: Booking) -> Response:
-        owner = writing.get_caller(_event(request))
-        item_id = writing.create_item_id(_event(request), owner, "bookings")
+        owner = writing.get_caller(_get_event(request))
+        item_id = writing.create_item_id(_get_event(request), owner, "bookings")
         data = booking.model_dump_json(exclude_none=True)
-        return _accepted(*writing.accept_write("bookings", item_id, owner, data, "bookings/"))
+        return _build_accepted(*writing.accept_write("bookings", item_id, owner, data, "bookings/"))
 
 
-def _put() -> None:
+def _add_put_route() -> None:
     from bench.api.others import writing  # noqa: PLC0415
     from bench.api.others.models import Airport  # noqa: PLC0415
 
     @app.put("/v1/airports/{item_id}")
     async def put(request: Request, item_id: Annotated[str, Path(max_length=128)], airport: Airport) -> Response:
-        writing.get_caller(_event(request), "editors")
+        writing.get_caller(_get_event(request), "editors")
         if airport.icao != item_id:
             raise ProblemError(422, "icao: Expected the same value as the id in the path")
-        return _accepted(*writing.accept_write("airports", item_id, "", airport.model_dump_json()))
+        return _build_accepted(*writing.accept_write("airports", item_id, "", airport.model_dump_json()))
 
 
-def _delete() -> None:
+def _add_delete_route() -> None:
     from bench.api.others import writing  # noqa: PLC0415
 
     @app.delete("/v1/airports/{item_id}")
     async def delete(request: Request, item_id: Annotated[str, Path(max_length=128)]) -> Response:
-        writing.get_caller(_event(request), "editors")
-        return _accepted(*writing.accept_write("airports", item_id, "", None))
+        writing.get_caller(_get_event(request), "editors")
+        return _build_accepted(*writing.accept_write("airports", item_id, "", None))
 
 
-def _fallback() -> None:
+def _add_fallback_route() -> None:
     @app.api_route("/{path:path}", methods=ANYTHING)
-    async def nothing(request: Request) -> None:
-        raise build_routing_error(_event(request)["resource"], request.method)
+    async def handle_other(request: Request) -> None:
+        raise build_routing_error(_get_event(request)["resource"], request.method)

@@ -7,7 +7,7 @@ from typing import Any
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
-def handler(function: str) -> Handler:
-    """Import a function's handler."""
-    found: Handler = importlib.import_module(f"sluice.handlers.{function}").handle
-    return found
+def load_handler(function: str) -> Handler:
+    """Import the handler of a function."""
+    handler: Handler = importlib.import_module(f"sluice.handlers.{function}").handle
+    return handler

@@ -1,4 +1,4 @@
-"""Batches of bookings: 14 columns, about 500 bytes a write, 5% deletes, 5% writes to an item written before in it."""
+"""Batches of bookings: 14 columns, about 500 bytes a write, 5% deletes, 5% writes to an item that the batch repeats."""
 
 import gzip
 import random
@@ -12,21 +12,16 @@ from ulid import ULID
 
 from sluice.model.record import NULL_DATA, Write
 
-TABLE_CREATED_MS = 1_700_000_000_000  # milliseconds since 1970: when the table's rows were written
-
-
+TABLE_CREATED_MS = 1_700_000_000_000  # when the rows of the table were written, in milliseconds since 1970
 OWNERS = [f"{uuid.UUID(int=random.Random(n).getrandbits(128), version=4)}" for n in range(1000)]
-
-
-GZIP_LEVEL = 6  # of GZIP, as zlib's own default
-
+GZIP_LEVEL = 6  # the default of zlib
 
 ItemKey = tuple[str, str]  # owner and id
 
 
 @dataclass(frozen=True)
 class WriteBatch:
-    """Writes in the order of their acceptance, and the object that they make."""
+    """Writes in the order of their acceptance."""
 
     writes: Sequence[Write]
 
@@ -36,22 +31,23 @@ class WriteBatch:
 
     @property
     def content(self) -> bytes:
+        """The bytes of the batch as an object of S3."""
         return gzip.compress(self.text, GZIP_LEVEL, mtime=0)
 
 
 class WriteGenerator:
-    """Makes writes from a seed, so that every run measures the same ones."""
+    """Generates writes from a seed, so that every run measures the same ones."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
-        self._made = 0
-        # By departure: an item's stays what it was, as most of an item does when it is written again.
+        self._item_count = 0
+        # Contents by departure. A write to an item keeps its departure: most fields of an item do not change.
         self._contents = [[self._build_data(departure) for _ in range(20)] for departure in range(1000)]
 
     def generate_items(self, count: int) -> list[ItemKey]:
-        """New items, each the next in time of one of the owners."""
-        self._made += count
-        first = (TABLE_CREATED_MS + self._made) << 80
+        """New items with increasing ids, each of a random owner."""
+        self._item_count += count
+        first = (TABLE_CREATED_MS + self._item_count) << 80
         return [
             (self._chance.choice(OWNERS), str(ULID.from_int(first + n).to_uuid7(compliant=True))) for n in range(count)
         ]
@@ -59,30 +55,30 @@ class WriteGenerator:
     def generate_batch(
         self, items: Sequence[ItemKey], size: int, first_ms: int, *, with_repeats: bool = True
     ) -> WriteBatch:
-        """As many writes to the items in their order, 10 microseconds apart from `first` (milliseconds since 1970) on.
+        """`size` writes to the items in their order, 10 microseconds apart, the first at `first_ms` (since 1970).
 
-        With `again`, a twentieth of them goes to items that one before goes to.
+        With repeats, a twentieth of the writes go to items of earlier writes.
         """
-        once = size - (size // 20 if with_repeats else 0)
-        targets: list[tuple[float, ItemKey]] = list(enumerate(items[:once]))
-        places = self._chance.choices(range(once), k=size - once)
-        targets += [(self._chance.uniform(place, once), items[place]) for place in places]
+        first_writes = size - (size // 20 if with_repeats else 0)
+        targets: list[tuple[float, ItemKey]] = list(enumerate(items[:first_writes]))
+        positions = self._chance.choices(range(first_writes), k=size - first_writes)
+        targets += [(self._chance.uniform(position, first_writes), items[position]) for position in positions]
         targets.sort(key=itemgetter(0))
-        start, apart = first_ms << 80, (1 << 80) // 100
-        return WriteBatch([self._build_write(target, start + n * apart) for n, (_, target) in enumerate(targets)])
+        start, step = first_ms << 80, (1 << 80) // 100
+        return WriteBatch([self._build_write(target, start + n * step) for n, (_, target) in enumerate(targets)])
 
-    def _build_write(self, item: ItemKey, number: int) -> Write:
-        version = ULID.from_int(number)
-        deleted = self._chance.random() < 0.05
+    def _build_write(self, item: ItemKey, version_number: int) -> Write:
+        version = ULID.from_int(version_number)
+        is_delete = self._chance.random() < 0.05
         return Write(
             version=str(version),
             collection="bookings",
             id=item[1],
-            operation="delete" if deleted else "put",
+            operation="delete" if is_delete else "put",
             owner=item[0],
             accepted_at=version.datetime,
             schema=1,
-            data=NULL_DATA if deleted else self._chance.choice(self._contents[int(item[1][-4:], 16) % 1000]),
+            data=NULL_DATA if is_delete else self._chance.choice(self._contents[int(item[1][-4:], 16) % 1000]),
         )
 
     def _build_data(self, departure: int) -> msgspec.Raw:

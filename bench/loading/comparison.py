@@ -1,4 +1,4 @@
-"""Compare the loader with other ways to write: one batch per method in turns; and time the stages of the loader."""
+"""Compare the loader with other ways to write, a batch per method in turns; and time the stages of the loader."""
 
 import gzip
 import io
@@ -15,152 +15,154 @@ from bench.loading.batches import WriteBatch
 from bench.loading.database import BenchDatabase
 from bench.loading.scenarios import ScenarioGenerator
 from sluice.db.connection import Connection
-from sluice.load import batch_pass as passes
-from sluice.load import ledger
+from sluice.load import batch_pass, ledger
 from sluice.load.batch_reader import BatchObject
-from sluice.load.fast import fast_writer as routes
+from sluice.load.fast import fast_writer
 from sluice.load.fast.fast_reader import FastReader
 from sluice.load.high_water_mark import HighWaterMark
 
-# A statement for each write takes its time, whatever the batch: so many are enough to know how long.
+# One statement per write takes the same time in any batch: this many are enough to measure it.
 MAX_SINGLE_ROWS = 1000
 
+Rates = dict[str, dict[str, dict[str, float]]]  # by scenario, size and method: writes per second
 
-Rates = dict[str, dict[str, dict[str, float]]]  # case, size, method: rows per second
+# The database stages of a load in their order, with the functions that they time. A thread reads the batch meanwhile.
+STAGE_FUNCTIONS: dict[str, list[tuple[Any, str]]] = {
+    "ledger": [(ledger, "enter_batch"), (ledger, "complete_batch")],
+    "mark": [(HighWaterMark, "acquire_lock"), (HighWaterMark, "advance")],
+    "load": [(fast_writer, "load_rows")],
+    "merge": [(fast_writer, "merge_rows")],
+    "commit": [(Connection, "commit")],
+}
 
 
 class LoadComparison:
-    """Each run has a batch of its own, and finds the replica level."""
+    """Runs the methods. Each run has a batch of its own, and starts when the replica has caught up."""
 
-    def __init__(self, world: BenchDatabase) -> None:
-        self._world = world
-        self._cases = ScenarioGenerator(world)
+    def __init__(self, database: BenchDatabase) -> None:
+        self._database = database
+        self._scenarios = ScenarioGenerator(database)
         self._objects: dict[str, BatchObject] = {}
-        self._loader = world.create_loader(self._objects)
-        self._single = world.connect(autocommit=True)
-        self._number = 0
+        self._loader = database.create_loader(self._objects)
+        self._autocommit_connection = database.connect(autocommit=True)
+        self._batch_number = 0
 
-    def measure_rates(self, cases: tuple[str, ...], methods: tuple[str, ...], sizes: dict[int, int]) -> Rates:
-        """The median rates by case and size (with its number of runs), the methods taking turns in changing order."""
-        found: Rates = {case: {} for case in cases}
+    def measure_rates(self, scenarios: tuple[str, ...], methods: tuple[str, ...], sizes: dict[int, int]) -> Rates:
+        """The median rates. `sizes` has the number of runs by size. The methods take turns in a changing order."""
+        rates: Rates = {scenario: {} for scenario in scenarios}
         for size, runs in sizes.items():
-            for case in cases:
+            for scenario in scenarios:
                 times: dict[str, list[float]] = {method: [] for method in methods}
                 for run in range(runs):
-                    for place in range(len(methods)):
-                        method = methods[(place + run) % len(methods)]
-                        times[method].append(self.measure_seconds_per_write(method, case, size))
-                found[case][str(size)] = {one: round(1 / statistics.median(times[one])) for one in methods}
-                _print_rate(case, size, found[case][str(size)])
-        return found
+                    for turn in range(len(methods)):
+                        method = methods[(turn + run) % len(methods)]
+                        times[method].append(self.measure_seconds_per_write(method, scenario, size))
+                rates[scenario][str(size)] = {method: round(1 / statistics.median(times[method])) for method in methods}
+                _print_rates(scenario, size, rates[scenario][str(size)])
+        return rates
 
-    def measure_stages(self, cases: tuple[str, ...], sizes: dict[int, int]) -> Rates:
-        """Milliseconds of the loader's stages (see `stages.py`), of all of it (`whole`) and until the replica has it
-        after the commit (`replica`): medians by case and size.
+    def measure_stages(self, scenarios: tuple[str, ...], sizes: dict[int, int]) -> Rates:
+        """Median milliseconds of each stage of a load (see `collect_stage_seconds`).
+
+        `whole` is the whole load, and `replica` the time from its commit until the replica has it.
         """
-        found: Rates = {case: {} for case in cases}
+        medians: Rates = {scenario: {} for scenario in scenarios}
         for size, runs in sizes.items():
-            for case in cases:
-                taken = [self._measure_stages_once(case, size) for _ in range(runs)]
-                names = sorted({name for one in taken for name in one})
-                found[case][str(size)] = {
-                    name: round(1000 * statistics.median(one.get(name, 0) for one in taken), 1) for name in names
+            for scenario in scenarios:
+                measured = [self._measure_stages_once(scenario, size) for _ in range(runs)]
+                stages = sorted({stage for seconds in measured for stage in seconds})
+                medians[scenario][str(size)] = {
+                    stage: round(1000 * statistics.median(seconds.get(stage, 0) for seconds in measured), 1)
+                    for stage in stages
                 }
-                print(f"{case:>9} {size:>7,}: milliseconds {found[case][str(size)]}", flush=True)
-        return found
+                print(f"{scenario:>9} {size:>7,}: milliseconds {medians[scenario][str(size)]}", flush=True)
+        return medians
 
-    def measure_seconds_per_write(self, method: str, case: str, size: int) -> float:
-        """Seconds per write of one method with a fresh batch."""
-        batch = self._cases.build_batch(case, size)
-        run = {
+    def measure_seconds_per_write(self, method: str, scenario: str, size: int) -> float:
+        """Seconds per write of one method with a new batch."""
+        batch = self._scenarios.build_batch(scenario, size)
+        prepare = {
             "sluice": self._prepare_sluice,
             "executemany": self._prepare_executemany,
             "row_by_row": self._prepare_row_by_row,
             "limit": self._prepare_load_data,
         }
-        go = run[method](batch, case)
-        self._world.pair.wait_for_replica(300)
+        write = prepare[method](batch, scenario)
+        self._database.pair.wait_for_replica(300)
         started = time.perf_counter()
-        written = go()
-        return (time.perf_counter() - started) / written
+        count = write()
+        return (time.perf_counter() - started) / count
 
-    def _measure_stages_once(self, case: str, size: int) -> dict[str, float]:
-        with collect_stage_seconds() as taken:
-            taken["whole"] = self.measure_seconds_per_write("sluice", case, size) * size
+    def _measure_stages_once(self, scenario: str, size: int) -> dict[str, float]:
+        with collect_stage_seconds() as seconds:
+            seconds["whole"] = self.measure_seconds_per_write("sluice", scenario, size) * size
         started = time.perf_counter()
-        self._world.pair.wait_for_replica(300)
-        return {**taken, "replica": time.perf_counter() - started}
+        self._database.pair.wait_for_replica(300)
+        return {**seconds, "replica": time.perf_counter() - started}
 
-    def _prepare_sluice(self, batch: WriteBatch, case: str) -> Callable[[], int]:
-        self._number += 1
-        key, content, size = f"batches/{self._number}", batch.content, len(batch.writes)
+    def _prepare_sluice(self, batch: WriteBatch, scenario: str) -> Callable[[], int]:
+        self._batch_number += 1
+        key, content, size = f"batches/{self._batch_number}", batch.content, len(batch.writes)
         self._objects[key] = BatchObject(key, "etag", io.BytesIO(content))
 
-        def go() -> int:
+        def write() -> int:
             outcome = self._loader.load_batch("bucket", key)
             assert (outcome.status, outcome.applied + outcome.stale) == ("loaded", size), outcome
-            assert (outcome.applied == 0) == (case == "stale"), outcome
+            assert (outcome.applied == 0) == (scenario == "stale"), outcome
             return size
 
-        return go
+        return write
 
-    def _prepare_executemany(self, batch: WriteBatch, _case: str) -> Callable[[], int]:
+    def _prepare_executemany(self, batch: WriteBatch, _scenario: str) -> Callable[[], int]:
         content, size = batch.content, len(batch.writes)
 
-        def go() -> int:
-            write_with_executemany(self._world.connection, gzip.decompress(content))
+        def write() -> int:
+            write_with_executemany(self._database.connection, gzip.decompress(content))
             return size
 
-        return go
+        return write
 
-    def _prepare_row_by_row(self, batch: WriteBatch, _case: str) -> Callable[[], int]:
-        return lambda: write_row_by_row(self._single, batch, MAX_SINGLE_ROWS)
+    def _prepare_row_by_row(self, batch: WriteBatch, _scenario: str) -> Callable[[], int]:
+        return lambda: write_row_by_row(self._autocommit_connection, batch, MAX_SINGLE_ROWS)
 
-    def _prepare_load_data(self, batch: WriteBatch, case: str) -> Callable[[], int]:
-        ready, size = PreparedFile(batch.writes, self._world.folder / "ready"), len(batch.writes)
+    def _prepare_load_data(self, batch: WriteBatch, scenario: str) -> Callable[[], int]:
+        file, size = PreparedFile(batch.writes, self._database.folder / "prepared"), len(batch.writes)
 
-        def go() -> int:
-            ready.load(self._world.connection, "IGNORE" if case == "stale" else "REPLACE")
+        def write() -> int:
+            file.load(self._database.connection, "IGNORE" if scenario == "stale" else "REPLACE")
             return size
 
-        return go
+        return write
 
 
-def _print_rate(case: str, size: int, rate: dict[str, float]) -> None:
-    """Print a line: the loader's rate, and as a ratio to each other one."""
-    others = ", ".join(f"{rate['sluice'] / rate[name]:.2f} x {name}" for name in rate if name != "sluice")
-    print(f"{case:>9} {size:>7,}: {rate['sluice']:>8,} writes per second, {others}", flush=True)
-
-
-# What the database is asked for, in the order of a load. Reading goes on beside them, in a thread.
-STAGE_FUNCTIONS: dict[str, list[tuple[Any, str]]] = {
-    "ledger": [(ledger, "enter"), (ledger, "complete")],
-    "mark": [(HighWaterMark, "reach"), (HighWaterMark, "move")],
-    "load": [(routes, "fill")],
-    "merge": [(routes, "merge")],
-    "commit": [(Connection, "commit")],
-}
+def _print_rates(scenario: str, size: int, rates: dict[str, float]) -> None:
+    """Print the rate of the loader, and its ratio to each other method."""
+    ratios = ", ".join(f"{rates['sluice'] / rates[name]:.2f} x {name}" for name in rates if name != "sluice")
+    print(f"{scenario:>9} {size:>7,}: {rates['sluice']:>8,} writes per second, {ratios}", flush=True)
 
 
 @contextmanager
 def collect_stage_seconds() -> Iterator[dict[str, float]]:
-    """Collect seconds by stage while loads run: the steps, `reading` (the thread), and `waiting` for what it reads."""
+    """Collect the seconds of each stage while loads run.
+
+    `reading` is the time of the reader's thread, `waiting` the time in which the loader waits for it.
+    """
     seconds: dict[str, float] = defaultdict(float)
     with ExitStack() as stack:
-        for name, places in STAGE_FUNCTIONS.items():
-            for owner, attribute in places:
+        for name, functions in STAGE_FUNCTIONS.items():
+            for owner, attribute in functions:
                 timed = _time_calls(getattr(owner, attribute), name, seconds)
                 stack.enter_context(patch.object(owner, attribute, timed))
-        parts, plain = FastReader.read_parts, passes.apply_fast
+        read_parts, apply_fast = FastReader.read_parts, batch_pass.apply_fast
 
-        def read(reader: FastReader, batch: Any) -> Iterator[Any]:
-            return _time_items(parts(reader, batch), "reading", seconds)
+        def read_timed(reader: FastReader, batch: Any) -> Iterator[Any]:
+            return _time_items(read_parts(reader, batch), "reading", seconds)
 
-        def applied(connection: Any, statements: Any, parts: Any, mark: Any, **manner: Any) -> Any:
-            return plain(connection, statements, _time_items(parts, "waiting", seconds), mark, **manner)
+        def apply_timed(writer: Any, parts: Any, *arguments: Any, **options: Any) -> Any:
+            return apply_fast(writer, _time_items(parts, "waiting", seconds), *arguments, **options)
 
-        stack.enter_context(patch.object(FastReader, "parts", read))
-        stack.enter_context(patch.object(passes, "apply_fast", applied))
+        stack.enter_context(patch.object(FastReader, "read_parts", read_timed))
+        stack.enter_context(patch.object(batch_pass, "apply_fast", apply_timed))
         yield seconds
 
 
@@ -176,6 +178,6 @@ def _time_calls(function: Callable[..., Any], name: str, seconds: dict[str, floa
 
 
 def _time_items(items: Iterator[Any], name: str, seconds: dict[str, float]) -> Iterator[Any]:
-    step = _time_calls(lambda: next(items, None), name, seconds)
-    while (item := step()) is not None:
+    read_next = _time_calls(lambda: next(items, None), name, seconds)
+    while (item := read_next()) is not None:
         yield item

@@ -1,4 +1,4 @@
-"""A primary with its replica and a table of bookings that has rows already, with an index besides the key."""
+"""A primary with its replica, and a table of bookings that has rows already and an index besides the primary key."""
 
 import os
 import sys
@@ -15,60 +15,53 @@ from sluice.aws.secrets import Credentials
 from sluice.db.connection import Database
 from sluice.load.batch_reader import BatchObject
 from sluice.load.loader import Loader
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.schema.ddl import build_metadata
 from sluice.settings import DatabaseSettings
 
 SCHEMA = "bench"
-
-
-BUFFER_POOL_MB = 2048  # MB: the table fits
-
-
+BUFFER_POOL_MB = 2048  # the table fits
 ROWS_PER_FILE = 50_000
 
 
 class BenchDatabase:
-    """The databases under a folder. `items` are those that the table has from the start."""
+    """The databases below a folder. `items` are the items that the table has from the start."""
 
     def __init__(self, folder: Path, rows: int) -> None:
         self.pair = DatabasePair(folder / "pair", BUFFER_POOL_MB)
         self.folder = folder
         self.generator = WriteGenerator(rows)
         self.items: list[ItemKey] = []
-        self._rows = rows
+        self._row_count = rows
 
     def start(self) -> None:
-        """Make everything, and return when the replica has it too. Raises LocalError."""
+        """Start the servers, create the table and its rows, and wait for the replica. Raises LocalError."""
         self.pair.start()
         install_trust_layer(self.folder, self.pair.ca)
         self.connection = self.connect(database=None)
         with self.connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
             cursor.execute(f"USE {SCHEMA}")
-        build_metadata(load_resources().values()).create_all(
-            create_engine("mariadb+pymysql://", creator=lambda: self.connection)
-        )
+        engine = create_engine("mariadb+pymysql://", creator=lambda: self.connection)
+        build_metadata(load_resources().values()).create_all(engine)
         with self.connection.cursor() as cursor:
             cursor.execute("ALTER TABLE bookings ADD INDEX departure (departs_at)")
-        for first in range(0, self._rows, ROWS_PER_FILE):
+        for first in range(0, self._row_count, ROWS_PER_FILE):
             items = self.generator.generate_items(ROWS_PER_FILE)
-            writes = self.generator.generate_batch(
-                items, ROWS_PER_FILE, TABLE_CREATED_MS + first, with_repeats=False
-            ).writes
-            PreparedFile(writes, self.folder / "rows").load(self.connection, "REPLACE")
+            batch = self.generator.generate_batch(items, ROWS_PER_FILE, TABLE_CREATED_MS + first, with_repeats=False)
+            PreparedFile(batch.writes, self.folder / "rows").load(self.connection, "REPLACE")
             self.items += items
         self.pair.wait_for_replica(300)
 
     def connect(self, **options: Any) -> "Connection[Any]":
-        """A connection over TLS as the administrator, in strict mode."""
+        """Connect to the primary as the administrator, over TLS and in strict mode."""
         mode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
         settings: dict[str, Any] = {"database": SCHEMA, "local_infile": True, "sql_mode": mode, **options}
         return self.pair.primary.connect(*self.pair.admin_credentials, **settings)
 
     @property
     def lambda_environment(self) -> dict[str, str]:
-        """What the load function is told of the primary, and where it finds the authority to trust."""
+        """The variables of a load function that loads into this database."""
         return {
             "DATABASE_HOST": self.pair.primary.host,
             "DATABASE_PORT": str(self.pair.primary.port),
@@ -81,12 +74,12 @@ class BenchDatabase:
         }
 
     def create_loader(self, objects: dict[str, BatchObject]) -> Loader:
-        """The loader as it is deployed, over objects at hand."""
+        """The loader as it is deployed, with objects from memory in place of S3."""
         return Loader(connect_primary(self.pair, SCHEMA), load_resources(), lambda _bucket, key: objects[key])
 
 
 def connect_primary(pair: DatabasePair, schema: str) -> Database:
-    """The primary to a loader, with its credentials at hand."""
+    """The primary as the loader uses it, with the administrator's credentials."""
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, schema, "none")
     database = Database(settings, statement_timeout_seconds=600, for_loading=True)
     database._credentials = Credentials(*pair.admin_credentials)
@@ -94,7 +87,7 @@ def connect_primary(pair: DatabasePair, schema: str) -> Database:
 
 
 def install_trust_layer(folder: Path, authority: Path) -> None:
-    """Stand in for the layer that brings the authority to trust."""
+    """Create the module that the trust layer brings in a stack, with the authority of the local databases."""
     layer = folder / "database_trust"
     layer.mkdir(exist_ok=True)
     (layer / "__init__.py").touch()

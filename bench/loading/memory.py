@@ -1,6 +1,7 @@
-"""How much memory a load takes: the load function's own module, in a fresh process, loads files instead of objects.
+"""The memory of a load: a fresh process loads files with the loader of the load function.
 
-As a module it is that process: `python -m bench.loading.memory USER PASSWORD FILE…`, with the function's environment.
+As a program this module is that process: `python -m bench.loading.memory USER PASSWORD FILE…`, with the environment of
+the function.
 """
 
 import hashlib
@@ -12,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sluice.aws import s3 as archive
 from sluice.aws.secrets import Credentials
-from sluice.load import batch_reader
+from sluice.load.batch_reader import BatchObject
 
 COMMAND = (sys.executable, "-m", "bench.loading.memory")
 
@@ -24,18 +24,18 @@ def measure_peak_memory(
 ) -> dict[str, float]:
     """Megabytes of a fresh process: `before` it loads the files one after the other, and the `peak`."""
     command = [*COMMAND, *account, *map(str, files)]
-    done = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
-    return {name: float(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
+    process = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
+    return {name: float(value) for name, value in json.loads(process.stdout.splitlines()[-1]).items()}
 
 
 def main() -> None:
-    """Load the files of the command line with the function's own loader."""
-    from sluice.handlers import load  # noqa: PLC0415  it reads its settings when imported
+    """Load the files of the command line, and print the memory."""
+    from sluice.handlers import load  # noqa: PLC0415  it reads its settings when it is imported
 
     username, password, *files = sys.argv[1:]
     load._loader._database._credentials = Credentials(username, password)
-    load._loader._means = replace(load._loader._means, open_batch=_open_file)
-    archive.get_s3_client()
+    load._loader._context = replace(load._loader._context, open_batch=_open_file)
+    assert load._s3.botocore  # its memory belongs to both figures
     before = _read_peak_megabytes()
     for file in files:
         outcome = load._loader.load_batch("", file)
@@ -43,13 +43,13 @@ def main() -> None:
     print(json.dumps({"before": before, "peak": _read_peak_megabytes()}))
 
 
-def _open_file(_bucket: str, key: str) -> batch_reader.BatchObject:
+def _open_file(_bucket: str, key: str) -> BatchObject:
     file = Path(key)
-    return batch_reader.BatchObject(file.name, hashlib.md5(file.read_bytes()).hexdigest(), file.open("rb"))
+    return BatchObject(file.name, hashlib.md5(file.read_bytes()).hexdigest(), file.open("rb"))
 
 
 def _read_peak_megabytes() -> float:
-    # Not getrusage: that would count the parent's memory, from which this process was forked.
+    # getrusage would count the memory of the parent, from which this process was forked.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 

@@ -1,4 +1,7 @@
-"""What a batch meets in the table. Each goes to items of its own, so that every method finds the same conditions."""
+"""Scenarios: what the writes of a batch meet in the table.
+
+Each scenario has items and versions of its own, so that every method meets the same conditions.
+"""
 
 import random
 from collections.abc import Callable
@@ -7,58 +10,60 @@ from bench.loading.batches import TABLE_CREATED_MS, ItemKey, WriteBatch
 from bench.loading.database import BenchDatabase
 
 SCENARIOS = ("new", "updated", "mixed", "stale")
-
-
 OTHER_SCENARIOS = ("late", "scattered")
-
-
-DAY_MILLISECONDS = 86_400_000  # milliseconds
+DAY_MILLISECONDS = 86_400_000
 
 
 class ScenarioGenerator:
-    """Makes batches. Those of `new`, `updated` and `mixed` are newer than all before; `late` ones are newer than their
-    items' rows, but older than what was loaded last, as when a batch comes out of order; `stale` ones lose.
+    """Generates the batches of the scenarios.
 
-    New items come in the order of their ids, as the API makes them; `scattered` are new ones in no order.
+    - `new`: new items in the order of their ids, as the API creates them
+    - `updated`: newer writes to existing items
+    - `mixed`: half new items, half existing ones
+    - `scattered`: new items in random order
+    - `stale`: older writes than the rows: all of them lose
+    - `late`: newer than the rows, but older than the last load, as when a batch arrives out of order
     """
 
-    def __init__(self, world: BenchDatabase) -> None:
-        self._world = world
+    def __init__(self, database: BenchDatabase) -> None:
+        self._database = database
         self._chance = random.Random(1)
-        self._now = TABLE_CREATED_MS + 1000 * DAY_MILLISECONDS
-        self._late = TABLE_CREATED_MS + 10 * DAY_MILLISECONDS
-        third = len(world.items) // 3
-        self._for_late, self._for_news = world.items[:third], world.items[third:]
+        self._now_ms = TABLE_CREATED_MS + 1000 * DAY_MILLISECONDS
+        self._late_ms = TABLE_CREATED_MS + 10 * DAY_MILLISECONDS
+        third = len(database.items) // 3
+        self._late_items, self._updated_items = database.items[:third], database.items[third:]
 
     def build_batch(self, scenario: str, size: int) -> WriteBatch:
-        """Make a batch of a case."""
-        made: dict[str, Callable[[int], WriteBatch]] = {
-            "new": lambda n: self._newer(self._world.generator.generate_items(n), n),
-            "updated": lambda n: self._newer(self._some(n), n),
-            "mixed": lambda n: self._newer(
-                self._among(self._some(n // 2), self._world.generator.generate_items(n - n // 2)), n
+        """Build a batch of `size` writes for a scenario."""
+        generator = self._database.generator
+        builders: dict[str, Callable[[int], WriteBatch]] = {
+            "new": lambda n: self._build_newer(generator.generate_items(n), n),
+            "updated": lambda n: self._build_newer(self._sample_items(n), n),
+            "mixed": lambda n: self._build_newer(
+                self._shuffle_together(self._sample_items(n // 2), generator.generate_items(n - n // 2)), n
             ),
-            "scattered": lambda n: self._newer(self._chance.sample(self._world.generator.generate_items(n), n), n),
-            "stale": lambda n: self._world.generator.generate_batch(
-                self._some(n), n, TABLE_CREATED_MS - 10 * DAY_MILLISECONDS
+            "scattered": lambda n: self._build_newer(self._chance.sample(generator.generate_items(n), n), n),
+            "stale": lambda n: generator.generate_batch(
+                self._sample_items(n), n, TABLE_CREATED_MS - 10 * DAY_MILLISECONDS
             ),
-            "late": self._out_of_order,
+            "late": self._build_late,
         }
-        return made[scenario](size)
+        return builders[scenario](size)
 
-    def _some(self, size: int) -> list[ItemKey]:
-        return self._chance.sample(self._for_news, size)
+    def _sample_items(self, size: int) -> list[ItemKey]:
+        return self._chance.sample(self._updated_items, size)
 
-    def _among(self, some: list[ItemKey], others: list[ItemKey]) -> list[ItemKey]:
-        """Both, mixed by chance, each in the order that it has."""
-        of_some = set(self._chance.sample(range(len(some) + len(others)), len(some)))
-        ones, more = iter(some), iter(others)
-        return [next(ones if place in of_some else more) for place in range(len(some) + len(others))]
+    def _shuffle_together(self, some: list[ItemKey], others: list[ItemKey]) -> list[ItemKey]:
+        """Both lists in one, mixed at random; each list keeps its order."""
+        total = len(some) + len(others)
+        positions_of_some = set(self._chance.sample(range(total), len(some)))
+        next_of_some, next_of_others = iter(some), iter(others)
+        return [next(next_of_some if position in positions_of_some else next_of_others) for position in range(total)]
 
-    def _newer(self, items: list[ItemKey], size: int) -> WriteBatch:
-        self._now += DAY_MILLISECONDS
-        return self._world.generator.generate_batch(items, size, self._now)
+    def _build_newer(self, items: list[ItemKey], size: int) -> WriteBatch:
+        self._now_ms += DAY_MILLISECONDS
+        return self._database.generator.generate_batch(items, size, self._now_ms)
 
-    def _out_of_order(self, size: int) -> WriteBatch:
-        self._late += DAY_MILLISECONDS
-        return self._world.generator.generate_batch(self._chance.sample(self._for_late, size), size, self._late)
+    def _build_late(self, size: int) -> WriteBatch:
+        self._late_ms += DAY_MILLISECONDS
+        return self._database.generator.generate_batch(self._chance.sample(self._late_items, size), size, self._late_ms)

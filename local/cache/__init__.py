@@ -1,4 +1,4 @@
-"""A real Redis or Valkey server, private to one folder."""
+"""A Redis or Valkey server, private to one folder."""
 
 from local.cache.server import CacheServer
 

@@ -1,4 +1,4 @@
-"""A real MariaDB primary and its read replica, private to one folder."""
+"""A MariaDB primary and its read replica, private to one folder."""
 
 from local.database.pair import DatabasePair
 from local.database.replica import ReplicaServer

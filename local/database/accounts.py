@@ -1,4 +1,4 @@
-"""The accounts that the machine's owner makes: the admin (as on RDS) and the one that replication uses."""
+"""The accounts that root creates: the admin (as on RDS) and the replication account."""
 
 import json
 import secrets
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local.database.server import DatabaseServer
 
-# What the master user of an RDS MariaDB instance has: neither SUPER nor FILE.
+# The privileges of the master user of an RDS MariaDB instance: neither SUPER nor FILE.
 _ADMIN_PRIVILEGES = (
     "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES,"
     " CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE,"
@@ -22,7 +22,7 @@ class Account:
 
 
 def load_or_create_account(path: Path, username: str) -> Account:
-    """The account kept in `path`, made with a random password at the first call."""
+    """The account in the file `path`. The first call creates the file with a random password."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -31,7 +31,7 @@ def load_or_create_account(path: Path, username: str) -> Account:
 
 
 def ensure_accounts(primary: DatabaseServer, *, admin: Account, replication: Account) -> None:
-    """Create the accounts; replication carries them to the replica. Encryption is the servers' setting, as on RDS."""
+    """Create the accounts; replication copies them to the replica. The servers require TLS, as on RDS."""
     with primary.connect_as_root() as connection, connection.cursor() as cursor:
         for account, privileges, option in (
             (replication, "REPLICATION SLAVE", ""),

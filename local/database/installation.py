@@ -1,4 +1,4 @@
-"""Where MariaDB's programs are, and how a data directory is made."""
+"""Find MariaDB's programs, and create data directories with them."""
 
 import getpass
 import os
@@ -11,11 +11,11 @@ from local.process import LocalError
 
 
 def find_program(name: str) -> str:
-    """The path of a MariaDB program; Debian keeps the server in a folder that is not on everybody's PATH."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if not found:
-        raise LocalError(f"{name} is not installed; run `make setup`, which installs MariaDB where there is an apt.")
-    return found
+    """The path of a MariaDB program. Debian installs the server in a folder that is not on every user's PATH."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if not path:
+        raise LocalError(f"{name} is not installed; run `make setup`, which installs MariaDB on Debian.")
+    return path
 
 
 def get_system_user() -> str:
@@ -23,9 +23,10 @@ def get_system_user() -> str:
 
 
 def create_data_directories(targets: Sequence[Path], work: Path) -> None:
-    """Make each missing target a fresh data directory: installed once, then copied; whole or not at all.
+    """Create a new data directory at each missing target: install it once, then copy it. A target is complete or
+    missing. `work` is a folder for temporary files.
 
-    The only way in is the socket, for the operating system's user that made it. Raises LocalError.
+    Only the operating system user that created it can connect, over the socket. Raises LocalError.
     """
     missing = [target for target in targets if not target.exists()]
     if not missing:
@@ -35,7 +36,7 @@ def create_data_directories(targets: Sequence[Path], work: Path) -> None:
     template = work / "template"
     log = work / "install.log"
     with log.open("wb") as output:
-        done = subprocess.run(
+        process = subprocess.run(
             [
                 find_program("mariadb-install-db"),
                 "--no-defaults",
@@ -51,15 +52,15 @@ def create_data_directories(targets: Sequence[Path], work: Path) -> None:
             stderr=subprocess.STDOUT,
             check=False,
         )
-    if done.returncode != 0:
-        raise LocalError("mariadb-install-db could not make a data directory.", log)
+    if process.returncode != 0:
+        raise LocalError("mariadb-install-db could not create a data directory.", log)
     for target in missing[1:]:
         shutil.copytree(template, work / "copy")
-        (work / "copy").rename(_with_parent(target))
-    template.rename(_with_parent(missing[0]))
+        (work / "copy").rename(_create_parent(target))
+    template.rename(_create_parent(missing[0]))
     shutil.rmtree(work)
 
 
-def _with_parent(target: Path) -> Path:
+def _create_parent(target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

@@ -13,12 +13,12 @@ from local.database.server import DatabaseServer
 
 
 class DatabasePair:
-    """A primary and its replica under `root`: `primary/`, `replica/`, `tls/` and the accounts' passwords.
+    """A primary and its replica under `root`: `primary/`, `replica/`, `tls/` and the passwords of the accounts.
 
-    Nothing is touched before `start()`. The data stay until somebody removes the folder.
+    It changes nothing before `start()`, and never deletes data.
 
-    With `memory`, a folder in memory, nothing waits for the disk: what was committed outlives a server that is killed,
-    but not a machine that is.
+    With `memory`, a folder in memory, no commit waits for the disk: committed data survive a killed server, but not a
+    crash of the machine.
     """
 
     def __init__(self, root: Path, buffer_pool_megabytes: int = 128, *, memory: Path | None = None) -> None:
@@ -36,7 +36,7 @@ class DatabasePair:
                 # Every table has a primary key, so the changed columns are enough and halve the log.
                 "--binlog-row-image=MINIMAL",
                 "--sync-binlog=1",
-                *(_unsynchronised(memory / "primary") if memory else ()),
+                *(_build_unsynchronised_settings(memory / "primary") if memory else ()),
             ),
         )
         self.replica = ReplicaServer(
@@ -49,7 +49,7 @@ class DatabasePair:
                 "--read-only=ON",
                 "--relay-log=relay",
                 "--skip-slave-start",
-                *(_unsynchronised(memory / "replica") if memory else ()),
+                *(_build_unsynchronised_settings(memory / "replica") if memory else ()),
             ),
         )
         self.ca = certificates / "ca.pem"
@@ -61,8 +61,8 @@ class DatabasePair:
         return account.username, account.password
 
     def start(self) -> None:
-        """Start what does not run; returns when both answer and replication is going. Raises LocalError."""
-        with self._alone():
+        """Start what does not run; return when both servers are ready and replication runs. Raises LocalError."""
+        with self._acquire_lock():
             create_certificates(self.ca.parent)
             create_data_directories([self.primary.data, self.replica.data], self.root / "installing")
             for server in (self.primary, self.replica):
@@ -75,27 +75,27 @@ class DatabasePair:
             self.replica.start_replication(replication)
 
     def stop(self) -> None:
-        """Shut both down in order. What the replica lacked it fetches after the next start."""
+        """Shut both down cleanly. The replica catches up after the next start."""
         self.replica.stop()
         self.primary.stop()
 
     def wait_for_replica(self, timeout: float = 30) -> None:
-        """Return when the replica has all that the primary has committed so far.
+        """Return when the replica has applied everything that the primary has committed so far.
 
-        `timeout` is in seconds; LocalError after it, with the reason.
+        `timeout` is in seconds; after it, raises LocalError with the reason.
         """
         self.replica.wait_until_caught_up(timeout)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One start at a time, also between processes."""
+    def _acquire_lock(self) -> Iterator[None]:
+        """Let one process at a time start the pair."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
-def _unsynchronised(log: Path) -> tuple[str, ...]:
+def _build_unsynchronised_settings(log: Path) -> tuple[str, ...]:
     return (
         "--innodb-flush-log-at-trx-commit=2",
         "--sync-binlog=0",
@@ -103,6 +103,6 @@ def _unsynchronised(log: Path) -> tuple[str, ...]:
         "--sync-relay-log=0",
         "--sync-master-info=0",
         "--sync-relay-log-info=0",
-        # It is synchronised some 50 times for seven tables, and no setting says otherwise.
+        # MariaDB synchronises this log about 50 times for seven tables, and has no setting to turn that off.
         f"--log-ddl-recovery={log}",
     )

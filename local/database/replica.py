@@ -1,4 +1,4 @@
-"""The read replica: follows the primary by GTID over TLS."""
+"""The read replica, which replicates from the primary by GTID over TLS."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from local.process import LocalError
 
 
 class ReplicaServer(DatabaseServer):
-    """A read-only server that follows `primary`."""
+    """A read-only server that replicates from `primary`."""
 
     def __init__(
         self, directory: Path, primary: DatabaseServer, *, certificates: Path, settings: Sequence[str]
@@ -21,8 +21,8 @@ class ReplicaServer(DatabaseServer):
         self.primary = primary
 
     def start_replication(self, account: Account) -> None:
-        """Point replication at the primary's present port and set it going, unless it goes already."""
-        if self._follows():
+        """Start replication from the current port of the primary, unless it already runs."""
+        if self._is_replicating():
             return
         with self.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute("STOP SLAVE")
@@ -40,35 +40,36 @@ class ReplicaServer(DatabaseServer):
             )
             cursor.execute("START SLAVE")
 
-    def _follows(self) -> bool:
+    def _is_replicating(self) -> bool:
         status = self.read_replication_status()
-        going = status.get("Slave_IO_Running") == status.get("Slave_SQL_Running") == "Yes"
-        return going and status["Master_Port"] == self.primary.port
+        threads_run = status.get("Slave_IO_Running") == status.get("Slave_SQL_Running") == "Yes"
+        return threads_run and status["Master_Port"] == self.primary.port
 
     def read_replication_status(self) -> dict[str, Any]:
-        """`SHOW REPLICA STATUS`, by MariaDB's names."""
+        """`SHOW REPLICA STATUS`, with MariaDB's names."""
         with self.connect_as_root() as connection, connection.cursor(DictCursor) as cursor:
             cursor.execute("SHOW REPLICA STATUS")
             return dict(cursor.fetchone() or {})
 
     def has_caught_up(self) -> bool:
-        """Whether the replica has applied all that the primary has committed so far."""
-        return self._wait_for(self._written(), seconds=0)
+        """Whether the replica has applied everything that the primary has committed so far."""
+        return self._wait_for_position(self._read_primary_position(), seconds=0)
 
     def wait_until_caught_up(self, seconds: float = 30) -> None:
-        """Return when all that the primary has committed so far is applied. Raises LocalError with the reason."""
-        if not self._wait_for(self._written(), seconds):
+        """Return when the replica has applied everything that the primary has committed so far. Raises LocalError with
+        the reason."""
+        if not self._wait_for_position(self._read_primary_position(), seconds):
             status = self.read_replication_status()
-            reason = status.get("Last_SQL_Error") or status.get("Last_IO_Error") or "it is still behind"
+            reason = status.get("Last_SQL_Error") or status.get("Last_IO_Error") or "it still lags"
             raise LocalError(f"The replica did not catch up within {seconds:.0f} seconds: {reason}.", self.log)
 
-    def _written(self) -> str:
+    def _read_primary_position(self) -> str:
         with self.primary.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT @@gtid_binlog_pos")
             row = cursor.fetchone()
         return str(row[0]) if row else ""
 
-    def _wait_for(self, position: str, seconds: float) -> bool:
+    def _wait_for_position(self, position: str, seconds: float) -> bool:
         with self.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT MASTER_GTID_WAIT(%s, %s)", (position, seconds))
             row = cursor.fetchone()

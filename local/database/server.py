@@ -1,4 +1,4 @@
-"""One MariaDB server process on a data directory of its own."""
+"""One MariaDB server process with a data directory of its own."""
 
 import signal
 import ssl
@@ -11,7 +11,15 @@ import pymysql
 from pymysql.connections import Connection
 
 from local.database.installation import find_program, get_system_user
-from local.process import LocalError, find_free_port, is_port_free, is_running, read_pid, start_process, stop_process
+from local.process import (
+    LocalError,
+    find_free_port,
+    is_port_free,
+    is_running,
+    read_pid,
+    start_process,
+    stop_process,
+)
 
 _SETTINGS = (
     "--bind-address=127.0.0.1",
@@ -24,14 +32,14 @@ _SETTINGS = (
     "--innodb-flush-log-at-trx-commit=1",
     "--gtid-strict-mode=ON",
     "--performance-schema=OFF",
-    # Both slow down a stop or a start and warm nothing of this size.
+    # Both slow down a stop or a start, and do not help a buffer pool of this size.
     "--innodb-buffer-pool-dump-at-shutdown=OFF",
     "--innodb-buffer-pool-load-at-startup=OFF",
 )
 
 
 class DatabaseServer:
-    """A server in `directory`: `data/`, `tmp/`, `server.log`, its port and its pid. Listens on 127.0.0.1 only."""
+    """A server in `directory`: `data/`, `tmp/`, `server.log`, its port and its pid. It listens on 127.0.0.1 only."""
 
     host = "127.0.0.1"
 
@@ -47,7 +55,7 @@ class DatabaseServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on; chosen at the first start and kept while it is free."""
+        """Its port, chosen at the first start. It changes only if it is not free at a later start."""
         number = read_pid(self.directory / "port")
         if number is None:
             raise LocalError(f"The database in {self.directory} was never started.")
@@ -64,12 +72,12 @@ class DatabaseServer:
         return f"--datadir={self.data}"
 
     def start(self) -> None:
-        """Start it if it does not run, and return when it answers. Raises LocalError."""
+        """Start it unless it runs, and return when it accepts connections. Raises LocalError."""
         self.launch()
         self.wait_until_ready()
 
     def launch(self) -> None:
-        """Start it if it does not run, without waiting."""
+        """Start it unless it runs, without waiting."""
         if self.pid is not None:
             return
         (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
@@ -78,8 +86,8 @@ class DatabaseServer:
             "--no-defaults",
             self._mark,
             f"--user={get_system_user()}",
-            f"--port={self._settle_port()}",
-            # Relative to the data directory: a socket's path may have 107 characters, a folder's more.
+            f"--port={self._choose_port()}",
+            # Relative to the data directory: the path of a socket may have 107 characters, that of a folder more.
             "--socket=server.sock",
             "--pid-file=mariadbd.pid",
             f"--tmpdir={self.directory / 'tmp'}",
@@ -91,7 +99,7 @@ class DatabaseServer:
         ]
         (self.directory / "pid").write_text(str(start_process(arguments, self.log)))
 
-    def _settle_port(self) -> int:
+    def _choose_port(self) -> int:
         port = read_pid(self.directory / "port")
         if port is None or not is_port_free(port):
             port = find_free_port()
@@ -99,40 +107,40 @@ class DatabaseServer:
         return port
 
     def wait_until_ready(self, seconds: float = 60) -> None:
-        """Return once it takes connections. Raises LocalError when it ended or the time is over."""
+        """Return when it accepts connections. Raises LocalError if it ends or the time is over."""
         deadline = time.monotonic() + seconds
         while True:
             pid = self.pid
             if pid is None:
-                raise LocalError(f"The {self.directory.name} database ended while starting.", self.log)
+                raise LocalError(f"The {self.directory.name} database ended during its start.", self.log)
             try:
                 self.connect_as_root().close()
             except pymysql.OperationalError as error:
                 if time.monotonic() > deadline:
-                    message = f"The {self.directory.name} database did not answer within {seconds:.0f} seconds."
+                    message = f"The {self.directory.name} database was not ready within {seconds:.0f} seconds."
                     raise LocalError(message, self.log) from error
                 time.sleep(0.02)
             else:
                 return
 
     def stop(self) -> None:
-        """Shut down in order; returns when the process is gone."""
+        """Shut it down cleanly; return when the process has ended."""
         stop_process(self.pid, self._mark, with_signal=signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL: what a lost machine looks like. Returns when the process is gone."""
+        """SIGKILL, as when a machine fails; return when the process has ended."""
         stop_process(self.pid, self._mark, with_signal=signal.SIGKILL)
 
     def connect(self, username: str, password: str, **options: Any) -> "Connection[Any]":
-        """A PyMySQL connection over TLS, with chain and host name verified; options go to `pymysql.connect`."""
-        trust = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
+        """A PyMySQL connection over TLS that verifies chain and host name; the options go to `pymysql.connect`."""
+        tls = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
         return pymysql.connect(
-            host=self.host, port=self.port, user=username, password=password, ssl=trust, charset="utf8mb4", **options
+            host=self.host, port=self.port, user=username, password=password, ssl=tls, charset="utf8mb4", **options
         )
 
     def connect_as_root(self) -> "Connection[Any]":
-        """A connection over the socket with every privilege: what only the owner of the machine has."""
-        # Without ssl_disabled PyMySQL reads all the machine's authorities first, which takes longer than what is asked.
+        """A connection over the socket with every privilege, for the owner of the machine only."""
+        # Without ssl_disabled, PyMySQL first reads all CA certificates of the machine, which takes longer than a query.
         return pymysql.connect(
             unix_socket=f"/proc/{self.pid}/cwd/server.sock",
             user=get_system_user(),

@@ -1,1 +1,2 @@
-"""The main job on real records: airports in over HTTP, out of the replica, with the primary killed on the way."""
+"""The main use case on real records: write airports over HTTP, read them from the replica, and kill the primary in
+between."""

@@ -1,4 +1,4 @@
-"""What the database says of the demo: transactions on the primary, batches in the ledger, versions in a table."""
+"""Figures of the demo from the database: transactions on the primary, batches in the ledger, versions in a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from local.stack import Stack
 
 @dataclass(frozen=True)
 class Counters:
-    """Sums since the database was made."""
+    """Totals since the database was created."""
 
     transactions: int
     batches: int
@@ -17,35 +17,30 @@ class Counters:
 
 
 class DatabaseObserver:
-    """Looks at primary and replica as the admin, over connections that last for one question."""
+    """Queries primary and replica as the admin, with a new connection for each query."""
 
     def __init__(self, stack: Stack) -> None:
         self._pair = stack.pair
         self._schema = "sluice"
 
     def read_counters(self) -> Counters:
-        """Committed transactions by the primary's GTID, loaded batches and the writes in them by the ledger."""
-        position = str(self._one(self._pair.primary, "SELECT @@gtid_binlog_pos"))
+        """Committed transactions, from the GTID of the primary; loaded batches and their writes, from the ledger."""
+        [position] = self._fetch_row(self._pair.primary, "SELECT @@gtid_binlog_pos")
         ledger = "SELECT COUNT(*), COALESCE(SUM(applied + stale + rejected), 0) FROM loaded_batches"
-        batches, rows = self._row(self._pair.primary, ledger)
-        return Counters(int(position.rsplit("-", 1)[-1]), int(str(batches)), int(str(rows)))
+        batches, rows = self._fetch_row(self._pair.primary, ledger)
+        return Counters(int(str(position).rsplit("-", 1)[-1]), int(str(batches)), int(str(rows)))
 
     def count_missing(self, collection: str, versions: Mapping[str, str]) -> int:
-        """How many items the replica does not have in these versions or later ones."""
+        """How many items the replica lacks, or has only in an older version."""
         connection = self._pair.replica.connect(*self._pair.admin_credentials, database=self._schema)
         with connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT id, version FROM `{collection}` WHERE owner = ''")  # noqa: S608  demo's own name
-            found: dict[str, str] = dict(cursor.fetchall())
-        return sum(found.get(item, "") < version for item, version in versions.items())
+            cursor.execute(f"SELECT id, version FROM `{collection}` WHERE owner = ''")  # noqa: S608  a constant name
+            present: dict[str, str] = dict(cursor.fetchall())
+        return sum(present.get(item_id, "") < version for item_id, version in versions.items())
 
-    def _one(self, server: DatabaseServer, statement: str) -> object:
-        return self._row(server, statement)[0]
-
-    def _row(self, server: DatabaseServer, statement: str) -> tuple[object, ...]:
-        with (
-            server.connect(*self._pair.admin_credentials, database=self._schema) as connection,
-            connection.cursor() as cursor,
-        ):
+    def _fetch_row(self, server: DatabaseServer, statement: str) -> tuple[object, ...]:
+        credentials = self._pair.admin_credentials
+        with server.connect(*credentials, database=self._schema) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             row: tuple[object, ...] = cursor.fetchone() or ()
         return row

@@ -1,4 +1,4 @@
-"""The airports as their source has them, and how an item of the API compares with one."""
+"""The airports of the source data, and their comparison with the items of the API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,10 @@ def load_airports() -> dict[str, Airport]:
 
 
 def count_mismatches(source: Mapping[str, Airport], items: Mapping[str, Mapping[str, Any]]) -> int:
-    """How many fields differ, counting every field of an airport that one side lacks."""
-    wrong = 0
+    """How many fields differ; a missing airport counts with every field."""
+    count = 0
     for code in source.keys() | items.keys():
         expected = source.get(code, {})
-        found = items[code]["data"] if code in items else {}
-        wrong += sum(expected.get(field) != found.get(field) for field in expected.keys() | found.keys())
-    return wrong
+        actual = items[code]["data"] if code in items else {}
+        count += sum(expected.get(field) != actual.get(field) for field in expected.keys() | actual.keys())
+    return count

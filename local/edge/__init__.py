@@ -1,8 +1,8 @@
-"""What stands before the API on AWS, enforced locally as it is deployed: CloudFront with its web ACL and cache, then
-the
-web ACL of the API's stage. The stage's own cache is in the emulator, behind its authorizer.
+"""The edge of the local stack: CloudFront with its web ACL and cache, and the web ACL of the API stage.
 
-One process with two listeners on loopback (`server`): the distribution's (`distribution_side`) and the API's own
-(`stage_side`), which is where the distribution's origin is too. What they enforce is read from the services of the
-deployed stack (`deployed`), again whenever it changes, and whatever of it is not understood is refused (`refusal`).
+One process has two listeners on the loopback address (`server`): the address of the distribution
+(`cloudfront.distribution_handler`) and the address of the API stage (`api_stage`), which is the origin of the
+distribution. The edge reads the configuration from the deployed services, again after each change (`configuration`). It
+rejects every part that it cannot enforce (`config_checks`). The cache of API Gateway itself belongs to the emulator,
+behind the authorizer.
 """

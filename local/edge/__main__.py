@@ -10,13 +10,13 @@ from local.edge.edge import Edge
 from local.edge.server import run_servers
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.edge",
-        description="CloudFront and the web ACLs of a stack that is deployed to the emulator, on 127.0.0.1 only.",
+        description="Run CloudFront and the web ACLs of a stack that is deployed to the emulator, on 127.0.0.1 only.",
     )
-    parser.add_argument("--emulator", required=True, help="the emulator's address")
-    parser.add_argument("--stack", required=True, help="the stack whose configuration is enforced")
+    parser.add_argument("--emulator", required=True, help="URL of the emulator")
+    parser.add_argument("--stack", required=True, help="stack whose configuration the edge enforces")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--port", type=int, required=True, help="port of the distribution")
     parser.add_argument("--stage-port", type=int, required=True, help="port of the API's own address")
@@ -25,18 +25,15 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
-    arguments = _arguments()
+    arguments = _parse_arguments()
     session = boto3.Session("test", "test", region_name=arguments.region)
     config = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 0}, proxies={})
-    made = {
+    clients = {
         service: session.client(service, endpoint_url=arguments.emulator, config=config)
         for service in ("cloudformation", "cloudfront", "wafv2", "apigateway")
     }
-    run_servers(
-        Edge(arguments.emulator, made.__getitem__, arguments.stack, arguments.region),
-        arguments.port,
-        arguments.stage_port,
-    )
+    edge = Edge(arguments.emulator, clients.__getitem__, arguments.stack, arguments.region)
+    run_servers(edge, arguments.port, arguments.stage_port)
     return 0
 
 

@@ -14,14 +14,12 @@ from local.edge.waf.statements import RateCounter
 from local.edge.waf.web_acl import WebAcl
 
 ClientFactory = Callable[[str], Any]
-
-
-"""Gives a boto3 client of a service, by boto3's name for it."""
+"""Returns the boto3 client of a service, by boto3's name for it."""
 
 
 @dataclass(frozen=True)
 class DeployedConfiguration:
-    """As the APIs give it; `policies` by id."""
+    """What the APIs returned; `policies` by id."""
 
     api_id: str
     stage_name: str
@@ -32,48 +30,55 @@ class DeployedConfiguration:
     waf_filtered_response: dict[str, Any]
 
 
-_OUTPUTS = ("DistributionId", "ApiId", "StageName")
+@dataclass(frozen=True)
+class EdgeConfiguration:
+    """The parsed configuration. `edge_acl` is the web ACL of the distribution."""
+
+    distribution: Distribution
+    edge_acl: WebAcl | None
+    stage: Stage
 
 
-_POLICIES = {
+_REQUIRED_OUTPUTS = ("DistributionId", "ApiId", "StageName")
+_POLICY_CALLS = {
     "CachePolicyId": ("get_cache_policy_config", "CachePolicyConfig"),
     "OriginRequestPolicyId": ("get_origin_request_policy_config", "OriginRequestPolicyConfig"),
     "ResponseHeadersPolicyId": ("get_response_headers_policy_config", "ResponseHeadersPolicyConfig"),
 }
 
 
-def read_deployed_configuration(clients: ClientFactory, stack: str, region: str) -> DeployedConfiguration:
-    """Raises NotUnderstood when the stack has not what an edge stands before, ClientError when nobody can be asked."""
-    described = clients("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-    missing = [name for name in _OUTPUTS if not outputs.get(name)]
+def read_deployed_configuration(clients: ClientFactory, stack_name: str, region: str) -> DeployedConfiguration:
+    """Raises UnsupportedConfiguration if the stack lacks a required output, ClientError if an API call fails."""
+    stack = clients("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    missing = [name for name in _REQUIRED_OUTPUTS if not outputs.get(name)]
     if missing:
-        raise UnsupportedConfiguration(f"the stack {stack} has no output {', '.join(missing)}")
-    api, stage = outputs["ApiId"], outputs["StageName"]
+        raise UnsupportedConfiguration(f"the stack {stack_name} has no output {', '.join(missing)}")
+    api_id, stage_name = outputs["ApiId"], outputs["StageName"]
     cloudfront = clients("cloudfront")
     distribution = cloudfront.get_distribution_config(Id=outputs["DistributionId"])["DistributionConfig"]
-    resource = f"arn:aws:apigateway:{region}::/restapis/{api}/stages/{stage}"
+    stage_arn = f"arn:aws:apigateway:{region}::/restapis/{api_id}/stages/{stage_name}"
     return DeployedConfiguration(
-        api,
-        stage,
+        api_id,
+        stage_name,
         distribution,
         _read_policies(cloudfront, distribution),
         _read_edge_acl(clients("wafv2"), distribution.get("WebACLId") or ""),
-        clients("wafv2").get_web_acl_for_resource(ResourceArn=resource).get("WebACL"),
-        _read_waf_filtered_response(clients("apigateway"), api),
+        clients("wafv2").get_web_acl_for_resource(ResourceArn=stage_arn).get("WebACL"),
+        _read_waf_filtered_response(clients("apigateway"), api_id),
     )
 
 
 def _read_policies(cloudfront: Any, distribution: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    policies: dict[str, dict[str, Any]] = {}
     for behaviour in [distribution["DefaultCacheBehavior"], *list_items(distribution.get("CacheBehaviors"))]:
         if not behaviour.get("CachePolicyId"):
-            raise UnsupportedConfiguration("a behaviour without a cache policy is not enforced by the local edge")
-        for name, (call, member) in _POLICIES.items():
+            raise UnsupportedConfiguration("the local edge does not enforce a cache behaviour without a cache policy")
+        for name, (call, member) in _POLICY_CALLS.items():
             identifier = behaviour.get(name)
-            if identifier and identifier not in found:
-                found[identifier] = getattr(cloudfront, call)(Id=identifier)[member]
-    return found
+            if identifier and identifier not in policies:
+                policies[identifier] = getattr(cloudfront, call)(Id=identifier)[member]
+    return policies
 
 
 def _read_edge_acl(waf: Any, arn: str) -> dict[str, Any] | None:
@@ -84,49 +89,41 @@ def _read_edge_acl(waf: Any, arn: str) -> dict[str, Any] | None:
     return acl
 
 
-def _read_waf_filtered_response(gateway: Any, api: str) -> dict[str, Any]:
-    """The API's gateway response to what its firewall blocks."""
+def _read_waf_filtered_response(gateway: Any, api_id: str) -> dict[str, Any]:
+    """The gateway response to a request that the web ACL of the stage blocks; empty if the API defines none."""
     try:
-        found: dict[str, Any] = gateway.get_gateway_response(restApiId=api, responseType="WAF_FILTERED")
+        response: dict[str, Any] = gateway.get_gateway_response(restApiId=api_id, responseType="WAF_FILTERED")
     except ClientError as error:
         if error.response["Error"]["Code"] != "NotFoundException":
             raise
         return {}
-    del found["ResponseMetadata"]
-    return found
+    del response["ResponseMetadata"]
+    return response
 
 
-@dataclass(frozen=True)
-class EdgeConfiguration:
-    distribution: Distribution
-    edge_acl: WebAcl | None
-    stage: Stage
-
-
-def build_edge_configuration(found: DeployedConfiguration, rates: RateCounter) -> EdgeConfiguration:
-    """Raises NotUnderstood for whatever of it could not be enforced."""
-    made = parse_distribution(found.distribution, found.policies)
-    astray = {behaviour.origin.domain for behaviour in made.behaviours if behaviour.origin.api_id != found.api_id}
-    if astray:
-        raise UnsupportedConfiguration(f"the origin {', '.join(astray)} is not the stack's API")
+def build_edge_configuration(deployed: DeployedConfiguration, rates: RateCounter) -> EdgeConfiguration:
+    """Raises UnsupportedConfiguration for each part that the edge cannot enforce."""
+    distribution = parse_distribution(deployed.distribution, deployed.policies)
+    foreign = {each.origin.domain for each in distribution.behaviours if each.origin.api_id != deployed.api_id}
+    if foreign:
+        raise UnsupportedConfiguration(f"the origin {', '.join(foreign)} is not the API of the stack")
+    stage_acl = WebAcl(deployed.stage_acl, rates) if deployed.stage_acl else None
+    blocked_response = _build_blocked_response(deployed.waf_filtered_response)
     return EdgeConfiguration(
-        made,
-        WebAcl(found.edge_acl, rates) if found.edge_acl else None,
-        Stage(
-            found.api_id,
-            found.stage_name,
-            WebAcl(found.stage_acl, rates) if found.stage_acl else None,
-            _build_blocked_response(found.waf_filtered_response),
-        ),
+        distribution,
+        WebAcl(deployed.edge_acl, rates) if deployed.edge_acl else None,
+        Stage(deployed.api_id, deployed.stage_name, stage_acl, blocked_response),
     )
 
 
-def _build_blocked_response(given: dict[str, Any]) -> Response:
-    body = (given.get("responseTemplates") or {}).get("application/json") or '{"message":"Forbidden"}'
-    headers = [("content-type", "application/json"), ("x-amzn-errortype", "ForbiddenException")]
-    for name, value in (given.get("responseParameters") or {}).items():
-        headers = [
-            pair for pair in headers if pair[0] != (named := name.removeprefix("gatewayresponse.header.").lower())
-        ]
-        headers.append((named, str(value).strip("'")))
-    return Response(int(given.get("statusCode") or 403), headers, body.encode())
+def _build_blocked_response(config: dict[str, Any]) -> Response:
+    body = (config.get("responseTemplates") or {}).get("application/json") or '{"message":"Forbidden"}'
+    response = Response(
+        int(config.get("statusCode") or 403),
+        [("content-type", "application/json"), ("x-amzn-errortype", "ForbiddenException")],
+        body.encode(),
+    )
+    for name, value in (config.get("responseParameters") or {}).items():
+        header_name = name.removeprefix("gatewayresponse.header.").lower()
+        response = response.with_headers((header_name, str(value).strip("'")))
+    return response

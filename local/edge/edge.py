@@ -1,4 +1,4 @@
-"""The edge of one stack: its configuration, read again whenever it changes, and its two sides as ASGI applications."""
+"""The edge of one stack: its configuration, refreshed after each change, and its two request handlers."""
 
 import asyncio
 import json
@@ -25,43 +25,48 @@ from local.edge.waf.statements import RateCounter
 
 REFRESH_INTERVAL_SECONDS = 2.0
 CONTROL_PATH_PREFIX = "/_edge/"
-"""Paths of the edge itself, on the stage's side: `status`, and POST `read` to read the configuration now."""
+"""Paths of the edge itself at the stage's address: GET `status`, and POST `read` to refresh the configuration now."""
 
 
 class Edge:
-    """`problem` is why there is no configuration to enforce; then everything is answered with 503."""
+    """`problem` says why there is no configuration to enforce; every response is 503 then. It is empty otherwise."""
 
-    def __init__(self, url: str, clients: ClientFactory, stack: str, region: str) -> None:
-        self._where = (clients, stack, region)
-        self._stage_side, self._distribution_side = StageHandler(EmulatorClient(url)), DistributionHandler()
+    def __init__(self, emulator_url: str, clients: ClientFactory, stack_name: str, region: str) -> None:
+        self._source = (clients, stack_name, region)
+        self._stage_handler, self._distribution_handler = (
+            StageHandler(EmulatorClient(emulator_url)),
+            DistributionHandler(),
+        )
         self._rates = RateCounter()
-        self._reading = asyncio.Lock()
-        self._read_last: DeployedConfiguration | None = None
+        self._refresh_lock = asyncio.Lock()
+        self._last_deployed: DeployedConfiguration | None = None
         self._configuration: EdgeConfiguration | None = None
-        self.problem = "nothing is read yet"
+        self.problem = "the configuration is not read yet"
 
     async def refresh_configuration(self) -> None:
-        """Read what is deployed, and enforce it if it has changed. What is not understood is enforced by refusing
-        all."""
-        async with self._reading:
-            try:
-                found = await asyncio.to_thread(read_deployed_configuration, *self._where)
-                if found != self._read_last:
-                    self._configuration = build_edge_configuration(found, self._rates)
-                    self._read_last, self.problem = found, ""
-                    log_event("configuration", read=_named(found))
-            except UnsupportedConfiguration as refusal:
-                self._refuse(str(refusal))
-            except (AttributeError, LookupError, TypeError, ValueError, re.error) as error:
-                # A part that is not there, or a value that none of the parts knows.
-                self._refuse(f"not understood: {error!r}")
-            except (ClientError, BotoCoreError) as error:
-                # Nobody to be asked: what was read last still holds, as it would on AWS.
-                if self._configuration is None:
-                    self._refuse(f"nothing can be read: {error}")
+        """Read the deployed configuration and enforce it if it changed.
 
-    def _refuse(self, problem: str) -> None:
-        self._configuration, self._read_last = None, None
+        If a part of it is not supported, the edge rejects every request.
+        """
+        async with self._refresh_lock:
+            try:
+                deployed = await asyncio.to_thread(read_deployed_configuration, *self._source)
+                if deployed != self._last_deployed:
+                    self._configuration = build_edge_configuration(deployed, self._rates)
+                    self._last_deployed, self.problem = deployed, ""
+                    log_event("configuration", read=_summarise(deployed))
+            except UnsupportedConfiguration as error:
+                self._reject_all(str(error))
+            except (AttributeError, LookupError, TypeError, ValueError, re.error) as error:
+                # A required part is missing, or a value is unknown to the parser.
+                self._reject_all(f"unsupported configuration: {error!r}")
+            except (ClientError, BotoCoreError) as error:
+                # The services do not respond: the last configuration stays in force, as on AWS.
+                if self._configuration is None:
+                    self._reject_all(f"the configuration cannot be read: {error}")
+
+    def _reject_all(self, problem: str) -> None:
+        self._configuration, self._last_deployed = None, None
         if problem != self.problem:
             log_event("refused", problem=problem)
         self.problem = problem
@@ -72,48 +77,56 @@ class Edge:
             await asyncio.sleep(REFRESH_INTERVAL_SECONDS)
 
     async def handle_viewer_request(self, request: Request) -> Response:
-        """The distribution's answer."""
-        made = self._configuration
-        if made is None:
-            return self._unavailable()
+        """Respond at the address of the distribution."""
+        configuration = self._configuration
+        if configuration is None:
+            return self._build_unavailable_response()
 
-        def ask(asked: Request) -> Awaitable[Response]:
-            return self._stage_side.handle_request(made.stage, asked, time.monotonic())
+        def fetch_from_origin(origin_request: Request) -> Awaitable[Response]:
+            return self._stage_handler.handle_request(configuration.stage, origin_request, time.monotonic())
 
-        return await self._distribution_side.handle_request(made.distribution, made.edge_acl, ask, request)
+        return await self._distribution_handler.handle_request(
+            configuration.distribution, configuration.edge_acl, fetch_from_origin, request
+        )
 
     async def handle_stage_request(self, request: Request) -> Response:
-        """The answer of the API's own address."""
+        """Respond at the API's own address."""
         if request.path.startswith(CONTROL_PATH_PREFIX):
-            return await self._own(request)
+            return await self._handle_control_request(request)
         if self._configuration is None:
-            return self._unavailable()
+            return self._build_unavailable_response()
         try:
-            return await self._stage_side.handle_request(self._configuration.stage, request, time.monotonic())
+            return await self._stage_handler.handle_request(self._configuration.stage, request, time.monotonic())
         except OriginUnreachable as failure:
             return build_gateway_error(failure)
 
-    async def _own(self, request: Request) -> Response:
+    async def _handle_control_request(self, request: Request) -> Response:
         if (request.method, request.path) == ("POST", f"{CONTROL_PATH_PREFIX}read"):
             await self.refresh_configuration()
-        return _json(503 if self.problem else 200, {"problem": self.problem, "lacking": self._lacking()})
+        status = {"problem": self.problem, "unenforced": self._describe_unenforced_rules()}
+        return _build_json_response(503 if self.problem else 200, status)
 
-    def _lacking(self) -> str:
-        """What of the configuration is not enforced on this machine, in words."""
-        made = self._configuration
-        idle = made is not None and any(
-            acl is not None and acl.has_inactive_groups for acl in (made.edge_acl, made.stage.acl)
-        )
-        return "the rules of managed groups: ModSecurity has no package for this machine" if idle else ""
+    def _describe_unenforced_rules(self) -> str:
+        """The part of the configuration that this machine cannot enforce, or an empty string."""
+        if self._configuration is None:
+            return ""
+        acls = (self._configuration.edge_acl, self._configuration.stage.acl)
+        inactive = any(acl is not None and acl.has_inactive_groups for acl in acls)
+        return "the rules of managed groups: there is no ModSecurity package for this machine" if inactive else ""
 
-    def _unavailable(self) -> Response:
-        return _json(503, {"problem": f"The local edge enforces nothing: {self.problem}"})
+    def _build_unavailable_response(self) -> Response:
+        return _build_json_response(503, {"problem": f"The local edge enforces nothing: {self.problem}"})
 
 
-def _json(status: int, content: dict[str, Any]) -> Response:
+def _build_json_response(status: int, content: dict[str, Any]) -> Response:
     return Response(status, [("content-type", "application/json")], json.dumps(content).encode())
 
 
-def _named(found: DeployedConfiguration) -> dict[str, Any]:
-    acls = {name: (acl or {}).get("Name") for name, acl in (("edge", found.edge_acl), ("stage", found.stage_acl))}
-    return {"api": found.api_id, "stage": found.stage_name, "acls": acls, "policies": len(found.policies)}
+def _summarise(deployed: DeployedConfiguration) -> dict[str, Any]:
+    acls = (("edge", deployed.edge_acl), ("stage", deployed.stage_acl))
+    return {
+        "api": deployed.api_id,
+        "stage": deployed.stage_name,
+        "acls": {name: (acl or {}).get("Name") for name, acl in acls},
+        "policies": len(deployed.policies),
+    }

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field, replace
 
 Headers = list[tuple[str, str]]
 
-
-# Of one connection, never of a message that is handed on.
+# These headers belong to one connection; a proxy does not forward them.
 HOP_BY_HOP_HEADERS = frozenset(
     {
         "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
@@ -16,7 +15,7 @@ HOP_BY_HOP_HEADERS = frozenset(
 
 @dataclass(frozen=True)
 class Request:
-    """`path` and `query` as they were sent, not decoded; header names in lower case."""
+    """`path` and `query` are not decoded; header names are in lower case."""
 
     method: str
     path: str
@@ -30,7 +29,7 @@ class Request:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def get_header(self, name: str) -> str | None:
-        """All values of a header, joined as HTTP says, or None."""
+        """All values of a header, joined with commas as HTTP defines, or None."""
         return get_header(self.headers, name)
 
 
@@ -44,13 +43,13 @@ class Response:
         return get_header(self.headers, name)
 
     def with_headers(self, *added: tuple[str, str]) -> "Response":
-        """With these headers in place of those of the same names."""
+        """A copy in which these headers replace those of the same names."""
         return replace(self, headers=replace_headers(self.headers, *added))
 
 
 def get_header(headers: Headers, name: str) -> str | None:
-    found = [value for given, value in headers if given == name]
-    return ", ".join(found) if found else None
+    values = [value for header_name, value in headers if header_name == name]
+    return ", ".join(values) if values else None
 
 
 def replace_headers(headers: Headers, *added: tuple[str, str]) -> Headers:

@@ -5,14 +5,32 @@ import os
 import sys
 from pathlib import Path
 
-from local.emulator import environment, expectation
+from local.emulator import environment, patching
 
 
-def _arguments() -> argparse.Namespace:
+def main() -> int:
+    """Run until SIGTERM or SIGINT and return the exit code."""
+    arguments = _parse_arguments()
+    state = arguments.state.resolve()
+    if arguments.log:
+        _redirect_output(arguments.log.resolve())
+    environment.reset_environment(arguments.port, state, arguments.log_level)
+    try:
+        patching.check_version()
+        from local.emulator import server  # noqa: PLC0415 - MiniStack reads the new environment when it is imported
+
+        server.run_server(arguments.port)
+    except (patching.UnexpectedMiniStackError, OSError) as error:
+        print(f"The emulator did not start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.emulator",
-        description="MiniStack with its gaps closed, on 127.0.0.1 only, IAM enforced. "
-        "Healthy once GET /_ministack/health answers; SIGTERM delivers what is buffered and saves the state.",
+        description="MiniStack with patches, on 127.0.0.1 only, with IAM enforced. "
+        "It is healthy when GET /_ministack/health answers. SIGTERM delivers buffered records and saves the state.",
     )
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--state", type=Path, required=True, help="folder of all state: objects, services, code")
@@ -21,30 +39,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _log_to(path: Path) -> None:
+def _redirect_output(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-
-
-def main() -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
-    arguments = _arguments()
-    state = arguments.state.resolve()
-    if arguments.log:
-        _log_to(arguments.log.resolve())
-    environment.clean(arguments.port, state, arguments.log_level)
-    try:
-        expectation.expect_version()
-        from local.emulator import server  # noqa: PLC0415 - reads the environment that was just made
-
-        server.run(arguments.port)
-    except (expectation.UnexpectedError, OSError) as error:
-        print(f"The emulator did not start: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

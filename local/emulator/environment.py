@@ -1,4 +1,4 @@
-"""The environment of the emulator's process, which every Lambda of it inherits."""
+"""The environment variables of the emulator's process."""
 
 import os
 import shutil
@@ -7,10 +7,10 @@ from pathlib import Path
 REGION = "us-east-1"
 
 
-def clean(port: int, state: Path, log_level: str) -> None:
-    """Replace os.environ: nothing of the caller's shell stays, and all files go under `state`.
+def reset_environment(port: int, state: Path, log_level: str) -> None:
+    """Replace os.environ, so that nothing of the caller's shell remains and all files are under `state`.
 
-    Must run before MiniStack is imported, since its modules read their settings at import.
+    Call it before MiniStack is imported: its modules read their settings at import.
     """
     scratch, home = state / "tmp", state / "home"
     shutil.rmtree(scratch, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Where a local stack keeps its things, and what it remembers between commands."""
+"""The folder of a local stack, and the state that it keeps between commands."""
 
 import fcntl
 import json
@@ -14,7 +14,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass
 class StackState:
-    """What `state.json` holds."""
+    """The content of `state.json`. `built` and `deployed` are the fingerprints of the last build and the last deploy;
+    `outputs` are the outputs of the deployed stack."""
 
     emulator_port: int = 0
     emulator_pid: int = 0
@@ -22,11 +23,8 @@ class StackState:
     edge_stage_port: int = 0
     edge_pid: int = 0
     outputs: dict[str, str] = field(default_factory=dict)
-    """The outputs of the deployed stack."""
     built: str = ""
-    """Fingerprint of what was built last."""
     deployed: str = ""
-    """Fingerprint of what was deployed last."""
 
 
 class StackFolder:
@@ -39,35 +37,35 @@ class StackFolder:
         self.emulator = self.root / "emulator"
         self.build = self.root / "build"
         self.logs = self.root / "logs"
-        self._state = self.root / "state.json"
+        self._state_file = self.root / "state.json"
 
     def log_path(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
     def read_state(self) -> StackState:
-        """The remembered state; an empty one when there is none."""
+        """The saved state, or an empty one if there is none."""
         try:
-            return StackState(**json.loads(self._state.read_text()))
+            return StackState(**json.loads(self._state_file.read_text()))
         except FileNotFoundError:
             return StackState()
 
     def write_state(self, state: StackState) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        fresh = self._state.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(state), indent=2))
-        fresh.rename(self._state)
+        new_file = self._state_file.with_suffix(".new")
+        new_file.write_text(json.dumps(asdict(state), indent=2))
+        new_file.rename(self._state_file)
 
     def delete(self) -> None:
-        """Remove what a local stack makes, and the folder itself when nothing else is in it."""
+        """Remove the files of the local stack, and the folder itself if it contains nothing else."""
         for part in (self.database, self.cache, self.emulator, self.build, self.logs):
             shutil.rmtree(part, ignore_errors=True)
-        self._state.unlink(missing_ok=True)
+        self._state_file.unlink(missing_ok=True)
         if not [entry for entry in self.root.iterdir() if entry.name != "lock"]:
             shutil.rmtree(self.root)
 
     @contextmanager
     def acquire_lock(self) -> Iterator[None]:
-        """One command at a time may change the stack."""
+        """Let one command at a time change the stack."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

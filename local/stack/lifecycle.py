@@ -1,4 +1,4 @@
-"""Up and down: every part in its order, each only when it is needed."""
+"""Bring a local stack up and down: every part in its order, and only if necessary."""
 
 import hashlib
 import json
@@ -10,17 +10,18 @@ from pathlib import Path
 
 from local.cache import CacheServer
 from local.database import DatabasePair
-from local.stack.deployment import choose_parameters, deploy_stack, has_read_cache, is_deployed, resolve_parameters
-from local.stack.edge_process import EdgeProcess
-from local.stack.emulator_process import EmulatorProcess
+from local.stack.deployment import deploy_stack, is_deployed
 from local.stack.folder import StackFolder
 from local.stack.packaging import fingerprint_package, make_package
+from local.stack.parameters import choose_parameters, has_read_cache, resolve_parameters
+from local.stack.services import EdgeProcess, EmulatorProcess
 from local.stack.stack import Stack
 
 ProgressReporter = Callable[[str], None]
+"""Receives a line for each step that takes time."""
 
 
-def _silent(_line: str) -> None:
+def _ignore_progress(_line: str) -> None:
     pass
 
 
@@ -29,80 +30,86 @@ def up(
     *,
     parameter_overrides: dict[str, str] | None = None,
     memory_folder: Path | None = None,
-    report_progress: ProgressReporter = _silent,
+    report_progress: ProgressReporter = _ignore_progress,
 ) -> Stack:
-    """Bring everything up that is not, and return the stack; data stay. Raises LocalError.
+    """Start every part that does not run, build and deploy what changed, and return the stack. Raises LocalError.
 
-    `folder` is where the stack lives (default: `$SLUICE_LOCAL` or `.local`), `chosen` are template parameters that
-    come before those of samconfig.toml, `memory` is the database pair's, `say` takes a line for each step that takes
-    time.
+    `folder` is the folder of the stack (default: `$SLUICE_LOCAL` or `.local`), which keeps the data.
+    `parameter_overrides` are template parameters that replace those of samconfig.toml. `memory_folder` is a folder in
+    memory for the database pair (see DatabasePair).
     """
-    home = StackFolder(folder)
-    with home.acquire_lock():
-        pair, emulator = DatabasePair(home.database, memory=memory_folder), EmulatorProcess(home)
-        cache, wanted = CacheServer(home.cache, pair.ca.parent), choose_parameters(parameter_overrides or {})
+    stack_folder = StackFolder(folder)
+    with stack_folder.acquire_lock():
+        pair, emulator = DatabasePair(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
+        cache, chosen = CacheServer(stack_folder.cache, pair.ca.parent), choose_parameters(parameter_overrides or {})
         report_progress("starting the database pair and the emulator")
-        with ThreadPoolExecutor() as together:
-            for part in (together.submit(pair.start), together.submit(emulator.start)):
-                part.result()
-        if has_read_cache(wanted):
+        with ThreadPoolExecutor() as executor:
+            for start in (executor.submit(pair.start), executor.submit(emulator.start)):
+                start.result()
+        if has_read_cache(chosen):
             report_progress("starting the read cache")
             cache.start()
-        settings = resolve_parameters(wanted, emulator, pair, cache)
-        _build(home, pair, settings, report_progress)
-        _deploy(home, emulator, settings, report_progress)
-        edge = EdgeProcess(home, emulator)
+        parameters = resolve_parameters(chosen, emulator, pair, cache)
+        _build(stack_folder, pair, parameters, report_progress)
+        _deploy(stack_folder, emulator, parameters, report_progress)
+        edge = EdgeProcess(stack_folder, emulator)
         edge.start()
-        if lacking := edge.get_unenforced_rules():
-            report_progress(f"the edge runs without {lacking}")
-        return Stack(home, pair, emulator, cache)
+        if unenforced := edge.get_unenforced_rules():
+            report_progress(f"the edge does not enforce {unenforced}")
+        return Stack(stack_folder, pair, emulator, cache)
 
 
-def _build(home: StackFolder, pair: DatabasePair, settings: dict[str, str], say: ProgressReporter) -> None:
-    state = home.read_state()
-    current = fingerprint_package(pair.ca, settings)
-    if state.built == current and (home.build / "template.yaml").exists():
+def _build(
+    folder: StackFolder, pair: DatabasePair, parameters: dict[str, str], report_progress: ProgressReporter
+) -> None:
+    state = folder.read_state()
+    current = fingerprint_package(pair.ca, parameters)
+    if state.built == current and (folder.build / "template.yaml").exists():
         return
-    with _timed("sam build", say):
-        make_package(home, pair.ca, settings)
+    with _report_duration("sam build", report_progress):
+        make_package(folder, pair.ca, parameters)
     state.built = current
-    home.write_state(state)
+    folder.write_state(state)
 
 
-def _deploy(home: StackFolder, emulator: EmulatorProcess, settings: dict[str, str], say: ProgressReporter) -> None:
-    state = home.read_state()
-    facts = json.dumps([state.built, state.emulator_port, settings], sort_keys=True)
-    current = hashlib.sha256(facts.encode()).hexdigest()
+def _deploy(
+    folder: StackFolder, emulator: EmulatorProcess, parameters: dict[str, str], report_progress: ProgressReporter
+) -> None:
+    state = folder.read_state()
+    inputs = json.dumps([state.built, state.emulator_port, parameters], sort_keys=True)
+    current = hashlib.sha256(inputs.encode()).hexdigest()
     if state.deployed == current and is_deployed(emulator):
         return
-    with _timed("sam deploy", say):
-        state.outputs = deploy_stack(home, emulator, settings)
+    with _report_duration("sam deploy", report_progress):
+        state.outputs = deploy_stack(folder, emulator, parameters)
     state.deployed = current
-    home.write_state(state)
+    folder.write_state(state)
 
 
 @contextmanager
-def _timed(what: str, say: ProgressReporter) -> Iterator[None]:
-    began = time.monotonic()
-    say(f"{what} …")
+def _report_duration(step: str, report_progress: ProgressReporter) -> Iterator[None]:
+    started = time.monotonic()
+    report_progress(f"{step} …")
     yield
-    say(f"{what} took {time.monotonic() - began:.1f} s")
+    report_progress(f"{step} took {time.monotonic() - started:.1f} s")
 
 
-def down(folder: Path | None = None, *, delete: bool = False, report_progress: ProgressReporter = _silent) -> None:
-    """Stop everything. Data stay unless `delete` is set. Raises LocalError."""
-    home = StackFolder(folder)
-    if not home.root.exists():
+def down(
+    folder: Path | None = None, *, delete: bool = False, report_progress: ProgressReporter = _ignore_progress
+) -> None:
+    """Stop everything. The data stay unless `delete` is set. Raises LocalError."""
+    stack_folder = StackFolder(folder)
+    if not stack_folder.root.exists():
         return
-    with home.acquire_lock():
-        report_progress("stopping the edge, and the emulator, which delivers what it still holds")
-        emulator = EmulatorProcess(home)
-        EdgeProcess(home, emulator).stop()
+    with stack_folder.acquire_lock():
+        report_progress("stopping the edge and the emulator; the emulator first delivers its buffers")
+        emulator = EmulatorProcess(stack_folder)
+        EdgeProcess(stack_folder, emulator).stop()
         emulator.stop()
-        pair = DatabasePair(home.database)
+        pair = DatabasePair(stack_folder.database)
         report_progress("stopping the read cache and the database pair")
-        CacheServer(home.cache, pair.ca.parent).stop()
+        CacheServer(stack_folder.cache, pair.ca.parent).stop()
         pair.stop()
         if delete:
-            report_progress(f"removing the data in {home.root}")
-            home.delete()
+            report_progress(f"deleting the data in {stack_folder.root}")
+            stack_folder.delete()

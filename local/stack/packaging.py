@@ -1,4 +1,4 @@
-"""The built package of a local stack: built once per state of the sources, then copied with the stack's own CA."""
+"""The built package of a local stack: built once for each state of the sources, then copied with the stack's own CA."""
 
 import fcntl
 import json
@@ -13,57 +13,57 @@ from local.process import LocalError
 from local.stack.folder import REPOSITORY, StackFolder
 from local.stack.sam import build_template, fingerprint_sources
 
-_SHARED = REPOSITORY / ".local" / "package"
-_AUTHORITY = "python/database_trust/ca.pem"
-"""Where a trust layer keeps the CA: all that stacks have of their own."""
+_SHARED_FOLDER = REPOSITORY / ".local" / "package"
+_CA_PATH = "python/database_trust/ca.pem"
+"""The path of the CA in a trust layer, the only file that differs between stacks."""
 
 
 def fingerprint_package(ca: Path, parameters: dict[str, str]) -> str:
-    """Changes whenever the package of a stack with this CA would."""
-    return fingerprint_sources(ca.read_bytes(), *_facts(parameters))
+    """A hash of everything that goes into the package of a stack with this CA."""
+    return fingerprint_sources(ca.read_bytes(), *_encode_build_parameters(parameters))
 
 
-def _facts(parameters: dict[str, str]) -> tuple[bytes, bytes]:
+def _encode_build_parameters(parameters: dict[str, str]) -> tuple[bytes, bytes]:
     return parameters["Runtime"].encode(), parameters["Architecture"].encode()
 
 
 def make_package(folder: StackFolder, ca: Path, parameters: dict[str, str]) -> None:
     """Fill `folder.build`. Raises LocalError with the log of the build."""
-    _SHARED.mkdir(parents=True, exist_ok=True)
-    with (_SHARED / "lock").open("w") as lock:
+    _SHARED_FOLDER.mkdir(parents=True, exist_ok=True)
+    with (_SHARED_FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        built = _SHARED / "build"
-        mark = _SHARED / "fingerprint"
-        current = fingerprint_sources(*_facts(parameters))
-        if not mark.exists() or mark.read_text() != current:
-            if mark.exists():
-                mark.unlink()
+        built = _SHARED_FOLDER / "build"
+        fingerprint_file = _SHARED_FOLDER / "fingerprint"
+        current = fingerprint_sources(*_encode_build_parameters(parameters))
+        if not fingerprint_file.exists() or fingerprint_file.read_text() != current:
+            if fingerprint_file.exists():
+                fingerprint_file.unlink()
             else:
-                # A build that was cut short may have left half of a dependency, which SAM would take for whole.
-                _forget()
+                # An interrupted build may have left an incomplete dependency, which SAM would reuse.
+                _delete_build_caches()
             build_template(built, folder.log_path("build"), parameters, ca=ca, cached=True)
             _pack(built)
-            mark.write_text(current)
+            fingerprint_file.write_text(current)
         shutil.rmtree(folder.build, ignore_errors=True)
         shutil.copytree(built, folder.build, copy_function=_link_or_copy)
-    _name_sources(folder.build / "template.yaml", built)
-    _trust(folder.build, ca)
+    _resolve_source_paths(folder.build / "template.yaml", built)
+    _install_ca(folder.build, ca)
 
 
-def _forget() -> None:
-    for kept in (_SHARED / "build", _SHARED / "cache", REPOSITORY / ".aws-sam" / "deps"):
-        shutil.rmtree(kept, ignore_errors=True)
-    (_SHARED / "build.toml").unlink(missing_ok=True)
+def _delete_build_caches() -> None:
+    for path in (_SHARED_FOLDER / "build", _SHARED_FOLDER / "cache", REPOSITORY / ".aws-sam" / "deps"):
+        shutil.rmtree(path, ignore_errors=True)
+    (_SHARED_FOLDER / "build.toml").unlink(missing_ok=True)
 
 
 def _pack(package: Path) -> None:
-    """Put the code that every stack has in common into zips, and the template into JSON, which SAM reads faster.
+    """Put the code that all stacks share into zip files, and write the template as JSON, which SAM reads faster.
 
-    SAM packs a folder anew for each function that names it, and parses the template five times, at each deploy.
+    At each deploy, SAM packs a folder once for each function that names it, and parses the template five times.
     """
     template = package / "template.yaml"
     text = template.read_text()
-    for folder in (entry for entry in package.iterdir() if entry.is_dir() and not (entry / _AUTHORITY).exists()):
+    for folder in (entry for entry in package.iterdir() if entry.is_dir() and not (entry / _CA_PATH).exists()):
         text, uses = re.subn(rf"(?m)^( +(?:Code|Content)Uri: ){re.escape(folder.name)}$", r"\g<0>.zip", text)
         if uses:
             shutil.make_archive(str(folder), "zip", folder)
@@ -77,18 +77,18 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _name_sources(template: Path, built: Path) -> None:
-    """Name what the template takes from the sources by its whole path: it was written for another folder."""
-    text = re.sub(r'(?<=: ")\.\./[^"]+', lambda found: str((built / found[0]).resolve()), template.read_text())
+def _resolve_source_paths(template: Path, built: Path) -> None:
+    """Replace the relative paths of sources by absolute ones: the template was written for another folder."""
+    text = re.sub(r'(?<=: ")\.\./[^"]+', lambda match: str((built / match[0]).resolve()), template.read_text())
     template.unlink()
     template.write_text(text)
 
 
-def _trust(package: Path, ca: Path) -> None:
-    """Put this stack's CA where the trust layer has the one of the stack that was built first."""
-    found = list(package.glob(f"*/{_AUTHORITY}"))
-    if not found:
-        raise LocalError(f"The built package has no trust layer with {_AUTHORITY}.")
-    for bundle in found:
+def _install_ca(package: Path, ca: Path) -> None:
+    """Replace the CA in the trust layer, which is the CA of the stack that was built first."""
+    bundles = list(package.glob(f"*/{_CA_PATH}"))
+    if not bundles:
+        raise LocalError(f"The built package has no trust layer with {_CA_PATH}.")
+    for bundle in bundles:
         bundle.unlink()
         shutil.copyfile(ca, bundle)

@@ -1,5 +1,6 @@
-"""What the template and samconfig.toml say about parameters."""
+"""The template parameters of a local stack: those of samconfig.toml, and those that only this machine knows."""
 
+import json
 import platform
 import shlex
 import sys
@@ -9,14 +10,21 @@ from typing import Any
 
 import yaml
 
+from local.cache import CacheServer
+from local.database import DatabasePair
 from local.process import LocalError
+from local.stack.folder import REPOSITORY
+from local.stack.services import EmulatorProcess
+
+SAM_CONFIG = REPOSITORY / "samconfig.toml"
+_ADMIN_SECRET_NAME, _CACHE_SECRET_NAME = "sluice-local/database-admin", "sluice-local/cache-user"
 
 
 class CloudFormationLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (!Ref and its like) as plain values."""
+    """Reads CloudFormation's short forms (!Ref, !Sub and so on) as plain values."""
 
 
-def _plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+def _construct_plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node)
     if isinstance(node, yaml.SequenceNode):
@@ -24,11 +32,11 @@ def _plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
     return loader.construct_scalar(node)  # type: ignore[arg-type]
 
 
-CloudFormationLoader.add_multi_constructor("!", _plain)
+CloudFormationLoader.add_multi_constructor("!", _construct_plain)
 
 
 def read_template_default(template: Path, parameter: str) -> str:
-    """The default of a template parameter. Raises LocalError when the template has no such parameter."""
+    """The default of a template parameter. Raises LocalError if the template has no such parameter."""
     parameters = yaml.load(template.read_text(), Loader=CloudFormationLoader)["Parameters"]  # noqa: S506 - a SafeLoader
     if parameter not in parameters:
         raise LocalError(f"{template.name} has no parameter {parameter}.")
@@ -36,27 +44,76 @@ def read_template_default(template: Path, parameter: str) -> str:
 
 
 def read_configured_parameters(config: Path, environment: str) -> dict[str, str]:
-    """The `parameter_overrides` of one environment of samconfig.toml, for its deploy."""
+    """The `parameter_overrides` of an environment in samconfig.toml, for its deploy."""
     if not config.exists():
         return {}
     sections = tomllib.loads(config.read_text()).get(environment, {})
-    chosen: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for command in ("global", "deploy"):
-        given = sections.get(command, {}).get("parameters", {}).get("parameter_overrides", [])
-        words = shlex.split(given) if isinstance(given, str) else given
-        chosen |= dict(word.split("=", 1) for word in words)
-    return chosen
+        overrides = sections.get(command, {}).get("parameters", {}).get("parameter_overrides", [])
+        words = shlex.split(overrides) if isinstance(overrides, str) else overrides
+        parameters |= dict(word.split("=", 1) for word in words)
+    return parameters
 
 
 def detect_runtime() -> str:
-    """The Lambda runtime that is the Python running this."""
+    """The Lambda runtime of the Python version that runs this."""
     return f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def detect_architecture() -> str:
-    """This machine's processor by Lambda's name."""
+    """Lambda's name for the processor of this machine."""
     return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 
 def format_overrides(parameters: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in parameters.items()]
+
+
+def choose_parameters(overrides: dict[str, str]) -> dict[str, str]:
+    """The parameters of the environment `local` in samconfig.toml, with `overrides` before them."""
+    return {**read_configured_parameters(SAM_CONFIG, "local"), **overrides}
+
+
+def has_read_cache(parameters: dict[str, str]) -> bool:
+    """Whether the stack has a read cache."""
+    return parameters.get("ReadCache") == "true"
+
+
+def resolve_parameters(
+    chosen: dict[str, str], emulator: EmulatorProcess, pair: DatabasePair, cache: CacheServer
+) -> dict[str, str]:
+    """All parameters of the template. It also stores the credentials in the secrets that the parameters name."""
+    return {
+        **chosen,
+        **(_resolve_cache_parameters(emulator, cache) if has_read_cache(chosen) else {}),
+        "Runtime": detect_runtime(),
+        "Architecture": detect_architecture(),
+        "ProvisionDatabase": "false",
+        "PrimaryEndpoint": pair.primary.host,
+        "PrimaryPort": str(pair.primary.port),
+        "ReplicaEndpoint": pair.replica.host,
+        "ReplicaPort": str(pair.replica.port),
+        "DatabaseAdminSecretArn": _put_secret(emulator, _ADMIN_SECRET_NAME, pair.admin_credentials),
+    }
+
+
+def _resolve_cache_parameters(emulator: EmulatorProcess, cache: CacheServer) -> dict[str, str]:
+    return {
+        "CachePort": str(cache.port),
+        "CacheSecretArn": _put_secret(emulator, _CACHE_SECRET_NAME, cache.credentials),
+    }
+
+
+def _put_secret(emulator: EmulatorProcess, name: str, credentials: tuple[str, str]) -> str:
+    """Store credentials in a secret; returns its ARN."""
+    secrets = emulator.client("secretsmanager")
+    username, password = credentials
+    value = json.dumps({"username": username, "password": password})
+    try:
+        secret = secrets.get_secret_value(SecretId=name)
+    except secrets.exceptions.ResourceNotFoundException:
+        return str(secrets.create_secret(Name=name, SecretString=value)["ARN"])
+    if secret["SecretString"] != value:
+        secrets.put_secret_value(SecretId=name, SecretString=value)
+    return str(secret["ARN"])

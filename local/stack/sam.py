@@ -1,4 +1,4 @@
-"""Run the SAM CLI, and build the template with it."""
+"""Run the SAM CLI; build the template with one code folder for all functions, and compiled bytecode in it."""
 
 import hashlib
 import os
@@ -15,14 +15,20 @@ from local.process import LocalError
 from local.stack.folder import REPOSITORY
 from local.stack.parameters import detect_runtime, format_overrides
 
+TEMPLATE = REPOSITORY / "template.yaml"
+# All functions share the code in _CODE_FOLDER. SAM builds it for _BUILT_FUNCTION only.
+_CODE_FOLDER, _BUILT_FUNCTION = "src/", "PostFunction"
+_PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
+_SOURCES = ("template.yaml", "samconfig.toml", "src", "layers", "statemachines")
+
 
 def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, str], failure: str) -> None:
-    """Run `sam` in the repository. Raises LocalError with the sentence `failure` and the log."""
+    """Run `sam` in the repository, its output in `log`. Raises LocalError with the message `failure` and the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     tools = REPOSITORY / ".tools" / "sam" / "bin"
     path = f"{Path(sys.executable).parent}:{tools}:{os.environ.get('PATH', '')}"
-    # What the caller's shell says about AWS accounts and Python's modules must not reach a build or a local deploy. A
-    # build calls pip a dozen times, which is compiled once if it may be.
+    # The caller's settings for AWS accounts and Python modules must not reach a build or a local deploy. Without
+    # PYTHONDONTWRITEBYTECODE, Python compiles pip once although a build calls it a dozen times.
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -30,7 +36,7 @@ def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, st
     }
     with log.open("wb") as output:
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 ["sam", *arguments],
                 cwd=REPOSITORY,
                 env={**inherited, "PATH": path, "SAM_CLI_TELEMETRY": "0", **environment},
@@ -41,63 +47,47 @@ def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, st
             )
         except FileNotFoundError as error:
             raise LocalError("The SAM CLI is not installed; run `make setup`.") from error
-    if done.returncode != 0:
+    if process.returncode != 0:
         raise LocalError(failure, log)
 
 
-TEMPLATE = REPOSITORY / "template.yaml"
-
-
-SAM_CONFIG = REPOSITORY / "samconfig.toml"
-
-
-# All functions have the same code, that of _CODE; it is built for one of them.
-_CODE, _BUILT = "src/", "PostFunction"
-
-
-_ELSEWHERE = "elsewhere.zip"  # what SAM does not build
-
-
-_SOURCES = ("template.yaml", "samconfig.toml", "src", "layers", "statemachines")
-
-
-def fingerprint_sources(*more: bytes) -> str:
-    """Changes whenever anything changes that a build or a deploy reads, or one of `more`."""
+def fingerprint_sources(*extra: bytes) -> str:
+    """A hash of every file that a build or a deploy reads, and of `extra`."""
     digest = hashlib.sha256()
-    for path in _source_files():
+    for path in _list_source_files():
         digest.update(f"{path.relative_to(REPOSITORY)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
-    for item in more:
+    for item in extra:
         digest.update(b"\0" + item)
     return digest.hexdigest()
 
 
-def _source_files() -> Iterator[Path]:
+def _list_source_files() -> Iterator[Path]:
     for name in _SOURCES:
         source = REPOSITORY / name
-        found = source.rglob("*") if source.is_dir() else [source]
-        yield from sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+        paths = source.rglob("*") if source.is_dir() else [source]
+        yield from sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
 
 def build_template(
     target: Path, log: Path, parameters: dict[str, str], *, ca: Path | None = None, cached: bool = False
 ) -> bool:
-    """Build the template into `target` with the parameters given, among them Runtime and Architecture.
+    """Build the template into `target` with these parameters, which must include Runtime and Architecture.
 
-    `ca` is the CA bundle that the functions trust; without one the trust layer fetches that of RDS. Returns whether
-    bytecode could be compiled, which takes a Python of the runtime's version. `cached` keeps what did not change by its
-    sources, and that leaves a trust layer as it was even when `ca` is another. Raises LocalError.
+    `ca` is the CA bundle that the functions trust; without it, the trust layer downloads the bundle of RDS. `cached`
+    reuses the parts whose sources did not change; SAM then keeps the old trust layer although `ca` is another one.
+    Returns whether the bytecode could be compiled, which needs a Python of the runtime's version. Raises LocalError.
     """
-    # What of `parameters` comes from elsewhere may hold spaces and commas; the build reads these two.
-    read = {name: parameters[name] for name in ("Runtime", "Architecture")}
-    with _one_function_to_build() as template:
+    # Other parameters may contain spaces and commas; the build needs these two only.
+    build_parameters = {name: parameters[name] for name in ("Runtime", "Architecture")}
+    with _write_template_with_one_build() as template:
         run_sam(
             [
                 "build",
                 *("--template-file", str(template)),
                 *("--build-dir", str(target)),
                 *(("--cached", "--cache-dir", str(target.parent / "cache")) if cached else ()),
-                *("--parameter-overrides", *format_overrides(read)),
+                *("--parameter-overrides", *format_overrides(build_parameters)),
             ],
             log,
             environment={"SLUICE_CA_BUNDLE": str(ca)} if ca else {},
@@ -108,13 +98,20 @@ def build_template(
 
 
 @contextmanager
-def _one_function_to_build() -> Iterator[Path]:
-    """The template with one function's code to build: SAM would copy, and later pack, the same code for each."""
-    text, shared = re.subn(rf"(?m)^    CodeUri: {_CODE}$", f"    CodeUri: {_ELSEWHERE}", TEMPLATE.read_text())
-    text, named = re.subn(rf"(?ms)^  {_BUILT}:$.*?^    Properties:\n", rf"\g<0>      CodeUri: {_CODE}\n", text, count=1)
-    if (shared, named) != (1, 1):
-        raise LocalError(f"{TEMPLATE.name} has no CodeUri {_CODE} for all functions, or no {_BUILT}.")
-    # Beside the template, since its paths are relative.
+def _write_template_with_one_build() -> Iterator[Path]:
+    """The template with the code of one function to build. Otherwise SAM copies, and later packs, the same code for
+    each function."""
+    text, shared_count = re.subn(
+        rf"(?m)^    CodeUri: {_CODE_FOLDER}$", f"    CodeUri: {_PLACEHOLDER}", TEMPLATE.read_text()
+    )
+    text, function_count = re.subn(
+        rf"(?ms)^  {_BUILT_FUNCTION}:$.*?^    Properties:\n", rf"\g<0>      CodeUri: {_CODE_FOLDER}\n", text, count=1
+    )
+    if (shared_count, function_count) != (1, 1):
+        raise LocalError(
+            f"{TEMPLATE.name} has no CodeUri {_CODE_FOLDER} for all functions, or no function {_BUILT_FUNCTION}."
+        )
+    # In the folder of the template, because its paths are relative.
     with NamedTemporaryFile("w", dir=REPOSITORY, prefix=".template-", suffix=".yaml") as template:
         template.write(text)
         template.flush()
@@ -122,14 +119,14 @@ def _one_function_to_build() -> Iterator[Path]:
 
 
 def _share_code(template: Path) -> None:
-    """Let every function use the code that was built."""
-    template.write_text(template.read_text().replace(f"CodeUri: {_ELSEWHERE}\n", f"CodeUri: {_BUILT}\n"))
+    """Make every function use the built code."""
+    template.write_text(template.read_text().replace(f"CodeUri: {_PLACEHOLDER}\n", f"CodeUri: {_BUILT_FUNCTION}\n"))
 
 
 def compile_bytecode(target: Path, runtime: str, log: Path) -> bool:
-    """Put .pyc files beside every module under `target`, since importing without them takes twice as long.
+    """Write a .pyc file for every module under `target`, because an import without it takes twice as long.
 
-    They are not checked against their source: it does not change any more, and unpacking changes its date.
+    Python does not check these files against the source: the source no longer changes, but unpacking changes its date.
     """
     interpreter = sys.executable if runtime == detect_runtime() else shutil.which(runtime)
     for cache in list(target.rglob("__pycache__")):
@@ -137,12 +134,12 @@ def compile_bytecode(target: Path, runtime: str, log: Path) -> bool:
     if interpreter is None:
         return False
     with log.open("ab") as output:
-        done = subprocess.run(
+        process = subprocess.run(
             [interpreter, "-m", "compileall", "-q", "-j0", "--invalidation-mode", "unchecked-hash", str(target)],
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
         )
-    if done.returncode != 0:
+    if process.returncode != 0:
         raise LocalError("Some of the built modules could not be compiled.", log)
     return True

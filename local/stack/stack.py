@@ -11,49 +11,8 @@ import httpx
 from local.cache import CacheServer
 from local.database import DatabasePair
 from local.process import LocalError
-from local.stack.edge_process import EdgeProcess
-from local.stack.emulator_process import EmulatorProcess
 from local.stack.folder import StackFolder
-
-
-def fetch_machine_token(emulator: EmulatorProcess, outputs: Mapping[str, str]) -> str:
-    """Client credentials at the token endpoint. Raises LocalError when it refuses."""
-    pool, client = outputs["UserPoolId"], outputs["MachineClientId"]
-    described = emulator.client("cognito-idp").describe_user_pool_client(UserPoolId=pool, ClientId=client)
-    answer = httpx.post(
-        f"{emulator.url}/oauth2/token",
-        data={"grant_type": "client_credentials"},
-        auth=(client, described["UserPoolClient"]["ClientSecret"]),
-        trust_env=False,
-    )
-    if answer.status_code != 200:
-        raise LocalError(f"The token endpoint answered {answer.status_code}: {answer.text}")
-    return str(answer.json()["access_token"])
-
-
-def fetch_person_token(
-    emulator: EmulatorProcess, outputs: Mapping[str, str], username: str, groups: Sequence[str]
-) -> str:
-    """Sign a person in with a password that is set anew each time."""
-    cognito = emulator.client("cognito-idp")
-    person = {"UserPoolId": outputs["UserPoolId"], "Username": username}
-    password = f"{secrets.token_urlsafe(18)}aA1!"
-    with suppress(cognito.exceptions.UsernameExistsException):
-        cognito.admin_create_user(**person, MessageAction="SUPPRESS", UserAttributes=_attributes(username))
-    cognito.admin_set_user_password(**person, Password=password, Permanent=True)
-    for group in groups:
-        cognito.admin_add_user_to_group(**person, GroupName=group)
-    answer = cognito.initiate_auth(
-        ClientId=outputs["PersonClientId"],
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": username, "PASSWORD": password},
-    )
-    return str(answer["AuthenticationResult"]["AccessToken"])
-
-
-def _attributes(username: str) -> list[dict[str, str]]:
-    address = username if "@" in username else f"{username}@example.com"
-    return [{"Name": "email", "Value": address}, {"Name": "email_verified", "Value": "true"}]
+from local.stack.services import EdgeProcess, EmulatorProcess
 
 
 class Stack:
@@ -68,28 +27,28 @@ class Stack:
         self.outputs = folder.read_state().outputs
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> "Stack":
-        """The stack that `up` has brought up. Raises LocalError when it is not up."""
-        home = StackFolder(folder)
-        emulator = EmulatorProcess(home)
-        if emulator.pid is None or EdgeProcess(home, emulator).pid is None or not home.read_state().outputs:
+    def load(cls, root: Path | None = None) -> "Stack":
+        """The stack that `up` started in this folder. Raises LocalError if it is not up."""
+        folder = StackFolder(root)
+        emulator = EmulatorProcess(folder)
+        if emulator.pid is None or EdgeProcess(folder, emulator).pid is None or not folder.read_state().outputs:
             raise LocalError("The local stack is not up; run `make up`.")
-        pair = DatabasePair(home.database)
-        return cls(home, pair, emulator, CacheServer(home.cache, pair.ca.parent))
+        pair = DatabasePair(folder.database)
+        return cls(folder, pair, emulator, CacheServer(folder.cache, pair.ca.parent))
 
     @property
     def api_url(self) -> str:
-        """The service's address, the distribution's, without a slash at its end; paths begin with /v1/."""
+        """The URL of the service, which is that of the distribution, without a final slash; paths begin with /v1/."""
         return self.edge.url
 
     @property
     def stage_url(self) -> str:
-        """The API's own address, behind the distribution, where its web ACL is evaluated."""
+        """The API's own URL, behind the distribution. The web ACL of the stage guards it."""
         return f"{self.edge.stage_url}/{self.outputs['StageName']}"
 
     @property
     def emulator_api_url(self) -> str:
-        """The API without distribution, firewalls and caches before it, where on AWS nobody comes."""
+        """The API without distribution, firewalls and caches. On AWS nobody can reach it this way."""
         return f"{self.emulator.url}/_aws/execute-api/{self.outputs['ApiId']}/{self.outputs['StageName']}"
 
     def aws_client(self, service: str) -> Any:
@@ -101,5 +60,45 @@ class Stack:
         return fetch_machine_token(self.emulator, self.outputs)
 
     def person_token(self, username: str, groups: tuple[str, ...] = ()) -> str:
-        """An access token of a person, who is made when missing and put into the groups."""
+        """An access token of a person, whom it creates if necessary and adds to the groups."""
         return fetch_person_token(self.emulator, self.outputs, username, groups)
+
+
+def fetch_machine_token(emulator: EmulatorProcess, outputs: Mapping[str, str]) -> str:
+    """Exchange the client credentials for an access token. Raises LocalError if the token endpoint refuses."""
+    pool, client = outputs["UserPoolId"], outputs["MachineClientId"]
+    description = emulator.client("cognito-idp").describe_user_pool_client(UserPoolId=pool, ClientId=client)
+    response = httpx.post(
+        f"{emulator.url}/oauth2/token",
+        data={"grant_type": "client_credentials"},
+        auth=(client, description["UserPoolClient"]["ClientSecret"]),
+        trust_env=False,
+    )
+    if response.status_code != 200:
+        raise LocalError(f"The token endpoint responded {response.status_code}: {response.text}")
+    return str(response.json()["access_token"])
+
+
+def fetch_person_token(
+    emulator: EmulatorProcess, outputs: Mapping[str, str], username: str, groups: Sequence[str]
+) -> str:
+    """Sign a person in, with a new password each time. It creates the person if necessary."""
+    cognito = emulator.client("cognito-idp")
+    person = {"UserPoolId": outputs["UserPoolId"], "Username": username}
+    password = f"{secrets.token_urlsafe(18)}aA1!"
+    with suppress(cognito.exceptions.UsernameExistsException):
+        cognito.admin_create_user(**person, MessageAction="SUPPRESS", UserAttributes=_build_attributes(username))
+    cognito.admin_set_user_password(**person, Password=password, Permanent=True)
+    for group in groups:
+        cognito.admin_add_user_to_group(**person, GroupName=group)
+    response = cognito.initiate_auth(
+        ClientId=outputs["PersonClientId"],
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": username, "PASSWORD": password},
+    )
+    return str(response["AuthenticationResult"]["AccessToken"])
+
+
+def _build_attributes(username: str) -> list[dict[str, str]]:
+    address = username if "@" in username else f"{username}@example.com"
+    return [{"Name": "email", "Value": address}, {"Name": "email_verified", "Value": "true"}]

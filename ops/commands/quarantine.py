@@ -1,9 +1,9 @@
-"""`sluice quarantine`: batches that cannot be read."""
+"""`sluice quarantine`: list, retry or drop batches that cannot be read."""
 
 import argparse
 from typing import Any
 
-from ops.arguments import add_common_arguments
+from ops.arguments import add_action_parsers, add_confirmation_argument
 from ops.aws import Stack
 from ops.batches import (
     QuarantinedBatch,
@@ -15,60 +15,59 @@ from ops.batches import (
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
 from ops.output import CommandResult, format_batches, format_size, format_table, require_confirmation
 from ops.progress import wait_for_execution
-from ops.workflows import describe_failure, start_execution
+from ops.workflows import describe_failure, get_execution_name, start_execution
+
+SUMMARY = "list, retry or drop batches that cannot be read"
+
+_ACTIONS = {
+    "list": "list the quarantined batches",
+    "retry": "load quarantined batches again",
+    "drop": "delete quarantined batches; the archive keeps their records",
+}
+_EMPTY = "the quarantine is empty"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list | retry | drop")
-    add_common_arguments(actions.add_parser("list", help="show them"))
-    for name, help_ in (("retry", "load them again"), ("drop", "delete them; the archive still has their records")):
-        action = actions.add_parser(name, help=help_)
-        action.add_argument("keys", metavar="KEY", nargs="*", help="of a batch, as the list shows it")
-        action.add_argument("--all", action="store_true", help="every batch in quarantine")
-        action.add_argument("--dry-run", action="store_true", help="only say which")
-        if name == "retry":
-            action.add_argument("--wait", action="store_true", help="until the loads have ended")
-        else:
-            action.add_argument("--yes", metavar="NAME", help="the stack's name: confirms without asking")
-        add_common_arguments(action)
+    """Add the actions of the command and their arguments."""
+    actions = add_action_parsers(parser, _ACTIONS)
+    for action in (actions["retry"], actions["drop"]):
+        action.add_argument("keys", metavar="KEY", nargs="*", help="key of a batch, as `list` prints it")
+        action.add_argument("--all", action="store_true", help="every quarantined batch")
+        action.add_argument("--dry-run", action="store_true", help="print the batches; change nothing")
+    actions["retry"].add_argument("--wait", action="store_true", help="wait until the loads end")
+    add_confirmation_argument(actions["drop"])
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
-    """List, retry or drop. Raises Mistake."""
-    found = list_quarantined_batches(stack)
+    """List, retry or drop batches. Raises CommandError."""
+    batches = list_quarantined_batches(stack)
     if arguments.action == "list":
-        rows = [(one.since, format_size(one.size), one.key) for one in found]
-        lines = format_table(("since", "size", "batch"), rows) if rows else ["nothing is in quarantine"]
-        return CommandResult([vars(one) for one in found], lines)
-    chosen = _select_batches(found, arguments)
+        rows = [(batch.since, format_size(batch.size), batch.key) for batch in batches]
+        lines = format_table(("since", "size", "batch"), rows) if rows else [_EMPTY]
+        return CommandResult([vars(batch) for batch in batches], lines)
+    keys = _select_batches(batches, arguments)
     if arguments.dry_run:
-        lines = [f"dry run: would {arguments.action} {format_batches(len(chosen))}", *(f"  {key}" for key in chosen)]
-        return CommandResult({"dry_run": True, arguments.action: chosen}, lines)
-    return (
-        _retry_batches(stack, chosen, wait=arguments.wait)
-        if arguments.action == "retry"
-        else _drop_batches(stack, chosen, arguments)
-    )
+        lines = [f"dry run: would {arguments.action} {format_batches(len(keys))}", *(f"  {key}" for key in keys)]
+        return CommandResult({"dry_run": True, arguments.action: keys}, lines)
+    if arguments.action == "retry":
+        return _retry_batches(stack, keys, wait=arguments.wait)
+    return _drop_batches(stack, keys, arguments.yes)
 
 
-def _select_batches(found: list[QuarantinedBatch], arguments: argparse.Namespace) -> list[str]:
-    there = [one.key for one in found]
+def _select_batches(batches: list[QuarantinedBatch], arguments: argparse.Namespace) -> list[str]:
+    quarantined = [batch.key for batch in batches]
     if arguments.all == bool(arguments.keys):
-        raise UsageError("Name batches, or give --all; `sluice quarantine list` shows them.")
+        raise UsageError("Give the keys of batches, or --all.", "`sluice quarantine list` prints the keys.")
     for key in arguments.keys:
-        if key not in there:
-            raise UsageError(f"{key} is not in quarantine; `sluice quarantine list` shows what is.")
-    return there if arguments.all else list(arguments.keys)
+        if key not in quarantined:
+            raise UsageError(f"{key} is not quarantined.", "`sluice quarantine list` prints the quarantined batches.")
+    return quarantined if arguments.all else list(arguments.keys)
 
 
-def _drop_batches(stack: Stack, keys: list[str], arguments: argparse.Namespace) -> CommandResult:
+def _drop_batches(stack: Stack, keys: list[str], typed_name: str | None) -> CommandResult:
     if keys:
-        require_confirmation(
-            stack.name,
-            f"deletes {format_batches(len(keys))} of {stack.name} and the copies in quarantine",
-            arguments.yes,
-        )
+        effect = f"deletes {format_batches(len(keys))} of {stack.name} and the copies in quarantine"
+        require_confirmation(stack.name, effect, typed_name)
     for key in keys:
         delete_batch(stack, key)
     return CommandResult({"dropped": keys}, [f"dropped {format_batches(len(keys))}", *(f"  {key}" for key in keys)])
@@ -76,32 +75,31 @@ def _drop_batches(stack: Stack, keys: list[str], arguments: argparse.Namespace) 
 
 def _retry_batches(stack: Stack, keys: list[str], *, wait: bool) -> CommandResult:
     started: dict[str, str] = {}
-    gone = []
+    missing = []
     for key in keys:
         event = build_batch_event(stack, key)
         if event is None:
-            gone.append(key)
+            missing.append(key)
             continue
         remove_from_quarantine(stack, key)
         started[key] = start_execution(stack, "load_batch", event)
     states = {key: _get_load_state(stack, arn, wait=wait) for key, arn in started.items()}
-    document: dict[str, Any] = {"retried": states, "gone": gone}
     lines = [f"{state['status']}  {key}" for key, state in states.items()]
-    lines += [f"    {state['sentence']}" for state in states.values() if state["sentence"]]
-    for key in gone:
-        lines += [f"gone  {key}", "    Its batch is not in the bucket any more; drop it, or replay from the archive."]
-    whole = not gone and all(state["status"] in {"loaded", "already_loaded", "started"} for state in states.values())
-    return CommandResult(document, lines or ["nothing is in quarantine"], EXIT_DONE if whole else EXIT_INCOMPLETE)
+    lines += [f"    {state['message']}" for state in states.values() if state["message"]]
+    for key in missing:
+        lines += [f"missing  {key}", "    The bucket has no such batch any more. Drop it, or replay from the archive."]
+    is_complete = not missing and all(
+        state["status"] in {"loaded", "already_loaded", "started"} for state in states.values()
+    )
+    document: dict[str, Any] = {"retried": states, "missing": missing}
+    return CommandResult(document, lines or [_EMPTY], EXIT_DONE if is_complete else EXIT_INCOMPLETE)
 
 
 def _get_load_state(stack: Stack, arn: str, *, wait: bool) -> dict[str, Any]:
     if not wait:
-        return {"status": "started", "execution": arn.rsplit(":", 1)[-1], "sentence": None}
-    ended = wait_for_execution(stack, arn)
-    if ended.status == "SUCCEEDED":
-        return {"status": ended.output["status"], "execution": ended.name, "sentence": None}
-    return {
-        "status": (ended.error or ended.status).lower(),
-        "execution": ended.name,
-        "sentence": describe_failure(ended),
-    }
+        return {"status": "started", "execution": get_execution_name(arn), "message": None}
+    execution = wait_for_execution(stack, arn)
+    if execution.status == "SUCCEEDED":
+        return {"status": execution.output["status"], "execution": execution.name, "message": None}
+    status = (execution.error or execution.status).lower()
+    return {"status": status, "execution": execution.name, "message": describe_failure(execution)}

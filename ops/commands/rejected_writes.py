@@ -1,7 +1,4 @@
-"""The store of rejected writes, through the stack's own function.
-
-`sluice rejected-writes`: single writes that the database could not take.
-"""
+"""`sluice rejected-writes`: list, retry or drop writes that the database rejected."""
 
 import argparse
 import sys
@@ -9,209 +6,202 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ops.arguments import add_common_arguments
+from ops.arguments import add_action_parsers, add_confirmation_argument
 from ops.aws import Stack
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError, WaitInterrupted
 from ops.output import CommandResult, format_batches, format_count, require_confirmation
 
+SUMMARY = "list, retry or drop writes that the database rejected"
+
+# A batch that is not loaded after this time is parked, or waits for its turn.
+WAIT_SECONDS = 120.0
+POLL_INTERVAL_SECONDS = 1.0
+# The most rejected writes that one invocation of the function lists or drops.
+PAGE_SIZE = 500
+
+_ACTIONS = {
+    "list": "list the rejected writes",
+    "retry": "load rejected writes again",
+    "drop": "delete the records of rejected writes; S3 keeps the writes",
+}
+
 Selection = dict[str, list[str]]
 
 
-# Rejects that the function lists, or takes the names of, at a time.
-PAGE_SIZE = 500
-
-
-def settle_retried_writes(stack: Stack) -> dict[str, Any]:
-    """Have writes that were loaded meanwhile taken out: how many were `settled`, and how many rejected `again`.
-
-    `pending` has the keys of the batches that are still to be loaded.
-    """
-    return dict(stack.invoke("RejectedWrites", {"action": "settle"}))
-
-
-def count_rejected_writes(stack: Stack, select: Selection) -> int:
-    return int(stack.invoke("RejectedWrites", {"action": "list", "select": select, "limit": 1})["total"])
-
-
-def list_rejected_writes(
-    stack: Stack, select: Selection, limit: int, *, with_data: bool
-) -> tuple[int, list[dict[str, Any]]]:
-    """How many rejects fit, and the first of them in the order of their versions."""
-    found: list[dict[str, Any]] = []
-    after: str | None = ""
-    count = 0
-    while after is not None and len(found) < limit:
-        more = min(limit - len(found), PAGE_SIZE)
-        answer = stack.invoke(
-            "RejectedWrites", {"action": "list", "select": select, "after": after, "limit": more, "data": with_data}
-        )
-        count, after = int(answer["total"]), answer["after"]
-        found += answer["rejects"]
-    return count, found
-
-
-def retry_rejected_writes(stack: Stack, select: Selection) -> Iterator[dict[str, Any]]:
-    """Put what fits into batches to be loaded, and yield each.
-
-    `batch` is its key (empty: nothing could be put), `writes` how many it has, `broken` how many could not be put:
-    their text was no UTF-8 and is kept with escapes.
-    """
-    after: str | None = ""
-    while after is not None:
-        answer = stack.invoke("RejectedWrites", {"action": "retry", "select": select, "after": after})
-        after = answer["after"]
-        yield answer
-
-
-def list_versions(stack: Stack, select: Selection) -> list[str]:
-    """The versions of all rejects that fit."""
-    _, found = list_rejected_writes(stack, select, sys.maxsize, with_data=False)
-    return [str(one["version"]) for one in found]
-
-
-def drop_rejected_writes(stack: Stack, select: Selection, versions: list[str]) -> int:
-    """Forget those that fit among these versions; how many writes that were.
-
-    By version, so that nothing goes that came after somebody was told how many there are.
-    """
-    dropped = 0
-    for start in range(0, len(versions), PAGE_SIZE):
-        some = versions[start : start + PAGE_SIZE]
-        more = True
-        while more:
-            answer = stack.invoke("RejectedWrites", {"action": "drop", "select": {**select, "versions": some}})
-            dropped, more = dropped + answer["dropped"], answer["more"]
-    return dropped
-
-
-# A batch that is not loaded by then is parked, or waits for its turn.
-WAIT_SECONDS = 120.0
-
-
-POLL_INTERVAL_SECONDS = 1.0
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list | retry | drop")
-    helps = {"list": "show them", "retry": "load them again", "drop": "forget them; S3 still has them"}
-    for name, help_ in helps.items():
-        action = actions.add_parser(name, help=help_)
-        add_common_arguments(action)
-        for option, meaning in (
-            ("version", "the write of it"),
-            ("collection", "writes to it"),
-            ("id", "writes to that item"),
-        ):
-            action.add_argument(
-                f"--{option}", metavar=option.upper(), action="append", default=[], help=f"only {meaning}"
-            )
-        action.add_argument("--batch", metavar="KEY", action="append", default=[], help="only of that batch")
-        if name == "list":
-            action.add_argument("--limit", metavar="N", type=int, default=20, help="the first N; default: 20")
-            action.add_argument("--show-data", action="store_true", help="owners, reasons in full and the writes too")
-            continue
-        action.add_argument("--all", action="store_true", help="all of them")
-        action.add_argument("--dry-run", action="store_true", help="only say how many")
-        if name == "retry":
-            action.add_argument("--wait", action="store_true", help="until they are loaded, two minutes at most")
-        else:
-            action.add_argument("--yes", metavar="NAME", help="the stack's name: confirms without asking")
+    """Add the actions of the command and their arguments."""
+    actions = add_action_parsers(parser, _ACTIONS)
+    for action in actions.values():
+        action.add_argument("--version", metavar="VERSION", action="append", default=[], help="only this write")
+        action.add_argument(
+            "--collection", metavar="COLLECTION", action="append", default=[], help="only writes to this collection"
+        )
+        action.add_argument("--id", metavar="ID", action="append", default=[], help="only writes to this item")
+        action.add_argument("--batch", metavar="KEY", action="append", default=[], help="only writes of this batch")
+    for action in (actions["retry"], actions["drop"]):
+        action.add_argument("--all", action="store_true", help="every rejected write")
+        action.add_argument("--dry-run", action="store_true", help="count the writes; change nothing")
+    actions["list"].add_argument("--limit", metavar="N", type=int, default=20, help="list the first N (default: 20)")
+    actions["list"].add_argument(
+        "--show-data", action="store_true", help="print owners, complete reasons and the writes too"
+    )
+    actions["retry"].add_argument(
+        "--wait", action="store_true", help="wait until the writes are loaded, for at most two minutes"
+    )
+    add_confirmation_argument(actions["drop"])
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
-    """List, retry or drop. Raises Mistake and Failure."""
-    select = {
+    """List, retry or drop writes. Raises CommandError."""
+    selection = {
         "versions": arguments.version,
         "collections": arguments.collection,
         "ids": arguments.id,
         "batches": arguments.batch,
     }
     if arguments.action == "list":
-        return _list_writes(stack, select, arguments.limit, data=arguments.show_data)
-    if arguments.all == any(select.values()):
-        raise UsageError("Say which, by --version, --collection, --id or --batch, or give --all.")
+        return _list_writes(stack, selection, arguments.limit, with_data=arguments.show_data)
+    if arguments.all == any(selection.values()):
+        raise UsageError("Select writes with --version, --collection, --id or --batch, or give --all.")
     settle_retried_writes(stack)
-    count = count_rejected_writes(stack, select)
+    count = count_rejected_writes(stack, selection)
     if not count and not arguments.all:
-        raise UsageError("No rejected write fits; `sluice rejected-writes list` shows what there is.")
+        raise UsageError("No rejected write matches.", "`sluice rejected-writes list` prints all.")
     if arguments.dry_run or not count:
+        summary = f"dry run: would {arguments.action} {format_count(count, 'write')}"
         return CommandResult(
             {"dry_run": arguments.dry_run, arguments.action: count},
-            [
-                f"dry run: would {arguments.action} {format_count(count, 'write')}"
-                if count
-                else "there are no rejected writes"
-            ],
+            [summary if count else "there are no rejected writes"],
         )
     if arguments.action == "drop":
-        return _drop_writes(stack, select, arguments.yes)
-    return _retry_writes(stack, select, wait=arguments.wait)
+        return _drop_writes(stack, selection, arguments.yes)
+    return _retry_writes(stack, selection, wait=arguments.wait)
 
 
-def _list_writes(stack: Stack, select: Selection, limit: int, *, data: bool) -> CommandResult:
+def _list_writes(stack: Stack, selection: Selection, limit: int, *, with_data: bool) -> CommandResult:
     if limit < 1:
         raise UsageError("--limit must be 1 or more.")
-    settled = settle_retried_writes(stack)
-    count, found = list_rejected_writes(stack, select, limit, with_data=data)
-    lines = [format_count(count, "rejected write") + (f", the first {len(found)}:" if len(found) < count else "")]
-    lines += [line for one in found for line in _format_write(one)]
-    if settled["pending"]:
-        lines.append(f"{format_batches(len(settled['pending']))} of retried writes not loaded yet")
-    return CommandResult({"total": count, "rejects": found, "retrying": settled["pending"]}, lines)
+    retrying = settle_retried_writes(stack)["pending"]
+    total, writes = list_rejected_writes(stack, selection, limit, with_data=with_data)
+    lines = [format_count(total, "rejected write") + (f", the first {len(writes)}:" if len(writes) < total else "")]
+    lines += [line for write in writes for line in _format_write(write)]
+    if retrying:
+        lines.append(f"{format_batches(len(retrying))} of retried writes not loaded yet")
+    return CommandResult({"total": total, "rejected_writes": writes, "retrying": retrying}, lines)
 
 
-def _format_write(one: dict[str, Any]) -> list[str]:
-    owner = f" of {one['owner']}" if one.get("owner") else ""
+def _format_write(write: dict[str, Any]) -> list[str]:
+    owner = f" of {write['owner']}" if write.get("owner") else ""
     lines = [
-        f"{one['version']}  {one['collection']}/{one['id']}{owner}",
-        f"    {one['reason']}",
-        f"    {one['object_key']} line {one['line']}",
+        f"{write['version']}  {write['collection']}/{write['id']}{owner}",
+        f"    {write['reason']}",
+        f"    {write['object_key']} line {write['line']}",
     ]
-    return lines + ([f"    {one['write']}"] if "write" in one else [])
+    return lines + ([f"    {write['write']}"] if "write" in write else [])
 
 
-def _drop_writes(stack: Stack, select: Selection, yes: str | None) -> CommandResult:
-    found = list_versions(stack, select)
-    require_confirmation(stack.name, f"forgets {format_count(len(found), 'rejected write')} of {stack.name}", yes)
-    dropped = drop_rejected_writes(stack, select, found)
+def _drop_writes(stack: Stack, selection: Selection, typed_name: str | None) -> CommandResult:
+    versions = list_versions(stack, selection)
+    effect = f"drops {format_count(len(versions), 'rejected write')} of {stack.name}"
+    require_confirmation(stack.name, effect, typed_name)
+    dropped = drop_rejected_writes(stack, selection, versions)
     return CommandResult({"dropped": dropped}, [f"dropped {format_count(dropped, 'write')}"])
 
 
-def _retry_writes(stack: Stack, select: Selection, *, wait: bool) -> CommandResult:
-    put = list(retry_rejected_writes(stack, select))
-    keys = [one["batch"] for one in put if one["batch"]]
-    count, broken = sum(one["writes"] for one in put), sum(one["broken"] for one in put)
-    document: dict[str, Any] = {"retried": count, "broken": broken, "batches": keys}
+def _retry_writes(stack: Stack, selection: Selection, *, wait: bool) -> CommandResult:
+    batches = list(retry_rejected_writes(stack, selection))
+    keys = [batch["batch"] for batch in batches if batch["batch"]]
+    count, invalid = sum(batch["writes"] for batch in batches), sum(batch["invalid"] for batch in batches)
+    document: dict[str, Any] = {"retried": count, "invalid": invalid, "batches": keys}
     lines = [f"retried {format_count(count, 'write')}", *(f"  {key}" for key in keys)]
-    if broken:
-        lines.append(
-            f"{format_count(broken, 'write')} not retried: the text was no UTF-8, so it is no write any more; drop it."
-        )
+    if invalid:
+        lines.append(f"{format_count(invalid, 'write')} not retried: the text is not UTF-8. Drop it.")
     if not wait:
-        lines.append("`sluice rejected-writes list` shows what could not be loaded.")
-        return CommandResult(document, lines, EXIT_INCOMPLETE if broken else EXIT_DONE)
-    found = _wait_until_settled(stack, set(keys))
-    lines.append(f"{found['settled']} loaded, {found['again']} rejected again")
-    if found["pending"]:
-        lines.append(
-            "Not all were loaded in time; they are no longer rejects as soon as they are: see `sluice status`."
-        )
-    return CommandResult(
-        {**document, **found}, lines, EXIT_INCOMPLETE if broken or found["again"] or found["pending"] else EXIT_DONE
-    )
+        lines.append("`sluice rejected-writes list` prints the writes that cannot be loaded.")
+        return CommandResult(document, lines, EXIT_INCOMPLETE if invalid else EXIT_DONE)
+    outcome = _wait_until_settled(stack, set(keys))
+    lines.append(f"{outcome['settled']} loaded, {outcome['rejected_again']} rejected again")
+    if outcome["pending"]:
+        lines.append("Not all writes were loaded in time. They are removed here once they are: see `sluice status`.")
+    is_incomplete = invalid or outcome["rejected_again"] or outcome["pending"]
+    return CommandResult({**document, **outcome}, lines, EXIT_INCOMPLETE if is_incomplete else EXIT_DONE)
 
 
 def _wait_until_settled(stack: Stack, keys: set[str]) -> dict[str, Any]:
-    settled, again, pending = 0, 0, keys
+    """Wait until the batches with these keys are loaded, or for WAIT_SECONDS."""
+    settled, rejected_again, pending = 0, 0, keys
     deadline = time.monotonic() + WAIT_SECONDS
     try:
         while pending and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_SECONDS)
             step = settle_retried_writes(stack)
-            settled, again, pending = settled + step["settled"], again + step["again"], keys & {*step["pending"]}
+            settled, rejected_again = settled + step["settled"], rejected_again + step["rejected_again"]
+            pending = keys & {*step["pending"]}
     except KeyboardInterrupt:
         raise WaitInterrupted(
-            "They are loaded without you; `sluice rejected-writes list` shows what remains."
+            "Interrupted; the loads continue.", "`sluice rejected-writes list` prints what remains."
         ) from None
-    return {"settled": settled, "again": again, "pending": sorted(pending)}
+    return {"settled": settled, "rejected_again": rejected_again, "pending": sorted(pending)}
+
+
+def settle_retried_writes(stack: Stack) -> dict[str, Any]:
+    """Delete the records of retried writes that are loaded by now.
+
+    Returns `settled` and `rejected_again` (counts of writes that were loaded, and rejected again), and `pending` (the
+    keys of the batches that are not loaded yet).
+    """
+    return dict(stack.invoke("RejectedWrites", {"action": "settle"}))
+
+
+def count_rejected_writes(stack: Stack, selection: Selection) -> int:
+    return int(stack.invoke("RejectedWrites", {"action": "list", "select": selection, "limit": 1})["total"])
+
+
+def list_rejected_writes(
+    stack: Stack, selection: Selection, limit: int, *, with_data: bool
+) -> tuple[int, list[dict[str, Any]]]:
+    """Count the selected writes, and list the first ones, sorted by version."""
+    writes: list[dict[str, Any]] = []
+    after: str | None = ""
+    total = 0
+    while after is not None and len(writes) < limit:
+        page_size = min(limit - len(writes), PAGE_SIZE)
+        event = {"action": "list", "select": selection, "after": after, "limit": page_size, "data": with_data}
+        page = stack.invoke("RejectedWrites", event)
+        total, after = int(page["total"]), page["after"]
+        writes += page["rejected_writes"]
+    return total, writes
+
+
+def retry_rejected_writes(stack: Stack, selection: Selection) -> Iterator[dict[str, Any]]:
+    """Put the selected writes into new batches, and yield each batch.
+
+    A batch has `batch` (its key; empty when nothing could be put into it), `writes` (how many it has) and `invalid`
+    (how many could not be put: the text of these is not UTF-8).
+    """
+    after: str | None = ""
+    while after is not None:
+        batch = stack.invoke("RejectedWrites", {"action": "retry", "select": selection, "after": after})
+        after = batch["after"]
+        yield batch
+
+
+def list_versions(stack: Stack, selection: Selection) -> list[str]:
+    """The versions of all selected writes."""
+    _, writes = list_rejected_writes(stack, selection, sys.maxsize, with_data=False)
+    return [str(write["version"]) for write in writes]
+
+
+def drop_rejected_writes(stack: Stack, selection: Selection, versions: list[str]) -> int:
+    """Delete the records of the selected writes that have one of these versions. Returns how many were deleted.
+
+    The versions make sure that writes rejected after the confirmation stay.
+    """
+    dropped = 0
+    for start in range(0, len(versions), PAGE_SIZE):
+        page = versions[start : start + PAGE_SIZE]
+        has_more = True
+        while has_more:
+            response = stack.invoke("RejectedWrites", {"action": "drop", "select": {**selection, "versions": page}})
+            dropped, has_more = dropped + response["dropped"], response["more"]
+    return dropped

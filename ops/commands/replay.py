@@ -1,9 +1,4 @@
-"""`sluice replay`: load what the ledger lacks.
-
-Whether anything was delivered to a bucket in a window of time.
-
-The output of a replay.
-"""
+"""`sluice replay`: load the batches that the ledger lacks."""
 
 import argparse
 import datetime
@@ -15,48 +10,62 @@ from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
 from ops.output import CommandResult, format_batches, format_count, format_pairs, format_size
 from ops.progress import wait_for_execution
 from ops.times import format_time, parse_time
-from ops.workflows import require_success, start_execution
+from ops.workflows import build_started_result, get_execution_name, require_success, start_execution
+
+SUMMARY = "load the batches that the ledger lacks"
+
+_BUCKET_OUTPUTS = {"batches": "BatchBucketName", "archive": "ArchiveBucketName"}
+# The key of an object has the hour in which its oldest record arrived; its other records arrived up to half an hour
+# later.
+KEY_OVERLAP = datetime.timedelta(hours=1)
+
+CountFormatter = Callable[[int], str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments of the command."""
     parser.add_argument(
-        "--from", dest="begins", metavar="TIME", type=parse_time, help="of arrival; default: the beginning"
+        "--from", dest="begins", metavar="TIME", type=parse_time,
+        help="start of the window of arrival (default: the beginning)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--to", dest="ends", metavar="TIME", type=parse_time, help="end of the window of arrival (default: now)"
     )
-    parser.add_argument("--to", dest="ends", metavar="TIME", type=parse_time, help="of arrival; default: now")
     parser.add_argument(
         "--collection", dest="collections", metavar="NAME", action="append", default=[],
-        help="load only writes to it; may be given again",
+        help="load only writes to this collection (may be repeated)",
     )  # fmt: skip
-    parser.add_argument("--source", choices=["batches", "archive"], default="batches", help="default: batches")
+    parser.add_argument(
+        "--source", choices=["batches", "archive"], default="batches", help="bucket to load from (default: batches)"
+    )
     parser.add_argument(
         "--mode", choices=["missing", "all"],
-        help="what the ledger lacks (default), or all of the window; from the archive it is always all",
+        help="load the batches that the ledger lacks (default), or all of the window; the archive is always loaded "
+        "completely",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be loaded")
-    parser.add_argument("--wait", action="store_true", help="until it has ended, and report")
+    parser.add_argument("--dry-run", action="store_true", help="count the batches and load nothing")
+    parser.add_argument("--wait", action="store_true", help="wait until the replay ends, and report")
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
-    """Start a replay, and wait for it where that was asked for. Raises Mistake and Failure."""
-    given = _build_request(arguments)
-    if given["from"] and given["to"] and given["from"] >= given["to"]:
-        raise UsageError(f"The window ends ({given['to']}) before it begins ({given['from']}); swap --from and --to.")
-    # What the workflow would refuse is refused before anything is started.
-    stack.invoke("Plan", {"step": "begin", "name": "asked", "request": given})
-    if (given["from"] or given["to"]) and not is_any_object_delivered(stack, given):
-        raise UsageError(_explain_empty_window(given))
-    arn = start_execution(stack, "replay", given)
-    name = arn.rsplit(":", 1)[-1]
-    if not (arguments.wait or arguments.dry_run):
-        return CommandResult(
-            {"execution": name, "arn": arn, "status": "started", "request": given},
-            [f"started {name}", f"`sluice executions {name} --wait` waits for it and reports."],
+    """Start a replay, and wait for it with `--wait` or `--dry-run`. Raises CommandError."""
+    request = _build_request(arguments)
+    has_window = request["from"] or request["to"]
+    if request["from"] and request["to"] and request["from"] >= request["to"]:
+        raise UsageError(
+            f"The window ends ({request['to']}) before it begins ({request['from']}).", "Swap --from and --to."
         )
+    # Let the plan function check the request before an execution starts.
+    stack.invoke("Plan", {"step": "begin", "name": "check", "request": request})
+    if has_window and not is_any_object_delivered(stack, request):
+        raise UsageError(_explain_empty_window(request))
+    arn = start_execution(stack, "replay", request)
+    if not (arguments.wait or arguments.dry_run):
+        return build_started_result(arn, request)
     execution = require_success(wait_for_execution(stack, arn))
-    output = {"execution": name, **execution.output}
-    if not output["listed"] and (given["from"] or given["to"]):
-        raise UsageError(_explain_empty_window(given))
+    output = {"execution": get_execution_name(arn), **execution.output}
+    if not output["listed"] and has_window:
+        raise UsageError(_explain_empty_window(request))
     return CommandResult(output, format_report(output), get_exit_code(output))
 
 
@@ -71,83 +80,76 @@ def _build_request(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _explain_empty_window(given: dict[str, Any]) -> str:
-    window = f"from {given['from'] or 'the beginning'} to {given['to'] or 'now'}"
-    return f"Nothing was delivered to the {given['source']} in that window ({window}); nothing to replay."
-
-
-_BUCKET_OUTPUTS = {"batches": "BatchBucketName", "archive": "ArchiveBucketName"}
-
-
-# A key has the hour in which its oldest record arrived; the object has what came up to half an hour after that.
-KEY_OVERLAP = datetime.timedelta(hours=1)
-
-
 def is_any_object_delivered(stack: Stack, request: dict[str, Any]) -> bool:
-    """Whether there is any object in the window of a replay's request, which is as wide as the replay's own."""
+    """Whether the source bucket has an object in the window of a replay request, as wide as the replay searches."""
     prefix = f"{request['source']}/"
     after = f"{prefix}{_format_hour(request['from'], KEY_OVERLAP)}/" if request["from"] else ""
-    until = f"{prefix}{_format_hour(request['to'])}/~" if request["to"] else f"{prefix}~"
-    found = stack.client("s3").list_objects_v2(
+    last = f"{prefix}{_format_hour(request['to'])}/~" if request["to"] else f"{prefix}~"
+    listing = stack.client("s3").list_objects_v2(
         Bucket=stack.output(_BUCKET_OUTPUTS[request["source"]]), Prefix=prefix, StartAfter=after, MaxKeys=1
     )
-    return any(one["Key"] <= until for one in found.get("Contents", []))
+    return any(entry["Key"] <= last for entry in listing.get("Contents", []))
 
 
-def _format_hour(moment: str, before: datetime.timedelta = datetime.timedelta()) -> str:
-    return f"{datetime.datetime.fromisoformat(moment) - before:%Y/%m/%d/%H}"
+def _format_hour(time: str, before: datetime.timedelta = datetime.timedelta()) -> str:
+    return f"{datetime.datetime.fromisoformat(time) - before:%Y/%m/%d/%H}"
 
 
-CountFormatter = Callable[[int], str]
+def _explain_empty_window(request: dict[str, Any]) -> str:
+    window = f"from {request['from'] or 'the beginning'} to {request['to'] or 'now'}"
+    return f"The {request['source']} bucket has no object in the window ({window}): there is nothing to replay."
 
 
 def get_exit_code(output: dict[str, Any]) -> int:
-    """The exit code of it."""
+    """The exit code for the output of a replay."""
     return EXIT_INCOMPLETE if output["status"] == "incomplete" else EXIT_DONE
 
 
 def format_report(output: dict[str, Any]) -> list[str]:
-    """The lines for it."""
-    noun = _format_objects if output["request"]["source"] == "archive" else format_batches
-    lines = [_format_headline(output, noun), *(f"  {line}" for line in format_pairs(_format_figures(output, noun)))]
+    """The lines for the output of a replay."""
+    count = _format_objects if output["request"]["source"] == "archive" else format_batches
+    lines = [_format_headline(output, count), *(f"  {line}" for line in format_pairs(_format_figures(output, count)))]
     if output["stopped"]:
-        lines.append("  Too many loads met no database, so the rest was left: see `sluice status`, then run it again.")
+        lines.append(
+            "  Stopped early: too many loads found the database unavailable. See `sluice status`, then replay again."
+        )
     if output.get("advice"):
         lines.append(f"  {output['advice']}")
-    return lines + [f"  {one['error']}  {one['key']}" for one in output["failures"]]
+    return lines + [f"  {failure['error']}  {failure['key']}" for failure in output["failures"]]
 
 
 def _format_objects(count: int) -> str:
     return format_count(count, "object")
 
 
-def _format_headline(output: dict[str, Any], noun: CountFormatter) -> str:
+def _format_headline(output: dict[str, Any], count: CountFormatter) -> str:
     if output["status"] == "planned":
-        return f"dry run: {noun(output['planned'])} would be loaded; nothing was changed"
+        return f"dry run: {count(output['planned'])} would be loaded; nothing was changed"
     if output["status"] == "complete":
         return "complete: nothing remains"
-    return f"incomplete: {noun(max(output['remaining'], output['failed']))} could not be loaded"
+    return f"incomplete: {count(max(output['remaining'], output['failed']))} could not be loaded"
 
 
-def _format_figures(output: dict[str, Any], noun: CountFormatter) -> list[tuple[str, str]]:
-    found = [("listed", noun(output["listed"])), ("planned", _format_planned(output, noun))]
+def _format_figures(output: dict[str, Any], count: CountFormatter) -> list[tuple[str, str]]:
+    figures = [("listed", count(output["listed"])), ("planned", _format_planned(output, count))]
     if output["status"] != "planned":
-        others = (
-            (output["already_loaded"], "loaded before"),
-            (output["quarantined"], "set aside in quarantine"),
+        other_outcomes = (
+            (output["already_loaded"], "already loaded"),
+            (output["quarantined"], "quarantined"),
             (output["failed"], "failed"),
         )
-        more = "".join(f", {count} {what}" for count, what in others if count)
-        found += [
-            ("loaded", noun(output["loaded"]) + more),
+        others = "".join(f", {number} {outcome}" for number, outcome in other_outcomes if number)
+        figures += [
+            ("loaded", count(output["loaded"]) + others),
             ("writes", f"{output['applied']:,} applied, {output['stale']:,} stale, {output['rejected']:,} rejected"),
-            ("remaining", noun(output["remaining"])),
+            ("remaining", count(output["remaining"])),
         ]
-    return [*found, ("took", f"{output['seconds']} s"), ("report", "s3://{bucket}/{key}".format(**output["report"]))]
+    report = "s3://{bucket}/{key}".format(**output["report"])
+    return [*figures, ("duration", f"{output['seconds']} s"), ("report", report)]
 
 
-def _format_planned(output: dict[str, Any], noun: CountFormatter) -> str:
-    planned = f"{noun(output['planned'])}, {format_size(output['bytes'])}"
+def _format_planned(output: dict[str, Any], count: CountFormatter) -> str:
+    planned = f"{count(output['planned'])}, {format_size(output['bytes'])}"
     if not output["oldest"]:
         return planned
-    return f"{planned}, the oldest of {format_time(datetime.datetime.fromisoformat(output['oldest']))}"
+    return f"{planned}, oldest from {format_time(datetime.datetime.fromisoformat(output['oldest']))}"

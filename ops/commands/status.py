@@ -1,9 +1,4 @@
-"""`sluice status`: the database, what waits, and what wants somebody's attention.
-
-What a stack was found to be like.
-
-What in a status wants somebody's attention, and the command that helps.
-"""
+"""`sluice status`: the state of the database, the batches and the workflows, with advice."""
 
 import argparse
 from typing import Any
@@ -13,166 +8,173 @@ from ops.batches import count_parked_batches, count_pending_batches, list_object
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, FunctionError
 from ops.output import CommandResult, format_batches, format_count, format_pairs, format_size
 from ops.times import format_duration
-from ops.workflows import WORKFLOW_OUTPUTS, list_executions
+from ops.workflows import WORKFLOW_OUTPUTS, has_workflow, list_executions
+
+SUMMARY = "show the state of the database, batches and workflows"
+
+# Undelivered objects are counted up to this number.
+MAX_COUNTED_OBJECTS = 1_000
+# A delivered batch is loaded sooner than this, retries included.
+MAX_PENDING_SECONDS = 900
+
+_UNKNOWN = "unknown: the primary is unavailable"
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """It has no arguments of its own."""
+    """The command has no arguments of its own."""
 
 
 def run(stack: Stack, _arguments: argparse.Namespace) -> CommandResult:
-    """Look at everything; the exit code is 1 when something wants attention."""
-    survey = stack.invoke("HealthCheck", {})
-    missing = _count_pending(stack)
-    count, exact = count_parked_batches(stack, missing) if missing else (None, False)
+    """Read the state of everything. The exit code is 1 when there is advice."""
+    health = stack.invoke("HealthCheck", {})
+    pending = _count_pending(stack)
+    parked, parked_exact = count_parked_batches(stack, pending) if pending else (None, False)
     running = {
-        name: [one.name for one in list_executions(stack, name, "RUNNING")]
-        for name, key in WORKFLOW_OUTPUTS.items()
-        if key in stack.outputs
+        workflow: [execution.name for execution in list_executions(stack, workflow, "RUNNING")]
+        for workflow in WORKFLOW_OUTPUTS
+        if has_workflow(stack, workflow)
     }
-    ledger = survey["ledger"]
-    found = {
+    ledger = health["ledger"]
+    status = {
         "stack": stack.name,
         "region": stack.region,
-        "primary": survey["primary"],
-        "replica": survey["replica"],
-        "lag_seconds": survey["replica"]["seconds"],
+        "primary": health["primary"],
+        "replica": health["replica"],
+        "lag_seconds": health["replica"]["seconds"],
         "loaded": ledger["batches"] if ledger else None,
-        "waiting": missing,
+        "pending": pending,
         "loading": len(running.pop("load_batch")),
-        "parked": count,
-        "parked_exact": exact,
+        "parked": parked,
+        "parked_exact": parked_exact,
         "quarantined": len(list_quarantined_batches(stack)),
-        "rejects": ledger["rejected"] if ledger else None,
-        "undelivered": sum(1 for _, _ in zip(list_objects(stack, "errors/"), range(MAX_COUNTED_OBJECTS), strict=False)),
+        "rejected_writes": ledger["rejected"] if ledger else None,
+        "undelivered": _count_undelivered(stack),
         "dead_letters": _count_dead_letters(stack),
         "running": running,
     }
-    found["attention"] = list_advice(found)
-    return CommandResult(found, format_report(found), EXIT_INCOMPLETE if found["attention"] else EXIT_DONE)
+    status["advice"] = list_advice(status)
+    return CommandResult(status, format_report(status), EXIT_INCOMPLETE if status["advice"] else EXIT_DONE)
 
 
 def _count_pending(stack: Stack) -> dict[str, Any] | None:
+    """The pending batches; None when the ledger cannot be read."""
     try:
         return count_pending_batches(stack, {})
-    except FunctionError as failed:
-        if failed.error in {"DatabaseUnavailable", "AccessDenied", "SchemaOutdated"}:
-            return None  # the survey says the same, better
+    except FunctionError as failure:
+        # The health check reports these errors with more detail.
+        if failure.error in {"DatabaseUnavailable", "AccessDenied", "SchemaOutdated"}:
+            return None
         raise
 
 
+def _count_undelivered(stack: Stack) -> int:
+    objects = list_objects(stack, "errors/")
+    return sum(1 for _, _ in zip(objects, range(MAX_COUNTED_OBJECTS), strict=False))
+
+
 def _count_dead_letters(stack: Stack) -> int:
-    answer = stack.client("sqs").get_queue_attributes(
+    response = stack.client("sqs").get_queue_attributes(
         QueueUrl=stack.output("EventDeadLettersUrl"), AttributeNames=["ApproximateNumberOfMessages"]
     )
-    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+    return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
 
-# Objects that are only counted are counted so far.
-MAX_COUNTED_OBJECTS = 1_000
+def list_advice(status: dict[str, Any]) -> list[str]:
+    """What needs attention, a sentence each with the command that helps; empty when all is well."""
+    advice = [*_advise_on_database(status), *_advise_on_batches(status)]
+    if count := status["quarantined"]:
+        advice.append(f"{format_batches(count)} cannot be read: see `sluice quarantine list`.")
+    if count := status["rejected_writes"]:
+        advice.append(f"The database rejected {format_count(count, 'write')}: see `sluice rejected-writes list`.")
+    if count := status["undelivered"]:
+        advice.append(
+            f"Firehose could not deliver {format_count(count, 'object')} (prefix errors/): "
+            "see docs/how-to/firehose-errors.md."
+        )
+    if count := status["dead_letters"]:
+        advice.append(
+            f"{format_count(count, 'event')} in the dead-letter queue: `sluice recover --wait` loads their batches."
+        )
+    return advice
 
 
-def format_report(found: dict[str, Any]) -> list[str]:
-    """The lines for it, and a sentence for each thing that wants attention."""
-    running = [f"{name} {one}" for name, names in found["running"].items() for one in names]
+def _advise_on_database(status: dict[str, Any]) -> list[str]:
+    advice = []
+    if not status["primary"]["is_reachable"]:
+        advice.append("The primary does not respond. The API still accepts writes; a recovery loads them later.")
+    elif not status["primary"]["accepts_writes"]:
+        advice.append("The primary accepts no writes. The API still accepts them; a recovery loads them later.")
+    if not status["replica"]["is_reachable"]:
+        advice.append("The replica does not respond: reads fail.")
+    elif not status["replica"]["replicates"] and status["primary"]["is_reachable"]:
+        advice.append("The replica does not replicate: reads are stale.")
+    return advice
+
+
+def _advise_on_batches(status: dict[str, Any]) -> list[str]:
+    is_workflow_running = any(status["running"].values())
+    if status["parked"]:
+        action = "a workflow is running, see `sluice executions`" if is_workflow_running else "`sluice recover --wait`"
+        return [f"{format_batches(status['parked'])} parked: {action}."]
+    pending = status["pending"]
+    if not pending or not pending["batches"] or pending["age_seconds"] <= MAX_PENDING_SECONDS:
+        return []
+    if is_workflow_running or status["loading"]:
+        return []
+    age = format_duration(pending["age_seconds"])
+    return [f"A batch is pending for {age} and nothing loads it: `sluice recover --wait`."]
+
+
+def format_report(status: dict[str, Any]) -> list[str]:
+    """The lines for a person: the figures, then the advice."""
+    running = [f"{workflow} {name}" for workflow, names in status["running"].items() for name in names]
+    primary = status["primary"]
     rows = [
-        ("stack", f"{found['stack']} in {found['region']}"),
-        (
-            "primary",
-            "takes writes" if found["primary"]["takes_writes"] else f"takes no writes: {found['primary']['reason']}",
-        ),
-        ("replica", _format_replica(found)),
-        ("loaded", _format_known_count(found["loaded"], "batch", "batches")),
-        ("waiting", _format_pending(found["waiting"])),
-        ("loading", format_batches(found["loading"])),
-        ("parked", _format_parked(found)),
-        ("quarantined", format_batches(found["quarantined"])),
-        ("rejects", _format_known_count(found["rejects"], "write", "writes")),
-        ("undelivered", _format_capped_count(found["undelivered"])),
-        ("dead letters", format_count(found["dead_letters"], "event")),
+        ("stack", f"{status['stack']} in {status['region']}"),
+        ("primary", "accepts writes" if primary["accepts_writes"] else f"accepts no writes: {primary['reason']}"),
+        ("replica", _format_replica(status)),
+        ("loaded", _format_known_count(status["loaded"], "batch", "batches")),
+        ("pending", _format_pending(status["pending"])),
+        ("loading", format_batches(status["loading"])),
+        ("parked", _format_parked(status)),
+        ("quarantined", format_batches(status["quarantined"])),
+        ("rejected", _format_known_count(status["rejected_writes"], "write", "writes")),
+        ("undelivered", _format_capped_count(status["undelivered"])),
+        ("dead letters", format_count(status["dead_letters"], "event")),
         ("running", ", ".join(running) or "no workflow"),
     ]
-    return [*format_pairs(rows), *(["", *found["attention"]] if found["attention"] else [])]
+    return [*format_pairs(rows), *(["", *status["advice"]] if status["advice"] else [])]
 
 
-def _format_replica(found: dict[str, Any]) -> str:
-    if found["replica"]["follows"]:
-        return f"follows, {found['lag_seconds']} s behind when asked"
-    if not found["replica"]["answers"]:
-        return f"does not answer: {found['replica']['reason']}"
-    if not found["primary"]["answers"]:
-        return "answers; whether it follows is unknown while the primary is away"
-    return f"does not follow: {found['replica']['reason']}"
+def _format_replica(status: dict[str, Any]) -> str:
+    replica = status["replica"]
+    if replica["replicates"]:
+        return f"replicates, {status['lag_seconds']} s behind"
+    if not replica["is_reachable"]:
+        return f"does not respond: {replica['reason']}"
+    if not status["primary"]["is_reachable"]:
+        return "responds; replication is unknown while the primary is unavailable"
+    return f"does not replicate: {replica['reason']}"
 
 
-def _format_pending(missing: dict[str, Any] | None) -> str:
-    if missing is None:
-        return "unknown while the primary is away"
-    if not missing["batches"]:
+def _format_pending(pending: dict[str, Any] | None) -> str:
+    if pending is None:
+        return _UNKNOWN
+    if not pending["batches"]:
         return "0 batches"
-    return f"{format_batches(missing['batches'])}, {format_size(missing['bytes'])}, the oldest for {format_duration(missing['age_seconds'])}"  # noqa: E501
+    age = format_duration(pending["age_seconds"])
+    return f"{format_batches(pending['batches'])}, {format_size(pending['bytes'])}, oldest {age} ago"
 
 
-def _format_parked(found: dict[str, Any]) -> str:
-    if found["parked"] is None:
-        return "unknown while the primary is away"
-    return format_batches(found["parked"]) + ("" if found["parked_exact"] else ", about")
+def _format_parked(status: dict[str, Any]) -> str:
+    if status["parked"] is None:
+        return _UNKNOWN
+    return ("" if status["parked_exact"] else "about ") + format_batches(status["parked"])
 
 
-def _format_known_count(count: int | None, one: str, more: str) -> str:
-    return "unknown while the primary is away" if count is None else format_count(count, one, more)
+def _format_known_count(count: int | None, singular: str, plural: str) -> str:
+    return _UNKNOWN if count is None else format_count(count, singular, plural)
 
 
 def _format_capped_count(count: int) -> str:
     return format_count(count, "object") + (" or more" if count == MAX_COUNTED_OBJECTS else "")
-
-
-# Longer than a delivered batch takes to be loaded, retries included.
-MAX_PENDING_SECONDS = 900
-
-
-def list_advice(found: dict[str, Any]) -> list[str]:
-    """A sentence for each thing; none when all is well."""
-    said = [*_advise_on_database(found), *_advise_on_batches(found)]
-    if count := found["quarantined"]:
-        said.append(f"{format_batches(count)} cannot be read: `sluice quarantine list`.")
-    if count := found["rejects"]:
-        said.append(f"{format_count(count, 'write')} could not be taken: `sluice rejected-writes list`.")
-    if count := found["undelivered"]:
-        said.append(
-            f"{format_count(count, 'object')} under errors/: Firehose could not deliver these; see docs/operate.md."
-        )
-    if count := found["dead_letters"]:
-        said.append(
-            f"{format_count(count, 'event')} started nothing; what they were for is loaded by `sluice recover --wait`."
-        )
-    return said
-
-
-def _advise_on_database(found: dict[str, Any]) -> list[str]:
-    said = []
-    if not found["primary"]["answers"]:
-        said.append("The primary does not answer. Writes go on being accepted; recover loads them when it is back.")
-    elif not found["primary"]["takes_writes"]:
-        said.append("The primary takes no writes. They go on being accepted; recover loads them when it does.")
-    if not found["replica"]["answers"]:
-        said.append("The replica does not answer: reads fail.")
-    elif not found["replica"]["follows"] and found["primary"]["answers"]:
-        said.append("The replica does not follow: reads are stale.")
-    return said
-
-
-def _advise_on_batches(found: dict[str, Any]) -> list[str]:
-    running = any(found["running"].values())
-    if found["parked"]:
-        helps = "a workflow is at work, see `sluice executions`" if running else "`sluice recover --wait`"
-        return [f"{format_batches(found['parked'])} parked: {helps}."]
-    missing = found["waiting"]
-    if (
-        missing
-        and missing["batches"]
-        and missing["age_seconds"] > MAX_PENDING_SECONDS
-        and not (running or found["loading"])
-    ):
-        return [f"Nothing loads what waits for {format_duration(missing['age_seconds'])}: `sluice recover --wait`."]
-    return []

@@ -1,61 +1,138 @@
-"""Every exception of this application, except the HTTP problems (see `sluice.http.problem`)."""
+"""Every exception of this application, except the HTTP problems (see `sluice.http.problem`).
+
+    SluiceError
+    ├── RetryableError               waiting, or a retry, helps
+    │   ├── DatabaseUnavailable      the workflows wait, then park the batch
+    │   ├── LockConflict             the workflows retry at once
+    │   ├── StreamUnavailable        the API responds with 503
+    │   ├── CacheUnavailable         reads and loads go on without the cache
+    │   └── ResponseNotDelivered     Lambda invokes the function again
+    ├── OperatorError                a person has to act; the message, or docs/how-to, says how
+    │   ├── AccessDenied             correct the credentials or the permissions
+    │   ├── SchemaOutdated           deploy, or migrate the tables
+    │   ├── UnreadableBatch          inspect the quarantined batch
+    │   ├── InvalidInput, InvalidWindow, FutureTime, UnknownCollection
+    │   ├── NoRebuildSource, RebuildInProgress
+    │   ├── MigrationFailed
+    │   │   ├── MigrationRefused
+    │   │   └── RebuildRefused
+    │   └── RotationFailed
+    ├── AwsError                     an AWS call failed; its code says whether a retry helps
+    │   └── AwsConnectionError
+    ├── InvalidFieldValue            (also a ValueError) the API responds with 422
+    ├── CacheErrorReply              becomes CacheUnavailable
+    └── LoaderSignal                 controls a load and never leaves the loader
+        ├── LoadModeRequired
+        └── RowsRejected
+
+The workflows retry and catch errors by the name of the class. Except where a class says otherwise, messages have no
+data of a client.
+"""
 
 from collections.abc import Mapping
+from enum import Flag
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818
-    """The database cannot take this now: gone, starting, full or read-only, or its password cannot be learned.
-
-    Waiting helps.
-    """
+class SluiceError(Exception):
+    """The base class."""
 
 
-class LockConflict(Exception):  # noqa: N818
-    """A deadlock or a lock timeout: the same again, soon."""
+class RetryableError(SluiceError):
+    """Waiting, or a retry, helps. Nothing has to be changed."""
 
 
-class AccessDenied(Exception):  # noqa: N818
-    """The credentials are not (or no longer) valid, or do not allow this."""
+class OperatorError(SluiceError):
+    """A retry alone does not help. A person has to change something, or to finish a deployment."""
 
 
-class SchemaOutdated(Exception):  # noqa: N818
-    """The tables or this code are older than the write. The deploy that is under way, or a migration, helps."""
+class LoaderSignal(SluiceError):  # noqa: N818  a signal, not an error
+    """Controls a load. It never leaves the loader."""
 
 
-class UnreadableBatch(Exception):  # noqa: N818
-    """The object is no batch: not GZIP or not JSON lines. Nothing helps; it is quarantined."""
+class DatabaseUnavailable(RetryableError):  # noqa: N818  the workflows catch it by this name
+    """The database is down, starting, full or read-only, or its password cannot be read."""
 
 
-class StrictModeRequired(Exception):  # noqa: N818
-    """The batch has something that needs a closer look."""
+class LockConflict(RetryableError):  # noqa: N818  the workflows catch it by this name
+    """A deadlock, a lock timeout, or another change at the same time. A retry can succeed at once."""
 
 
-class ExclusiveModeRequired(Exception):  # noqa: N818
-    """A write beyond the mark in a load that shares its lock: the load must start again, alone."""
+class StreamUnavailable(RetryableError):  # noqa: N818  named like the others that are unavailable
+    """The stream did not accept a record. `code` is AWS's error code, or the class of the client's error."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the stream did not accept the write: {code}")
+        self.code = code
 
 
-class FilteredModeRequired(Exception):  # noqa: N818
-    """A write that is old enough to have been excluded: the load must start again, and leave out those that were."""
+class CacheUnavailable(RetryableError):  # noqa: N818  named like the others that are unavailable
+    """The cache did not answer correctly, or not in time. Every caller can do without it."""
 
 
-class RowsRejected(Exception):  # noqa: N818
-    """The database would not keep the rows as they are. Reasons are as a client may read them; they may quote data.
-
-    `reason` is the first, `reasons` those of rows that it names, by their place from 0. There may be `more`: a server
-    keeps only some complaints (`max_error_count`).
-    """
-
-    def __init__(self, reason: str, reasons: Mapping[int, str] | None = None, *, has_more: bool = False) -> None:
-        super().__init__("rows refused")
-        self.reason = reason
-        self.reasons = reasons or {}
-        self.has_more = has_more
+class ResponseNotDelivered(RetryableError):  # noqa: N818  the state, in the words of CloudFormation
+    """CloudFormation did not accept the response. Lambda invokes the function again, which sends it again."""
 
 
-class AwsError(Exception):
-    """A call of AWS failed. `code` is AWS's error code, or botocore's name of the connection error.
+class AccessDenied(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """The database does not accept the credentials (any more), or they lack a permission."""
 
-    AWS's message is left out, because it may quote the request.
+
+class SchemaOutdated(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """The tables or this code are older than the write. A deployment or a migration has to finish."""
+
+
+class UnreadableBatch(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """The object is not GZIP, or its lines are not writes. The workflow quarantines it."""
+
+
+class InvalidInput(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """The input is not what the workflow accepts."""
+
+
+class InvalidWindow(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """The time window ends before it begins."""
+
+
+class FutureTime(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """A time of the input is in the future."""
+
+
+class UnknownCollection(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """No resource has this collection."""
+
+
+class NoRebuildSource(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """S3 does not have the data to rebuild the tables from."""
+
+
+class RebuildInProgress(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """Another rebuild is running."""
+
+
+class MigrationFailed(OperatorError):  # noqa: N818  CloudFormation shows it
+    """A migration failed. The message is one sentence for the operator."""
+
+
+class MigrationRefused(MigrationFailed):
+    """A migration is refused, and nothing was changed. The message has the sentence of every refusal."""
+
+    def __init__(self, refusals: tuple[str, ...]) -> None:
+        super().__init__(" ".join(("Nothing was changed.", *refusals)))
+        self.refusals = refusals
+
+
+class RebuildRefused(MigrationFailed):
+    """A rebuild cannot start or finish here. The live tables are unchanged."""
+
+
+class RotationFailed(OperatorError):  # noqa: N818  Secrets Manager shows it
+    """A step of a rotation failed. The current password stays valid. The message has no secret."""
+
+
+class AwsError(SluiceError):
+    """An AWS call failed. `code` is AWS's error code, or botocore's name for the failure of the connection.
+
+    The message leaves out AWS's own message, because that can quote the request.
     """
 
     def __init__(self, code: str, operation: str = "", status: int = 0) -> None:
@@ -66,76 +143,38 @@ class AwsError(Exception):
 
 
 class AwsConnectionError(AwsError):
-    """A call of AWS got no response."""
+    """AWS did not respond."""
 
 
-class StreamUnavailable(Exception):  # noqa: N818
-    """The stream did not take a record. `code` is that of the AwsError."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(f"the stream did not take the write: {code}")
-        self.code = code
-
-
-class InvalidFieldValue(ValueError):  # noqa: N818
-    """JSON of the right types, in which one field has a value that cannot be taken."""
+class InvalidFieldValue(SluiceError, ValueError):  # noqa: N818  a client's mistake, not an error of ours
+    """JSON of the right types, in which one field has a value that the resource does not accept."""
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(f"{field}: {detail}")
         self.field, self.detail = field, detail
 
 
-class CacheUnavailable(Exception):  # noqa: N818
-    """The cache did not answer in time, or not as it should. Nobody needs it."""
+class CacheErrorReply(SluiceError):  # noqa: N818  the protocol's term
+    """The cache replied with an error."""
 
 
-class CacheErrorReply(Exception):  # noqa: N818
-    """The server answered with an error."""
+class LoadModeRequired(LoaderSignal):
+    """The load has to start over in a mode that the batch requires, in addition to its present mode (a `LoadMode`)."""
+
+    def __init__(self, mode: Flag) -> None:
+        super().__init__(mode.name)
+        self.mode = mode
 
 
-class InvalidInput(Exception):  # noqa: N818
-    """The input is not what the workflow takes."""
+class RowsRejected(LoaderSignal):
+    """The database did not store the rows as they are. The reasons are for clients, and can quote data.
 
+    `reason` is the first one. `reasons` has the reason of each row that the server names, by its position from 0. With
+    `has_more`, the server dropped some of its warnings (`max_error_count`).
+    """
 
-class InvalidWindow(Exception):  # noqa: N818
-    """The window ends before it begins."""
-
-
-class FutureTime(Exception):  # noqa: N818
-    """The window lies ahead of the clock."""
-
-
-class UnknownCollection(Exception):  # noqa: N818
-    """No resource has this collection."""
-
-
-class NoRebuildSource(Exception):  # noqa: N818
-    """S3 has not what the tables could be made of."""
-
-
-class RebuildInProgress(Exception):  # noqa: N818
-    """Another rebuild is at work."""
-
-
-class MigrationFailed(Exception):  # noqa: N818
-    """Carries the sentence."""
-
-
-class MigrationRefused(MigrationFailed):
-    """Carries every refusal's sentence; nothing was changed."""
-
-    def __init__(self, refusals: tuple[str, ...]) -> None:
-        super().__init__(" ".join(("Nothing was changed.", *refusals)))
-        self.refusals = refusals
-
-
-class RebuildRefused(MigrationFailed):
-    """A rebuild cannot begin or end here; the live tables are as they were."""
-
-
-class ResponseNotDelivered(Exception):  # noqa: N818
-    """CloudFormation did not take the answer. Lambda invokes the function again, which gives it another chance."""
-
-
-class RotationFailed(Exception):  # noqa: N818
-    """Carries a sentence without any secret. Whichever step it ends, the password that was in force is still."""
+    def __init__(self, reason: str, reasons: Mapping[int, str] | None = None, *, has_more: bool = False) -> None:
+        super().__init__("the database rejected rows")
+        self.reason = reason
+        self.reasons = reasons or {}
+        self.has_more = has_more

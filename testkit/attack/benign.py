@@ -1,4 +1,8 @@
-"""Benign requests: real airport names, and what people of many countries write."""
+"""Benign requests: what the service's own clients send, and what people of many countries write.
+
+The firewall's rules were chosen with the requests of the tuning set. The held-out set is never looked at: the share of
+it that passes is the reported figure.
+"""
 
 import hashlib
 import json
@@ -12,10 +16,10 @@ from faker import Faker
 
 from testkit.attack.requests import JSON_TYPE, Request
 
+TUNING_SET, HELD_OUT_SET = "seen", "held out"
+
 LINES_PER_POST = 20
-
-
-# As travellers write.
+# Notes as travellers write them.
 NOTES = (
     'window, "please" & thanks!',
     "Meal: vegetarian (no nuts); drink = water",
@@ -33,8 +37,6 @@ NOTES = (
     "привет, друзья",
     "a/b/c d\\e",
 )
-
-
 NAMES = (
     "Seán O'Brien",
     'D\'Arcy "Red" Malone',
@@ -45,64 +47,64 @@ NAMES = (
     "Anne-Marie St. John",
     "X Æ A-12",
 )
+LOCALES = (
+    "ar_EG", "de_DE", "en_GB", "en_IN", "en_US", "es_ES", "fr_FR", "ga_IE", "it_IT", "ja_JP", "nl_NL", "pl_PL", "pt_BR",
+    "ru_RU", "sv_SE",
+)  # fmt: skip
 
 
 def build_benign_requests(count: int = 1_200, seed: int = 1, excluded_letters: str = "") -> list[Request]:
-    """So many requests, the same for the same seed: half of the airports have other signs than letters in their
-    names. None writes to an airport whose code begins with one of the letters `besides`."""
-    chosen = random.Random(seed)
+    """Build `count` requests about real airports for the tuning set; the same ones for the same seed.
+
+    Half of the airports have characters other than letters in their names. No request writes to an airport whose code
+    starts with one of the excluded letters.
+    """
+    chance = random.Random(seed)
     loaded = airportsdata.load("ICAO")
-    everyone: list[dict[str, Any]] = [dict(loaded[code]) for code in sorted(loaded) if code[0] not in excluded_letters]
-    odd = [airport for airport in everyone if not _is_plain(airport)]
-    many = count // 50
-    half = (count - many) // 12
-    airports = chosen.sample(everyone, half) + chosen.sample(odd, half)
-    found = [request for airport in airports for request in _build_airport_requests(airport, chosen)]
-    return found + [_build_batch_request(chosen.sample(everyone, LINES_PER_POST)) for _ in range(count - len(found))]
+    airports: list[dict[str, Any]] = [dict(loaded[code]) for code in sorted(loaded) if code[0] not in excluded_letters]
+    special = [airport for airport in airports if not _has_plain_name(airport)]
+    batch_posts = count // 50
+    half = (count - batch_posts) // 12
+    sample = chance.sample(airports, half) + chance.sample(special, half)
+    requests = [request for airport in sample for request in _build_airport_requests(airport, chance)]
+    missing = range(count - len(requests))
+    return requests + [_build_batch_request(chance.sample(airports, LINES_PER_POST)) for _ in missing]
 
 
-def _is_plain(airport: dict[str, Any]) -> bool:
+def _has_plain_name(airport: dict[str, Any]) -> bool:
     return all(
-        letter.isascii() and (letter.isalnum() or letter in " -.") for letter in f"{airport['name']}{airport['city']}"
+        character.isascii() and (character.isalnum() or character in " -.")
+        for character in f"{airport['name']}{airport['city']}"
     )
 
 
-def _build_airport_requests(airport: dict[str, Any], chosen: random.Random) -> list[Request]:
+def _build_airport_requests(airport: dict[str, Any], chance: random.Random) -> list[Request]:
     code, country = quote(airport["icao"]), airport["country"]
-    held = {"If-None-Match": '"01M83TX6AKPEC90XWTBJRZ90MF"', "Accept": JSON_TYPE}
-    ranges = {"country": country, "elevation.gte": chosen.randint(-10, 9_000), "sort": "-elevation", "limit": 50}
-    booking = f"{chosen.getrandbits(128):032x}"
-    booking = f"{booking[:8]}-{booking[8:12]}-7{booking[13:16]}-8{booking[17:20]}-{booking[20:]}"
+    conditional = {"If-None-Match": '"01M83TX6AKPEC90XWTBJRZ90MF"', "Accept": JSON_TYPE}
+    ranges = {"country": country, "elevation.gte": chance.randint(-10, 9_000), "sort": "-elevation", "limit": 50}
+    digits = f"{chance.getrandbits(128):032x}"
+    booking = f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+    receipt = f"/v1/bookings/{booking}/writes/01M83TX6AKPEC90XWTBJRZ90MF"
+    json_headers = {"Content-Type": JSON_TYPE}
     return [
-        Request(TUNING_SET, "PUT", f"/v1/airports/{code}", {"Content-Type": JSON_TYPE}, _encode_json(airport)),
-        Request(TUNING_SET, "GET", f"/v1/airports/{code}", held),
+        Request(TUNING_SET, "PUT", f"/v1/airports/{code}", json_headers, _encode_json(airport)),
+        Request(TUNING_SET, "GET", f"/v1/airports/{code}", conditional),
         Request(TUNING_SET, "GET", f"/v1/airports?{urlencode(ranges)}"),
         Request(TUNING_SET, "GET", f"/v1/airports?country={country}&fields=name,city,elevation"),
-        Request(
-            TUNING_SET,
-            "POST",
-            "/v1/bookings",
-            {"Content-Type": JSON_TYPE},
-            _encode_json(_build_booking(airport, chosen)),
-        ),
-        Request(
-            TUNING_SET,
-            "GET",
-            f"/v1/bookings/{booking}/writes/01M83TX6AKPEC90XWTBJRZ90MF",
-            {"User-Agent": "Mozilla/5.0 (X11; Linux)"},
-        ),
+        Request(TUNING_SET, "POST", "/v1/bookings", json_headers, _encode_json(_build_booking(airport, chance))),
+        Request(TUNING_SET, "GET", receipt, {"User-Agent": "Mozilla/5.0 (X11; Linux)"}),
     ]
 
 
-def _build_booking(airport: dict[str, Any], chosen: random.Random) -> dict[str, Any]:
+def _build_booking(airport: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     return {
-        "passenger": chosen.choice(NAMES),
+        "passenger": chance.choice(NAMES),
         "departs_at": "2026-12-24T09:30:00+01:00",
-        "seats": chosen.randint(1, 9),
+        "seats": chance.randint(1, 9),
         "price": "129.90",
         "cabin": "economy",
         "airports": [airport["icao"], "LPPT"],
-        "notes": f"{chosen.choice(NOTES)} {airport['name']}",
+        "notes": f"{chance.choice(NOTES)} {airport['name']}",
         "born_on": "1815-12-10",
         "voucher": None,
     }
@@ -113,31 +115,22 @@ def _build_batch_request(airports: list[dict[str, Any]]) -> Request:
     return Request(TUNING_SET, "POST", "/v1/airports", {"Content-Type": "application/x-ndjson"}, body)
 
 
-def _encode_json(item: dict[str, Any]) -> bytes:
-    return json.dumps(item, ensure_ascii=False).encode()
-
-
-LOCALES = (
-    "ar_EG", "de_DE", "en_GB", "en_IN", "en_US", "es_ES", "fr_FR", "ga_IE", "it_IT", "ja_JP", "nl_NL", "pl_PL", "pt_BR",
-    "ru_RU", "sv_SE",
-)  # fmt: skip
-
-
-TUNING_SET, HELD_OUT_SET = "seen", "held out"
-
-
 def build_visitor_requests(count: int, seed: int = 2_026) -> tuple[list[Request], list[Request]]:
-    """So many requests of each half, the seen one first; the same for the same seed."""
-    found: dict[str, list[Request]] = {TUNING_SET: [], HELD_OUT_SET: []}
-    for request in _generate_requests(seed):
-        if len(found[request.kind]) < count:
-            found[request.kind].append(request)
-        if all(len(half) == count for half in found.values()):
+    """Build `count` requests each for the tuning set and the held-out set; the same ones for the same seed.
+
+    Faker makes names, addresses, companies, professions and sentences of many countries. The digest of a request
+    decides which set it belongs to.
+    """
+    sets: dict[str, list[Request]] = {TUNING_SET: [], HELD_OUT_SET: []}
+    for request in _generate_visitor_bookings(seed):
+        if len(sets[request.kind]) < count:
+            sets[request.kind].append(request)
+        if all(len(requests) == count for requests in sets.values()):
             break
-    return found[TUNING_SET], found[HELD_OUT_SET]
+    return sets[TUNING_SET], sets[HELD_OUT_SET]
 
 
-def _generate_requests(seed: int) -> Iterator[Request]:
+def _generate_visitor_bookings(seed: int) -> Iterator[Request]:
     people = [Faker(locale) for locale in LOCALES]
     for number, person in enumerate(people):
         person.seed_instance(seed + number)
@@ -159,6 +152,10 @@ def _build_visitor_booking(passenger: str, notes: str, agent: str) -> Request:
         "airports": ["EDDF", "LPPT"],
         "notes": notes,
     }
-    body = json.dumps(item, ensure_ascii=False).encode()
+    body = _encode_json(item)
     kind = HELD_OUT_SET if hashlib.sha256(body).digest()[0] % 2 else TUNING_SET
     return Request(kind, "POST", "/v1/bookings", {"Content-Type": JSON_TYPE, "User-Agent": agent}, body)
+
+
+def _encode_json(item: dict[str, Any]) -> bytes:
+    return json.dumps(item, ensure_ascii=False).encode()

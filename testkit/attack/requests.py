@@ -9,6 +9,8 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True)
 class Request:
+    """A request as it is sent, byte by byte. `kind` groups requests in the report."""
+
     kind: str
     method: str
     target: str
@@ -17,7 +19,7 @@ class Request:
 
 
 def encode_value(value: str) -> str:
-    """A value for an address: what is percent-encoded already is left as it is."""
+    """Percent-encode a value for a URL. A value that is encoded already stays as it is."""
     return quote(value, safe="%") if "%" in value else quote(value, safe="")
 
 
@@ -47,9 +49,8 @@ def put_in_body(kind: str, value: str) -> Request:
         "subd": "",
         "lid": "",
     }
-    return Request(
-        kind, "PUT", "/v1/airports/XATT", {"Content-Type": JSON_TYPE}, json.dumps(item, ensure_ascii=False).encode()
-    )
+    body = json.dumps(item, ensure_ascii=False).encode()
+    return Request(kind, "PUT", "/v1/airports/XATT", {"Content-Type": JSON_TYPE}, body)
 
 
 PLACEMENTS = (put_in_query, put_in_path, put_in_cookie, put_in_body)

@@ -1,5 +1,5 @@
 """The stack is that of tests/stack."""
 
-from tests.stack.conftest import memory, stack, stack_folder
+from tests.stack.conftest import stack
 
-__all__ = ["memory", "stack", "stack_folder"]
+__all__ = ["stack"]

@@ -1,4 +1,4 @@
-"""The document as it is made, with all that it refers to in place."""
+"""The OpenAPI document of this code, and how to look things up in it."""
 
 from functools import cache
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.openapi.document import create_document
 
 REPOSITORY = Path(__file__).parents[2]
@@ -16,22 +16,23 @@ Document = dict[str, Any]
 
 
 @cache
-def made() -> Document:
+def create_test_document() -> Document:
     return create_document(list(load_resources().values()), "https://sign-in.example.com")
 
 
-def fault(schema: dict[str, Any], value: object) -> str:
-    """What is wrong with a value by a schema of the document; empty when nothing is."""
-    whole = {**schema, "components": made()["components"]}
-    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+def describe_mismatch(schema: dict[str, Any], value: object) -> str:
+    """Describe how a value violates a schema of the document. Empty if it does not."""
+    complete = {**schema, "components": create_test_document()["components"]}
+    validator = jsonschema_rs.Draft202012Validator(complete, validate_formats=True)
     return "; ".join(f"{error.message} at {error.instance_path}" for error in validator.iter_errors(value))
 
 
-def named(name: str) -> dict[str, Any]:
-    """A schema of the document by its name."""
+def schema_reference(name: str) -> dict[str, Any]:
+    """Refer to a schema of the document by its name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def operations() -> list[tuple[str, str, dict[str, Any]]]:
-    """Path, method and operation of all that the document describes."""
-    return [(path, method, one) for path, methods in made()["paths"].items() for method, one in methods.items()]
+def list_operations() -> list[tuple[str, str, dict[str, Any]]]:
+    """List the path, method and operation of every operation in the document."""
+    paths = create_test_document()["paths"]
+    return [(path, method, operation) for path, methods in paths.items() for method, operation in methods.items()]

@@ -1,4 +1,4 @@
-"""Runs schemathesis against a stack: all its phases, all its checks, the document as it is served."""
+"""Run schemathesis against a stack: all phases, all checks, the document that the stack serves."""
 
 import json
 import os
@@ -16,27 +16,27 @@ PERSONS = ("contract-ada", "contract-eve")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run came to."""
+class RunResult:
+    """The result of a run."""
 
     succeeded: bool
-    printed: str
+    output: str
     cases: int
     statuses: dict[int, int]
     checks: dict[str, int]
 
 
-def run(stack: Stack, folder: Path, examples: int, *more: str, steps: int = 3) -> Outcome:
-    """Run with so many examples for each operation, phase and kind of data. `folder` is for its files."""
-    (folder / "persons.json").write_text(json.dumps(_persons(stack)))
-    (folder / "schemathesis.toml").write_text(_settings(folder, examples, steps))
+def run_schemathesis(stack: Stack, folder: Path, examples: int, *more: str, steps: int = 3) -> RunResult:
+    """Run with this number of examples for each operation, phase and kind of data. `folder` is for its files."""
+    (folder / "persons.json").write_text(json.dumps(_create_persons(stack)))
+    (folder / "schemathesis.toml").write_text(_create_settings(folder, examples, steps))
     report = folder / "events.ndjson"
-    done = subprocess.run(
+    process = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run"),
-            # Past the firewall, which takes much of what it makes up for attacks.
+            # Not through the firewall, which takes much of the generated data for attacks.
             f"{stack.emulator_api_url}/v1/openapi.json",
-            *("--url", stack.emulator_api_url),  # it does not resolve the document's relative address
+            *("--url", stack.emulator_api_url),  # schemathesis does not resolve the document's relative address
             *("--report", "ndjson", "--report-ndjson-path", str(report), *more),
         ],
         cwd=folder,
@@ -45,12 +45,12 @@ def run(stack: Stack, folder: Path, examples: int, *more: str, steps: int = 3) -
         text=True,
         check=False,
     )
-    statuses, checks = _counted(report)
-    return Outcome(done.returncode == 0, done.stdout + done.stderr, sum(statuses.values()), statuses, checks)
+    statuses, checks = _count_results(report)
+    return RunResult(process.returncode == 0, process.stdout + process.stderr, sum(statuses.values()), statuses, checks)
 
 
-def _persons(stack: Stack) -> dict[str, Any]:
-    """Two editors, in the form that schemathesis reads: what one of them owns, the other must not see."""
+def _create_persons(stack: Stack) -> dict[str, Any]:
+    """Create two editors in the form that schemathesis reads. One must not see what the other owns."""
     tokens = {name: stack.person_token(name, ("editors",)) for name in PERSONS}
     return {
         "auth": [
@@ -60,14 +60,14 @@ def _persons(stack: Stack) -> dict[str, Any]:
     }
 
 
-def _settings(folder: Path, examples: int, steps: int) -> str:
+def _create_settings(folder: Path, examples: int, steps: int) -> str:
     template = (HERE / "schemathesis.toml").read_text()
     values = {"persons": str(folder / "persons.json"), "examples": str(examples), "steps": str(steps)}
-    return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], template)
+    return re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], template)
 
 
-def _counted(report: Path) -> tuple[dict[int, int], dict[str, int]]:
-    """How many answers there were by status, and how often each check looked at one."""
+def _count_results(report: Path) -> tuple[dict[int, int], dict[str, int]]:
+    """Count the responses by status, and the runs of each check."""
     statuses: dict[int, int] = {}
     checks: dict[str, int] = {}
     for line in report.read_text().splitlines():
@@ -75,7 +75,7 @@ def _counted(report: Path) -> tuple[dict[int, int], dict[str, int]]:
         for interaction in recorder.get("interactions", {}).values():
             status = (interaction.get("response") or {}).get("status_code", 0)
             statuses[status] = statuses.get(status, 0) + 1
-        for looked in recorder.get("checks", {}).values():
-            for check in looked:
+        for results in recorder.get("checks", {}).values():
+            for check in results:
                 checks[check["name"]] = checks.get(check["name"], 0) + 1
     return dict(sorted(statuses.items())), checks

@@ -1,4 +1,4 @@
-"""Batches with something awkward in them, and what must be true of a load whatever becomes of the batch."""
+"""Batches with unusual content, and what must be true of every load, whatever happens to the batch."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sluice.errors import UnreadableBatch
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.model.record import Write, encode_write
 from tests.database.rig import Rig
 from tests.database.things import put
@@ -17,7 +17,7 @@ def good() -> bytes:
 
 
 def bad() -> bytes:
-    """A write that is read well, but that the database refuses."""
+    """A write that can be read, but that the database refuses."""
     return encode_write(thing(b'"label":"%b"' % (b"x" * 41)))
 
 
@@ -29,15 +29,15 @@ def thing(members: bytes) -> Write:
     return write
 
 
-def in_company(line: Callable[[], bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Batches with an awkward line, made anew for each: read plainly, or with care as a bad one is with it."""
+def with_neighbours(line: Callable[[], bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Batches with an unusual line: alone, with good lines, and with a bad line for the strict engine."""
     for before, after in ((), ()), ((), (good,)), ((good,), ()), ((), (good, bad)), ((bad, good), ()):
         one = line()
         yield one, [*(make() for make in before), one, *(make() for make in after)]
 
 
 def load(rig: Rig, lines: Iterable[bytes]) -> LoadResult:
-    """Load lines, and see that every one is accounted for, in the outcome as in the database."""
+    """Load lines, and assert that the result and the database account for every one."""
     lines = list(lines)
     outcome = rig.load(*lines)
     counts = {"applied": outcome.applied, "stale": outcome.stale, "rejected": outcome.rejected}
@@ -50,13 +50,13 @@ def load(rig: Rig, lines: Iterable[bytes]) -> LoadResult:
     return outcome
 
 
-def is_unreadable(rig: Rig, lines: Iterable[bytes]) -> None:
-    """Load lines that are no batch, and see that nothing of them is left."""
+def assert_unreadable(rig: Rig, lines: Iterable[bytes]) -> None:
+    """Load lines that are not a batch, and assert that nothing of them is stored."""
     key = rig.objects.put("batches/unreadable", lines)
-    content_is_unreadable(rig, rig.objects.content[key])
+    assert_content_unreadable(rig, rig.objects.content[key])
 
 
-def content_is_unreadable(rig: Rig, content: bytes) -> None:
+def assert_content_unreadable(rig: Rig, content: bytes) -> None:
     rig.objects.content["batches/unreadable"] = content
     with pytest.raises(UnreadableBatch):
         rig.loader().load_batch("bucket", "batches/unreadable")

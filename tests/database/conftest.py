@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -15,12 +14,11 @@ from pymysql.connections import Connection
 from local.cache import CacheServer
 from local.database import DatabasePair, DatabaseServer
 from sluice.aws.secrets import Credentials
-from sluice.aws.tls import create_cache_tls_context, create_database_tls_context
 from sluice.db.connection import Database
 from sluice.settings import DatabaseSettings
-from tests.database.caching_rig import Caching, caching
+from tests.database.cache_rig import CacheRig, create_cache_rig
 from tests.database.deployed import Loading, Root
-from tests.database.reading_rig import Reader
+from tests.database.reading_rig import ReadRig
 from tests.database.rig import Objects, Rig
 from tests.database.s3 import buckets
 from tests.database.things import CODES, THINGS
@@ -37,7 +35,7 @@ class Connect(Protocol):
 
 @pytest.fixture(scope="session", autouse=True)
 def _metrics() -> None:
-    """Metrics have their namespace, though tests import them without a function's environment."""
+    """Metrics need their namespace, because tests import them without a function's environment."""
     from sluice.observability import metrics  # noqa: PLC0415
 
     metrics.namespace, metrics.service = "Sluice", "sluice"
@@ -54,7 +52,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePair]:
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of S3 as the project's own clients find it, with the buckets `batches` and `archive`."""
+    """A client of the emulated S3, with the buckets `batches` and `archive`."""
     with buckets(tmp_path_factory.mktemp("s3")) as emulator:
         yield emulator.client("s3")
 
@@ -74,7 +72,7 @@ def schema(pair: DatabasePair) -> Iterator[str]:
 
 @pytest.fixture
 def database(pair: DatabasePair) -> Iterator[str]:
-    """A schema of the test's own."""
+    """The test's own schema."""
     with schema(pair) as name:
         yield name
 
@@ -95,14 +93,13 @@ def connect(pair: DatabasePair, database: str) -> Iterator[Connect]:
 
 
 def trust_authority(pair: DatabasePair, folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """Make the layer that has the authority of the pair's certificates, in a new folder."""
+    """Create the trust layer with the authority of the pair's certificates, in a new folder."""
     layer = folder / "database_trust"
     layer.mkdir()
     (layer / "__init__.py").touch()
     shutil.copy(pair.ca, layer / "ca.pem")
     patch.syspath_prepend(folder)
     patch.delitem(sys.modules, "database_trust", raising=False)
-    create_database_tls_context.cache_clear()
 
 
 @pytest.fixture
@@ -112,9 +109,9 @@ def trust(pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 @contextmanager
 def rig_of(pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    """A loader's surroundings: a schema with its tables, entered as the admin over verified TLS."""
+    """A loader with a schema and its tables; it connects as the admin over verified TLS."""
     username, password = pair.admin_credentials
-    patch.setattr("sluice.db.connection.credentials", lambda _arn: Credentials(username, password))
+    patch.setattr("sluice.db.connection.read_credentials", lambda _arn: Credentials(username, password))
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
     primary = Database(settings, statement_timeout_seconds=30, for_loading=True)
     rig = Rig(connection, primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
@@ -131,34 +128,30 @@ def rig(
     trust: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Rig]:
-    """Those of the test's schema."""
+    """The rig of the test's schema."""
     with rig_of(pair, connect(), database, monkeypatch) as made:
         yield made
 
 
 @contextmanager
-def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    """The reading function on a rig's tables, over a connection of its own to the primary."""
+def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
+    """The read function on the tables of a rig, with its own connection to the primary."""
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
     replica = Database(rig.database._settings, statement_timeout_seconds=30)
-    patch.setattr("sluice.query.read_router._replica", lambda: replica)
-    patch.setattr("sluice.query.read_router.resources", lambda: rig.resources)
-    settings = SimpleNamespace(buffer_seconds=60, wait_seconds=3, stale_seconds=600)
-    patch.setattr("sluice.query.read_router._settings", lambda: settings)
-    yield Reader(rig, replica)
+    yield ReadRig(rig, replica)
     replica.drop_connection()
 
 
 @pytest.fixture
-def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
     with reader_of(rig, monkeypatch) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def kept_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A reader with tables that the tests of a module share."""
+def shared_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadRig]:
+    """A reader of tables that the tests of a module share."""
     with pytest.MonkeyPatch.context() as patch, schema(pair) as name:
         trust_authority(pair, tmp_path_factory.mktemp("trust"), patch)
         with (
@@ -171,7 +164,7 @@ def kept_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CacheServer]:
-    """A cache that its servers' authority vouches for, as it does for the pair's."""
+    """A cache server with a certificate of the pair's authority."""
     cache = CacheServer(tmp_path_factory.mktemp("cache"), pair.ca.parent)
     cache.start()
     yield cache
@@ -179,11 +172,10 @@ def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def cached(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caching]:
-    """The test's tables with a cache before them, which is up when the test begins."""
+def cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
+    """The test's tables with a cache in front of them. The cache runs when the test begins."""
     cache.start()
-    create_cache_tls_context.cache_clear()
-    with caching(rig, pair, cache, monkeypatch) as made:
+    with create_cache_rig(rig, pair, cache, monkeypatch) as made:
         yield made
 
 
@@ -196,9 +188,9 @@ def root(pair: DatabasePair) -> Root:
 def loading(
     rig: Rig, root: Root, database: str, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Loading]:
-    """A loader with an account of its own."""
+    """A loader with its own account."""
     loading = Loading(rig, root, f"loader_{database[-8:]}")
-    monkeypatch.setattr("sluice.db.connection.credentials", loading.fetch)
+    monkeypatch.setattr("sluice.db.connection.read_credentials", loading.fetch)
     monkeypatch.setattr("sluice.load.loader.FIRST_BACKOFF_SECONDS", 0.01)
     yield loading
     loading.database.drop_connection()

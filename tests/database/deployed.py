@@ -1,4 +1,4 @@
-"""The loader as it is deployed, and whoever owns the primary's machine and can trouble it."""
+"""The loader as it is deployed, and the owner of the primary's machine, who can disturb it."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES"
 
 
 class Root:
-    """Whoever owns the primary's machine."""
+    """The owner of the primary's machine."""
 
     def __init__(self, server: DatabaseServer) -> None:
         self._server = server
@@ -30,7 +30,7 @@ class Root:
 
     @contextmanager
     def setting(self, name: str, value: int) -> Iterator[None]:
-        """A global variable at another value for a while. New sessions take it over."""
+        """Set a global variable within a context. New sessions use it."""
         [(before,)] = self.run(f"SELECT @@GLOBAL.{name}")
         self.run(f"SET GLOBAL {name} = {value}")
         try:
@@ -46,10 +46,10 @@ class Root:
             connection_id,
         ):
             assert time.monotonic() < deadline, "it waits for no lock"
-            time.sleep(0.15)  # what is asked for within a tenth of a second of the last time is not looked at anew
+            time.sleep(0.15)  # the server refreshes this table every tenth of a second
 
-    def when_waiting(self, connection_id: int, action: Callable[[], object]) -> threading.Thread:
-        """A thread, not yet started, that acts as soon as a connection waits for a row's lock."""
+    def act_when_waiting(self, connection_id: int, action: Callable[[], object]) -> threading.Thread:
+        """A thread, not started, that acts as soon as a connection waits for a row's lock."""
 
         def act() -> None:
             self.waits(connection_id)
@@ -59,7 +59,7 @@ class Root:
 
 
 class Loading:
-    """The loader as it is deployed: an account of its own with few privileges, whose secret may change."""
+    """The loader as it is deployed: with its own account, few privileges, and a secret that can change."""
 
     def __init__(self, rig: Rig, root: Root, account: str) -> None:
         self.rig, self.root, self.account = rig, root, account
@@ -77,10 +77,10 @@ class Loading:
 
     def load(self, *writes: Write, database: Database | None = None, key: str = "batches/a") -> str:
         """Load writes as one batch; the same writes under the same key are the same batch."""
-        return self.load_again(self.rig.objects.put(key, writes), database)
+        return self.load_existing(self.rig.objects.put(key, writes), database)
 
-    def load_again(self, key: str, database: Database | None = None) -> str:
-        """Load a batch that is there."""
+    def load_existing(self, key: str, database: Database | None = None) -> str:
+        """Load a batch that exists."""
 
         def open_batch(bucket: str, name: str) -> BatchObject:
             self.opened += 1

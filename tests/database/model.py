@@ -1,4 +1,4 @@
-"""What any loading of a plan must come to: its writes applied one by one, in the order of their versions."""
+"""The expected rows of a plan: its writes applied one by one, in the order of their versions."""
 
 import datetime
 import enum
@@ -32,7 +32,7 @@ def flawed(plan: Plan) -> set[Reject]:
 
 
 def rejects(plan: Plan) -> set[Reject]:
-    """Those that are set apart: a value is not judged where a later write beside it already takes its place."""
+    """The writes that are stored as rejected. A value is not checked if a later write of its batch replaces it."""
     found = set()
     for lines in plan.batches.values():
         batch = [plan.writes[line] for line in lines]
@@ -69,7 +69,7 @@ def _row(planned: PlannedWrite) -> Row:
 
 
 def _stored(value: Any) -> Any:
-    """A value as the driver gives it back; JSON columns are compared parsed."""
+    """A value as the driver returns it. JSON columns are compared after parsing."""
     match value:
         case enum.Enum():
             return value.value

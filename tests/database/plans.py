@@ -1,4 +1,4 @@
-"""Random plans for loads: writes to a few items, cut into batches, delivered to two loaders, with mishaps."""
+"""Random plans for loads: writes to a few items, divided into batches, delivered to two loaders, with failures."""
 
 import datetime
 import uuid
@@ -18,7 +18,7 @@ from tests.database.things import CODES, THINGS, delete, put
 Item = tuple[str, str, str]  # collection, owner, id
 
 IDS = [str(uuid.UUID("01900000-0000-7000-8000-000000000001")), str(uuid.UUID("f47ac10b-58cc-4372-a567-0e02b2c3d479"))]
-# Neighbours in any order that is not the table's own: `!` sorts before the quote that ends a JSON text.
+# Items whose order as text is not the table's order: `!` sorts before the quote that ends a JSON string.
 ITEMS = [
     ("things", "alice", IDS[0]),
     ("things", "alice", IDS[1]),
@@ -28,13 +28,13 @@ ITEMS = [
 ]
 STRANGER = ("strangers", "alice", IDS[0])
 
-# What keeps a write out: nothing; the database, when it is asked; or already its reading.
+# Why a write is rejected: not at all; by the database; or already by the reader.
 Flaw = Literal["none", "value", "shape"]
 
 
 @dataclass(frozen=True)
 class PlannedWrite:
-    """A write, and what it should come to: the values it brings (None for a delete), or what keeps it out."""
+    """A write and its expected result: its values (None for a delete), or why it is rejected."""
 
     write: Write
     values: Mapping[str, Any] | None
@@ -50,7 +50,7 @@ class PlannedWrite:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A batch given to one of the two loaders, and what goes wrong at the first try."""
+    """The delivery of a batch to one of the two loaders, and the failure of the first attempt."""
 
     batch: int
     loader: int
@@ -72,7 +72,7 @@ _TEXT = st.text(st.sampled_from("aZ \\\"/\t\n\r\0\x0c\x08\x1a\x7f'`,%é日😀\u
 )
 _MOMENT = st.datetimes(timezones=st.just(datetime.UTC))
 _INT64 = st.integers(-(2**63), 2**63 - 1)
-# The rest MariaDB does not take: its UUID type refuses what it could not store in an order of its own.
+# MariaDB's UUID type refuses the other ones, because it cannot sort them.
 _UUID = st.uuids().filter(lambda value: value.bytes[6] < 0x80 or not 0 < value.bytes[8] <= 0x80)
 _JSON = st.recursive(
     st.none() | st.booleans() | _INT64 | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
@@ -103,7 +103,7 @@ _THING = st.fixed_dictionaries(
 )
 _CODE_TEXT = st.none() | _TEXT
 
-# Values that the API refuses, as they would come from older or faulty code: the database must refuse them too.
+# Values that the API refuses, but that older or faulty code could send: the database must refuse them too.
 BAD_VALUES: list[dict[str, Any]] = [
     {"label": "x" * 41},
     {"note": "😀" * 21},
@@ -117,7 +117,7 @@ BAD_VALUES: list[dict[str, Any]] = [
 ]
 
 
-# Of another type than the column's, or in another form: the loader refuses them itself, wherever they stand.
+# Values of another type or form than the column's: the loader itself refuses them.
 BAD_SHAPES: list[dict[str, Any]] = [
     {"count": "many"},
     {"count": 0.5},

@@ -1,4 +1,4 @@
-"""GETs answered from real tables, as the function answers them."""
+"""GETs of real tables, answered by the code of the reading function."""
 
 import json
 from collections.abc import Mapping
@@ -6,19 +6,40 @@ from typing import Any
 
 from sluice.db.connection import Database
 from sluice.http.api_gateway import create_api_handler
-from sluice.query import read_router as answers
+from sluice.http.request import Request
+from sluice.http.response import Response
+from sluice.query.read_router import ReadRouter
+from sluice.settings import ReadSettings
 from tests.database.rig import Rig
 from tests.database.things import OWNER
 from tests.unit.requesting import Answer, Context, event
 
 
-class Reader:
-    """Asks as a caller; what the loader of its rig has loaded is there to be read."""
+def create_read_settings(replica: Database) -> ReadSettings:
+    """The settings of a reading function for this replica."""
+    settings = replica._settings
+    return ReadSettings(
+        settings.database_host,
+        settings.database_port,
+        settings.database_name,
+        settings.database_secret_arn,
+        buffer_seconds=60,
+        wait_seconds=3,
+        stale_seconds=600,
+    )
+
+
+class ReadRig:
+    """Sends requests as a caller, and reads what the rig's loader has loaded."""
 
     def __init__(self, rig: Rig, replica: Database) -> None:
         self.rig = rig
         self.replica = replica
-        self._handle = create_api_handler("get", answers.respond_to_read)
+        self.settings = create_read_settings(replica)
+        self._handle = create_api_handler("get", self._respond)
+
+    def _respond(self, request: Request) -> Response:
+        return ReadRouter(self.rig.resources, self.replica, self.settings).respond(request)
 
     def get(
         self,

@@ -10,7 +10,7 @@ import msgspec
 from pymysql.connections import Connection
 
 from sluice.db.connection import Database
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.load.loader import Loader
 from sluice.model.exclusions import Exclusion
 from sluice.model.schema_names import filter_retained_schemas, shadow_schema_name

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from sluice.db.connection import Database
 from sluice.load.batch_reader import BatchObject
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.load.loader import Loader
 from sluice.model.record import Write, encode_write
 from sluice.model.resource import Resource
@@ -22,7 +22,7 @@ from sluice.schema.ddl import build_metadata
 
 @dataclass
 class Objects:
-    """Objects by key, standing where S3 stands in the stack's tests: text in, GZIP out."""
+    """Objects by key, in place of S3: text in, GZIP out."""
 
     content: dict[str, bytes] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Rotations of real accounts on the pair, with their secrets in the emulator's Secrets Manager."""
+"""Rotations of real accounts on the database pair, with their secrets in the emulator's Secrets Manager."""
 
 import json
 import os
@@ -29,7 +29,7 @@ ROLES = ("loader", "reader", "admin")
 
 @dataclass(frozen=True)
 class Vault:
-    """`secrets` is a client of its own, for what Secrets Manager and operators do; `idle` is the function's ARN."""
+    """`secrets` is a client that acts as Secrets Manager and as operators. `idle` is the ARN of an empty function."""
 
     secrets: Any
     idle: str
@@ -37,7 +37,7 @@ class Vault:
 
 @contextmanager
 def vault(state: Path) -> Iterator[Vault]:
-    """Secrets Manager, to which the project's own client is led, and a function that takes no step at all."""
+    """An emulated Secrets Manager for the project's own client, and a rotation function that does nothing."""
     emulator = start_emulator(state)
     name = {"Fn::GetAtt": ["Idle", "Arn"]}
     permission = {
@@ -68,7 +68,7 @@ def vault(state: Path) -> Iterator[Vault]:
 
 
 class Accounts:
-    """An admin, a loader and a reader, as the migration makes them, their secrets, and rotations of these."""
+    """An admin, a loader and a reader as the migration creates them, their secrets, and rotations of these."""
 
     def __init__(self, pair: DatabasePair, schema: str, vault: Vault) -> None:
         self.pair = pair
@@ -102,7 +102,7 @@ class Accounts:
         )
 
     def migrate(self) -> list[str]:
-        """What a migration does about the users."""
+        """Run the part of a migration that changes users."""
         admin = self.credentials("admin")
         with self.pair.primary.connect(admin.username, admin.password, autocommit=True) as connection:
             return ensure_users(Executor(connection, time.monotonic() + 60), self.schema, self.users())
@@ -111,22 +111,22 @@ class Accounts:
         return read_credentials(self.arns[role])
 
     def password(self, role: str, version: str | None = None) -> str:
-        """The current one, or that of a version."""
-        which = {"VersionId": version} if version else {}
-        text = self.secrets.get_secret_value(SecretId=self.arns[role], **which)["SecretString"]
+        """The current password, or that of a version."""
+        selector = {"VersionId": version} if version else {}
+        text = self.secrets.get_secret_value(SecretId=self.arns[role], **selector)["SecretString"]
         return str(json.loads(text)["password"])
 
     def begin(self, role: str, patience: float = 20.0) -> PasswordRotation:
-        """A rotation as Secrets Manager begins it: with a pending version that is empty."""
+        """Start a rotation like Secrets Manager: with an empty pending version."""
         answer = self.secrets.rotate_secret(SecretId=self.arns[role], RotationLambdaARN=self._idle)
         return self.rotation(role, answer["VersionId"], patience)
 
     def rotation(self, role: str, version: str, patience: float = 20.0) -> PasswordRotation:
         return PasswordRotation(
-            SecretVersions(self.arns[role]),
+            SecretVersions(get_secrets_client(), self.arns[role]),
             version,
             primary=self.primary,
-            admin=lambda: self.credentials("admin"),
+            read_admin=lambda: self.credentials("admin"),
             login_targets=(self.primary, self.replica) if role == "reader" else (self.primary,),
             wait_seconds=patience,
         )
@@ -138,7 +138,7 @@ class Accounts:
         return rotation
 
     def gets_in(self, role: str, password: str, server: DatabaseServer | None = None) -> bool:
-        """Whether a password lets in; on the primary where no server is named."""
+        """Whether a server accepts a password; by default the primary."""
         try:
             (server or self.pair.primary).connect(self.names[role], password).close()
         except pymysql.OperationalError as error:

@@ -1,4 +1,4 @@
-"""A primary whose connections come to grief where a test says."""
+"""A primary whose connections fail where a test says."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SLOW = 0.01  # seconds between the last statement and the commit
 
 
 class Died(Exception):  # noqa: N818
-    """The loader's process ended here; the server sees no more than a broken connection."""
+    """The loader's process ended here; the server sees only a broken connection."""
 
 
 class ShakyDatabase(Database):
@@ -29,8 +29,8 @@ class ShakyDatabase(Database):
         self.befell = 0
         self.before_commit: Callable[[], object] = lambda: None
 
-    def _connected(self) -> Connection:
-        connection = super()._connect()
+    def _open_connection(self) -> Connection:
+        connection = super()._open_connection()
         wire: Any = connection
         commit, write_packet = wire.commit, wire.write_packet
 

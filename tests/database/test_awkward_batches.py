@@ -1,27 +1,27 @@
-"""Awkward lines: what is no batch leaves nothing, and of what is one every line is accounted for."""
+"""Unusual lines: an unreadable batch leaves nothing; in any other batch every line is accounted for."""
 
 import msgspec
 import pytest
 
 from sluice.model.record import MAX_RECORD_BYTES, encode_write
-from tests.database.awkward import bad, good, in_company, is_unreadable, load, thing
+from tests.database.awkward import assert_unreadable, bad, good, load, thing, with_neighbours
 from tests.database.rig import Rig
 
 MANY = 10 << 20
 
 
 @pytest.mark.parametrize("line", [b"1", b"[]", b"null", b'"x"', b"{}", b"true", b"{", b"\xff", b"\xef\xbb\xbf{}"])
-def test_a_line_that_is_no_object(rig: Rig, line: bytes) -> None:
-    for _, lines in in_company(lambda: line + b"\n"):
-        is_unreadable(rig, lines)
+def test_a_line_that_is_not_an_object(rig: Rig, line: bytes) -> None:
+    for _, lines in with_neighbours(lambda: line + b"\n"):
+        assert_unreadable(rig, lines)
 
 
 def test_a_byte_order_mark_at_the_start(rig: Rig) -> None:
-    is_unreadable(rig, [b"\xef\xbb\xbf" + good(), good()])
+    assert_unreadable(rig, [b"\xef\xbb\xbf" + good(), good()])
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\n", b"\r\n\n"])
-def test_gzip_of_nothing_is_a_batch_without_writes(rig: Rig, nothing: bytes) -> None:
+def test_compressed_empty_text_is_a_batch_without_writes(rig: Rig, nothing: bytes) -> None:
     assert load(rig, [nothing]).status == "loaded"
 
 
@@ -44,16 +44,16 @@ def test_line_ends(rig: Rig, ends: tuple[bytes, bytes]) -> None:
 
 
 @pytest.mark.parametrize("others", [[], [bad]])
-def test_two_writes_on_a_line_are_no_line(rig: Rig, others: list[object]) -> None:
-    is_unreadable(rig, [*(bad() for _ in others), good().strip() + good(), good()])
-    is_unreadable(rig, [good().replace(b',"data"', b',\n"data"'), *(bad() for _ in others)])
+def test_two_writes_on_a_line_are_unreadable(rig: Rig, others: list[object]) -> None:
+    assert_unreadable(rig, [*(bad() for _ in others), good().strip() + good(), good()])
+    assert_unreadable(rig, [good().replace(b',"data"', b',\n"data"'), *(bad() for _ in others)])
 
 
 @pytest.mark.parametrize(
     "text", [b"x" * MANY, b'\\"' * (MANY // 2), "😀".encode() * (MANY // 4)], ids=["x", "quotes", "😀"]
 )
 def test_a_line_of_10_mb(rig: Rig, text: bytes) -> None:
-    for _, lines in in_company(lambda: encode_write(thing(b'"story":"%b"' % text))):
+    for _, lines in with_neighbours(lambda: encode_write(thing(b'"story":"%b"' % text))):
         assert load(rig, lines).applied == 2 - (len(lines) == 1)
         [row] = rig.rows(
             "SELECT SHA2(story, 256) = SHA2(%s, 256) AS same FROM things WHERE story != ''",
@@ -66,7 +66,7 @@ def test_a_line_of_10_mb(rig: Rig, text: bytes) -> None:
 
 @pytest.mark.parametrize("member", [b'"attributes":["%b"]', b'"label":"%b"'])
 def test_quotes_of_10_mb_in_a_json_column_and_in_a_write_to_reject(rig: Rig, member: bytes) -> None:
-    """As texts in a row and in a statement they take twice as much."""
+    """As texts in a row and in a statement they need twice the space."""
     line = encode_write(thing(member % (b'\\"' * (MANY // 2))))
     outcome = load(rig, [good(), line])
     assert outcome.rejected == (b"label" in member)

@@ -1,4 +1,4 @@
-"""Awkward envelopes: of any spelling that a write may have, and such as no write has."""
+"""Unusual envelopes: every valid spelling, and invalid ones."""
 
 import datetime
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sluice.model.record import encode_write
-from tests.database.awkward import bad, good, is_unreadable, load
+from tests.database.awkward import assert_unreadable, bad, good, load
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
 
@@ -31,7 +31,7 @@ def test_an_owner_of_any_printable_characters(rig: Rig, owner: str) -> None:
         (b"accepted_at", rb"2026-11-25T04:00:00\u005a"),
     ],
 )
-def test_an_envelope_that_is_spelled_in_another_way(rig: Rig, field: bytes, spelled: bytes) -> None:
+def test_an_envelope_in_another_spelling(rig: Rig, field: bytes, spelled: bytes) -> None:
     for others in ([], [bad()]):
         write = put({"code": "A"}, "A", resource=CODES)
         write.accepted_at = datetime.datetime(2026, 11, 25, 4, tzinfo=datetime.UTC)
@@ -66,13 +66,13 @@ def test_an_envelope_that_is_spelled_in_another_way(rig: Rig, field: bytes, spel
         {"more": 1},
     ],
 )
-def test_an_envelope_that_no_write_has(rig: Rig, change: dict[str, object]) -> None:
-    # In the first load all that is there is older than the mark.
+def test_an_invalid_envelope(rig: Rig, change: dict[str, object]) -> None:
+    # In the first load every version is older than the mark.
     rig.rows("INSERT INTO marks (name, version) VALUES ('high_water', %s)", "7" + "Z" * 25)
     rig.connection.commit()
     line = (
         msgspec.json.encode(msgspec.json.decode(encode_write(put({"code": "A"}, "A", resource=CODES))) | change) + b"\n"
     )
     for others in ([], [good()], [bad()]):
-        is_unreadable(rig, [*others, line])
-        is_unreadable(rig, [line, *others])
+        assert_unreadable(rig, [*others, line])
+        assert_unreadable(rig, [line, *others])

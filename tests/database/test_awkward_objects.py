@@ -1,11 +1,11 @@
-"""Awkward objects: what is no GZIP, or rubbish within, is no batch, and leaves nothing."""
+"""Unusual objects: one that is not GZIP, or has garbage within, is unreadable and leaves nothing."""
 
 import gzip
 import random
 
 import pytest
 
-from tests.database.awkward import bad, content_is_unreadable, good, is_unreadable
+from tests.database.awkward import assert_content_unreadable, assert_unreadable, bad, good
 from tests.database.rig import Rig
 
 MANY = 10 << 20
@@ -14,7 +14,7 @@ RUBBISH = random.Random(1).randbytes(1 << 16)
 
 @pytest.fixture(scope="module")
 def zipped() -> bytes:
-    """A batch whose text comes in several blocks."""
+    """A batch whose text is read in several blocks."""
     return gzip.compress(b"".join(good() for _ in range(3000)), 1, mtime=0)
 
 
@@ -25,13 +25,15 @@ def changed(content: bytes, at: int) -> bytes:
 @pytest.mark.parametrize("at", [0, 1, 2, 0.1, 0.5, 0.9, -8, -5, -4, -1])
 def test_a_changed_byte(rig: Rig, zipped: bytes, at: float) -> None:
     """In the header, in the text, in its checksum and length."""
-    content_is_unreadable(rig, changed(zipped, int(at * len(zipped)) if isinstance(at, float) else at % len(zipped)))
+    assert_content_unreadable(
+        rig, changed(zipped, int(at * len(zipped)) if isinstance(at, float) else at % len(zipped))
+    )
 
 
-def test_an_object_cut_short_anywhere(rig: Rig, zipped: bytes) -> None:
+def test_an_object_truncated_anywhere(rig: Rig, zipped: bytes) -> None:
     places = [*range(20), *range(20, len(zipped), len(zipped) // 10), *range(len(zipped) - 9, len(zipped))]
     for at in places:
-        content_is_unreadable(rig, zipped[:at])
+        assert_content_unreadable(rig, zipped[:at])
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_an_object_cut_short_anywhere(rig: Rig, zipped: bytes) -> None:
     ids=["a NUL", "half a header", "rubbish", "a long line", "garbage behind", "a BOM before"],
 )
 def test_what_is_not_gzip(rig: Rig, content: bytes) -> None:
-    content_is_unreadable(rig, content)
+    assert_content_unreadable(rig, content)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +57,9 @@ def test_what_is_not_gzip(rig: Rig, content: bytes) -> None:
     [RUBBISH, b"x" * MANY, b"[" * MANY, b'"' + b"x" * MANY, b"\0" * MANY],
     ids=["rubbish", "a long line", "brackets", "a text without end", "NULs"],
 )
-def test_rubbish_within_gzip(rig: Rig, text: bytes) -> None:
-    is_unreadable(rig, [text])
-    is_unreadable(rig, [good(), bad(), text])
+def test_garbage_within_gzip(rig: Rig, text: bytes) -> None:
+    assert_unreadable(rig, [text])
+    assert_unreadable(rig, [good(), bad(), text])
 
 
 def test_members_of_gzip_may_end_within_a_line(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Awkward values in a write: loaded as they were sent, rejected with the reason, or no JSON and so no batch."""
+"""Unusual values in a write: stored as sent, rejected with a reason, or invalid JSON in an unreadable batch."""
 
 import datetime
 import json
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from sluice.model.record import decode_write, encode_write
-from tests.database.awkward import in_company, is_unreadable, load, thing
+from tests.database.awkward import assert_unreadable, load, thing, with_neighbours
 from tests.database.rig import Rig
 
 EMOJI = "😀".encode()
 
 
 def deep(levels: int) -> bytes:
-    """Arrays and objects in turn: so many are open at once."""
+    """Nested arrays and objects of this depth."""
     return b'[{"a":' * (levels // 2) + b"[]" * (levels % 2) + b"0" * (1 - levels % 2) + b"}]" * (levels // 2)
 
 
@@ -54,12 +54,12 @@ STORED: dict[str, Callable[[bytes], Any]] = {
         ("day", b'"9999-12-31"'),
     ],
 )
-def test_it_reads_back_as_it_was_sent(rig: Rig, field: str, value: bytes | str) -> None:
+def test_a_value_is_stored_as_it_was_sent(rig: Rig, field: str, value: bytes | str) -> None:
     raw = value if isinstance(value, bytes) else value.encode()
-    for line, lines in in_company(lambda: encode_write(thing(b'"%b":%b' % (field.encode(), raw)))):
+    for line, lines in with_neighbours(lambda: encode_write(thing(b'"%b":%b' % (field.encode(), raw)))):
         assert load(rig, lines).applied == 2 - (len(lines) == 1)
         [row] = rig.rows(f"SELECT `{field}` AS stored FROM things WHERE version = %s", decode_write(line).version)
-        # The database's -0.0 is 0.0, which is no other number.
+        # The database's -0.0 is 0.0, which is the same number.
         assert row["stored"] == STORED[field](raw)
 
 
@@ -98,8 +98,8 @@ def test_it_reads_back_as_it_was_sent(rig: Rig, field: str, value: bytes | str) 
         *[pytest.param(b'"attributes":' + deep(n), "depth", id=f"{n} levels") for n in (32, 1000)],
     ],
 )
-def test_it_is_rejected_with_its_reason(rig: Rig, members: bytes, reason: str) -> None:
-    for line, lines in in_company(lambda: encode_write(thing(members))):
+def test_a_value_is_rejected_with_its_reason(rig: Rig, members: bytes, reason: str) -> None:
+    for line, lines in with_neighbours(lambda: encode_write(thing(members))):
         assert load(rig, lines).rejected == 1 + (len(lines) == 3)
         version = decode_write(line).version
         [row] = rig.rows("SELECT reason, line, `write` FROM rejected_writes WHERE version = %s", version)
@@ -130,6 +130,6 @@ def test_it_is_rejected_with_its_reason(rig: Rig, members: bytes, reason: str) -
         pytest.param(b'"other":' + deep(100_000), id="100000 levels in an unknown field"),
     ],
 )
-def test_what_is_no_json_makes_no_batch(rig: Rig, members: bytes) -> None:
-    for _, lines in in_company(lambda: encode_write(thing(members))):
-        is_unreadable(rig, lines)
+def test_invalid_json_makes_the_batch_unreadable(rig: Rig, members: bytes) -> None:
+    for _, lines in with_neighbours(lambda: encode_write(thing(members))):
+        assert_unreadable(rig, lines)

@@ -1,4 +1,4 @@
-"""What large batches, and bad rows in them, ask of the database."""
+"""How many statements large batches, and bad rows in them, need."""
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ BAD = {"label": "x" * 41}
 
 
 def sent(pair: DatabasePair, statement: str) -> int:
-    """How many statements of a kind the primary has had from everybody."""
+    """How many statements of a kind the primary has received from all clients."""
     with pair.primary.connect_as_root() as root, root.cursor() as cursor:
         cursor.execute("SHOW GLOBAL STATUS LIKE %s", (f"Com_{statement}",))
         return int((cursor.fetchone() or ("", 0))[1])
@@ -31,14 +31,14 @@ def test_a_good_batch_is_sent_once(rig: Rig, pair: DatabasePair) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1234, ROWS - 1])
-def test_one_bad_row_is_found_at_once(rig: Rig, pair: DatabasePair, at: int) -> None:
+def test_one_bad_row_is_rejected_in_few_statements(rig: Rig, pair: DatabasePair, at: int) -> None:
     writes = [put({"label": "x"}) for _ in range(ROWS)]
     writes[at].data = msgspec.Raw(msgspec.json.encode(BAD))
     before = sent(pair, "load"), sent(pair, "insert_select")
     outcome = rig.load(*writes)
     assert (outcome.applied, outcome.rejected) == (ROWS - 1, 1)
     assert [row["line"] for row in rig.rows("SELECT line FROM rejected_writes")] == [at + 1]
-    # Twice as a plain batch (in two parts), then all rows, those that the server does not complain of, and the other.
+    # Two parts in the fast engine; then in the strict one all rows, those without a warning, and the other one.
     assert sent(pair, "load") - before[0] <= 2 + 3
     assert sent(pair, "insert_select") - before[1] == 1
 
@@ -51,7 +51,9 @@ def test_one_bad_row_is_found_at_once(rig: Rig, pair: DatabasePair, at: int) -> 
         "CREATE TRIGGER few BEFORE INSERT ON things FOR EACH ROW IF NEW.count > 5 THEN SIGNAL SQLSTATE '45000'; END IF",
     ],
 )
-def test_what_only_the_table_refuses_is_set_apart_too(rig: Rig, pair: DatabasePair, database: str, rule: str) -> None:
+def test_rows_that_only_the_table_refuses_are_rejected_too(
+    rig: Rig, pair: DatabasePair, database: str, rule: str
+) -> None:
     with pair.primary.connect_as_root() as root, root.cursor() as cursor:
         cursor.execute(f"USE {database}")
         cursor.execute(rule)

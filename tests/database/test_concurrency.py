@@ -1,4 +1,4 @@
-"""Loaders at work at the same time: on the same items, and on the very same batch."""
+"""Several loaders at the same time: on the same items, and on the same batch."""
 
 import random
 import threading
@@ -31,7 +31,7 @@ def databases(loading: Loading, root: Root) -> Iterator[list[ShakyDatabase]]:
 
 
 def overlapping_batches(bad: float) -> list[list[Write]]:
-    """Batches of 300 writes to 1,000 things, in the versions' order; `bad` is the share of bad ones.
+    """Batches of 300 writes to 1,000 things, in the order of versions; `bad` is the share of bad writes.
 
     Every second one also has writes to 100 codes. They would keep the loaders one behind the other if all had.
     """
@@ -70,7 +70,7 @@ def test_loaders_over_the_same_items_agree(
     before = deadlocks(root)
 
     def load(database: Database, share: list[str]) -> list[str]:
-        return [loading.load_again(key, database) for key in share]
+        return [loading.load_existing(key, database) for key in share]
 
     with ThreadPoolExecutor(LOADERS) as pool:
         shares = [keys[n::LOADERS] for n in range(LOADERS)]
@@ -89,8 +89,8 @@ def test_loaders_over_the_same_items_agree(
     assert found == latest(batches)
     counts = loading.rig.rows("SELECT applied + stale + rejected AS n FROM loaded_batches")
     assert [row["n"] for row in counts] == [300] * BATCHES
-    # Every loader takes its rows in the table's order: a lock is waited for, but never in a circle. Only where the
-    # latest write to an item is bad is an earlier one merged later, out of that order.
+    # Every loader locks rows in the order of the table, so that loads wait but do not deadlock. Only if the
+    # latest write to an item is bad, an earlier one is merged later, out of this order.
     assert bad or retries == 0
 
 
@@ -99,7 +99,7 @@ def deadlocks(root: Root) -> int:
 
 
 def load_at_once(loading: Loading, root: Root, databases: list[ShakyDatabase]) -> list[str]:
-    """Load one batch with all loaders; the first comes to its commit when the others already wait for it."""
+    """Load one batch with all loaders. The first one commits when the others already wait for it."""
     key = loading.rig.objects.put("batches/a", [put({"label": "x"}), put({"label": "y"})])
     first, *others = databases
     waiting = [connection_id(other) for other in others]
@@ -114,7 +114,7 @@ def load_at_once(loading: Loading, root: Root, databases: list[ShakyDatabase]) -
         if database is not first:
             assert at_commit.wait(20)
         try:
-            return loading.load_again(key, database)
+            return loading.load_existing(key, database)
         except Died:
             return "died"
 

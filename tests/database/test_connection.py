@@ -1,4 +1,4 @@
-"""A server that is not ours, or that asks for what it should not, gets nothing."""
+"""A wrong server gets no password, and a server that requests a file does not get it."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,6 @@ import pytest
 from local.database import DatabasePair
 from local.database.certificates import create_certificates
 from sluice.aws.secrets import Credentials
-from sluice.aws.tls import create_database_tls_context
 from sluice.db.connection import open_connection
 from sluice.errors import DatabaseUnavailable
 from tests.database.rig import Rig
@@ -30,12 +29,11 @@ def test_a_server_of_another_authority_is_refused(
     (layer / "ca.pem").write_bytes((tmp_path / "others" / "ca.pem").read_bytes())
     monkeypatch.syspath_prepend(layer.parent)
     monkeypatch.delitem(sys.modules, "database_trust", raising=False)
-    create_database_tls_context.cache_clear()
     with pytest.raises(DatabaseUnavailable):
         open_connection(rig.database._settings, who, statement_timeout_seconds=5)
 
 
-def test_a_server_that_asks_for_a_file_does_not_get_it(rig: Rig, who: Credentials, tmp_path: Path) -> None:
+def test_a_server_that_requests_a_file_does_not_get_it(rig: Rig, who: Credentials, tmp_path: Path) -> None:
     wanted = tmp_path / "wanted"
     wanted.write_text("secret\n")
     connection = open_connection(rig.database._settings, who, statement_timeout_seconds=5, for_loading=True)

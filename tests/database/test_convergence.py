@@ -1,4 +1,4 @@
-"""Any order, duplication, split, redelivery, interleaving and mishap of the same writes gives the same rows."""
+"""Any order, duplication, split, redelivery, interleaving and failure of the same writes gives the same rows."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from tests.database.shaky import Died, Mishap
 from tests.database.things import put
 from tests.database.trial import Trial
 
-# The same plans at each run, unless a number of others is asked for.
+# Every run uses the same plans, unless the variable asks for a number of other ones.
 EXAMPLES = int(os.environ.get("SLUICE_EXAMPLES") or 0)
 EXAMPLES_TO_FIND_A_BREAK = 400
 
@@ -56,26 +56,30 @@ def test_every_plan_converges(trial: Trial) -> None:
 
 @pytest.mark.timeout(3600)
 def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in ("latest.PART_BYTES", "plain.FIRST_PART", "plain.LARGEST_PART"):
-        monkeypatch.setattr(f"sluice.load.{part}", 1)
+    for part_size in (
+        "strict.strict_reader.MAX_PART_BYTES",
+        "fast.fast_reader.FIRST_PART_BYTES",
+        "fast.fast_reader.MAX_PART_BYTES",
+    ):
+        monkeypatch.setattr(f"sluice.load.{part_size}", 1)
     monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", 1000)
     trial.in_parts = True
     search(trial, EXAMPLES or 100)
 
 
 @pytest.mark.parametrize("break_it", broken.WAYS, ids=lambda way: way.__name__)
-def test_the_search_finds_what_is_broken(
+def test_the_search_finds_a_broken_loader(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     break_it(monkeypatch)
-    # What needs the two loaders to meet does not fail again in the same plan: Hypothesis calls that flaky.
+    # A failure that needs both loaders at the same moment does not repeat: Hypothesis calls that flaky.
     with pytest.raises((AssertionError, FlakyFailure)):
         search(trial, EXAMPLES_TO_FIND_A_BREAK)
 
 
 @pytest.mark.parametrize("mishap", [one for one in get_args(Mishap) if one != "none"])
 def test_a_mishap_happens(trial: Trial, mishap: Mishap) -> None:
-    """Or the search would prove nothing about it."""
+    """Otherwise the search would prove nothing about it."""
     database = trial.databases[0]
     loader = trial.rig.loader(database)
     key = trial.rig.objects.put("batches/a", [put({"label": "x"})])

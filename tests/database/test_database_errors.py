@@ -1,4 +1,4 @@
-"""Each fault of the database by the name that the workflows know it by, and the way back from it."""
+"""Each error of the database by the name that the workflows catch, and the recovery from it."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ from tests.database.shaky import Died, Mishap, ShakyDatabase
 from tests.database.things import put
 
 
-def test_a_warm_connection_that_died_is_replaced(loading: Loading, root: Root) -> None:
+def test_a_warm_connection_that_ended_is_replaced(loading: Loading, root: Root) -> None:
     loading.load(put({"label": "x"}))
     before = loading.connection_id()
     root.run("KILL %s", before)
@@ -25,14 +25,14 @@ def test_a_warm_connection_that_died_is_replaced(loading: Loading, root: Root) -
     assert (loading.connection_id() == before, loading.fetched) == (False, 1)
 
 
-def test_a_warm_connection_that_slept_too_long_is_replaced(loading: Loading, root: Root) -> None:
+def test_a_warm_connection_that_was_idle_too_long_is_replaced(loading: Loading, root: Root) -> None:
     with root.setting("wait_timeout", 1):
         loading.load(put({"label": "x"}))
         time.sleep(1.5)
         assert loading.load(put({"label": "x"}), key="batches/b") == "loaded"
 
 
-def test_a_lost_primary_is_away_until_it_is_back(loading: Loading, pair: DatabasePair) -> None:
+def test_a_lost_primary_is_unavailable_until_it_is_back(loading: Loading, pair: DatabasePair) -> None:
     first, second = put({"label": "first"}), put({"label": "second"})
     loading.load(first)
     pair.primary.kill()
@@ -49,7 +49,7 @@ def test_a_lost_primary_is_away_until_it_is_back(loading: Loading, pair: Databas
 @pytest.mark.parametrize(
     ("mishap", "expected"), [("killed_in_load", DatabaseUnavailable), ("killed_before_commit", DatabaseUnavailable)]
 )
-def test_a_primary_lost_in_mid_transaction_keeps_nothing_of_it(
+def test_a_primary_lost_within_a_transaction_keeps_nothing_of_it(
     loading: Loading, pair: DatabasePair, mishap: Mishap, expected: type[Exception]
 ) -> None:
     shaky = ShakyDatabase(loading.settings, lambda _id: pair.primary.kill())
@@ -79,7 +79,7 @@ def test_a_primary_lost_right_after_the_commit_keeps_all(loading: Loading, pair:
     shaky.drop_connection()
 
 
-def test_a_read_only_primary_is_away(loading: Loading, root: Root) -> None:
+def test_a_read_only_primary_is_unavailable(loading: Loading, root: Root) -> None:
     loading.load(put({"label": "x"}))
     with root.setting("read_only", 1), pytest.raises(DatabaseUnavailable):
         loading.load(put({"label": "y"}), key="batches/b")
@@ -87,7 +87,7 @@ def test_a_read_only_primary_is_away(loading: Loading, root: Root) -> None:
     assert loading.load(put({"label": "y"}), key="batches/b") == "loaded"
 
 
-def test_a_primary_that_takes_no_more_connections_is_away(loading: Loading, root: Root, connect: Connect) -> None:
+def test_a_primary_without_free_connections_is_unavailable(loading: Loading, root: Root, connect: Connect) -> None:
     with root.setting("max_connections", 10):
         taken: list[pymysql.Connection[Any]] = []
         with pytest.raises(pymysql.OperationalError) as refused:
@@ -98,7 +98,7 @@ def test_a_primary_that_takes_no_more_connections_is_away(loading: Loading, root
     assert loading.load(put({"label": "x"})) == "loaded"
 
 
-def test_an_account_that_has_all_its_connections_is_away(loading: Loading, root: Root, connect: Connect) -> None:
+def test_an_account_without_free_connections_is_unavailable(loading: Loading, root: Root, connect: Connect) -> None:
     root.run(f"ALTER USER {loading.account} WITH MAX_USER_CONNECTIONS 1")
     other = connect(account=(loading.account, "first"))
     with pytest.raises(DatabaseUnavailable):
@@ -108,7 +108,7 @@ def test_an_account_that_has_all_its_connections_is_away(loading: Loading, root:
     assert loading.load(put({"label": "x"})) == "loaded"
 
 
-def test_a_changed_password_is_fetched_again_once(loading: Loading, root: Root) -> None:
+def test_a_changed_password_is_read_again_once(loading: Loading, root: Root) -> None:
     loading.load(put({"label": "x"}))
     root.run(f"ALTER USER {loading.account} IDENTIFIED BY 'second'")
     loading.secret = Credentials(loading.account, "second")
@@ -138,7 +138,7 @@ BEHIND = [
 
 
 @pytest.mark.parametrize("change", BEHIND)
-def test_tables_that_do_not_fit_are_behind(loading: Loading, database: str, root: Root, change: str) -> None:
+def test_tables_that_do_not_match_are_outdated(loading: Loading, database: str, root: Root, change: str) -> None:
     stranger = put({"label": "x"})
     stranger.collection = "strangers"
     loading.rig.connection.rollback()
@@ -148,7 +148,7 @@ def test_tables_that_do_not_fit_are_behind(loading: Loading, database: str, root
         loading.load(stranger, put({"label": "x"}))
 
 
-def test_a_table_that_the_loader_has_no_rights_to_is_behind(loading: Loading, database: str, root: Root) -> None:
+def test_a_table_without_permissions_is_outdated(loading: Loading, database: str, root: Root) -> None:
     root.run(f"REVOKE ALL ON {database}.* FROM {loading.account}")
     root.run(f"GRANT CREATE TEMPORARY TABLES ON {database}.* TO {loading.account}")
     root.run(f"GRANT ALL ON {database}.loaded_batches TO {loading.account}")
@@ -156,13 +156,13 @@ def test_a_table_that_the_loader_has_no_rights_to_is_behind(loading: Loading, da
         loading.load(put({"label": "x"}))
 
 
-def test_a_missing_schema_is_behind(loading: Loading, database: str, root: Root) -> None:
+def test_a_missing_schema_is_outdated(loading: Loading, database: str, root: Root) -> None:
     root.run(f"DROP DATABASE {database}")
     with pytest.raises(SchemaOutdated):
         loading.load(put({"label": "x"}))
 
 
-# What a test cannot bring about: a full disk, and MariaDB's other ways to say that it is read-only or going.
+# Errors that a test cannot cause: a full disk, and other errors of a read-only or stopping server.
 @pytest.mark.parametrize("code", [ER.DISK_FULL, ER.ERROR_ON_WRITE, ER.SERVER_SHUTDOWN, ER.OPEN_AS_READONLY, 1836, 1047])
-def test_other_ways_to_be_away(code: int) -> None:
+def test_other_errors_of_an_unavailable_database(code: int) -> None:
     assert isinstance(classify_error(pymysql.OperationalError(code, "")), DatabaseUnavailable)

@@ -1,4 +1,4 @@
-"""What a real primary and replica are found to be like."""
+"""The health check of a real primary and replica."""
 
 import re
 import time
@@ -22,7 +22,7 @@ from tests.database.deployed import Loading, Root
 from tests.database.rig import Rig
 from tests.database.things import delete
 
-PATIENCE = 2.0
+WAIT_SECONDS = 2.0
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def replica(rig: Rig, pair: DatabasePair) -> Iterator[Database]:
 
 
 def follows(primary: Database, replica: Database) -> bool:
-    return check_replica(primary, replica, time.monotonic, PATIENCE).follows
+    return check_replica(primary, replica, time.monotonic, WAIT_SECONDS).replicates
 
 
 def position(primary: Database) -> Any:
@@ -57,7 +57,7 @@ def test_a_probe_leaves_nothing_behind(rig: Rig, primary: Database) -> None:
     assert position(primary) == before
 
 
-def test_a_primary_that_takes_no_writes_is_away_to_every_account(
+def test_a_read_only_primary_is_unavailable_to_every_account(
     primary: Database, loading: Loading, root: Root, rig: Rig
 ) -> None:
     probe_primary(primary)
@@ -67,15 +67,15 @@ def test_a_primary_that_takes_no_writes_is_away_to_every_account(
         for database in (primary, loader):
             with pytest.raises(DatabaseUnavailable):
                 probe_primary(database)
-        found = check_primary(primary)
-        assert (found.answers, found.takes_writes) == (True, False)
-        assert "read-only" in found.reason
+        health = check_primary(primary)
+        assert (health.is_reachable, health.accepts_writes) == (True, False)
+        assert "read-only" in health.reason
     probe_primary(primary)
-    assert check_primary(loader).takes_writes
+    assert check_primary(loader).accepts_writes
     loader.drop_connection()
 
 
-def test_a_primary_that_is_locked_for_a_backup_takes_no_writes(primary: Database, root: Root) -> None:
+def test_a_primary_that_is_locked_for_a_backup_accepts_no_writes(primary: Database, root: Root) -> None:
     waiting = Database(primary._settings, statement_timeout_seconds=1)
     with root._server.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("FLUSH TABLES WITH READ LOCK")
@@ -91,22 +91,23 @@ def test_a_replica_follows_until_it_stops(rig: Rig, primary: Database, replica: 
     with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
         rig.load(delete("01900000-0000-7000-8000-000000000002"))
-        found = check_replica(primary, replica, time.monotonic, 0.5)
-        assert (found.answers, found.follows, found.reason) == (True, False, "behind the primary for more than 0.5 s")
+        health = check_replica(primary, replica, time.monotonic, 0.5)
+        assert (health.is_reachable, health.replicates) == (True, False)
+        assert health.reason == "more than 0.5 s behind the primary"
         cursor.execute("START SLAVE")
     assert follows(primary, replica)
 
 
 @pytest.mark.parametrize("thread", ["", "IO_THREAD", "SQL_THREAD"])
-def test_a_replica_that_is_level_but_stands_still_does_not_follow(
+def test_a_replica_that_is_up_to_date_but_stopped_does_not_follow(
     primary: Database, replica: Database, pair: DatabasePair, thread: str
 ) -> None:
     assert follows(primary, replica)
     pair.wait_for_replica()
     with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute(f"STOP SLAVE {thread}")
-        found = check_replica(primary, replica, time.monotonic, 0.5)
-        assert (found.answers, found.follows) == (True, False)
+        health = check_replica(primary, replica, time.monotonic, 0.5)
+        assert (health.is_reachable, health.replicates) == (True, False)
         cursor.execute("START SLAVE")
     assert follows(primary, replica)
 
@@ -114,45 +115,47 @@ def test_a_replica_that_is_level_but_stands_still_does_not_follow(
 def test_a_replica_that_is_ahead_of_a_restored_primary_does_not_follow(
     primary: Database, replica: Database, pair: DatabasePair
 ) -> None:
-    """Its position is beyond the primary's, but what it has is another history's."""
+    """Its position is beyond the primary's, but its data have another history."""
     assert follows(primary, replica)
     with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE")
         cursor.execute("SELECT @@gtid_slave_pos")
         before = cursor.fetchone()[0]
         cursor.execute("SET GLOBAL gtid_slave_pos = %s", (re.sub(r"\d+$", "99999999", before),))
-        found = check_replica(primary, replica, time.monotonic, PATIENCE)
-        assert (found.answers, found.follows) == (True, False)
-        assert "another's replica" in found.reason
+        health = check_replica(primary, replica, time.monotonic, WAIT_SECONDS)
+        assert (health.is_reachable, health.replicates) == (True, False)
+        assert "replicates another primary" in health.reason
         cursor.execute("SET GLOBAL gtid_slave_pos = %s", (before,))
         cursor.execute("START SLAVE")
     assert follows(primary, replica)
 
 
-def test_of_a_primary_that_takes_no_writes_a_level_replica_follows(
+def test_an_up_to_date_replica_of_a_read_only_primary_follows(
     primary: Database, replica: Database, loading: Loading, root: Root
 ) -> None:
     loader = Database(loading.settings, statement_timeout_seconds=10)
     with root.setting("read_only", 1):
-        found = check_health(loader, replica, time.monotonic, PATIENCE)
-    assert (found["primary"]["takes_writes"], found["replica"]["follows"]) == (False, True)
+        health = check_health(loader, replica, time.monotonic, WAIT_SECONDS)
+    assert (health["primary"]["accepts_writes"], health["replica"]["replicates"]) == (False, True)
     loader.drop_connection()
 
 
-def test_a_survey_never_fails(rig: Rig, primary: Database, replica: Database, pair: DatabasePair) -> None:
+def test_a_health_check_never_fails(rig: Rig, primary: Database, replica: Database, pair: DatabasePair) -> None:
     rig.load(delete("01900000-0000-7000-8000-000000000001"), key="batches/a")
     pair.wait_for_replica()
-    found = check_health(primary, replica, time.monotonic, PATIENCE)
-    assert found["sentence"] == "The primary takes writes; the replica follows it."
-    assert found["ledger"] == {"batches": 1, "latest": "batches/a", "rejected": 0}
+    health = check_health(primary, replica, time.monotonic, WAIT_SECONDS)
+    assert health["summary"] == "The primary accepts writes; the replica follows it."
+    assert health["ledger"] == {"batches": 1, "latest": "batches/a", "rejected": 0}
     pair.replica.stop()
-    found = check_health(primary, replica, time.monotonic, PATIENCE)
-    assert (found["replica"]["answers"], found["replica"]["follows"]) == (False, False)
-    assert found["sentence"].startswith("The primary takes writes; the replica does not follow (DatabaseUnavailable: ")
+    health = check_health(primary, replica, time.monotonic, WAIT_SECONDS)
+    assert (health["replica"]["is_reachable"], health["replica"]["replicates"]) == (False, False)
+    assert health["summary"].startswith(
+        "The primary accepts writes; the replica does not follow it (DatabaseUnavailable: "
+    )
     pair.primary.stop()
-    found = check_health(primary, replica, time.monotonic, PATIENCE)
-    assert found["primary"]["answers"] is False
-    assert found["ledger"] is None
+    health = check_health(primary, replica, time.monotonic, WAIT_SECONDS)
+    assert health["primary"]["is_reachable"] is False
+    assert health["ledger"] is None
     assert read_ledger_summary(primary) is None
     pair.start()
     probe_primary(primary)

@@ -1,4 +1,4 @@
-"""A database that was restored from before an exclusion hears of it again, and obeys."""
+"""A database restored from a backup that lacks an exclusion gets it again, and applies it."""
 
 import json
 import time
@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from sluice.aws import s3 as archive
 from sluice.load.exclusion_sync import sync_exclusions
 from sluice.model.exclusions import Exclusion, select_active_exclusions
-from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
+from sluice.rebuild.rebuild_request import read_stored_exclusions, store_exclusions
 from tests.database.conftest import Connect
 from tests.database.rebuilding_rig import Rebuilding, excluding
 from tests.database.rig import Rig
+from tests.database.s3 import bucket
 from tests.database.test_rebuild import code
 
 OWN = ("things", "codes", "loaded_batches", "rejected_writes", "marks", "exclusions")
 
 
 class Restoring(Rebuilding):
-    """`saved` is what a dump would have; `restore` takes the tables back to it."""
+    """`save` copies the tables like a dump; `restore` resets them to the copy."""
 
     def save(self) -> None:
         self.run(*(f"CREATE OR REPLACE TABLE {self.schema}_saved.{one} AS SELECT * FROM {one}" for one in OWN))
@@ -36,16 +36,16 @@ class Restoring(Rebuilding):
                 cursor.execute(one)
 
     def rebuild(self, keys: list[str], *exclusions: Exclusion) -> None:
-        """As the workflow does: what is in S3 and in the table, then these; written down after the swap."""
-        self.prepare(*read_stored_exclusions("batches"), *exclusions)
+        """Rebuild as the workflow does: exclusions of S3 and of the table, then these; stored after the swap."""
+        self.prepare(*read_stored_exclusions(bucket()), *exclusions)
         self.fill(keys)
         self.swap()
         with self.parts() as (shadow, _):
-            store_exclusions("batches", shadow.read_exclusions())
-        time.sleep(1)  # kept tables are named to the second
+            store_exclusions(bucket(), shadow.read_exclusions())
+        time.sleep(1)  # retained schemas have a name with seconds
 
-    def learn(self) -> list[str]:
-        return sync_exclusions(self.rig.database, read_stored_exclusions("batches"))
+    def sync_exclusions(self) -> list[str]:
+        return sync_exclusions(self.rig.database, read_stored_exclusions(bucket()))
 
     def texts(self) -> dict[str, str]:
         return {row["id"]: row["text"] for row in self.rows("SELECT id, text FROM codes WHERE NOT deleted")}
@@ -55,19 +55,19 @@ class Restoring(Rebuilding):
 def restoring(rig: Rig, connect: Connect, s3: Any) -> Iterator[Restoring]:
     found = Restoring(rig, connect(autocommit=True))
     found.run(f"CREATE DATABASE {found.schema}_saved")
-    archive.delete_object("batches", "rebuilds/exclusions.json")
+    bucket().delete_object("rebuilds/exclusions.json")
     yield found
     found.run(f"DROP DATABASE {found.schema}_saved")
     found.clean()
 
 
 def put(restoring: Restoring, *texts: tuple[str, str]) -> list[tuple[str, str]]:
-    """A batch for each write; key and version."""
+    """Put a batch for each write. Returns keys and versions."""
     writes = [code(name, text) for name, text in texts]
     return [(restoring.rig.objects.put(f"batches/{one.version}", [one]), one.version) for one in writes]
 
 
-def test_a_replay_brings_nothing_back_that_was_excluded_after_the_dump(restoring: Restoring) -> None:
+def test_a_replay_restores_no_write_that_was_excluded_after_the_dump(restoring: Restoring) -> None:
     good, bad = put(restoring, ("c", "good"), ("c", "bad"))
     restoring.load(good[0])
     restoring.save()
@@ -75,13 +75,13 @@ def test_a_replay_brings_nothing_back_that_was_excluded_after_the_dump(restoring
     restoring.rebuild([good[0], bad[0]], excluding("r1", exclude={"versions": [bad[1]]}))
     assert restoring.texts() == {"c": "good"}
     restoring.restore()
-    assert restoring.learn() == ["r1"]
+    assert restoring.sync_exclusions() == ["r1"]
     assert [one.status for one in restoring.load(good[0], bad[0])] == ["already_loaded", "loaded"]
     assert restoring.texts() == {"c": "good"}
-    assert restoring.learn() == []
+    assert restoring.sync_exclusions() == []
 
 
-def test_what_is_known_stays_with_what_is_learned(restoring: Restoring) -> None:
+def test_present_exclusions_stay_with_added_ones(restoring: Restoring) -> None:
     keys = put(restoring, ("c", "first"), ("d", "second"), ("e", "good"))
     first = excluding("r1", exclude={"versions": [keys[0][1]]})
     restoring.rebuild([], first)
@@ -89,7 +89,7 @@ def test_what_is_known_stays_with_what_is_learned(restoring: Restoring) -> None:
     second = excluding("r2", exclude={"versions": [keys[1][1]]})
     restoring.rebuild([], second)
     restoring.restore()
-    assert restoring.learn() == ["r2"]
+    assert restoring.sync_exclusions() == ["r2"]
     assert {one.execution for one in select_active_exclusions([first, second])} == {
         row["execution"] for row in restoring.rows("SELECT execution FROM exclusions")
     }
@@ -97,53 +97,53 @@ def test_what_is_known_stays_with_what_is_learned(restoring: Restoring) -> None:
     assert restoring.texts() == {"e": "good"}
 
 
-def test_what_a_rebuild_took_in_again_is_not_left_out_by_learning(restoring: Restoring) -> None:
-    """Also between the swap and the writing down, when S3 still has what the tables forgot."""
+def test_a_sync_does_not_exclude_writes_that_a_rebuild_included_again(restoring: Restoring) -> None:
+    """Also between the swap and the storing, when S3 still has what the tables lack."""
     [(key, version)] = put(restoring, ("c", "bad"))
     restoring.rebuild([key], excluding("r1", exclude={"versions": [version]}))
-    restoring.prepare(*read_stored_exclusions("batches"), excluding("r2", afresh=True))
+    restoring.prepare(*read_stored_exclusions(bucket()), excluding("r2", reset_exclusions=True))
     restoring.fill([key])
     restoring.swap()
     assert restoring.texts() == {"c": "bad"}
-    assert restoring.learn() == []
+    assert restoring.sync_exclusions() == []
     other = restoring.rig.objects.put("batches/other", [code("d", "new")])
     restoring.run("DELETE FROM codes", "DELETE FROM loaded_batches")
     restoring.load(key, other)
     assert restoring.texts() == {"c": "bad", "d": "new"}
 
 
-def test_what_was_taken_in_again_after_the_dump_is_learned_too(restoring: Restoring) -> None:
+def test_a_sync_also_adds_a_reset_after_the_dump(restoring: Restoring) -> None:
     [(key, version)] = put(restoring, ("c", "bad"))
     restoring.rebuild([key], excluding("r1", exclude={"versions": [version]}))
     restoring.save()
-    restoring.rebuild([key], excluding("r2", afresh=True))
+    restoring.rebuild([key], excluding("r2", reset_exclusions=True))
     restoring.restore()
-    [learned] = restoring.learn()
-    assert learned.startswith("afresh-")
+    [name] = restoring.sync_exclusions()
+    assert name.startswith("reset-")
     restoring.run("DELETE FROM loaded_batches")
     restoring.load(key)
     assert restoring.texts() == {"c": "bad"}
 
 
-def test_what_is_older_than_the_mark_does_not_move_it_back(restoring: Restoring) -> None:
-    """A load looks at the rules for versions below it only."""
+def test_an_older_exclusion_does_not_lower_the_end_version(restoring: Restoring) -> None:
+    """A load reads the rules only for versions below it."""
     [(key, version)] = put(restoring, ("c", "bad"))
     late = excluding("r2", exclude={"versions": [version]})
     restoring.rebuild([], late)
     old = excluding("r1", exclude={"owners": ["o"], "to": "2020-01-01T00:00:00Z"})
-    store_exclusions("batches", [old])
-    assert restoring.learn() == ["r1"]
+    store_exclusions(bucket(), [old])
+    assert restoring.sync_exclusions() == ["r1"]
     restoring.load(key)
     assert restoring.texts() == {}
 
 
-def test_with_nothing_written_down_the_database_is_not_asked(rig: Rig) -> None:
+def test_without_stored_exclusions_the_database_is_not_used(rig: Rig) -> None:
     rig.database.drop_connection()
     assert sync_exclusions(rig.database, []) == []
     assert rig.database._connection is None
 
 
-def test_the_function_that_loads_is_the_one_that_learns(restoring: Restoring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_load_function_syncs_exclusions(restoring: Restoring, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "DATABASE_HOST": "localhost",
         "DATABASE_PORT": "1",
@@ -157,5 +157,8 @@ def test_the_function_that_loads_is_the_one_that_learns(restoring: Restoring, mo
 
     monkeypatch.setattr(handler, "_database", restoring.rig.database)
     event = {**json.loads(Path("events/load/sync_exclusions.json").read_text()), "bucket": "batches"}
-    store_exclusions("batches", [excluding("r1", exclude={"owners": ["o"]})])
-    assert [handler.handle(event, None), handler.handle(event, None)] == [{"learned": ["r1"]}, {"learned": []}]
+    store_exclusions(bucket(), [excluding("r1", exclude={"owners": ["o"]})])
+    assert [handler.handle(event, None), handler.handle(event, None)] == [
+        {"synced_exclusions": ["r1"]},
+        {"synced_exclusions": []},
+    ]

@@ -1,4 +1,4 @@
-"""Lines that none of our write functions made: set apart or unreadable, by name, and nothing else."""
+"""Lines that the write functions never produce: rejected or unreadable."""
 
 from itertools import permutations
 
@@ -7,7 +7,7 @@ import pytest
 
 from sluice.errors import UnreadableBatch
 from sluice.model.record import Write, encode_write
-from tests.database.awkward import in_company, load, thing
+from tests.database.awkward import load, thing, with_neighbours
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
 
@@ -24,7 +24,7 @@ from tests.database.things import CODES, put
         {"data": None},
     ],
 )
-def test_a_line_with_a_wrong_envelope_is_no_write(rig: Rig, change: dict[str, object]) -> None:
+def test_a_line_with_an_invalid_envelope_is_not_a_write(rig: Rig, change: dict[str, object]) -> None:
     line = msgspec.json.encode(msgspec.json.decode(encode_write(put({"label": "x"}))) | change) + b"\n"
     with pytest.raises(UnreadableBatch):
         rig.load(put({"label": "y"}), line)
@@ -32,7 +32,7 @@ def test_a_line_with_a_wrong_envelope_is_no_write(rig: Rig, change: dict[str, ob
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80"])
-def test_a_text_that_is_no_utf_8_is_rejected(rig: Rig, text: bytes) -> None:
+def test_a_text_that_is_not_utf_8_is_rejected(rig: Rig, text: bytes) -> None:
     line = encode_write(put({"label": "x"})).replace(b'"label":"x"', b'"label":"' + text + b'"')
     outcome = rig.load(put({"label": "y"}), line)
     assert (outcome.applied, outcome.rejected) == (1, 1)
@@ -59,7 +59,7 @@ def named(spelling: str, label: str) -> Write:
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_an_item_has_one_spelling_of_its_id(rig: Rig, spelling: str) -> None:
-    """Two of them would be two keys of one row, and the write that comes last would win."""
+    """Two spellings would be two keys of one row, and the later merge would win."""
     for lines in permutations([named(ITEM, "older"), named(spelling, "foreign"), named(ITEM, "newer")]):
         outcome = load(rig, map(encode_write, lines))
         assert outcome.rejected == 1
@@ -72,8 +72,8 @@ def test_an_item_has_one_spelling_of_its_id(rig: Rig, spelling: str) -> None:
 
 
 @pytest.mark.parametrize("item_id", [".", ".."])
-def test_an_id_that_leads_elsewhere_is_none(rig: Rig, item_id: str) -> None:
-    for _, lines in in_company(lambda: encode_write(put({"code": "A"}, item_id, resource=CODES))):
+def test_an_id_that_changes_the_path_is_invalid(rig: Rig, item_id: str) -> None:
+    for _, lines in with_neighbours(lambda: encode_write(put({"code": "A"}, item_id, resource=CODES))):
         assert load(rig, lines).rejected == 1 + (len(lines) == 3)
         assert rig.rows("SELECT 1 FROM codes") == []
 
@@ -102,8 +102,8 @@ def test_an_id_that_leads_elsewhere_is_none(rig: Rig, item_id: str) -> None:
         ),
     ],
 )
-def test_a_date_that_only_the_database_takes_is_rejected(rig: Rig, field: str, text: str) -> None:
-    for line, lines in in_company(lambda: encode_write(thing(b'"%b":"%b"' % (field.encode(), text.encode())))):
+def test_a_date_that_only_the_database_accepts_is_rejected(rig: Rig, field: str, text: str) -> None:
+    for line, lines in with_neighbours(lambda: encode_write(thing(b'"%b":"%b"' % (field.encode(), text.encode())))):
         assert load(rig, lines).rejected == 1 + (len(lines) == 3)
         [row] = rig.rows("SELECT reason FROM rejected_writes WHERE `write` = %s", line.decode().strip())
         assert row["reason"].endswith(f" for {field}")
@@ -111,9 +111,9 @@ def test_a_date_that_only_the_database_takes_is_rejected(rig: Rig, field: str, t
 
 
 @pytest.mark.parametrize("fraction", ["", ".000001", ".500000"])
-def test_a_date_time_as_the_api_writes_it_is_taken(rig: Rig, fraction: str) -> None:
+def test_a_date_time_as_the_api_writes_it_is_accepted(rig: Rig, fraction: str) -> None:
     text = f"2024-01-05T10:20:30{fraction}Z"
-    for line, lines in in_company(lambda: encode_write(thing(b'"seen":"%b"' % text.encode()))):
+    for line, lines in with_neighbours(lambda: encode_write(thing(b'"seen":"%b"' % text.encode()))):
         load(rig, lines)
         [row] = rig.rows("SELECT seen FROM things WHERE version = %s", msgspec.json.decode(line)["version"])
         assert row["seen"].isoformat() == text.removesuffix("Z")

@@ -1,4 +1,4 @@
-"""A primary without room: away until there is some again."""
+"""A primary with a full disk is unavailable until there is space."""
 
 import dataclasses
 import shutil
@@ -24,7 +24,7 @@ NO_ROOM = {
 
 @pytest.fixture(params=NO_ROOM)
 def small(request: pytest.FixtureRequest, rig: Rig, pair: DatabasePair, tmp_path: Path) -> Iterator[Rig]:
-    """A loader on a primary of its own that has little room for its tables, or for the stage."""
+    """A loader on its own primary, which has little space for its tables or for the stage."""
     server = DatabaseServer(tmp_path / "small", certificates=pair.ca.parent, settings=NO_ROOM[request.param])
     create_data_directories([server.data], tmp_path / "installing")
     server.start()
@@ -49,8 +49,8 @@ def large(number: int) -> list[Write]:
     return [put({"label": "x", "story": "x" * 40_000}) for _ in range(number)]
 
 
-def test_no_room_for_a_batch(small: Rig) -> None:
-    """2 MB, then 40 MB, then 2 MB again. All of it is late, so that it needs the stage too."""
+def test_no_disk_space_for_a_batch(small: Rig) -> None:
+    """2 MB, then 40 MB, then 2 MB again. All writes are older than the mark, so that they need the stage too."""
     latest = put({"label": "x"})
     latest.version = "1" + latest.version[1:]
     assert small.load(*large(49), latest).status == "loaded"

@@ -1,4 +1,4 @@
-"""One batch into the tables and the ledger."""
+"""Load one batch into the tables and the ledger."""
 
 import datetime
 import gzip
@@ -44,7 +44,7 @@ def stored(rig: Rig, write: Write) -> dict[str, object] | None:
 
 
 @pytest.mark.parametrize("text", AWKWARD)
-def test_every_text_comes_back_as_it_was_sent(rig: Rig, text: str) -> None:
+def test_every_text_is_stored_as_it_was_sent(rig: Rig, text: str) -> None:
     attributes = {text: [text, None, {"deep": text}]}
     write = put({"label": text, "story": text, "tags": [text, text], "attributes": attributes, "note": text[:20]})
     assert rig.load(write).applied == 1
@@ -71,7 +71,7 @@ def test_every_text_comes_back_as_it_was_sent(rig: Rig, text: str) -> None:
         {},
     ],
 )
-def test_every_type_comes_back_as_it_was_sent(rig: Rig, data: dict[str, object]) -> None:
+def test_every_type_is_stored_as_it_was_sent(rig: Rig, data: dict[str, object]) -> None:
     write = put({"label": "x", **data})
     outcome = rig.load(write)
     assert (outcome.applied, outcome.rejected) == (1, 0)
@@ -153,7 +153,7 @@ def test_several_collections_and_owners_in_one_batch(rig: Rig) -> None:
     assert stored(rig, code) == {"code": "A", "text": "alpha"}
 
 
-def test_rows_that_the_database_cannot_take_are_set_apart(rig: Rig) -> None:
+def test_rows_that_the_database_does_not_accept_are_rejected(rig: Rig) -> None:
     writes = [put({"label": f"good {n}"}) for n in range(100)]
     bad = {7: {"label": "x" * 41}, 40: {"label": "x", "count": 2**63}, 41: {"label": "x", "day": "2024-02-30"}}
     for at, data in bad.items():
@@ -205,7 +205,7 @@ def test_a_write_to_an_unknown_collection_is_rejected(rig: Rig) -> None:
     [b"no gzip", gzip.compress(b"not json\n"), gzip.compress(b'{"a":1}\n'), gzip.compress(b"x" * 9999)[:-9]],
     ids=["no GZIP", "no JSON", "no write", "cut short"],
 )
-def test_what_is_no_batch_is_unreadable_and_leaves_nothing(rig: Rig, content: bytes) -> None:
+def test_an_unreadable_batch_leaves_nothing(rig: Rig, content: bytes) -> None:
     rig.objects.content["batches/broken"] = content
     with pytest.raises(UnreadableBatch):
         rig.loader().load_batch("bucket", "batches/broken")
@@ -225,7 +225,7 @@ def test_a_write_of_a_newer_revision_waits_for_the_deploy(rig: Rig) -> None:
     assert rig.rows("SELECT COUNT(*) AS n FROM things") == [{"n": 0}]
 
 
-def test_a_field_that_today_s_class_lacks(rig: Rig) -> None:
+def test_a_field_that_the_current_class_lacks(rig: Rig) -> None:
     write = put({"label": "x"})
     write.data = msgspec.Raw(b'{"label":"x","retired":"value"}')
     with pytest.raises(SchemaOutdated):

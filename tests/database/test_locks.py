@@ -1,4 +1,4 @@
-"""Rows that somebody else holds: tried again, given back, and never waited for without end."""
+"""Rows that another session locks: a load retries, then gives up, and never waits without end."""
 
 import threading
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.database.things import OWNER, delete, put
 
 @contextmanager
 def held(connect: Connect, item_id: str) -> "Iterator[pymysql.Connection[Any]]":
-    """Another session that keeps an item's row locked."""
+    """Another session that holds the lock of an item's row."""
     other = connect()
     with other.cursor() as cursor:
         cursor.execute("SELECT 1 FROM things WHERE owner = %s AND id = %s FOR UPDATE", (OWNER, item_id))
@@ -28,7 +28,7 @@ def held(connect: Connect, item_id: str) -> "Iterator[pymysql.Connection[Any]]":
         other.rollback()
 
 
-def test_a_lock_that_is_held_is_tried_again_and_then_given_back(loading: Loading, root: Root, connect: Connect) -> None:
+def test_a_held_lock_is_retried_and_then_a_lock_conflict(loading: Loading, root: Root, connect: Connect) -> None:
     write = put({"label": "x"})
     loading.load(write)
     newer = put({"label": "newer"}, write.id)
@@ -41,7 +41,7 @@ def test_a_lock_that_is_held_is_tried_again_and_then_given_back(loading: Loading
     assert loading.load(newer, key="batches/b") == "loaded"
 
 
-def test_a_lock_that_is_let_go_in_time_costs_a_try(loading: Loading, root: Root, connect: Connect) -> None:
+def test_a_lock_that_is_released_in_time_costs_one_attempt(loading: Loading, root: Root, connect: Connect) -> None:
     write = put({"label": "x"})
     loading.load(write)
     loading.opened = 0
@@ -52,13 +52,13 @@ def test_a_lock_that_is_let_go_in_time_costs_a_try(loading: Loading, root: Root,
     assert loading.opened == 2
 
 
-def test_a_deadlock_costs_a_try(loading: Loading, root: Root, connect: Connect) -> None:
+def test_a_deadlock_costs_one_attempt(loading: Loading, root: Root, connect: Connect) -> None:
     first, second = sorted((put({"label": "x"}) for _ in range(2)), key=lambda write: write.id)
     loading.load(first, second)
     loading.opened = 0
     [(_, deadlocks)] = root.run("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
     with held(connect, second.id) as other, other.cursor() as cursor:
-        # InnoDB undoes the smaller transaction.
+        # InnoDB rolls back the smaller transaction.
         cursor.execute(
             "INSERT INTO rejected_writes (version, collection, owner, id, reason, `write`, object_key, line)"
             " SELECT seq, '', '', '', '', '', '', 0 FROM seq_1_to_500"
@@ -79,11 +79,11 @@ def test_a_deadlock_costs_a_try(loading: Loading, root: Root, connect: Connect) 
 
 
 @pytest.mark.parametrize("how", ["KILL %s", "KILL QUERY %s"])
-def test_a_statement_that_is_killed_is_away(loading: Loading, root: Root, connect: Connect, how: str) -> None:
+def test_a_killed_statement_means_unavailable(loading: Loading, root: Root, connect: Connect, how: str) -> None:
     write = put({"label": "x"})
     loading.load(write)
     id_ = loading.connection_id()
-    killed = root.when_waiting(id_, lambda: root.run(how, id_))
+    killed = root.act_when_waiting(id_, lambda: root.run(how, id_))
     with held(connect, write.id):
         killed.start()
         with pytest.raises(DatabaseUnavailable):
@@ -91,10 +91,12 @@ def test_a_statement_that_is_killed_is_away(loading: Loading, root: Root, connec
         killed.join()
 
 
-def test_a_primary_that_shuts_down_is_away(loading: Loading, root: Root, pair: DatabasePair, connect: Connect) -> None:
+def test_a_primary_that_shuts_down_is_unavailable(
+    loading: Loading, root: Root, pair: DatabasePair, connect: Connect
+) -> None:
     write = put({"label": "x"})
     loading.load(write)
-    stops = root.when_waiting(loading.connection_id(), pair.primary.stop)
+    stops = root.act_when_waiting(loading.connection_id(), pair.primary.stop)
     with held(connect, write.id) as other:
         stops.start()
         with pytest.raises(DatabaseUnavailable):
@@ -106,7 +108,7 @@ def test_a_primary_that_shuts_down_is_away(loading: Loading, root: Root, pair: D
     assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
 
 
-def test_a_statement_that_hangs_is_away(loading: Loading, connect: Connect) -> None:
+def test_a_statement_that_hangs_means_unavailable(loading: Loading, connect: Connect) -> None:
     write = put({"label": "x"})
     loading.load(write)
     hasty = Database(loading.settings, statement_timeout_seconds=1, for_loading=True)

@@ -1,21 +1,20 @@
-"""A million items of one owner: the last page of a list costs no more than the first."""
+"""A million items of one owner: the last page of a list reads no more rows than the first."""
 
 import pytest
 
 from sluice.model.resource import Item, create_resource
-from sluice.query import cursor as positions
-from sluice.query.cursor import Cursor
+from sluice.query.list import Cursor, encode_cursor
 from sluice.query.query_planner import QueryPlan, plan_query
-from tests.database.reading_rig import Reader
+from tests.database.reading_rig import ReadRig
 from tests.database.rig import Rig
-from tests.database.test_lists import rows_read
+from tests.database.test_lists import count_rows_read
 from tests.database.things import OWNER
 
-MANY, LIMIT, SAME = 1_000_000, 100, 2_000
+ITEM_COUNT, LIMIT, ITEMS_PER_NUMBER = 1_000_000, 100, 2_000
 
 
 class Entry(Item):
-    """A number, which many entries have."""
+    """An entry with a number that many entries share."""
 
     number: int
 
@@ -24,12 +23,12 @@ ENTRIES = create_resource(Entry, "entries", private=True, indexes=["number"])
 
 
 @pytest.fixture
-def many(rig: Rig, reader: Reader) -> Reader:
+def large_list(rig: Rig, reader: ReadRig) -> ReadRig:
     rig.resources = {"entries": ENTRIES}
     rig.make_tables()
     rig.rows(
         "INSERT INTO entries (owner, id, version, written_at, deleted, number) "
-        f"SELECT %s, UUID(), %s, UTC_TIMESTAMP(6), 0, seq DIV {SAME} FROM seq_1_to_{MANY}",
+        f"SELECT %s, UUID(), %s, UTC_TIMESTAMP(6), 0, seq DIV {ITEMS_PER_NUMBER} FROM seq_1_to_{ITEM_COUNT}",
         OWNER,
         "01M83TX6AKPEC90XWTBJRZ90MF",
     )
@@ -37,24 +36,24 @@ def many(rig: Rig, reader: Reader) -> Reader:
     return reader
 
 
-def position(many: Reader, asked: QueryPlan, place: int) -> str:
-    """The `after` behind which the item at a place of the order comes."""
-    by = "number, id" if asked.order_by else "id"
-    [row] = many.rig.rows(f"SELECT id, number FROM entries ORDER BY {by} LIMIT 1 OFFSET {place - 1}")
-    return positions.encode_cursor(asked, OWNER, Cursor(row["id"], row["number"] if asked.order_by else None))
+def create_cursor(large_list: ReadRig, plan: QueryPlan, offset: int) -> str:
+    """Create the cursor after which the page at this offset begins."""
+    order = "number, id" if plan.order_by else "id"
+    [row] = large_list.rig.rows(f"SELECT id, number FROM entries ORDER BY {order} LIMIT 1 OFFSET {offset - 1}")
+    return encode_cursor(plan, OWNER, Cursor(row["id"], row["number"] if plan.order_by else None))
 
 
-def test_the_last_page_costs_no_more_than_the_first(many: Reader) -> None:
+def test_the_last_page_reads_no_more_rows_than_the_first(large_list: ReadRig) -> None:
     for query in ({}, {"sort": "number"}):
-        asked = plan_query(ENTRIES, query)
+        plan = plan_query(ENTRIES, query)
         costs = []
-        for place in (0, LIMIT, SAME - LIMIT // 2, MANY // 2, MANY - LIMIT):
-            after = position(many, asked, place) if place else ""
-            before = rows_read(many)
-            answer = many.get("entries", {**query, "limit": str(LIMIT), "after": after})
-            costs.append(rows_read(many) - before)
+        for offset in (0, LIMIT, ITEMS_PER_NUMBER - LIMIT // 2, ITEM_COUNT // 2, ITEM_COUNT - LIMIT):
+            after = create_cursor(large_list, plan, offset) if offset else ""
+            before = count_rows_read(large_list)
+            answer = large_list.get("entries", {**query, "limit": str(LIMIT), "after": after})
+            costs.append(count_rows_read(large_list) - before)
             assert len(answer.body["items"]) == LIMIT
-            assert ("next" in answer.body) == (place < MANY - LIMIT)
-        print(f"rows read for {LIMIT} of {MANY:,} items, {query or 'by id'}: {costs}")
-        # One more than is shown tells that there are more; another ends those of one number.
+            assert ("next" in answer.body) == (offset < ITEM_COUNT - LIMIT)
+        print(f"rows read for {LIMIT} of {ITEM_COUNT:,} items, {query or 'by id'}: {costs}")
+        # A page reads one more row to know that there are more, and one that ends the range of a number.
         assert max(costs) <= LIMIT + 2

@@ -1,4 +1,4 @@
-"""100,000 writes with some bad ones: each is found, with its reason, in few statements."""
+"""100,000 writes with some bad ones: each is rejected with its reason, in few statements."""
 
 import math
 import random
@@ -10,7 +10,7 @@ import pytest
 from local.database import DatabasePair
 from sluice.db.connection import Connection
 from sluice.errors import RowsRejected
-from sluice.load import load_data as staging
+from sluice.load import load_data
 from sluice.model.record import encode_write
 from tests.database.awkward import thing
 from tests.database.rig import Rig
@@ -19,7 +19,7 @@ from tests.database.things import put
 ROWS = 100_000
 COUNTED = ("load", "insert_select", "savepoint", "rollback_to_savepoint", "show_warnings", "get_diagnostics")
 
-# Members of a write's data, and what its reason must speak of.
+# Members of a write's data, and what the reason must mention.
 BAD: list[tuple[bytes, str]] = [
     (b'"label":"%b"' % (b"x" * 41), "label: "),
     (b'"label":"%b"' % ("é".encode() * 41), "label: "),
@@ -51,7 +51,7 @@ STRANGER = (encode_write(put({"label": "x"})).replace(b'"things"', b'"strangers"
 
 
 def lines(bad: dict[int, bytes]) -> Iterator[bytes]:
-    """Writes to as many items. Made from one: to encode each would take longer than to load it."""
+    """Writes to different items, made from one write: encoding each would take longer than loading it."""
     sample = put({"label": "x"})
     before, middle, after = (
         encode_write(sample).replace(sample.id.encode(), sample.version.encode()).split(sample.version.encode())
@@ -65,7 +65,7 @@ def lines(bad: dict[int, bytes]) -> Iterator[bytes]:
 
 @pytest.fixture
 def sent(pair: DatabasePair) -> Callable[[], dict[str, int]]:
-    """Says how many statements of each kind the primary has had since."""
+    """Counts the statements of each kind that the primary received since the fixture began."""
 
     def total() -> dict[str, int]:
         with pair.primary.connect_as_root() as root, root.cursor() as cursor:
@@ -76,7 +76,7 @@ def sent(pair: DatabasePair) -> Callable[[], dict[str, int]]:
     return lambda: {name: count - before[name] for name, count in total().items() if name in COUNTED}
 
 
-def test_each_of_25_kinds_of_badness_in_100_000_writes(
+def test_each_of_25_kinds_of_bad_rows_in_100_000_writes(
     rig: Rig, sent: Callable[[], dict[str, int]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kinds = [(encode_write(thing(members)), reason) for members, reason in BAD] + [STRANGER]
@@ -99,7 +99,7 @@ def test_each_of_25_kinds_of_badness_in_100_000_writes(
 
 
 @pytest.mark.parametrize("server_says", [True, False], ids=["the server names rows", "it names none"])
-def test_more_bad_rows_than_the_server_keeps_complaints_of(
+def test_more_bad_rows_than_the_server_keeps_warnings_of(
     rig: Rig, sent: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch, server_says: bool
 ) -> None:
     if not server_says:
@@ -113,15 +113,15 @@ def test_more_bad_rows_than_the_server_keeps_complaints_of(
     assert sent()["load"] <= (2 + 2 * 150 / 64 * 5 if server_says else 2 * 150 * math.log2(2000))
 
 
-def test_a_batch_of_nothing_but_bad_rows_is_not_sent_again_and_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """64 complaints at a time would be 78 times the whole batch."""
+def test_a_batch_of_only_bad_rows_is_not_sent_too_often(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 warnings at a time would send the whole batch 78 times."""
     sizes: list[int] = []
 
-    def fill(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
+    def counting_load_rows(connection: Connection, statement: str, rows: Iterable[bytes], expected: int) -> None:
         sizes.append(expected)
-        staging.load_rows(connection, statement, rows, expected)
+        load_data.load_rows(connection, statement, rows, expected)
 
-    monkeypatch.setattr("sluice.load.strict.strict_writer.fill", fill)
+    monkeypatch.setattr("sluice.load.strict.strict_writer.load_rows", counting_load_rows)
     writes = [put({"label": "x"}) for _ in range(5000)]
     for write in writes:
         write.data = TOO_LONG
@@ -129,14 +129,14 @@ def test_a_batch_of_nothing_but_bad_rows_is_not_sent_again_and_again(rig: Rig, m
     assert sum(sizes) <= 5000 * (math.log2(5000 / 64) + 3)
 
 
-def test_a_row_that_the_server_names_wrongly_is_kept(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = staging.collect_warnings
+def test_a_good_row_that_the_server_names_is_loaded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = load_data.collect_warnings
 
     def one_off(*arguments: object) -> RowsRejected:
         refused = real(*arguments)  # type: ignore[arg-type]
         return RowsRejected(refused.reason, {place + 1: reason for place, reason in refused.reasons.items()})
 
-    monkeypatch.setattr(staging, "collect_warnings", one_off)
+    monkeypatch.setattr(load_data, "collect_warnings", one_off)
     writes = [put({"label": "x"}) for _ in range(50)]
     for at in (10, 20, 49):
         writes[at].data = TOO_LONG

@@ -1,4 +1,4 @@
-"""The migrate function from event to answer: a real MariaDB behind it, a local server where CloudFormation waits."""
+"""The migrate function from event to response, with a real MariaDB and a local server in place of CloudFormation."""
 
 import io
 import json
@@ -19,12 +19,11 @@ import pytest
 from local.database import DatabasePair
 from sluice import observability
 from sluice.aws import secrets as credentials_module
-from sluice.aws.tls import create_database_tls_context
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.list_parameters import list_parameter_names
-from sluice.model.registry import load_resources
-from sluice.schema import cfn_response as answer_module
+from sluice.model.resource import load_resources
+from sluice.schema import cfn_response
 from tests.database.aws_rig import Aws, aws
 from tests.database.migrating_rig import Migrated
 
@@ -46,7 +45,7 @@ def cloud() -> Iterator[Aws]:
 def request_(
     schema: Migrated, cloud: Aws, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Request]:
-    """The function's surroundings, and a maker of CloudFormation's requests."""
+    """The function's environment, and a function that builds CloudFormation's requests."""
     mark = uuid4().hex[:8]
     username, password = pair.admin_credentials
     users = {"admin": username, "loader": f"loader_{mark}", "reader": f"reader_{mark}"}
@@ -74,7 +73,6 @@ def request_(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    create_database_tls_context.cache_clear()
     credentials_module.get_secrets_client.cache_clear()
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
@@ -90,7 +88,6 @@ def request_(
         }
 
     yield make
-    create_database_tls_context.cache_clear()
     credentials_module.get_secrets_client.cache_clear()
     pair.start()
     with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
@@ -162,7 +159,7 @@ def test_a_refusal_fails_the_deploy_with_its_sentences(request_: Request, cloud:
     assert "airports.name is a new required field" in answer["Reason"]
 
 
-def test_a_cache_that_does_not_know_what_lists_can_be_asked_fails_the_deploy_before_anything_is_changed(
+def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anything_is_changed(
     request_: Request, cloud: Aws, schema: Migrated
 ) -> None:
     schema.sql(f"DROP DATABASE {schema.schema}")
@@ -172,7 +169,9 @@ def test_a_cache_that_does_not_know_what_lists_can_be_asked_fails_the_deploy_bef
     handle(request_(ResourceProperties=properties), context())
     [answer] = cloud.answers
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith("Nothing was changed. Lists can be asked for more than")
+    assert answer["Reason"].startswith(
+        "Nothing was changed. The key of API Gateway's cache lacks query parameters of lists"
+    )
     assert f"add {known[-1]} to RequestParameters" in answer["Reason"]
     assert schema.written() == before
     handle(request_(ResourceProperties={**properties, "ListParameters": known}), context())
@@ -184,7 +183,7 @@ def test_a_rollback_to_an_earlier_deployment_succeeds(request_: Request, cloud: 
     schema.sql("ALTER TABLE bookings ADD COLUMN later INT COMMENT 'optional'")
     handle(request_("Update", "1"), context())
     assert cloud.answers[1]["Status"] == "SUCCESS"
-    assert "Rolling back, so this is left as it is: bookings.later" in cloud.answers[1]["Data"]["Notices"]
+    assert "This is a rollback, so the schema stays unchanged: bookings.later" in cloud.answers[1]["Data"]["Notices"]
 
 
 def test_another_stack_s_deployment_is_no_rollback(request_: Request, cloud: Aws, schema: Migrated) -> None:
@@ -197,11 +196,11 @@ def test_another_stack_s_deployment_is_no_rollback(request_: Request, cloud: Aws
 @pytest.mark.parametrize(
     ("setting", "value", "expected"),
     [
-        ("DATABASE_PORT", "1", "the database cannot be reached, or takes no changes now (OperationalError 2003)"),
+        ("DATABASE_PORT", "1", "the database is unreachable or accepts no changes now (OperationalError 2003)"),
         ("DATABASE_HOST", "", "environment variables are missing: DATABASE_HOST"),
         ("DATABASE_SECRET_ARN", "unknown", "AWS answered ResourceNotFoundException to GetSecretValue"),
         ("LOADER_SECRET_ARN", "unknown", "AWS answered ResourceNotFoundException to GetSecretValue"),
-        ("DATABASE_SECRET_ARN", "stale", "the database does not accept the admin's credentials"),
+        ("DATABASE_SECRET_ARN", "stale", "the database rejects the admin's credentials"),
         ("DATABASE_SECRET_ARN", "broken", "a database secret is not a JSON object with username and password"),
         ("READER_SECRET_ARN", "loader", "need three different user names in their secrets"),
     ],
@@ -221,7 +220,7 @@ def test_every_failure_is_answered(
 
 def test_a_missing_layer_is_answered(request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "alembic.autogenerate", None)
-    for name in ("migration", "comparison"):
+    for name in ("migration", "diff"):
         monkeypatch.delitem(sys.modules, f"sluice.schema.{name}", raising=False)
     handle(request_(), context())
     assert cloud.answers[0]["Status"] == "FAILED"
@@ -232,17 +231,12 @@ def test_a_resource_that_cannot_be_served_is_answered(
     request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import resources  # noqa: PLC0415
-    from sluice.model import registry  # noqa: PLC0415
 
     (tmp_path / "wrong.py").write_text(
         "from sluice.model.resource import Item, resource\n\n\n@resource('wrong')\nclass Wrong(Item):\n    anything: object\n"  # noqa: E501
     )
     monkeypatch.setattr(resources, "__path__", [*resources.__path__, str(tmp_path)])
-    registry.load_resources.cache_clear()
-    try:
-        handle(request_(), context())
-    finally:
-        registry.load_resources.cache_clear()
+    handle(request_(), context())
     assert cloud.answers[0]["Status"] == "FAILED"
     assert "Wrong.anything" in cloud.answers[0]["Reason"]
 
@@ -262,38 +256,38 @@ def test_a_database_that_hangs_is_answered_in_time(request_: Request, cloud: Aws
     assert answer["Status"] == "FAILED"
 
 
-def test_the_watch_answers_when_nothing_else_does(
+def test_the_timer_responds_when_nothing_else_does(
     request_: Request, cloud: Aws, schema: Migrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even where no timeout of the database's works, the answer comes before the function ends; and only once."""
+    """Even if no timeout of the database works, the response is sent before the function ends, and only once."""
     from sluice.schema import migration  # noqa: PLC0415
 
     monkeypatch.setattr(migration.Migration, "plan", lambda _: time.sleep(3))
     handle(request_(), context(2))
     [answer] = cloud.answers
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith("The migration did not end in the time that the function has")
+    assert answer["Reason"].startswith("The migration did not end within the function's timeout")
 
 
-def test_an_answer_that_is_not_taken_at_once_is_sent_again(request_: Request, cloud: Aws) -> None:
+def test_a_response_that_is_not_accepted_at_once_is_sent_again(request_: Request, cloud: Aws) -> None:
     cloud.refusing = 2
     handle(request_("Delete"), context())
     assert [answer["Status"] for answer in cloud.answers] == ["SUCCESS"]
 
 
-def test_an_answer_that_cannot_be_given_raises_without_its_address(
+def test_a_response_that_cannot_be_sent_raises_without_its_url(
     request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer_module, "_RETRY", 1)
+    monkeypatch.setattr(cfn_response, "_RETRY", 1)
     cloud.refusing, cloud.refusal = 1, 403
     with pytest.raises(ResponseNotDelivered, match="status 403"):
         handle(request_("Delete"), context())
-    with pytest.raises(ResponseNotDelivered, match="could not be answered") as error:
+    with pytest.raises(ResponseNotDelivered, match="could not be sent") as error:
         handle(request_("Delete", ResponseURL="http://127.0.0.1:1/?signature=hush"), context())
     assert "hush" not in str(error.value)
 
 
-def test_an_answer_is_small_enough(request_: Request, cloud: Aws, schema: Migrated) -> None:
+def test_a_response_is_small_enough(request_: Request, cloud: Aws, schema: Migrated) -> None:
     handle(request_(), context())
     columns = ", ".join(f"ADD COLUMN gone_{n} INT COMMENT 'optional'" for n in range(60))
     schema.sql(f"ALTER TABLE bookings {columns}")
@@ -307,7 +301,7 @@ def test_a_dry_run_returns_the_plan_and_changes_nothing(request_: Request, cloud
     schema.sql("ALTER TABLE bookings DROP COLUMN voucher, ADD COLUMN gone INT COMMENT 'optional'")
     before = schema.written()
     plan = json.loads(json.dumps(handle({"dry_run": True}, context())))
-    assert [one["does"] for one in plan["statements"]] == ["alter bookings: add voucher VARCHAR(32)"]
+    assert [statement["description"] for statement in plan["statements"]] == ["alter bookings: add voucher VARCHAR(32)"]
     assert plan["statements"][0]["sql"].startswith("ALTER TABLE bookings ADD COLUMN voucher VARCHAR(32)")
     assert [one.split()[0] for one in plan["refusals"]] == ["bookings.gone"]
     assert plan["notices"] == []

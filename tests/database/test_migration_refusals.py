@@ -1,4 +1,4 @@
-"""What would lose or break data is refused, on a real MariaDB, with nothing changed."""
+"""A change that would lose or break data is refused on a real MariaDB, and nothing is changed."""
 
 import datetime
 from decimal import Decimal
@@ -39,7 +39,7 @@ REFUSED = {
         without("tag"),
         (
             "notes.tag is no longer a field, and the values in its column would be lost: keep it as an optional "
-            "field, or drop the column by hand once its values may go (ALTER TABLE notes DROP COLUMN tag)."
+            "field, or drop the column by hand when nobody needs its values (ALTER TABLE notes DROP COLUMN tag)."
         ),
     ),
     "type changed": (
@@ -59,51 +59,51 @@ REFUSED = {
     "narrowed text": (
         changed(text=Annotated[str, Meta(max_length=19)]),
         (
-            "notes.text is narrowed from VARCHAR(20) to VARCHAR(19), and stored values that need the room would be "
-            "cut: keep VARCHAR(20), or add a new field beside it."
+            "notes.text is narrowed from VARCHAR(20) to VARCHAR(19), and longer stored values would be cut: "
+            "keep VARCHAR(20), or add a new field beside it."
         ),
     ),
     "fewer digits before the point": (
         changed(price=Annotated[Decimal, Digits(6, 3)]),
         (
-            "notes.price is narrowed from DECIMAL(6,2) to DECIMAL(6,3), and stored values that need the room would be "
-            "cut: keep DECIMAL(6,2), or add a new field beside it."
+            "notes.price is narrowed from DECIMAL(6,2) to DECIMAL(6,3), and longer stored values would be cut: "
+            "keep DECIMAL(6,2), or add a new field beside it."
         ),
     ),
     "new required field": (
         changed(more=int),
         (
-            "notes.more is a new required field, which the rows and older writes lack: give it a default or make it "
-            "optional."
+            "notes.more is a new required field, but existing rows and older writes lack it: give it a default or make "
+            "it optional."
         ),
     ),
     "optional to required": (
         changed(tag=SHORT),
-        "notes.tag becomes required, but rows and older writes may lack it: keep it optional.",
+        "notes.tag becomes required, but existing rows and older writes may lack it: keep it optional.",
     ),
     "default to required": (
         changed(size=int),
-        "notes.size becomes required, but rows and older writes may lack it: keep it with a default.",
+        "notes.size becomes required, but existing rows and older writes may lack it: keep it with a default.",
     ),
     "optional to default": (
         changed(tag=(SHORT, "")),
         (
-            "notes.tag changes from optional to a default, but older writes may say that it is null, which would no "
-            "longer be taken: keep it optional."
+            "notes.tag changes from optional to a default, but older writes may contain null for it, which would "
+            "become invalid: keep it optional."
         ),
     ),
     "private to shared": (
         notes(private=False, **OLD),
         (
-            "notes changes from private to shared, and everyone could read what only its owner may: keep it "
+            "notes changes from private to shared, and everyone could read what only its owner may read: keep it "
             "private, or declare a new collection under another name."
         ),
     ),
     "chosen id to a key": (
         notes(key="text", **OLD),
         (
-            "notes changes its key from service-chosen to text, and the ids of its items and of older writes would no "
-            "longer name them: keep the key, or declare a new collection under another name."
+            "notes changes its key from service-chosen to text, and the ids of existing items and of older writes "
+            "would no longer identify them: keep the key, or declare a new collection under another name."
         ),
     ),
 }
@@ -133,7 +133,7 @@ def test_another_key_is_one_refusal(schema: Migrated) -> None:
     assert [one.partition(", and")[0] for one in refused.value.refusals] == ["notes changes its key from text to code"]
 
 
-def test_all_refusals_come_together_and_stop_what_is_allowed_too(schema: Migrated) -> None:
+def test_all_refusals_are_reported_together_and_stop_allowed_changes_too(schema: Migrated) -> None:
     others = notes(collection="others", text=SHORT)
     schema.run(notes(**OLD), others)
     before = schema.written()
@@ -154,9 +154,9 @@ def test_a_column_in_another_collation_is_refused(schema: Migrated) -> None:
         schema.run(notes(**OLD))
 
 
-def test_a_table_that_no_migration_made_is_not_taken_over(schema: Migrated) -> None:
+def test_a_table_that_no_migration_created_is_refused(schema: Migrated) -> None:
     schema.sql("CREATE TABLE notes (id INT PRIMARY KEY, text VARCHAR(20))")
-    with pytest.raises(MigrationRefused, match="notes changes from a table not made by a migration to private"):
+    with pytest.raises(MigrationRefused, match="notes changes from a table not created by a migration to private"):
         schema.run(notes(**OLD))
     assert list(schema.columns("notes")) == ["id", "text"]
 

@@ -1,4 +1,4 @@
-"""Migrations that meet each other, a load or a crash, on a real MariaDB."""
+"""Migrations that run at the same time, meet a load or crash, on a real MariaDB."""
 
 import threading
 import time
@@ -12,8 +12,7 @@ from msgspec import Meta
 from local.database import DatabasePair
 from sluice.errors import MigrationFailed
 from sluice.model.resource import Resource
-from sluice.schema import ddl_executor as execution
-from sluice.schema import migration
+from sluice.schema import ddl_executor, migration
 from sluice.schema.ddl_executor import explain_error
 from tests.database.migrating_rig import Migrated, notes
 from tests.database.migrating_rig import migration as make_migration
@@ -24,7 +23,7 @@ def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
     return Migrated(pair, database, connect)
 
 
-def test_of_two_at_once_one_does_it_all_and_the_other_nothing(schema: Migrated) -> None:
+def test_of_two_migrations_at_once_one_does_everything_and_the_other_nothing(schema: Migrated) -> None:
     resources = [notes(collection=name, text=str) for name in ("a", "b", "c")]
     meeting = threading.Barrier(2)
 
@@ -37,7 +36,9 @@ def test_of_two_at_once_one_does_it_all_and_the_other_nothing(schema: Migrated) 
         assert sorted(one.result() for one in runs) == [0, 8]
 
 
-def test_one_that_waited_in_vain_says_so(schema: Migrated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_cannot_get_the_lock_fails_with_a_sentence(
+    schema: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(migration, "LOCK_SECONDS", 0.2)
     schema.sql(f"SELECT GET_LOCK('sluice {schema.schema}', 0)")
     with pytest.raises(MigrationFailed, match=f"Another migration of the schema {schema.schema} is still running"):
@@ -68,7 +69,7 @@ def test_after_a_crash_between_two_statements_the_next_run_does_the_rest(schema:
         schema.pair.primary.kill()
         with pytest.raises(pymysql.Error) as broken:
             run.result()
-    assert "the database cannot be reached, or takes no changes now" in explain_error(broken.value)
+    assert "the database is unreachable or accepts no changes now" in explain_error(broken.value)
     schema.pair.start()
     schema.admin = schema.connect(autocommit=True)
     assert ["tag" in schema.columns(table) for table in ("a", "b", "c")] == [True, False, False]
@@ -77,8 +78,10 @@ def test_after_a_crash_between_two_statements_the_next_run_does_the_rest(schema:
     assert ["tag" in schema.columns(table) for table in ("a", "b", "c")] == [True, True, True]
 
 
-def test_a_load_that_holds_the_table_too_long_fails_it(schema: Migrated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "LOCK_WAIT_SECONDS", 1)
+def test_a_load_that_locks_the_table_too_long_fails_the_migration(
+    schema: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ddl_executor, "LOCK_WAIT_SECONDS", 1)
     schema.run(notes(text=str))
     with schema.connect().cursor() as cursor:
         cursor.execute("SELECT * FROM notes")
@@ -86,7 +89,7 @@ def test_a_load_that_holds_the_table_too_long_fails_it(schema: Migrated, monkeyp
         with pytest.raises(pymysql.Error) as late:
             schema.run(notes(text=str, tag=(str | None, None)))
     assert time.monotonic() - begin < 10
-    assert "a load held a table for too long; deploy again" in explain_error(late.value)
+    assert "a load locked a table for too long; deploy again" in explain_error(late.value)
 
 
 def test_a_statement_ends_when_the_time_is_over(schema: Migrated) -> None:
@@ -100,10 +103,10 @@ def test_a_statement_ends_when_the_time_is_over(schema: Migrated) -> None:
         with pytest.raises(pymysql.Error) as over:
             late.run(tuple)
     assert time.monotonic() - begin < 10
-    assert "it took longer than the function may; raise its timeout" in explain_error(over.value)
+    assert "it took longer than the function's timeout; raise the timeout" in explain_error(over.value)
 
 
-def test_nothing_is_begun_without_time(schema: Migrated) -> None:
+def test_no_statement_starts_without_time_left(schema: Migrated) -> None:
     late = make_migration(schema.connect(autocommit=True), schema.schema, notes(text=str))
     late._executor._deadline = time.monotonic()
     with pytest.raises(MigrationFailed, match="The time is over"):
@@ -111,7 +114,7 @@ def test_nothing_is_begun_without_time(schema: Migrated) -> None:
     assert schema.tables() == {}
 
 
-def test_loads_and_reads_go_on_while_a_column_is_added(schema: Migrated) -> None:
+def test_loads_and_reads_continue_while_a_column_is_added(schema: Migrated) -> None:
     """An instant change waits for no reader that has finished, and rewrites nothing."""
     schema.run(notes(text=str))
     schema.sql(

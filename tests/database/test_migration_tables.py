@@ -7,8 +7,7 @@ import pytest
 from msgspec import Meta
 
 from local.database import DatabasePair
-from sluice.model.registry import load_resources
-from sluice.model.resource import Digits, Resource
+from sluice.model.resource import Digits, Resource, load_resources
 from tests.database.migrating_rig import Migrated, notes
 from tests.database.things import CODES, THINGS
 
@@ -215,14 +214,14 @@ def test_what_an_operator_made_stays(schema: Migrated) -> None:
     before = schema.written()
     outcome = schema.run(notes(**OLD))
     assert sorted(outcome.notices) == [
-        "The column notes.mine was not made by a migration; it is left as it is.",
-        "The index by_text of notes was not made by a migration; it is left as it is.",
-        "The index by_time of loaded_batches was not made by a migration; it is left as it is.",
+        "The column notes.mine was not created by a migration; it is left unchanged.",
+        "The index by_text of notes was not created by a migration; it is left unchanged.",
+        "The index by_time of loaded_batches was not created by a migration; it is left unchanged.",
         (
-            "The index one_price of notes was not made by a migration and is unique: a load replaces the row in its "
-            "way, also another item's. Drop it (ALTER TABLE notes DROP INDEX one_price), and rebuild."
+            "The index one_price of notes was not created by a migration and is unique: a load replaces any row with "
+            "the same value, also another item's. Drop it (ALTER TABLE notes DROP INDEX one_price), and rebuild."
         ),
-        "The table elsewhere belongs to no resource; it is left as it is.",
+        "The table elsewhere belongs to no resource; it is left unchanged.",
     ]
     assert (outcome.done, schema.written()) == ((), before)
 
@@ -230,7 +229,7 @@ def test_what_an_operator_made_stays(schema: Migrated) -> None:
 def test_a_table_whose_resource_is_gone_stays_with_its_rows(schema: Migrated) -> None:
     with_a_row(schema, notes(**OLD))
     outcome = schema.run(notes(collection="others", text=str))
-    assert outcome.notices == ("The table notes belongs to no resource; it is left as it is.",)
+    assert outcome.notices == ("The table notes belongs to no resource; it is left unchanged.",)
     assert schema.sql("SELECT text FROM notes") == [("kept",)]
     assert schema.run(notes(**OLD)).done == ()
 

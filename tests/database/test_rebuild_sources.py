@@ -1,4 +1,4 @@
-"""What a rebuild finds in S3, and what it keeps there."""
+"""The sources of a rebuild in S3, and the exclusions that it stores there."""
 
 import datetime
 import gzip
@@ -8,71 +8,75 @@ from typing import Any
 
 import pytest
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
 from sluice.errors import NoRebuildSource
 from sluice.model.exclusions import Exclusion, ExclusionRule
-from sluice.rebuild.exclusion_store import read_stored_exclusions, store_exclusions
-from sluice.rebuild.rebuild_request import check_source
+from sluice.rebuild.rebuild_request import check_source, read_stored_exclusions, store_exclusions
+from tests.database.s3 import bucket
+
+
+def both() -> dict[str, Bucket]:
+    return {name: bucket(name) for name in ("batches", "archive")}
+
 
 NOW = datetime.datetime(2026, 11, 25, 10, 30, tzinfo=datetime.UTC)
-BUCKETS = {"batches": "batches", "archive": "archive"}
 
 
 @pytest.fixture
 def put(s3: Any) -> Iterator[Any]:
-    """Puts an object into the folder of an hour."""
+    """Put an object into the folder of an hour."""
     keys: list[tuple[str, str]] = []
 
-    def put(bucket: str, hour: str) -> None:
-        key = f"{bucket}/{hour}/x.gz"
-        s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(b"x"))
-        keys.append((bucket, key))
+    def put(name: str, hour: str) -> None:
+        key = f"{name}/{hour}/x.gz"
+        s3.put_object(Bucket=name, Key=key, Body=gzip.compress(b"x"))
+        keys.append((name, key))
 
     yield put
-    for bucket, key in keys:
-        s3.delete_object(Bucket=bucket, Key=key)
+    for name, key in keys:
+        s3.delete_object(Bucket=name, Key=key)
 
 
-def test_nothing_at_all_is_nothing_to_build_from(put: Any) -> None:
-    for source in BUCKETS:
-        with pytest.raises(NoRebuildSource, match=rf"nothing under {source}/ of the bucket {source}\. The other"):
-            check_source(source, BUCKETS)
+def test_two_empty_buckets_are_no_source(put: Any) -> None:
+    for source in both():
+        with pytest.raises(NoRebuildSource, match=rf"no object under {source}/ in the bucket {source}\. The other"):
+            check_source(source, both())
 
 
 @pytest.mark.parametrize(("source", "other"), [("batches", "archive"), ("archive", "batches")])
-def test_where_there_is_nothing_the_other_is_named(put: Any, source: str, other: str) -> None:
+def test_for_an_empty_bucket_the_other_is_suggested(put: Any, source: str, other: str) -> None:
     put(other, "2026/11/24/10")
-    with pytest.raises(NoRebuildSource, match=f"Build from the {other}."):
-        check_source(source, BUCKETS)
-    check_source(other, BUCKETS)
+    with pytest.raises(NoRebuildSource, match=f"Rebuild from the {other}."):
+        check_source(source, both())
+    check_source(other, both())
 
 
 @pytest.mark.parametrize(
-    ("hour", "whole"), [("2026/11/24/09", True), ("2026/11/24/08", False), ("2025/11/24/10", False)]
+    ("hour", "is_complete"), [("2026/11/24/09", True), ("2026/11/24/08", False), ("2025/11/24/10", False)]
 )
-def test_batches_that_begin_later_than_the_archive_are_no_source(put: Any, hour: str, whole: bool) -> None:
+def test_batches_that_begin_later_than_the_archive_are_no_source(put: Any, hour: str, is_complete: bool) -> None:
     put("batches", "2026/11/24/10")
     put("archive", hour)
-    if whole:
-        check_source("batches", BUCKETS)
+    if is_complete:
+        check_source("batches", both())
     else:
-        with pytest.raises(NoRebuildSource, match=r"begin with 2026-11-24T10Z, the archive with 202\d-11-24"):
-            check_source("batches", BUCKETS)
-    check_source("archive", BUCKETS)
+        with pytest.raises(NoRebuildSource, match=r"begin at 2026-11-24T10Z, the archive begins at 202\d-11-24"):
+            check_source("batches", both())
+    check_source("archive", both())
 
 
-def test_a_key_without_an_hour_says_nothing_of_age(put: Any, s3: Any) -> None:
+def test_a_key_without_an_hour_is_ignored(put: Any, s3: Any) -> None:
     put("batches", "2026/11/24/10")
     put("archive", "0")
-    check_source("batches", BUCKETS)
+    check_source("batches", both())
 
 
-def test_what_was_excluded_is_remembered_until_the_next(s3: Any) -> None:
+def test_the_exclusions_are_stored_until_the_next_rebuild(s3: Any) -> None:
     rules = (ExclusionRule(owners=("o",), to=NOW), ExclusionRule(from_=NOW - datetime.timedelta(days=1), to=NOW))
     found = [Exclusion(execution="r", rules=rules, reason="because", made_at=NOW)]
-    assert read_stored_exclusions("batches") == []
-    store_exclusions("batches", found)
-    assert read_stored_exclusions("batches") == found
-    assert json.loads(archive.read_object("batches", "rebuilds/exclusions.json")[0])[0]["reason"] == "because"
-    store_exclusions("batches", [])
-    assert read_stored_exclusions("batches") == []
+    assert read_stored_exclusions(bucket()) == []
+    store_exclusions(bucket(), found)
+    assert read_stored_exclusions(bucket()) == found
+    assert json.loads(bucket().read_object("rebuilds/exclusions.json").content)[0]["reason"] == "because"
+    store_exclusions(bucket(), [])
+    assert read_stored_exclusions(bucket()) == []

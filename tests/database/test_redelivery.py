@@ -1,4 +1,4 @@
-"""What comes again, in whatever way: nothing changes, and a rejected write stays one."""
+"""Redelivered writes change nothing, and a rejected write stays one row."""
 
 import pytest
 
@@ -30,8 +30,8 @@ def rejects(rig: Rig) -> list[tuple[str, int]]:
     return [(row["object_key"], row["line"]) for row in rig.rows("SELECT object_key, line FROM rejected_writes")]
 
 
-def test_an_object_that_was_loaded_already_by_another_way(rig: Rig) -> None:
-    """As when a replay came before the event."""
+def test_an_object_that_a_replay_loaded_before(rig: Rig) -> None:
+    """As when a replay runs before the event arrives."""
     key = rig.objects.put("batches/a", writes())
     assert rig.loader().load_batch("bucket", key).rejected == 1
     before, ledger = everything(rig), rig.rows("SELECT * FROM loaded_batches")
@@ -65,7 +65,7 @@ def test_the_same_key_with_another_etag_and_the_same_writes(rig: Rig) -> None:
     assert everything(rig)[1] == before[1]
 
 
-def test_a_rejected_write_is_one_row_and_says_where_it_came_last(rig: Rig) -> None:
+def test_a_rejected_write_is_one_row_with_its_last_place(rig: Rig) -> None:
     bad = thing(TOO_LONG)
     assert rig.load(bad, key="batches/a").rejected == 1
     assert rig.load(put({"label": "x"}), bad, key="batches/b").rejected == 1
@@ -75,7 +75,7 @@ def test_a_rejected_write_is_one_row_and_says_where_it_came_last(rig: Rig) -> No
     assert [key for key, _ in rejects(rig)] == ["batches/c"]
 
 
-def test_what_is_unreadable_stays_so(rig: Rig) -> None:
+def test_an_unreadable_batch_stays_unreadable(rig: Rig) -> None:
     rig.load(put({"label": "x"}), key="batches/a")
     key = rig.objects.put("batches/b", [put({"label": "y"}), b"no write\n"])
     for _ in range(2):

@@ -4,15 +4,16 @@ import datetime
 import gzip
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.db.errors import redact_quoted_data
+from sluice.load.batch_reader import open_batch
 from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.recovery import rejected_write_store as rejects
@@ -25,6 +26,7 @@ from sluice.recovery.retries import (
     settle_retries,
 )
 from tests.database.rig import Rig
+from tests.database.s3 import bucket
 from tests.database.things import put
 
 BUCKET = "batches"
@@ -62,11 +64,11 @@ def rejected(rig: Rig, *writes: Write, key: str = "batches/first") -> list[str]:
 
 
 def again(primary: Database, select: RejectedWriteSelection = EVERYTHING, after: str = "") -> RetryResult:
-    return retry_rejected_writes(primary, BUCKET, select, after, datetime.datetime.now(datetime.UTC))
+    return retry_rejected_writes(primary, bucket(), select, after, datetime.datetime.now(datetime.UTC))
 
 
 def load(rig: Rig, key: str) -> Any:
-    return Loader(rig.database, rig.resources).load_batch(BUCKET, key)
+    return Loader(rig.database, rig.resources, partial(open_batch, S3Client())).load_batch(BUCKET, key)
 
 
 def versions(primary: Database, select: RejectedWriteSelection = EVERYTHING) -> list[str]:
@@ -96,16 +98,16 @@ def test_rejects_are_listed_by_version_and_selected(rig: Rig, primary: Database)
 def test_a_retried_write_is_a_reject_until_it_is_loaded(rig: Rig, primary: Database, s3: Any) -> None:
     before = rejected(rig, long(), long(1))
     put_again = again(primary)
-    assert (put_again.writes, put_again.broken, put_again.after) == (2, 0, None)
+    assert (put_again.writes, put_again.invalid, put_again.after) == (2, 0, None)
     assert put_again.batch.startswith(f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/}")
-    assert settle_retries(primary, BUCKET) == SettleResult(pending=[put_again.batch])
+    assert settle_retries(primary, bucket()) == SettleResult(pending=[put_again.batch])
     assert versions(primary) == before
     widen(rig)
     assert load(rig, put_again.batch).applied == 2
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=2)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=2)
     assert versions(primary) == []
     assert marks(s3) == []
-    assert settle_retries(primary, BUCKET) == SettleResult()
+    assert settle_retries(primary, bucket()) == SettleResult()
     assert [row["version"] for row in rig.rows("SELECT version FROM things ORDER BY version")] == before
 
 
@@ -116,7 +118,7 @@ def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: A
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(8)")
     put_again = again(primary)
     assert load(rig, put_again.batch).rejected == 1
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=1, again=1)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=1, rejected_again=1)
     assert versions(primary) == [stays.version]
     assert rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == put_again.batch
     assert marks(s3) == []
@@ -128,7 +130,7 @@ def test_a_write_that_lost_to_a_later_one_is_no_reject_any_more(rig: Rig, primar
     widen(rig)
     rig.load(put({"label": "later"}, early.id))
     assert load(rig, again(primary).batch).stale == 1
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=1)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert [row["label"] for row in rig.rows("SELECT label FROM things")] == ["later"]
 
 
@@ -139,7 +141,7 @@ def test_where_another_load_touched_the_rejects_all_of_them_stay(rig: Rig, prima
     # As a replay of the first batch does, that applies all of it again.
     rig.rows("UPDATE rejected_writes SET object_key = 'batches/first' WHERE version = %s", before[0])
     rig.connection.commit()
-    assert settle_retries(primary, BUCKET).settled == 0
+    assert settle_retries(primary, bucket()).settled == 0
     assert versions(primary) == before
     assert marks(s3) == []
 
@@ -154,7 +156,7 @@ def test_many_are_retried_in_several_batches(rig: Rig, primary: Database, monkey
     widen(rig)
     for one in found:
         load(rig, one.batch)
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=7)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=7)
     assert len(before) == len(rig.rows("SELECT 1 FROM things")) == 7
 
 
@@ -173,7 +175,7 @@ def test_only_what_is_selected_is_retried_and_nothing_makes_no_batch(rig: Rig, p
     text = gzip.decompress(s3.get_object(Bucket=BUCKET, Key=found.batch)["Body"].read())
     assert [json.loads(line)["version"] for line in text.splitlines()] == [before[1]]
     assert again(primary, RejectedWriteSelection(collections=("codes",))) == RetryResult(
-        batch="", writes=0, broken=0, after=None
+        batch="", writes=0, invalid=0, after=None
     )
     assert len(marks(s3)) == 1
 
@@ -183,18 +185,18 @@ def test_text_that_is_no_write_any_more_is_left_out(rig: Rig, primary: Database)
     rig.rows("UPDATE rejected_writes SET `write` = REPLACE(`write`, 'longer', '\\\\xff') WHERE version = %s", before[0])
     rig.connection.commit()
     found = again(primary)
-    assert (found.writes, found.broken) == (1, 1)
+    assert (found.writes, found.invalid) == (1, 1)
     widen(rig)
     load(rig, found.batch)
-    assert settle_retries(primary, BUCKET) == SettleResult(settled=1)
+    assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert versions(primary) == [before[0]]
-    assert again(primary) == RetryResult(batch="", writes=0, broken=1, after=None)
+    assert again(primary) == RetryResult(batch="", writes=0, invalid=1, after=None)
 
 
 def test_a_retry_whose_batch_is_gone_is_forgotten(rig: Rig, primary: Database, s3: Any) -> None:
     before = rejected(rig, long())
-    archive.delete_object(BUCKET, again(primary).batch)
-    assert settle_retries(primary, BUCKET) == SettleResult()
+    bucket().delete_object(again(primary).batch)
+    assert settle_retries(primary, bucket()) == SettleResult()
     assert marks(s3) == []
     assert versions(primary) == before
 
@@ -224,7 +226,7 @@ def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
     from sluice.handlers import rejected_writes as handler  # noqa: PLC0415
 
     monkeypatch.setattr(handler, "_primary", primary)
-    monkeypatch.setattr(handler, "_settings", msgspec.structs.replace(handler._settings, batch_bucket=BUCKET))
+    monkeypatch.setattr(handler, "_batches", bucket())
     return lambda **event: handler.handle(event, None)
 
 
@@ -232,15 +234,15 @@ def test_the_list_shows_no_data_unless_it_is_asked_to(rig: Rig, handle: Any) -> 
     first, second = long(), long(1)
     rejected(rig, first, second)
     found = handle(action="list", limit=1)
-    assert set(found["rejects"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
-    assert found["rejects"][0]["line"] == 1
-    assert found["rejects"][0]["reason"] == "note: Data too long"
+    assert set(found["rejected_writes"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
+    assert found["rejected_writes"][0]["line"] == 1
+    assert found["rejected_writes"][0]["reason"] == "note: Data too long"
     assert (found["total"], found["after"]) == (2, first.version)
     for hidden in (first.owner, SECRET, "longer"):
         assert hidden not in json.dumps(found, ensure_ascii=False)
     rest = handle(action="list", after=found["after"])
-    assert ([one["version"] for one in rest["rejects"]], rest["after"]) == ([second.version], None)
-    shown = handle(action="list", data=True)["rejects"]
+    assert ([one["version"] for one in rest["rejected_writes"]], rest["after"]) == ([second.version], None)
+    shown = handle(action="list", data=True)["rejected_writes"]
     assert shown[0]["owner"] == first.owner
     assert json.loads(shown[0]["write"])["data"]["label"] == SECRET
 
@@ -251,8 +253,8 @@ def test_a_list_with_data_ends_where_an_answer_does(rig: Rig, handle: Any, monke
     seen, after = [], ""
     while after is not None:
         found = handle(action="list", data=True, after=after)
-        assert len(found["rejects"]) == 1
-        seen += [one["version"] for one in found["rejects"]]
+        assert len(found["rejected_writes"]) == 1
+        seen += [one["version"] for one in found["rejected_writes"]]
         after = found["after"]
     assert seen == before
 
@@ -261,7 +263,7 @@ def test_the_other_actions(rig: Rig, handle: Any) -> None:
     before = rejected(rig, long(), long(1))
     put_again = handle(action="retry", select={"versions": [before[0]]})
     assert put_again["writes"] == 1
-    assert handle(action="settle") == {"settled": 0, "again": 0, "pending": [put_again["batch"]]}
+    assert handle(action="settle") == {"settled": 0, "rejected_again": 0, "pending": [put_again["batch"]]}
     assert handle(action="drop", select={"versions": [before[0]]}) == {"dropped": 1, "more": False}
     assert handle(action="list")["total"] == 1
 

@@ -1,4 +1,4 @@
-"""Why the real database refused a write, as a client may read it: the field, what is wrong, and no table's name."""
+"""The reasons of rejected writes, as clients read them: the field and the problem, without the name of a table."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.database.things import put
 
 
 def why(rig: Rig, data: bytes) -> str:
-    """Load one write with that data; the reason that is kept with it."""
+    """Load one write with this data, and return its reason."""
     write = put({"label": "x"})
     write.data = msgspec.Raw(data)
     assert rig.load(write).rejected == 1
@@ -30,11 +30,11 @@ def why(rig: Rig, data: bytes) -> str:
         (b'{"label":"x","token":"`a`.`b`"}', "token: Incorrect uuid value: '`a`.`b`'"),
     ],
 )
-def test_what_the_stage_refuses(rig: Rig, data: bytes, expected: str) -> None:
+def test_values_that_the_stage_refuses(rig: Rig, data: bytes, expected: str) -> None:
     assert why(rig, data) == expected
 
 
-def test_what_the_loader_refuses(rig: Rig) -> None:
+def test_values_that_the_loader_refuses(rig: Rig) -> None:
     assert why(rig, b'{"label":"x","day":"2024-02-30"}') == "Expected a date such as 2026-12-24 for day"
 
 
@@ -57,13 +57,13 @@ TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
         ),
     ],
 )
-def test_what_only_the_table_refuses(rig: Rig, change: str, more: bytes, expected: str) -> None:
+def test_values_that_only_the_table_refuses(rig: Rig, change: str, more: bytes, expected: str) -> None:
     rig.rows(f"CREATE TABLE pairs (one VARCHAR(40) {TEXT}, other VARCHAR(20) {TEXT}, KEY (one, other)) ENGINE=InnoDB")
     rig.rows(f"ALTER TABLE things {change}")
     assert why(rig, b'{"label":"Lovelace","count":300%b}' % more) == expected
 
 
-def test_what_a_trigger_says_is_said(rig: Rig, root: Root, database: str) -> None:
+def test_the_message_of_a_trigger_is_the_reason(rig: Rig, root: Root, database: str) -> None:
     root.run(
         f"CREATE TRIGGER {database}.nobody BEFORE INSERT ON {database}.things FOR EACH ROW "
         "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'No bookings in August'"
@@ -88,11 +88,11 @@ def test_what_a_trigger_says_is_said(rig: Rig, root: Root, database: str) -> Non
         ("Duplicate entry 'Ada' for key 'by_label'", "Duplicate entry 'Ada' for key 'by_label'"),
     ],
 )
-def test_texts_that_a_database_may_say(complaint: str, expected: str) -> None:
+def test_messages_of_a_database(complaint: str, expected: str) -> None:
     assert describe_rejection(complaint) == expected
 
 
-def test_many_at_once_have_a_reason_each(rig: Rig) -> None:
+def test_many_rejected_writes_have_a_reason_each(rig: Rig) -> None:
     writes = [put({"label": "x"}) for _ in range(3)]
     for write, data in zip(writes, (b'{"label":"x","price":"a"}', b'{"label":"%b"}' % (b"y" * 41)), strict=False):
         write.data = msgspec.Raw(data)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from sluice.load.load_result import LoadResult
-from sluice.load.loader import LedgerMode, Loader
+from sluice.load.batch_reader import create_replay_opener
+from sluice.load.load_types import LedgerMode, LoadResult
+from sluice.load.loader import Loader
 from sluice.model.record import Write
-from sluice.replay.batch_source import make_batch_opener
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
 
@@ -32,7 +32,7 @@ class Replay:
     def load(
         self, entry: LedgerMode, *, archived: bool = False, collections: frozenset[str] = frozenset()
     ) -> LoadResult:
-        opened = make_batch_opener(archived=archived, collections=collections, open_batch=self.rig.objects.open)
+        opened = create_replay_opener(self.rig.objects.open, archived=archived, collections=collections)
         return Loader(self.rig.database, self.rig.resources, opened, entry).load_batch("bucket", KEY)
 
     @property
@@ -61,37 +61,37 @@ def test_again_mends_a_table_although_the_ledger_has_the_batch(replay: Replay, r
     rig.connection.commit()
     assert rig.loader().load_batch("bucket", KEY).status == "already_loaded"
     assert replay.labels == []
-    outcome = replay.load("again")
+    outcome = replay.load("reload")
     assert (outcome.status, outcome.applied) == ("loaded", 1)
     assert replay.labels == ["one"]
     assert replay.ledger == [{"object_key": KEY, "applied": 1, "stale": 0, "rejected": 0}]
-    outcome = replay.load("again")
+    outcome = replay.load("reload")
     assert (outcome.applied, outcome.stale) == (0, 1)
 
 
 def test_again_enters_a_batch_that_was_not_loaded(replay: Replay, rig: Rig) -> None:
     rig.objects.put(KEY, [thing("one")])
-    replay.load("again")
+    replay.load("reload")
     assert [row["object_key"] for row in replay.ledger] == [KEY]
     assert rig.loader().load_batch("bucket", KEY).status == "already_loaded"
 
 
 def test_some_collections_are_loaded_and_the_batch_stays_missing(replay: Replay, rig: Rig) -> None:
     rig.objects.put(KEY, [thing("one"), code("two")])
-    outcome = replay.load("never", collections=frozenset({"codes"}))
+    outcome = replay.load("bypass", collections=frozenset({"codes"}))
     assert (outcome.status, outcome.applied) == ("loaded", 1)
     assert (replay.labels, replay.texts, replay.ledger) == ([], ["two"], [])
     assert rig.loader().load_batch("bucket", KEY).status == "loaded"
     assert (replay.labels, replay.texts) == (["one"], ["two"])
     before = replay.ledger
-    replay.load("never", collections=frozenset({"codes"}))
+    replay.load("bypass", collections=frozenset({"codes"}))
     assert replay.ledger == before
 
 
 def test_the_archive_leaves_no_trace_in_the_ledger(replay: Replay, rig: Rig) -> None:
     older, newer = thing("older"), thing("newer")
     rig.objects.put(KEY, [newer, b"hello\n", older])
-    outcome = replay.load("never", archived=True)
+    outcome = replay.load("bypass", archived=True)
     assert (outcome.status, outcome.applied, outcome.stale, outcome.rejected) == ("loaded", 1, 1, 0)
     assert replay.labels == ["newer"]
     assert replay.ledger == []
@@ -101,7 +101,7 @@ def test_an_older_archive_changes_nothing_that_is_newer(replay: Replay, rig: Rig
     older = thing("older")
     rig.load(thing("newer"))
     rig.objects.put(KEY, [older])
-    assert replay.load("never", archived=True).stale == 1
+    assert replay.load("bypass", archived=True).stale == 1
     assert replay.labels == ["newer"]
 
 
@@ -110,7 +110,7 @@ def test_what_is_rejected_of_a_part_is_kept_once(replay: Replay, rig: Rig) -> No
     bad.data = type(bad.data)(b'{"label":"' + b"x" * 41 + b'"}')
     rig.objects.put(KEY, [code("two"), bad])
     for _ in range(2):
-        assert replay.load("never", collections=frozenset({"things"})).rejected == 1
+        assert replay.load("bypass", collections=frozenset({"things"})).rejected == 1
     assert rig.loader().load_batch("bucket", KEY).rejected == 1
     [kept] = rig.rows("SELECT version, line FROM rejected_writes")
     assert (kept["version"], kept["line"]) == (bad.version, 2)

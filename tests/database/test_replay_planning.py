@@ -6,21 +6,23 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket, ListedObject, S3Client
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable, SchemaOutdated
-from sluice.load import batch_reader
+from sluice.load.batch_reader import create_replay_opener, open_batch, read_blocks
+from sluice.model.batch_keys import QUARANTINE_PREFIX
 from sluice.model.record import encode_write
-from sluice.replay.batch_source import make_batch_opener
-from sluice.replay.planner import QUARANTINE, Buckets, Planner, find_quarantined
+from sluice.replay.planner import Buckets, Planner, find_quarantined
 from sluice.replay.replay_plan import ReplayPlan
 from tests.database.deployed import Root
 from tests.database.rig import Rig
+from tests.database.s3 import bucket
 from tests.database.things import delete
 
 Step = Callable[[ReplayPlan, float], ReplayPlan]
@@ -32,17 +34,17 @@ PAGE = 1000
 @pytest.fixture
 def empty(s3: Any) -> Iterator[None]:
     yield
-    for bucket in ("batches", "archive"):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+    for name in ("batches", "archive"):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
             if listed := page.get("Contents"):
                 found = [{"Key": one["Key"]} for one in listed]
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": found})
+                s3.delete_objects(Bucket=name, Delete={"Objects": found})
 
 
 @pytest.fixture
 def planner(rig: Rig, empty: None) -> Iterator[Planner]:
     database = Database(rig.database._settings, statement_timeout_seconds=30)
-    yield Planner(database, database, Buckets("batches", "archive"), 4)
+    yield Planner(database, database, Buckets(bucket("batches"), bucket("archive")), 4)
     database.drop_connection()
 
 
@@ -79,9 +81,9 @@ class Batches:
     def __init__(self, s3: Any, rig: Rig) -> None:
         self._s3, self._rig = s3, rig
 
-    def put(self, hour: str, number: int, bucket: str = "batches", content: bytes = b"x") -> str:
-        key = f"{bucket}/2026/11/{hour}/stream-1-{number:06}.jsonl.gz"
-        self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+    def put(self, hour: str, number: int, name: str = "batches", content: bytes = b"x") -> str:
+        key = f"{name}/2026/11/{hour}/stream-1-{number:06}.jsonl.gz"
+        self._s3.put_object(Bucket=name, Key=key, Body=content)
         return key
 
     def put_many(self, hour: str, count: int) -> list[str]:
@@ -128,21 +130,21 @@ def test_a_key_that_was_written_again_is_missing_again(planner: Planner, batches
 
 def test_case_and_blanks_of_a_key_count(planner: Planner, batches: Batches) -> None:
     batches.loaded(batches.put("23/10", 1))
-    archive.write_object("batches", "batches/2026/11/23/10/STREAM-1-000001.jsonl.gz", b"x")
+    bucket().write_object("batches/2026/11/23/10/STREAM-1-000001.jsonl.gz", b"x")
     assert planner.plan_next_part(begun(planner), 60).planned.objects == 1
 
 
 def test_quarantined_batches_are_not_missing_until_they_come_anew(planner: Planner, batches: Batches, s3: Any) -> None:
     keys = [batches.put("23/10", number) for number in range(3)]
-    archive.copy_under_prefix("batches", keys[1], QUARANTINE)
+    bucket().copy_under_prefix(keys[1], QUARANTINE_PREFIX)
     plan = planner.plan_next_part(begun(planner), 60)
     assert [one["key"] for one in manifest(s3, plan)] == [keys[0], keys[2]]
     time.sleep(1.1)  # S3's times are whole seconds
     batches.put("23/10", 1, content=b"another")
     assert planner.plan_next_part(begun(planner), 60).planned.objects == 3
-    archive.copy_under_prefix("batches", keys[1], QUARANTINE)
+    bucket().copy_under_prefix(keys[1], QUARANTINE_PREFIX)
     assert planner.plan_next_part(begun(planner), 60).planned.objects == 2
-    s3.delete_object(Bucket="batches", Key=QUARANTINE + keys[1])
+    s3.delete_object(Bucket="batches", Key=QUARANTINE_PREFIX + keys[1])
     assert planner.plan_next_part(begun(planner), 60).planned.objects == 3
 
 
@@ -183,7 +185,7 @@ def test_all_takes_what_was_loaded_too(planner: Planner, batches: Batches) -> No
     key = batches.put("23/10", 1)
     batches.loaded(key)
     plan = planner.plan_next_part(begun(planner, mode="all"), 60)
-    assert plan.again
+    assert plan.reload
     assert plan.planned.sample == [key]
     assert planner.verify_remaining(plan, 60).remaining.objects == 0
 
@@ -211,10 +213,10 @@ def test_a_copy_of_the_same_second_is_of_the_same_batch(
     monkeypatch: pytest.MonkeyPatch, later: int, aside: set[str]
 ) -> None:
     """S3's times are whole seconds, so that a batch and its copy mostly have the same."""
-    delivered = archive.ListedObject("batches/a", "e", 1, now())
-    copy = archive.ListedObject("quarantine/batches/a", "e", 1, delivered.modified + datetime.timedelta(seconds=later))
-    monkeypatch.setattr("sluice.replay.planner.pages", lambda *_asked: iter([[copy]]))
-    assert find_quarantined("batches", [delivered]) == aside
+    delivered = ListedObject("batches/a", "e", 1, now())
+    copy = ListedObject("quarantine/batches/a", "e", 1, delivered.modified + datetime.timedelta(seconds=later))
+    monkeypatch.setattr(Bucket, "list_objects", lambda *_asked: iter([[copy]]))
+    assert find_quarantined(bucket(), [delivered]) == aside
 
 
 def test_a_window_begins_with_its_first_key_and_ends_with_its_last(planner: Planner, batches: Batches, s3: Any) -> None:
@@ -255,10 +257,10 @@ def test_young_batches_are_left_alone(planner: Planner, batches: Batches) -> Non
 def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
     planner: Planner, batches: Batches, s3: Any
 ) -> None:
-    key = batches.put("23/10", 1, bucket="archive")
+    key = batches.put("23/10", 1, "archive")
     batches.put("23/10", 1)
     plan = planner.plan_next_part(begun(planner, source="archive"), 60)
-    assert (plan.bucket, plan.archived, plan.again) == ("archive", True, True)
+    assert (plan.bucket, plan.archived, plan.reload) == ("archive", True, True)
     assert [one["key"] for one in manifest(s3, plan)] == [key]
     assert planner.verify_remaining(plan, 60).remaining.objects == 1
     plan.count.loaded = 1
@@ -287,7 +289,7 @@ def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, ro
     planner.plan_next_part(begun(planner), 60)  # a warm connection that has died is made anew
     closed = msgspec.structs.replace(planner._primary._settings, database_port=1)
     away = Database(closed, statement_timeout_seconds=5)
-    there = Buckets("batches", "archive")
+    there = Buckets(bucket("batches"), bucket("archive"))
     with pytest.raises(DatabaseUnavailable):
         Planner(away, away, there, 4).plan_next_part(begun(planner), 60)
 
@@ -295,5 +297,5 @@ def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, ro
 def test_an_object_of_the_archive_is_opened_as_what_its_batch_was(s3: Any, empty: None) -> None:
     lines = [encode_write(delete("01900000-0000-7000-8000-000000000001")) for _ in range(3)]
     s3.put_object(Bucket="archive", Key="archive/a", Body=gzip.compress(lines[0] + b"no\n" + lines[1][:-1] + lines[2]))
-    found = make_batch_opener(archived=True, collections=frozenset())("archive", "archive/a")
-    assert b"".join(batch_reader.read_blocks(found)) == b"".join(lines)
+    found = create_replay_opener(partial(open_batch, S3Client()), archived=True)("archive", "archive/a")
+    assert b"".join(read_blocks(found)) == b"".join(lines)

@@ -1,4 +1,4 @@
-"""A password is rotated step by step, and whoever holds the one in force gets in all the while."""
+"""A password is rotated step by step, and the current password works all the time."""
 
 import threading
 import time
@@ -9,26 +9,26 @@ import pytest
 from local.database import DatabasePair
 from sluice.aws.secrets import Credentials
 from sluice.errors import AccessDenied, RotationFailed
-from sluice.rotation import server_accounts as server
+from sluice.rotation import server_accounts
 from sluice.rotation.password_rotation import PasswordRotation
 from tests.database.rotating_rig import ROLES, STEPS, Accounts, Vault, vault
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
-    with vault(tmp_path_factory.mktemp("vault")) as kept:
-        yield kept
+def shared_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("vault")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def accounts(pair: DatabasePair, database: str, kept: Vault, trust: None) -> Iterator[Accounts]:
-    accounts = Accounts(pair, database, kept)
+def accounts(pair: DatabasePair, database: str, shared_vault: Vault, trust: None) -> Iterator[Accounts]:
+    accounts = Accounts(pair, database, shared_vault)
     yield accounts
     accounts.drop()
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_rotation_makes_another_password_and_keeps_the_one_before(accounts: Accounts, role: str) -> None:
+def test_a_rotation_sets_a_new_password_and_keeps_the_previous_one(accounts: Accounts, role: str) -> None:
     first, made = accounts.password(role), accounts.made(role)
     accounts.rotate(role)
     second = accounts.password(role)
@@ -44,7 +44,7 @@ def test_a_rotation_makes_another_password_and_keeps_the_one_before(accounts: Ac
     assert accounts.made(role).count("mysql_native_password") == 2
 
 
-def test_the_replica_has_it_when_the_reader_is_told(accounts: Accounts) -> None:
+def test_the_replica_accepts_the_new_password_before_the_reader_gets_it(accounts: Accounts) -> None:
     first = accounts.password("reader")
     accounts.rotate("reader")
     replica = accounts.pair.replica
@@ -53,12 +53,12 @@ def test_the_replica_has_it_when_the_reader_is_told(accounts: Accounts) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("taken", range(1, 5))
-def test_a_rotation_that_ended_after_any_step_is_taken_up_again(accounts: Accounts, role: str, taken: int) -> None:
+def test_a_rotation_that_stopped_after_any_step_can_be_repeated(accounts: Accounts, role: str, taken: int) -> None:
     rotation, first = accounts.begin(role), accounts.password(role)
     for step in STEPS[:taken]:
         rotation.run_step(step)
     pending = accounts.password(role, rotation.version)
-    assert accounts.gets_in(role, accounts.password(role)), "what the secret says must let in at any moment"
+    assert accounts.gets_in(role, accounts.password(role)), "the secret's password must work at any time"
     made = accounts.made(role)
     accounts.pair.wait_for_replica()
     for step in STEPS:
@@ -69,22 +69,22 @@ def test_a_rotation_that_ended_after_any_step_is_taken_up_again(accounts: Accoun
         assert accounts.made(role) == made
 
 
-def test_a_rotation_that_was_given_up_is_no_hindrance_to_the_next(accounts: Accounts) -> None:
-    given_up, first = accounts.begin("loader"), accounts.password("loader")
-    given_up.run_step("createSecret")
-    given_up.run_step("setSecret")
-    never = accounts.password("loader", given_up.version)
+def test_an_abandoned_rotation_does_not_block_the_next(accounts: Accounts) -> None:
+    abandoned, first = accounts.begin("loader"), accounts.password("loader")
+    abandoned.run_step("createSecret")
+    abandoned.run_step("setSecret")
+    unused = accounts.password("loader", abandoned.version)
     accounts.secrets.update_secret_version_stage(
-        SecretId=accounts.arns["loader"], VersionStage="AWSPENDING", RemoveFromVersionId=given_up.version
+        SecretId=accounts.arns["loader"], VersionStage="AWSPENDING", RemoveFromVersionId=abandoned.version
     )
     accounts.rotate("loader")
-    known = [never, first, accounts.password("loader")]
+    known = [unused, first, accounts.password("loader")]
     assert [accounts.gets_in("loader", one) for one in known] == [False, True, True]
     with pytest.raises(RotationFailed, match="not pending"):
-        given_up.run_step("setSecret")
+        abandoned.run_step("setSecret")
 
 
-class Standing:
+class StoppedReplica:
     """A replica that applies nothing."""
 
     def __init__(self, pair: DatabasePair) -> None:
@@ -94,9 +94,9 @@ class Standing:
         self._run("STOP SLAVE SQL_THREAD")
 
     def __exit__(self, *_: object) -> None:
-        self.go_on()
+        self.resume()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._run("START SLAVE SQL_THREAD")
 
     def _run(self, statement: str) -> None:
@@ -104,9 +104,9 @@ class Standing:
             cursor.execute(statement)
 
 
-def test_nobody_is_told_of_a_password_that_the_replica_does_not_have(accounts: Accounts) -> None:
+def test_a_password_that_the_replica_lacks_does_not_become_current(accounts: Accounts) -> None:
     rotation, first = accounts.begin("reader", patience=0.6), accounts.password("reader")
-    with Standing(accounts.pair):
+    with StoppedReplica(accounts.pair):
         rotation.run_step("createSecret")
         rotation.run_step("setSecret")
         with pytest.raises(AccessDenied):
@@ -120,12 +120,12 @@ def test_nobody_is_told_of_a_password_that_the_replica_does_not_have(accounts: A
     assert accounts.gets_in("reader", accounts.password("reader"), accounts.pair.replica)
 
 
-def test_a_replica_that_is_late_is_waited_for(accounts: Accounts) -> None:
-    standing, rotation = Standing(accounts.pair), accounts.begin("reader")
+def test_a_rotation_waits_for_a_late_replica(accounts: Accounts) -> None:
+    standing, rotation = StoppedReplica(accounts.pair), accounts.begin("reader")
     with standing:
         rotation.run_step("createSecret")
         rotation.run_step("setSecret")
-        later = threading.Timer(1.0, standing.go_on)
+        later = threading.Timer(1.0, standing.resume)
         later.start()
         started = time.monotonic()
         rotation.run_step("testSecret")
@@ -133,7 +133,7 @@ def test_a_replica_that_is_late_is_waited_for(accounts: Accounts) -> None:
         later.join()
 
 
-def test_a_password_stands_in_no_log(accounts: Accounts) -> None:
+def test_no_log_contains_a_password(accounts: Accounts) -> None:
     log = accounts.pair.primary.data / "general.log"
     accounts.root.run(f"SET GLOBAL general_log_file = '{log.name}'")
     accounts.root.run("SET GLOBAL general_log = 1")
@@ -147,12 +147,12 @@ def test_a_password_stands_in_no_log(accounts: Accounts) -> None:
     for role in ROLES:
         assert accounts.password(role).encode() not in written
         [second] = accounts.made(role).split("'")[3::4]
-        assert second.encode() in written, "its hash is what the logs have"
+        assert second.encode() in written, "the logs contain its hash"
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("taken", [2, 4])
-def test_a_migration_leaves_a_rotation_alone(accounts: Accounts, role: str, taken: int) -> None:
+def test_a_migration_does_not_disturb_a_rotation(accounts: Accounts, role: str, taken: int) -> None:
     rotation = accounts.begin(role)
     for step in STEPS[:taken]:
         rotation.run_step(step)
@@ -161,7 +161,7 @@ def test_a_migration_leaves_a_rotation_alone(accounts: Accounts, role: str, take
     assert accounts.made(role) == made
 
 
-def test_a_migration_that_makes_a_user_anew_keeps_the_pending_password(accounts: Accounts) -> None:
+def test_a_migration_that_replaces_a_user_keeps_the_pending_password(accounts: Accounts) -> None:
     rotation, name = accounts.begin("reader"), accounts.names["reader"]
     rotation.run_step("createSecret")
     rotation.run_step("setSecret")
@@ -172,7 +172,7 @@ def test_a_migration_that_makes_a_user_anew_keeps_the_pending_password(accounts:
     assert accounts.gets_in("reader", accounts.password("reader"))
 
 
-def test_a_secret_that_was_changed_by_hand_makes_an_end_of_both_passwords(accounts: Accounts) -> None:
+def test_a_secret_that_was_changed_by_hand_replaces_both_passwords(accounts: Accounts) -> None:
     first = accounts.password("loader")
     accounts.rotate("loader")
     second = accounts.password("loader")
@@ -182,18 +182,18 @@ def test_a_secret_that_was_changed_by_hand_makes_an_end_of_both_passwords(accoun
     assert [accounts.gets_in("loader", one) for one in (first, second, "by hand")] == [False, False, True]
 
 
-def test_a_migration_that_is_under_way_is_waited_for(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LOCK_SECONDS", 0.2)
+def test_a_rotation_waits_for_a_running_migration(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_accounts, "LOCK_SECONDS", 0.2)
     rotation = accounts.begin("loader")
     rotation.run_step("createSecret")
     with accounts.pair.primary.connect(*accounts.pair.admin_credentials) as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (f"sluice {accounts.schema}"[:64],))
-        with pytest.raises(RotationFailed, match="A migration is at work"):
+        with pytest.raises(RotationFailed, match="A migration is changing the users"):
             rotation.run_step("setSecret")
     rotation.run_step("setSecret")
 
 
-def test_a_user_that_is_not_there_is_told(accounts: Accounts) -> None:
+def test_a_missing_user_is_reported(accounts: Accounts) -> None:
     rotation = accounts.begin("loader")
     rotation.run_step("createSecret")
     accounts.root.run(f"DROP USER {accounts.names['loader']}")
@@ -201,14 +201,14 @@ def test_a_user_that_is_not_there_is_told(accounts: Accounts) -> None:
         rotation.run_step("setSecret")
 
 
-def test_an_admin_that_is_not_let_in_changes_nothing(accounts: Accounts) -> None:
+def test_an_admin_with_a_wrong_password_changes_nothing(accounts: Accounts) -> None:
     made, rotation = accounts.made("loader"), accounts.begin("loader")
     rotation.run_step("createSecret")
     wrong = PasswordRotation(
         rotation.versions,
         rotation.version,
         primary=accounts.primary,
-        admin=lambda: Credentials(accounts.names["admin"], "wrong"),
+        read_admin=lambda: Credentials(accounts.names["admin"], "wrong"),
         login_targets=(),
     )
     with pytest.raises(AccessDenied) as refused:
@@ -217,7 +217,7 @@ def test_an_admin_that_is_not_let_in_changes_nothing(accounts: Accounts) -> None
     assert accounts.made("loader") == made
 
 
-def test_a_password_that_was_taken_out_again_is_not_announced(accounts: Accounts) -> None:
+def test_a_password_that_was_replaced_meanwhile_does_not_become_current(accounts: Accounts) -> None:
     rotation, first = accounts.begin("admin"), accounts.password("admin")
     for step in STEPS[:3]:
         rotation.run_step(step)
@@ -231,14 +231,14 @@ def test_a_password_that_was_taken_out_again_is_not_announced(accounts: Accounts
 
 
 @pytest.mark.parametrize("step", ["setSecret", "finishSecret"])
-def test_a_version_without_a_password_goes_no_further(accounts: Accounts, step: str) -> None:
+def test_a_version_without_a_password_is_refused(accounts: Accounts, step: str) -> None:
     rotation, first = accounts.begin("loader"), accounts.password("loader")
-    with pytest.raises(RotationFailed, match="createSecret comes first"):
+    with pytest.raises(RotationFailed, match="createSecret must run first"):
         rotation.run_step(step)
     assert accounts.password("loader") == first
 
 
-def test_the_trial_before_a_schedule_tries_what_is_in_force(accounts: Accounts) -> None:
+def test_the_trial_before_a_schedule_tests_the_current_password(accounts: Accounts) -> None:
     accounts.begin("reader").run_step("testSecret")
     accounts.root.run(f"ALTER USER {accounts.names['reader']} IDENTIFIED BY 'other'")
     with pytest.raises(AccessDenied):
@@ -252,9 +252,9 @@ def _pending(accounts: Accounts) -> str:
     return next(version for version, stages in found.items() if "AWSPENDING" in stages)
 
 
-def test_what_is_not_asked_for_is_not_done(accounts: Accounts) -> None:
+def test_an_unknown_step_or_version_is_refused(accounts: Accounts) -> None:
     rotation = accounts.begin("loader")
-    with pytest.raises(RotationFailed, match="none of the four"):
+    with pytest.raises(RotationFailed, match="unknown step"):
         rotation.run_step("dropSecret")
     with pytest.raises(RotationFailed, match="not pending"):
         accounts.rotation("loader", "0" * 32).run_step("createSecret")

@@ -25,9 +25,9 @@ class Watched(Database):
 
     refused = 0
 
-    def _connected(self) -> Connection:
+    def _open_connection(self) -> Connection:
         try:
-            return super()._connect()
+            return super()._open_connection()
         except AccessDenied:
             self.refused += 1
             raise
@@ -77,7 +77,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
 
 @pytest.fixture
 def accounts(pair: DatabasePair, rig: Rig, kept: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
-    monkeypatch.setattr("sluice.db.connection.credentials", read_credentials)  # not the rig's
+    monkeypatch.setattr("sluice.db.connection.read_credentials", read_credentials)  # not the rig's
     accounts = Accounts(pair, rig.database._settings.database_name, kept)
     yield accounts
     accounts.drop()

@@ -1,4 +1,4 @@
-"""Writes of other revisions than today's: older ones load, with what they have; newer ones wait for the deploy."""
+"""Writes of other revisions than the current one: older ones load, newer ones wait for the deployment."""
 
 import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ import pytest
 from msgspec import Meta
 
 from sluice.errors import SchemaOutdated
-from sluice.load.load_result import LoadResult
+from sluice.load.load_types import LoadResult
 from sluice.model.record import NULL_DATA, Write
 from sluice.model.resource import Digits, Item, create_resource
 from sluice.model.versions import new_version
@@ -19,7 +19,7 @@ REVISION = 3
 
 
 class Widget(Item, kw_only=True):
-    """As it is today; its fields have another past each."""
+    """The current class; each field has another history."""
 
     name: Annotated[str, Meta(max_length=80)]  # longer than it was
     needed: str  # was optional
@@ -33,7 +33,7 @@ class Label(Widget, kw_only=True):
     code: str
 
 
-# With a key of its own the id is a text, else a UUID.
+# With a natural key the id is a text, otherwise a UUID.
 IDS = {"widgets": "01a20f25-a3f4-7a8b-b1d9-0123456789ab", "labels": "A"}
 FULL = {"name": "x", "needed": "y"}
 
@@ -113,7 +113,7 @@ def test_an_older_delete_loads(rig: Rig, collection: str, schema: int) -> None:
 
 
 @pytest.mark.parametrize("data", [{"name": "x" * 81}, FULL | {"added": 2**63, "gone": 1}, FULL | {"price": "0.0001"}])
-def test_an_older_write_is_judged_by_today_s_columns(rig: Rig, collection: str, data: dict[str, Any]) -> None:
+def test_an_older_write_is_checked_against_the_current_columns(rig: Rig, collection: str, data: dict[str, Any]) -> None:
     assert outcome_counts(rig.load(write(collection, FULL, 1), write(collection, data, 1))) == (1, 0, 1)
 
 
@@ -127,7 +127,7 @@ def test_a_newer_write_waits(rig: Rig, collection: str, data: dict[str, Any] | N
     assert rig.load(older).applied == 1
 
 
-def test_today_s_writes_have_today_s_fields(rig: Rig, collection: str) -> None:
+def test_current_writes_have_the_current_fields(rig: Rig, collection: str) -> None:
     assert outcome_counts(rig.load(write(collection, {"name": "x"}, REVISION))) == (0, 0, 1)
     [row] = rig.rows("SELECT reason FROM rejected_writes")
     assert "needed" in row["reason"]

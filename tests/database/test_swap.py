@@ -13,7 +13,8 @@ import pytest
 from sluice.db.connection import Database
 from sluice.errors import LockConflict
 from sluice.load.fast.fast_writer import FastWriter
-from sluice.load.loader import LedgerMode, Loader
+from sluice.load.load_types import LedgerMode
+from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.model.schema_names import shadow_schema_name
 from tests.database.conftest import Connect
@@ -103,7 +104,7 @@ def paused(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Ev
             assert go_on.wait(30)
         return tally
 
-    monkeypatch.setattr(FastWriter, "apply", standing)
+    monkeypatch.setattr(FastWriter, "apply_rows", standing)
     go_on.reached = reached  # type: ignore[attr-defined]
     try:
         yield go_on
@@ -125,7 +126,7 @@ def waits(rebuilding: Rebuilding, count: int) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("entry", ["once", "never"])
+@pytest.mark.parametrize("entry", ["once", "bypass"])
 def test_a_load_that_is_at_work_is_before_the_swap(
     rebuilding: Rebuilding, loads: Loads, monkeypatch: pytest.MonkeyPatch, entry: LedgerMode
 ) -> None:
@@ -146,7 +147,7 @@ def test_a_load_that_is_at_work_is_before_the_swap(
     assert loads.places(key, schemas) == ({"before"} if entry == "once" else set(), {"before"})
 
 
-@pytest.mark.parametrize("entry", ["once", "never"])
+@pytest.mark.parametrize("entry", ["once", "bypass"])
 def test_a_load_that_comes_to_a_waiting_swap_is_after_it(
     rebuilding: Rebuilding, loads: Loads, monkeypatch: pytest.MonkeyPatch, entry: LedgerMode
 ) -> None:
@@ -171,7 +172,7 @@ def test_a_load_that_comes_to_a_waiting_swap_is_after_it(
     assert loads.places(late, schemas) == ({"after"} if entered else set(), {"after"})
 
 
-@pytest.mark.parametrize("entry", ["once", "never"])
+@pytest.mark.parametrize("entry", ["once", "bypass"])
 def test_under_steady_loads_every_batch_is_on_one_side_of_each_swap(
     rebuilding: Rebuilding, loads: Loads, entry: LedgerMode
 ) -> None:

@@ -1,4 +1,4 @@
-"""A resource with every field type there is, and writes to it."""
+"""A resource with every field type, and writes to it."""
 
 import datetime
 import enum
@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.ingest.item_body import decode_item, encode_item, new_item_id
-from sluice.model.record import NULL_DATA, Write
+from sluice.ingest.item_body import decode_item, new_item_id
+from sluice.model.record import NULL_DATA, Write, encode_item
 from sluice.model.resource import Digits, Item, Resource, create_resource
 from sluice.model.versions import new_version
 
@@ -54,7 +54,7 @@ THINGS = create_resource(Thing, "things", private=True)
 
 
 class Code(Item):
-    """A text by its code."""
+    """A text with its code."""
 
     code: str
     text: str | None = None
@@ -66,7 +66,7 @@ OWNER = "4c1f6a3e-owner"
 
 
 def put(data: dict[str, Any], item_id: str = "", owner: str = OWNER, resource: Resource = THINGS) -> Write:
-    """An accepted put, its data through the same decoding as the API's."""
+    """An accepted put; its data is decoded as in the API."""
     item = decode_item(msgspec.json.encode(data), resource)
     return Write(
         version=new_version(),

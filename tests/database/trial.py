@@ -32,7 +32,7 @@ class Trial:
             cursor.execute("KILL %s", (connection_id,))
 
     def converges(self, plan: Plan) -> None:
-        """Load a plan into empty tables. Raises AssertionError unless they come to what the plan means."""
+        """Load a plan into empty tables. Raises AssertionError unless the rows are those of the model."""
         self._clear()
         answers = self._deliver(plan)
         for collection in ("things", "codes"):
@@ -94,7 +94,7 @@ class Trial:
         found = self.rig.rows("SELECT * FROM loaded_batches")
         counted = {_batch(row): row["applied"] + row["stale"] + row["rejected"] for row in found}
         assert counted == {batch: len(lines) for batch, lines in plan.batches.items()}
-        # What the ledger calls applied changed the rows: it is of the load that did it, not of one that came after.
+        # The ledger's counts come from the load that changed the rows, not from a later one.
         assert sum(row["applied"] for row in found) >= len(self._rows("things")) + len(self._rows("codes"))
         assert Counter(batch for batch, status in answers if status == "loaded") == Counter(plan.batches.keys())
         assert {status for _, status in answers} <= {"loaded", "already_loaded"}

@@ -1,21 +1,21 @@
-"""The batches in S3 and the ledger, compared as a replay compares them, but by the drill's own means."""
+"""List the batches in S3, independently of the code of a replay."""
 
 import gzip
 import json
 from typing import Any
 
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
-from tests.stack.way_back import WayBack
 
 
-def keys(back: WayBack) -> set[str]:
+def keys(back: RecoveryHarness) -> set[str]:
     """The keys of all batches in S3."""
     pages = back.s3.get_paginator("list_objects_v2").paginate(Bucket=back.bucket, Prefix="batches/")
     return {one["Key"] for page in pages for one in page.get("Contents", [])}
 
 
-def all_delivered(back: WayBack, before: set[str], writes: int) -> set[str]:
-    """The batches since `before`, once they hold so many writes together."""
+def all_delivered(back: RecoveryHarness, before: set[str], writes: int) -> set[str]:
+    """The batches that are not in `before`, as soon as they have `writes` writes together."""
     sizes: dict[str, int] = {}
 
     def together() -> bool:
@@ -28,8 +28,8 @@ def all_delivered(back: WayBack, before: set[str], writes: int) -> set[str]:
     return set(sizes)
 
 
-def planned(back: WayBack, output: dict[str, Any]) -> set[str]:
-    """The keys in the manifests of a replay, by its output."""
+def planned(back: RecoveryHarness, output: dict[str, Any]) -> set[str]:
+    """The keys in the manifests of a replay, given its output."""
     folder = output["report"]["key"].rsplit("/", 1)[0]
     found = back.s3.list_objects_v2(Bucket=back.bucket, Prefix=f"{folder}/manifest-").get("Contents", [])
     texts = [back.s3.get_object(Bucket=back.bucket, Key=one["Key"])["Body"].read() for one in found]

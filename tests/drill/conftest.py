@@ -1,4 +1,4 @@
-"""The stack that the drills run on is that of tests/stack; and who looks at it, writes to it and operates it."""
+"""Fixtures of the drills: the stack of tests/stack, and clients that read it, write to it and operate it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,16 +8,16 @@ import pytest
 
 from local.stack import Stack
 from tests.drill.traffic import Traffic
-from tests.stack.conftest import client, machine, machine_token, memory, person, primary, replica, stack, stack_folder
+from tests.stack.conftest import client, machine, machine_token, person, primary, replica, stack
 from tests.stack.operator import Operator
-from tests.stack.way_back import WayBack
+from tests.stack.recovery_harness import RecoveryHarness
 
-__all__ = ["client", "machine", "machine_token", "memory", "person", "primary", "replica", "stack", "stack_folder"]
+__all__ = ["client", "machine", "machine_token", "person", "primary", "replica", "stack"]
 
 
 @pytest.fixture(scope="session")
-def back(stack: Stack) -> WayBack:
-    return WayBack(stack)
+def back(stack: Stack) -> RecoveryHarness:
+    return RecoveryHarness(stack)
 
 
 @pytest.fixture(scope="session")
@@ -27,23 +27,23 @@ def sluice(stack: Stack) -> Operator:
 
 @pytest.fixture
 def traffic(client: Any, machine_token: str) -> Callable[[str], Traffic]:
-    """Makes the traffic to the airports whose codes begin with a letter."""
+    """Create traffic to the airports whose codes begin with a letter."""
     return lambda letter: Traffic(client, machine_token, letter)
 
 
 @pytest.fixture
 def alerts(stack: Stack) -> Iterator[Callable[[], list[dict[str, str]]]]:
-    """What the alerts' topic sent since the test began, the new messages at each call."""
+    """Each call returns the new messages of the alerts topic since the test began."""
     queues, topics, topic = stack.aws_client("sqs"), stack.aws_client("sns"), stack.outputs["AlertsTopicArn"]
     queue = queues.create_queue(QueueName="drill")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    letter = {
+    statement = {
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": arn,
     }
-    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [letter]})})
+    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [statement]})})
     subscription = topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
 
     def received() -> list[dict[str, str]]:

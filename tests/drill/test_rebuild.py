@@ -1,4 +1,4 @@
-"""The database lost, a moment or an owner undone, writes during a rebuild: each with its tables compared to before."""
+"""Rebuilds of a lost database, as of a moment, without an owner, and under writes. Each compares the tables."""
 
 import datetime
 import itertools
@@ -14,17 +14,17 @@ import pytest
 from local.stack import Stack
 from tests.stack.conftest import Person
 from tests.stack.operator import Operator
-from tests.stack.rebuilding import (
-    Rebuilding,
-    checksum,
-    code,
+from tests.stack.rebuild_harness import (
+    RebuildHarness,
+    build_code,
+    compute_checksum,
     delete_airports,
     post_bookings,
     put_airports,
-    writing,
+    write_continuously,
 )
+from tests.stack.recovery_harness import Versions
 from tests.stack.waiting import eventually
-from tests.stack.way_back import Versions
 
 YES = ("--yes", "sluice-local", "--wait")
 CLIENTS, EACH = 6, 300
@@ -32,24 +32,24 @@ CLIENTS, EACH = 6, 300
 
 @pytest.fixture(scope="module")
 def sluice(stack: Stack) -> Iterator[Operator]:
-    """Leaves nothing behind that `status` would tell other drills of."""
+    """Deletes the rejected writes afterwards, which `status` would report to other drills."""
     found = Operator(stack)
     yield found
-    found("rejects", "drop", "--all", "--yes", "sluice-local")
+    found("rejected-writes", "drop", "--all", "--yes", "sluice-local")
 
 
 @pytest.fixture
-def rebuilding(stack: Stack) -> Iterator[Rebuilding]:
-    found = Rebuilding(stack)
-    eventually(lambda: found.back.replay()["status"] == "complete")
+def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
+    found = RebuildHarness(stack)
+    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
     yield found
     stack.pair.start()
-    eventually(lambda: found.back.replay()["status"] == "complete")
+    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
 
 
 @pytest.fixture
 def writers(client: Any, stack: Stack) -> Any:
-    """Writes from several clients at once: puts, puts over them, deletes, and bookings of two persons."""
+    """Writes of several clients at once: puts, overwriting puts, and deletes."""
     token = stack.machine_token()
 
     def write(mark: str, name: str = "") -> Versions:
@@ -58,7 +58,7 @@ def writers(client: Any, stack: Stack) -> Any:
             own = f"{mark}{number}"
             found = put_airports(mine, own, EACH, name)
             found |= put_airports(mine, own, EACH // 10, "over")
-            return found | delete_airports(mine, [code(own, n) for n in range(0, EACH, 10)])
+            return found | delete_airports(mine, [build_code(own, n) for n in range(0, EACH, 10)])
 
         with ThreadPoolExecutor(CLIENTS) as pool:
             return dict(itertools.chain.from_iterable(one.items() for one in pool.map(share, range(CLIENTS))))
@@ -69,35 +69,35 @@ def writers(client: Any, stack: Stack) -> Any:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("source", ["batches", "archive"])
 def test_a_lost_database_is_rebuilt(
-    rebuilding: Rebuilding, sluice: Operator, writers: Any, person: Person, source: str
+    rebuilding: RebuildHarness, sluice: Operator, writers: Any, person: Person, source: str
 ) -> None:
     mark = {"batches": "4", "archive": "5"}[source]
     versions = writers(mark)
-    rebuilding.settled(versions)
-    versions |= rebuilding.reject(mark)
+    rebuilding.wait_until_settled(versions)
+    versions |= rebuilding.write_invalid_item(mark)
     bookings = {**post_bookings(person("ada"), 20, "lost"), **post_bookings(person("eve"), 20, "lost")}
-    rebuilding.loaded(bookings, "bookings")
+    rebuilding.wait_until_loaded(bookings, "bookings")
     versions |= bookings
     items = None
     if source == "archive":
-        # What other drills put straight into the batch bucket never went through the stream.
+        # Batches that other drills put directly into the bucket are not in the archive.
         items = set(versions)
-        rebuilding.archived(versions)
-    before = rebuilding.rows(items)
+        rebuilding.wait_until_archived(versions)
+    before = rebuilding.read_rows(items)
     with ExitStack() as while_:
-        emptied = while_.enter_context(rebuilding.without_batches()) if source == "archive" else 0
+        emptied = while_.enter_context(rebuilding.hide_batches()) if source == "archive" else 0
         began = time.monotonic()
-        rebuilding.lose()
+        rebuilding.lose_databases()
         lost = time.monotonic() - began
         output = sluice("rebuild", *YES, "--source", source, "--json").document
-        after = rebuilding.rows(items)
-        missing = rebuilding.back.missing()
+        after = rebuilding.read_rows(items)
+        missing = rebuilding.recovery.count_missing()
     print(
-        f"\nlost database, from the {source}: {sum(map(len, before.values())):,} rows, checksum {checksum(before)}; "
-        f"both data directories removed, new ones started in {lost:.0f} s"
+        f"\nlost database, from the {source}: {sum(map(len, before.values())):,} rows, "
+        f"checksum {compute_checksum(before)}; both data directories removed, new ones started in {lost:.0f} s"
         f"{f', and {emptied} batches deleted' if emptied else ''}; rebuilt in {output['seconds']} s from "
         f"{output['loaded']} objects: {output['applied']:,} writes applied, {output['stale']:,} stale, "
-        f"{output['rejected']} rejected; checksum {checksum(after)}, {missing} batches missing"
+        f"{output['rejected']} rejected; checksum {compute_checksum(after)}, {missing} batches missing"
     )
     assert (output["status"], output["remaining"], missing) == ("complete", 0, 0)
     assert after == before
@@ -105,51 +105,52 @@ def test_a_lost_database_is_rebuilt(
 
 @pytest.mark.timeout(600)
 def test_a_moment_and_an_owner_are_undone(
-    rebuilding: Rebuilding, sluice: Operator, writers: Any, person: Person
+    rebuilding: RebuildHarness, sluice: Operator, writers: Any, person: Person
 ) -> None:
-    rebuilding.settled(writers("6"))
+    rebuilding.wait_until_settled(writers("6"))
     good, bad = post_bookings(person("grace"), 30, "good"), post_bookings(person("mallory"), 30, "bad")
-    rebuilding.loaded({**good, **bad}, "bookings")
-    before, then = rebuilding.rows(), datetime.datetime.now(datetime.UTC)
-    rebuilding.settled(writers("6", "undone"))
-    meanwhile = rebuilding.rows()
+    rebuilding.wait_until_loaded({**good, **bad}, "bookings")
+    before, then = rebuilding.read_rows(), datetime.datetime.now(datetime.UTC)
+    rebuilding.wait_until_settled(writers("6", "undone"))
+    meanwhile = rebuilding.read_rows()
     output = sluice("rebuild", *YES, "--as-of", then.isoformat(), "--json").document
-    after = rebuilding.rows()
+    after = rebuilding.read_rows()
     print(
-        f"\nas of a moment: checksum {checksum(before)}, then {checksum(meanwhile)} after {CLIENTS * EACH:,} items "
-        f"were overwritten; rebuilt in {output['seconds']} s; checksum {checksum(after)}"
+        f"\nas of a moment: checksum {compute_checksum(before)}, then {compute_checksum(meanwhile)} after "
+        f"{CLIENTS * EACH:,} items were overwritten; rebuilt in {output['seconds']} s; "
+        f"checksum {compute_checksum(after)}"
     )
     assert after == before != meanwhile
 
-    [[owner]] = {tuple(row.values()) for row in rebuilding.sql("SELECT owner FROM bookings WHERE passenger = 'bad'")}
+    [[owner]] = {tuple(row.values()) for row in rebuilding.query("SELECT owner FROM bookings WHERE passenger = 'bad'")}
     expected = {table: {key: row for key, row in rows.items() if key[0] != owner} for table, rows in before.items()}
     output = sluice("rebuild", *YES, "--exclude", f"owner={owner}", "--reason", "a bad client", "--json").document
-    after = rebuilding.rows()
-    replayed = rebuilding.back.replay(mode="all")
+    after = rebuilding.read_rows()
+    replayed = rebuilding.recovery.run_replay(mode="all")
     print(
         f"without an owner: {len(before['bookings'])} bookings, {len(after['bookings'])} after {output['seconds']} s; "
-        f"checksum {checksum(after)} of {checksum(expected)} expected; and {checksum(rebuilding.rows())} after "
-        f"a replay of all {replayed['loaded']} batches"
+        f"checksum {compute_checksum(after)} of {compute_checksum(expected)} expected; and "
+        f"{compute_checksum(rebuilding.read_rows())} after a replay of all {replayed['loaded']} batches"
     )
     assert after == expected
-    assert rebuilding.rows() == expected
+    assert rebuilding.read_rows() == expected
 
 
 @pytest.mark.timeout(600)
 def test_writes_during_a_rebuild_are_all_there(
-    rebuilding: Rebuilding, sluice: Operator, writers: Any, machine: httpx.Client
+    rebuilding: RebuildHarness, sluice: Operator, writers: Any, machine: httpx.Client
 ) -> None:
     writers("7")
-    with writing(machine, "8") as versions:
+    with write_continuously(machine, "8") as versions:
         eventually(lambda: len(versions) >= 50)
         outputs = [sluice("rebuild", *YES, "--json").document for _ in range(3)]
-    rebuilding.settled(versions)
-    found = {item: version for _, item, version in rebuilding.rows()["airports"]}
+    rebuilding.wait_until_settled(versions)
+    found = {item: version for _, item, version in rebuilding.read_rows()["airports"]}
     wrong = {item for item, version in versions.items() if found.get(item) != version}
     print(
         f"\nwrites during rebuilds: three in a row took {', '.join(str(one['seconds']) for one in outputs)} s; after "
-        f"each swap {', '.join(str(one['later']['loaded']) for one in outputs)} batches came; items that lack their "
-        f"last write: {len(wrong)} of {len(versions)}"
+        f"each swap {', '.join(str(one['after_swap']['loaded']) for one in outputs)} batches came; items that lack "
+        f"their last write: {len(wrong)} of {len(versions)}"
     )
     assert not wrong
     assert [one["status"] for one in outputs] == ["complete"] * 3

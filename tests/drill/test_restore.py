@@ -12,34 +12,34 @@ import pytest
 from local.stack import Stack
 from tests.drill import batches
 from tests.drill.traffic import Traffic
-from tests.stack.dumping import dump, load
+from tests.stack.database_dump import dump_database, load_dump
 from tests.stack.operator import Operator
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
-from tests.stack.way_back import WayBack
 
 WRITES = 3_000  # before the dump, and again after it
 
 
 @pytest.mark.timeout(600)
 def test_a_restored_dump_is_brought_up_to_date_by_exactly_what_came_after_it(
-    stack: Stack, back: WayBack, sluice: Operator, traffic: Callable[[str], Traffic], tmp_path: Path
+    stack: Stack, back: RecoveryHarness, sluice: Operator, traffic: Callable[[str], Traffic], tmp_path: Path
 ) -> None:
     writes, dumped = traffic("R"), tmp_path / "sluice.sql"
     writes.write(WRITES)
     with writes.meanwhile():
         time.sleep(3)
         accepted = writes.accepted
-        dump(stack, dumped)
+        dump_database(stack, dumped)
         during = writes.accepted - accepted
         time.sleep(3)
     writes.write(WRITES)
-    eventually(lambda: batches.keys(back) == back.ledger() and _found(stack, writes) == writes.rows)
+    eventually(lambda: batches.keys(back) == back.read_ledger() and _found(stack, writes) == writes.rows)
 
-    with back.without("RecoverySchedule", "BatchesParked"):
+    with back.disable_rules("RecoverySchedule", "BatchesParked"):
         _lose(stack, stack.pair.primary.data)
-        load(stack, dumped)
+        load_dump(stack, dumped)
         _make_users(stack)
-        restored, ledger = back.ledger(), _ledger_rows(stack)
+        restored, ledger = back.read_ledger(), _ledger_rows(stack)
         after = batches.keys(back) - restored
         stands = sluice("status", "--json", code=1).document["replica"]
         _lose(stack, stack.pair.replica.data)
@@ -57,12 +57,12 @@ def test_a_restored_dump_is_brought_up_to_date_by_exactly_what_came_after_it(
     assert (output["status"], output["planned"], output["loaded"]) == ("complete", len(after), len(after))
     assert (again["status"], again["planned"], again["loaded"]) == ("complete", 0, 0)
     assert _ledger_rows(stack).items() >= ledger.items()
-    assert stands["follows"] is False
+    assert stands["replicates"] is False
     assert _found(stack, writes) == writes.rows
     stack.pair.wait_for_replica()
     with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as replica:
         assert writes.found(replica) == writes.rows
-    assert sluice("status", "--json").document["replica"]["follows"] is True
+    assert sluice("status", "--json").document["replica"]["replicates"] is True
 
 
 def _lose(stack: Stack, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Web ACLs as WAF's API gives them, and requests to judge."""
+"""Web ACLs as the WAF API returns them, and requests to evaluate."""
 
 from typing import Any
 
@@ -6,38 +6,41 @@ from local.edge.http_messages import Request
 from local.edge.waf.statements import RateCounter
 from local.edge.waf.web_acl import BlockDecision, WebAcl
 
-NONE = [{"Priority": 0, "Type": "NONE"}]
+NO_TRANSFORMATION = [{"Priority": 0, "Type": "NONE"}]
 
 
-def rule(statement: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A rule that blocks, unless another action is given."""
-    action: dict[str, Any] = {} if "OverrideAction" in more or "Action" in more else {"Action": {"Block": {}}}
-    return {"Name": "one", "Priority": 0, "Statement": statement, "VisibilityConfig": {}, **action, **more}
+def build_rule(statement: dict[str, Any], **overrides: Any) -> dict[str, Any]:
+    """A rule that blocks, unless `overrides` contains another action."""
+    has_action = "OverrideAction" in overrides or "Action" in overrides
+    action: dict[str, Any] = {} if has_action else {"Action": {"Block": {}}}
+    return {"Name": "one", "Priority": 0, "Statement": statement, "VisibilityConfig": {}, **action, **overrides}
 
 
-def acl(*rules: dict[str, Any], **more: Any) -> WebAcl:
-    numbered = [{**each, "Priority": number} for number, each in enumerate(rules)]
-    return WebAcl({"Name": "acl", "DefaultAction": {"Allow": {}}, "Rules": numbered, **more}, RateCounter())
+def build_acl(*rules: dict[str, Any], **overrides: Any) -> WebAcl:
+    ordered = [{**rule, "Priority": priority} for priority, rule in enumerate(rules)]
+    config = {"Name": "acl", "DefaultAction": {"Allow": {}}, "Rules": ordered, **overrides}
+    return WebAcl(config, RateCounter())
 
 
-def group(name: str, *counted: str, **more: Any) -> dict[str, Any]:
-    """A rule with one of AWS's managed groups, some of whose rules are only counted."""
-    overrides = [{"Name": each, "ActionToUse": {"Count": {}}} for each in counted]
-    statement = {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": name, "RuleActionOverrides": overrides}}
-    return rule(statement, **{"OverrideAction": {"None": {}}, **more})
+def build_group_rule(group: str, *counted_rules: str, **overrides: Any) -> dict[str, Any]:
+    """A rule with a managed rule group of AWS, some of whose rules are only counted."""
+    actions = [{"Name": name, "ActionToUse": {"Count": {}}} for name in counted_rules]
+    statement = {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": group, "RuleActionOverrides": actions}}
+    return build_rule(statement, **{"OverrideAction": {"None": {}}, **overrides})
 
 
-def request(
+def build_request(
     target: str = "/v1/airports", method: str = "GET", body: bytes = b"", client: str = "127.0.0.1", **headers: str
 ) -> Request:
+    """A request; the keywords are headers, and an empty value omits a default header."""
     path, _, query = target.partition("?")
-    given = {"host": "localhost", "user-agent": "tests", "accept": "*/*"} | {
-        k.replace("_", "-"): v for k, v in headers.items()
+    merged = {"host": "localhost", "user-agent": "tests", "accept": "*/*"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
     }
     if body:
-        given = {"content-type": "application/json", "content-length": str(len(body))} | given
-    return Request(method, path, query, [(name, value) for name, value in given.items() if value], body, client)
+        merged = {"content-type": "application/json", "content-length": str(len(body))} | merged
+    return Request(method, path, query, [(name, value) for name, value in merged.items() if value], body, client)
 
 
-def judged(made: WebAcl, asked: Request, now: float = 0.0) -> BlockDecision | None:
-    return made.find_block(asked, now)
+def find_block(acl: WebAcl, request: Request, now: float = 0.0) -> BlockDecision | None:
+    return acl.find_block(request, now)

@@ -1,4 +1,4 @@
-"""An emulator, and edges before what is deployed to it."""
+"""An emulator, and edges in front of the stacks that are deployed to it."""
 
 import os
 import subprocess
@@ -14,13 +14,13 @@ import httpx
 import pytest
 
 from local.stack.stack import fetch_person_token
-from tests.edge.small import Template
+from tests.edge.edge_template import Template
 from tests.emulator.harness import ROOT, Emulator, deploy_stack, free_port, start_emulator
 
 
 @dataclass
-class Edged:
-    """A deployed stack and the edge before it: `url` is the distribution's address, `stage_url` the API's own."""
+class DeployedEdge:
+    """A deployed stack and the edge in front of it. `url` is that of the distribution, `stage_url` the API's own."""
 
     emulator: Emulator
     name: str
@@ -29,81 +29,80 @@ class Edged:
     stage_url: str
     log: Path
 
-    def token(self, person: str) -> str:
+    def fetch_token(self, person: str) -> str:
         emulator: Any = self.emulator
         return fetch_person_token(emulator, self.outputs, person, ())
 
     def get(self, path: str, token: str = "", **headers: str) -> httpx.Response:
-        return self._get(self.url + path, token, headers)
+        """Send a GET request to the distribution."""
+        return _send_get(self.url + path, token, headers)
 
-    def direct(self, path: str, token: str = "", **headers: str) -> httpx.Response:
-        """At the API's own address, past the distribution."""
-        return self._get(f"{self.stage_url}/{self.outputs['StageName']}{path}", token, headers)
+    def get_from_stage(self, path: str, token: str = "", **headers: str) -> httpx.Response:
+        """Send a GET request to the API's own address, past the distribution."""
+        return _send_get(f"{self.stage_url}/{self.outputs['StageName']}{path}", token, headers)
 
-    def _get(self, address: str, token: str, headers: dict[str, str]) -> httpx.Response:
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        if token:
-            given["Authorization"] = f"Bearer {token}"
-        return httpx.get(address, headers=given, timeout=30, trust_env=False)
-
-    def change(self, template: Template) -> None:
-        """Deploy a changed template, and wait until the edge has read it."""
+    def redeploy(self, template: Template) -> None:
+        """Deploy a changed template, and return when the edge enforces it."""
         self.outputs = deploy_stack(self.emulator, self.name, template)
-        assert self.read() == ""
+        assert self.refresh() == ""
 
-    def read(self) -> str:
-        """Have the edge read what is deployed; returns why it enforces nothing, or nothing."""
+    def refresh(self) -> str:
+        """Make the edge read the deployed configuration; return why it enforces nothing, or an empty string."""
         return str(httpx.post(f"{self.stage_url}/_edge/read", timeout=30, trust_env=False).json()["problem"])
 
 
-Put = Callable[[str, Template], Edged]
+def _send_get(url: str, token: str, headers: dict[str, str]) -> httpx.Response:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if token:
+        sent["Authorization"] = f"Bearer {token}"
+    return httpx.get(url, headers=sent, timeout=30, trust_env=False)
+
+
+DeployEdge = Callable[[str, Template], DeployedEdge]
 
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    started = start_emulator(tmp_path_factory.mktemp("emulator"))
-    yield started
-    if started.process.poll() is None:
-        started.stop()
+    emulator = start_emulator(tmp_path_factory.mktemp("emulator"))
+    yield emulator
+    if emulator.process.poll() is None:
+        emulator.stop()
 
 
 @pytest.fixture(scope="module")
-def put(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Put]:
-    """Deploys a template under a name and starts an edge before it."""
-    with ExitStack() as running:
+def deploy_edge(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployEdge]:
+    """Deploys a template under a name and starts an edge in front of it."""
+    with ExitStack() as cleanup:
 
-        def made(name: str, template: Template) -> Edged:
+        def deploy_and_start(name: str, template: Template) -> DeployedEdge:
             outputs = deploy_stack(emulator, name, template)
             port, stage_port = free_port(), free_port()
             log = tmp_path_factory.mktemp("edge") / "edge.log"
-            command = [
-                "--emulator",
-                emulator.url,
-                "--stack",
-                name,
-                "--port",
-                str(port),
-                "--stage-port",
-                str(stage_port),
-            ]
+            options = {"--emulator": emulator.url, "--stack": name, "--port": port, "--stage-port": stage_port}
             process = subprocess.Popen(
-                [sys.executable, "-m", "local.edge", *command],
+                [sys.executable, "-m", "local.edge", *(str(word) for option in options.items() for word in option)],
                 cwd=ROOT,
                 env=dict(os.environ),
-                stdout=running.enter_context(log.open("wb")),
+                stdout=cleanup.enter_context(log.open("wb")),
                 stderr=subprocess.STDOUT,
             )
-            running.callback(process.wait, 20)
-            running.callback(process.terminate)
-            edged = Edged(emulator, name, outputs, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{stage_port}", log)
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    edged.read()
-                except httpx.HTTPError:
-                    assert time.monotonic() < deadline, log.read_text()
-                    time.sleep(0.05)
-                else:
-                    return edged
+            cleanup.callback(process.wait, 20)
+            cleanup.callback(process.terminate)
+            url, stage_url = (f"http://127.0.0.1:{number}" for number in (port, stage_port))
+            edge = DeployedEdge(emulator, name, outputs, url, stage_url, log)
+            _wait_until_ready(edge)
+            return edge
 
-        yield made
+        yield deploy_and_start
+
+
+def _wait_until_ready(edge: DeployedEdge) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            edge.refresh()
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline, edge.log.read_text()
+            time.sleep(0.05)
+        else:
+            return

@@ -1,4 +1,4 @@
-"""Distributions as CloudFront's API gives them, origins that answer in turn, viewers."""
+"""Distributions as the CloudFront API returns them, with a stub of the origin and a viewer."""
 
 import asyncio
 from typing import Any
@@ -6,27 +6,27 @@ from typing import Any
 from local.edge.cloudfront.distribution import Distribution, parse_distribution
 from local.edge.cloudfront.distribution_handler import DistributionHandler
 from local.edge.http_messages import Request, Response
-from tests.edge.acls import request
+from tests.edge.acls import build_request
 
-Change = dict[str, Any]
-ALL = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
+Overrides = dict[str, Any]
+ALL_METHODS = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
 
 
-def listed(*items: Any) -> dict[str, Any]:
+def build_list(*items: Any) -> dict[str, Any]:
     return {"Quantity": len(items), "Items": list(items)}
 
 
-def parts(headers: tuple[str, ...] = (), queries: str = "all", **more: Any) -> dict[str, Any]:
+def build_parts(headers: tuple[str, ...] = (), queries: str = "all", **overrides: Any) -> dict[str, Any]:
     return {
-        "HeadersConfig": {"HeaderBehavior": "whitelist" if headers else "none", "Headers": listed(*headers)},
-        "QueryStringsConfig": {"QueryStringBehavior": queries, "QueryStrings": listed("limit")},
+        "HeadersConfig": {"HeaderBehavior": "whitelist" if headers else "none", "Headers": build_list(*headers)},
+        "QueryStringsConfig": {"QueryStringBehavior": queries, "QueryStrings": build_list("limit")},
         "CookiesConfig": {"CookieBehavior": "none"},
-        **more,
+        **overrides,
     }
 
 
-def policy(minimum: int = 0, default: int = 0, maximum: int = 3600, **more: Any) -> Change:
-    key = parts(("Authorization",), EnableAcceptEncodingGzip=True, EnableAcceptEncodingBrotli=True) | more
+def build_cache_policy(minimum: int = 0, default: int = 0, maximum: int = 3600, **overrides: Any) -> Overrides:
+    key = build_parts(("Authorization",), EnableAcceptEncodingGzip=True, EnableAcceptEncodingBrotli=True) | overrides
     return {
         "MinTTL": minimum,
         "DefaultTTL": default,
@@ -35,9 +35,9 @@ def policy(minimum: int = 0, default: int = 0, maximum: int = 3600, **more: Any)
     }
 
 
-VIEWER = {**parts(), "HeadersConfig": {"HeaderBehavior": "allExcept", "Headers": listed("Host")}}
-VIEWER["CookiesConfig"] = {"CookieBehavior": "all"}
-SECURITY = {
+VIEWER_POLICY = {**build_parts(), "HeadersConfig": {"HeaderBehavior": "allExcept", "Headers": build_list("Host")}}
+VIEWER_POLICY["CookiesConfig"] = {"CookieBehavior": "all"}
+SECURITY_POLICY = {
     "SecurityHeadersConfig": {
         "StrictTransportSecurity": {"AccessControlMaxAgeSec": 60, "IncludeSubdomains": True, "Override": True},
         "ContentSecurityPolicy": {"ContentSecurityPolicy": "default-src 'none'", "Override": False},
@@ -45,13 +45,16 @@ SECURITY = {
 }
 
 
-def made(
-    cache: Change | None = None, errors: tuple[dict[str, int], ...] = (), behaviour: Change | None = None, **more: Any
+def build_distribution(
+    cache: Overrides | None = None,
+    errors: tuple[dict[str, int], ...] = (),
+    behaviour: Overrides | None = None,
+    **overrides: Any,
 ) -> Distribution:
     common = {
         "TargetOriginId": "api",
         "ViewerProtocolPolicy": "https-only",
-        "AllowedMethods": listed(*ALL),
+        "AllowedMethods": build_list(*ALL_METHODS),
         "OriginRequestPolicyId": "viewer",
         "ResponseHeadersPolicyId": "security",
     }
@@ -59,44 +62,54 @@ def made(
         "Id": "api",
         "DomainName": "abc123.execute-api.us-east-1.amazonaws.com",
         "OriginPath": "/live",
-        "CustomHeaders": listed({"HeaderName": "X-Origin-Verify", "HeaderValue": "secret"}),
+        "CustomHeaders": build_list({"HeaderName": "X-Origin-Verify", "HeaderValue": "secret"}),
     }
-    given = {
+    config = {
         "Enabled": True,
-        "Origins": listed(origin),
-        "CacheBehaviors": listed({**common, "PathPattern": "/v1/*", "CachePolicyId": "cache", **(behaviour or {})}),
+        "Origins": build_list(origin),
+        "CacheBehaviors": build_list({**common, "PathPattern": "/v1/*", "CachePolicyId": "cache", **(behaviour or {})}),
         "DefaultCacheBehavior": {**common, "CachePolicyId": "none"},
-        "CustomErrorResponses": listed(*errors),
-        **more,
+        "CustomErrorResponses": build_list(*errors),
+        **overrides,
     }
-    off = policy(maximum=0)
-    return parse_distribution(given, {"cache": cache or policy(), "none": off, "viewer": VIEWER, "security": SECURITY})
+    disabled = build_cache_policy(maximum=0)
+    return parse_distribution(
+        config,
+        {
+            "cache": cache or build_cache_policy(),
+            "none": disabled,
+            "viewer": VIEWER_POLICY,
+            "security": SECURITY_POLICY,
+        },
+    )
 
 
 class Origin:
-    """Answers in their order, then the last one again; remembers what it was asked."""
+    """Returns the responses (or raises the exceptions) in order, and repeats the last one; records the requests."""
 
-    def __init__(self, *answers: Response | Exception) -> None:
-        self._answers = list(answers)
-        self.asked: list[Request] = []
+    def __init__(self, *responses: Response | Exception) -> None:
+        self._responses = list(responses)
+        self.requests: list[Request] = []
 
-    async def ask(self, asked: Request) -> Response:
-        self.asked.append(asked)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    async def handle_request(self, request: Request) -> Response:
+        self.requests.append(request)
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return response
 
 
-def kept(control: str, body: bytes = b"one", etag: str = '"1"', status: int = 200) -> Response:
+def build_response(control: str, body: bytes = b"one", etag: str = '"1"', status: int = 200) -> Response:
     return Response(status, [("cache-control", control), ("etag", etag), ("content-type", "application/json")], body)
 
 
 class Viewer:
-    def __init__(self, origin: Origin, configured: Distribution | None = None) -> None:
-        self._side, self._origin, self._configured = DistributionHandler(), origin, configured or made()
+    """Sends requests to a distribution whose origin is a stub."""
 
-    def asks(self, target: str = "/v1/airports", method: str = "GET", **headers: Any) -> Response:
-        return asyncio.run(
-            self._side.handle_request(self._configured, None, self._origin.ask, request(target, method, **headers))
-        )
+    def __init__(self, origin: Origin, distribution: Distribution | None = None) -> None:
+        self._handler, self._origin = DistributionHandler(), origin
+        self._distribution = distribution or build_distribution()
+
+    def send(self, target: str = "/v1/airports", method: str = "GET", **headers: Any) -> Response:
+        request = build_request(target, method, **headers)
+        return asyncio.run(self._handler.handle_request(self._distribution, None, self._origin.handle_request, request))

@@ -1,4 +1,4 @@
-"""The form of a statement: the same for all values, another when a value breaks out of its place."""
+"""Normalized statements: the same for all values, different when a value breaks out of its place."""
 
 import pytest
 
@@ -23,7 +23,7 @@ ASKED = "SELECT id FROM `airports` WHERE owner = '' AND country = {} ORDER BY id
         "1.5e-3",
     ],
 )
-def test_values_make_no_other_form(value: str) -> None:
+def test_values_do_not_change_the_normalized_statement(value: str) -> None:
     assert normalize_statement(ASKED.format(value)) == normalize_statement(ASKED.format("'IS'"))
 
 
@@ -31,11 +31,11 @@ def test_values_make_no_other_form(value: str) -> None:
     "value",
     ["'PT' OR 1=1", "'' OR ''=''", "'PT'--  ", "'PT' /* a */", "'PT' UNION SELECT 1", "'PT'; DROP TABLE a", "SLEEP(5)"],
 )
-def test_what_breaks_out_does(value: str) -> None:
+def test_a_value_that_breaks_out_changes_the_normalized_statement(value: str) -> None:
     assert normalize_statement(ASKED.format(value)) != normalize_statement(ASKED.format("'IS'"))
 
 
-def test_the_number_of_rows_and_values_is_no_other_form() -> None:
+def test_the_number_of_rows_and_values_does_not_change_the_normalized_statement() -> None:
     rows = "INSERT INTO a (b, c) VALUES {}"
     assert normalize_statement(rows.format("(1, 'a')")) == normalize_statement(
         rows.format("(1, 'a'), (2, 'b'),\n(3, 'c')")

@@ -1,5 +1,5 @@
-"""Where keys are required, each client is let in by its key and bounded by the plan; what a cache kept is given to
-nobody without the key that it was given to before."""
+"""Required API keys: each client needs its key, and the usage plan limits it. A cache serves a response only with the
+key of the request that it was cached for."""
 
 from pathlib import Path
 from typing import Any
@@ -7,134 +7,138 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.edge.conftest import Edged, Put
-from tests.edge.small import small
+from tests.edge.conftest import DeployedEdge, DeployEdge
+from tests.edge.edge_template import build_edge_template
 
-# A bucket that is refilled once in a thousand seconds: no test is so slow that it would see another request let in.
-SLOW = 0.001
+# The token bucket gets one token in a thousand seconds, so no test is slow enough to see another request accepted.
+SLOW_RATE = 0.001
 REQUIRED = {"ClientKeys": "required", "ClientRate": "50"}
 
 
 @pytest.fixture(scope="module")
-def away(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """While this file exists, the function cannot answer."""
-    return tmp_path_factory.mktemp("switch") / "away"
+def outage_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """While this file exists, the function responds 503."""
+    return tmp_path_factory.mktemp("switch") / "outage"
 
 
 @pytest.fixture(scope="module")
-def edged(put: Put, away: Path) -> Edged:
-    return put("keyed", small(away, ApiCacheSize="0.5", ApiCacheSeconds="60", **REQUIRED))
+def edge(deploy_edge: DeployEdge, outage_file: Path) -> DeployedEdge:
+    return deploy_edge("keyed", build_edge_template(outage_file, ApiCacheSize="0.5", ApiCacheSeconds="60", **REQUIRED))
 
 
-def _key(edged: Edged, name: str) -> tuple[str, str]:
-    """A client's new key, in the plan: its id and its value."""
-    gateway = edged.emulator.client("apigateway")
-    made = gateway.create_api_key(name=name, enabled=True)
-    gateway.create_usage_plan_key(usagePlanId=edged.outputs["ClientPlanId"], keyId=made["id"], keyType="API_KEY")
-    return made["id"], made["value"]
+def _create_key(edge: DeployedEdge, name: str) -> tuple[str, str]:
+    """Create a key in the usage plan; returns its id and its value."""
+    gateway = edge.emulator.client("apigateway")
+    key = gateway.create_api_key(name=name, enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=edge.outputs["ClientPlanId"], keyId=key["id"], keyType="API_KEY")
+    return key["id"], key["value"]
 
 
-def _refused(answer: httpx.Response) -> Any:
-    assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/problem+json")
-    return answer.json()
+def _read_rejection(response: httpx.Response) -> Any:
+    assert (response.status_code, response.headers["Content-Type"]) == (403, "application/problem+json")
+    return response.json()
 
 
-def test_a_client_needs_its_key_and_a_token(edged: Edged) -> None:
-    ada, (_, key) = edged.token("ada"), _key(edged, "first")
-    assert edged.get("/v1/airports", ada, x_api_key=key).status_code == 200
+def test_a_client_needs_its_key_and_a_token(edge: DeployedEdge) -> None:
+    ada, (_, key) = edge.fetch_token("ada"), _create_key(edge, "first")
+    assert edge.get("/v1/airports", ada, x_api_key=key).status_code == 200
     for headers in ({}, {"x_api_key": "guessed" * 5}):
-        problem = _refused(edged.get("/v1/airports", ada, **headers))
+        problem = _read_rejection(edge.get("/v1/airports", ada, **headers))
         assert (problem["status"], "x-api-key" in problem["detail"]) == (403, True)
-    assert edged.get("/v1/airports", x_api_key=key).status_code == 401
+    assert edge.get("/v1/airports", x_api_key=key).status_code == 401
 
 
-def test_what_everybody_may_read_needs_neither(edged: Edged) -> None:
+def test_public_pages_need_neither(edge: DeployedEdge) -> None:
     for path in ("/v1/openapi.json", "/v1/docs"):
         for headers in ({}, {"x_api_key": "guessed" * 5}):
-            answer = edged.get(path, **headers)
-            assert (answer.status_code, answer.text) == (200, "for everybody")
+            response = edge.get(path, **headers)
+            assert (response.status_code, response.text) == (200, "for everybody")
 
 
-def test_a_key_outside_of_the_plan_and_a_blocked_one_let_nobody_in(edged: Edged) -> None:
-    ada, gateway = edged.token("ada"), edged.emulator.client("apigateway")
+def test_a_key_outside_the_plan_and_a_disabled_key_are_rejected(edge: DeployedEdge) -> None:
+    ada, gateway = edge.fetch_token("ada"), edge.emulator.client("apigateway")
     stranger = gateway.create_api_key(name="stranger", enabled=True)
-    _refused(edged.get("/v1/airports", ada, x_api_key=stranger["value"]))
-    identifier, key = _key(edged, "blocked")
+    _read_rejection(edge.get("/v1/airports", ada, x_api_key=stranger["value"]))
+    identifier, key = _create_key(edge, "blocked")
 
-    def let_in(value: str) -> httpx.Response:
+    def set_enabled(value: str) -> httpx.Response:
         operation = {"op": "replace", "path": "/enabled", "value": value}
         gateway.update_api_key(apiKey=identifier, patchOperations=[operation])
-        return edged.get("/v1/airports", ada, x_api_key=key)
+        return edge.get("/v1/airports", ada, x_api_key=key)
 
-    _refused(let_in("false"))
-    assert let_in("true").status_code == 200
+    _read_rejection(set_enabled("false"))
+    assert set_enabled("true").status_code == 200
 
 
-def test_what_the_apis_cache_kept_is_for_clients_with_a_key(edged: Edged) -> None:
-    ada, (_, key), (_, other) = edged.token("ada"), _key(edged, "cached"), _key(edged, "other")
+def test_the_apis_cache_serves_only_clients_with_a_key(edge: DeployedEdge) -> None:
+    ada, (_, key), (_, other) = edge.fetch_token("ada"), _create_key(edge, "cached"), _create_key(edge, "other")
     path = "/v1/bookings?limit=21"
-    moments = [edged.get(path, ada, x_api_key=key).json()["moment"] for _ in range(2)]
-    assert moments[0] == moments[1]
-    _refused(edged.get(path, ada))
-    assert edged.get(path, ada, x_api_key=other).json()["moment"] != moments[0]
+    times = [edge.get(path, ada, x_api_key=key).json()["time_ns"] for _ in range(2)]
+    assert times[0] == times[1]
+    _read_rejection(edge.get(path, ada))
+    assert edge.get(path, ada, x_api_key=other).json()["time_ns"] != times[0]
 
 
-def test_what_cloudfront_kept_is_for_the_key_that_it_was_given_to(put: Put, away: Path) -> None:
-    """It takes answers that may be given without asking, or an API that cannot be asked. A copy of the template without
-    the key in CloudFront's leaks them."""
-    careless = small(away, kept="max-age=60", **REQUIRED)
-    edged, path = put("careless-keys", careless), "/v1/airports/EDDF"
-    ada, (_, key), (_, other) = edged.token("ada"), _key(edged, "only"), _key(edged, "late")
+def test_cloudfront_serves_a_cached_response_only_with_its_key(deploy_edge: DeployEdge, outage_file: Path) -> None:
+    """The leak needs a response that CloudFront may serve without validation, or an API that is unavailable. If
+    CloudFront's cache key lacks the API key, a copy of the template leaks it."""
+    cacheable = build_edge_template(outage_file, cache_control="max-age=60", **REQUIRED)
+    edge, path = deploy_edge("cacheable-keys", cacheable), "/v1/airports/EDDF"
+    ada, (_, key), (_, other) = edge.fetch_token("ada"), _create_key(edge, "only"), _create_key(edge, "late")
 
-    def moment(**headers: str) -> int:
-        return int(edged.get(path, ada, **headers).json()["moment"])
+    def fetch_time(**headers: str) -> int:
+        return int(edge.get(path, ada, **headers).json()["time_ns"])
 
-    kept = moment(x_api_key=key)
-    assert moment(x_api_key=key) == kept
-    assert moment(x_api_key=other) != kept
-    _refused(edged.get(path, ada))
-    headers = careless["Resources"]["SharedCachePolicy"]["Properties"]["CachePolicyConfig"]
+    cached = fetch_time(x_api_key=key)
+    assert fetch_time(x_api_key=key) == cached
+    assert fetch_time(x_api_key=other) != cached
+    _read_rejection(edge.get(path, ada))
+    headers = cacheable["Resources"]["SharedCachePolicy"]["Properties"]["CachePolicyConfig"]
     headers["ParametersInCacheKeyAndForwardedToOrigin"]["HeadersConfig"]["Headers"].pop()
-    edged.change(careless)
-    kept = moment(x_api_key=key)
-    assert moment() == moment(x_api_key="guessed" * 5) == kept
+    edge.redeploy(cacheable)
+    cached = fetch_time(x_api_key=key)
+    assert fetch_time() == fetch_time(x_api_key="guessed" * 5) == cached
 
 
-def test_a_client_over_its_rate_is_refused_and_another_is_answered(edged: Edged, away: Path) -> None:
-    slow = small(away, ApiCacheSize="0.5", **REQUIRED, ClientBurst="3")
-    slow["Resources"]["ClientPlan"]["Properties"]["Throttle"]["RateLimit"] = SLOW
-    edged.change(slow)
-    ada, (_, busy), (_, calm) = edged.token("ada"), _key(edged, "busy"), _key(edged, "calm")
-    answers = [edged.get("/v1/airports/EDDF", ada, x_api_key=busy) for _ in range(5)]
-    assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2
-    last = answers[-1]
+def test_a_client_over_its_rate_is_throttled_and_another_is_not(edge: DeployedEdge, outage_file: Path) -> None:
+    slow = build_edge_template(outage_file, ApiCacheSize="0.5", **REQUIRED, ClientBurst="3")
+    slow["Resources"]["ClientPlan"]["Properties"]["Throttle"]["RateLimit"] = SLOW_RATE
+    edge.redeploy(slow)
+    ada, (_, busy), (_, calm) = edge.fetch_token("ada"), _create_key(edge, "busy"), _create_key(edge, "calm")
+    responses = [edge.get("/v1/airports/EDDF", ada, x_api_key=busy) for _ in range(5)]
+    assert [response.status_code for response in responses] == [200] * 3 + [429] * 2
+    last = responses[-1]
     assert (last.headers["Retry-After"], last.headers["Content-Type"]) == ("1", "application/problem+json")
-    assert edged.get("/v1/airports/EDDF", ada, x_api_key=calm).status_code == 200
+    assert edge.get("/v1/airports/EDDF", ada, x_api_key=calm).status_code == 200
 
 
-def test_a_client_over_its_quota_is_refused_and_another_is_answered(edged: Edged, away: Path) -> None:
-    edged.change(small(away, ApiCacheSize="0.5", **REQUIRED, ClientQuota="2"))
-    ada, (_, busy), (_, calm) = edged.token("ada"), _key(edged, "spent"), _key(edged, "saving")
-    answers = [edged.get("/v1/airports/EDDF", ada, x_api_key=busy) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert (answers[-1].headers["Retry-After"], "quota" in answers[-1].json()["detail"]) == ("3600", True)
-    assert edged.get("/v1/airports/EDDF", ada, x_api_key=calm).status_code == 200
+def test_a_client_over_its_quota_is_throttled_and_another_is_not(edge: DeployedEdge, outage_file: Path) -> None:
+    edge.redeploy(build_edge_template(outage_file, ApiCacheSize="0.5", **REQUIRED, ClientQuota="2"))
+    ada, (_, busy), (_, calm) = edge.fetch_token("ada"), _create_key(edge, "spent"), _create_key(edge, "saving")
+    responses = [edge.get("/v1/airports/EDDF", ada, x_api_key=busy) for _ in range(3)]
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert (responses[-1].headers["Retry-After"], "quota" in responses[-1].json()["detail"]) == ("3600", True)
+    assert edge.get("/v1/airports/EDDF", ada, x_api_key=calm).status_code == 200
 
 
-def test_keys_are_made_then_required_then_given_up_by_deploys(put: Put, away: Path) -> None:
-    """Whoever has a key by then is refused nothing on the way."""
-    edged = put("switched", small(away))
-    ada = edged.token("ada")
+def test_deploys_create_keys_then_require_them_then_remove_them(deploy_edge: DeployEdge, outage_file: Path) -> None:
+    """A client that already has its key is never rejected in between."""
+    edge = deploy_edge("switched", build_edge_template(outage_file))
+    ada = edge.fetch_token("ada")
 
-    def asked(**headers: str) -> list[int]:
-        answers = [edged.get("/v1/airports", ada, **headers), edged.get("/v1/docs", **headers)]
-        return [answer.status_code for answer in answers]
+    def fetch_statuses(**headers: str) -> list[int]:
+        responses = [edge.get("/v1/airports", ada, **headers), edge.get("/v1/docs", **headers)]
+        return [response.status_code for response in responses]
 
-    assert ("ClientPlanId" in edged.outputs, asked()) == (False, [200, 200])
-    edged.change(small(away, ClientRate="50"))
-    _, key = _key(edged, "early")
-    assert asked() == asked(x_api_key=key) == [200, 200]
-    edged.change(small(away, **REQUIRED))
-    assert (asked(), asked(x_api_key=key)) == ([403, 200], [200, 200])
-    edged.change(small(away))
-    assert ("ClientPlanId" in edged.outputs, asked(), asked(x_api_key=key)) == (False, [200, 200], [200, 200])
+    assert ("ClientPlanId" in edge.outputs, fetch_statuses()) == (False, [200, 200])
+    edge.redeploy(build_edge_template(outage_file, ClientRate="50"))
+    _, key = _create_key(edge, "early")
+    assert fetch_statuses() == fetch_statuses(x_api_key=key) == [200, 200]
+    edge.redeploy(build_edge_template(outage_file, **REQUIRED))
+    assert (fetch_statuses(), fetch_statuses(x_api_key=key)) == ([403, 200], [200, 200])
+    edge.redeploy(build_edge_template(outage_file))
+    assert ("ClientPlanId" in edge.outputs, fetch_statuses(), fetch_statuses(x_api_key=key)) == (
+        False,
+        [200, 200],
+        [200, 200],
+    )

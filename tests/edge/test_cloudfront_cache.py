@@ -1,4 +1,4 @@
-"""CloudFront's cache: what is kept, for how long, by what it is known, what the viewer gets."""
+"""CloudFront's cache: what it stores and for how long, the cache key, and what the viewer gets."""
 
 import time
 
@@ -8,12 +8,12 @@ from local.edge.api_stage import OriginUnreachable
 from local.edge.cloudfront.policies import parse_cache_policy
 from local.edge.cloudfront.response_cache import compute_stale_seconds, compute_ttl
 from local.edge.http_messages import Response
-from tests.edge.distributions import Origin, Viewer, kept, made, policy
+from tests.edge.distributions import Origin, Viewer, build_cache_policy, build_distribution, build_response
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds since the epoch, to be moved on."""
+    """The current time in seconds since the epoch; a test can advance it."""
     now = [time.time()]
     monkeypatch.setattr(time, "time", lambda: now[0])
     return now
@@ -37,8 +37,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         ("max-age=0", (0, 20, 3600), 0),
     ],
 )
-def test_how_long_an_answer_is_fresh(control: str, bounds: tuple[int, int, int], seconds: float | None) -> None:
-    assert compute_ttl(kept(control), parse_cache_policy(policy(*bounds)), {}, 0) == seconds
+def test_ttl_of_a_response(control: str, bounds: tuple[int, int, int], seconds: float | None) -> None:
+    assert compute_ttl(build_response(control), parse_cache_policy(build_cache_policy(*bounds)), {}, 0) == seconds
 
 
 @pytest.mark.parametrize(
@@ -57,82 +57,89 @@ def test_how_long_an_answer_is_fresh(control: str, bounds: tuple[int, int, int],
         (425, "", {}, None),
     ],
 )
-def test_how_long_an_error_is_kept(status: int, control: str, errors: dict[int, int], seconds: float | None) -> None:
-    assert compute_ttl(kept(control, status=status), parse_cache_policy(policy()), errors, 0) == seconds
+def test_ttl_of_an_error(status: int, control: str, errors: dict[int, int], seconds: float | None) -> None:
+    assert (
+        compute_ttl(build_response(control, status=status), parse_cache_policy(build_cache_policy()), errors, 0)
+        == seconds
+    )
 
 
-def test_how_long_an_answer_may_be_stale() -> None:
-    bounds = parse_cache_policy(policy(maximum=100))
-    found = [
-        compute_stale_seconds(kept(control), bounds)
+def test_how_long_a_stale_response_is_usable() -> None:
+    bounds = parse_cache_policy(build_cache_policy(maximum=100))
+    seconds = [
+        compute_stale_seconds(build_response(control), bounds)
         for control in ("stale-if-error=7", "stale-if-error=700", "max-age=0", "stale-if-error=0")
     ]
-    assert found == [7, 100, 100, 0]
+    assert seconds == [7, 100, 100, 0]
 
 
-def test_what_is_fresh_is_not_asked_for_again(clock: list[float]) -> None:
-    origin = Origin(kept("max-age=60"), kept("max-age=60", b"two"))
+def test_a_fresh_response_is_served_from_the_cache(clock: list[float]) -> None:
+    origin = Origin(build_response("max-age=60"), build_response("max-age=60", b"two"))
     viewer = Viewer(origin)
-    answers = [viewer.asks() for _ in range(2)]
+    responses = [viewer.send() for _ in range(2)]
     clock[0] += 59
-    answers.append(viewer.asks())
-    assert [(answer.body, answer.get_header("x-cache")) for answer in answers] == [
+    responses.append(viewer.send())
+    assert [(response.body, response.get_header("x-cache")) for response in responses] == [
         (b"one", "Miss from cloudfront"),
         (b"one", "Hit from cloudfront"),
         (b"one", "Hit from cloudfront"),
     ]
-    assert (answers[0].get_header("age"), answers[2].get_header("age")) == (None, "59")
+    assert (responses[0].get_header("age"), responses[2].get_header("age")) == (None, "59")
     clock[0] += 2
-    assert viewer.asks().body == b"two"
+    assert viewer.send().body == b"two"
 
 
-def test_what_is_not_fresh_is_asked_whether_it_still_holds(clock: list[float]) -> None:
+def test_a_stale_response_is_validated_at_the_origin(clock: list[float]) -> None:
     origin = Origin(
-        kept("max-age=0"),
+        build_response("max-age=0"),
         Response(304, [("cache-control", "max-age=30"), ("etag", '"1"')]),
-        kept("max-age=0", b"two", '"2"'),
+        build_response("max-age=0", b"two", '"2"'),
     )
     viewer = Viewer(origin)
-    viewer.asks(if_none_match='"mine"')
-    confirmed = viewer.asks(if_none_match='"mine"')
-    assert (confirmed.status, confirmed.body, confirmed.get_header("x-cache")) == (
+    viewer.send(if_none_match='"mine"')
+    validated = viewer.send(if_none_match='"mine"')
+    assert (validated.status, validated.body, validated.get_header("x-cache")) == (
         200,
         b"one",
         "RefreshHit from cloudfront",
     )
-    assert (origin.asked[0].get_header("if-none-match"), origin.asked[1].get_header("if-none-match")) == (
+    assert (origin.requests[0].get_header("if-none-match"), origin.requests[1].get_header("if-none-match")) == (
         '"mine"',
         '"1"',
     )
-    assert viewer.asks().get_header("x-cache") == "Hit from cloudfront"
+    assert viewer.send().get_header("x-cache") == "Hit from cloudfront"
     clock[0] += 31
-    assert viewer.asks().body == b"two"
+    assert viewer.send().body == b"two"
 
 
-def test_a_viewer_that_has_it_is_told_so() -> None:
-    viewer = Viewer(Origin(kept("max-age=60")))
-    viewer.asks()
-    for held in ('"1"', 'W/"1"', '"0", "1"', "*"):
-        answer = viewer.asks(if_none_match=held)
-        assert (answer.status, answer.body, answer.get_header("etag")) == (304, b"", '"1"')
-    assert viewer.asks(if_none_match='"2"').status == 200
+def test_a_viewer_with_a_current_copy_gets_304() -> None:
+    viewer = Viewer(Origin(build_response("max-age=60")))
+    viewer.send()
+    for if_none_match in ('"1"', 'W/"1"', '"0", "1"', "*"):
+        response = viewer.send(if_none_match=if_none_match)
+        assert (response.status, response.body, response.get_header("etag")) == (304, b"", '"1"')
+    assert viewer.send(if_none_match='"2"').status == 200
 
 
 @pytest.mark.parametrize(
     "failure",
-    [kept("no-store", b"away", status=503), OriginUnreachable(slow=True), OriginUnreachable(slow=False)],
+    [
+        build_response("no-store", b"unavailable", status=503),
+        OriginUnreachable(timed_out=True),
+        OriginUnreachable(timed_out=False),
+    ],
     ids=str,
 )
-def test_an_answer_is_given_stale_while_the_origin_has_none(
+def test_a_stale_response_is_served_while_the_origin_fails(
     clock: list[float], failure: Response | OriginUnreachable
 ) -> None:
     viewer = Viewer(
-        Origin(kept("max-age=0, stale-if-error=100"), failure),
-        made(errors=({"ErrorCode": 503, "ErrorCachingMinTTL": 0},)),
+        Origin(build_response("max-age=0, stale-if-error=100"), failure),
+        build_distribution(errors=({"ErrorCode": 503, "ErrorCachingMinTTL": 0},)),
     )
-    viewer.asks()
+    viewer.send()
     clock[0] += 99
-    stale = viewer.asks()
+    stale = viewer.send()
     assert (stale.status, stale.body, stale.get_header("age"), stale.get_header("x-cache")) == (
         200,
         b"one",
@@ -140,45 +147,53 @@ def test_an_answer_is_given_stale_while_the_origin_has_none(
         "RefreshHit from cloudfront",
     )
     clock[0] += 2
-    assert viewer.asks().status >= 500
+    assert viewer.send().status >= 500
 
 
 @pytest.mark.parametrize("control", ["private, no-cache, stale-if-error=0", "max-age=0, stale-if-error=0", "no-store"])
-def test_what_may_not_be_stale_is_an_honest_error(control: str) -> None:
-    viewer = Viewer(Origin(kept(control), kept("no-store", b"away", status=503)))
-    viewer.asks()
-    answer = viewer.asks()
-    assert (answer.status, answer.get_header("x-cache")) == (503, "Error from cloudfront")
+def test_an_error_is_not_hidden_if_the_response_may_not_be_stale(control: str) -> None:
+    viewer = Viewer(Origin(build_response(control), build_response("no-store", b"unavailable", status=503)))
+    viewer.send()
+    response = viewer.send()
+    assert (response.status, response.get_header("x-cache")) == (503, "Error from cloudfront")
 
 
-def test_an_error_of_its_own_kind_is_neither_hidden_nor_kept() -> None:
-    origin = Origin(kept("max-age=0, stale-if-error=100"), Response(401), Response(401), kept("max-age=0"))
+def test_a_client_error_is_neither_hidden_nor_cached() -> None:
+    origin = Origin(
+        build_response("max-age=0, stale-if-error=100"), Response(401), Response(401), build_response("max-age=0")
+    )
     viewer = Viewer(origin)
-    assert [viewer.asks().status for _ in range(4)] == [200, 401, 401, 200]
+    assert [viewer.send().status for _ in range(4)] == [200, 401, 401, 200]
 
 
-def test_a_refusal_that_is_kept_is_not_hidden_by_what_was_before() -> None:
-    refusal = kept("max-age=60", status=403)
-    viewer = Viewer(Origin(kept("max-age=0, stale-if-error=100"), refusal))
-    assert [viewer.asks().status for _ in range(3)] == [200, 403, 403]
+def test_a_cached_client_error_is_not_hidden_by_an_older_response() -> None:
+    client_error = build_response("max-age=60", status=403)
+    viewer = Viewer(Origin(build_response("max-age=0, stale-if-error=100"), client_error))
+    assert [viewer.send().status for _ in range(3)] == [200, 403, 403]
 
 
-def test_what_is_gone_is_not_given_stale_afterwards() -> None:
+def test_a_response_is_not_served_stale_after_a_404() -> None:
     errors = ({"ErrorCode": 404, "ErrorCachingMinTTL": 0},)
-    viewer = Viewer(Origin(kept("max-age=0, stale-if-error=100"), Response(404), Response(503)), made(errors=errors))
-    assert [viewer.asks().status for _ in range(3)] == [200, 404, 503]
+    viewer = Viewer(
+        Origin(build_response("max-age=0, stale-if-error=100"), Response(404), Response(503)),
+        build_distribution(errors=errors),
+    )
+    assert [viewer.send().status for _ in range(3)] == [200, 404, 503]
 
 
-def test_errors_are_kept_for_ten_seconds_unless_the_distribution_says_otherwise(clock: list[float]) -> None:
-    origin = Origin(Response(404), kept("max-age=0"))
+def test_errors_are_cached_for_ten_seconds_by_default(clock: list[float]) -> None:
+    origin = Origin(Response(404), build_response("max-age=0"))
     viewer = Viewer(origin)
-    assert [viewer.asks("/other").status for _ in range(2)] == [404, 404]  # also where nothing else is kept
+    assert [viewer.send("/other").status for _ in range(2)] == [
+        404,
+        404,
+    ]  # also in the behaviour that caches nothing else
     clock[0] += 11
-    assert viewer.asks("/other").status == 200
+    assert viewer.send("/other").status == 200
 
 
-def test_what_an_answer_is_known_by() -> None:
-    origin = Origin(kept("max-age=60"))
+def test_the_cache_key() -> None:
+    origin = Origin(build_response("max-age=60"))
     viewer = Viewer(origin)
     differing: list[dict[str, str]] = [
         {},
@@ -190,14 +205,14 @@ def test_what_an_answer_is_known_by() -> None:
         {"accept_encoding": "gzip"},
         {"accept_encoding": "br, gzip"},
     ]
-    for each in differing * 2:
-        viewer.asks(**each)
-    assert len(origin.asked) == len(differing)
-    for same in (
+    for request in differing * 2:
+        viewer.send(**request)
+    assert len(origin.requests) == len(differing)
+    for ignored in (
         {"accept_language": "is"},
         {"cookie": "a=b"},
         {"accept_encoding": "zstd"},
         {"cache_control": "no-cache"},
     ):
-        viewer.asks(**same)
-    assert len(origin.asked) == len(differing)
+        viewer.send(**ignored)
+    assert len(origin.requests) == len(differing)

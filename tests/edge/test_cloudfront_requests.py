@@ -1,25 +1,34 @@
-"""What the origin gets of a request, what is refused before it, what is added to the answer."""
+"""The requests that CloudFront sends to the origin, those that it rejects itself, and the response headers it adds."""
 
 import re
 
 import pytest
 
 from local.edge.config_checks import UnsupportedConfiguration
-from tests.edge.distributions import Change, Origin, Viewer, kept, listed, made, parts, policy
+from tests.edge.distributions import (
+    Origin,
+    Overrides,
+    Viewer,
+    build_cache_policy,
+    build_distribution,
+    build_list,
+    build_parts,
+    build_response,
+)
 
 
-def test_only_chosen_query_parameters_count_and_only_those_go_on() -> None:
-    origin = Origin(kept("max-age=60"))
-    chosen = policy(**parts(queries="whitelist"))
-    viewer = Viewer(origin, made(chosen, behaviour={"OriginRequestPolicyId": ""}))
+def test_only_included_query_parameters_are_cached_and_forwarded() -> None:
+    origin = Origin(build_response("max-age=60"))
+    cache_policy = build_cache_policy(**build_parts(queries="whitelist"))
+    viewer = Viewer(origin, build_distribution(cache_policy, behaviour={"OriginRequestPolicyId": ""}))
     for target in ("/v1/airports?limit=1&x=2", "/v1/airports?x=3&limit=1", "/v1/airports?limit=2"):
-        viewer.asks(target)
-    assert [asked.query for asked in origin.asked] == ["limit=1", "limit=2"]
+        viewer.send(target)
+    assert [asked.query for asked in origin.requests] == ["limit=1", "limit=2"]
 
 
-def test_what_the_origin_gets_of_a_request() -> None:
-    origin = Origin(kept("max-age=60"))
-    Viewer(origin).asks(
+def test_the_request_to_the_origin() -> None:
+    origin = Origin(build_response("max-age=60"))
+    Viewer(origin).send(
         "/v1/airports?limit=1",
         x_origin_verify="guessed",
         x_forwarded_for="192.0.2.1",
@@ -28,9 +37,9 @@ def test_what_the_origin_gets_of_a_request() -> None:
         authorization="Bearer a",
         cookie="a=b",
     )
-    [asked] = origin.asked
+    [asked] = origin.requests
     assert (asked.path, asked.query) == ("/live/v1/airports", "limit=1")
-    wanted = {
+    expected = {
         "x-origin-verify": "secret",
         "x-forwarded-for": "192.0.2.1, 127.0.0.1",
         "accept-encoding": "gzip",
@@ -39,70 +48,73 @@ def test_what_the_origin_gets_of_a_request() -> None:
         "cookie": "a=b",
         "host": None,
     }
-    assert {name: asked.get_header(name) for name in wanted} == wanted
+    assert {name: asked.get_header(name) for name in expected} == expected
 
 
-def test_without_a_policy_that_forwards_them_headers_stay_behind() -> None:
-    origin = Origin(kept("max-age=60"))
-    unforwarded = made(policy(**parts()), behaviour={"OriginRequestPolicyId": ""})
-    Viewer(origin, unforwarded).asks(authorization="Bearer a", accept_language="is", user_agent="a viewer")
-    found = [origin.asked[0].get_header(name) for name in ("authorization", "accept-language", "user-agent")]
-    assert found == [None, None, "Amazon CloudFront"]
+def test_headers_are_not_forwarded_without_a_policy() -> None:
+    origin = Origin(build_response("max-age=60"))
+    without_policy = build_distribution(build_cache_policy(**build_parts()), behaviour={"OriginRequestPolicyId": ""})
+    Viewer(origin, without_policy).send(authorization="Bearer a", accept_language="is", user_agent="a viewer")
+    forwarded = [origin.requests[0].get_header(name) for name in ("authorization", "accept-language", "user-agent")]
+    assert forwarded == [None, None, "Amazon CloudFront"]
 
 
-def test_headers_are_added_and_those_of_the_origin_stay_where_they_may() -> None:
-    answer = Viewer(Origin(kept("max-age=60").with_headers(("content-security-policy", "own")))).asks()
-    assert answer.get_header("strict-transport-security") == "max-age=60; includeSubdomains"
-    assert answer.get_header("content-security-policy") == "own"
+def test_headers_are_added_and_the_origins_headers_stay_unless_overridden() -> None:
+    response = Viewer(Origin(build_response("max-age=60").with_headers(("content-security-policy", "own")))).send()
+    assert response.get_header("strict-transport-security") == "max-age=60; includeSubdomains"
+    assert response.get_header("content-security-policy") == "own"
 
 
-def test_writes_and_ranges_pass_and_are_not_kept() -> None:
-    origin = Origin(kept("max-age=60"))
+def test_writes_and_ranges_are_forwarded_and_not_cached() -> None:
+    origin = Origin(build_response("max-age=60"))
     viewer = Viewer(origin)
     for _ in range(2):
-        viewer.asks(method="PUT")
-        viewer.asks(range="bytes=0-1")
-    assert len(origin.asked) == 4
-    viewer.asks()
-    assert len(origin.asked) == 5
+        viewer.send(method="PUT")
+        viewer.send(range="bytes=0-1")
+    assert len(origin.requests) == 4
+    viewer.send()
+    assert len(origin.requests) == 5
 
 
-def test_what_cloudfront_refuses_itself() -> None:
-    origin = Origin(kept("max-age=60"))
-    viewer = Viewer(origin, made(behaviour={"AllowedMethods": listed("GET", "HEAD")}))
-    assert viewer.asks(method="PUT").status == 403
-    assert viewer.asks("/other", method="TRACE").status == 403
-    assert viewer.asks("/v1/" + "a" * 8_200).status == 414
-    assert viewer.asks(cookie="a" * 21_000).status == 413
-    assert Viewer(origin, made(Enabled=False)).asks().status == 403
-    assert origin.asked == []
+def test_invalid_requests_are_rejected_by_cloudfront() -> None:
+    origin = Origin(build_response("max-age=60"))
+    viewer = Viewer(origin, build_distribution(behaviour={"AllowedMethods": build_list("GET", "HEAD")}))
+    assert viewer.send(method="PUT").status == 403
+    assert viewer.send("/other", method="TRACE").status == 403
+    assert viewer.send("/v1/" + "a" * 8_200).status == 414
+    assert viewer.send(cookie="a" * 21_000).status == 413
+    assert Viewer(origin, build_distribution(Enabled=False)).send().status == 403
+    assert origin.requests == []
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"OriginGroups": listed({"Id": "a"})}, "OriginGroups"),
+        ({"OriginGroups": build_list({"Id": "a"})}, "OriginGroups"),
         ({"DefaultRootObject": "index.html"}, "DefaultRootObject"),
         ({"AnycastIpListId": "a"}, "AnycastIpListId"),
-        ({"Restrictions": {"GeoRestriction": listed("IS")}}, "places"),
-        ({"behaviour": {"FunctionAssociations": listed({"EventType": "viewer-request"})}}, "FunctionAssociations"),
+        ({"Restrictions": {"GeoRestriction": build_list("IS")}}, "geographic restrictions"),
+        ({"behaviour": {"FunctionAssociations": build_list({"EventType": "viewer-request"})}}, "FunctionAssociations"),
         ({"behaviour": {"TrustedKeyGroups": {"Enabled": True, "Quantity": 0}}}, "TrustedKeyGroups"),
         ({"behaviour": {"RealtimeLogConfigArn": "a"}}, "RealtimeLogConfigArn"),
         ({"errors": ({"ErrorCode": 404, "ResponsePagePath": "/sorry"},)}, "ResponsePagePath"),
-        ({"Origins": listed({"Id": "api", "DomainName": "bucket.s3.amazonaws.com"})}, "is no API of this account"),
         (
-            {"cache": policy(**{**parts(), "CookiesConfig": {"CookieBehavior": "most"}})},
-            "cookies of cache policy: most",
+            {"Origins": build_list({"Id": "api", "DomainName": "bucket.s3.amazonaws.com"})},
+            "bucket.s3.amazonaws.com is not an API of this account",
+        ),
+        (
+            {"cache": build_cache_policy(**{**build_parts(), "CookiesConfig": {"CookieBehavior": "most"}})},
+            "cookies of cache policy: the local edge does not support most",
         ),
     ],
 )
-def test_what_is_not_understood_is_refused_by_name(change: Change, words: str) -> None:
+def test_what_is_not_understood_is_refused_by_name(change: Overrides, words: str) -> None:
     with pytest.raises(UnsupportedConfiguration, match=re.escape(words)):
-        made(**change)
+        build_distribution(**change)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "path", "found"),
+    ("pattern", "path", "matches"),
     [
         ("/v1/*", "/v1/", True),
         ("/v1/*", "/v1", False),
@@ -114,6 +126,6 @@ def test_what_is_not_understood_is_refused_by_name(change: Change, words: str) -
         ("/a.b", "/axb", False),
     ],
 )
-def test_which_behaviour_a_path_has(pattern: str, path: str, found: bool) -> None:
-    configured = made(behaviour={"PathPattern": pattern})
-    assert (configured.match_behaviour(path) is configured.behaviours[0]) == found
+def test_which_behaviour_a_path_has(pattern: str, path: str, matches: bool) -> None:
+    distribution = build_distribution(behaviour={"PathPattern": pattern})
+    assert (distribution.match_behaviour(path) is distribution.behaviours[0]) == matches

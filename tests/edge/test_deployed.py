@@ -1,5 +1,5 @@
-"""What the project's own template says of the edge is enforced as it is deployed, and a copy without a rule shows the
-lack."""
+"""The edge enforces the configuration of the project's own template. Without one of its rules, a copy of the template
+leaks or lets through."""
 
 import json
 from pathlib import Path
@@ -8,102 +8,104 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.edge.conftest import Edged, Put
-from tests.edge.small import Template, small
+from tests.edge.conftest import DeployedEdge, DeployEdge
+from tests.edge.edge_template import Template, build_edge_template
 
 LIST = "/v1/bookings?limit=10"
 
 
 @pytest.fixture(scope="module")
-def away(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """While this file exists, the function cannot answer."""
-    return tmp_path_factory.mktemp("switch") / "away"
+def outage_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """While this file exists, the function responds 503."""
+    return tmp_path_factory.mktemp("switch") / "outage"
 
 
 @pytest.fixture(scope="module")
-def template(away: Path) -> Template:
-    return small(away, ApiCacheSize="0.5", ApiCacheSeconds="60")
+def template(outage_file: Path) -> Template:
+    return build_edge_template(outage_file, ApiCacheSize="0.5", ApiCacheSeconds="60")
 
 
 @pytest.fixture(scope="module")
-def edged(put: Put, template: Template) -> Edged:
-    return put("as-it-is", template)
+def edge(deploy_edge: DeployEdge, template: Template) -> DeployedEdge:
+    return deploy_edge("as-it-is", template)
 
 
-def _owners(edged: Edged, path: str = LIST) -> list[str]:
-    """Whose answers two persons get at the same private address, each of them twice."""
-    ada, eve = edged.token("ada"), edged.token("eve")
-    return [edged.get(path, token).json()["owner"] for token in (ada, eve, ada, eve)]
+def _fetch_owners(edge: DeployedEdge, path: str = LIST) -> list[str]:
+    """The owners of the items that two persons get at the same private URL, each person twice."""
+    ada, eve = edge.fetch_token("ada"), edge.fetch_token("eve")
+    return [edge.get(path, token).json()["owner"] for token in (ada, eve, ada, eve)]
 
 
-def _broken(template: Template, *path: Any) -> Template:
+def _remove(template: Template, *path: Any) -> Template:
     copied: Template = json.loads(json.dumps(template))
-    place = copied["Resources"]
-    for part in path[:-1]:
-        place = place[part]
-    del place[path[-1]]
+    section = copied["Resources"]
+    for key in path[:-1]:
+        section = section[key]
+    del section[path[-1]]
     return copied
 
 
-def _caller_key(template: Template) -> tuple[Any, ...]:
+def _find_caller_key(template: Template) -> tuple[Any, ...]:
     path = ("GetFunction", "Properties", "Events", "Collection", "Properties", "RequestParameters")
-    given = template["Resources"]
-    for part in path:
-        given = given[part]
-    [number] = [
-        n for n, parameter in enumerate(given) if next(iter(parameter)) == "method.request.header.Authorization"
+    parameters = template["Resources"]
+    for key in path:
+        parameters = parameters[key]
+    [index] = [
+        index
+        for index, parameter in enumerate(parameters)
+        if next(iter(parameter)) == "method.request.header.Authorization"
     ]
-    return (*path, number)
+    return (*path, index)
 
 
-def test_two_persons_never_get_each_others_answer(edged: Edged) -> None:
-    first, second, *again = _owners(edged)
+def test_two_persons_never_get_each_others_answer(edge: DeployedEdge) -> None:
+    first, second, *again = _fetch_owners(edge)
     assert first != second
     assert again == [first, second]
 
 
-def test_both_caches_do_keep_what_one_caller_may_have_again(edged: Edged) -> None:
-    ada = edged.token("ada")
-    moments = {edged.get(LIST, ada).json()["moment"] for _ in range(3)}
-    assert len(moments) == 1
-    others = {edged.get(f"/v1/bookings?limit={limit}", ada).json()["moment"] for limit in (11, 12)}
-    assert len(others | moments) == 3
+def test_both_caches_serve_one_caller_again(edge: DeployedEdge) -> None:
+    ada = edge.fetch_token("ada")
+    times = {edge.get(LIST, ada).json()["time_ns"] for _ in range(3)}
+    assert len(times) == 1
+    others = {edge.get(f"/v1/bookings?limit={limit}", ada).json()["time_ns"] for limit in (11, 12)}
+    assert len(others | times) == 3
 
 
-def test_without_the_caller_in_the_apis_key_a_copy_of_the_template_leaks(put: Put, template: Template) -> None:
-    first, second, *_ = _owners(put("no-caller", _broken(template, *_caller_key(template))))
+def test_a_template_without_the_caller_in_the_apis_cache_key_leaks(deploy_edge: DeployEdge, template: Template) -> None:
+    first, second, *_ = _fetch_owners(deploy_edge("no-caller", _remove(template, *_find_caller_key(template))))
     assert first == second
 
 
-def test_without_the_caller_in_cloudfronts_key_a_copy_of_the_template_leaks(put: Put, away: Path) -> None:
-    """It takes answers that a shared cache may keep; the service's private ones say otherwise, so it is the second
-    lock."""
-    careless = small(away, kept="max-age=60", ApiCacheSize="off")
-    first, second, *again = _owners(put("careless", careless))
+def test_a_template_without_the_caller_in_cloudfronts_key_leaks(deploy_edge: DeployEdge, outage_file: Path) -> None:
+    """The leak needs a response that a shared cache may store. The service forbids that for private items, so the cache
+    key is a second line of defence."""
+    cacheable = build_edge_template(outage_file, cache_control="max-age=60", ApiCacheSize="off")
+    first, second, *again = _fetch_owners(deploy_edge("cacheable", cacheable))
     assert ([first, second], first != second) == (again, True)
-    headers = careless["Resources"]["SharedCachePolicy"]["Properties"]["CachePolicyConfig"]
+    headers = cacheable["Resources"]["SharedCachePolicy"]["Properties"]["CachePolicyConfig"]
     headers["ParametersInCacheKeyAndForwardedToOrigin"]["HeadersConfig"]["Headers"].remove("Authorization")
-    first, second, *_ = _owners(put("careless-without-key", careless))
+    first, second, *_ = _fetch_owners(deploy_edge("cacheable-without-key", cacheable))
     assert first == second
 
 
-def test_a_direct_call_is_refused_in_the_apis_own_words(edged: Edged) -> None:
-    ada = edged.token("ada")
+def test_a_direct_call_is_rejected_with_a_problem_document(edge: DeployedEdge) -> None:
+    ada = edge.fetch_token("ada")
     for headers in ({}, {"x_origin_verify": "guessed"}, {"x_origin_verify": ""}):
-        refused = edged.direct("/v1/airports", ada, **headers)
-        assert (refused.status_code, refused.headers["Content-Type"]) == (403, "application/problem+json")
-        assert refused.json()["status"] == 403
-    assert edged.get("/v1/airports", ada).status_code == 200
-    # What a viewer sends by that name never reaches the API.
-    assert edged.get("/v1/airports", ada, x_origin_verify="guessed").status_code == 200
+        rejected = edge.get_from_stage("/v1/airports", ada, **headers)
+        assert (rejected.status_code, rejected.headers["Content-Type"]) == (403, "application/problem+json")
+        assert rejected.json()["status"] == 403
+    assert edge.get("/v1/airports", ada).status_code == 200
+    # A header of that name from the viewer never reaches the API.
+    assert edge.get("/v1/airports", ada, x_origin_verify="guessed").status_code == 200
 
 
-def test_the_secret_is_rotated_without_a_gap(put: Put, away: Path) -> None:
-    edged = put("rotated", small(away))
-    ada, secrets = edged.token("ada"), edged.emulator.client("secretsmanager")
+def test_the_secret_is_rotated_without_a_gap(deploy_edge: DeployEdge, outage_file: Path) -> None:
+    edge = deploy_edge("rotated", build_edge_template(outage_file))
+    ada, secrets = edge.fetch_token("ada"), edge.emulator.client("secretsmanager")
     [identifier] = [
         resource["PhysicalResourceId"]
-        for resource in edged.emulator.client("cloudformation").describe_stack_resources(StackName="rotated")[
+        for resource in edge.emulator.client("cloudformation").describe_stack_resources(StackName="rotated")[
             "StackResources"
         ]
         if resource["LogicalResourceId"] == "OriginSecret"
@@ -111,71 +113,76 @@ def test_the_secret_is_rotated_without_a_gap(put: Put, away: Path) -> None:
     old = secrets.get_secret_value(SecretId=identifier)
     new = secrets.put_secret_value(SecretId=identifier, SecretString="n" * 64)["VersionId"]
 
-    def let_in() -> list[bool]:
+    def is_accepted() -> list[bool]:
         direct = [
-            edged.direct("/v1/airports", ada, x_origin_verify=s).status_code for s in (old["SecretString"], "n" * 64)
+            edge.get_from_stage("/v1/airports", ada, x_origin_verify=s).status_code
+            for s in (old["SecretString"], "n" * 64)
         ]
-        assert edged.get("/v1/airports", ada).status_code == 200
+        assert edge.get("/v1/airports", ada).status_code == 200
         return [status == 200 for status in direct]
 
-    seen = [let_in()]
-    for sent, also in ((old["VersionId"], new), (new, old["VersionId"]), (new, "")):
-        edged.change(small(away, OriginSecretVersion=sent, OriginSecretAlso=also))
-        seen.append(let_in())
-    assert seen == [[True, False], [True, True], [True, True], [False, True]]
+    accepted = [is_accepted()]
+    for current, additional in ((old["VersionId"], new), (new, old["VersionId"]), (new, "")):
+        edge.redeploy(build_edge_template(outage_file, OriginSecretVersion=current, OriginSecretAlso=additional))
+        accepted.append(is_accepted())
+    assert accepted == [[True, False], [True, True], [True, True], [False, True]]
 
 
-def test_a_shared_answer_outlives_the_service_and_a_private_one_does_not(edged: Edged, away: Path) -> None:
-    ada, eve = edged.token("ada"), edged.token("eve")
+def test_a_shared_item_stays_available_in_an_outage_and_a_private_one_does_not(
+    edge: DeployedEdge, outage_file: Path
+) -> None:
+    ada, eve = edge.fetch_token("ada"), edge.fetch_token("eve")
     shared, private = "/v1/airports/EDDF", "/v1/bookings/one"
-    before = edged.get(shared, ada)
-    assert edged.get(private, ada).status_code == 200
-    away.touch()
+    before = edge.get(shared, ada)
+    assert edge.get(private, ada).status_code == 200
+    outage_file.touch()
     try:
-        stale = edged.get(shared, ada)
+        stale = edge.get(shared, ada)
         assert (stale.status_code, stale.json()) == (200, before.json())
         assert (stale.headers["X-Cache"], int(stale.headers["Age"]) >= 0) == ("RefreshHit from cloudfront", True)
-        assert edged.get(private, ada).status_code == 503
-        # Who never got it, and who has no token that holds, gets nothing of it.
-        assert edged.get(shared, eve).status_code == 503
-        assert edged.get(shared).status_code == 401
+        assert edge.get(private, ada).status_code == 503
+        # A caller who never got it, or has no valid token, gets nothing.
+        assert edge.get(shared, eve).status_code == 503
+        assert edge.get(shared).status_code == 401
     finally:
-        away.unlink()
-    assert edged.get(shared, ada).json()["moment"] > before.json()["moment"]
-    assert edged.get(private, ada).status_code == 200
+        outage_file.unlink()
+    assert edge.get(shared, ada).json()["time_ns"] > before.json()["time_ns"]
+    assert edge.get(private, ada).status_code == 200
 
 
-def test_a_changed_template_is_enforced_after_its_deploy(put: Put, away: Path) -> None:
-    edged = put("changed", small(away))
-    ada = edged.token("ada")
-    assert edged.get("/v1/airports?country=IS' or 1=1 --", ada).status_code == 403
-    assert [edged.get("/v1/airports", ada).status_code for _ in range(3)] == [200] * 3
+def test_a_changed_template_is_enforced_after_its_deploy(deploy_edge: DeployEdge, outage_file: Path) -> None:
+    edge = deploy_edge("changed", build_edge_template(outage_file))
+    ada = edge.fetch_token("ada")
+    assert edge.get("/v1/airports?country=IS' or 1=1 --", ada).status_code == 403
+    assert [edge.get("/v1/airports", ada).status_code for _ in range(3)] == [200] * 3
 
-    limited = small(away, EdgeRateLimit="10")
+    limited = build_edge_template(outage_file, EdgeRateLimit="10")
     limited["Resources"]["EdgeAcl"]["Properties"]["Rules"] = [
         rule for rule in limited["Resources"]["EdgeAcl"]["Properties"]["Rules"] if rule["Name"] != "SqlInjection"
     ]
-    edged.change(limited)
-    assert edged.get("/v1/airports?country=IS' or 1=1 --", ada).status_code == 200
-    # Of the 10 that one address may send in 5 minutes, 5 were sent.
-    answers = [edged.get("/v1/airports", ada) for _ in range(8)]
-    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 3
-    assert (answers[-1].headers["Retry-After"], answers[-1].json()["status"]) == ("60", 429)
+    edge.redeploy(limited)
+    assert edge.get("/v1/airports?country=IS' or 1=1 --", ada).status_code == 200
+    # The limit is 10 requests per address in 5 minutes, and 5 were sent before.
+    responses = [edge.get("/v1/airports", ada) for _ in range(8)]
+    assert [response.status_code for response in responses] == [200] * 5 + [429] * 3
+    assert (responses[-1].headers["Retry-After"], responses[-1].json()["status"]) == ("60", 429)
     other = httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.9"), trust_env=False)
-    assert other.get(f"{edged.url}/v1/airports", headers={"Authorization": f"Bearer {ada}"}).status_code == 200
+    assert other.get(f"{edge.url}/v1/airports", headers={"Authorization": f"Bearer {ada}"}).status_code == 200
 
 
-def test_what_is_not_understood_stops_everything_until_it_is_gone(put: Put, away: Path) -> None:
-    edged = put("refused", small(away))
-    strange = small(away)
-    strange["Resources"]["EdgeAcl"]["Properties"]["Rules"][0]["Statement"] = {
+def test_an_unsupported_statement_blocks_every_request_until_it_is_removed(
+    deploy_edge: DeployEdge, outage_file: Path
+) -> None:
+    edge = deploy_edge("refused", build_edge_template(outage_file))
+    unsupported = build_edge_template(outage_file)
+    unsupported["Resources"]["EdgeAcl"]["Properties"]["Rules"][0]["Statement"] = {
         "GeoMatchStatement": {"CountryCodes": ["IS"]}
     }
-    strange["Resources"]["EdgeAcl"]["Properties"]["Rules"][0].pop("OverrideAction")
-    strange["Resources"]["EdgeAcl"]["Properties"]["Rules"][0]["Action"] = {"Block": {}}
-    with pytest.raises(AssertionError, match="GeoMatchStatement is not enforced"):
-        edged.change(strange)
-    assert edged.get("/v1/airports", "").status_code == 503
-    assert "GeoMatchStatement" in edged.log.read_text()
-    edged.change(small(away))
-    assert edged.get("/v1/airports", edged.token("ada")).status_code == 200
+    unsupported["Resources"]["EdgeAcl"]["Properties"]["Rules"][0].pop("OverrideAction")
+    unsupported["Resources"]["EdgeAcl"]["Properties"]["Rules"][0]["Action"] = {"Block": {}}
+    with pytest.raises(AssertionError, match="does not enforce GeoMatchStatement"):
+        edge.redeploy(unsupported)
+    assert edge.get("/v1/airports", "").status_code == 503
+    assert "GeoMatchStatement" in edge.log.read_text()
+    edge.redeploy(build_edge_template(outage_file))
+    assert edge.get("/v1/airports", edge.fetch_token("ada")).status_code == 200

@@ -1,5 +1,5 @@
-"""What stands in for AWS's managed groups finds each kind of attack in each part of a request, and counts what is
-only counted."""
+"""The substitutes for AWS's managed rule groups match each kind of attack in each part of a request, and respect rules
+that are only counted."""
 
 import json
 
@@ -10,7 +10,7 @@ from local.edge.http_messages import Request
 from local.edge.waf import modsecurity
 from local.edge.waf.inspected_body import extract_inspected_body
 from local.edge.waf.web_acl import WebAcl
-from tests.edge.acls import acl, group, judged, request
+from tests.edge.acls import build_acl, build_group_rule, build_request, find_block
 
 COMMON, KNOWN, SQL, ADDRESSES = (
     f"AWSManagedRules{name}"
@@ -19,132 +19,145 @@ COMMON, KNOWN, SQL, ADDRESSES = (
 
 
 @pytest.fixture(scope="module")
-def whole() -> WebAcl:
-    return acl(*(group(name, Name=name) for name in (ADDRESSES, COMMON, KNOWN, SQL)))
+def managed_acl() -> WebAcl:
+    return build_acl(*(build_group_rule(name, Name=name) for name in (ADDRESSES, COMMON, KNOWN, SQL)))
 
 
-def item(value: str) -> bytes:
+def encode_item(value: str) -> bytes:
     return json.dumps({"icao": "EDDF", "name": value, "lat": 50.03}, ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "matched"),
+    ("http_request", "name", "matched"),
     [
-        (request("/v1/airports?country=PT'%20or%201=1--"), SQL, "SQLi_QUERYARGUMENTS"),
-        (request("/v1/airports/PT'%20or%201=1--"), SQL, "SQLi_URIPATH"),
-        (request(method="PUT", body=item("a' union select 1,2 from users --")), SQL, "SQLi_BODY"),
-        (request(cookie="session=1'%20or%201=1--"), SQL, "SQLi_COOKIE"),
+        (build_request("/v1/airports?country=PT'%20or%201=1--"), SQL, "SQLi_QUERYARGUMENTS"),
+        (build_request("/v1/airports/PT'%20or%201=1--"), SQL, "SQLi_URIPATH"),
+        (build_request(method="PUT", body=encode_item("a' union select 1,2 from users --")), SQL, "SQLi_BODY"),
+        (build_request(cookie="session=1'%20or%201=1--"), SQL, "SQLi_COOKIE"),
         (
-            request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E"),
+            build_request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E"),
             COMMON,
             "CrossSiteScripting_QUERYARGUMENTS",
         ),
-        (request(method="PUT", body=item("<script>alert(1)</script>")), COMMON, "CrossSiteScripting_BODY"),
-        (request("/v1/airports/..%2f..%2fetc%2fpasswd"), COMMON, "GenericLFI_URIPATH"),
-        (request("/v1/airports?fields=../../../../etc/passwd"), COMMON, "GenericLFI_QUERYARGUMENTS"),
+        (build_request(method="PUT", body=encode_item("<script>alert(1)</script>")), COMMON, "CrossSiteScripting_BODY"),
+        (build_request("/v1/airports/..%2f..%2fetc%2fpasswd"), COMMON, "GenericLFI_URIPATH"),
+        (build_request("/v1/airports?fields=../../../../etc/passwd"), COMMON, "GenericLFI_QUERYARGUMENTS"),
         (
-            request("/v1/airports?fields=http://169.254.169.254/latest/meta-data"),
+            build_request("/v1/airports?fields=http://169.254.169.254/latest/meta-data"),
             COMMON,
             "EC2MetaDataSSRF_QUERYARGUMENTS",
         ),
-        (request("/v1/airports?limit=1%0d%0aSet-Cookie:%20a=b"), COMMON, "CRS"),
-        (request(user_agent=""), COMMON, "NoUserAgent_HEADER"),
-        (request(user_agent="nikto"), COMMON, "UserAgent_BadBots_HEADER"),
-        (request("/v1/airports?after=" + "a" * 2_043), COMMON, "SizeRestrictions_QUERYSTRING"),
-        (request("/v1/" + "a" * 1_021), COMMON, "SizeRestrictions_URIPATH"),
-        (request(method="PUT", body=b'"' + b"a" * 8_191 + b'"'), COMMON, "SizeRestrictions_BODY"),
-        (request(method="PROPFIND"), KNOWN, "PROPFIND_METHOD"),
-        (request(method="PUT", body=item("java.lang.Runtime.getRuntime().exec")), KNOWN, "JavaDeserializationRCE_BODY"),
-        (request(method="PUT", body=item("${jndi:ldap://example.com/a}")), KNOWN, "Log4JRCE_BODY"),
-        (request("/v1/airports", referer="${jndi:ldap://example.com/a}"), KNOWN, "Log4JRCE_HEADER"),
-        (request(method="PUT", body=item(";cat /etc/shadow")), COMMON, "GenericLFI_BODY"),
+        (build_request("/v1/airports?limit=1%0d%0aSet-Cookie:%20a=b"), COMMON, "CRS"),
+        (build_request(user_agent=""), COMMON, "NoUserAgent_HEADER"),
+        (build_request(user_agent="nikto"), COMMON, "UserAgent_BadBots_HEADER"),
+        (build_request("/v1/airports?after=" + "a" * 2_043), COMMON, "SizeRestrictions_QUERYSTRING"),
+        (build_request("/v1/" + "a" * 1_021), COMMON, "SizeRestrictions_URIPATH"),
+        (build_request(method="PUT", body=b'"' + b"a" * 8_191 + b'"'), COMMON, "SizeRestrictions_BODY"),
+        (build_request(method="PROPFIND"), KNOWN, "PROPFIND_METHOD"),
+        (
+            build_request(method="PUT", body=encode_item("java.lang.Runtime.getRuntime().exec")),
+            KNOWN,
+            "JavaDeserializationRCE_BODY",
+        ),
+        (build_request(method="PUT", body=encode_item("${jndi:ldap://example.com/a}")), KNOWN, "Log4JRCE_BODY"),
+        (build_request("/v1/airports", referer="${jndi:ldap://example.com/a}"), KNOWN, "Log4JRCE_HEADER"),
+        (build_request(method="PUT", body=encode_item(";cat /etc/shadow")), COMMON, "GenericLFI_BODY"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_each_kind_of_attack_is_found_where_it_is(whole: WebAcl, asked: Request, name: str, matched: str) -> None:
-    blocked = judged(whole, asked)
-    assert blocked
-    assert (blocked.rule_name, [found for found in blocked.matched_rules if found.startswith(matched)] != []) == (
+def test_each_kind_of_attack_is_matched_where_it_is(
+    managed_acl: WebAcl, http_request: Request, name: str, matched: str
+) -> None:
+    block = find_block(managed_acl, http_request)
+    assert block
+    assert (block.rule_name, any(rule.startswith(matched) for rule in block.matched_rules)) == (
         name,
         True,
     )
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "http_request",
     [
-        request("/v1/airports?country=PT&elevation.gte=100&sort=-elevation&fields=name,city"),
-        request("/v1/airports?after=" + "a" * 2_040),
-        request(method="PUT", body=item("Chicago O'Hare (north) & D'Arcy's; Ísafjörður, 東京 -- gate #4")),
-        request(method="PUT", body=item("Milford Municipal/Ben And Judy Briscoe Field")),
-        request(method="PUT", body=item("Bucholz Army Air Field(Kwajalein Kmr)(Atoll) Airport")),
-        request(method="PUT", body=item("http://www.elliston.sa.gov.au")),
-        request(
+        build_request("/v1/airports?country=PT&elevation.gte=100&sort=-elevation&fields=name,city"),
+        build_request("/v1/airports?after=" + "a" * 2_040),
+        build_request(method="PUT", body=encode_item("Chicago O'Hare (north) & D'Arcy's; Ísafjörður, 東京 -- gate #4")),
+        build_request(method="PUT", body=encode_item("Milford Municipal/Ben And Judy Briscoe Field")),
+        build_request(method="PUT", body=encode_item("Bucholz Army Air Field(Kwajalein Kmr)(Atoll) Airport")),
+        build_request(method="PUT", body=encode_item("http://www.elliston.sa.gov.au")),
+        build_request(
             method="POST",
-            body=item("D'Arcy") + b"\n" + item("select seats") + b"\n",
+            body=encode_item("D'Arcy") + b"\n" + encode_item("select seats") + b"\n",
             content_type="application/x-ndjson",
         ),
-        request("/v1/airports/EDDF", user_agent="python-urllib3/2.8.0", accept=""),
-        request("/v1/airports/EDDF", user_agent="python-requests/2.32.5"),
-        request("/v1/airports/EDDF", if_none_match='"01M83TX6AKPEC90XWTBJRZ90MF"', authorization="Bearer a.b.c"),
+        build_request("/v1/airports/EDDF", user_agent="python-urllib3/2.8.0", accept=""),
+        build_request("/v1/airports/EDDF", user_agent="python-requests/2.32.5"),
+        build_request("/v1/airports/EDDF", if_none_match='"01M83TX6AKPEC90XWTBJRZ90MF"', authorization="Bearer a.b.c"),
     ],
     ids=str,
 )
-def test_what_clients_send_is_let_through(whole: WebAcl, asked: Request) -> None:
-    assert judged(whole, asked) is None
+def test_requests_of_real_clients_pass(managed_acl: WebAcl, http_request: Request) -> None:
+    assert find_block(managed_acl, http_request) is None
 
 
-def test_what_is_only_counted_blocks_nothing_and_the_rest_still_does() -> None:
-    large = request(method="PUT", body=b'"' + b"a" * 9_000 + b'"')
-    assert judged(acl(group(COMMON, "SizeRestrictions_BODY")), large) is None
-    body = request(method="PUT", body=item("<script>alert(1)</script>"))
-    query = request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E")
-    counting = acl(group(COMMON, "CrossSiteScripting_BODY"))
-    assert (judged(counting, body), judged(counting, query) is not None) == (None, True)
-    assert judged(acl(group(COMMON, OverrideAction={"Count": {}})), query) is None
+def test_a_counted_rule_does_not_block_and_the_others_do() -> None:
+    large = build_request(method="PUT", body=b'"' + b"a" * 9_000 + b'"')
+    assert find_block(build_acl(build_group_rule(COMMON, "SizeRestrictions_BODY")), large) is None
+    body = build_request(method="PUT", body=encode_item("<script>alert(1)</script>"))
+    query = build_request("/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E")
+    counting = build_acl(build_group_rule(COMMON, "CrossSiteScripting_BODY"))
+    assert (find_block(counting, body), find_block(counting, query) is not None) == (None, True)
+    assert find_block(build_acl(build_group_rule(COMMON, OverrideAction={"Count": {}})), query) is None
 
 
-def test_a_group_finds_what_it_is_for_only() -> None:
-    traversal = request("/v1/airports?fields=../../../../etc/passwd")
-    assert judged(acl(group(COMMON)), traversal)
-    assert judged(acl(group(SQL)), traversal) is None
-    assert judged(acl(group(ADDRESSES)), traversal) is None
+def test_a_group_matches_its_own_kind_of_attack_only() -> None:
+    traversal = build_request("/v1/airports?fields=../../../../etc/passwd")
+    assert find_block(build_acl(build_group_rule(COMMON)), traversal)
+    assert find_block(build_acl(build_group_rule(SQL)), traversal) is None
+    assert find_block(build_acl(build_group_rule(ADDRESSES)), traversal) is None
 
 
-def test_a_rule_that_the_group_has_not_is_refused() -> None:
-    with pytest.raises(UnsupportedConfiguration, match="has no rule SizeRestrictions_BODDY"):
-        acl(group(COMMON, "SizeRestrictions_BODDY"))
+def test_an_unknown_rule_of_a_group_is_rejected() -> None:
+    with pytest.raises(
+        UnsupportedConfiguration, match="knows no rule SizeRestrictions_BODDY in AWSManagedRulesCommonRuleSet"
+    ):
+        build_acl(build_group_rule(COMMON, "SizeRestrictions_BODDY"))
 
 
-def test_lines_and_what_is_cut_off_are_looked_at_as_far_as_they_go(whole: WebAcl) -> None:
-    lines = item("harmless") + b"\n" + item("a' or 1=1 --") + b"\n"
-    assert judged(whole, request(method="POST", body=lines, content_type="application/x-ndjson"))
-    counted = acl(group(SQL))
+def test_ndjson_and_truncated_bodies_are_inspected_up_to_the_limit(managed_acl: WebAcl) -> None:
+    lines = encode_item("harmless") + b"\n" + encode_item("a' or 1=1 --") + b"\n"
+    assert find_block(managed_acl, build_request(method="POST", body=lines, content_type="application/x-ndjson"))
+    counted = build_acl(build_group_rule(SQL))
     late = b"[" + b'"x",' * 10_000 + b'"a\' or 1=1 --"]'
-    assert judged(counted, request(method="POST", body=b'["a\' or 1=1 --",' + late[1:]))
-    assert judged(counted, request(method="POST", body=late)) is None  # beyond the 16 KB that the firewall is given
-    assert judged(counted, request(method="POST", body=b"a' or 1=1 -- no JSON at all"))
+    assert find_block(counted, build_request(method="POST", body=b'["a\' or 1=1 --",' + late[1:]))
+    # The firewall inspects the first 16 KB only.
+    assert find_block(counted, build_request(method="POST", body=late)) is None
+    assert find_block(counted, build_request(method="POST", body=b"a' or 1=1 -- no JSON at all"))
 
 
-def test_of_a_body_the_texts_that_could_be_an_attack_are_looked_at() -> None:
-    lines = request(method="POST", body=b'{"a":"b\\"c"}\n{"a":"d e"}\n{"e":"f g', content_type="application/x-ndjson")
+def test_the_inspected_body_has_the_texts_that_could_be_an_attack() -> None:
+    lines = build_request(
+        method="POST", body=b'{"a":"b\\"c"}\n{"a":"d e"}\n{"e":"f g', content_type="application/x-ndjson"
+    )
     assert json.loads(extract_inspected_body(lines, 1_000)) == ['b"c', "d e"]
-    one = request(method="PUT", body=b'{"icao":"EDDF","lat":50.03,"name":"A B","a b":"C","tz":"Europe/Berlin"}')
+    one = build_request(method="PUT", body=b'{"icao":"EDDF","lat":50.03,"name":"A B","a b":"C","tz":"Europe/Berlin"}')
     assert json.loads(extract_inspected_body(one, 1_000)) == ["A B", "a b", "Europe/Berlin"]
-    assert extract_inspected_body(request(method="PUT", body=b'{"icao":"EDDF","lat":50.03}'), 1_000) == b""
-    assert json.loads(extract_inspected_body(request(method="PUT", body=b"1 or 1=1"), 1_000)) == ["1 or 1=1"]
-    other = request(method="PUT", body=b"a=1", content_type="text/plain")
+    assert extract_inspected_body(build_request(method="PUT", body=b'{"icao":"EDDF","lat":50.03}'), 1_000) == b""
+    assert json.loads(extract_inspected_body(build_request(method="PUT", body=b"1 or 1=1"), 1_000)) == ["1 or 1=1"]
+    other = build_request(method="PUT", body=b"a=1", content_type="text/plain")
     assert extract_inspected_body(other, 1_000) == b"a=1"
 
 
-def test_what_is_no_utf_8_is_judged_like_the_rest(whole: WebAcl) -> None:
-    assert judged(whole, request("/v1/airports?country=%fd%fe'%20or%201=1--"))
+def test_invalid_utf_8_is_inspected(managed_acl: WebAcl) -> None:
+    assert find_block(managed_acl, build_request("/v1/airports?country=%fd%fe'%20or%201=1--"))
 
 
-def test_where_the_engine_is_missing_the_rest_is_enforced_and_the_lack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_modsecurity_the_other_checks_are_enforced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(modsecurity, "IS_AVAILABLE", False)
-    without = acl(group(COMMON), group(SQL))
-    assert without.has_inactive_groups
-    assert judged(without, request("/v1/airports?country=PT'%20or%201=1--")) is None
-    assert judged(without, request("/v1/airports?after=" + "a" * 2_043))
-    assert not acl(group(ADDRESSES)).has_inactive_groups
+    acl = build_acl(build_group_rule(COMMON), build_group_rule(SQL))
+    assert acl.has_inactive_groups
+    assert find_block(acl, build_request("/v1/airports?country=PT'%20or%201=1--")) is None
+    assert find_block(acl, build_request("/v1/airports?after=" + "a" * 2_043))
+    assert not build_acl(build_group_rule(ADDRESSES)).has_inactive_groups

@@ -9,7 +9,7 @@ from tests.emulator.harness import Emulator, start_emulator
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    # Variables of a developer's shell that must not reach a Lambda.
+    # Variables of a developer's shell, which must not reach a Lambda.
     started = start_emulator(tmp_path_factory.mktemp("emulator"), AWS_PROFILE="somebody", PYTHONPATH="src:.")
     yield started
     if started.process.poll() is None:

@@ -1,4 +1,4 @@
-"""Starting an emulator as it is started for real, as a process of its own, and waiting for what it does."""
+"""Start an emulator as a process, as the local stack does, deploy to it and wait for its effects."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 @dataclass
 class Emulator:
-    """A running emulator: `url` without a trailing slash, `state` the folder it keeps, `log` its log file."""
+    """A running emulator: `state` is the folder of its state, `log` its log file."""
 
     port: int
     state: Path
@@ -42,24 +42,27 @@ class Emulator:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, service: str, **credentials: str) -> Any:
-        """A boto3 client of the account's root, or of the credentials given (boto3's names)."""
-        chosen = credentials or {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        """Return a boto3 client with these credentials (boto3's names), by default those of the root user."""
+        credentials = credentials or {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client(
             service,
             endpoint_url=self.url,
             region_name="us-east-1",
             config=botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"}, max_pool_connections=20),
-            **chosen,
+            **credentials,
         )  # type: ignore[call-overload]
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=60)
 
 
 def start_emulator(state: Path, **environment: str) -> Emulator:
-    """Start one on a free port and wait until it is healthy; `environment` is added to the shell it is started from."""
+    """Start an emulator on a free port and wait until it is healthy.
+
+    `environment` is added to the environment of its parent process.
+    """
     port, log = free_port(), state / "emulator.log"
     process = subprocess.Popen(
         [sys.executable, "-m", "local.emulator", "--port", str(port), "--state", str(state), "--log", str(log)],
@@ -75,24 +78,29 @@ def start_emulator(state: Path, **environment: str) -> Emulator:
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                raise RuntimeError(f"no emulator: {log.read_text()[-2000:] if log.exists() else ''}") from None
+                raise RuntimeError(
+                    f"the emulator did not start: {log.read_text()[-2000:] if log.exists() else ''}"
+                ) from None
             time.sleep(0.05)
 
 
 def wait_until(probe: Callable[[], Result], seconds: float = 10.0) -> Result:
-    """The first true value of `probe`, asked every 20 ms; fails the test after `seconds`."""
+    """Call `probe` every 20 ms and return its first true value. Fail the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
-        found = probe()
-        if found:
-            return found
+        result = probe()
+        if result:
+            return result
         if time.monotonic() > deadline:
-            pytest.fail(f"nothing true within {seconds} seconds, last was {found!r}")
+            pytest.fail(f"no true value within {seconds} seconds, the last was {result!r}")
         time.sleep(0.02)
 
 
 def deploy_stack(emulator: Emulator, name: str, template: dict[str, Any]) -> dict[str, str]:
-    """Create or update a stack from a SAM template and return its outputs; fails the test with the stack's reason."""
+    """Create or update a stack from a SAM template and return its outputs.
+
+    Raises StackFailedError with the reasons of the stack's events.
+    """
     cloudformation = emulator.client("cloudformation")
     body = json.dumps({"Transform": "AWS::Serverless-2016-10-31", **template})
     arguments = {"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}
@@ -103,11 +111,11 @@ def deploy_stack(emulator: Emulator, name: str, template: dict[str, Any]) -> dic
     else:
         cloudformation.update_stack(**arguments)
 
-    def finished() -> Any:
+    def describe_if_finished() -> Any:
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
 
-    stack = wait_until(finished, 60)
+    stack = wait_until(describe_if_finished, 60)
     if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         reasons = [event.get("ResourceStatusReason") for event in events if "FAILED" in event["ResourceStatus"]]
@@ -116,11 +124,11 @@ def deploy_stack(emulator: Emulator, name: str, template: dict[str, Any]) -> dic
 
 
 class StackFailedError(Exception):
-    """A deployment that did not succeed, with the reasons of its events."""
+    """A deployment failed. The message contains the reasons of its events."""
 
 
 def build_function(code: str, **properties: Any) -> dict[str, Any]:
-    """A SAM function of the given source, whose handler is `handle`."""
+    """Build a SAM function with this source. Its handler is `handle`."""
     return {
         "Type": "AWS::Serverless::Function",
         "Properties": {
@@ -134,7 +142,7 @@ def build_function(code: str, **properties: Any) -> dict[str, Any]:
 
 
 def invoke_function(emulator: Emulator, name: str, payload: Any = None, **arguments: Any) -> tuple[Any, dict[str, Any]]:
-    """The answer's payload, decoded, and the whole answer of the Invoke call."""
-    answer = emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload), **arguments)
-    text = answer["Payload"].read()
-    return (json.loads(text) if text else None), answer
+    """Invoke a function and return the decoded payload and the response of the Invoke call."""
+    response = emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload), **arguments)
+    text = response["Payload"].read()
+    return (json.loads(text) if text else None), response

@@ -1,4 +1,4 @@
-"""An alarm on failed executions rings, tells EventBridge, and is over after its period."""
+"""An alarm on failed executions fires, sends an event to EventBridge, and goes back to OK after its period."""
 
 import json
 from typing import Any
@@ -15,11 +15,11 @@ ALARM = {
     "Threshold": 0,
     "ComparisonOperator": "GreaterThanThreshold",
 }
-FAILING = {"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "No"}}}
-PASSING = {"StartAt": "Yes", "States": {"Yes": {"Type": "Succeed"}}}
+FAILING = {"StartAt": "Fails", "States": {"Fails": {"Type": "Fail", "Error": "Failed"}}}
+PASSING = {"StartAt": "Succeeds", "States": {"Succeeds": {"Type": "Succeed"}}}
 
 
-def test_a_failed_execution_rings_the_alarm_of_its_workflow_which_starts_another(emulator: Emulator) -> None:
+def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another(emulator: Emulator) -> None:
     trust = {
         "Statement": [{"Effect": "Allow", "Principal": {"Service": PRINCIPALS}, "Action": "sts:AssumeRole"}],
     }
@@ -41,33 +41,33 @@ def test_a_failed_execution_rings_the_alarm_of_its_workflow_which_starts_another
         "resources": [{"Fn::GetAtt": ["FailingAlarm", "Arn"]}],
         "detail": {"state": {"value": ["ALARM"]}},
     }
-    target = {"Id": "Passing", "Arn": {"Ref": "Passing"}, "RoleArn": role, "Input": '{"said":"alarm"}'}
+    target = {"Id": "Passing", "Arn": {"Ref": "Passing"}, "RoleArn": role, "Input": '{"source":"alarm"}'}
     resources = {
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}},
         "Failing": machine(FAILING),
         "Passing": machine(PASSING),
         "FailingAlarm": alarm("Failing"),
         "PassingAlarm": alarm("Passing"),
-        "Rung": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": pattern, "Targets": [target]}},
+        "AlarmRule": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": pattern, "Targets": [target]}},
     }
     outputs = {name: {"Value": {"Ref": name}} for name in ("Failing", "Passing", "FailingAlarm", "PassingAlarm")}
-    found = deploy_stack(emulator, "alarms", {"Resources": resources, "Outputs": outputs})
-    states, watch = emulator.client("stepfunctions"), emulator.client("cloudwatch")
+    names = deploy_stack(emulator, "alarms", {"Resources": resources, "Outputs": outputs})
+    states, cloudwatch = emulator.client("stepfunctions"), emulator.client("cloudwatch")
 
-    def state(name: str) -> str:
-        [one] = watch.describe_alarms(AlarmNames=[found[name]])["MetricAlarms"]
-        return str(one["StateValue"])
+    def get_state(name: str) -> str:
+        [description] = cloudwatch.describe_alarms(AlarmNames=[names[name]])["MetricAlarms"]
+        return str(description["StateValue"])
 
-    def executions() -> list[Any]:
-        return list(states.list_executions(stateMachineArn=found["Passing"])["executions"])
+    def list_executions() -> list[Any]:
+        return list(states.list_executions(stateMachineArn=names["Passing"])["executions"])
 
-    states.start_execution(stateMachineArn=found["Failing"])
-    states.start_execution(stateMachineArn=found["Failing"])
-    wait_until(lambda: state("FailingAlarm") == "ALARM")
-    [started] = wait_until(executions)
-    assert json.loads(states.describe_execution(executionArn=started["executionArn"])["input"]) == {"said": "alarm"}
-    wait_until(lambda: state("FailingAlarm") == "OK")
-    assert state("PassingAlarm") != "ALARM"
-    assert len(executions()) == 1
-    states.start_execution(stateMachineArn=found["Failing"])
-    wait_until(lambda: len(executions()) == 2)
+    states.start_execution(stateMachineArn=names["Failing"])
+    states.start_execution(stateMachineArn=names["Failing"])
+    wait_until(lambda: get_state("FailingAlarm") == "ALARM")
+    [started] = wait_until(list_executions)
+    assert json.loads(states.describe_execution(executionArn=started["executionArn"])["input"]) == {"source": "alarm"}
+    wait_until(lambda: get_state("FailingAlarm") == "OK")
+    assert get_state("PassingAlarm") != "ALARM"
+    assert len(list_executions()) == 1
+    states.start_execution(stateMachineArn=names["Failing"])
+    wait_until(lambda: len(list_executions()) == 2)

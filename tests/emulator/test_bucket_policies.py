@@ -1,4 +1,4 @@
-"""Whom a bucket's policy denies what."""
+"""A bucket policy denies access to the role that it names."""
 
 import json
 from typing import Any
@@ -9,28 +9,28 @@ from botocore.exceptions import ClientError
 
 from tests.emulator.harness import Emulator
 
-ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+ALLOW_S3 = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
 }
 
 
-def _as_role(emulator: Emulator, name: str) -> tuple[str, Any]:
-    """A new role that may do anything with S3: its ARN, and S3 as it sees it."""
+def _create_role(emulator: Emulator, name: str) -> tuple[str, Any]:
+    """Create a role with all permissions for S3 and return its ARN and an S3 client with its credentials."""
     iam = emulator.client("iam")
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="anything", PolicyDocument=json.dumps(ANYTHING))
-    given = emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="trial")["Credentials"]
-    session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    iam.put_role_policy(RoleName=name, PolicyName="s3", PolicyDocument=json.dumps(ALLOW_S3))
+    credentials = emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="trial")["Credentials"]
+    session = boto3.Session(credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
     return arn, session.client("s3", endpoint_url=emulator.url, region_name="us-east-1")
 
 
-def test_a_role_is_denied_by_its_own_arn_and_another_is_not(emulator: Emulator) -> None:
+def test_a_policy_that_names_a_role_denies_only_that_role(emulator: Emulator) -> None:
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket="guarded")
-    arn, denied = _as_role(emulator, "denied")
-    _, other = _as_role(emulator, "other")
+    arn, denied = _create_role(emulator, "denied")
+    _, other = _create_role(emulator, "other")
     statement = {
         "Effect": "Deny",
         "Principal": "*",

@@ -12,20 +12,20 @@ RESPONDER = """
     def handle(event, context):
         properties = event["ResourceProperties"]
         if properties.get("Crash"):
-            raise RuntimeError("cannot even answer")
+            raise RuntimeError("cannot respond")
         failed = properties.get("Fail")
-        answer = {
+        response = {
             "Status": "FAILED" if failed else "SUCCESS", "Reason": failed or "", "PhysicalResourceId": "tables",
             "StackId": event["StackId"], "RequestId": event["RequestId"],
             "LogicalResourceId": event["LogicalResourceId"],
             "Data": {"Seen": event["RequestType"] + " " + properties["Revision"]},
         }
-        request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
+        request = urllib.request.Request(event["ResponseURL"], json.dumps(response).encode(), method="PUT")
         urllib.request.urlopen(request).close()
 """
 
 
-def _migration(**properties: Any) -> dict[str, Any]:
+def _build_migration(**properties: Any) -> dict[str, Any]:
     token = {"Fn::GetAtt": ["Responder", "Arn"]}
     return {
         "Resources": {
@@ -37,23 +37,23 @@ def _migration(**properties: Any) -> dict[str, Any]:
 
 
 def test_a_custom_resource_is_updated_when_a_property_changes(emulator: Emulator) -> None:
-    assert deploy_stack(emulator, "migrating", _migration(Revision="1"))["Seen"] == "Create 1"
-    assert deploy_stack(emulator, "migrating", _migration(Revision="2"))["Seen"] == "Update 2"
+    assert deploy_stack(emulator, "migrating", _build_migration(Revision="1"))["Seen"] == "Create 1"
+    assert deploy_stack(emulator, "migrating", _build_migration(Revision="2"))["Seen"] == "Update 2"
 
 
-def test_a_custom_resources_reason_is_in_the_stacks_events(emulator: Emulator) -> None:
+def test_the_stack_events_contain_the_reason_of_a_custom_resource(emulator: Emulator) -> None:
     with pytest.raises(StackFailedError, match=r"field 'length' would lose data"):
-        deploy_stack(emulator, "refused", _migration(Revision="1", Fail="field 'length' would lose data"))
+        deploy_stack(emulator, "refused", _build_migration(Revision="1", Fail="field 'length' would lose data"))
 
 
 def test_a_custom_resource_that_crashes_fails_at_once(emulator: Emulator) -> None:
     started = time.monotonic()
-    with pytest.raises(StackFailedError, match="RuntimeError: cannot even answer"):
-        deploy_stack(emulator, "crashed", _migration(Revision="1", Crash="true"))
+    with pytest.raises(StackFailedError, match="RuntimeError: cannot respond"):
+        deploy_stack(emulator, "crashed", _build_migration(Revision="1", Crash="true"))
     assert time.monotonic() - started < 20
 
 
-def test_rules_and_associations_apart_from_their_group_and_acl(emulator: Emulator) -> None:
+def test_rules_and_associations_are_resources_of_their_own(emulator: Emulator) -> None:
     group = {"Fn::GetAtt": ["Group", "GroupId"]}
     rule = {"GroupId": group, "IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306}
     resources = {
@@ -87,14 +87,14 @@ def test_rules_and_associations_apart_from_their_group_and_acl(emulator: Emulato
         "Group"
     ]
     ec2 = emulator.client("ec2")
-    found = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
-    assert [rule["FromPort"] for rule in found["IpPermissions"]] == [3306]
-    assert any(rule.get("FromPort") == 3306 for rule in found["IpPermissionsEgress"])
+    described = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    assert [rule["FromPort"] for rule in described["IpPermissions"]] == [3306]
+    assert any(rule.get("FromPort") == 3306 for rule in described["IpPermissionsEgress"])
     acl = emulator.client("wafv2").get_web_acl_for_resource(
         ResourceArn="arn:aws:apigateway:us-east-1::/restapis/abc/stages/live"
     )
     assert acl["WebACL"]["Name"]
     del resources["In"]
     deploy_stack(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})
-    found = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
-    assert json.dumps(found["IpPermissions"]) == "[]"
+    described = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    assert json.dumps(described["IpPermissions"]) == "[]"

@@ -13,7 +13,7 @@ OBJECTS = int(os.environ.get("EVENTS_OBJECTS", "100"))
 
 @pytest.fixture(scope="module")
 def names(emulator: Emulator) -> dict[str, str]:
-    definition = {"StartAt": "Take", "States": {"Take": {"Type": "Pass", "End": True}}}
+    definition = {"StartAt": "Succeed", "States": {"Succeed": {"Type": "Pass", "End": True}}}
     pattern = {
         "source": ["aws.s3"],
         "detail-type": ["Object Created"],
@@ -38,7 +38,7 @@ def names(emulator: Emulator) -> dict[str, str]:
     return deploy_stack(emulator, "events", {"Resources": resources, "Outputs": outputs})
 
 
-def _inputs(emulator: Emulator, machine: str) -> list[dict[str, Any]]:
+def _list_inputs(emulator: Emulator, machine: str) -> list[dict[str, Any]]:
     client = emulator.client("stepfunctions")
     pages = client.get_paginator("list_executions").paginate(stateMachineArn=machine)
     arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
@@ -55,13 +55,13 @@ def test_each_object_under_the_prefix_starts_one_execution(emulator: Emulator, n
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(put, range(OBJECTS)))
 
-    def started() -> bool:
+    def all_started() -> bool:
         pages = emulator.client("stepfunctions").get_paginator("list_executions")
-        found = pages.paginate(stateMachineArn=names["Machine"], PaginationConfig={"PageSize": 1000})
-        return sum(len(page["executions"]) for page in found) >= OBJECTS
+        executions = pages.paginate(stateMachineArn=names["Machine"], PaginationConfig={"PageSize": 1000})
+        return sum(len(page["executions"]) for page in executions) >= OBJECTS
 
-    wait_until(started, 60)
-    events = _inputs(emulator, names["Machine"])
+    wait_until(all_started, 60)
+    events = _list_inputs(emulator, names["Machine"])
     details = [event["detail"] for event in events]
     assert sorted(detail["object"]["key"] for detail in details) == [
         f"batches/2026/{number:05d} ü.gz" for number in range(OBJECTS)

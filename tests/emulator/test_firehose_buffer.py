@@ -1,37 +1,37 @@
 from pathlib import Path
 
-from local.emulator.firehose.buffer import Buffer
-from local.emulator.firehose.settings import Hints
+from local.emulator.firehose.configuration import BufferingHints
 from local.emulator.firehose.spool import DELIVERY, Record, Spool
+from local.emulator.firehose.stream import Buffer
 
 
-def records(tmp_path: Path, *payloads: bytes) -> list[Record]:
-    return Spool(tmp_path).append(payloads, (DELIVERY,))
+def create_records(tmp_path: Path, *payloads: bytes) -> list[Record]:
+    return Spool(tmp_path).append_records(payloads, (DELIVERY,))
 
 
-def test_a_buffer_is_due_by_its_oldest_record(tmp_path: Path) -> None:
-    buffer, hints = Buffer(), Hints(100, 10)
-    old, new = records(tmp_path, b"old", b"new")
-    buffer.add([old], 0)
-    buffer.add([new], 9)
-    assert buffer.take(hints, 9.9, everything=False) == []
-    assert buffer.take(hints, 10, everything=False) == [[old, new]]
+def test_a_buffer_is_due_when_its_oldest_record_is(tmp_path: Path) -> None:
+    buffer, hints = Buffer(), BufferingHints(100, 10)
+    old, new = create_records(tmp_path, b"old", b"new")
+    buffer.add_records([old], 0)
+    buffer.add_records([new], 9)
+    assert buffer.take_due_groups(hints, 9.9, everything=False) == []
+    assert buffer.take_due_groups(hints, 10, everything=False) == [[old, new]]
     assert not buffer
 
 
-def test_what_is_over_the_size_waits_for_its_own_time(tmp_path: Path) -> None:
-    buffer, hints = Buffer(), Hints(4, 10)
-    a, b, c, d, e = records(tmp_path, b"aa", b"bb", b"ccc", b"dd", b"e")
-    buffer.add([a, b, c], 0)
-    buffer.add([d, e], 5)
-    assert buffer.take(hints, 6, everything=False) == [[a, b], [c, d]]
-    assert buffer.take(hints, 14, everything=False) == []
-    assert buffer.take(hints, 15, everything=False) == [[e]]
+def test_records_beyond_the_size_wait_for_their_own_interval(tmp_path: Path) -> None:
+    buffer, hints = Buffer(), BufferingHints(4, 10)
+    a, b, c, d, e = create_records(tmp_path, b"aa", b"bb", b"ccc", b"dd", b"e")
+    buffer.add_records([a, b, c], 0)
+    buffer.add_records([d, e], 5)
+    assert buffer.take_due_groups(hints, 6, everything=False) == [[a, b], [c, d]]
+    assert buffer.take_due_groups(hints, 14, everything=False) == []
+    assert buffer.take_due_groups(hints, 15, everything=False) == [[e]]
 
 
-def test_a_flush_takes_everything_and_empty_records_too(tmp_path: Path) -> None:
+def test_a_flush_takes_all_records_also_empty_ones(tmp_path: Path) -> None:
     buffer = Buffer()
-    a, b = records(tmp_path, b"a", b"")
-    buffer.add([a, b], 0)
-    assert buffer.take(Hints(1, 900), 0, everything=False) == [[a]]
-    assert buffer.take(Hints(1, 900), 0, everything=True) == [[b]]
+    a, b = create_records(tmp_path, b"a", b"")
+    buffer.add_records([a, b], 0)
+    assert buffer.take_due_groups(BufferingHints(1, 900), 0, everything=False) == [[a]]
+    assert buffer.take_due_groups(BufferingHints(1, 900), 0, everything=True) == [[b]]

@@ -5,24 +5,24 @@ from pathlib import Path
 import pytest
 
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Spool
-from tests.emulator.firehose_rig import Rig, place, rig
+from tests.emulator.firehose_streams import DeliveryStream, build_destination, create_stream
 from tests.emulator.harness import Emulator, start_emulator, wait_until
 
 
-def spooled(emulator: Emulator) -> list[Path]:
+def list_spool_files(emulator: Emulator) -> list[Path]:
     return list((emulator.state / "services" / "firehose").rglob("*.jsonl"))
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
-    """Starts emulators on the same state, one after the other; the last one is ended with the test."""
+    """Start emulators on the same state, one after the other. The last one stops at the end of the test."""
     started: list[Emulator] = []
 
-    def again() -> Emulator:
+    def start_next() -> Emulator:
         started.append(start_emulator(tmp_path))
         return started[-1]
 
-    yield again
+    yield start_next
     for emulator in started:
         if emulator.process.poll() is None:
             emulator.stop()
@@ -30,57 +30,57 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
 
 def test_neither_a_kill_nor_a_stop_loses_an_accepted_record(start: Callable[[], Emulator]) -> None:
     first = start()
-    slow, quick = rig(first, "slow", seconds=900), rig(first, "quick", seconds=1)
-    slow.put(b"before the stop")
+    slow, quick = create_stream(first, "slow", seconds=900), create_stream(first, "quick", seconds=1)
+    slow.put_records(b"before the stop")
     assert first.stop() == 0
     second = start()
-    assert Rig(second, slow.name).one()[1] == b"before the stop"
-    Rig(second, quick.name).put(b"one ", b"two")
-    Rig(second, slow.name).put(b"before the kill")
-    unsaved = rig(second, "unsaved", seconds=900)
-    unsaved.put(b"waits for its stream")
+    assert DeliveryStream(second, slow.name).wait_for_object()[1] == b"before the stop"
+    DeliveryStream(second, quick.name).put_records(b"one ", b"two")
+    DeliveryStream(second, slow.name).put_records(b"before the kill")
+    unsaved = create_stream(second, "unsaved", seconds=900)
+    unsaved.put_records(b"waits for its stream")
     second.process.send_signal(signal.SIGKILL)
     second.process.wait()
     third = start()
-    assert Rig(third, quick.name).one()[1] == b"one two"
-    wait_until(lambda: len(spooled(third)) == 2)
+    assert DeliveryStream(third, quick.name).wait_for_object()[1] == b"one two"
+    wait_until(lambda: len(list_spool_files(third)) == 2)
     third.client("s3").create_bucket(Bucket=unsaved.name)
     third.client("firehose").create_delivery_stream(
-        DeliveryStreamName=unsaved.name, ExtendedS3DestinationConfiguration=place(unsaved.name, 0)
+        DeliveryStreamName=unsaved.name, ExtendedS3DestinationConfiguration=build_destination(unsaved.name, 0)
     )
-    assert Rig(third, unsaved.name).one()[1] == b"waits for its stream"
+    assert DeliveryStream(third, unsaved.name).wait_for_object()[1] == b"waits for its stream"
     assert third.stop() == 0
-    assert spooled(third) == []
+    assert list_spool_files(third) == []
 
 
-def test_what_is_delivered_leaves_the_spool(emulator: Emulator) -> None:
-    stream = rig(emulator, "spooled", seconds=1)
-    stream.put(b"x")
-    assert any(stream.name in str(path) for path in spooled(emulator))
-    stream.one()
-    wait_until(lambda: not any(stream.name in str(path) for path in spooled(emulator)))
+def test_delivered_records_leave_the_spool(emulator: Emulator) -> None:
+    stream = create_stream(emulator, "spooled", seconds=1)
+    stream.put_records(b"x")
+    assert any(stream.name in str(path) for path in list_spool_files(emulator))
+    stream.wait_for_object()
+    wait_until(lambda: not any(stream.name in str(path) for path in list_spool_files(emulator)))
 
 
-def test_only_the_way_that_is_not_done_is_gone_again(tmp_path: Path) -> None:
+def test_after_a_restart_only_the_unfinished_route_remains(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    first, second = spool.append([b"a", b"b"], (DELIVERY, BACKUP))
-    spool.roll()
-    first.segment.settle(DELIVERY)
-    assert [ways for _, ways in Spool(tmp_path).reload()] == [(DELIVERY, BACKUP)] * 2
-    second.segment.settle(DELIVERY)
-    found = list(Spool(tmp_path).reload())
-    assert [(record.id, record.arrived, record.data) for record, _ in found] == [
-        (record.id, record.arrived, record.data) for record in (first, second)
+    first, second = spool.append_records([b"a", b"b"], (DELIVERY, BACKUP))
+    spool.close_segment()
+    first.segment.mark_delivered(DELIVERY)
+    assert [routes for _, routes in Spool(tmp_path).reload()] == [(DELIVERY, BACKUP)] * 2
+    second.segment.mark_delivered(DELIVERY)
+    reloaded = list(Spool(tmp_path).reload())
+    assert [(record.id, record.arrived_at, record.data) for record, _ in reloaded] == [
+        (record.id, record.arrived_at, record.data) for record in (first, second)
     ]
-    assert [ways for _, ways in found] == [(BACKUP,)] * 2
-    for record, _ in found:
-        record.segment.settle(BACKUP)
+    assert [routes for _, routes in reloaded] == [(BACKUP,)] * 2
+    for record, _ in reloaded:
+        record.segment.mark_delivered(BACKUP)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_line_cut_short_is_no_record(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_no_record(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    spool.append([b"a"], (DELIVERY,))
+    spool.append_records([b"a"], (DELIVERY,))
     (path,) = tmp_path.iterdir()
     with path.open("ab") as file:
         file.write(b'{"id":"1","at":1,"data":"')

@@ -19,14 +19,14 @@ CODE = """
         if "fail" in parameters:
             raise ValueError("the secret of the database")
         if "malformed" in parameters:
-            return ["no envelope"]
+            return ["no object"]
         return {"statusCode": 200, "body": json.dumps(event)}
 """
 SCOPES = ["things/read", "aws.cognito.signin.user.admin"]
 PROBLEM = '{"title":"%s","message":$context.error.messageString,"type":"$context.error.responseType"}'
 
 
-def _event(path: str, method: str, scopes: list[str] | None = None, **properties: Any) -> dict[str, Any]:
+def _build_event(path: str, method: str, scopes: list[str] | None = None, **properties: Any) -> dict[str, Any]:
     auth: dict[str, Any] = {"Authorizer": "NONE" if scopes is None else "Callers"}
     if scopes:
         auth["AuthorizationScopes"] = scopes
@@ -36,7 +36,7 @@ def _event(path: str, method: str, scopes: list[str] | None = None, **properties
     }
 
 
-def _problem(status: int, title: str) -> dict[str, Any]:
+def _build_problem(status: int, title: str) -> dict[str, Any]:
     return {
         "StatusCode": status,
         "ResponseParameters": {"Headers": {"Content-Type": "'application/problem+json'"}},
@@ -44,7 +44,7 @@ def _problem(status: int, title: str) -> dict[str, Any]:
     }
 
 
-def _template(**responses: Any) -> dict[str, Any]:
+def _build_template(**responses: Any) -> dict[str, Any]:
     return {
         "Resources": {
             "Api": {
@@ -82,22 +82,22 @@ def _template(**responses: Any) -> dict[str, Any]:
             "Specific": build_function(
                 CODE,
                 Events={
-                    "Get": _event("/v1/{collection}/{id}", "GET"),
-                    "Hasty": _event("/hasty", "GET", TimeoutInMillis=300),
-                    "Scoped": _event("/scoped", "GET", SCOPES),
-                    "Unscoped": _event("/unscoped", "GET", []),
+                    "Get": _build_event("/v1/{collection}/{id}", "GET"),
+                    "Hasty": _build_event("/hasty", "GET", TimeoutInMillis=300),
+                    "Scoped": _build_event("/scoped", "GET", SCOPES),
+                    "Unscoped": _build_event("/unscoped", "GET", []),
                 },
             ),
             "Fallback": build_function(
                 CODE,
                 ReservedConcurrentExecutions=0,
-                Events={"Busy": _event("/busy", "ANY")},
+                Events={"Busy": _build_event("/busy", "ANY")},
             ),
             "Elsewhere": build_function(
                 CODE,
                 Events={
-                    "Item": _event("/v1/{collection}/{id}", "ANY"),
-                    "All": _event("/v1/{proxy+}", "ANY"),
+                    "Item": _build_event("/v1/{collection}/{id}", "ANY"),
+                    "All": _build_event("/v1/{proxy+}", "ANY"),
                 },
             ),
         },
@@ -110,12 +110,12 @@ def _template(**responses: Any) -> dict[str, Any]:
     }
 
 
-CUSTOMIZED = {
-    "UNAUTHORIZED": _problem(401, "Who are you?"),
-    "REQUEST_TOO_LARGE": _problem(413, "Too large"),
-    "INTEGRATION_FAILURE": _problem(503, "Busy"),
-    "INTEGRATION_TIMEOUT": _problem(504, "Too slow"),
-    "DEFAULT_5XX": _problem(500, "Broken"),
+CUSTOM_RESPONSES = {
+    "UNAUTHORIZED": _build_problem(401, "Who are you?"),
+    "REQUEST_TOO_LARGE": _build_problem(413, "Too large"),
+    "INTEGRATION_FAILURE": _build_problem(503, "Busy"),
+    "INTEGRATION_TIMEOUT": _build_problem(504, "Too slow"),
+    "DEFAULT_5XX": _build_problem(500, "Broken"),
 }
 
 
@@ -135,41 +135,41 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(emulator: Emulator) -> Api:
-    return Api(emulator, deploy_stack(emulator, "gateway", _template(**CUSTOMIZED)))
+    return Api(emulator, deploy_stack(emulator, "gateway", _build_template(**CUSTOM_RESPONSES)))
 
 
 @pytest.fixture(scope="module")
 def plain(emulator: Emulator) -> Api:
-    return Api(emulator, deploy_stack(emulator, "gateway-plain", _template()))
+    return Api(emulator, deploy_stack(emulator, "gateway-plain", _build_template()))
 
 
-def test_the_specific_method_wins_and_any_takes_the_rest(api: Api) -> None:
-    def taken_by(method: str, path: str) -> tuple[str, Any]:
+def test_a_specific_method_has_priority_over_any(api: Api) -> None:
+    def find_route(method: str, path: str) -> tuple[str, Any]:
         event = api.request(method, path).json()
         return event["resource"], event["pathParameters"]
 
     item = {"collection": "airports", "id": "EDDF"}
-    assert taken_by("GET", "/v1/airports/EDDF") == ("/v1/{collection}/{id}", item)
-    assert taken_by("PATCH", "/v1/airports/EDDF") == ("/v1/{collection}/{id}", item)
-    assert taken_by("PUT", "/v1/a/b/c") == ("/v1/{proxy+}", {"proxy": "a/b/c"})
+    assert find_route("GET", "/v1/airports/EDDF") == ("/v1/{collection}/{id}", item)
+    assert find_route("PATCH", "/v1/airports/EDDF") == ("/v1/{collection}/{id}", item)
+    assert find_route("PUT", "/v1/a/b/c") == ("/v1/{proxy+}", {"proxy": "a/b/c"})
 
 
-def test_path_parameters_are_decoded_and_the_path_is_not(api: Api) -> None:
+def test_path_parameters_are_decoded_but_the_path_is_not(api: Api) -> None:
     event = api.get("/v1/airports/A%2FB%20%C3%BC+%2541?q=a%20b").json()
     assert event["pathParameters"] == {"collection": "airports", "id": "A/B ü+%41"}
     assert event["path"] == "/v1/airports/A%2FB%20%C3%BC+%2541"
     assert event["queryStringParameters"] == {"q": "a b"}
 
 
-def test_the_request_id_is_the_same_inside_and_outside(api: Api) -> None:
+def test_event_and_response_have_the_same_request_id(api: Api) -> None:
     response = api.get("/v1/airports/EDDF")
     assert response.headers["x-amzn-requestid"] == response.json()["requestContext"]["requestId"]
     assert response.json()["requestContext"]["domainName"] == "127.0.0.1"
 
 
-def test_requests_are_unpacked_and_large_answers_packed(api: Api) -> None:
-    packed = gzip.compress(b'{"name": "Frankfurt"}')
-    response = api.http.post(api.url + "/v1/a/b", content=packed, headers={"Content-Encoding": "gzip"})
+def test_requests_are_decompressed_and_large_responses_compressed(api: Api) -> None:
+    compressed = gzip.compress(b'{"name": "Frankfurt"}')
+    response = api.http.post(api.url + "/v1/a/b", content=compressed, headers={"Content-Encoding": "gzip"})
     assert response.json()["body"] == '{"name": "Frankfurt"}'
     assert response.headers["content-encoding"] == "gzip"
     plain = api.http.post(api.url + "/v1/a/b", headers={"Accept-Encoding": "identity"})
@@ -192,7 +192,7 @@ def test_requests_are_unpacked_and_large_answers_packed(api: Api) -> None:
         ("POST", "/v1/a/b", {"content": b"x" * (7 * 1024 * 1024)}, 413, "Too large"),
     ],
 )
-def test_gateway_responses_of_the_template_are_given(
+def test_gateway_responses_of_the_template_are_used(
     api: Api, method: str, path: str, arguments: dict[str, Any], status: int, title: str
 ) -> None:
     response = api.request(method, path, **arguments)
@@ -212,38 +212,40 @@ def test_gateway_responses_of_the_template_are_given(
         ("/busy", 500, "Internal server error"),
     ],
 )
-def test_without_gateway_responses_the_defaults_are_aws(plain: Api, path: str, status: int, message: str) -> None:
+def test_without_gateway_responses_the_defaults_of_aws_are_used(
+    plain: Api, path: str, status: int, message: str
+) -> None:
     response = plain.get(path)
     assert (response.status_code, response.json()) == (status, {"message": message})
 
 
-def test_a_customised_default_changes_the_status_of_what_it_stands_for(emulator: Emulator) -> None:
-    responses = {"DEFAULT_4XX": _problem(418, "Teapot")}
-    api = Api(emulator, deploy_stack(emulator, "gateway-default", _template(**responses)))
+def test_a_customized_default_changes_the_status_of_its_responses(emulator: Emulator) -> None:
+    responses = {"DEFAULT_4XX": _build_problem(418, "Teapot")}
+    api = Api(emulator, deploy_stack(emulator, "gateway-default", _build_template(**responses)))
     assert (api.get("/nowhere").status_code, api.get("/nowhere").json()["title"]) == (418, "Teapot")
 
 
 def test_a_redeploy_keeps_the_address_of_the_api(emulator: Emulator, plain: Api) -> None:
-    changed = _template(UNAUTHORIZED=_problem(401, "Changed"))
+    changed = _build_template(UNAUTHORIZED=_build_problem(401, "Changed"))
     assert deploy_stack(emulator, "gateway-plain", changed)["Url"] == plain.outputs["Url"]
     assert plain.get("/scoped").json()["title"] == "Changed"
     assert plain.get("/v1/a/b").status_code == 200
-    deploy_stack(emulator, "gateway-plain", _template())
+    deploy_stack(emulator, "gateway-plain", _build_template())
     assert plain.get("/scoped").json() == {"message": "Unauthorized"}
 
 
 @pytest.fixture(scope="module")
 def tokens(emulator: Emulator, api: Api) -> dict[str, str]:
-    return _tokens(emulator, api.outputs)
+    return _create_tokens(emulator, api.outputs)
 
 
-def _tokens(emulator: Emulator, outputs: dict[str, str]) -> dict[str, str]:
+def _create_tokens(emulator: Emulator, outputs: dict[str, str]) -> dict[str, str]:
     cognito = emulator.client("cognito-idp")
-    who = {"UserPoolId": outputs["Pool"], "Username": "ann"}
-    cognito.admin_create_user(**who, UserAttributes=[{"Name": "email", "Value": "ann@example.org"}])
-    cognito.admin_set_user_password(**who, Password="Correct-horse-9", Permanent=True)
+    user = {"UserPoolId": outputs["Pool"], "Username": "ann"}
+    cognito.admin_create_user(**user, UserAttributes=[{"Name": "email", "Value": "ann@example.org"}])
+    cognito.admin_set_user_password(**user, Password="Correct-horse-9", Permanent=True)
     for group in ("editors", "staff"):
-        cognito.admin_add_user_to_group(**who, GroupName=group)
+        cognito.admin_add_user_to_group(**user, GroupName=group)
     result = cognito.initiate_auth(
         ClientId=outputs["Client"],
         AuthFlow="USER_PASSWORD_AUTH",
@@ -252,7 +254,7 @@ def _tokens(emulator: Emulator, outputs: dict[str, str]) -> dict[str, str]:
     return {"access": result["AccessToken"], "id": result["IdToken"]}
 
 
-def test_scopes_want_an_access_token_and_no_scopes_an_identity_token(api: Api, tokens: dict[str, str]) -> None:
+def test_scopes_need_an_access_token_and_no_scopes_an_identity_token(api: Api, tokens: dict[str, str]) -> None:
     statuses = {
         (path, kind): api.get(path, token).status_code
         for path in ("/scoped", "/unscoped")
@@ -266,7 +268,7 @@ def test_scopes_want_an_access_token_and_no_scopes_an_identity_token(api: Api, t
     }
 
 
-def test_bad_tokens_are_refused(emulator: Emulator, api: Api, plain: Api, tokens: dict[str, str]) -> None:
+def test_invalid_tokens_are_rejected(emulator: Emulator, api: Api, plain: Api, tokens: dict[str, str]) -> None:
     header, claims, signature = tokens["access"].split(".")
     loaded = json.loads(base64.urlsafe_b64decode(claims + "=="))
     forged = base64.urlsafe_b64encode(json.dumps({**loaded, "sub": "eve"}).encode()).rstrip(b"=").decode()
@@ -274,7 +276,7 @@ def test_bad_tokens_are_refused(emulator: Emulator, api: Api, plain: Api, tokens
         "none": "",
         "garbage": "garbage",
         "forged": f"{header}.{forged}.{signature}",
-        "of another pool": _tokens(emulator, plain.outputs)["access"],
+        "of another pool": _create_tokens(emulator, plain.outputs)["access"],
     }
     assert {name: api.get("/scoped", token).status_code for name, token in bad.items()} == dict.fromkeys(bad, 401)
 

@@ -17,10 +17,10 @@ CODE = """
         event = event or {}
         if "sleep" in event:
             time.sleep(event["sleep"])
-        if "say" in event:
-            print(event["say"])
+        if "print" in event:
+            print(event["print"])
         if event.get("fail"):
-            raise DatabaseUnavailable("gone for lunch")
+            raise DatabaseUnavailable("no connection")
         if event.get("exit"):
             os._exit(3)
         if event.get("big"):
@@ -45,12 +45,14 @@ def names(emulator: Emulator) -> dict[str, str]:
     return deploy_stack(emulator, "lambda", template)
 
 
-def test_an_exception_is_told_by_its_class_and_keeps_the_environment(emulator: Emulator, names: dict[str, str]) -> None:
+def test_an_exception_is_reported_by_its_class_and_keeps_the_environment(
+    emulator: Emulator, names: dict[str, str]
+) -> None:
     before, _ = invoke_function(emulator, names["Plain"])
     error, answer = invoke_function(emulator, names["Plain"], {"fail": True})
     after, _ = invoke_function(emulator, names["Plain"])
     assert answer["FunctionError"] == "Unhandled"
-    assert (error["errorType"], error["errorMessage"]) == ("DatabaseUnavailable", "gone for lunch")
+    assert (error["errorType"], error["errorMessage"]) == ("DatabaseUnavailable", "no connection")
     assert "in handle" in error["stackTrace"][-1]
     assert after["pid"] == before["pid"]
 
@@ -63,7 +65,7 @@ def test_an_exception_is_told_by_its_class_and_keeps_the_environment(emulator: E
         ({"big": True}, "Function.ResponseSizeTooLarge"),
     ],
 )
-def test_the_runtimes_own_errors_have_their_names(
+def test_errors_of_the_runtime_have_their_names(
     emulator: Emulator, names: dict[str, str], event: dict[str, object], error_type: str
 ) -> None:
     error, _ = invoke_function(emulator, names["Short"], event)
@@ -71,7 +73,7 @@ def test_the_runtimes_own_errors_have_their_names(
     assert invoke_function(emulator, names["Short"])[0]["pid"]
 
 
-def test_a_silent_invocation_waits_for_no_output_and_a_talking_one_loses_none(
+def test_an_invocation_without_output_does_not_wait_and_no_output_is_lost(
     emulator: Emulator, names: dict[str, str]
 ) -> None:
     invoke_function(emulator, names["Plain"])
@@ -79,7 +81,7 @@ def test_a_silent_invocation_waits_for_no_output_and_a_talking_one_loses_none(
     for _ in range(20):
         invoke_function(emulator, names["Plain"])
     assert (time.perf_counter() - started) / 20 < 0.045
-    _, answer = invoke_function(emulator, names["Plain"], {"say": "first\nsecond"}, LogType="Tail")
+    _, answer = invoke_function(emulator, names["Plain"], {"print": "first\nsecond"}, LogType="Tail")
     assert answer["LogResult"]
     log = (emulator.state / "logs" / f"{names['Plain']}.log").read_text()
     assert log.endswith("first\nsecond\n")
@@ -87,17 +89,17 @@ def test_a_silent_invocation_waits_for_no_output_and_a_talking_one_loses_none(
     assert len(streams) == 1
 
 
-def test_nothing_of_the_shell_or_of_this_environment_reaches_a_function(
+def test_no_variable_or_package_of_the_parent_process_reaches_a_function(
     emulator: Emulator, names: dict[str, str]
 ) -> None:
-    seen, _ = invoke_function(emulator, names["Plain"])
-    environment = seen["environment"]
+    response, _ = invoke_function(emulator, names["Plain"])
+    environment = response["environment"]
     assert "AWS_PROFILE" not in environment
     assert "PYTHONPATH" not in environment
     assert environment["AWS_ENDPOINT_URL"] == emulator.url
     assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
-    assert not [path for path in seen["path"] if path.endswith("site-packages")]
-    assert seen["milliseconds"] > 9_000
+    assert not [path for path in response["path"] if path.endswith("site-packages")]
+    assert response["milliseconds"] > 9_000
 
 
 def test_reserved_concurrency_of_a_template_throttles(emulator: Emulator, names: dict[str, str]) -> None:
@@ -115,15 +117,15 @@ def test_reserved_concurrency_of_a_template_throttles(emulator: Emulator, names:
     assert sorted(statuses) == [200] * 2 + [429] * 4
 
 
-def test_a_throttled_asynchronous_invocation_is_made_later(emulator: Emulator, names: dict[str, str]) -> None:
+def test_a_throttled_asynchronous_invocation_is_retried(emulator: Emulator, names: dict[str, str]) -> None:
     for number in range(8):
-        invoke_function(emulator, names["Limited"], {"sleep": 1.2, "say": f"event {number}"}, InvocationType="Event")
+        invoke_function(emulator, names["Limited"], {"sleep": 1.2, "print": f"event {number}"}, InvocationType="Event")
     log = emulator.state / "logs" / f"{names['Limited']}.log"
-    said = {f"event {number}" for number in range(8)}
-    wait_until(lambda: log.exists() and said <= set(log.read_text().splitlines()), 25)
+    expected = {f"event {number}" for number in range(8)}
+    wait_until(lambda: log.exists() and expected <= set(log.read_text().splitlines()), 25)
 
 
-def _package(**files: str) -> bytes:
+def _build_package(**files: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files.items():
@@ -135,8 +137,8 @@ def test_a_redeploy_changes_code_settings_layers_and_version(emulator: Emulator)
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket="packages")
     code = "import os, shared\ndef handle(event, context): return [{!r}, os.environ['SETTING'], shared.WORD, {}]"
-    s3.put_object(Bucket="packages", Key="layer1", Body=_package(**{"python__shared.py": "WORD = 'first'"}))
-    s3.put_object(Bucket="packages", Key="layer2", Body=_package(**{"python__shared.py": "WORD = 'second'"}))
+    s3.put_object(Bucket="packages", Key="layer1", Body=_build_package(**{"python__shared.py": "WORD = 'first'"}))
+    s3.put_object(Bucket="packages", Key="layer2", Body=_build_package(**{"python__shared.py": "WORD = 'second'"}))
     version = "context.function_version"
 
     def template(code_key: str, layer_key: str, setting: str) -> dict[str, object]:
@@ -161,8 +163,8 @@ def test_a_redeploy_changes_code_settings_layers_and_version(emulator: Emulator)
             "Outputs": {"Changing": {"Value": {"Ref": "Changing"}}},
         }
 
-    s3.put_object(Bucket="packages", Key="code1", Body=_package(**{"index.py": code.format("old", version)}))
-    s3.put_object(Bucket="packages", Key="code2", Body=_package(**{"index.py": code.format("new", version)}))
+    s3.put_object(Bucket="packages", Key="code1", Body=_build_package(**{"index.py": code.format("old", version)}))
+    s3.put_object(Bucket="packages", Key="code2", Body=_build_package(**{"index.py": code.format("new", version)}))
     name = deploy_stack(emulator, "redeploy", template("code1", "layer1", "a"))["Changing"]
     assert invoke_function(emulator, name, Qualifier="live")[0] == ["old", "a", "first", "1"]
     deploy_stack(emulator, "redeploy", template("code1", "layer2", "b"))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator import environment, expectation
+from local.emulator import environment, patching
 from tests.emulator.harness import Emulator, build_function, deploy_stack, invoke_function, start_emulator
 
 
@@ -17,26 +17,27 @@ def test_it_listens_on_the_loopback_address_only(emulator: Emulator) -> None:
 
 def test_a_stop_keeps_the_state_for_the_next_start(tmp_path: Path) -> None:
     first = start_emulator(tmp_path)
-    first.client("s3").create_bucket(Bucket="kept")
-    first.client("s3").put_object(Bucket="kept", Key="a/b", Body=b"bytes")
-    first.client("sqs").create_queue(QueueName="kept")
+    first.client("s3").create_bucket(Bucket="bucket")
+    first.client("s3").put_object(Bucket="bucket", Key="a/b", Body=b"bytes")
+    first.client("sqs").create_queue(QueueName="bucket")
     assert first.stop() == 0
     second = start_emulator(tmp_path)
     try:
-        assert second.client("s3").get_object(Bucket="kept", Key="a/b")["Body"].read() == b"bytes"
-        assert second.client("sqs").get_queue_url(QueueName="kept")["QueueUrl"]
+        assert second.client("s3").get_object(Bucket="bucket", Key="a/b")["Body"].read() == b"bytes"
+        assert second.client("sqs").get_queue_url(QueueName="bucket")["QueueUrl"]
     finally:
         second.stop()
 
 
-def test_a_changed_ministack_stops_with_a_sentence() -> None:
+def test_a_changed_ministack_stops_the_start_with_a_message() -> None:
     with pytest.raises(
-        expectation.UnexpectedError, match=r"environment.clean has changed \(digest \w+, expected 0000\)"
+        patching.UnexpectedMiniStackError,
+        match=r"environment.reset_environment has changed \(digest \w+, expected 0000\)",
     ):
-        expectation.replace(environment, "clean", "0000", None)
+        patching.replace_function(environment, "reset_environment", "0000", None)
 
 
-def test_an_invocation_that_goes_on_holds_no_stop_up(tmp_path: Path) -> None:
+def test_a_running_invocation_does_not_delay_a_stop(tmp_path: Path) -> None:
     emulator = start_emulator(tmp_path)
     code = "import time\ndef handle(event, context): time.sleep(event['sleep'])"
     template = {

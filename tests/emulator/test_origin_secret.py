@@ -1,4 +1,4 @@
-"""The origin's secret is changed without a gap: at each step the API takes what CloudFront sends."""
+"""The origin secret changes without interruption: at each step the API accepts the value that CloudFront sends."""
 
 import copy
 from typing import Any
@@ -11,8 +11,8 @@ RESOURCES = ("Distribution", "SharedCachePolicy", "SecurityHeaders", "OriginSecr
 OUTPUTS = ("DistributionId", "ApiAclArn", "OriginSecretArn")
 
 
-def _edge(sent: str, also: str) -> dict[str, Any]:
-    """What of the template has to do with the secret, with the two parameters."""
+def _build_template(sent: str, also: str) -> dict[str, Any]:
+    """Return the part of the template that uses the secret, with these two parameters."""
     template = copy.deepcopy(read(TEMPLATE))
     parameters = template["Parameters"]
     parameters["OriginSecretVersion"]["Default"], parameters["OriginSecretAlso"]["Default"] = sent, also
@@ -29,38 +29,38 @@ def _edge(sent: str, also: str) -> dict[str, Any]:
     }
 
 
-class Edge:
-    """The two sides of the secret, as they are deployed."""
+class DeployedSecret:
+    """The deployed value that CloudFront sends, and the values that the API accepts."""
 
     def __init__(self, emulator: Emulator, sent: str = "", also: str = "") -> None:
-        outputs = deploy_stack(emulator, "secret", _edge(sent, also))
+        outputs = deploy_stack(emulator, "secret", _build_template(sent, also))
         self.secret = outputs["OriginSecretArn"]
         cloudfront = emulator.client("cloudfront")
         configuration = cloudfront.get_distribution_config(Id=outputs["DistributionId"])["DistributionConfig"]
         [header] = configuration["Origins"]["Items"][0]["CustomHeaders"]["Items"]
         assert header["HeaderName"] == HEADER
-        self.sends = header["HeaderValue"]
+        self.sent = header["HeaderValue"]
         name, acl_id = outputs["ApiAclArn"].split("/")[-2:]
         acl = emulator.client("wafv2").get_web_acl(Name=name, Id=acl_id, Scope="REGIONAL")["WebACL"]
         assert acl["DefaultAction"] == {"Block": {}}
         matches = [rule["Statement"]["ByteMatchStatement"] for rule in acl["Rules"] if "Allow" in rule["Action"]]
         assert {match["FieldToMatch"]["SingleHeader"]["Name"] for match in matches} == {HEADER}
         assert {match["PositionalConstraint"] for match in matches} == {"EXACTLY"}
-        self.takes = {match["SearchString"].decode() for match in matches}
+        self.accepted = {match["SearchString"].decode() for match in matches}
 
 
-def test_the_secret_is_changed_without_a_gap(emulator: Emulator) -> None:
-    edge = Edge(emulator)
-    first = edge.sends
+def test_the_secret_changes_without_interruption(emulator: Emulator) -> None:
+    deployed = DeployedSecret(emulator)
+    first = deployed.sent
     assert len(first) == 64
-    assert edge.takes == {first}
+    assert deployed.accepted == {first}
     secrets = emulator.client("secretsmanager")
-    old = secrets.get_secret_value(SecretId=edge.secret)["VersionId"]
-    new = secrets.put_secret_value(SecretId=edge.secret, SecretString="second")["VersionId"]
+    old = secrets.get_secret_value(SecretId=deployed.secret)["VersionId"]
+    new = secrets.put_secret_value(SecretId=deployed.secret, SecretString="second")["VersionId"]
 
-    edge = Edge(emulator, sent=old, also=new)
-    assert (edge.sends, edge.takes) == (first, {first, "second"})
-    edge = Edge(emulator, sent=new, also=old)
-    assert (edge.sends, edge.takes) == ("second", {first, "second"})
-    edge = Edge(emulator, sent=new)
-    assert (edge.sends, edge.takes) == ("second", {"second"})
+    deployed = DeployedSecret(emulator, sent=old, also=new)
+    assert (deployed.sent, deployed.accepted) == (first, {first, "second"})
+    deployed = DeployedSecret(emulator, sent=new, also=old)
+    assert (deployed.sent, deployed.accepted) == ("second", {first, "second"})
+    deployed = DeployedSecret(emulator, sent=new)
+    assert (deployed.sent, deployed.accepted) == ("second", {"second"})

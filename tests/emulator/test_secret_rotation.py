@@ -5,7 +5,7 @@ import pytest
 
 from tests.emulator.harness import Emulator, StackFailedError, build_function, deploy_stack, wait_until
 
-# Takes the steps as a rotation does, and refuses one whose name its secret holds.
+# Runs the steps of a rotation, and fails at the step that the secret's field `refuse` names.
 ROTATOR = """
     import json, boto3
 
@@ -32,7 +32,7 @@ ROTATOR = """
 POLICY = [{"Statement": [{"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}]}]
 
 
-def rotating(value: dict[str, Any], *, permitted: bool = True) -> dict[str, Any]:
+def build_template(value: dict[str, Any], *, permitted: bool = True) -> dict[str, Any]:
     arn = {"Fn::GetAtt": ["Rotator", "Arn"]}
     resources: dict[str, Any] = {
         "Rotator": build_function(ROTATOR, Policies=POLICY),
@@ -64,53 +64,52 @@ def rotating(value: dict[str, Any], *, permitted: bool = True) -> dict[str, Any]
     return {"Resources": resources, "Outputs": outputs}
 
 
-def test_a_rotation_takes_its_four_steps(emulator: Emulator) -> None:
-    outputs = deploy_stack(emulator, "rotating", rotating({"first": True}))
+def test_a_rotation_runs_its_four_steps(emulator: Emulator) -> None:
+    outputs = deploy_stack(emulator, "rotating", build_template({"first": True}))
     secrets = emulator.client("secretsmanager")
     before = secrets.get_secret_value(SecretId=outputs["Secret"])
     log = emulator.state / "logs" / f"{outputs['Rotator']}.log"
     wait_until(lambda: log.exists() and 'tested {"first": true}' in log.read_text())
-    found = wait_until(lambda: _only_current(secrets, outputs["Secret"]))
-    assert (found["RotationEnabled"], found["RotationRules"]) == (True, {"AutomaticallyAfterDays": 30})
+    description = wait_until(lambda: _describe_if_only_current(secrets, outputs["Secret"]))
+    assert (description["RotationEnabled"], description["RotationRules"]) == (True, {"AutomaticallyAfterDays": 30})
 
     version = secrets.rotate_secret(SecretId=outputs["Secret"])["VersionId"]
-    after = wait_until(lambda: _current(secrets, outputs["Secret"], version))
+    after = wait_until(lambda: _get_if_current(secrets, outputs["Secret"], version))
     assert json.loads(after["SecretString"]) == {"steps": [], "refuse": None}
     stages = secrets.describe_secret(SecretId=outputs["Secret"])["VersionIdsToStages"]
     assert stages[before["VersionId"]] == ["AWSPREVIOUS"]
 
 
-def test_a_rotation_that_failed_is_taken_up_again(emulator: Emulator) -> None:
-    outputs = deploy_stack(emulator, "refusing", rotating({"refuse": "setSecret"}))
+def test_a_failed_rotation_is_repeated(emulator: Emulator) -> None:
+    outputs = deploy_stack(emulator, "refusing", build_template({"refuse": "setSecret"}))
     secrets = emulator.client("secretsmanager")
-    wait_until(lambda: _only_current(secrets, outputs["Secret"]))
+    wait_until(lambda: _describe_if_only_current(secrets, outputs["Secret"]))
     version = secrets.rotate_secret(SecretId=outputs["Secret"])["VersionId"]
-    wait_until(lambda: _has(secrets, outputs["Secret"], version))
-    assert _current(secrets, outputs["Secret"], version) is None
-    # Nothing refuses any more, once the current value says so.
+    wait_until(lambda: _has_pending_version(secrets, outputs["Secret"], version))
+    assert _get_if_current(secrets, outputs["Secret"], version) is None
+    # The current value without `refuse` lets the next attempt succeed.
     secrets.put_secret_value(SecretId=outputs["Secret"], SecretString="{}")
     with pytest.raises(secrets.exceptions.InvalidRequestException, match="will be reattempted"):
         secrets.rotate_secret(SecretId=outputs["Secret"])
-    assert wait_until(lambda: _current(secrets, outputs["Secret"], version))
+    assert wait_until(lambda: _get_if_current(secrets, outputs["Secret"], version))
 
 
-def test_a_function_that_does_not_let_secrets_manager_in_is_refused(emulator: Emulator) -> None:
+def test_a_function_that_secrets_manager_cannot_invoke_is_rejected(emulator: Emulator) -> None:
     with pytest.raises(StackFailedError, match="cannot invoke the specified Lambda function"):
-        deploy_stack(emulator, "unpermitted", rotating({}, permitted=False))
+        deploy_stack(emulator, "unpermitted", build_template({}, permitted=False))
 
 
-def _only_current(secrets: Any, secret: str) -> Any:
-    found = secrets.describe_secret(SecretId=secret)
-    return found if list(found["VersionIdsToStages"].values()) == [["AWSCURRENT"]] else None
+def _describe_if_only_current(secrets: Any, secret: str) -> Any:
+    description = secrets.describe_secret(SecretId=secret)
+    return description if list(description["VersionIdsToStages"].values()) == [["AWSCURRENT"]] else None
 
 
-def _current(secrets: Any, secret: str, version: str) -> Any:
-    found = secrets.get_secret_value(SecretId=secret)
-    return found if found["VersionId"] == version else None
+def _get_if_current(secrets: Any, secret: str, version: str) -> Any:
+    value = secrets.get_secret_value(SecretId=secret)
+    return value if value["VersionId"] == version else None
 
 
-def _has(secrets: Any, secret: str, version: str) -> bool:
-    """Whether a pending version has been put."""
+def _has_pending_version(secrets: Any, secret: str, version: str) -> bool:
     try:
         secrets.get_secret_value(SecretId=secret, VersionId=version, VersionStage="AWSPENDING")
     except secrets.exceptions.ResourceNotFoundException:

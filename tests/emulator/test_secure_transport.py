@@ -5,10 +5,10 @@ from uuid import uuid4
 from tests.emulator.harness import Emulator
 
 
-def test_a_bucket_that_demands_tls_can_be_used(emulator: Emulator) -> None:
+def test_a_bucket_that_requires_tls_can_be_used(emulator: Emulator) -> None:
     bucket = f"tls-{uuid4().hex}"
     emulator.client("s3").create_bucket(Bucket=bucket)
-    s3 = _as_somebody(emulator)
+    s3 = _create_user_client(emulator)
     statement = {
         "Effect": "Deny",
         "Principal": "*",
@@ -23,9 +23,9 @@ def test_a_bucket_that_demands_tls_can_be_used(emulator: Emulator) -> None:
     assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
 
 
-def _as_somebody(emulator: Emulator) -> Any:
-    """A client of a user with every right in S3: a policy of the bucket does not bind the account's root."""
-    iam, name = emulator.client("iam"), f"somebody-{uuid4().hex}"
+def _create_user_client(emulator: Emulator) -> Any:
+    """Return the client of a user with all permissions for S3: a bucket policy does not restrict the root user."""
+    iam, name = emulator.client("iam"), f"user-{uuid4().hex}"
     iam.create_user(UserName=name)
     allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})

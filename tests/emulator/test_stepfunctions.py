@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.retrying import delay
+from local.emulator.workflows.executions import compute_retry_delay
 from tests.emulator.harness import Emulator, build_function, deploy_stack, start_emulator, wait_until
 
 CODE = """
@@ -17,12 +17,12 @@ CODE = """
     def handle(event, context):
         time.sleep(event.get("sleep", 0))
         if event.get("fail"):
-            raise DatabaseUnavailable("gone")
+            raise DatabaseUnavailable("no connection")
         return "x" * event.get("size", 0)
 """
 
 
-def _role(emulator: Emulator) -> str:
+def _get_or_create_role(emulator: Emulator) -> str:
     iam = emulator.client("iam")
     principal = {"Service": "states.amazonaws.com"}
     trust = {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]}
@@ -34,50 +34,50 @@ def _role(emulator: Emulator) -> str:
 
 @pytest.fixture(scope="module")
 def arns(emulator: Emulator) -> dict[str, str]:
-    resources = {"Worker": build_function(CODE), "Single": build_function(CODE, ReservedConcurrentExecutions=1)}
+    resources = {"Worker": build_function(CODE), "Limited": build_function(CODE, ReservedConcurrentExecutions=1)}
     outputs = {name: {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in resources}
     return deploy_stack(emulator, "states", {"Resources": resources, "Outputs": outputs})
 
 
-def _machine(emulator: Emulator, name: str, task: dict[str, Any], **states: Any) -> str:
+def _create_machine(emulator: Emulator, name: str, task: dict[str, Any], **states: Any) -> str:
     definition = {
         "StartAt": "Work",
         "States": {"Work": {"Type": "Task", "End": True, **task}, **states},
     }
-    made = emulator.client("stepfunctions").create_state_machine(
-        name=name, definition=json.dumps(definition), roleArn=_role(emulator)
+    created = emulator.client("stepfunctions").create_state_machine(
+        name=name, definition=json.dumps(definition), roleArn=_get_or_create_role(emulator)
     )
-    return str(made["stateMachineArn"])
+    return str(created["stateMachineArn"])
 
 
-def _start(emulator: Emulator, machine: str, payload: Any) -> str:
+def _start_execution(emulator: Emulator, machine: str, payload: Any) -> str:
     started = emulator.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(payload))
     return str(started["executionArn"])
 
 
-def _ended(emulator: Emulator, execution: str, seconds: float = 15) -> dict[str, Any]:
+def _wait_for_end(emulator: Emulator, execution: str, seconds: float = 15) -> dict[str, Any]:
     client = emulator.client("stepfunctions")
 
-    def ended() -> Any:
-        found = client.describe_execution(executionArn=execution)
-        return found if found["status"] != "RUNNING" else None
+    def describe_if_ended() -> Any:
+        description = client.describe_execution(executionArn=execution)
+        return description if description["status"] != "RUNNING" else None
 
-    return dict(wait_until(ended, seconds))
+    return dict(wait_until(describe_if_ended, seconds))
 
 
 def test_an_error_is_caught_by_its_class_name(emulator: Emulator, arns: dict[str, str]) -> None:
-    machine = _machine(
+    machine = _create_machine(
         emulator,
         "catching",
         {"Resource": arns["Worker"], "Catch": [{"ErrorEquals": ["DatabaseUnavailable"], "Next": "Parked"}]},
         Parked={"Type": "Pass", "End": True},
     )
-    output = json.loads(_ended(emulator, _start(emulator, machine, {"fail": True}))["output"])
+    output = json.loads(_wait_for_end(emulator, _start_execution(emulator, machine, {"fail": True}))["output"])
     assert output["Error"] == "DatabaseUnavailable"
-    assert json.loads(output["Cause"])["errorMessage"] == "gone"
+    assert json.loads(output["Cause"])["errorMessage"] == "no connection"
 
 
-def test_a_throttle_has_its_name_and_is_retried_until_it_passes(emulator: Emulator, arns: dict[str, str]) -> None:
+def test_a_throttle_has_its_own_error_name_and_is_retried(emulator: Emulator, arns: dict[str, str]) -> None:
     retry = {
         "ErrorEquals": ["Lambda.TooManyRequestsException"],
         "IntervalSeconds": 1,
@@ -85,43 +85,46 @@ def test_a_throttle_has_its_name_and_is_retried_until_it_passes(emulator: Emulat
         "MaxDelaySeconds": 1,
         "JitterStrategy": "FULL",
     }
-    machine = _machine(emulator, "throttled", {"Resource": arns["Single"], "Retry": [retry]})
-    executions = [_start(emulator, machine, {"sleep": 0.3}) for _ in range(5)]
-    assert {_ended(emulator, execution)["status"] for execution in executions} == {"SUCCEEDED"}
+    machine = _create_machine(emulator, "throttled", {"Resource": arns["Limited"], "Retry": [retry]})
+    executions = [_start_execution(emulator, machine, {"sleep": 0.3}) for _ in range(5)]
+    assert {_wait_for_end(emulator, execution)["status"] for execution in executions} == {"SUCCEEDED"}
 
 
-def test_the_longest_delay_bounds_the_backoff(emulator: Emulator, arns: dict[str, str]) -> None:
+def test_max_delay_seconds_limits_the_backoff(emulator: Emulator, arns: dict[str, str]) -> None:
     retry = {"ErrorEquals": ["States.ALL"], "BackoffRate": 20, "MaxAttempts": 2, "MaxDelaySeconds": 1}
-    machine = _machine(emulator, "bounded", {"Resource": arns["Worker"], "Retry": [retry]})
+    machine = _create_machine(emulator, "bounded", {"Resource": arns["Worker"], "Retry": [retry]})
     started = time.monotonic()
-    ended = _ended(emulator, _start(emulator, machine, {"fail": True}))
-    assert ended["error"] == "DatabaseUnavailable"
+    execution = _wait_for_end(emulator, _start_execution(emulator, machine, {"fail": True}))
+    assert execution["error"] == "DatabaseUnavailable"
     assert 2 <= time.monotonic() - started < 5
 
 
-def test_delays_grow_without_bound_and_jitter_spreads_them() -> None:
+def test_delays_grow_without_limit_and_jitter_spreads_them() -> None:
     retrier = {"IntervalSeconds": 3, "BackoffRate": 2}
-    assert [delay(retrier, count) for count in (0, 1, 6)] == [3, 6, 192]
-    assert delay({**retrier, "MaxDelaySeconds": 30}, 9_999) == 30
-    spread = [delay({**retrier, "JitterStrategy": "FULL"}, 2) for _ in range(200)]
+    assert [compute_retry_delay(retrier, count) for count in (0, 1, 6)] == [3, 6, 192]
+    assert compute_retry_delay({**retrier, "MaxDelaySeconds": 30}, 9_999) == 30
+    spread = [compute_retry_delay({**retrier, "JitterStrategy": "FULL"}, 2) for _ in range(200)]
     assert 0 <= min(spread) < 3
     assert 9 < max(spread) <= 12
 
 
-def test_too_much_data_is_beyond_states_all(emulator: Emulator, arns: dict[str, str]) -> None:
-    machine = _machine(
+def test_states_all_does_not_match_too_much_data(emulator: Emulator, arns: dict[str, str]) -> None:
+    machine = _create_machine(
         emulator,
         "large",
         {"Resource": arns["Worker"], "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Parked"}]},
         Parked={"Type": "Pass", "End": True},
     )
-    assert _ended(emulator, _start(emulator, machine, {"size": 300_000}))["error"] == "States.DataLimitExceeded"
+    assert (
+        _wait_for_end(emulator, _start_execution(emulator, machine, {"size": 300_000}))["error"]
+        == "States.DataLimitExceeded"
+    )
 
 
-def test_a_stopped_execution_retries_no_more(emulator: Emulator, arns: dict[str, str]) -> None:
+def test_a_stopped_execution_does_not_retry(emulator: Emulator, arns: dict[str, str]) -> None:
     retry = {"ErrorEquals": ["DatabaseUnavailable"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 50}
-    machine = _machine(emulator, "stopped", {"Resource": arns["Worker"], "Retry": [retry]})
-    execution = _start(emulator, machine, {"fail": True})
+    machine = _create_machine(emulator, "stopped", {"Resource": arns["Worker"], "Retry": [retry]})
+    execution = _start_execution(emulator, machine, {"fail": True})
     client = emulator.client("stepfunctions")
 
     def events() -> int:
@@ -135,7 +138,7 @@ def test_a_stopped_execution_retries_no_more(emulator: Emulator, arns: dict[str,
     assert events() == before
 
 
-def test_an_execution_goes_on_after_a_restart(tmp_path: Path) -> None:
+def test_an_execution_continues_after_a_restart(tmp_path: Path) -> None:
     first = start_emulator(tmp_path)
     outputs = deploy_stack(
         first,
@@ -145,12 +148,12 @@ def test_an_execution_goes_on_after_a_restart(tmp_path: Path) -> None:
             "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Worker", "Arn"]}}},
         },
     )
-    machine = _machine(first, "restarted", {"Resource": outputs["Arn"]})
-    execution = _start(first, machine, {"sleep": 3, "size": 1})
+    machine = _create_machine(first, "restarted", {"Resource": outputs["Arn"]})
+    execution = _start_execution(first, machine, {"sleep": 3, "size": 1})
     time.sleep(0.5)
     first.stop()
     second = start_emulator(tmp_path)
     try:
-        assert _ended(second, execution)["output"] == '"x"'
+        assert _wait_for_end(second, execution)["output"] == '"x"'
     finally:
         second.stop()

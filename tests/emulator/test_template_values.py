@@ -1,4 +1,4 @@
-"""Values that a template leaves to CloudFormation: pseudo parameters in conditions, generated secrets."""
+"""Values that CloudFormation computes: pseudo parameters in conditions, generated secrets."""
 
 import json
 import string
@@ -7,11 +7,11 @@ from typing import Any
 from tests.emulator.harness import Emulator, deploy_stack
 
 
-def _group(name: str, condition: str) -> dict[str, Any]:
+def _build_log_group(name: str, condition: str) -> dict[str, Any]:
     return {"Type": "AWS::Logs::LogGroup", "Condition": condition, "Properties": {"LogGroupName": name}}
 
 
-def test_a_condition_compares_what_a_pseudo_parameter_stands_for(emulator: Emulator) -> None:
+def test_a_condition_compares_the_value_of_a_pseudo_parameter(emulator: Emulator) -> None:
     template = {
         "Conditions": {
             "Main": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]},
@@ -19,22 +19,22 @@ def test_a_condition_compares_what_a_pseudo_parameter_stands_for(emulator: Emula
             "Ours": {"Fn::Equals": [{"Ref": "AWS::AccountId"}, "000000000000"]},
         },
         "Resources": {
-            "InMain": _group("/condition/main", "Main"),
-            "Else": _group("/condition/elsewhere", "Elsewhere"),
-            "Our": _group("/condition/ours", "Ours"),
+            "InMain": _build_log_group("/condition/main", "Main"),
+            "Else": _build_log_group("/condition/elsewhere", "Elsewhere"),
+            "Our": _build_log_group("/condition/ours", "Ours"),
         },
     }
     deploy_stack(emulator, "conditional", template)
-    found = emulator.client("logs").describe_log_groups(logGroupNamePrefix="/condition/")["logGroups"]
-    assert {group["logGroupName"] for group in found} == {"/condition/main", "/condition/ours"}
+    groups = emulator.client("logs").describe_log_groups(logGroupNamePrefix="/condition/")["logGroups"]
+    assert {group["logGroupName"] for group in groups} == {"/condition/main", "/condition/ours"}
 
 
-def test_a_generated_secret_has_no_character_that_was_excluded(emulator: Emulator) -> None:
+def test_a_generated_secret_contains_no_excluded_character(emulator: Emulator) -> None:
     plain = {"PasswordLength": 200, "ExcludePunctuation": True, "ExcludeCharacters": "abc"}
     keyed = {"SecretStringTemplate": '{"username":"u"}', "GenerateStringKey": "password", "ExcludePunctuation": "true"}
     resources = {
-        name: {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, "GenerateSecretString": wanted}}
-        for name, wanted in {"plain": plain, "keyed": keyed}.items()
+        name: {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, "GenerateSecretString": settings}}
+        for name, settings in {"plain": plain, "keyed": keyed}.items()
     }
     deploy_stack(emulator, "secretive", {"Resources": resources})
     secrets = emulator.client("secretsmanager")

@@ -1,4 +1,4 @@
-"""The command, run on a stack in miniature that the emulator has."""
+"""Run the command on a stub stack, which the emulator deploys."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from ops import progress
 from ops.cli import run_command_line
-from ops.commands import rejected_writes as rejects
+from ops.commands import rejected_writes
 from tests.emulator.harness import Emulator, start_emulator
 from tests.ops.command_output import CommandOutput
 from tests.ops.stub_stack import STACK_NAME, StubStack
@@ -26,26 +26,26 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def deployed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> StubStack:
-    return StubStack(emulator, tmp_path_factory.mktemp("answers"))
+def deployed_stub(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> StubStack:
+    return StubStack(emulator, tmp_path_factory.mktemp("responses"))
 
 
 @pytest.fixture
-def miniature(deployed: StubStack) -> StubStack:
-    """The stack in miniature, with nothing in it."""
-    deployed.reset()
-    return deployed
+def stub_stack(deployed_stub: StubStack) -> StubStack:
+    """The stub stack, reset: everything is healthy and nothing is stored."""
+    deployed_stub.reset()
+    return deployed_stub
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits a second before looking again."""
+def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll often, so that no test waits for a second."""
     monkeypatch.setattr(progress, "POLL_INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(rejects, "POLL_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(rejected_writes, "POLL_INTERVAL_SECONDS", 0.05)
 
 
 @pytest.fixture
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.MonkeyPatch:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.MonkeyPatch:
     """A shell without credentials, region or a local stack."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -57,25 +57,25 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.Monke
 
 
 @pytest.fixture
-def said(surroundings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sluice:
-    """Run the command as it stands in that shell."""
+def bare_sluice(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sluice:
+    """Run the command in the clean environment."""
 
     def run(*words: str) -> CommandOutput:
         capsys.readouterr()
-        code = run_command_line(words)
-        return CommandOutput(code, *capsys.readouterr())
+        exit_code = run_command_line(words)
+        return CommandOutput(exit_code, *capsys.readouterr())
 
     return run
 
 
 @pytest.fixture
-def sluice(emulator: Emulator, surroundings: pytest.MonkeyPatch, said: Sluice) -> Sluice:
-    """Run the command on the stack in miniature, as an operator with credentials and a region."""
+def sluice(emulator: Emulator, clean_environment: pytest.MonkeyPatch, bare_sluice: Sluice) -> Sluice:
+    """Run the command on the stub stack, as an operator with credentials and a region."""
     for name, value in {
         "AWS_ENDPOINT_URL": emulator.url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
-        surroundings.setenv(name, value)
-    return lambda *words: said("--stack-name", STACK_NAME, *words)
+        clean_environment.setenv(name, value)
+    return lambda *words: bare_sluice("--stack-name", STACK_NAME, *words)

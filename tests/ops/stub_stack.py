@@ -1,4 +1,4 @@
-"""A stack in miniature: a Sluice's outputs, with workflows and functions that answer what a test wants."""
+"""A stub stack: the outputs of a Sluice stack, with workflows and functions that respond as a test sets them."""
 
 import json
 from pathlib import Path
@@ -6,31 +6,29 @@ from typing import Any
 
 from tests.emulator.harness import Emulator, build_function, deploy_stack
 
-STACK_NAME = "miniature"
+STACK_NAME = "stub-stack"
 
 
-# Each function answers what stands in a file under its name and its event's step or action. An answer with `raise` is
-# an error of that class.
+# Each function responds with the entry for its name and the event's step or action in the responses file. A response
+# with `raise` is an error of that class. It logs its invocation in a second file.
 FUNCTION_CODE = """
     import json, os
 
     def handle(event, context):
-        answers = json.load(open(os.environ["ANSWERS"]))
-        with open(os.environ["ANSWERS"] + ".asked", "a") as asked:
-            asked.write(json.dumps([os.environ["NAME"], event]) + "\\n")
-        found = answers[os.environ["NAME"]]
-        found = found.get(event.get("step") or event.get("action") or "", found)
-        if isinstance(found, list):
-            kind = lambda event: event.get("step") or event.get("action")
-            asked = map(json.loads, open(os.environ["ANSWERS"] + ".asked"))
-            times = sum(1 for name, other in asked if (name, kind(other)) == (os.environ["NAME"], kind(event)))
-            found = found[min(times, len(found)) - 1]
-        if "raise" in found:
-            raise type(found["raise"], (Exception,), {})(found["said"])
-        return found
+        name, path = os.environ["NAME"], os.environ["RESPONSES"]
+        action = lambda event: event.get("step") or event.get("action")
+        with open(path + ".invocations", "a") as log:
+            log.write(json.dumps([name, event]) + "\\n")
+        response = json.load(open(path))[name]
+        response = response.get(action(event) or "", response)
+        if isinstance(response, list):
+            invocations = map(json.loads, open(path + ".invocations"))
+            count = sum(1 for other, previous in invocations if (other, action(previous)) == (name, action(event)))
+            response = response[min(count, len(response)) - 1]
+        if "raise" in response:
+            raise type(response["raise"], (Exception,), {})(response["message"])
+        return response
 """
-
-
 PASS_DEFINITION: dict[str, Any] = {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "Result": {}, "End": True}}}
 
 
@@ -40,8 +38,8 @@ FUNCTIONS = ("Plan", "HealthCheck", "RejectedWrites", "Rebuild")
 WORKFLOWS = ("Replay", "Recover", "Load")
 
 
-def build_template(answers: Path) -> dict[str, Any]:
-    """The SAM template of it."""
+def build_template(responses: Path) -> dict[str, Any]:
+    """The SAM template of the stub stack."""
     role = {
         "Type": "AWS::IAM::Role",
         "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
@@ -60,7 +58,7 @@ def build_template(answers: Path) -> dict[str, Any]:
         "ClientPlanId": {"Value": {"Ref": "Clients"}},
     }
     for name in FUNCTIONS:
-        variables = {"ANSWERS": str(answers), "NAME": name}
+        variables = {"RESPONSES": str(responses), "NAME": name}
         resources[f"{name}Function"] = build_function(FUNCTION_CODE, Environment={"Variables": variables})
         outputs[f"{name}FunctionName"] = {"Value": {"Ref": f"{name}Function"}}
     for name in WORKFLOWS:
@@ -73,10 +71,10 @@ def build_template(answers: Path) -> dict[str, Any]:
 
 
 HEALTHY_DATABASE: dict[str, Any] = {
-    "primary": {"answers": True, "takes_writes": True, "reason": ""},
-    "replica": {"answers": True, "follows": True, "seconds": 0.2, "reason": ""},
+    "primary": {"is_reachable": True, "accepts_writes": True, "reason": ""},
+    "replica": {"is_reachable": True, "replicates": True, "seconds": 0.2, "reason": ""},
     "ledger": {"batches": 12, "latest": "batches/x", "rejected": 0},
-    "sentence": "The primary takes writes; the replica follows it.",
+    "summary": "The primary accepts writes; the replica follows it.",
 }
 
 
@@ -90,60 +88,62 @@ REPLAY_REPORT: dict[str, Any] = {
 
 
 def build_verified_plan(*keys: str, objects: int = 0, oldest: str = "2026-11-25T03:00:00Z") -> dict[str, Any]:
-    """A plan that is verified, with what remains."""
+    """A verified plan in which these keys remain, or more `objects` than the keys."""
     count = objects or len(keys)
-    found = {"objects": count, "bytes": 10 * count, "oldest": oldest if count else None, "sample": list(keys)}
-    return {"verified": True, "remaining": found}
+    summary = {"objects": count, "bytes": 10 * count, "oldest": oldest if count else None, "sample": list(keys)}
+    return {"verified": True, "remaining": summary}
 
 
 class StubStack:
-    """The deployed one, and what its parts are to answer."""
+    """The deployed stub stack, and the responses of its functions and workflows."""
 
     def __init__(self, emulator: Emulator, folder: Path) -> None:
-        self._file = folder / "answers.json"
+        self._file = folder / "responses.json"
         self.outputs = deploy_stack(emulator, STACK_NAME, build_template(self._file))
-        self.step_functions, self.s3, self.sqs = (emulator.client(name) for name in ("stepfunctions", "s3", "sqs"))
+        self.step_functions = emulator.client("stepfunctions")
+        self.s3 = emulator.client("s3")
+        self.sqs = emulator.client("sqs")
         self.bucket = self.outputs["BatchBucketName"]
         self.responses: dict[str, Any] = {}
         self.reset()
 
     def reset(self) -> None:
-        """All is well and nothing is there."""
-        begun = {"verified": False}
-        nothing = {"settled": 0, "again": 0, "pending": []}
+        """Everything is healthy and nothing is stored."""
+        started_plan = {"verified": False}
+        nothing_settled = {"settled": 0, "rejected_again": 0, "pending": []}
         self.responses = {
             "HealthCheck": HEALTHY_DATABASE,
-            "Plan": {"begin": begun, "verify": build_verified_plan()},
-            "Rebuild": {"kept": {"kept": []}, "drop": {}},
-            "RejectedWrites": {"settle": nothing, "list": {"total": 0, "rejects": [], "after": None}},
+            "Plan": {"begin": started_plan, "verify": build_verified_plan()},
+            "Rebuild": {"list_retained": {"retained": []}, "drop_retained": {}},
+            "RejectedWrites": {"settle": nothing_settled, "list": {"total": 0, "rejected_writes": [], "after": None}},
         }
-        self._asked.unlink(missing_ok=True)
+        self._log.unlink(missing_ok=True)
         self.set_response()
         for name in WORKFLOWS:
             self.set_workflow_output(name, {})
         for bucket in (self.bucket, self.outputs["ArchiveBucketName"]):
-            for one in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
-                self.s3.delete_object(Bucket=bucket, Key=one["Key"])
+            for entry in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+                self.s3.delete_object(Bucket=bucket, Key=entry["Key"])
         self.sqs.purge_queue(QueueUrl=self.outputs["EventDeadLettersUrl"])
 
     @property
-    def _asked(self) -> Path:
-        return self._file.with_name(f"{self._file.name}.asked")
+    def _log(self) -> Path:
+        return self._file.with_name(f"{self._file.name}.invocations")
 
     @property
     def invocations(self) -> list[tuple[str, dict[str, Any]]]:
-        """What the functions were asked, in order."""
-        lines = self._asked.read_text().splitlines() if self._asked.exists() else []
+        """The invocations of the functions, in order: name and event."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
         return [(name, event) for name, event in map(json.loads, lines)]
 
-    def set_response(self, function: str = "", **answers: Any) -> None:
-        """Change what a function answers to a step or action; a list is answered one by one."""
+    def set_response(self, function: str = "", **responses: Any) -> None:
+        """Set the responses of a function by step or action. A list has one response per invocation."""
         if function:
-            self.responses[function] = {**self.responses[function], **answers}
+            self.responses[function] = {**self.responses[function], **responses}
         self._file.write_text(json.dumps(self.responses))
 
     def define_workflow(self, workflow: str, states: dict[str, Any]) -> None:
-        """Let a workflow be of these states, the first one first."""
+        """Replace the states of a workflow. It starts at the first one."""
         definition = {"StartAt": next(iter(states)), "States": states}
         machine = self.outputs[f"{workflow}StateMachineArn"]
         self.step_functions.update_state_machine(stateMachineArn=machine, definition=json.dumps(definition))
@@ -158,10 +158,10 @@ class StubStack:
         self.define_workflow(workflow, {"Say": {"Type": "Fail", "Error": error, "Cause": cause}})
 
     def list_executions(self, workflow: str) -> list[dict[str, Any]]:
-        """The latest started first; the service lists those that ended by their end."""
+        """The executions, the latest start first. (The service sorts executions that ended by their end.)"""
         machine = self.outputs[f"{workflow}StateMachineArn"]
-        found = self.step_functions.list_executions(stateMachineArn=machine)["executions"]
-        return sorted(found, key=lambda one: one["startDate"], reverse=True)
+        executions = self.step_functions.list_executions(stateMachineArn=machine)["executions"]
+        return sorted(executions, key=lambda entry: entry["startDate"], reverse=True)
 
     def latest_input(self, workflow: str) -> Any:
         """The input of the latest execution."""
@@ -172,5 +172,5 @@ class StubStack:
         self.s3.put_object(Bucket=bucket or self.bucket, Key=key, Body=content)
 
     def list_keys(self, prefix: str = "") -> list[str]:
-        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
-        return [one["Key"] for one in listed.get("Contents", [])]
+        listing = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        return [entry["Key"] for entry in listing.get("Contents", [])]

@@ -1,4 +1,4 @@
-"""How the command ends where its surroundings are not as it would have them; run as it is, in a process of its own."""
+"""How the command ends when a pipe is closed, a disk is full, or a text contains control characters."""
 
 import os
 import subprocess
@@ -19,8 +19,8 @@ Started = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def started(emulator: Emulator, miniature: StubStack, surroundings: Any) -> Started:
-    """Start the command on the stack in miniature; what it prints comes through pipes."""
+def started(emulator: Emulator, stub_stack: StubStack, clean_environment: Any) -> Started:
+    """Start the command on the stub stack in a process of its own, with pipes for its output."""
 
     def start(*words: str, stdout: Any = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
         environment = {
@@ -40,10 +40,10 @@ def started(emulator: Emulator, miniature: StubStack, surroundings: Any) -> Star
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
-def test_a_closed_pipe_is_no_complaint_and_changes_no_exit_code(
-    started: Started, miniature: StubStack, more: tuple[str, ...]
+def test_a_closed_pipe_is_no_error_and_does_not_change_the_exit_code(
+    started: Started, stub_stack: StubStack, more: tuple[str, ...]
 ) -> None:
-    assert miniature.responses["HealthCheck"]["primary"]["takes_writes"]
+    assert stub_stack.responses["HealthCheck"]["primary"]["accepts_writes"]
     process = started("status", *more)
     assert process.stdout
     process.stdout.close()
@@ -51,7 +51,7 @@ def test_a_closed_pipe_is_no_complaint_and_changes_no_exit_code(
 
 
 @pytest.mark.parametrize("more", ["2>&1 | (exec 0<&-; sleep 3)", "2>&-"])
-def test_nobody_who_hears_a_complaint_changes_no_exit_code(surroundings: Any, more: str) -> None:
+def test_a_closed_standard_error_does_not_change_the_exit_code(clean_environment: Any, more: str) -> None:
     script = f"{sys.executable} -m ops status {more}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", script],
@@ -64,35 +64,38 @@ def test_nobody_who_hears_a_complaint_changes_no_exit_code(surroundings: Any, mo
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
 
 
-def test_a_full_disk_is_told(started: Started) -> None:
+def test_a_full_disk_is_an_operation_error(started: Started) -> None:
     with Path("/dev/full").open("wb") as full:
         process = started("status", stdout=full)
         assert process.wait(60) == 1
     assert process.stderr
-    assert process.stderr.read() == "sluice: What was done could not be printed: No space left on device.\n"
+    assert (
+        process.stderr.read()
+        == "sluice: The command ran, but its result could not be printed: No space left on device.\n"
+    )
 
 
-def test_a_terminal_that_knows_few_letters(started: Started, miniature: StubStack) -> None:
-    found = {"version": "V", "collection": "things", "id": "é", "reason": "r", "object_key": "k", "line": 1}
-    miniature.set_response("Rejects", list={"total": 1, "rejects": [found], "after": None})
-    out, err = started("rejects", "list", PYTHONIOENCODING="ascii").communicate(timeout=60)
+def test_characters_that_the_encoding_lacks_are_escaped(started: Started, stub_stack: StubStack) -> None:
+    write = {"version": "V", "collection": "things", "id": "é", "reason": "r", "object_key": "k", "line": 1}
+    stub_stack.set_response("RejectedWrites", list={"total": 1, "rejected_writes": [write], "after": None})
+    out, err = started("rejected-writes", "list", PYTHONIOENCODING="ascii").communicate(timeout=60)
     assert (out.splitlines()[1], err) == ("V  things/\\xe9", "")
 
 
-def test_what_a_client_chose_does_not_steer_the_terminal(sluice: Sluice, miniature: StubStack) -> None:
+def test_control_characters_in_a_clients_text_are_escaped(sluice: Sluice, stub_stack: StubStack) -> None:
     reason = "bad: \x1b[2J\nsluice: all is well"
-    found = {"version": "V", "collection": "things", "id": "7", "reason": reason, "object_key": "k", "line": 1}
-    miniature.set_response("Rejects", list={"total": 1, "rejects": [found], "after": None})
-    assert sluice("rejects", "list").stdout.splitlines()[2] == "    bad: \\x1b[2J\\nsluice: all is well"
+    write = {"version": "V", "collection": "things", "id": "7", "reason": reason, "object_key": "k", "line": 1}
+    stub_stack.set_response("RejectedWrites", list={"total": 1, "rejected_writes": [write], "after": None})
+    assert sluice("rejected-writes", "list").stdout.splitlines()[2] == "    bad: \\x1b[2J\\nsluice: all is well"
     assert escape_control_characters("…é") == "…é"
 
 
-def test_a_failure_of_many_lines_is_one(sluice: Sluice, miniature: StubStack) -> None:
-    miniature.set_workflow_failure("Replay", "Odd", "first\n  second\x07")
+def test_an_error_of_several_lines_is_printed_on_one_line(sluice: Sluice, stub_stack: StubStack) -> None:
+    stub_stack.set_workflow_failure("Replay", "Odd", "first\n  second\x07")
     assert "first second\\x07" in sluice("replay", "--wait").operation_error()
 
 
-def test_ctrl_c_while_the_sdk_is_loaded(started: Started, tmp_path: Path) -> None:
+def test_ctrl_c_during_the_import_of_the_sdk(started: Started, tmp_path: Path) -> None:
     (tmp_path / "boto3.py").write_text("raise KeyboardInterrupt")
     process = started("status", PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert process.communicate(timeout=60) == ("", "sluice: Interrupted.\n")

@@ -1,4 +1,4 @@
-"""Waiting: what is shown meanwhile, and what happens when nobody waits any more."""
+"""Waiting for an execution: its progress, and the errors when the wait ends early."""
 
 import json
 import sys
@@ -26,14 +26,14 @@ def _stack() -> Stack:
     return Stack(choose_target(STACK_NAME, None, None))
 
 
-def test_who_stops_waiting_learns_what_goes_on(
-    sluice: Sluice, miniature: StubStack, monkeypatch: pytest.MonkeyPatch
+def test_ctrl_c_says_that_the_execution_continues(
+    sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    miniature.set_workflow_output("Replay", REPLAY_REPORT, seconds=4)
+    stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=4)
     monkeypatch.setattr(progress, "count_items", _interrupt)
-    said = sluice("replay", "--wait")
-    assert (said.exit_code, said.stdout) == (130, "")
-    assert said.stderr.startswith("sluice: It goes on without you; `sluice executions replay-2")
+    output = sluice("replay", "--wait")
+    assert (output.exit_code, output.stdout) == (130, "")
+    assert output.stderr.startswith("sluice: Interrupted; the execution continues.\nhint: `sluice executions replay-2")
 
 
 def _interrupt(*_: Any) -> Any:
@@ -47,23 +47,21 @@ def _interrupt(*_: Any) -> Any:
         ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "expired"}}, "DescribeExecution"),
     ],
 )
-def test_whoever_cannot_ask_any_more_learns_that_it_goes_on(
-    sluice: Sluice, miniature: StubStack, monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_an_error_of_aws_during_the_wait_says_that_the_execution_continues(
+    sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def cut(*_: Any) -> Any:
         raise error
 
-    miniature.set_workflow_output("Replay", REPLAY_REPORT, seconds=4)
+    stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=4)
     monkeypatch.setattr(progress, "count_items", cut)
     sentence = sluice("replay", "--wait").operation_error()
-    assert "The execution goes on without you; `sluice executions replay-2" in sentence
+    assert "The execution continues. `sluice executions replay-2" in sentence
 
 
-def test_a_bar_on_a_terminal_and_lines_elsewhere(
-    sluice: Sluice, miniature: StubStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_gets_a_bar(sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "count_items", lambda *_: (3, 12))
-    miniature.set_workflow_output("Replay", REPLAY_REPORT, seconds=1)
+    stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=1)
     terminal = _Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     assert sluice("replay", "--wait").exit_code == 0
@@ -72,14 +70,14 @@ def test_a_bar_on_a_terminal_and_lines_elsewhere(
     monkeypatch.undo()
 
 
-def test_lines_where_there_is_no_terminal(
-    sluice: Sluice, miniature: StubStack, monkeypatch: pytest.MonkeyPatch
+def test_without_a_terminal_lines_are_printed(
+    sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "count_items", lambda *_: (3, 12))
     monkeypatch.setattr(progress, "LINE_INTERVAL_SECONDS", 0.3)
-    miniature.set_workflow_output("Replay", REPLAY_REPORT, seconds=1)
-    said = sluice("replay", "--wait")
-    assert said.stderr.splitlines()[0].endswith(": 3 of 12 batches")
+    stub_stack.set_workflow_output("Replay", REPLAY_REPORT, seconds=1)
+    output = sluice("replay", "--wait")
+    assert output.stderr.splitlines()[0].endswith(": 3 of 12 batches")
 
 
 EACH = {
@@ -89,21 +87,21 @@ EACH = {
 }
 
 
-def test_of_a_recovery_its_replays_batches_are_counted(sluice: Sluice, miniature: StubStack) -> None:
-    miniature.set_workflow_output("Recover", {}, seconds=5)
+def test_the_batches_of_a_recoverys_replay_are_counted(sluice: Sluice, stub_stack: StubStack) -> None:
+    stub_stack.set_workflow_output("Recover", {}, seconds=5)
     recovery = sluice("recover", "--json").document["arn"]
-    stack, states = _stack(), miniature.step_functions
+    stack, states = _stack(), stub_stack.step_functions
     assert progress.count_items(stack, describe_execution(stack, recovery), {}) == (0, 0)
-    miniature.define_workflow("Replay", {
+    stub_stack.define_workflow("Replay", {
         "Map": {"Type": "Map", "ItemProcessor": EACH, "ItemsPath": "$.items", "ResultPath": None, "Next": "Wait"},
         "Wait": {"Type": "Wait", "Seconds": 5, "End": True},
     })  # fmt: skip
-    machine = miniature.outputs["ReplayStateMachineArn"]
+    machine = stub_stack.outputs["ReplayStateMachineArn"]
     states.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2]}))
     wait_until(lambda: progress.count_items(stack, describe_execution(stack, recovery), {}) == (2, 2))
 
 
-def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: StubStack) -> None:
+def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, stub_stack: StubStack) -> None:
     states = {
         "First": {"Type": "Map", "ItemProcessor": EACH, "MaxConcurrency": 2, "ResultPath": None, "Next": "Second"},
         "Second": {"Type": "Map", "ItemProcessor": EACH, "MaxConcurrency": 2, "ResultPath": None, "Next": "Wait"},
@@ -112,27 +110,27 @@ def test_the_batches_of_every_map_run_are_counted(sluice: Sluice, miniature: Stu
     }
     for state in ("First", "Second"):
         states[state]["ItemsPath"] = "$.items"
-    miniature.define_workflow("Replay", states)
-    machine = miniature.outputs["ReplayStateMachineArn"]
-    started = miniature.step_functions.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2, 3]}))
+    stub_stack.define_workflow("Replay", states)
+    machine = stub_stack.outputs["ReplayStateMachineArn"]
+    started = stub_stack.step_functions.start_execution(stateMachineArn=machine, input=json.dumps({"items": [1, 2, 3]}))
     seen: list[tuple[int, int]] = []
-    asked: Counter[str] = Counter()
+    reads: Counter[str] = Counter()
     stack = _stack()
     with pytest.MonkeyPatch.context() as patch:
-        count = progress.count_items
+        count_items = progress.count_items
 
-        def counting(*given: Any) -> tuple[int, int]:
-            seen.append(count(*given))
+        def record_count(*arguments: Any) -> tuple[int, int]:
+            seen.append(count_items(*arguments))
             return seen[-1]
 
-        patch.setattr(progress, "count_items", counting)
+        patch.setattr(progress, "count_items", record_count)
         describe = stack.client("stepfunctions").describe_map_run
 
-        def counted(**given: Any) -> Any:
-            asked[given["mapRunArn"]] += 1
-            return describe(**given)
+        def record_read(**arguments: Any) -> Any:
+            reads[arguments["mapRunArn"]] += 1
+            return describe(**arguments)
 
-        patch.setattr(stack.client("stepfunctions"), "describe_map_run", counted)
+        patch.setattr(stack.client("stepfunctions"), "describe_map_run", record_read)
         assert progress.wait_for_execution(stack, started["executionArn"]).status == "SUCCEEDED"
     assert seen[-1] == (6, 6)
-    assert max(asked.values()) < len(seen)
+    assert max(reads.values()) < len(seen)

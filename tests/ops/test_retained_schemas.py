@@ -1,4 +1,4 @@
-"""`sluice rebuild --kept` and `--drop-kept`: the tables that rebuilds kept."""
+"""`sluice rebuild --retained` and `--drop-retained`: the schemas that rebuilds retain."""
 
 from typing import Any
 
@@ -8,51 +8,53 @@ from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import STACK_NAME, StubStack
 
 OLD, NEW = "sluice_until_20261124T160342", "sluice_until_20261125T041500"
-KEPT: list[dict[str, Any]] = [
+RETAINED: list[dict[str, Any]] = [
     {"name": OLD, "tables": ["codes", "things"], "bytes": 2048},
     {"name": NEW, "tables": ["codes"], "bytes": 100},
 ]
 
 
 @pytest.fixture
-def kept(miniature: StubStack) -> StubStack:
-    miniature.set_response("Rebuild", kept={"kept": KEPT})
-    return miniature
+def retained(stub_stack: StubStack) -> StubStack:
+    stub_stack.set_response("Rebuild", list_retained={"retained": RETAINED})
+    return stub_stack
 
 
-def dropped(miniature: StubStack) -> list[str]:
-    return [event["name"] for name, event in miniature.invocations if (name, event["step"]) == ("Rebuild", "drop")]
+def dropped(stub_stack: StubStack) -> list[str]:
+    return [
+        event["name"] for name, event in stub_stack.invocations if (name, event["step"]) == ("Rebuild", "drop_retained")
+    ]
 
 
-def test_they_are_listed(sluice: Sluice, kept: StubStack) -> None:
-    said = sluice("rebuild", "--kept")
-    assert said.exit_code == 0
-    assert said.stdout.splitlines() == [
+def test_retained_schemas_are_listed(sluice: Sluice, retained: StubStack) -> None:
+    output = sluice("rebuild", "--retained")
+    assert output.exit_code == 0
+    assert output.stdout.splitlines() == [
         "name                          tables  size",
         f"{OLD}  2       2.0 KiB",
         f"{NEW}  1       100 bytes",
     ]
-    assert sluice("rebuild", "--kept", "--json").document == {"kept": KEPT}
+    assert sluice("rebuild", "--retained", "--json").document == {"retained": RETAINED}
 
 
-def test_there_may_be_none(sluice: Sluice, miniature: StubStack) -> None:
-    assert sluice("rebuild", "--kept").stdout == "no tables are kept\n"
-    assert sluice("rebuild", "--drop-kept", "--yes", STACK_NAME).usage_error() == "None are kept."
+def test_there_are_no_retained_schemas(sluice: Sluice, stub_stack: StubStack) -> None:
+    assert sluice("rebuild", "--retained").stdout == "there are no retained schemas\n"
+    assert sluice("rebuild", "--drop-retained", "--yes", STACK_NAME).usage_error() == "There are no retained schemas."
 
 
-def test_dropping_them_is_confirmed_by_the_stacks_name(sluice: Sluice, kept: StubStack) -> None:
-    sentence = sluice("rebuild", "--drop-kept").usage_error()
-    assert f"drops 2 schemas of old tables for good: {OLD}, {NEW}" in sentence
-    assert "Nothing was done" in sluice("rebuild", "--drop-kept", OLD, "--yes", "other").usage_error()
-    assert dropped(kept) == []
-    said = sluice("rebuild", "--drop-kept", OLD, "--yes", STACK_NAME)
-    assert (said.exit_code, said.stdout) == (0, f"dropped {OLD}\n")
-    assert dropped(kept) == [OLD]
-    assert sluice("rebuild", "--drop-kept", "--yes", STACK_NAME, "--json").document == {"dropped": [OLD, NEW]}
-    assert dropped(kept) == [OLD, OLD, NEW]
+def test_a_drop_is_confirmed_with_the_name_of_the_stack(sluice: Sluice, retained: StubStack) -> None:
+    sentence = sluice("rebuild", "--drop-retained").usage_error()
+    assert f"permanently drops 2 schemas with replaced tables: {OLD}, {NEW}" in sentence
+    assert "Nothing was done" in sluice("rebuild", "--drop-retained", OLD, "--yes", "other").usage_error()
+    assert dropped(retained) == []
+    output = sluice("rebuild", "--drop-retained", OLD, "--yes", STACK_NAME)
+    assert (output.exit_code, output.stdout) == (0, f"dropped {OLD}\n")
+    assert dropped(retained) == [OLD]
+    assert sluice("rebuild", "--drop-retained", "--yes", STACK_NAME, "--json").document == {"dropped": [OLD, NEW]}
+    assert dropped(retained) == [OLD, OLD, NEW]
 
 
-def test_a_name_that_is_not_kept_is_a_mistake(sluice: Sluice, kept: StubStack) -> None:
-    sentence = sluice("rebuild", "--drop-kept", "sluice", "--yes", STACK_NAME).usage_error()
-    assert sentence == f"No tables are kept as 'sluice'; there are {OLD}, {NEW}."
-    assert dropped(kept) == []
+def test_an_unknown_schema_is_a_usage_error(sluice: Sluice, retained: StubStack) -> None:
+    sentence = sluice("rebuild", "--drop-retained", "sluice", "--yes", STACK_NAME).usage_error()
+    assert sentence == f"There is no retained schema 'sluice'. There are {OLD}, {NEW}."
+    assert dropped(retained) == []

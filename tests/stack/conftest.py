@@ -1,8 +1,7 @@
-"""A local stack of its own for the whole run, deployed from the template, and clients of it."""
+"""The deployed stacks of the tests, clients of them, and connections to their databases."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -16,46 +15,47 @@ from tests.memory import folder_in_memory
 
 class Person(Protocol):
     def __call__(self, name: str, *groups: str) -> httpx.Client:
-        """A client with the token of a person of that name, made when missing and put into the groups."""
+        """A client with the token of a person, who is created if necessary and added to the groups."""
         ...
 
 
-@pytest.fixture(scope="session")
-def memory() -> Iterator[Path]:
-    with folder_in_memory() as folder:
-        yield folder
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test the stack that its mark names."""
+    if "stack" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("stack")
+    if marker is None:
+        pytest.fail(f"{metafunc.definition.nodeid} needs a mark such as @pytest.mark.stack('first')", pytrace=False)
+    name = marker.args[0]
+    metafunc.parametrize("stack", [name], ids=[f"stack={name}"], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def stack_folder(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack, deployed from the template. Tests whose marks name the same stack share it."""
     folder = tmp_path_factory.mktemp("stack")
-    try:
-        yield folder
-    finally:
-        down(folder)
-
-
-@pytest.fixture(scope="session")
-def stack(stack_folder: Path, memory: Path) -> Stack:
-    try:
-        return up(stack_folder, memory_folder=memory)
-    except LocalError as error:
-        pytest.fail(f"{error}\n{read_tail(error.log) if error.log else ''}", pytrace=False)
+    with folder_in_memory() as memory_folder:
+        try:
+            yield up(folder, memory_folder=memory_folder)
+        except LocalError as error:
+            pytest.fail(f"{error}\n{read_tail(error.log) if error.log else ''}", pytrace=False)
+        finally:
+            down(folder)
 
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[Any]:
-    """Makes an HTTP client of the API with the access token given, or with none."""
-    with ExitStack() as opened:
+    """Creates HTTP clients of the API, with an access token or without one."""
+    with ExitStack() as clients:
 
-        def make(token: str | None = None) -> httpx.Client:
+        def create_client(token: str | None = None) -> httpx.Client:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            return opened.enter_context(
-                # Proxies that the shell names are not for 127.0.0.1.
+            return clients.enter_context(
+                # Ignore the proxies of the shell: they do not apply to 127.0.0.1.
                 httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False)
             )
 
-        yield make
+        yield create_client
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def machine_token(stack: Stack) -> str:
 
 @pytest.fixture
 def machine(client: Any, machine_token: str) -> httpx.Client:
-    """The API as the machine client sees it: every scope."""
+    """A client with the token of the machine client, which has every scope."""
     return client(machine_token)  # type: ignore[no-any-return]
 
 
@@ -76,13 +76,15 @@ def person(client: Any, stack: Stack) -> Person:
 
 @pytest.fixture
 def primary(stack: Stack) -> Iterator["Connection[Any]"]:
-    """The admin's connection to the service's schema on the primary; every statement commits by itself."""
-    with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as connection:
+    """A connection of the admin to the service's schema on the primary, with autocommit."""
+    credentials = stack.pair.admin_credentials
+    with stack.pair.primary.connect(*credentials, database="sluice", autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def replica(stack: Stack) -> Iterator["Connection[Any]"]:
-    """The same on the replica, which takes no writes."""
-    with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as connection:
+    """The same on the replica, which accepts no writes."""
+    credentials = stack.pair.admin_credentials
+    with stack.pair.replica.connect(*credentials, database="sluice", autocommit=True) as connection:
         yield connection

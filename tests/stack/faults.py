@@ -1,4 +1,4 @@
-"""Firehose, made to fail."""
+"""Faults of the emulated Firehose."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from local.stack import Stack
 
 @contextmanager
 def firehose_fault(stack: Stack, fault: dict[str, Any]) -> Iterator[None]:
-    """Let puts on the stack's stream fail: see local/emulator/firehose for what a fault can be."""
+    """Make puts on the stream of the stack fail; local/emulator/firehose describes the faults."""
     file = stack.folder.root / "emulator" / "services" / "firehose" / "faults.json"
-    file.parent.mkdir(parents=True, exist_ok=True)  # the first put makes it
+    file.parent.mkdir(parents=True, exist_ok=True)  # the first put creates it
     file.write_text(json.dumps({stack.outputs["StreamName"]: fault}))
     try:
         yield

@@ -12,16 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Operator:
-    """Runs `./sluice` from elsewhere, with no credentials but those of the local stack."""
+    """Runs `./sluice` from another folder, with the credentials of the local stack only."""
 
     def __init__(self, stack: Stack) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-        self._environment = {**kept, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        self._environment = {**inherited, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
         self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
-    def __call__(self, *words: str, code: int = 0, environment: Mapping[str, str] | None = None) -> CommandOutput:
-        done = subprocess.run(
-            [ROOT / "sluice", *words],
+    def __call__(self, *arguments: str, code: int = 0, environment: Mapping[str, str] | None = None) -> CommandOutput:
+        process = subprocess.run(
+            [ROOT / "sluice", *arguments],
             cwd="/",
             env={**self._environment, **(environment or {})},
             capture_output=True,
@@ -30,7 +30,7 @@ class Operator:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        said = CommandOutput(done.returncode, done.stdout, done.stderr)
-        assert said.exit_code == code, said
-        assert "Traceback" not in said.stderr
-        return said
+        output = CommandOutput(process.returncode, process.stdout, process.stderr)
+        assert output.exit_code == code, output
+        assert "Traceback" not in output.stderr
+        return output

@@ -1,4 +1,4 @@
-"""Bad input over HTTP: the right status, always a problem document, the field named where there is one."""
+"""Bad input over HTTP: the right status, always a problem document, and the name of the field if there is one."""
 
 import json
 from typing import Any
@@ -8,6 +8,8 @@ import pytest
 
 from tests.stack.conftest import Person
 from tests.stack.samples import airport, booking
+
+pytestmark = pytest.mark.stack("first")
 
 BAD: list[tuple[str, str, Any, int, str | None]] = [
     ("PUT", "/v1/nowhere/XXXX", {}, 404, None),
@@ -35,32 +37,32 @@ BAD: list[tuple[str, str, Any, int, str | None]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "field"), BAD)
-def test_what_is_wrong_is_said(
+def test_bad_input_gets_a_problem_document(
     machine: httpx.Client, method: str, path: str, body: Any, status: int, field: str | None
 ) -> None:
     content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-    answer = machine.request(method, path, content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code == status
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    problem = answer.json()
+    response = machine.request(method, path, content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = response.json()
     assert problem["status"] == status
     assert problem["title"]
     assert problem["detail"]
     assert [error["field"] for error in problem.get("errors", [])] == ([field] if field else [])
     if status == 405:
-        assert method not in answer.headers["Allow"]
+        assert method not in response.headers["Allow"]
 
 
-def test_without_a_good_token_nothing_is_answered(client: Any) -> None:
+def test_a_request_without_a_valid_token_is_401(client: Any) -> None:
     for caller in (client(), client("not.a.token")):
-        answer = caller.get("/v1/airports")
-        assert answer.status_code == 401
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.json()["status"] == 401
+        response = caller.get("/v1/airports")
+        assert response.status_code == 401
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json()["status"] == 401
 
 
-def test_only_the_group_may_write_and_everyone_may_read(person: Person) -> None:
-    refused = person("ada").put("/v1/airports/TGRP", json=airport("TGRP"))
-    assert (refused.status_code, refused.headers["Content-Type"]) == (403, "application/problem+json")
+def test_only_the_group_can_write_and_everybody_can_read(person: Person) -> None:
+    rejected = person("ada").put("/v1/airports/TGRP", json=airport("TGRP"))
+    assert (rejected.status_code, rejected.headers["Content-Type"]) == (403, "application/problem+json")
     assert person("grace", "editors").put("/v1/airports/TGRP", json=airport("TGRP")).status_code == 202
     assert person("ada").get("/v1/airports").status_code == 200

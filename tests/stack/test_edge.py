@@ -1,5 +1,4 @@
-"""The deployed stack behind its edge: who is let in, what outlives the database, what a flood does, what attacks come
-to."""
+"""The deployed stack behind its edge: direct calls, private items, an outage of the database, a flood, and attacks."""
 
 import asyncio
 import threading
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from testkit.attack.attacks import build_attacks
@@ -19,38 +19,40 @@ from tests.stack.conftest import Person
 from tests.stack.samples import airport, booking
 from tests.stack.waiting import eventually
 
+pytestmark = pytest.mark.stack("first")
+
 
 @contextmanager
 def throttled(stack: Stack, rate: int, burst: int) -> Iterator[None]:
-    """The stage takes so many requests per second of each method, and so many at once."""
+    """Throttle the stage to `rate` requests per second and a burst of `burst`, for each method."""
     gateway = stack.aws_client("apigateway")
     where = {"restApiId": stack.outputs["ApiId"], "stageName": stack.outputs["StageName"]}
     before = gateway.get_stage(**where)["methodSettings"]["*/*"]
 
-    def put(rate: float, burst: int) -> None:
+    def update_stage(rate: float, burst: int) -> None:
         limits = {"rateLimit": rate, "burstLimit": burst}
         operations = [
             {"op": "replace", "path": f"/*/*/throttling/{name}", "value": str(value)} for name, value in limits.items()
         ]
         gateway.update_stage(**where, patchOperations=operations)
 
-    put(rate, burst)
+    update_stage(rate, burst)
     try:
         yield
     finally:
-        put(before["throttlingRateLimit"], before["throttlingBurstLimit"])
+        update_stage(before["throttlingRateLimit"], before["throttlingBurstLimit"])
 
 
-def test_a_direct_call_is_refused_and_the_edges_is_not(stack: Stack, machine: httpx.Client) -> None:
+def test_a_direct_call_is_rejected_and_the_edges_is_not(stack: Stack, machine: httpx.Client) -> None:
     refused = httpx.get(f"{stack.stage_url}/v1/airports", headers=machine.headers, trust_env=False)
     assert (refused.status_code, refused.headers["Content-Type"]) == (403, "application/problem+json")
-    answer = machine.get("/v1/airports")
-    assert answer.status_code == 200
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=63072000")
+    response = machine.get("/v1/airports")
+    assert response.status_code == 200
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Strict-Transport-Security"].startswith("max-age=63072000")
 
 
-def test_two_persons_at_one_private_address_never_get_each_others_answer(person: Person) -> None:
+def test_two_persons_at_one_private_url_never_get_each_others_item(person: Person) -> None:
     ada, eve = person("ada"), person("eve")
     written = {
         name: client.post("/v1/bookings", json=booking(passenger=name)).json()
@@ -71,7 +73,7 @@ def test_two_persons_at_one_private_address_never_get_each_others_answer(person:
         } == set()
 
 
-def test_with_the_database_stopped_what_is_shared_is_given_stale_and_what_is_private_is_not(
+def test_without_the_database_a_shared_item_is_served_stale_and_a_private_one_is_not(
     stack: Stack, machine: httpx.Client, person: Person
 ) -> None:
     ada = person("ada")
@@ -87,18 +89,18 @@ def test_with_the_database_stopped_what_is_shared_is_given_stale_and_what_is_pri
         stale = machine.get("/v1/airports/TSTL", timeout=60)
         assert (stale.status_code, stale.json()) == (200, seen.json())
         assert (stale.headers["X-Cache"], "Age" in stale.headers) == ("RefreshHit from cloudfront", True)
-        time.sleep(1.1)  # so long the read cache may answer by itself
+        time.sleep(1.1)  # until then the read cache may still serve the item
         hidden = ada.get(private, timeout=60)
         assert (hidden.status_code, hidden.headers["Content-Type"]) == (503, "application/problem+json")
         assert int(hidden.headers["Retry-After"]) >= 1
     finally:
-        stack.pair.start()  # which also has it follow again
+        stack.pair.start()  # which also restarts replication
         stack.pair.wait_for_replica()
     answered = eventually(lambda: fresh if (fresh := machine.get("/v1/airports/TSTL")).headers["X-Cache"] else None)
     assert answered.status_code == 200
 
 
-# One that a survey left warm is none that the flood has made.
+# An idle connection that a health check left open does not belong to the flood.
 _AT_WORK = (
     "SELECT COUNT(*) FROM information_schema.processlist "
     "WHERE user LIKE 'sluice\\_%' AND (command <> 'Sleep' OR time < 1)"
@@ -106,12 +108,12 @@ _AT_WORK = (
 
 
 class Connections(threading.Thread):
-    """While it is entered: the most connections to the primary over which the service's own users did something within
-    one second, looked at every 20 ms."""
+    """Samples the connections to the primary every 20 ms while it is entered. `most` is the largest number of
+    connections of the service's own users that were active within the last second."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(daemon=True)
-        self._stack, self._ended, self.most, self.looks = stack, threading.Event(), 0, 0
+        self._stack, self._ended, self.most, self.samples = stack, threading.Event(), 0, 0
 
     def __enter__(self) -> "Connections":
         self.start()
@@ -126,16 +128,16 @@ class Connections(threading.Thread):
             while not self._ended.wait(0.02):
                 cursor.execute(_AT_WORK)
                 row = cursor.fetchone()
-                self.most, self.looks = max(self.most, row[0] if row else 0), self.looks + 1
+                self.most, self.samples = max(self.most, row[0] if row else 0), self.samples + 1
 
 
 RATE, BURST, SECONDS = 5, 5, 4
-# Fewer than the write function may run at a time: more would be answered with 503.
+# Below the reserved concurrency of the write function: more requests at once would get 503.
 AT_ONCE = 12
 
 
 async def _flood(stack: Stack, token: str) -> dict[str, httpx.Response]:
-    """PUTs at ten times the rate for so many seconds; the answers by the code of the airport."""
+    """Send PUTs at ten times the rate for SECONDS seconds; returns the responses by the code of the airport."""
     limits = httpx.Limits(max_connections=AT_ONCE)
     async with httpx.AsyncClient(base_url=stack.api_url, trust_env=False, timeout=60, limits=limits) as client:
         headers = {"Authorization": f"Bearer {token}"}
@@ -149,43 +151,46 @@ async def _flood(stack: Stack, token: str) -> dict[str, httpx.Response]:
         return dict(await asyncio.gather(*(put(number) for number in range(10 * RATE * SECONDS))))
 
 
-def test_ten_times_the_throttle_is_429_for_the_excess_and_nothing_accepted_is_lost(
-    stack: Stack, machine_token: str, primary: Any
-) -> None:
+def test_a_flood_gets_429_and_no_accepted_write_is_lost(stack: Stack, machine_token: str, primary: Any) -> None:
     with Connections(stack) as sampled:
         began = time.monotonic()
         with throttled(stack, RATE, BURST):
-            answers = asyncio.run(_flood(stack, machine_token))
+            responses = asyncio.run(_flood(stack, machine_token))
         most = BURST + RATE * (time.monotonic() - began)
-        accepted = {code: answer.json()["version"] for code, answer in answers.items() if answer.status_code == 202}
-        refused = [answer for answer in answers.values() if answer.status_code == 429]
-        assert len(accepted) + len(refused) == len(answers), Counter(each.status_code for each in answers.values())
-        assert BURST <= len(accepted) <= most < len(answers)
-        assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+        accepted = {
+            code: response.json()["version"] for code, response in responses.items() if response.status_code == 202
+        }
+        refused = [response for response in responses.values() if response.status_code == 429]
+        assert len(accepted) + len(refused) == len(responses), Counter(
+            response.status_code for response in responses.values()
+        )
+        assert BURST <= len(accepted) <= most < len(responses)
+        assert {response.headers["Retry-After"] for response in refused} == {"1"}
 
-        def loaded() -> bool:
+        def is_loaded() -> bool:
             with primary.cursor() as cursor:
                 cursor.execute("SELECT id, version FROM airports WHERE id LIKE 'Y___'")
                 rows = dict(cursor.fetchall())
             return all(rows.get(code) == version for code, version in accepted.items())
 
-        eventually(loaded)
-    assert sampled.looks > 50
-    assert 0 < sampled.most <= int(_parameter(stack, "LoadConcurrency"))
+        eventually(is_loaded)
+    assert sampled.samples > 50
+    assert 0 < sampled.most <= int(_read_parameter(stack, "LoadConcurrency"))
 
 
-def _parameter(stack: Stack, name: str) -> str:
+def _read_parameter(stack: Stack, name: str) -> str:
     [described] = stack.aws_client("cloudformation").describe_stacks(StackName="sluice-local")["Stacks"]
-    return str(next(each["ParameterValue"] for each in described["Parameters"] if each["ParameterKey"] == name))
+    values = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described["Parameters"]}
+    return str(values[name])
 
 
-def test_a_part_of_the_attacks_is_blocked_and_changes_no_sql(stack: Stack) -> None:
-    """`make attack` sends all of them."""
-    others = "R"  # which other tests count
+def test_a_sample_of_the_attacks_is_blocked_and_changes_no_sql(stack: Stack) -> None:
+    """`make attack` sends the whole corpus."""
+    excluded_letters = "R"  # other tests count the airports with R
     _, held_out = build_visitor_requests(100)
-    found = measure_edge(
-        stack, build_attacks(limit=150), [*build_benign_requests(120, excluded_letters=others), *held_out]
+    measurement = measure_edge(
+        stack, build_attacks(limit=150), [*build_benign_requests(120, excluded_letters=excluded_letters), *held_out]
     )
-    assert found.blocked_share >= 0.95
-    assert min(get_passed_share(found.tuning), get_passed_share(found.held_out)) >= 0.99
-    assert found.new_statements == set()
+    assert measurement.blocked_share >= 0.95
+    assert min(get_passed_share(measurement.tuning), get_passed_share(measurement.held_out)) >= 0.99
+    assert measurement.new_statements == set()

@@ -1,4 +1,4 @@
-"""The operators' command, as it is run in a checkout, on the deployed stack."""
+"""The operators' command in a checkout, on the deployed stack."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +7,10 @@ import pytest
 
 from local.stack import Stack
 from tests.stack.operator import Operator
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
-from tests.stack.way_back import WayBack
+
+pytestmark = pytest.mark.stack("first")
 
 UNREADABLE = "batches/2026/01/01/00/test-operating.jsonl.gz"
 
@@ -19,44 +21,44 @@ def sluice(stack: Stack) -> Operator:
 
 
 @pytest.fixture(scope="module")
-def back(stack: Stack) -> WayBack:
-    # Other tests make Firehose refuse records on purpose; `status` would tell of them.
+def recovery(stack: Stack) -> RecoveryHarness:
+    # Other tests make Firehose reject records on purpose, and `status` would report these.
     s3, bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
-    for one in s3.list_objects_v2(Bucket=bucket, Prefix="errors/").get("Contents", []):
-        s3.delete_object(Bucket=bucket, Key=one["Key"])
-    return WayBack(stack)
+    for entry in s3.list_objects_v2(Bucket=bucket, Prefix="errors/").get("Contents", []):
+        s3.delete_object(Bucket=bucket, Key=entry["Key"])
+    return RecoveryHarness(stack)
 
 
 @pytest.fixture(autouse=True)
-def whole(back: WayBack) -> Iterator[None]:
-    """Every test begins and ends with nothing missing."""
-    eventually(lambda: back.replay()["status"] == "complete")
+def whole(recovery: RecoveryHarness) -> Iterator[None]:
+    """Before and after each test, load what is missing."""
+    eventually(lambda: recovery.run_replay()["status"] == "complete")
     yield
-    eventually(lambda: back.replay()["status"] == "complete")
+    eventually(lambda: recovery.run_replay()["status"] == "complete")
 
 
-def test_what_waits_is_seen_tried_dry_and_replayed(sluice: Operator, back: WayBack) -> None:
-    versions = back.batches("OA", 4)
+def test_pending_batches_are_reported_planned_and_replayed(sluice: Operator, recovery: RecoveryHarness) -> None:
+    versions = recovery.put_batches("OA", 4)
     found = sluice("status", "--json").document
-    assert (found["primary"]["takes_writes"], found["replica"]["follows"], found["attention"]) == (True, True, [])
-    assert found["waiting"]["batches"] == 4
-    assert found["waiting"]["age_seconds"] < 120
-    before = back.everything()
+    assert (found["primary"]["accepts_writes"], found["replica"]["replicates"], found["advice"]) == (True, True, [])
+    assert found["pending"]["batches"] == 4
+    assert found["pending"]["age_seconds"] < 120
+    before = recovery.read_checksums()
     said = sluice("replay", "--dry-run")
     assert said.stdout.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
-    assert back.everything() == before
+    assert recovery.read_checksums() == before
     output = sluice("replay", "--wait", "--from", "1h", "--json").document
     assert (output["status"], output["loaded"], output["remaining"]) == ("complete", 4, 0)
-    assert back.tables("OA") == versions
-    assert "waiting       0 batches" in sluice("status").stdout
+    assert recovery.read_versions("OA") == versions
+    assert "pending       0 batches" in sluice("status").stdout
 
 
-def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operator, back: WayBack) -> None:
-    versions = back.batches("OB", 2)
-    assert "batches missing: 2" in sluice("recover", "--dry-run").stdout
+def test_a_recovery_is_followed_and_listed_among_the_executions(sluice: Operator, recovery: RecoveryHarness) -> None:
+    versions = recovery.put_batches("OB", 2)
+    assert "missing: 2 batches" in sluice("recover", "--dry-run").stdout
     said = sluice("recover", "--wait", "--json").document
     assert said["outcome"] in {"recovered", "nothing_missing"}
-    assert back.tables("OB") == versions
+    assert recovery.read_versions("OB") == versions
     listed = sluice("executions", "--json").document
     assert said["execution"] in {one["execution"] for one in listed}
     shown = sluice("executions", said["execution"])
@@ -66,32 +68,29 @@ def test_a_recovery_is_waited_for_and_found_among_the_executions(sluice: Operato
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["replay", "--from", "2020-01-01", "--to", "2020-01-02"], "Nothing was delivered"),
+        (["replay", "--from", "2020-01-01", "--to", "2020-01-02"], "The batches bucket has no object in the window"),
         (["replay", "--collection", "nope"], "There is no collection 'nope'; there are airports, bookings."),
         (["replay", "--from", "2126-01-01"], "is in the future"),
         (["replay", "--from", "1h", "--to", "2h"], "before it begins"),
         (["status", "--stack-name", "nope", "--region", "eu-west-1"], "no usable credentials"),
-        (["quarantine", "drop", "nope"], "is not in quarantine"),
-        (["rejects", "retry", "--id", "nope"], "No rejected write fits"),
+        (["quarantine", "drop", "nope"], "nope is not quarantined"),
+        (["rejected-writes", "retry", "--id", "nope"], "No rejected write matches"),
     ],
 )
-def test_mistakes_are_one_sentence(sluice: Operator, words: list[str], part: str) -> None:
-    said = sluice(*words, code=2)
-    assert said.stdout == ""
-    assert len(said.stderr.splitlines()) == 1
-    assert part in said.stderr
+def test_a_usage_error_is_one_sentence_with_a_hint(sluice: Operator, words: list[str], part: str) -> None:
+    assert part in sluice(*words, code=2).usage_error()
 
 
-def test_a_stack_that_is_not_there_is_one_sentence(sluice: Operator, stack: Stack) -> None:
-    """Asked where the local stack is deployed, as if that were AWS."""
+def test_a_missing_stack_is_one_sentence_with_a_hint(sluice: Operator, stack: Stack) -> None:
+    """The command connects to the emulator as if it were AWS."""
     there = {"AWS_ENDPOINT_URL": stack.emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     said = sluice("replay", "--stack-name", "nope", "--region", "us-east-1", code=2, environment=there)
     assert said.stdout == ""
-    assert said.stderr == "sluice: There is no stack nope in us-east-1; see --stack-name and --region.\n"
+    assert said.stderr == "sluice: There is no stack nope in us-east-1.\nhint: Check --stack-name and --region.\n"
 
 
-def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, back: WayBack) -> None:
-    back.s3.put_object(Bucket=back.bucket, Key=UNREADABLE, Body=b"no batch")
+def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, recovery: RecoveryHarness) -> None:
+    recovery.s3.put_object(Bucket=recovery.bucket, Key=UNREADABLE, Body=b"no batch")
     eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
     assert "quarantined   1 batch" in sluice("status", code=1).stdout
     said = sluice("quarantine", "retry", UNREADABLE, "--wait", code=1)
@@ -99,15 +98,15 @@ def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, bac
     eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
     assert "give --yes sluice-local" in sluice("quarantine", "drop", UNREADABLE, code=2).stderr
     assert sluice("quarantine", "drop", UNREADABLE, "--yes", "sluice-local").stdout.startswith("dropped 1 batch\n")
-    assert sluice("quarantine", "list").stdout == "nothing is in quarantine\n"
-    assert back.missing() == 0
+    assert sluice("quarantine", "list").stdout == "the quarantine is empty\n"
+    assert recovery.count_missing() == 0
 
 
 @pytest.fixture
-def narrow(primary: Any) -> Iterator[Any]:
-    """A column that somebody narrowed by hand, and the way to mend it."""
+def shorten_column(primary: Any) -> Iterator[Any]:
+    """Shortens a column by hand; the original definition is restored afterwards."""
 
-    def column(length: int) -> None:
+    def alter(length: int) -> None:
         with primary.cursor() as cursor:
             cursor.execute(f"ALTER TABLE airports MODIFY city VARCHAR({length})")
 
@@ -115,26 +114,30 @@ def narrow(primary: Any) -> Iterator[Any]:
         cursor.execute("SHOW CREATE TABLE airports")
         definition = next(line for line in cursor.fetchone()[1].splitlines() if line.strip().startswith("`city`"))
         cursor.execute("UPDATE airports SET city = NULL")
-    yield column
+    yield alter
     with primary.cursor() as cursor:
         cursor.execute(f"ALTER TABLE airports MODIFY {definition.strip().rstrip(',')}")
 
 
-def test_rejects_are_listed_without_data_retried_and_dropped(sluice: Operator, back: WayBack, narrow: Any) -> None:
-    narrow(3)
-    versions = back.batches("OC", 1, per_batch=2)
+def test_rejected_writes_are_listed_without_data_retried_and_dropped(
+    sluice: Operator, recovery: RecoveryHarness, shorten_column: Any
+) -> None:
+    shorten_column(3)
+    versions = recovery.put_batches("OC", 1, per_batch=2)
     sluice("replay", "--wait")
-    said = sluice("rejects", "list")
+    said = sluice("rejected-writes", "list")
     assert said.stdout.startswith("2 rejected writes\n")
     assert "airports/OC00\n    city: Data too long" in said.stdout
     assert "Reykjav" not in said.stdout
-    assert "Reykjav" in sluice("rejects", "list", "--show-data", "--id", "OC00").stdout
-    assert "rejects       2 writes" in sluice("status", code=1).stdout
-    assert "0 loaded, 1 rejected again" in sluice("rejects", "retry", "--id", "OC00", "--wait", code=1).stdout
-    narrow(40)
-    said = sluice("rejects", "retry", "--id", "OC00", "--wait")
+    assert "Reykjav" in sluice("rejected-writes", "list", "--show-data", "--id", "OC00").stdout
+    assert "rejected      2 writes" in sluice("status", code=1).stdout
+    assert "0 loaded, 1 rejected again" in sluice("rejected-writes", "retry", "--id", "OC00", "--wait", code=1).stdout
+    shorten_column(40)
+    said = sluice("rejected-writes", "retry", "--id", "OC00", "--wait")
     assert "1 loaded, 0 rejected again" in said.stdout
-    assert back.tables("OC") == {"OC00": versions["OC00"]}
-    assert [one["id"] for one in sluice("rejects", "list", "--json").document["rejects"]] == ["OC01"]
-    assert sluice("rejects", "drop", "--all", "--yes", "sluice-local").stdout == "dropped 1 write\n"
-    assert sluice("rejects", "list").stdout == "0 rejected writes\n"
+    assert recovery.read_versions("OC") == {"OC00": versions["OC00"]}
+    assert [write["id"] for write in sluice("rejected-writes", "list", "--json").document["rejected_writes"]] == [
+        "OC01"
+    ]
+    assert sluice("rejected-writes", "drop", "--all", "--yes", "sluice-local").stdout == "dropped 1 write\n"
+    assert sluice("rejected-writes", "list").stdout == "0 rejected writes\n"

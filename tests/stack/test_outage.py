@@ -1,4 +1,4 @@
-"""The primary killed while writes come in."""
+"""The primary is killed during writes."""
 
 import itertools
 import threading
@@ -6,15 +6,18 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
+pytestmark = pytest.mark.stack("first")
+
 DOWN_SECONDS = 8
 
 
-def test_every_write_is_accepted_and_arrives_although_the_primary_was_killed(
+def test_every_write_is_accepted_and_loaded_although_the_primary_is_killed(
     stack: Stack, machine: httpx.Client, client: Any, machine_token: str
 ) -> None:
     stop = threading.Event()
@@ -22,13 +25,13 @@ def test_every_write_is_accepted_and_arrives_although_the_primary_was_killed(
     versions: dict[str, str] = {}
 
     def write(worker: int) -> None:
-        mine = client(machine_token)
+        thread_client = client(machine_token)
         for number in itertools.count():
             code = f"K{worker}{number % 40:02d}"
-            answer = mine.put(f"/v1/airports/{code}", json=airport(code, city=str(number)))
-            statuses.append(answer.status_code)
-            if answer.status_code == 202:
-                versions[code] = answer.json()["version"]
+            response = thread_client.put(f"/v1/airports/{code}", json=airport(code, city=str(number)))
+            statuses.append(response.status_code)
+            if response.status_code == 202:
+                versions[code] = response.json()["version"]
             if stop.wait(0.02):
                 return
 
@@ -40,18 +43,18 @@ def test_every_write_is_accepted_and_arrives_although_the_primary_was_killed(
         stack.pair.primary.kill()
         before = len(statuses)
         time.sleep(DOWN_SECONDS)
-        meanwhile = len(statuses) - before
+        during_outage = len(statuses) - before
     finally:
         stack.pair.start()
         time.sleep(2)
         stop.set()
         for writer in writers:
             writer.join()
-    assert meanwhile > 20
+    assert during_outage > 20
     assert set(statuses) == {202}
-    eventually(lambda: not _missing(machine, versions), 180)
+    eventually(lambda: not _find_missing(machine, versions), 180)
 
 
-def _missing(machine: httpx.Client, versions: dict[str, str]) -> set[str]:
-    found = {item["id"]: item["version"] for item in machine.get("/v1/airports?limit=500").json()["items"]}
-    return {code for code, version in versions.items() if found.get(code, "") < version}
+def _find_missing(machine: httpx.Client, versions: dict[str, str]) -> set[str]:
+    present = {item["id"]: item["version"] for item in machine.get("/v1/airports?limit=500").json()["items"]}
+    return {code for code, version in versions.items() if present.get(code, "") < version}

@@ -1,43 +1,46 @@
-"""The read cache as it is deployed: used, lost, and back."""
+"""The deployed read cache: in use, killed, and restarted."""
 
 import time
 
 import httpx
+import pytest
 
 from local.stack import Stack
-from tests.stack.caching import lines, now
+from tests.stack.read_cache import mark_log_time, read_get_log
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
+pytestmark = pytest.mark.stack("first")
 
-def test_reads_and_writes_go_on_without_the_cache_and_with_it_again(stack: Stack, machine: httpx.Client) -> None:
+
+def test_reads_and_writes_continue_without_the_cache_and_after_its_restart(stack: Stack, machine: httpx.Client) -> None:
     path = "/v1/airports/TCCH"
 
-    def written(city: str) -> None:
-        answer = machine.put(path, json=airport("TCCH", city=city))
-        waiting = {"params": {"version": answer.json()["version"]}, "headers": {"Prefer": "wait=15"}, "timeout": 30}
+    def write_and_read(city: str) -> None:
+        response = machine.put(path, json=airport("TCCH", city=city))
+        waiting = {"params": {"version": response.json()["version"]}, "headers": {"Prefer": "wait=15"}, "timeout": 30}
         assert machine.get(path, **waiting).json()["data"]["city"] == city  # type: ignore[arg-type]
 
-    def used() -> bool:
-        """Whether a read was answered by the cache, each as the last write said."""
-        began = now()
+    def is_cache_used() -> bool:
+        """Whether the cache served one of five reads; each read returns the last write."""
+        started = mark_log_time()
         assert {machine.get(path).json()["data"]["city"] for _ in range(5)} == {last}
-        return any(line.get("cache") == "hit" for line in lines(stack, began))
+        return any(line.get("cache") == "hit" for line in read_get_log(stack, started))
 
     last = "first"
-    written(last)
-    eventually(used)
+    write_and_read(last)
+    eventually(is_cache_used)
     stack.cache.kill()
     try:
         last = "second"
-        written(last)
-        began = now()
+        write_and_read(last)
+        started = mark_log_time()
         assert machine.get(path).json()["data"]["city"] == last
-        assert not used()
-        assert {line.get("cache") for line in lines(stack, began)} <= {"away", None}
+        assert not is_cache_used()
+        assert {line.get("cache") for line in read_get_log(stack, started)} <= {"unavailable", None}
     finally:
         stack.cache.start()
-    time.sleep(5)  # it is left alone for so long
+    time.sleep(5)  # the functions do not use the cache again before that
     last = "third"
-    written(last)
-    eventually(used)
+    write_and_read(last)
+    eventually(is_cache_used)

@@ -1,20 +1,22 @@
-"""rebuild on the deployed stack: the short form of what tests/drill does with more."""
+"""Rebuild on the deployed stack; tests/drill does the same with more data."""
 
 import datetime
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from local.stack import Stack
 from tests.stack.conftest import Person
-from tests.stack.dumping import dump, load
+from tests.stack.database_dump import dump_database, load_dump
 from tests.stack.operator import Operator
-from tests.stack.rebuilding import Rebuilding, delete_airports, post_bookings, put_airports, writing
+from tests.stack.rebuild_harness import RebuildHarness, delete_airports, post_bookings, put_airports, write_continuously
+from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("second")
 
 YES = ("--yes", "sluice-local")
 
@@ -26,159 +28,163 @@ def sluice(stack: Stack) -> Operator:
 
 @pytest.fixture(scope="module", autouse=True)
 def whole(stack: Stack, sluice: Operator, machine_token: str) -> None:
-    """There is something in S3, and the tables are as it has them: other tests damage some by hand."""
+    """Write something to S3, and rebuild the tables from it, because other tests change rows by hand."""
     headers = {"Authorization": f"Bearer {machine_token}"}
     with httpx.Client(base_url=stack.api_url, headers=headers, timeout=60, trust_env=False) as machine:
-        Rebuilding(stack).settled(put_airports(machine, "VZ", 1))
-    eventually(lambda: Rebuilding(stack).back.replay()["status"] == "complete")
+        RebuildHarness(stack).wait_until_settled(put_airports(machine, "VZ", 1))
+    eventually(lambda: RebuildHarness(stack).recovery.run_replay()["status"] == "complete")
     sluice("rebuild", "--wait", *YES)
-    sluice("rebuild", "--drop-kept", *YES)
+    sluice("rebuild", "--drop-retained", *YES)
 
 
 @pytest.fixture
-def rebuilding(stack: Stack) -> Iterator[Rebuilding]:
-    """Every test begins and ends with nothing missing, and with no batch in the ledger that is not in the bucket."""
-    found = Rebuilding(stack)
-    eventually(lambda: found.back.replay()["status"] == "complete")
-    found.sql("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
-    yield found
+def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
+    """Before each test, load what is missing and delete ledger rows without an object; afterwards, load the rest."""
+    harness = RebuildHarness(stack)
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
+    harness.query("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
+    yield harness
     stack.pair.start()
-    eventually(lambda: found.back.replay()["status"] == "complete")
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
 
 
 def test_a_lost_database_comes_back_from_the_batches(
-    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client, person: Person
+    rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client, person: Person
 ) -> None:
     versions = put_airports(machine, "VA", 8)
     versions |= delete_airports(machine, ["VA01", "VA02"]) | put_airports(machine, "VA", 2, "again")
-    rebuilding.settled(versions)
-    rebuilding.reject("VA")
+    rebuilding.wait_until_settled(versions)
+    rebuilding.write_invalid_item("VA")
     bookings = post_bookings(person("ada"), 3, "lost")
-    rebuilding.loaded(bookings, "bookings")
-    before = rebuilding.rows()
-    rebuilding.lose()
+    rebuilding.wait_until_loaded(bookings, "bookings")
+    before = rebuilding.read_rows()
+    rebuilding.lose_databases()
     assert sluice("status", code=1).stdout
     output = sluice("rebuild", "--wait", *YES, "--json").document
     assert (output["status"], output["remaining"], output["failed"]) == ("complete", 0, 0)
-    assert rebuilding.rows() == before
+    assert rebuilding.read_rows() == before
     assert output["tables"]["airports"]["rows"] + output["tables"]["airports"]["deleted"] == len(before["airports"])
     assert {version for _, item, version in before["airports"] if item == "VA01"} == {versions["VA01"]}
     eventually(lambda: person("ada").get(f"/v1/bookings/{next(iter(bookings))}").status_code == 200)
     report = rebuilding.s3.get_object(Bucket=output["report"]["bucket"], Key=output["report"]["key"])["Body"].read()
     assert {**json.loads(report), "execution": output["execution"]} == output
-    assert rebuilding.schemas() == output["kept"]
-    assert rebuilding.back.missing() == 0
+    assert rebuilding.list_schemas() == output["retained"]
+    assert rebuilding.recovery.count_missing() == 0
 
 
 def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
-    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+    rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     versions = put_airports(machine, "VB", 5) | delete_airports(machine, ["VB01"])
-    rebuilding.settled(versions)
-    versions |= rebuilding.reject("VB")
-    rebuilding.archived(versions)
-    before = rebuilding.rows(versions)
-    with rebuilding.without_batches():
+    rebuilding.wait_until_settled(versions)
+    versions |= rebuilding.write_invalid_item("VB")
+    rebuilding.wait_until_archived(versions)
+    before = rebuilding.read_rows(versions)
+    with rebuilding.hide_batches():
         assert "There is nothing under batches/" in sluice("rebuild", *YES, "--wait", code=2).stderr
-        rebuilding.lose()
+        rebuilding.lose_databases()
         output = sluice("rebuild", "--wait", *YES, "--source", "archive", "--json").document
         assert (output["status"], output["failed"]) == ("complete", 0)
-        assert rebuilding.rows(versions) == before
+        assert rebuilding.read_rows(versions) == before
     again = put_airports(machine, "VB", 1, "later")
-    rebuilding.loaded(again)
+    rebuilding.wait_until_loaded(again)
 
 
-def test_as_of_a_moment_and_what_came_after_it_stays_undone(
-    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+def test_later_writes_stay_excluded_after_a_rebuild_as_of_a_time(
+    rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
-    rebuilding.settled(put_airports(machine, "VC", 4))
-    before, then = rebuilding.rows(), datetime.datetime.now(datetime.UTC)
+    rebuilding.wait_until_settled(put_airports(machine, "VC", 4))
+    before, then = rebuilding.read_rows(), datetime.datetime.now(datetime.UTC)
     delete_airports(machine, ["VC00"])
-    rebuilding.settled(put_airports(machine, "VC", 6, "undone"))
-    assert rebuilding.rows() != before
+    rebuilding.wait_until_settled(put_airports(machine, "VC", 6, "undone"))
+    assert rebuilding.read_rows() != before
     output = sluice("rebuild", "--wait", *YES, "--as-of", then.isoformat(), "--reason", "undo", "--json").document
     assert output["status"] == "complete"
-    assert rebuilding.rows() == before
-    # Neither recover, nor a replay of everything, nor an event that comes again, nor the next rebuild brings it back.
-    assert rebuilding.back.output(rebuilding.back.start("Recover", {}))["outcome"] == "nothing_missing"
-    assert rebuilding.back.replay(mode="all")["status"] == "complete"
-    assert rebuilding.rows() == before
+    assert rebuilding.read_rows() == before
+    # Neither a recovery, nor a full replay, nor a repeated event, nor the next rebuild restores it.
+    assert (
+        rebuilding.recovery.wait_for_output(rebuilding.recovery.start_workflow("Recover", {}))["outcome"]
+        == "nothing_missing"
+    )
+    assert rebuilding.recovery.run_replay(mode="all")["status"] == "complete"
+    assert rebuilding.read_rows() == before
     assert output["execution"] in sluice("rebuild", "--wait", *YES, "--json").document["excluded"]
-    assert rebuilding.rows() == before
-    rebuilding.loaded(put_airports(machine, "VC", 6, "anew"))
-    assert len([item for _, item, _ in rebuilding.rows()["airports"] if item.startswith("VC")]) == 6
+    assert rebuilding.read_rows() == before
+    rebuilding.wait_until_loaded(put_airports(machine, "VC", 6, "anew"))
+    assert len([item for _, item, _ in rebuilding.read_rows()["airports"] if item.startswith("VC")]) == 6
 
 
-def test_without_an_owner(rebuilding: Rebuilding, sluice: Operator, person: Person) -> None:
+def test_without_an_owner(rebuilding: RebuildHarness, sluice: Operator, person: Person) -> None:
     good, bad = post_bookings(person("grace"), 2, "good"), post_bookings(person("mallory"), 2, "bad")
-    rebuilding.loaded({**good, **bad}, "bookings")
-    [[owner]] = {tuple(row.values()) for row in rebuilding.sql("SELECT owner FROM bookings WHERE passenger = 'bad'")}
-    before = rebuilding.rows()
+    rebuilding.wait_until_loaded({**good, **bad}, "bookings")
+    [[owner]] = {tuple(row.values()) for row in rebuilding.query("SELECT owner FROM bookings WHERE passenger = 'bad'")}
+    before = rebuilding.read_rows()
     output = sluice("rebuild", "--wait", *YES, "--exclude", f"owner={owner}", "--json").document
     assert output["status"] == "complete"
     expected = {table: {key: row for key, row in rows.items() if key[0] != owner} for table, rows in before.items()}
-    assert rebuilding.rows() == expected
+    assert rebuilding.read_rows() == expected
     again = post_bookings(person("mallory"), 1, "better")
-    rebuilding.loaded(again, "bookings")
+    rebuilding.wait_until_loaded(again, "bookings")
 
 
-def test_what_was_left_out_outlives_the_database_that_knew_it(
-    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client, tmp_path: Path
+def test_exclusions_survive_the_loss_of_the_database(
+    rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client, tmp_path: Path
 ) -> None:
-    """A dump of before is told of it by the replay, an empty database by the rebuild."""
-    rebuilding.settled(put_airports(machine, "VH", 2, "good"))
-    dump(rebuilding.stack, tmp_path / "before.sql")
+    """After the restore of an older dump the replay reads the exclusions; with an empty database the rebuild does."""
+    rebuilding.wait_until_settled(put_airports(machine, "VH", 2, "good"))
+    dump_database(rebuilding.stack, tmp_path / "before.sql")
     bad = put_airports(machine, "VH", 2, "bad")
-    rebuilding.settled(bad)
+    rebuilding.wait_until_settled(bad)
     words = [f"version={version}" for version in bad.values()]
     output = sluice("rebuild", "--wait", *YES, "--exclude", ",".join(words), "--json").document
-    before = rebuilding.rows()
+    before = rebuilding.read_rows()
     assert not {version for _, _, version in before["airports"]} & {*bad.values()}
-    load(rebuilding.stack, tmp_path / "before.sql")
+    load_dump(rebuilding.stack, tmp_path / "before.sql")
     recovered = sluice("recover", "--wait", "--json").document
-    assert output["execution"] in recovered["replay"]["learned"]
+    assert output["execution"] in recovered["replay"]["synced_exclusions"]
     assert "until the next `sluice rebuild`" in recovered["replay"]["advice"]
-    assert rebuilding.rows() == before
+    assert rebuilding.read_rows() == before
     assert sluice("recover", "--wait", "--json").document["outcome"] == "nothing_missing"
-    rebuilding.lose()
+    rebuilding.lose_databases()
     assert output["execution"] in sluice("rebuild", "--wait", *YES, "--json").document["excluded"]
-    assert rebuilding.rows() == before
+    assert rebuilding.read_rows() == before
 
 
-def test_writes_that_come_during_a_rebuild_are_all_there_after_it(
-    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+def test_writes_during_a_rebuild_are_loaded_after_it(
+    rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
     put_airports(machine, "VD", 20)
-    with writing(machine, "VE") as versions:
+    with write_continuously(machine, "VE") as versions:
         eventually(lambda: len(versions) > 10)
         output = sluice("rebuild", "--wait", *YES, "--json").document
     assert output["status"] == "complete"
-    rebuilding.settled(versions)
-    found = {item: version for _, item, version in rebuilding.rows()["airports"]}
+    rebuilding.wait_until_settled(versions)
+    found = {item: version for _, item, version in rebuilding.read_rows()["airports"]}
     assert {item: found.get(item) for item in versions} == versions
 
 
-def test_one_at_a_time_and_one_that_was_killed_is_run_again(
-    rebuilding: Rebuilding, sluice: Operator, machine: httpx.Client
+def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
+    rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
-    rebuilding.settled(put_airports(machine, "VF", 5))
-    before = rebuilding.rows()
-    back: Any = rebuilding.back
-    with back.stack.pair.primary.connect(*back.stack.pair.admin) as holding, holding.cursor() as cursor:
-        # Whoever holds the migrations' lock keeps the tables from being made or swapped.
+    rebuilding.wait_until_settled(put_airports(machine, "VF", 5))
+    before = rebuilding.read_rows()
+    recovery = rebuilding.recovery
+    pair = recovery.stack.pair
+    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
+        # With the lock of the migrations, no rebuild can create or swap tables.
         cursor.execute("SELECT GET_LOCK('sluice sluice', 10)")
         first = sluice("rebuild", *YES, "--json").document
-        eventually(lambda: "Migrate" in _states(back, first["arn"]))
+        eventually(lambda: "Migrate" in _states(recovery, first["arn"]))
         said = sluice("rebuild", "--wait", *YES, code=2)
         assert f"Another rebuild is at work: {first['execution']}. Wait for it, or stop it." in said.stderr
-        back.states.stop_execution(executionArn=first["arn"])
-        eventually(lambda: back.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
+        recovery.states.stop_execution(executionArn=first["arn"])
+        eventually(lambda: recovery.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
     assert sluice("rebuild", "--wait", *YES, "--json").document["status"] == "complete"
-    assert rebuilding.rows() == before
+    assert rebuilding.read_rows() == before
 
 
-def _states(back: Any, arn: str) -> set[str]:
-    history = back.states.get_execution_history(executionArn=arn)["events"]
+def _states(recovery: RecoveryHarness, arn: str) -> set[str]:
+    history = recovery.states.get_execution_history(executionArn=arn)["events"]
     return {event.get("stateEnteredEventDetails", {}).get("name") for event in history}
 
 
@@ -189,21 +195,21 @@ def _states(back: Any, arn: str) -> set[str]:
         (["--exclude", "collection=birds"], "There is no collection 'birds'; there are airports, bookings."),
         (["--exclude", "version=1"], "'1' is no version"),
         (["--exclude", "from=2h,to=3h"], "before it begins"),
-        (["--drop-kept", "sluice"], "kept"),
+        (["--drop-retained", "sluice"], "retained schema"),
     ],
 )
-def test_mistakes_are_one_sentence(sluice: Operator, rebuilding: Rebuilding, words: list[str], part: str) -> None:
-    said = sluice("rebuild", "--wait", *YES, *words, code=2)
-    assert (said.stdout, len(said.stderr.splitlines())) == ("", 1)
-    assert part in said.stderr
+def test_a_usage_error_is_one_sentence_with_a_hint(
+    sluice: Operator, rebuilding: RebuildHarness, words: list[str], part: str
+) -> None:
+    assert part in sluice("rebuild", "--wait", *YES, *words, code=2).usage_error()
 
 
-def test_kept_tables_are_listed_and_dropped(rebuilding: Rebuilding, sluice: Operator) -> None:
+def test_kept_tables_are_listed_and_dropped(rebuilding: RebuildHarness, sluice: Operator) -> None:
     output = sluice("rebuild", "--wait", *YES, "--json").document
-    [kept] = output["kept"]
-    assert kept in sluice("rebuild", "--kept").stdout
-    assert sluice("rebuild", "--drop-kept", kept, code=2).stderr.endswith("give --yes sluice-local.\n")
-    assert sluice("rebuild", "--drop-kept", kept, *YES).stdout == f"dropped {kept}\n"
-    sluice("rebuild", "--drop-kept", *YES, code=0 if rebuilding.schemas() else 2)
-    assert rebuilding.schemas() == []
-    assert sluice("rebuild", "--kept").stdout == "no tables are kept\n"
+    [kept] = output["retained"]
+    assert kept in sluice("rebuild", "--retained").stdout
+    assert sluice("rebuild", "--drop-retained", kept, code=2).stderr.endswith("give --yes sluice-local.\n")
+    assert sluice("rebuild", "--drop-retained", kept, *YES).stdout == f"dropped {kept}\n"
+    sluice("rebuild", "--drop-retained", *YES, code=0 if rebuilding.list_schemas() else 2)
+    assert rebuilding.list_schemas() == []
+    assert sluice("rebuild", "--retained").stdout == "there are no retained schemas\n"

@@ -1,4 +1,4 @@
-"""Every function on the emulator with IAM enforced: what it may do and what it may not."""
+"""The permissions of every function, with IAM enforced by the emulator."""
 
 from functools import cache
 from typing import Any
@@ -9,52 +9,58 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.stack import Stack
-from tests.stack.rights import FORBIDDEN_TO_ALL, RIGHTS, Try
+from tests.stack.permissions import FORBIDDEN_TO_ALL, PERMISSIONS, Attempt
 from tests.template.rules.reading import actions, of_type, statements
 from tests.template.rules.rule import Template
 from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
 
+pytestmark = pytest.mark.stack("second")
+
 STACK_NAME = "sluice-local"
-# What the stack did not make.
-OTHERS = {"AdminSecretArn": "sluice-local/database-admin", "CacheSecretArn": "sluice-local/cache-user"}
-# What AWS's managed policies give every function: to log, to trace, to be in a VPC.
-GIVEN = {"logs", "xray", "ec2"}
-DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}  # the last is how SNS says it
+# The stack does not create these secrets.
+EXTERNAL_SECRETS = {"AdminSecretArn": "sluice-local/database-admin", "CacheSecretArn": "sluice-local/cache-user"}
+# The services of AWS's managed policies for every function: logs, traces, and network interfaces in a VPC.
+MANAGED_POLICY_SERVICES = {"logs", "xray", "ec2"}
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}  # SNS returns the last one
 
 
 @cache
-def template() -> Template:
+def translate_template() -> Template:
     return Template(None, translate(read(TEMPLATE), REPOSITORY))
 
 
-def functions() -> dict[str, dict[str, Any]]:
-    return {name.removesuffix("Function"): found for name, found in of_type(template(), "AWS::Lambda::Function")}
+def list_functions() -> dict[str, dict[str, Any]]:
+    return {
+        name.removesuffix("Function"): found for name, found in of_type(translate_template(), "AWS::Lambda::Function")
+    }
 
 
-def allowed(role: str) -> set[str]:
-    """The actions that the template allows a role, but what AWS's managed policies give too."""
-    roles = dict(of_type(template(), "AWS::IAM::Role"))
+def list_allowed_actions(role: str) -> set[str]:
+    """The actions that the template allows a role, without those that AWS's managed policies also allow."""
+    roles = dict(of_type(translate_template(), "AWS::IAM::Role"))
     documents = [policy["PolicyDocument"] for policy in roles[role].get("Policies", [])]
     documents += [
         policy["PolicyDocument"]
-        for _, policy in of_type(template(), "AWS::IAM::Policy")
+        for _, policy in of_type(translate_template(), "AWS::IAM::Policy")
         if {"Ref": role} in policy["Roles"]
     ]
     found = {action for document in documents for action in actions(statements(document))}
-    return {action for action in found if action.split(":")[0] not in GIVEN}
+    return {action for action in found if action.split(":")[0] not in MANAGED_POLICY_SERVICES}
 
 
 class Role:
-    """A function's role, taken on as Lambda takes it on."""
+    """The role of a function, assumed as Lambda assumes it."""
 
     def __init__(self, stack: Stack, session: boto3.Session, function: str) -> None:
         self._stack, self._session = stack, session
-        found = stack.aws_client("cloudformation").describe_stack_resource(
+        resource = stack.aws_client("cloudformation").describe_stack_resource(
             StackName=STACK_NAME, LogicalResourceId=f"{function}FunctionRole"
         )
-        name = found["StackResourceDetail"]["PhysicalResourceId"]
+        name = resource["StackResourceDetail"]["PhysicalResourceId"]
         arn = stack.aws_client("iam").get_role(RoleName=name)["Role"]["Arn"]
-        self._given = stack.aws_client("sts").assume_role(RoleArn=arn, RoleSessionName="trying")["Credentials"]
+        self._credentials = stack.aws_client("sts").assume_role(RoleArn=arn, RoleSessionName="permission-test")[
+            "Credentials"
+        ]
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -62,21 +68,21 @@ class Role:
             self._clients[service] = self._session.client(
                 service,  # type: ignore[call-overload]
                 region_name="us-east-1",
-                aws_access_key_id=self._given["AccessKeyId"],
-                aws_secret_access_key=self._given["SecretAccessKey"],
-                aws_session_token=self._given["SessionToken"],
+                aws_access_key_id=self._credentials["AccessKeyId"],
+                aws_secret_access_key=self._credentials["SecretAccessKey"],
+                aws_session_token=self._credentials["SessionToken"],
                 endpoint_url=self._stack.emulator.url,
                 config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
             )
         return self._clients[service]
 
-    def named(self, output: str) -> str:
-        return OTHERS.get(output) or self._stack.outputs[output]
+    def read_output(self, output: str) -> str:
+        return EXTERNAL_SECRETS.get(output) or self._stack.outputs[output]
 
-    def is_let(self, tried: Try) -> bool:
-        """Whether IAM lets a try through, whatever the service thinks of it then."""
+    def is_allowed(self, attempt: Attempt) -> bool:
+        """Whether IAM allows an attempt, whatever the response of the service."""
         try:
-            tried.call(self)
+            attempt.call(self)
         except ClientError as error:
             return error.response["Error"]["Code"] not in DENIED
         return True
@@ -84,35 +90,41 @@ class Role:
 
 @pytest.fixture(scope="module")
 def roles(stack: Stack) -> Any:
-    session = boto3.Session()  # one for all roles: each reads the descriptions of the services anew
+    session = boto3.Session()  # one session for all roles, because each session loads the service models again
     return cache(lambda function: Role(stack, session, function))
 
 
-def test_every_function_of_the_template_stands_in_the_table() -> None:
-    assert set(functions()) == set(RIGHTS)
+def test_the_table_has_every_function_of_the_template() -> None:
+    assert set(list_functions()) == set(PERMISSIONS)
 
 
-@pytest.mark.parametrize("function", sorted(RIGHTS))
-def test_the_table_tries_every_action_that_a_role_allows(function: str) -> None:
-    assert allowed(f"{function}FunctionRole") == {tried.action for tried in RIGHTS[function].may}
-    assert len(set(RIGHTS[function].may_not)) >= 3
-
-
-@pytest.mark.parametrize(
-    ("function", "tried"),
-    [pytest.param(name, one, id=f"{name} may {one.words}") for name, found in RIGHTS.items() for one in found.may],
-)
-def test_a_function_may(roles: Any, function: str, tried: Try) -> None:
-    assert roles(function).is_let(tried)
+@pytest.mark.parametrize("function", sorted(PERMISSIONS))
+def test_the_table_attempts_every_action_that_a_role_allows(function: str) -> None:
+    assert list_allowed_actions(f"{function}FunctionRole") == {
+        attempt.action for attempt in PERMISSIONS[function].allowed
+    }
+    assert len(set(PERMISSIONS[function].forbidden)) >= 3
 
 
 @pytest.mark.parametrize(
-    ("function", "tried"),
+    ("function", "attempt"),
     [
-        pytest.param(name, one, id=f"{name} may not {one.words}")
-        for name, found in RIGHTS.items()
-        for one in (*found.may_not, *FORBIDDEN_TO_ALL)
+        pytest.param(name, attempt, id=f"{name} can {attempt.description}")
+        for name, permissions in PERMISSIONS.items()
+        for attempt in permissions.allowed
     ],
 )
-def test_a_function_may_not(roles: Any, function: str, tried: Try) -> None:
-    assert not roles(function).is_let(tried)
+def test_a_function_is_allowed(roles: Any, function: str, attempt: Attempt) -> None:
+    assert roles(function).is_allowed(attempt)
+
+
+@pytest.mark.parametrize(
+    ("function", "attempt"),
+    [
+        pytest.param(name, attempt, id=f"{name} cannot {attempt.description}")
+        for name, permissions in PERMISSIONS.items()
+        for attempt in (*permissions.forbidden, *FORBIDDEN_TO_ALL)
+    ],
+)
+def test_a_function_is_not_allowed(roles: Any, function: str, attempt: Attempt) -> None:
+    assert not roles(function).is_allowed(attempt)

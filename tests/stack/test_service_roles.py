@@ -1,6 +1,6 @@
-"""The roles that AWS's own services take on. The emulator does not enforce them, so IAM is asked what it would decide.
+"""The roles that AWS's own services assume. The emulator does not enforce them, so the tests simulate IAM's decision.
 
-`SimulatePrincipalPolicy` is answered from the deployed policies, with the names of what was deployed.
+`SimulatePrincipalPolicy` evaluates the deployed policies, with the names of the deployed resources.
 """
 
 from dataclasses import dataclass
@@ -9,49 +9,54 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from tests.stack.test_rights import STACK_NAME, allowed, functions, template
-from tests.template.rules.reading import as_list, of_type
+from tests.stack.test_rights import STACK_NAME, list_allowed_actions, list_functions, translate_template
+from tests.template.rules.reading import actions, as_list, of_type, statements
+
+pytestmark = pytest.mark.stack("second")
 
 ACCOUNT = "us-east-1:000000000000"
-Asked = tuple[str, str]  # an action, and a resource with the outputs of the stack in braces
+Request = tuple[str, str]  # an action, and a resource with the outputs of the stack in braces
 
 
 @dataclass(frozen=True)
-class Rights:
-    """Who takes a role on, and what it may do and may not."""
+class RolePermissions:
+    """The service that assumes a role, and the requests that the role is allowed and not allowed."""
 
     service: str
-    may: tuple[Asked, ...]
-    may_not: tuple[Asked, ...]
+    allowed: tuple[Request, ...]
+    forbidden: tuple[Request, ...]
 
 
-def function(name: str) -> str:
+def function_arn(name: str) -> str:
     return f"arn:aws:lambda:{ACCOUNT}:function:{{{name}FunctionName}}"
 
 
-def invoke(*names: str) -> tuple[Asked, ...]:
-    return tuple(("lambda:InvokeFunction", function(name)) for name in names)
+def invoke_functions(*names: str) -> tuple[Request, ...]:
+    return tuple(("lambda:InvokeFunction", function_arn(name)) for name in names)
 
 
-def batches(key: str) -> str:
+def batch_arn(key: str) -> str:
     return f"arn:aws:s3:::{{BatchBucketName}}/{key}"
 
 
-def archived(key: str) -> str:
+def archive_arn(key: str) -> str:
     return f"arn:aws:s3:::{{ArchiveBucketName}}/{key}"
 
 
-def start(workflow: str) -> Asked:
+def start_execution(workflow: str) -> Request:
     return "states:StartExecution", f"{{{workflow}StateMachineArn}}"
 
 
-DELETE_BATCH, DELETE_ARCHIVED = ("s3:DeleteObject", batches("batches/x")), ("s3:DeleteObject", archived("archive/x"))
-DELETE_VERSION = ("s3:DeleteObjectVersion", archived("archive/x"))
-SECRETS: tuple[Asked, ...] = (
+DELETE_BATCH, DELETE_ARCHIVED = (
+    ("s3:DeleteObject", batch_arn("batches/x")),
+    ("s3:DeleteObject", archive_arn("archive/x")),
+)
+DELETE_VERSION = ("s3:DeleteObjectVersion", archive_arn("archive/x"))
+SECRETS: tuple[Request, ...] = (
     ("secretsmanager:GetSecretValue", "{LoaderSecretArn}"),
     ("secretsmanager:GetSecretValue", "{ReaderSecretArn}"),
 )
-FORBIDDEN_TO_ALL: tuple[Asked, ...] = (
+FORBIDDEN_TO_ALL: tuple[Request, ...] = (
     DELETE_BATCH,
     DELETE_ARCHIVED,
     DELETE_VERSION,
@@ -59,36 +64,41 @@ FORBIDDEN_TO_ALL: tuple[Asked, ...] = (
     ("iam:PassRole", "*"),
     ("firehose:PutRecord", f"arn:aws:firehose:{ACCOUNT}:deliverystream/{{StreamName}}"),
 )
-ALERT: tuple[Asked, ...] = (
+ALERT: tuple[Request, ...] = (
     ("sns:Publish", "{AlertsTopicArn}"),
     ("kms:GenerateDataKey", "{AlertsKeyArn}"),
     ("kms:Decrypt", "{AlertsKeyArn}"),
 )
-A_REPLAY = f"arn:aws:states:{ACCOUNT}:execution:{{Replay}}:x"
-FOLLOW_REPLAY: tuple[Asked, ...] = (
-    start("Replay"),
-    ("states:DescribeExecution", A_REPLAY),
-    ("states:StopExecution", A_REPLAY),
+REPLAY_EXECUTION = f"arn:aws:states:{ACCOUNT}:execution:{{Replay}}:x"
+FOLLOW_REPLAY: tuple[Request, ...] = (
+    start_execution("Replay"),
+    ("states:DescribeExecution", REPLAY_EXECUTION),
+    ("states:StopExecution", REPLAY_EXECUTION),
 )
-END_OF_REPLAY: tuple[Asked, ...] = tuple(
+WAIT_FOR_REPLAY: tuple[Request, ...] = tuple(
     (
         f"events:{action}",
         f"arn:aws:events:{ACCOUNT}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule",
     )
     for action in ("PutRule", "PutTargets", "DescribeRule")
 )
-OTHER_RULE: Asked = ("events:PutRule", f"arn:aws:events:{ACCOUNT}:rule/another")
+OTHER_RULE: Request = ("events:PutRule", f"arn:aws:events:{ACCOUNT}:rule/another")
 
-ROLES: dict[str, Rights] = {
-    "StreamRole": Rights(
+ROLES: dict[str, RolePermissions] = {
+    "StreamRole": RolePermissions(
         "firehose",
-        may=(
-            *invoke("Transform"),
-            ("lambda:GetFunctionConfiguration", function("Transform")),
+        allowed=(
+            *invoke_functions("Transform"),
+            ("lambda:GetFunctionConfiguration", function_arn("Transform")),
             *(
                 (f"s3:{action}", key)
                 for action in ("PutObject", "GetObject", "AbortMultipartUpload")
-                for key in (batches("batches/x"), batches("errors/x"), archived("archive/x"), archived("errors/x"))
+                for key in (
+                    batch_arn("batches/x"),
+                    batch_arn("errors/x"),
+                    archive_arn("archive/x"),
+                    archive_arn("errors/x"),
+                )
             ),
             *(
                 (f"s3:{action}", f"arn:aws:s3:::{bucket}")
@@ -96,55 +106,70 @@ ROLES: dict[str, Rights] = {
                 for bucket in ("{BatchBucketName}", "{ArchiveBucketName}")
             ),
         ),
-        may_not=(
-            *invoke("Load"),
-            ("s3:PutObject", batches("replays/x")),
-            ("s3:PutObject", batches("rebuilds/exclusions.json")),
-            ("s3:GetObject", batches("quarantine/x")),
+        forbidden=(
+            *invoke_functions("Load"),
+            ("s3:PutObject", batch_arn("replays/x")),
+            ("s3:PutObject", batch_arn("rebuilds/exclusions.json")),
+            ("s3:GetObject", batch_arn("quarantine/x")),
             ("s3:PutObject", "arn:aws:s3:::another/batches/x"),
         ),
     ),
-    "BatchDeliveredRole": Rights("events", may=(start("Load"),), may_not=(start("Rebuild"), *invoke("Load"))),
-    "RecoveryStartRole": Rights("events", may=(start("Recover"),), may_not=(start("Rebuild"), start("Replay"))),
-    "LoadBatchRole": Rights(
-        "states",
-        may=(*invoke("Load", "Quarantine"), *ALERT),
-        may_not=(*invoke("Migrate", "Rebuild", "Rotate"), start("Replay"), ("s3:GetObject", batches("batches/x"))),
+    "BatchDeliveredRole": RolePermissions(
+        "events", allowed=(start_execution("Load"),), forbidden=(start_execution("Rebuild"), *invoke_functions("Load"))
     ),
-    "ReplayRole": Rights(
+    "RecoveryStartRole": RolePermissions(
+        "events",
+        allowed=(start_execution("Recover"),),
+        forbidden=(start_execution("Rebuild"), start_execution("Replay")),
+    ),
+    "LoadBatchRole": RolePermissions(
         "states",
-        may=(
-            *invoke("Plan", "Load", "Quarantine", "Report"),
+        allowed=(*invoke_functions("Load", "Quarantine"), *ALERT),
+        forbidden=(
+            *invoke_functions("Migrate", "Rebuild", "Rotate"),
+            start_execution("Replay"),
+            ("s3:GetObject", batch_arn("batches/x")),
+        ),
+    ),
+    "ReplayRole": RolePermissions(
+        "states",
+        allowed=(
+            *invoke_functions("Plan", "Load", "Quarantine", "Report"),
             *FOLLOW_REPLAY,
             ("states:RedriveExecution", f"arn:aws:states:{ACCOUNT}:execution:{{Replay}}/x"),
             *(
-                (f"s3:{action}", batches("replays/x"))
+                (f"s3:{action}", batch_arn("replays/x"))
                 for action in ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
             ),
         ),
-        may_not=(
-            *invoke("Migrate", "Rebuild", "Rotate", "RejectedWrites"),
-            start("Rebuild"),
-            ("s3:GetObject", batches("batches/x")),
-            ("s3:PutObject", batches("batches/x")),
+        forbidden=(
+            *invoke_functions("Migrate", "Rebuild", "Rotate", "RejectedWrites"),
+            start_execution("Rebuild"),
+            ("s3:GetObject", batch_arn("batches/x")),
+            ("s3:PutObject", batch_arn("batches/x")),
         ),
     ),
-    "RecoverRole": Rights(
+    "RecoverRole": RolePermissions(
         "states",
-        may=(*invoke("Lease", "HealthCheck"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
-        may_not=(*invoke("Load", "Rebuild", "Rotate"), start("Rebuild"), OTHER_RULE),
+        allowed=(*invoke_functions("Lease", "HealthCheck"), *FOLLOW_REPLAY, *ALERT, *WAIT_FOR_REPLAY),
+        forbidden=(*invoke_functions("Load", "Rebuild", "Rotate"), start_execution("Rebuild"), OTHER_RULE),
     ),
-    "RebuildRole": Rights(
+    "RebuildRole": RolePermissions(
         "states",
-        may=(*invoke("Lease", "Migrate", "Rebuild", "HealthCheck"), *FOLLOW_REPLAY, *ALERT, *END_OF_REPLAY),
-        may_not=(*invoke("Load", "Rotate", "RejectedWrites"), start("Recover"), OTHER_RULE),
+        allowed=(
+            *invoke_functions("Lease", "Migrate", "Rebuild", "HealthCheck"),
+            *FOLLOW_REPLAY,
+            *ALERT,
+            *WAIT_FOR_REPLAY,
+        ),
+        forbidden=(*invoke_functions("Load", "Rotate", "RejectedWrites"), start_execution("Recover"), OTHER_RULE),
     ),
 }
-# One holds nothing but AWS's own policy for it; the other is made with ArchiveReplicaBucketArn only.
-NOT_ASKED = {"ApiLogWriter": "apigateway", "ArchiveReplicationRole": "s3"}
+# The first has only AWS's own policy; the second exists only with ArchiveReplicaBucketArn.
+NOT_SIMULATED = {"ApiLogWriter": "apigateway", "ArchiveReplicationRole": "s3"}
 SAME_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 CONDITIONS = {
-    # Firehose serves other accounts too, which must not have it write here.
+    # Firehose also serves other accounts, which must not make it write to these buckets.
     "StreamRole": {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}},
     "ArchiveReplicationRole": SAME_ACCOUNT,
 }
@@ -152,7 +177,7 @@ CONDITIONS = {
 
 @pytest.fixture(scope="module")
 def decide(stack: Stack) -> Any:
-    """What IAM decides of a role, an action and a resource."""
+    """Simulates the decision of IAM on a role, an action and a resource."""
     iam, formation = stack.aws_client("iam"), stack.aws_client("cloudformation")
     arns: dict[str, str] = {}
     key = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="AlertsKey")
@@ -162,33 +187,42 @@ def decide(stack: Stack) -> Any:
         "AlertsKeyArn": f"arn:aws:kms:{ACCOUNT}:key/{key['StackResourceDetail']['PhysicalResourceId']}",
     }
 
-    def decide(role: str, asked: Asked) -> str:
+    def decide(role: str, request: Request) -> str:
         if role not in arns:
-            found = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=role)
-            name = found["StackResourceDetail"]["PhysicalResourceId"]
+            resource = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=role)
+            name = resource["StackResourceDetail"]["PhysicalResourceId"]
             arns[role] = iam.get_role(RoleName=name)["Role"]["Arn"]
         answer = iam.simulate_principal_policy(
-            PolicySourceArn=arns[role], ActionNames=[asked[0]], ResourceArns=[asked[1].format(**names)]
+            PolicySourceArn=arns[role], ActionNames=[request[0]], ResourceArns=[request[1].format(**names)]
         )
         return str(answer["EvaluationResults"][0]["EvalDecision"])
 
     return decide
 
 
-def test_every_other_role_of_the_template_stands_in_the_table() -> None:
-    own = {f"{name}FunctionRole" for name in functions()}
-    assert {name for name, _ in of_type(template(), "AWS::IAM::Role")} - own == set(ROLES) | set(NOT_ASKED)
+def test_the_table_has_every_other_role_of_the_template() -> None:
+    own = {f"{name}FunctionRole" for name in list_functions()}
+    assert {name for name, _ in of_type(translate_template(), "AWS::IAM::Role")} - own == set(ROLES) | set(
+        NOT_SIMULATED
+    )
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_table_asks_for_every_action_that_a_role_is_allowed(role: str) -> None:
-    assert allowed(role) == {action for action, _ in ROLES[role].may}
+def test_the_table_requests_every_action_that_a_role_allows(role: str) -> None:
+    assert list_allowed_actions(role) == {action for action, _ in ROLES[role].allowed}
 
 
-def test_of_what_aws_itself_lets_roles_do_there_is_only_to_log_to_trace_and_to_be_in_a_vpc() -> None:
-    roles = of_type(template(), "AWS::IAM::Role")
-    given = {str(policy).rpartition("/")[2] for _, role in roles for policy in role.get("ManagedPolicyArns", [])}
-    assert {policy.rstrip("'}") for policy in given} == {
+def test_managed_policies_allow_only_logs_traces_and_network_interfaces() -> None:
+    roles = of_type(translate_template(), "AWS::IAM::Role")
+    policies = [policy for _, role in roles for policy in role.get("ManagedPolicyArns", [])]
+    own_policies = {policy["Ref"] for policy in policies if isinstance(policy, dict) and "Ref" in policy}
+    assert own_policies == {"WorkflowLogDelivery"}
+    [(_, log_delivery)] = of_type(translate_template(), "AWS::IAM::ManagedPolicy")
+    assert {action.split(":")[0] for action in actions(statements(log_delivery["PolicyDocument"]))} == {"logs"}
+    names = {
+        str(policy).rpartition("/")[2].rstrip("'}") for policy in policies if policy != {"Ref": "WorkflowLogDelivery"}
+    }
+    assert names == {
         "AWSLambdaBasicExecutionRole",
         "AWSLambdaVPCAccessExecutionRole",
         "AWSXrayWriteOnlyAccess",
@@ -196,10 +230,10 @@ def test_of_what_aws_itself_lets_roles_do_there_is_only_to_log_to_trace_and_to_b
     }
 
 
-def test_a_role_is_taken_on_by_one_service_only() -> None:
+def test_only_one_service_can_assume_a_role() -> None:
     expected = {role: rights.service for role, rights in ROLES.items()}
-    expected |= {f"{name}FunctionRole": "lambda" for name in functions()} | NOT_ASKED
-    for name, role in of_type(template(), "AWS::IAM::Role"):
+    expected |= {f"{name}FunctionRole": "lambda" for name in list_functions()} | NOT_SIMULATED
+    for name, role in of_type(translate_template(), "AWS::IAM::Role"):
         [statement] = role["AssumeRolePolicyDocument"]["Statement"]
         assert as_list(statement["Principal"]["Service"]) == [f"{expected[name]}.amazonaws.com"]
         assert as_list(statement["Action"]) == ["sts:AssumeRole"]
@@ -207,8 +241,8 @@ def test_a_role_is_taken_on_by_one_service_only() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_service_may_and_may_not(decide: Any, role: str) -> None:
+def test_the_decisions_on_a_service_role(decide: Any, role: str) -> None:
     rights = ROLES[role]
-    assert {asked: decide(role, asked) for asked in rights.may} == dict.fromkeys(rights.may, "allowed")
-    refused = (*rights.may_not, *FORBIDDEN_TO_ALL)
-    assert {asked: decide(role, asked) for asked in refused} == dict.fromkeys(refused, "implicitDeny")
+    assert {request: decide(role, request) for request in rights.allowed} == dict.fromkeys(rights.allowed, "allowed")
+    refused = (*rights.forbidden, *FORBIDDEN_TO_ALL)
+    assert {request: decide(role, request) for request in refused} == dict.fromkeys(refused, "implicitDeny")

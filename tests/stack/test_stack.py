@@ -1,4 +1,4 @@
-"""The local stack comes up, says where everything is, and keeps its data."""
+"""The local stack starts, reports its addresses, and keeps its data."""
 
 import json
 import os
@@ -18,11 +18,13 @@ from local.stack.invocation import invoke, list_invocable_names
 from local.stack.sam import TEMPLATE
 from tests.stack.conftest import Person
 
+pytestmark = pytest.mark.stack("second")
 
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`python -m local.stack` as a shell would run it."""
+
+def run_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m local.stack` as a shell does."""
     return subprocess.run(
-        [sys.executable, "-m", "local.stack", *words],
+        [sys.executable, "-m", "local.stack", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "SLUICE_LOCAL": str(folder)},
         capture_output=True,
@@ -31,34 +33,34 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def tables(connection: Any) -> set[str]:
+def list_tables(connection: Any) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES")
         return {row[0] for row in cursor.fetchall()}
 
 
-def test_every_output_of_the_template_is_there(stack: Stack) -> None:
+def test_the_stack_has_every_output_of_the_template(stack: Stack) -> None:
     declared = re.findall(r"(?m)^  (\w+):$", TEMPLATE.read_text().partition("\nOutputs:\n")[2])
     assert declared
-    assert set(declared) - set(stack.outputs) == {"ClientPlanId"}, "only where clients have keys"
+    assert set(declared) - set(stack.outputs) == {"ClientPlanId"}, "it exists only with required client keys"
     assert all(stack.outputs.values())
 
 
-def test_the_deploy_has_made_the_tables_on_both_servers(stack: Stack, primary: Any, replica: Any) -> None:
+def test_the_deploy_creates_the_tables_on_both_servers(stack: Stack, primary: Any, replica: Any) -> None:
     stack.pair.wait_for_replica()
-    assert {"loaded_batches", "rejected_writes"} < tables(primary)
-    assert tables(primary) == tables(replica)
+    assert {"loaded_batches", "rejected_writes"} < list_tables(primary)
+    assert list_tables(primary) == list_tables(replica)
 
 
-def test_the_trust_layer_carries_this_stacks_own_authority(stack: Stack) -> None:
+def test_the_trust_layer_has_the_ca_of_this_stack(stack: Stack) -> None:
     bundles = list(stack.folder.build.glob("*/python/database_trust/ca.pem"))
     assert [bundle.read_bytes() for bundle in bundles] == [stack.pair.ca.read_bytes()]
 
 
-def test_bytecode_is_shipped_and_stands_without_its_sources_date(stack: Stack) -> None:
+def test_the_package_has_bytecode_that_ignores_source_dates(stack: Stack) -> None:
     compiled = list(stack.folder.build.glob("*/sluice/handlers/__pycache__/*.pyc"))
     assert compiled
-    # The second word of a .pyc is 1 when its source is named by a hash that is not checked.
+    # The second word of a .pyc is 1 for a source hash that Python does not check.
     assert {path.read_bytes()[4:8] for path in compiled} == {b"\x01\0\0\0"}
 
 
@@ -66,9 +68,7 @@ def test_functions_share_one_code_folder(stack: Stack) -> None:
     assert len(list(stack.folder.build.glob("*/sluice"))) == 1
 
 
-def test_tokens_let_a_machine_and_a_person_in_and_nobody_else(
-    machine: httpx.Client, person: Person, client: Any
-) -> None:
+def test_only_tokens_of_a_machine_and_a_person_are_accepted(machine: httpx.Client, person: Person, client: Any) -> None:
     path = "/v1/no-such-collection"
     assert client().get(path).status_code == 401
     assert client("not.a.token").get(path).status_code == 401
@@ -76,7 +76,7 @@ def test_tokens_let_a_machine_and_a_person_in_and_nobody_else(
     assert person("ada").get(path).status_code == 404
 
 
-def test_a_persons_token_names_the_groups(stack: Stack) -> None:
+def test_a_person_is_added_to_the_groups(stack: Stack) -> None:
     token = stack.person_token("grace", ("editors",))
     me = stack.aws_client("cognito-idp").admin_list_groups_for_user(
         UserPoolId=stack.outputs["UserPoolId"], Username="grace"
@@ -96,28 +96,28 @@ def test_a_function_can_be_invoked_by_its_short_name(stack: Stack, tmp_path: Pat
         invoke(stack, "Nothing", event)
 
 
-def test_the_command_line_shows_what_runs(stack: Stack) -> None:
-    shown = command(stack.folder.root, "status")
+def test_the_command_line_reports_what_runs(stack: Stack) -> None:
+    shown = run_command(stack.folder.root, "status")
     assert shown.returncode == 0
     assert stack.api_url in shown.stdout
-    assert command(stack.folder.root, "address").stdout == f"{stack.api_url}\n"
-    assert command(stack.folder.root, "token").stdout.count(".") == 2
-    assert command(stack.folder.root, "logs", "Nothing").returncode == 1
+    assert run_command(stack.folder.root, "address").stdout == f"{stack.api_url}\n"
+    assert run_command(stack.folder.root, "token").stdout.count(".") == 2
+    assert run_command(stack.folder.root, "logs", "Nothing").returncode == 1
 
 
-def test_commands_on_a_stack_that_is_not_up_say_so_in_a_sentence(tmp_path: Path) -> None:
-    refused = command(tmp_path, "token")
+def test_a_command_on_a_stack_that_is_not_up_prints_one_sentence(tmp_path: Path) -> None:
+    refused = run_command(tmp_path, "token")
     assert refused.returncode == 1
     assert refused.stderr.strip() == "sluice: The local stack is not up; run `make up`."
 
 
 def test_a_second_up_changes_nothing(stack: Stack) -> None:
     before = StackFolder(stack.folder.root).read_state()
-    said: list[str] = []
-    again = up(stack.folder.root, report_progress=said.append)
-    assert not [line for line in said if "sam" in line]
+    lines: list[str] = []
+    restarted = up(stack.folder.root, report_progress=lines.append)
+    assert not [line for line in lines if "sam" in line]
     assert StackFolder(stack.folder.root).read_state() == before
-    assert again.outputs == stack.outputs
+    assert restarted.outputs == stack.outputs
 
 
 def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> None:
@@ -129,27 +129,27 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
     stack.aws_client("s3").put_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object", Body=b"kept")
     token = stack.machine_token()
 
-    assert command(stack.folder.root, "down").returncode == 0
+    assert run_command(stack.folder.root, "down").returncode == 0
     assert stack.emulator.pid is stack.pair.primary.pid is stack.pair.replica.pid is stack.cache.pid is None
-    assert command(stack.folder.root, "status").returncode == 1
-    started = command(stack.folder.root, "up")
+    assert run_command(stack.folder.root, "status").returncode == 1
+    started = run_command(stack.folder.root, "up")
     assert started.returncode == 0
     assert "sam" not in started.stderr
     assert stack.api_url in started.stdout
 
-    again = Stack.load(stack.folder.root)
-    assert again.outputs == stack.outputs
-    assert again.cache.is_ready()
-    stored = again.aws_client("s3").get_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object")
+    restarted = Stack.load(stack.folder.root)
+    assert restarted.outputs == stack.outputs
+    assert restarted.cache.is_ready()
+    stored = restarted.aws_client("s3").get_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object")
     assert stored["Body"].read() == b"kept"
-    again.pair.wait_for_replica()
+    restarted.pair.wait_for_replica()
     with (
-        again.pair.replica.connect(*again.pair.admin_credentials, database="sluice") as connection,
+        restarted.pair.replica.connect(*restarted.pair.admin_credentials, database="sluice") as connection,
         connection.cursor() as cursor,
     ):
         assert cursor.execute("SELECT 1 FROM loaded_batches WHERE object_key = 'kept'") == 1
     answer = httpx.get(
-        f"{again.api_url}/v1/no-such-collection",
+        f"{restarted.api_url}/v1/no-such-collection",
         headers={"Authorization": f"Bearer {token}"},
         timeout=60,
         trust_env=False,

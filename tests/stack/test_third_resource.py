@@ -1,4 +1,4 @@
-"""A third resource takes one file and a redeploy. Last of the folder, because it leaves a stack of another tree."""
+"""A third resource needs one file and a redeploy. It runs last, because it deploys the stack from another tree."""
 
 import os
 import shutil
@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from local.stack import Stack
 from local.stack.folder import REPOSITORY
 from tests.stack.waiting import eventually
+
+pytestmark = pytest.mark.stack("second", last=True)
 
 FILE = '''
 """Notes, for everyone."""
@@ -30,14 +33,14 @@ class Note(Item):
 '''
 
 
-def checkout(copy: Path) -> Path:
-    """A copy of the checkout, with what was built in it."""
+def copy_checkout(copy: Path) -> Path:
+    """Copy the checkout and its build caches."""
     ignored = shutil.ignore_patterns(".git", ".venv", ".tools", ".local", ".aws-sam", "__pycache__", ".*_cache")
     shutil.copytree(REPOSITORY, copy, ignore=ignored)
     for tools in (".venv", ".tools"):
         (copy / tools).symlink_to(REPOSITORY / tools)
-    for kept in (".local/package/cache", ".aws-sam/deps"):
-        shutil.copytree(REPOSITORY / kept, copy / kept)
+    for folder in (".local/package/cache", ".aws-sam/deps"):
+        shutil.copytree(REPOSITORY / folder, copy / folder)
     for record in (".local/package/build.toml", ".local/package/fingerprint"):
         (copy / record).write_text((REPOSITORY / record).read_text().replace(str(REPOSITORY), str(copy)))
     return copy
@@ -45,7 +48,7 @@ def checkout(copy: Path) -> Path:
 
 def test_one_file_and_a_redeploy(stack: Stack, machine: httpx.Client, tmp_path: Path) -> None:
     assert machine.put("/v1/notes/first", json={"slug": "first", "text": "x"}).status_code == 404
-    copy = checkout(tmp_path / "checkout")
+    copy = copy_checkout(tmp_path / "checkout")
     (copy / "src/resources/notes.py").write_text(FILE)
     subprocess.run(
         [sys.executable, "-m", "local.stack", "up"],
@@ -59,5 +62,5 @@ def test_one_file_and_a_redeploy(stack: Stack, machine: httpx.Client, tmp_path: 
     assert contract["components"]["schemas"]["Note"]["required"] == ["slug", "text"]
     accepted = machine.put("/v1/notes/first", json={"slug": "first", "text": "x"})
     assert accepted.status_code == 202
-    answer = eventually(lambda: machine.get("/v1/notes/first") if machine.get("/v1/notes/first").is_success else None)
-    assert answer.json()["data"] == {"slug": "first", "text": "x", "stars": 3}
+    response = eventually(lambda: machine.get("/v1/notes/first") if machine.get("/v1/notes/first").is_success else None)
+    assert response.json()["data"] == {"slug": "first", "text": "x", "stars": 3}

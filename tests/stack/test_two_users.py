@@ -1,4 +1,4 @@
-"""Two persons, every route: nothing of one is seen, changed or inferred by the other, with a read cache and without."""
+"""Two persons on every route: neither can see, change or infer the items of the other, with or without a cache."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,16 @@ from local.stack.parameters import CloudFormationLoader
 from local.stack.sam import TEMPLATE
 from sluice.ingest.item_body import new_item_id
 from sluice.model.versions import new_version
-from tests.stack.caching import lines, now, without_cache
 from tests.stack.conftest import Person
+from tests.stack.read_cache import mark_log_time, read_get_log, without_cache
 from tests.stack.samples import booking
 from tests.stack.waiting import eventually
 
+pytestmark = pytest.mark.stack("second")
+
 PRIVATE = "/v1/bookings"
-# What the test below asks; a route that is new to the template must come to stand here, and be asked.
-ASKED = {
+# The routes that the test below requests. Add each new route of the template here, and to the test.
+TESTED_ROUTES = {
     ("GET", "/v1/{collection}"),
     ("POST", "/v1/{collection}"),
     ("GET", "/v1/{collection}/{id}"),
@@ -34,15 +36,16 @@ ASKED = {
 }
 
 
-def test_every_route_to_items_is_asked() -> None:
+def test_every_route_to_items_is_tested() -> None:
     template = yaml.load(TEMPLATE.read_text(), Loader=CloudFormationLoader)
     events = [
         event["Properties"]
         for resource in template["Resources"].values()
+        if isinstance(resource, dict)  # Fn::ForEach is a list
         for event in resource.get("Properties", {}).get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert {(one["Method"], one["Path"]) for one in events if "{collection}" in one["Path"]} == ASKED
+    assert {(event["Method"], event["Path"]) for event in events if "{collection}" in event["Path"]} == TESTED_ROUTES
 
 
 @pytest.fixture(params=["with a cache", "without a cache"])
@@ -51,84 +54,84 @@ def cached(request: pytest.FixtureRequest, stack: Stack) -> Iterator[bool]:
         yield request.param == "with a cache"
 
 
-class Someone:
-    """One of the two: a client, and what it holds."""
+class User:
+    """One of the two persons: a client, and the versions that it wrote."""
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
         self.versions: dict[str, str] = {}
 
-    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        return self.client.request(method, f"{PRIVATE}{path}", **more)
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self.client.request(method, f"{PRIVATE}{path}", **options)
 
-    def write(self, method: str, path: str, **more: Any) -> str:
-        """Write, and return the id."""
-        answer = self.ask(method, path, **more)
-        assert answer.status_code == 202, answer.text
-        found = answer.json()
-        self.versions[found["id"]] = found["version"]
-        return str(found["id"])
+    def write(self, method: str, path: str, **options: Any) -> str:
+        """Write an item, and return its id."""
+        response = self.request(method, path, **options)
+        assert response.status_code == 202, response.text
+        receipt = response.json()
+        self.versions[receipt["id"]] = receipt["version"]
+        return str(receipt["id"])
 
-    def settled(self) -> None:
-        """Return when all that it wrote is there to be read."""
+    def wait_until_applied(self) -> None:
+        """Return when all its writes are applied."""
         for item_id, version in self.versions.items():
             path = f"/{item_id}/writes/{version}"
-            eventually(lambda path=path: self.ask("GET", path).json()["status"] == "applied")  # type: ignore[misc]
+            eventually(lambda path=path: self.request("GET", path).json()["status"] == "applied")  # type: ignore[misc]
 
-    def state(self, item_id: str) -> tuple[int, Any]:
-        answer = self.ask("GET", f"/{item_id}")
-        return answer.status_code, answer.json().get("data")
+    def read_state(self, item_id: str) -> tuple[int, Any]:
+        response = self.request("GET", f"/{item_id}")
+        return response.status_code, response.json().get("data")
 
-    def shown(self, item_id: str) -> tuple[str, str | None]:
-        answer = self.ask("GET", f"/{item_id}")
-        return answer.text, answer.headers.get("ETag")
+    def read_item(self, item_id: str) -> tuple[str, str | None]:
+        response = self.request("GET", f"/{item_id}")
+        return response.text, response.headers.get("ETag")
 
-    def ids(self) -> list[str]:
-        return [item["id"] for item in self.ask("GET", "").json()["items"]]
+    def list_ids(self) -> list[str]:
+        return [item["id"] for item in self.request("GET", "").json()["items"]]
 
 
-def told(answer: httpx.Response, *names: str) -> tuple[Any, ...]:
-    """All that an answer tells but the names that were asked for, moments, and how soon to ask again."""
-    text = answer.text
+def remove_names(response: httpx.Response, *names: str) -> tuple[Any, ...]:
+    """Everything in a response except the requested names, times, and Retry-After."""
+    text = response.text
     headers = {
         name: value
-        for name, value in answer.headers.items()
+        for name, value in response.headers.items()
         if not re.match(r"date|retry-after|x-amz|server|content-length", name) and "trace" not in name
     }
     for name in names:
         text = text.replace(name, "NAME")
-        headers = {one: value.replace(name, "NAME") for one, value in headers.items()}
-    return answer.status_code, re.sub(r'"version":"\w{26}"', "", text), headers
+        headers = {header: value.replace(name, "NAME") for header, value in headers.items()}
+    return response.status_code, re.sub(r'"version":"\w{26}"', "", text), headers
 
 
-def test_nothing_of_one_is_seen_changed_or_inferred_by_the_other(stack: Stack, person: Person, cached: bool) -> None:
+def test_neither_can_see_change_or_infer_the_items_of_the_other(stack: Stack, person: Person, cached: bool) -> None:
     mark = new_item_id()[-6:]
-    ada, eve = (Someone(person(f"{name}-{mark}")) for name in ("ada", "eve"))
-    began = now()
+    ada, eve = (User(person(f"{name}-{mark}")) for name in ("ada", "eve"))
+    started = mark_log_time()
     key = {"Idempotency-Key": mark}
-    hers = ada.write("POST", "", json=booking(passenger="Ada"), headers=key)
-    assert eve.write("POST", "", json=booking(passenger="Eve"), headers=key) != hers
-    both = new_item_id()
-    for one, name in ((ada, "Ada"), (eve, "Eve")):
-        one.write("PUT", f"/{both}", json=booking(passenger=name))
+    adas_id = ada.write("POST", "", json=booking(passenger="Ada"), headers=key)
+    assert eve.write("POST", "", json=booking(passenger="Eve"), headers=key) != adas_id
+    shared_id = new_item_id()
+    for user, name in ((ada, "Ada"), (eve, "Eve")):
+        user.write("PUT", f"/{shared_id}", json=booking(passenger=name))
     gone = ada.write("POST", "", json=booking(passenger="Ada, gone"))
-    for one in (ada, eve):
-        one.settled()
+    for user in (ada, eve):
+        user.wait_until_applied()
     ada.write("DELETE", f"/{gone}")
-    ada.settled()
-    seen = [(ada.state(item), eve.state(item)) for _ in range(3) for item in (hers, both, gone)]
-    assert seen[:3] == seen[3:6] == seen[6:]
-    assert [one[0] for (one, _) in seen[:3]] == [200, 200, 404]
-    assert [mine[1]["passenger"] for mine in seen[1]] == ["Ada", "Eve"]
-    tag = ada.ask("GET", f"/{hers}").headers["ETag"]
-    page = ada.ask("GET", "", params={"limit": 1}).json()
+    ada.wait_until_applied()
+    states = [(ada.read_state(item), eve.read_state(item)) for _ in range(3) for item in (adas_id, shared_id, gone)]
+    assert states[:3] == states[3:6] == states[6:]
+    assert [adas[0] for adas, _ in states[:3]] == [200, 200, 404]
+    assert [mine[1]["passenger"] for mine in states[1]] == ["Ada", "Eve"]
+    tag = ada.request("GET", f"/{adas_id}").headers["ETag"]
+    page = ada.request("GET", "", params={"limit": 1}).json()
 
-    # What there is answers her as what never was.
+    # For Eve, an existing item of Ada gets the same response as an id that was never used.
     never, version = new_item_id(), new_version()
-    for item in (hers, gone):
+    for item in (adas_id, gone):
         theirs = ada.versions[item]
         for of_item, of_version in ((item, theirs), (item, version)):
-            for method, path, more in (
+            for method, path, options in (
                 ("GET", "/{}", {}),
                 ("GET", "/{}", {"headers": {"If-None-Match": tag}}),
                 ("GET", "/{}", {"headers": {"If-None-Match": "*"}}),
@@ -140,37 +143,45 @@ def test_nothing_of_one_is_seen_changed_or_inferred_by_the_other(stack: Stack, p
                 ("PATCH", "/{}", {"json": booking()}),
                 ("POST", "/{}/writes/{}", {"json": booking()}),
             ):
-                answer = eve.ask(method, path.format(of_item, of_version), **more)
-                other = eve.ask(method, path.format(never, of_version), **more)
-                assert told(answer, item, theirs, version) == told(other, never, theirs, version), (method, path)
-                assert answer.status_code != 403
-                assert "Ada" not in answer.text
-    assert eve.ask("GET", f"/{hers}").status_code == 404
-    assert not {hers, gone} & set(eve.ids())
-    stolen = eve.ask("GET", "", params={"limit": 1, "after": page["next"]})
-    assert told(stolen) == told(eve.ask("GET", "", params={"limit": 1, "after": page["next"][::-1]}))
+                response = eve.request(method, path.format(of_item, of_version), **options)
+                other = eve.request(method, path.format(never, of_version), **options)
+                assert remove_names(response, item, theirs, version) == remove_names(other, never, theirs, version), (
+                    method,
+                    path,
+                )
+                assert response.status_code != 403
+                assert "Ada" not in response.text
+    assert eve.request("GET", f"/{adas_id}").status_code == 404
+    assert not {adas_id, gone} & set(eve.list_ids())
+    stolen = eve.request("GET", "", params={"limit": 1, "after": page["next"]})
+    assert remove_names(stolen) == remove_names(
+        eve.request("GET", "", params={"limit": 1, "after": page["next"][::-1]})
+    )
     assert stolen.status_code == 400
-    assert eve.ask("GET", f"/{both}", params={"version": ada.versions[both]}).status_code in {200, 425}
-    assert eve.ask("GET", f"/{both}/writes/{ada.versions[both]}").json()["status"] in {"pending", "superseded"}
+    assert eve.request("GET", f"/{shared_id}", params={"version": ada.versions[shared_id]}).status_code in {200, 425}
+    assert eve.request("GET", f"/{shared_id}/writes/{ada.versions[shared_id]}").json()["status"] in {
+        "pending",
+        "superseded",
+    }
 
-    # What she writes, she writes of her own.
-    before = [ada.shown(item) for item in (hers, both, gone)]
-    listed = ada.ids()
-    deleted, put = eve.ask("DELETE", f"/{hers}"), eve.ask("PUT", f"/{gone}", json=booking(passenger="Eve"))
-    assert told(deleted, hers, deleted.json()["version"]) == _deleted_never(eve)
-    eve.versions |= {hers: deleted.json()["version"], gone: put.json()["version"]}
-    eve.write("DELETE", f"/{both}")
-    eve.settled()
+    # What Eve writes with the same ids are her own items.
+    before = [ada.read_item(item) for item in (adas_id, shared_id, gone)]
+    listed = ada.list_ids()
+    deleted, put = eve.request("DELETE", f"/{adas_id}"), eve.request("PUT", f"/{gone}", json=booking(passenger="Eve"))
+    assert remove_names(deleted, adas_id, deleted.json()["version"]) == _delete_unused_id(eve)
+    eve.versions |= {adas_id: deleted.json()["version"], gone: put.json()["version"]}
+    eve.write("DELETE", f"/{shared_id}")
+    eve.wait_until_applied()
     for _ in range(2):
-        assert before == [ada.shown(item) for item in (hers, both, gone)]
-        assert [eve.state(item)[0] for item in (hers, both, gone)] == [404, 404, 200]
-        assert ada.ids() == listed
-    assert ada.ask("GET", f"/{hers}/writes/{eve.versions[hers]}").json()["status"] == "pending"
-    of_cache = {str(line.get("cache", "")) for line in lines(stack, began)}
-    assert ("hit" in of_cache) == cached, of_cache
+        assert before == [ada.read_item(item) for item in (adas_id, shared_id, gone)]
+        assert [eve.read_state(item)[0] for item in (adas_id, shared_id, gone)] == [404, 404, 200]
+        assert ada.list_ids() == listed
+    assert ada.request("GET", f"/{adas_id}/writes/{eve.versions[adas_id]}").json()["status"] == "pending"
+    cache_results = {str(line.get("cache", "")) for line in read_get_log(stack, started)}
+    assert ("hit" in cache_results) == cached, cache_results
 
 
-def _deleted_never(someone: Someone) -> tuple[Any, ...]:
+def _delete_unused_id(someone: User) -> tuple[Any, ...]:
     never = new_item_id()
-    answer = someone.ask("DELETE", f"/{never}")
-    return told(answer, never, answer.json()["version"])
+    response = someone.request("DELETE", f"/{never}")
+    return remove_names(response, never, response.json()["version"])

@@ -1,17 +1,17 @@
-"""Waiting for what is under way."""
+"""Wait for a condition."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-def eventually(look: Callable[[], Found | None], seconds: float = 60) -> Found:
-    """Return what `look` finds as soon as it is true; fail with the last that it found."""
+def eventually(probe: Callable[[], Result | None], seconds: float = 60) -> Result:
+    """Return the result of `probe` as soon as it is true; fail with its last result after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (result := probe()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds:.0f} s still {found!r}")
+            raise AssertionError(f"after {seconds:.0f} s still {result!r}")
         time.sleep(0.3)
-    return found
+    return result

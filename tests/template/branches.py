@@ -1,4 +1,4 @@
-"""Which ways through a workflow there are, and which of them executions took, as their histories tell."""
+"""The branches of a workflow, and the branches that executions took according to their histories."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def branches(whole: Definition) -> set[str]:
-    """Each error that a retrier names, each that a catcher names, each rule of a Choice, and its default."""
+    """Each error of each retrier and catcher, each rule of each Choice, and each default."""
     return {branch for name, state in states_of(whole) for branch in _of_state(name, state)}
 
 
@@ -64,7 +64,7 @@ def _caught(name: str, state: dict[str, Any], error: str) -> set[str]:
 
 
 def _first(handlers: list[dict[str, Any]], error: str) -> list[tuple[dict[str, Any], str]]:
-    """The handler that takes an error, and the name by which it does; none may."""
+    """The first handler that matches an error, and the matching name; empty if none matches."""
     for handler in handlers:
         for name in (error, "States.ALL"):
             if name in handler["ErrorEquals"]:

@@ -1,4 +1,4 @@
-"""Workflows run on the emulator, with small functions in place of those that they call."""
+"""Run workflows on the emulator, with stub functions in place of the real ones."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from tests.template.translate import REPOSITORY
 
 Definition = dict[str, Any]
 
-# What a workflow may hear of Lambda itself, or of a function that ran out of time or memory.
+# Errors of Lambda itself, and of a function that exceeds its time or memory.
 LAMBDA_S_OWN = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -25,7 +25,7 @@ LAMBDA_S_OWN = [
     "States.Timeout",
 ]
 
-# Raises the errors that a list names, one at each call that asks for them; one with a `!` again and again.
+# Raises the errors of a list, one at each call. An error with a `!` is raised at every further call.
 ERRORS = """
     import json, os, pathlib
 
@@ -45,7 +45,7 @@ def definition(name: str) -> Definition:
 
 
 def hasty(whole: Definition) -> Definition:
-    """The same workflow, except that it gives up after one retry and waits a second for it at most."""
+    """The same workflow with at most one retry, after one second."""
     copied: Definition = json.loads(json.dumps(whole))
     for _, state in states_of(copied):
         for retry in state.get("Retry", []):
@@ -55,7 +55,7 @@ def hasty(whole: Definition) -> Definition:
 
 
 def states_of(whole: Definition) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every state by name, those within a Map too."""
+    """Every state by name, including the states of a Map."""
     for name, state in whole["States"].items():
         yield name, state
         if "ItemProcessor" in state:
@@ -64,7 +64,7 @@ def states_of(whole: Definition) -> Iterator[tuple[str, dict[str, Any]]]:
 
 @dataclass
 class Running:
-    """Executions of deployed workflows, and the folder where their functions count how often they were called."""
+    """Executions of deployed workflows, and the folder where their functions count their calls."""
 
     emulator: Emulator
     outputs: dict[str, str]
@@ -93,13 +93,13 @@ class Running:
         return json.loads(found["output"])
 
     def states(self, execution: str) -> list[str]:
-        """The states that an execution entered, in their order, those that it came to again too."""
+        """The states that an execution entered, in order and with repetitions."""
         history = self.emulator.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)
         entered = [event.get("stateEnteredEventDetails", {}).get("name") for event in history["events"]]
         return [name for name in entered if name]
 
     def histories(self) -> Iterator[list[dict[str, Any]]]:
-        """The events of each execution that was started, and of each child of theirs."""
+        """The events of each started execution, and of each child execution."""
         client = self.emulator.client("stepfunctions")
         for execution in self.started:
             yield self._history(execution)
@@ -112,7 +112,7 @@ class Running:
         return [event for page in pages.paginate(executionArn=execution) for event in page["events"]]
 
     def calls(self, place: str) -> int:
-        """How often a function was called for a place."""
+        """How often a function was called with this name."""
         path = self.folder / place.replace("/", "-").replace(":", "-")
         return len(path.read_bytes()) if path.exists() else 0
 
@@ -127,9 +127,9 @@ class Running:
 
 
 class Run:
-    """One execution to its end, with a script that its functions find beside what they count.
+    """One finished execution. Its functions read the script from a file.
 
-    Its input is the script, unless another is `given`.
+    The script is also the execution's input, unless there is a `given` one.
     """
 
     def __init__(self, running: Running, machine: str = "Patient", given: Any = None, **script: Any) -> None:
@@ -151,7 +151,7 @@ class Run:
 
 def inbox() -> dict[str, Any]:
     """A topic `Alerts`, and a queue `Inbox` that gets its messages."""
-    letter = {
+    statement = {
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
         "Action": "sqs:SendMessage",
@@ -164,13 +164,13 @@ def inbox() -> dict[str, Any]:
         "Copy": {"Type": "AWS::SNS::Subscription", "Properties": copied},
         "Letter": {
             "Type": "AWS::SQS::QueuePolicy",
-            "Properties": {"Queues": [{"Ref": "Inbox"}], "PolicyDocument": {"Statement": [letter]}},
+            "Properties": {"Queues": [{"Ref": "Inbox"}], "PolicyDocument": {"Statement": [statement]}},
         },
     }
 
 
 def machine(whole: Definition, **substitutions: Any) -> dict[str, Any]:
-    """A workflow whose role may do anything: what it is allowed is another test's matter."""
+    """A workflow whose role has all permissions; other tests check the real ones."""
     return {
         "Type": "AWS::Serverless::StateMachine",
         "Properties": {
@@ -182,7 +182,7 @@ def machine(whole: Definition, **substitutions: Any) -> dict[str, Any]:
 
 
 def counting(code: str, folder: Path, **more: Any) -> dict[str, Any]:
-    """A function of that source, with `stumble` at hand and everything allowed."""
+    """A function with this source, the helper `stumble`, and all permissions."""
     return build_function(
         ERRORS + code,
         Environment={"Variables": {"FOLDER": str(folder), **more}},
@@ -192,9 +192,9 @@ def counting(code: str, folder: Path, **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def deployed(name: str, resources: Mapping[str, Any], state: Path, folder: Path) -> Iterator[Running]:
-    """An emulator with those resources; each that has a Ref worth having is an output."""
-    kept = {"AWS::Serverless::StateMachine", "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::S3::Bucket"}
-    outputs = {key: {"Value": {"Ref": key}} for key, resource in resources.items() if resource["Type"] in kept}
+    """An emulator with these resources. The references of workflows, functions, queues and buckets are outputs."""
+    types = {"AWS::Serverless::StateMachine", "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::S3::Bucket"}
+    outputs = {key: {"Value": {"Ref": key}} for key, resource in resources.items() if resource["Type"] in types}
     emulator = start_emulator(state)
     try:
         yield Running(

@@ -43,7 +43,7 @@ def test_a_broken_template_ends_1_with_a_line_for_each_finding(tmp_path: Path) -
     assert done.returncode == 1
     rules = {line.split(": ")[1] for line in done.stdout.splitlines() if line.startswith("template.yaml: ")}
     assert {"sam validate --lint", "E3012", "E9104", "E9115"} <= rules
-    assert "ApiLog has no RetentionInDays" in done.stdout
+    assert "EdgeAclLog has no RetentionInDays" in done.stdout
 
 
 @pytest.mark.parametrize(

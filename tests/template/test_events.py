@@ -27,17 +27,25 @@ def of_api() -> list[Path]:
     return sorted(path for path in EVENTS.glob("*/*.json") if "requestContext" in json.loads(path.read_text()))
 
 
+def functions_by_folder(template: Template) -> dict[str, Any]:
+    """Each function by the folder of its sample events: the module of its handler."""
+    functions = [
+        resource for resource in template["Resources"].values() if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    return {function["Properties"]["Handler"].split(".")[-2]: function for function in functions}
+
+
 def test_every_function_and_workflow_has_events(template: Template) -> None:
-    kinds = {"AWS::Serverless::Function", "AWS::Serverless::StateMachine"}
-    names = {name for name, resource in template["Resources"].items() if resource["Type"] in kinds}
-    folders = {re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix("Function")).lower() for name in names}
-    assert {path.parent.name for path in EVENTS.glob("*/*.json")} == folders
+    resources = template["Resources"].items()
+    workflows = [name for name, resource in resources if resource["Type"] == "AWS::Serverless::StateMachine"]
+    folders = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in workflows}
+    assert {path.parent.name for path in EVENTS.glob("*/*.json")} == folders | set(functions_by_folder(template))
 
 
 @pytest.mark.parametrize("path", of_api(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_an_api_event_reaches_its_function_by_a_route_and_a_scope(template: Template, path: Path) -> None:
     request = json.loads(path.read_text())
-    function = template["Resources"][f"{path.parent.name.capitalize()}Function"]
+    function = functions_by_folder(template)[path.parent.name]
     routes = [given["Properties"] for given in function["Properties"]["Events"].values()]
     taken = [
         route

@@ -172,14 +172,14 @@ def test_an_unreadable_batch_is_quarantined_at_once(workflow: Workflow) -> None:
 @pytest.mark.parametrize(
     "error", ["DatabaseUnavailable", "LockConflict", "SchemaOutdated", "Sandbox.Timedout", "KeyError"]
 )
-def test_what_does_not_pass_is_parked_and_said(workflow: Workflow, error: str) -> None:
+def test_a_batch_is_parked_with_an_alert_when_its_error_persists(workflow: Workflow, error: str) -> None:
     execution, etag = workflow.begin(f"{error}!", "Hasty")
     ended = workflow.ended(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "Parked")
     assert workflow.states(execution) == ["Load", "NotifyParked", "Parked"]
     assert (workflow.folder / etag).read_bytes() == b".."
     message = workflow.message(execution)
-    assert f"batches/{error}! is parked: its load gave up with {error}." in message
+    assert f"batches/{error}! is parked: its load used up its retries. The last error was {error}." in message
     assert "secret" not in message
 
 
@@ -187,7 +187,7 @@ def test_a_batch_that_cannot_be_quarantined_is_parked(workflow: Workflow) -> Non
     execution, _ = workflow.begin("UnreadableBatch,NoCopy", "Hasty")
     assert workflow.ended(execution)["error"] == "Parked"
     assert workflow.states(execution) == ["Load", "Quarantine", "NotifyParked", "Parked"]
-    assert "gave up with OSError" in workflow.message(execution)
+    assert "The last error was OSError" in workflow.message(execution)
 
 
 @pytest.mark.parametrize(("errors", "end"), [("DatabaseUnavailable!", "Parked"), ("UnreadableBatch!", "Quarantined")])

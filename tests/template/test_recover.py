@@ -1,4 +1,4 @@
-"""recover on the emulator, with small functions and a small replay in place of its own: each way is taken."""
+"""The workflow recover on the emulator, with stub functions and a stub replay. The tests take every branch."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,29 +8,29 @@ import pytest
 from tests.template.branches import branches, taken
 from tests.template.running import Run, Running, counting, definition, deployed, hasty, inbox, machine
 
-CLAIM = """
+LEASE = """
     def handle(event, context):
-        if "about" in event:
+        if "alert" in event:
             script = json.loads(pathlib.Path(os.environ["FOLDER"], "script").read_text())
-            step = "told" if event.get("told") else "tell"
+            step = "record" if event.get("sent") else "ask"
             stumble(script.get(step), f"{script['run']}-{step}")
-            pathlib.Path(os.environ["FOLDER"], f"{script['run']}-{step}-about").write_text(event["about"])
-            return {"news": script.get("news", True)}
+            pathlib.Path(os.environ["FOLDER"], f"{script['run']}-{step}-alert").write_text(event["alert"])
+            return {"is_new": script.get("is_new", True)}
         script = event["request"]
-        stumble(script.get("claim"), script["run"] + "-claim")
+        stumble(script.get("lease"), script["run"] + "-lease")
         holder = script.get("holder", event["execution"])
         return {
-            "claimed": holder == event["execution"], "holder": holder, "script": script, "round": {"number": 1},
+            "acquired": holder == event["execution"], "holder": holder, "script": script, "round": {"number": 1},
             "request": {"from": script, "min_age": 5},
         }
 """
-# It cannot see the script: the run is in the execution's start time only. So the probes' errors are those of a file.
-SURVEY = """
+# The event does not contain the script, so a file has it.
+HEALTH_CHECK = """
     def handle(event, context):
         script = json.loads(pathlib.Path(os.environ["FOLDER"], "script").read_text())
-        step = "probe" if event.get("probe") else "look"
+        step = "probe" if event.get("probe") else "check"
         stumble(script.get(step), f"{script['run']}-{step}")
-        return {"seconds": 7, "sentence": "The primary takes writes; the replica follows it."}
+        return {"seconds": 7, "summary": "The primary accepts writes; the replica follows it."}
 """
 REPLAY = """
     def handle(event, context):
@@ -61,8 +61,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "Alerts": {"Ref": "Alerts"},
     }
     resources = {
-        "Lease": counting(CLAIM, folder),
-        "HealthCheck": counting(SURVEY, folder),
+        "Lease": counting(LEASE, folder),
+        "HealthCheck": counting(HEALTH_CHECK, folder),
         "Loads": counting(REPLAY, folder),
         "Replay": machine({"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}),
         **inbox(),
@@ -75,18 +75,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 class Recovery(Run):
-    """A recovery, and what it told. `asked` is what it wanted to tell about, `told` what it said that it told."""
+    """A recovery. `asked` is the alert that it asked about, `recorded` the alert that it recorded as sent."""
 
     @property
     def asked(self) -> str:
-        return self._about("tell")
+        return self._alert("ask")
 
     @property
-    def told(self) -> str:
-        return self._about("told")
+    def recorded(self) -> str:
+        return self._alert("record")
 
-    def _about(self, step: str) -> str:
-        path = self.running.folder / f"{self.run}-{step}-about"
+    def _alert(self, step: str) -> str:
+        path = self.running.folder / f"{self.run}-{step}-alert"
         return path.read_text() if path.exists() else ""
 
     @property
@@ -94,8 +94,8 @@ class Recovery(Run):
         return [message for message in self.running.messages() if self.execution in message["Message"]]
 
 
-BEGINNING = ["Lease", "IsLeaseHolder", "AwaitPrimary", "Replay", "EvaluateReplay"]
-GIVING_UP = [
+BEGINNING = ["AcquireLease", "IsLeaseHolder", "AwaitPrimary", "Replay", "EvaluateReplay"]
+FAILING = [
     "CheckFailureAlert",
     "IsFailureAlertNew",
     "NotifyRetriesExhausted",
@@ -105,13 +105,13 @@ GIVING_UP = [
 NOTHING_MISSING = ["CheckUnsentAlert", "HasUnsentAlert", "NothingMissing"]
 
 
-def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
+def test_missing_batches_are_replayed_and_reported(running: Running) -> None:
     run = Recovery(running)
     assert run.states == [
         *BEGINNING,
-        "Look",
+        "CheckHealth",
         "CheckAlertState",
-        "Whole",
+        "IsComplete",
         "NotifyRecovered",
         "RecordRecoveredAlert",
         "Recovered",
@@ -122,103 +122,104 @@ def test_what_was_missing_is_replayed_and_told(running: Running) -> None:
     [message] = run.messages
     assert message["Subject"] == "Sluice: recovered"
     assert message["Message"].startswith(
-        "3 batches were missing; 2 are loaded now, 0 were loaded by others meanwhile, 1 are in quarantine, and none "
-        "remains. It took 7 s, 7 of them to wait for the primary. The primary takes writes; the replica follows it. "
+        "3 batches were missing: 2 are loaded now, 0 were loaded by other executions, 1 are in quarantine, and none "
+        "remains. The recovery took 7 s, 7 of them waiting for the primary. "
+        "The primary accepts writes; the replica follows it. "
         "Report: s3://bucket/replays/r/report.json."
     )
 
 
-def test_with_nothing_missing_it_ends_without_a_word(running: Running) -> None:
-    run = Recovery(running, outputs=[{"planned": 0}], news=False)
+def test_with_nothing_missing_it_sends_no_alert(running: Running) -> None:
+    run = Recovery(running, outputs=[{"planned": 0}], is_new=False)
     assert run.states == [*BEGINNING, *NOTHING_MISSING]
-    assert (run.asked, run.told) == ("nothing", "")
+    assert (run.asked, run.recorded) == ("none", "")
     assert run.output["outcome"] == "nothing_missing"
     assert run.messages == []
 
 
-def test_with_nothing_missing_it_does_not_matter_whether_that_can_be_kept(running: Running) -> None:
-    run = Recovery(running, "Hasty", outputs=[{"planned": 0}], tell=["OSError!"])
+def test_with_nothing_missing_an_unavailable_alert_state_is_ignored(running: Running) -> None:
+    run = Recovery(running, "Hasty", outputs=[{"planned": 0}], ask=["OSError!"])
     assert run.output["outcome"] == "nothing_missing"
-    assert run.calls("tell") == 2
+    assert run.calls("ask") == 2
 
 
-def test_while_another_one_is_at_work_it_stands_by(running: Running) -> None:
+def test_while_another_recovery_runs_it_ends_at_once(running: Running) -> None:
     run = Recovery(running, holder="arn:another")
-    assert run.states == ["Lease", "IsLeaseHolder", "AnotherRecoveryRuns"]
+    assert run.states == ["AcquireLease", "IsLeaseHolder", "AnotherRecoveryRuns"]
     assert run.output == {"outcome": "already_running", "holder": "arn:another"}
     assert run.messages == []
 
 
-def test_claiming_is_tried_again(running: Running) -> None:
-    run = Recovery(running, claim=["LockConflict"], outputs=[{"planned": 0}])
+def test_a_lease_conflict_is_retried(running: Running) -> None:
+    run = Recovery(running, lease=["LockConflict"], outputs=[{"planned": 0}])
     assert run.output["outcome"] == "nothing_missing"
-    assert run.calls("claim") == 2
+    assert run.calls("lease") == 2
 
 
-def test_what_cannot_be_claimed_fails_by_its_name(running: Running) -> None:
-    run = Recovery(running, "Hasty", claim=["KeyError!"])
-    assert (run.end["error"], run.states) == ("KeyError", ["Lease", "NotStarted"])
+def test_a_failed_lease_fails_the_recovery_with_its_error(running: Running) -> None:
+    run = Recovery(running, "Hasty", lease=["KeyError!"])
+    assert (run.end["error"], run.states) == ("KeyError", ["AcquireLease", "NotStarted"])
 
 
-def test_a_wrong_input_is_not_tried_again(running: Running) -> None:
-    run = Recovery(running, claim=["InvalidInput!"])
+def test_an_invalid_input_is_not_retried(running: Running) -> None:
+    run = Recovery(running, lease=["InvalidInput!"])
     assert run.end["error"] == "InvalidInput"
-    assert run.calls("claim") == 1
+    assert run.calls("lease") == 1
 
 
 @pytest.mark.parametrize(
     "error", ["DatabaseUnavailable", "LockConflict", "AccessDenied", "SchemaOutdated", "Lambda.Unknown"]
 )
-def test_it_waits_for_a_primary_that_takes_writes(running: Running, error: str) -> None:
+def test_it_waits_for_a_primary_that_accepts_writes(running: Running, error: str) -> None:
     run = Recovery(running, probe=[error, error], outputs=[{"planned": 0}])
     assert run.output["outcome"] == "nothing_missing"
     assert run.calls("probe") == 3
 
 
 @pytest.mark.parametrize("error", ["DatabaseUnavailable", "KeyError"])
-def test_it_gives_up_when_none_comes(running: Running, error: str) -> None:
+def test_it_fails_when_the_primary_stays_unavailable(running: Running, error: str) -> None:
     run = Recovery(running, "Hasty", probe=[f"{error}!"])
     assert run.end["error"] == "RetriesExhausted"
     assert error in run.end["cause"]
-    assert run.states == ["Lease", "IsLeaseHolder", "AwaitPrimary", *GIVING_UP]
+    assert run.states == ["AcquireLease", "IsLeaseHolder", "AwaitPrimary", *FAILING]
     [message] = run.messages
-    assert message["Message"].startswith(f"The recovery gave up with {error}:")
+    assert message["Message"].startswith(f"The recovery used up its retries. The last error was {error}:")
     assert "a sentence" not in message["Message"]
 
 
-def test_a_replay_that_fails_is_run_again(running: Running) -> None:
+def test_a_failed_replay_is_retried(running: Running) -> None:
     run = Recovery(running, replay=["DatabaseUnavailable"])
     assert run.output["outcome"] == "recovered"
     assert run.calls("replay") == 2
 
 
-def test_a_replay_that_goes_on_failing_is_given_up_after_five_rounds(running: Running) -> None:
+def test_a_replay_that_keeps_failing_ends_the_recovery_after_five_rounds(running: Running) -> None:
     run = Recovery(running, "Hasty", replay=["DatabaseUnavailable!"])
     assert run.end["error"] == "RetriesExhausted"
-    once_more = ["Replay", "CanRetryAfterError", "NextRound", "AwaitPrimary"]
-    assert run.states == [*BEGINNING[:3], *once_more * 4, "Replay", "CanRetryAfterError", *GIVING_UP]
+    next_round = ["Replay", "CanRetryAfterError", "NextRound", "AwaitPrimary"]
+    assert run.states == [*BEGINNING[:3], *next_round * 4, "Replay", "CanRetryAfterError", *FAILING]
     assert run.calls("replay") == 10
 
 
-def test_a_database_that_goes_away_on_the_way_is_waited_for_again(running: Running) -> None:
+def test_it_waits_again_for_a_database_that_becomes_unavailable(running: Running) -> None:
     run = Recovery(running, outputs=[STOPPED, {}])
     assert run.states[4:8] == ["EvaluateReplay", "NextRound", "AwaitPrimary", "Replay"]
     assert run.output["outcome"] == "recovered"
 
 
-def test_not_for_ever(running: Running) -> None:
+def test_it_does_not_wait_for_ever(running: Running) -> None:
     run = Recovery(running, outputs=[STOPPED])
     assert run.calls("replay") == 5
     assert run.end["error"] == "Incomplete"
 
 
-def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
+def test_remaining_batches_fail_the_recovery_and_cause_an_alert(running: Running) -> None:
     run = Recovery(running, outputs=[FAILED])
     assert run.states == [
         *BEGINNING,
-        "Look",
+        "CheckHealth",
         "CheckAlertState",
-        "Whole",
+        "IsComplete",
         "NotifyIncomplete",
         "RecordIncompleteAlert",
         "Incomplete",
@@ -226,46 +227,46 @@ def test_what_remains_is_told_and_fails_the_recovery(running: Running) -> None:
     assert run.end["error"] == "Incomplete"
     assert run.end["cause"] == "1 of 3 missing batches remain; the report is s3://bucket/replays/r/report.json."
     [message] = run.messages
-    assert "1 are loaded now, 1 could not be loaded and 1 remain" in message["Message"]
+    assert "1 are loaded now, 1 could not be loaded, and 1 remain" in message["Message"]
 
 
 @pytest.mark.parametrize(
-    ("script", "about", "end"),
+    ("script", "alert", "end"),
     [
         ({"outputs": [FAILED]}, "incomplete d1", "Incomplete"),
-        ({"probe": ["KeyError!"]}, "given up with KeyError", "RetriesExhausted"),
+        ({"probe": ["KeyError!"]}, "retries exhausted with KeyError", "RetriesExhausted"),
     ],
 )
-def test_what_was_told_already_is_not_told_again(running: Running, script: Any, about: str, end: str) -> None:
-    run = Recovery(running, "Hasty", news=False, **script)
+def test_the_same_alert_is_not_sent_twice(running: Running, script: Any, alert: str, end: str) -> None:
+    run = Recovery(running, "Hasty", is_new=False, **script)
     assert (run.end["error"], run.states[-1]) == (end, end)
     assert run.messages == []
-    assert (run.asked, run.told) == (about, "")
+    assert (run.asked, run.recorded) == (alert, "")
 
 
-def test_what_was_loaded_is_told_whatever_was_told_before(running: Running) -> None:
-    run = Recovery(running, news=False)
+def test_a_completed_recovery_is_always_reported(running: Running) -> None:
+    run = Recovery(running, is_new=False)
     assert [message["Subject"] for message in run.messages] == ["Sluice: recovered"]
 
 
 @pytest.mark.parametrize("script", [{"outputs": [FAILED]}, {"probe": ["KeyError!"]}])
-def test_in_doubt_whether_it_was_told_it_is_told(running: Running, script: Any) -> None:
-    run = Recovery(running, "Hasty", tell=["OSError!"], **script)
-    assert run.calls("tell") == 2
+def test_with_an_unavailable_alert_state_the_alert_is_sent(running: Running, script: Any) -> None:
+    run = Recovery(running, "Hasty", ask=["OSError!"], **script)
+    assert run.calls("ask") == 2
     assert len(run.messages) == 1
 
 
-def test_looking_again_is_tried_again(running: Running) -> None:
-    run = Recovery(running, look=["Lambda.Unknown"])
-    assert run.calls("look") == 2
-    assert run.output["database"]["sentence"].startswith("The primary takes writes")
+def test_the_health_check_is_retried(running: Running) -> None:
+    run = Recovery(running, check=["Lambda.Unknown"])
+    assert run.calls("check") == 2
+    assert run.output["database"]["summary"].startswith("The primary accepts writes")
 
 
-def test_what_cannot_be_seen_is_said(running: Running) -> None:
-    run = Recovery(running, "Hasty", look=["KeyError!"])
-    assert run.states[5:7] == ["Look", "HealthUnknown"]
+def test_a_failed_health_check_is_reported(running: Running) -> None:
+    run = Recovery(running, "Hasty", check=["KeyError!"])
+    assert run.states[5:7] == ["CheckHealth", "HealthUnknown"]
     assert run.output["outcome"] == "recovered"
-    assert "could not be looked at" in run.messages[0]["Message"]
+    assert "could not be checked" in run.messages[0]["Message"]
 
 
 @pytest.mark.parametrize(
@@ -275,41 +276,41 @@ def test_what_cannot_be_seen_is_said(running: Running) -> None:
 def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, script: dict[str, Any], end: str) -> None:
     run = Recovery(running, "Mute", **script)
     assert run.states[-2:] == [f"Notify{end}", end]
-    assert run.told == ""
+    assert run.recorded == ""
 
 
 @pytest.mark.parametrize(
-    ("script", "about", "end"),
+    ("script", "alert", "end"),
     [
-        ({}, "nothing", "Recovered"),
+        ({}, "none", "Recovered"),
         ({"outputs": [FAILED]}, "incomplete d1", "Incomplete"),
-        ({"probe": ["KeyError!"]}, "given up with KeyError", "RetriesExhausted"),
+        ({"probe": ["KeyError!"]}, "retries exhausted with KeyError", "RetriesExhausted"),
     ],
 )
-def test_an_alert_counts_as_told_when_it_was_taken(running: Running, script: Any, about: str, end: str) -> None:
+def test_an_alert_counts_as_sent_when_sns_accepts_it(running: Running, script: Any, alert: str, end: str) -> None:
     run = Recovery(running, "Hasty", **script)
-    assert run.states[-3:] == [f"Notify{end}", f"Told{end}", end]
-    assert run.told == about
-    run = Recovery(running, "Hasty", told=["OSError!"], **script)
-    assert (run.states[-1], run.calls("told"), run.told) == (end, 2, "")
+    assert run.states[-3:] == [f"Notify{end}", f"Record{'Failure' if end == 'RetriesExhausted' else end}Alert", end]
+    assert run.recorded == alert
+    run = Recovery(running, "Hasty", record=["OSError!"], **script)
+    assert (run.states[-1], run.calls("record"), run.recorded) == (end, 2, "")
 
 
-def test_an_alert_that_could_not_be_sent_is_made_up_for_when_nothing_is_missing(running: Running) -> None:
+def test_an_unsent_alert_is_sent_later_when_nothing_is_missing(running: Running) -> None:
     run = Recovery(running, outputs=[{"planned": 0}])
     late = [*NOTHING_MISSING[:-1], "NotifyDelayed", "RecordDelayedAlert", "NothingMissing"]
     assert run.states == [*BEGINNING, *late]
     assert [message["Subject"] for message in run.messages] == ["Sluice: nothing is missing"]
-    assert (run.asked, run.told) == ("nothing", "nothing")
+    assert (run.asked, run.recorded) == ("none", "none")
     assert run.output["outcome"] == "nothing_missing"
-    run = Recovery(running, "Hasty", outputs=[{"planned": 0}], told=["OSError!"])
-    assert (run.output["outcome"], run.told) == ("nothing_missing", "")
+    run = Recovery(running, "Hasty", outputs=[{"planned": 0}], record=["OSError!"])
+    assert (run.output["outcome"], run.recorded) == ("nothing_missing", "")
     run = Recovery(running, "Mute", outputs=[{"planned": 0}])
     assert run.states[-2:] == ["NotifyDelayed", "NothingMissing"]
-    assert run.told == ""
+    assert run.recorded == ""
 
 
 @pytest.mark.parametrize(("more", "end"), [({"planned": 0}, "recovered"), (FAILED, "recovery incomplete")])
-def test_what_there_is_to_do_besides_is_told(running: Running, more: Any, end: str) -> None:
+def test_an_advice_is_part_of_the_alert(running: Running, more: Any, end: str) -> None:
     run = Recovery(running, outputs=[{**more, "advice": "Rebuild."}])
     [message] = run.messages
     assert message["Subject"] == f"Sluice: {end}"
@@ -318,6 +319,6 @@ def test_what_there_is_to_do_besides_is_told(running: Running, more: Any, end: s
 
 @pytest.mark.usefixtures("all_of_module")
 def test_every_branch_was_taken(running: Running) -> None:
-    """Stands last: it looks at what the tests above did."""
+    """Runs last: it checks which branches the tests above took."""
     seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
     assert branches(DEFINITION) - seen == set()

@@ -1,4 +1,4 @@
-"""replay on the emulator, with small functions in place of those that it calls: each way through it is taken."""
+"""The workflow replay on the emulator, with stub functions. The tests take every branch."""
 
 import json
 import time
@@ -23,9 +23,9 @@ PLAN = """
         stumble(script.get("errors", {}).get(event["step"]), f"{run}-{event['step']}")
         if event["step"] == "begin":
             return {
-                "script": script, "name": event["name"], "bucket": "bucket", "patience": 2,
+                "script": script, "name": event["name"], "bucket": "bucket", "max_unavailable_loads": 2,
                 "concurrency": script.get("concurrency", 2),
-                "archived": script.get("archived", False), "again": True, "stopped": False,
+                "archived": script.get("archived", False), "reload": True, "stopped": False,
                 "request": {
                     "dry_run": script.get("dry_run", False), "collections": ["things"],
                     "shadow": script.get("shadow", False),
@@ -53,13 +53,13 @@ PLAN = """
 """
 LOAD = """
     def handle(event, context):
-        if event.get("learn"):
-            assert event == {"learn": True, "bucket": os.environ["BUCKET"]}, event
+        if event.get("sync_exclusions"):
+            assert event == {"sync_exclusions": True, "bucket": os.environ["BUCKET"]}, event
             # It is not told of the run.
-            place = pathlib.Path(os.environ["FOLDER"], "learn")
+            place = pathlib.Path(os.environ["FOLDER"], "sync_exclusions")
             found = json.loads(place.read_text()) if place.exists() else {}
-            stumble(found.get("errors", {}).get("learn"), f"{found.get('run')}-learn")
-            return {"learned": ["r1"]}
+            stumble(found.get("errors", {}).get("sync_exclusions"), f"{found.get('run')}-sync_exclusions")
+            return {"synced_exclusions": ["r1"]}
         attempts = stumble(event["key"].split(","), event["etag"])
         return {"status": "loaded", "attempts": attempts, **event}
 """
@@ -76,7 +76,7 @@ REPORT = """
         return plan
 """
 DEFINITION = definition("replay")
-BEGINNING = ["Begin", "NeedsExclusionSync", "Learn"]
+BEGINNING = ["Begin", "NeedsExclusionSync", "SyncExclusions"]
 
 
 @pytest.fixture(scope="module")
@@ -133,15 +133,15 @@ def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> No
     assert running.output(execution)["tallied"] == 2
     part = ["Plan", "HasBatchesToLoad", "LoadBatches", "Tally", "IsPlanComplete"]
     empty = ["Plan", "HasBatchesToLoad", "IsPlanComplete"]
-    verifying = ["Verify", "Verified", "Verify", "Verified", "Report"]
+    verifying = ["Verify", "IsVerified", "Verify", "IsVerified", "Report"]
     assert running.states(execution) == [*BEGINNING, *part, *empty, *part, *verifying]
     [first, second] = results(running, given["run"])["SUCCEEDED"]
     assert first["etag"] != second["etag"]
-    assert {name: first[name] for name in ("bucket", "key", "archived", "again", "collections", "shadow")} == {
+    assert {name: first[name] for name in ("bucket", "key", "archived", "reload", "collections", "shadow")} == {
         "bucket": "bucket",
         "key": "",
         "archived": False,
-        "again": True,
+        "reload": True,
         "collections": ["things"],
         "shadow": False,
     }
@@ -159,21 +159,21 @@ def test_a_dry_run_loads_nothing(running: Running) -> None:
 
 def test_a_rebuild_s_own_tables_learn_nothing(running: Running) -> None:
     execution = running.start(script(parts=[[""]], shadow=True))
-    assert "learned" not in running.output(execution)
+    assert "synced_exclusions" not in running.output(execution)
     assert running.states(execution)[:3] == ["Begin", "NeedsExclusionSync", "Plan"]
 
 
 def learning(running: Running, *errors: str) -> dict[str, Any]:
     """A script, of which the function that learns hears too."""
-    given = script(parts=[[""]], errors={"learn": errors})
-    (running.folder / "learn").write_text(json.dumps(given))
+    given = script(parts=[[""]], errors={"sync_exclusions": errors})
+    (running.folder / "sync_exclusions").write_text(json.dumps(given))
     return given
 
 
 def test_what_rebuilds_left_out_is_learned_before_anything_is_loaded(running: Running) -> None:
     given = learning(running, "DatabaseUnavailable", "OSError")
-    assert running.output(running.start(given))["learned"] == {"learned": ["r1"]}
-    assert running.calls(f"{given['run']}-learn") == 3
+    assert running.output(running.start(given))["synced_exclusions"] == {"names": ["r1"]}
+    assert running.calls(f"{given['run']}-sync_exclusions") == 3
 
 
 def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
@@ -182,18 +182,18 @@ def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
     ended = running.ended(execution)
     assert (ended["error"], json.loads(ended["cause"])["errorMessage"]) == ("DatabaseUnavailable", "a sentence")
     assert running.states(execution) == [*BEGINNING, "Failed"]
-    (running.folder / "learn").unlink()
+    (running.folder / "sync_exclusions").unlink()
 
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
-def test_a_step_that_fails_is_tried_again(running: Running, step: str) -> None:
+def test_a_failed_step_is_retried(running: Running, step: str) -> None:
     given = script(parts=[[""]], errors={step: ["DatabaseUnavailable"]})
     running.output(running.start(given))
     assert running.calls(f"{given['run']}-{step}") == 2
 
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
-def test_a_step_that_goes_on_failing_fails_the_replay_by_its_name(running: Running, step: str) -> None:
+def test_a_step_that_keeps_failing_fails_the_replay_with_its_error(running: Running, step: str) -> None:
     given = script(parts=[[""]], errors={step: ["DatabaseUnavailable!"]})
     execution = running.start(given, "Hasty")
     ended = running.ended(execution)
@@ -203,21 +203,21 @@ def test_a_step_that_goes_on_failing_fails_the_replay_by_its_name(running: Runni
 
 
 @pytest.mark.parametrize("error", ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection"])
-def test_a_wrong_input_is_not_tried_again(running: Running, error: str) -> None:
+def test_an_invalid_input_is_not_retried(running: Running, error: str) -> None:
     given = script(errors={"begin": [f"{error}!"]})
     assert running.ended(running.start(given))["error"] == error
     assert running.calls(f"{given['run']}-begin") == 1
 
 
-def test_what_passes_is_tried_again(running: Running) -> None:
+def test_a_passing_error_is_retried(running: Running) -> None:
     errors = ["LockConflict", "DatabaseUnavailable", "SchemaOutdated", "KeyError", *LAMBDA_S_OWN]
     given = script(parts=[errors], concurrency=len(errors))
     running.output(running.start(given))
     assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2] * len(errors)
 
 
-@pytest.mark.parametrize(("state", "shadow"), [("LoadBatches", True), ("Learn", False)])
-def test_what_needs_the_loader_waits_while_none_may_run(running: Running, state: str, shadow: bool) -> None:
+@pytest.mark.parametrize(("state", "shadow"), [("LoadBatches", True), ("SyncExclusions", False)])
+def test_a_step_that_needs_the_loader_waits_for_concurrency(running: Running, state: str, shadow: bool) -> None:
     functions, name = running.emulator.client("lambda"), running.outputs["Load"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     execution = running.start(script(parts=[[""]], shadow=shadow))
@@ -233,7 +233,7 @@ def test_one_object_s_failure_is_reported_and_the_others_are_loaded(running: Run
     given = script(parts=[keys])
     execution = running.start(given, "Hasty")
     running.output(execution)
-    assert "Stopped" not in running.states(execution)
+    assert "MarkStopped" not in running.states(execution)
     found = results(running, given["run"])
     assert set(found) == {"SUCCEEDED"}
     assert [(child["status"], child.get("error")) for child in found["SUCCEEDED"]] == [
@@ -263,11 +263,11 @@ def test_too_many_loads_without_a_database_stop_the_replay_which_then_verifies(r
     assert running.output(execution)["stopped"] is True
     assert running.states(execution)[5:] == [
         "LoadBatches",
-        "Stopped",
+        "MarkStopped",
         "Tally",
         "IsPlanComplete",
         "Verify",
-        "Verified",
+        "IsVerified",
         "Report",
     ]
     found = results(running, given["run"])
@@ -276,12 +276,12 @@ def test_too_many_loads_without_a_database_stop_the_replay_which_then_verifies(r
     assert found["PENDING"]
 
 
-def test_few_of_them_do_not(running: Running) -> None:
+def test_a_few_of_them_do_not_stop_it(running: Running) -> None:
     execution = running.start(script(parts=[["DatabaseUnavailable!", "", "DatabaseUnavailable!"]]), "Hasty")
     assert running.output(execution)["stopped"] is False
 
 
-def test_a_manifest_that_cannot_be_read_at_first_is_read_again(running: Running) -> None:
+def test_reading_a_manifest_is_retried(running: Running) -> None:
     given = script(parts=[[""]], late=True)
     execution = running.start(given)
     wait_until(lambda: "LoadBatches" in running.states(execution))
@@ -293,13 +293,13 @@ def test_a_manifest_that_cannot_be_read_at_first_is_read_again(running: Running)
     assert running.calls(given["run"]) == 1
 
 
-def test_a_manifest_that_stays_away_stops_the_replay(running: Running) -> None:
+def test_a_manifest_that_stays_unreadable_stops_the_replay(running: Running) -> None:
     execution = running.start(script(parts=[[""]], late=True), "Hasty")
     assert running.output(execution)["stopped"] is True
-    assert "Stopped" in running.states(execution)
+    assert "MarkStopped" in running.states(execution)
 
 
-def test_results_that_cannot_be_written_are_tried_again_and_then_stop_the_replay(running: Running) -> None:
+def test_writing_results_is_retried_and_then_stops_the_replay(running: Running) -> None:
     given = script(parts=[[""]])
     execution = running.start(given, "Resultless")
     assert running.output(execution)["stopped"] is True
@@ -308,6 +308,6 @@ def test_results_that_cannot_be_written_are_tried_again_and_then_stop_the_replay
 
 @pytest.mark.usefixtures("all_of_module")
 def test_every_branch_was_taken(running: Running) -> None:
-    """Stands last: it looks at what the tests above did."""
+    """Runs last: it checks which branches the tests above took."""
     seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
     assert branches(DEFINITION) - seen == set()

@@ -1,4 +1,4 @@
-"""replay, recover and rebuild as they stand in their definitions and in the template."""
+"""The definitions of replay, recover and rebuild, and their resources in the template."""
 
 import datetime
 import itertools
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sluice.rebuild.exclusion_store import EXCLUSIONS_KEY
-from sluice.recovery import recovery_request as recovery
+from sluice.rebuild.rebuild_request import EXCLUSIONS_KEY
+from sluice.recovery.recovery_request import parse_recovery_request
 from tests.template.running import definition, states_of
 from tests.template.translate import REPOSITORY, Template, translate
 
@@ -25,7 +25,7 @@ def retriers(name: str) -> list[tuple[str, dict[str, Any]]]:
     return [(state, retry) for state, found in states(name).items() for retry in found.get("Retry", [])]
 
 
-def test_a_replay_tries_a_load_as_load_batch_does() -> None:
+def test_a_replay_retries_a_load_like_load_batch() -> None:
     def plain(retry: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{key: value for key, value in one.items() if key != "Comment"} for one in retry]
 
@@ -42,13 +42,13 @@ def test_retries_have_a_cap_backoff_and_jitter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_the_catch_is_reached_before_the_history_is_full(name: str) -> None:
+def test_retries_end_before_the_history_is_full(name: str) -> None:
     for state, retries in itertools.groupby(retriers(name), lambda found: found[0]):
         assert 3 * sum(retry["MaxAttempts"] for _, retry in retries) < HISTORY_EVENTS - 1000, state
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_a_task_waits_longer_than_its_function_runs(template: Template, name: str) -> None:
+def test_a_task_waits_longer_than_its_function_s_timeout(template: Template, name: str) -> None:
     functions = re.compile(r"\$\{(\w+Function)\}")
     for state, found in states(name).items():
         named = functions.fullmatch(found.get("Parameters", {}).get("FunctionName", ""))
@@ -57,19 +57,19 @@ def test_a_task_waits_longer_than_its_function_runs(template: Template, name: st
 
 
 @pytest.mark.parametrize("name", ["recover", "rebuild"])
-def test_a_primary_is_waited_for_through_a_night(name: str) -> None:
+def test_a_workflow_waits_for_the_primary_for_a_night(name: str) -> None:
     away = next(retry for state, retry in retriers(name) if state == "AwaitPrimary")
     assert away["MaxAttempts"] * away["MaxDelaySeconds"] / 2 > 12 * 3600
 
 
 @pytest.mark.parametrize("rule", ["RecoverySchedule", "DatabaseBack", "BatchesParked"])
-def test_what_a_rule_starts_it_with_is_understood(template: Template, rule: str) -> None:
+def test_the_input_of_each_rule_is_valid(template: Template, rule: str) -> None:
     [target] = template["Resources"][rule]["Properties"]["Targets"]
     given = target["Input"]
     if isinstance(given, dict):
         defaults = {name: str(found.get("Default")) for name, found in template["Parameters"].items()}
         given = re.sub(r"\$\{(\w+)\}", lambda name: defaults[name[1]], given["Fn::Sub"])
-    request, _ = recovery.parse_recovery_request(json.loads(given), datetime.datetime.now(datetime.UTC))
+    request, _ = parse_recovery_request(json.loads(given), datetime.datetime.now(datetime.UTC))
     assert request.trigger in {"schedule", "event", "alarm"}
 
 
@@ -93,7 +93,7 @@ def test_the_schedule_looks_further_back_than_backups_reach(template: Template) 
     assert template["Parameters"]["RecoveryDays"]["Default"] > kept
 
 
-def test_what_was_excluded_outlives_the_batches(template: Template) -> None:
+def test_stored_exclusions_outlive_the_batches(template: Template) -> None:
     rules = template["Resources"]["BatchBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
     assert "batches/" in expiring

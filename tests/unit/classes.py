@@ -1,4 +1,4 @@
-"""Resource classes made on the spot."""
+"""Create resource classes in tests."""
 
 from typing import Any, cast
 
@@ -7,6 +7,6 @@ import msgspec
 from sluice.model.resource import Item
 
 
-def item_class(*fields: tuple[Any, ...], name: str = "Thing", **options: Any) -> type[Item]:
-    """A class with these fields, each a name, a type and perhaps a default."""
+def create_item_class(*fields: tuple[Any, ...], name: str = "Thing", **options: Any) -> type[Item]:
+    """Create a class with these fields: each is a name, a type and optionally a default."""
     return cast("type[Item]", msgspec.defstruct(name, fields, bases=(Item,), kw_only=True, **options))

@@ -26,27 +26,24 @@ def aws() -> Iterator[Loopback]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
-            from sluice.aws import s3, secrets  # noqa: PLC0415  after the environment is set, as in Lambda
+            from sluice.aws import secrets  # noqa: PLC0415  after the environment is set, as in Lambda
             from sluice.aws.lambda_environment import BOTOCORE_ONLY_VARIABLES  # noqa: PLC0415
-            from sluice.query import read_router  # noqa: PLC0415
 
             for name in BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
                 patch.delenv(name, raising=False)
-            # Tests of another folder may have imported the handlers, or made the clients, for another environment.
-            cached: tuple[Any, ...] = (s3.get_s3_client, secrets.get_secrets_client, read_router._replica)
-            for one in cached:
-                one.cache_clear()
+            # Tests of another folder may have imported the handlers, or made the client, for another environment.
+            secrets.get_secrets_client.cache_clear()
             for name in HANDLERS:
                 sys.modules.pop(f"sluice.handlers.{name}", None)
                 importlib.import_module(f"sluice.handlers.{name}")
-            for one in cached:
-                one()
+            secrets.get_secrets_client()
+            quarantine: Any = importlib.import_module("sluice.handlers.quarantine")
+            assert quarantine._s3.botocore  # the client is created in this environment
             observability = importlib.import_module("sluice.observability")
             observability.metrics.namespace = "Sluice"
             observability.metrics.service = "sluice"
         yield server
-        for one in cached:
-            one.cache_clear()
+        secrets.get_secrets_client.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A resource whose lists can be asked by every type that an index can hold."""
+"""A resource with an index of every type that an index can have."""
 
 import datetime
 import uuid
@@ -11,7 +11,7 @@ from sluice.model.resource import Digits, Item, create_resource
 
 
 class Sample(Item):
-    """One of everything that can be indexed."""
+    """A field of every type that can be indexed."""
 
     label: Annotated[str, Meta(max_length=20)]
     count: int | None = None
@@ -32,7 +32,7 @@ SAMPLES = create_resource(
 
 
 class Place(Item):
-    """A place by its code."""
+    """A place, whose id is its code."""
 
     code: str
     country: Annotated[str, Meta(max_length=2)]

@@ -39,7 +39,7 @@ FORBIDDEN = {
         *REST,
         "sluice.ingest.firehose",
         "sluice.ingest",
-        "sluice.model.registry",
+        "sluice.model.resource",
         "resources",
     },
     "fallback": {
@@ -49,7 +49,7 @@ FORBIDDEN = {
         *CLIENTS,
         "sluice.ingest.firehose",
         "sluice.ingest",
-        "sluice.model.registry",
+        "sluice.model.resource",
         "resources",
     },
     "openapi": {
@@ -69,7 +69,7 @@ FORBIDDEN = {
         "sluice.db.connection",
         "sluice.ingest.firehose",
         "sluice.ingest",
-        "sluice.model.registry",
+        "sluice.model.resource",
     },
     "load": {
         *DEPLOY,
@@ -96,7 +96,7 @@ FORBIDDEN = {
         "sluice.db.connection",
         "sluice.ingest.firehose",
         "sluice.ingest",
-        "sluice.model.registry",
+        "sluice.model.resource",
     },
     "lease": {
         *DEPLOY,
@@ -104,7 +104,7 @@ FORBIDDEN = {
         "sluice.db.connection",
         "sluice.ingest.firehose",
         "sluice.ingest",
-        "sluice.model.registry",
+        "sluice.model.resource",
     },
     "rebuild": {
         "alembic",
@@ -121,7 +121,7 @@ FORBIDDEN = {
         "sluice.aws.s3",
         "sluice.ingest.firehose",
         "sluice.ingest",
-        "sluice.model.registry",
+        "sluice.model.resource",
     },
 }
 

@@ -1,4 +1,4 @@
-"""Which batches are plain, and what their parts come to."""
+"""Which lines the fast engine accepts, and the parts of a batch."""
 
 import gzip
 import io
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 import pytest
 
-from sluice.errors import SchemaOutdated, StrictModeRequired, UnreadableBatch
+from sluice.errors import LoadModeRequired, SchemaOutdated, UnreadableBatch
 from sluice.load.batch_reader import BatchObject
-from sluice.load.fast import fast_reader as plain
+from sluice.load.fast import fast_reader
 from sluice.load.fast.fast_reader import FastPart, FastReader
 from sluice.load.row_format import extract_version
 from sluice.model.record import Write, encode_write
@@ -61,7 +61,7 @@ def put_as(item_id: str, resource: Resource = THINGS) -> bytes:
         spelled(b"\n", b""),
     ],
 )
-def test_a_plain_line(line: bytes) -> None:
+def test_a_line_for_the_fast_engine(line: bytes) -> None:
     [part] = parts(line)
     assert [len(rows) for rows in part.rows.values()] == [1]
 
@@ -129,29 +129,29 @@ def test_a_plain_line(line: bytes) -> None:
             )
         ),
     ],
-    # Not the moment before: a test has the same name in every run.
+    # Without the time before it, so that a test has the same name in every run.
     ids=lambda line: repr((line.partition(b'"schema"')[2].partition(b'{"version')[0] or line[:10])[:60]),
 )
-def test_what_is_not_plain(line: bytes) -> None:
+def test_a_line_that_requires_strict_mode(line: bytes) -> None:
     for lines in ([line], [line, encode_write(code("y"))], [encode_write(code("y")), line]):
-        with pytest.raises(StrictModeRequired):
+        with pytest.raises(LoadModeRequired, match=r"^STRICT$"):
             parts(*lines)
 
 
-def test_a_newer_revision_and_no_gzip_are_no_matter_of_plainness() -> None:
+def test_a_newer_revision_and_no_gzip_have_their_own_errors() -> None:
     with pytest.raises(SchemaOutdated):
         parts(spelled(b'"schema":1', b'"schema":2'))
     with pytest.raises(UnreadableBatch):
         list(READER.read_parts(BatchObject("a", "b", io.BytesIO(b"not gzip"))))
 
 
-def test_nothing_has_no_parts() -> None:
+def test_an_empty_batch_has_no_parts() -> None:
     assert parts() == []
 
 
 @pytest.mark.parametrize("shuffled", [lambda writes: None, list.reverse, random.Random(1).shuffle])
 @pytest.mark.parametrize("block", [300, 1 << 19])
-def test_the_latest_write_to_each_item_is_kept(
+def test_a_part_has_the_latest_write_to_each_item(
     monkeypatch: pytest.MonkeyPatch, shuffled: Callable[[list[Write]], None], block: int
 ) -> None:
     monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", block)
@@ -180,8 +180,8 @@ def test_a_batch_with_one_collection_among_several() -> None:
 
 def test_parts_grow_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", 1000)
-    monkeypatch.setattr(plain, "FIRST_PART_BYTES", 5_000)
-    monkeypatch.setattr(plain, "MAX_PART_BYTES", 40_000)
+    monkeypatch.setattr(fast_reader, "FIRST_PART_BYTES", 5_000)
+    monkeypatch.setattr(fast_reader, "MAX_PART_BYTES", 40_000)
     lines = [encode_write(code(str(n), str(n))) for n in range(1000)]
     found = parts(*lines)
     sizes = [len(part.rows["codes"]) * len(lines[0]) for part in found]
@@ -190,11 +190,11 @@ def test_parts_grow_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert wanted * 0.9 <= size <= wanted + 2_000
     assert len(sizes) > 4
     assert sizes[-1] <= 42_000
-    # What one part knows of its writes, the next one does not.
+    # Parts do not know the writes of each other.
     assert [part.oldest_version for part in found[1:]] > [part.newest_version for part in found[:-1]]
 
 
 @pytest.mark.parametrize("moments", [{}, {"seen": "2024-01-05T10:20:30Z"}, {"seen": "2024-01-05T10:20:30.5Z"}])
-def test_a_field_without_a_value_is_plain(moments: dict[str, str]) -> None:
+def test_a_field_without_a_value_needs_no_strict_mode(moments: dict[str, str]) -> None:
     lines = [put({"label": "x"}), put({"label": "x", **moments}), delete("01a20f25-a3f4-7a8b-b1d9-0123456789ab")]
     assert sum(len(part.rows["things"]) for part in parts(*lines)) == 3

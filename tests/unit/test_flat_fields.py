@@ -1,4 +1,4 @@
-"""Nesting is counted only where a type allows it."""
+"""The depth of a value is checked only if its type can be nested."""
 
 import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ class Inner(Item):
 
 
 @pytest.mark.parametrize(
-    ("kind", "counted"),
+    ("annotation", "is_checked"),
     [
         (list[str], False),
         (list[Annotated[str, Meta(max_length=3)]], False),
@@ -36,6 +36,6 @@ class Inner(Item):
     ],
     ids=str,
 )
-def test_nesting_is_counted_where_it_can_be(kind: Any, counted: bool) -> None:
-    Thing = type("Thing", (Item,), {"__annotations__": {"field": kind}})  # noqa: N806
-    assert ("field" in create_field_checks(Thing)) == counted
+def test_depth_is_checked_if_the_type_can_be_nested(annotation: Any, is_checked: bool) -> None:
+    Thing = type("Thing", (Item,), {"__annotations__": {"field": annotation}})  # noqa: N806
+    assert ("field" in create_field_checks(Thing)) == is_checked

@@ -1,4 +1,4 @@
-"""Indexes that a table cannot have, or a list could not be answered from, are refused when a class is described."""
+"""Indexes that a table cannot have, or that cannot answer a list, are rejected when the resource is declared."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -7,7 +7,7 @@ import pytest
 from msgspec import Meta
 
 from sluice.model.resource import Item, create_resource
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 from tests.unit.lists import SAMPLES
 
 
@@ -23,37 +23,37 @@ class Wide(Item):
 
 
 @pytest.mark.parametrize(
-    ("indexes", "said"),
+    ("indexes", "message"),
     [
-        (["nothing"], "nothing names nothing, which is no field"),
-        (["code"], "code names code, which is no field besides the key"),
-        (["version"], "no field"),
+        (["nothing"], "nothing names nothing, which is not a field"),
+        (["code"], "code names code, which is not a field besides the key"),
+        (["version"], "not a field"),
         ([()], "needs fields"),
-        ([""], "no field"),
+        ([""], "not a field"),
         ([("a", "a")], "each of them once"),
         (["story"], "story, a MEDIUMTEXT"),
         (["tags"], "tags, a JSON"),
         (["limit"], "parameter of every list"),
         (["city"], "rows that are older"),
-        (["note", "note"], "asked for twice"),
-        (["note", ("note",)], "asked for twice"),
+        (["note", "note"], "declared twice"),
+        (["note", ("note",)], "declared twice"),
         ([("a", "b")], "more than 3072 bytes"),
     ],
     ids=str,
 )
-def test_an_index_that_cannot_be(indexes: Sequence[str], said: str) -> None:
-    with pytest.raises(TypeError, match=f"^Wide: the index .*{said}"):
+def test_an_index_that_is_impossible(indexes: Sequence[str], message: str) -> None:
+    with pytest.raises(TypeError, match=f"^Wide: the index .*{message}"):
         create_resource(Wide, "wide", key="code", indexes=indexes)
 
 
 def test_a_name_that_is_too_long() -> None:
     long, longer = "a" * 30, "b" * 31
-    model = item_class((long, int), (longer, int))
+    model = create_item_class((long, int), (longer, int))
     assert create_resource(model, "things", indexes=[long, longer])
     with pytest.raises(TypeError, match="more than 64 characters"):
         create_resource(model, "things", indexes=[(long, longer)])
 
 
-def test_an_index_is_of_what_one_owner_has_in_order() -> None:
+def test_an_index_begins_with_the_owner_and_ends_with_the_id() -> None:
     assert SAMPLES.indexes[-2].columns == ("owner", "deleted", "colour", "count", "id")
     assert len({index.name for index in SAMPLES.indexes}) == len(SAMPLES.indexes) == 11

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from sluice.errors import AwsConnectionError, AwsError
 from sluice.ingest import batch_of_lines as limits
 from sluice.ingest import firehose
-from sluice.ingest.accept import WriteContext
 from sluice.model.record import decode_write
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, EDITOR, Context, ask, lines_event
@@ -59,11 +58,13 @@ FAILURE = st.one_of(st.sampled_from(["busy", "denied", "silent"]), st.sets(st.in
 @settings(deadline=None, max_examples=150)
 @given(LINES, st.lists(FAILURE, max_size=6), st.sampled_from([200, 700, 3000]), st.integers(1, 5))
 def test_every_line_is_answered_once_and_truly(
-    write_context: WriteContext, lines: list[str], plan: list[Any], pack: int, most: int
+    aws: Loopback, lines: list[str], plan: list[Any], pack: int, most: int
 ) -> None:
     stream = FailingFirehose(plan)
+    from sluice.handlers.post import context  # noqa: PLC0415  after the fixture has set its environment
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write_context.stream, "client", stream)
+        patch.setattr(context.stream, "client", stream)
         patch.setattr(firehose, "MAX_BATCH_RECORDS", most)
         patch.setattr("sluice.ingest.firehose.plan_records.__defaults__", (pack,))
         answer = ask(lines_event("airports", lines, claims=EDITOR))

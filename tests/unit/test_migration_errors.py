@@ -1,4 +1,4 @@
-"""Every failure becomes a sentence, and none of them tells a secret."""
+"""Every error becomes one sentence that contains no secret and no data."""
 
 import botocore.exceptions
 import msgspec
@@ -16,7 +16,7 @@ def secret_error() -> msgspec.MsgspecError:
     return error.value
 
 
-def without_secret(cause: AwsError) -> DatabaseUnavailable:
+def unreadable_secret(cause: AwsError) -> DatabaseUnavailable:
     error = DatabaseUnavailable("GetSecretValue")
     error.__cause__ = cause
     return error
@@ -25,42 +25,42 @@ def without_secret(cause: AwsError) -> DatabaseUnavailable:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (DatabaseUnavailable("OperationalError 2003"), "the database cannot be reached, or takes no changes now"),
-        (AccessDenied("OperationalError 1045"), "the database does not accept the admin's credentials"),
-        (pymysql.OperationalError(2013, "Lost connection"), "the database cannot be reached"),
-        (pymysql.OperationalError(1205, "Lock wait timeout"), "a load held a table for too long; deploy again"),
-        (pymysql.OperationalError(1969, "Query was interrupted"), "raise its timeout and deploy again"),
+        (DatabaseUnavailable("OperationalError 2003"), "the database is unreachable or accepts no changes now"),
+        (AccessDenied("OperationalError 1045"), "the database rejects the admin's credentials"),
+        (pymysql.OperationalError(2013, "Lost connection"), "the database is unreachable"),
+        (pymysql.OperationalError(1205, "Lock wait timeout"), "a load locked a table for too long; deploy again"),
+        (pymysql.OperationalError(1969, "Query was interrupted"), "raise the timeout and deploy again"),
         (pymysql.OperationalError(1118, "Row size too large."), "answered OperationalError 1118: Row size too large."),
-        (TimeoutError("timed out"), "the database cannot be reached"),
+        (TimeoutError("timed out"), "the database is unreachable"),
         (
             botocore.exceptions.ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue"),
             "AWS answered AccessDeniedException to GetSecretValue",
         ),
         (
             botocore.exceptions.ConnectTimeoutError(endpoint_url="https://x"),
-            "AWS could not be asked for a secret (ConnectTimeoutError)",
+            "the secret could not be read from AWS (ConnectTimeoutError)",
         ),
         (
-            without_secret(AwsError("ResourceNotFoundException", "GetSecretValue")),
+            unreadable_secret(AwsError("ResourceNotFoundException", "GetSecretValue")),
             "AWS answered ResourceNotFoundException to GetSecretValue",
         ),
         (
-            without_secret(AwsConnectionError("ConnectTimeoutError")),
-            "AWS could not be asked for a secret (ConnectTimeoutError)",
+            unreadable_secret(AwsConnectionError("ConnectTimeoutError")),
+            "the secret could not be read from AWS (ConnectTimeoutError)",
         ),
         (secret_error(), "a database secret is not a JSON object with username and password"),
         (RuntimeError("environment variables are missing: DATABASE_HOST"), "missing: DATABASE_HOST"),
         (TypeError("Note.text: object has no column type"), "Note.text: object has no column type"),
         (ModuleNotFoundError("No module named 'alembic'"), "No module named 'alembic'"),
-        (ZeroDivisionError("data"), "ZeroDivisionError; the function's log says where"),
+        (ZeroDivisionError("data"), "ZeroDivisionError; see the function's log"),
     ],
 )
 def test_a_failure_is_one_sentence(error: Exception, expected: str) -> None:
-    said = explain_error(error)
-    assert said.startswith("Could not migrate the database: ")
-    assert expected in said
-    assert said.endswith(".")
-    assert not said.endswith("..")
+    sentence = explain_error(error)
+    assert sentence.startswith("Could not migrate the database: ")
+    assert expected in sentence
+    assert sentence.endswith(".")
+    assert not sentence.endswith("..")
 
 
 @pytest.mark.parametrize(
@@ -76,5 +76,5 @@ def test_no_data_are_quoted(error: Exception) -> None:
     assert "data'" not in explain_error(error)
 
 
-def test_refusals_are_told_as_they_are() -> None:
+def test_refusals_are_quoted_unchanged() -> None:
     assert explain_error(MigrationRefused(("One.", "Two."))) == "Nothing was changed. One. Two."

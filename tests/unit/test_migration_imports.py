@@ -31,7 +31,7 @@ def test_a_hot_handler_imports_no_schema_library(name: str) -> None:
 
 
 def test_the_migrate_handler_imports_late_what_may_be_missing() -> None:
-    assert imported_by("sluice.handlers.migrate") & {*HEAVY, "resources", "sluice.model.registry"} == set()
+    assert imported_by("sluice.handlers.migrate") & {*HEAVY, "resources", "sluice.model.resource"} == set()
 
 
 def test_a_migration_imports_them() -> None:

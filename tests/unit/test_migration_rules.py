@@ -1,4 +1,4 @@
-"""Which difference is allowed, which refused, which left alone: without a database."""
+"""Which differences are allowed, refused or left unchanged; without a database."""
 
 import pytest
 
@@ -78,7 +78,7 @@ ALLOWED: list[Difference] = [
 
 
 @pytest.mark.parametrize("difference", ALLOWED, ids=str)
-def test_what_loses_nothing_is_allowed(difference: Difference) -> None:
+def test_a_change_that_loses_nothing_is_allowed(difference: Difference) -> None:
     judgement = judge_differences([difference])
     assert (judgement.allowed, judgement.refusals, judgement.notices) == ((difference,), (), ())
 
@@ -91,8 +91,11 @@ REFUSED: list[tuple[Difference, str]] = [
     (ChangedColumn("t", "c", field("optional"), field("required")), "t.c becomes required"),
     (ChangedColumn("t", "c", field("default"), field("required")), "t.c becomes required"),
     (ChangedColumn("t", "c", field("optional"), field("default")), "t.c changes from optional to a default"),
-    (ChangedColumn("t", "c", ColumnShape(INT), field("optional")), "t.c is a column that was not made by a migration"),
-    (ChangedColumn("t", "version", ColumnShape(INT), ColumnShape(INT, nullable=False)), "t.version may be NULL"),
+    (
+        ChangedColumn("t", "c", ColumnShape(INT), field("optional")),
+        "t.c is a column that was not created by a migration",
+    ),
+    (ChangedColumn("t", "version", ColumnShape(INT), ColumnShape(INT, nullable=False)), "t.version allows NULL"),
     (ChangedColumn("t", "c", field("optional", INT), field("optional", TEXTS)), "t.c changes its type"),
     (ChangedColumn("t", "c", field("optional", TEXTS), field("optional", varchar(9))), "t.c changes its type"),
     (ChangedColumn("t", "c", field("default", varchar(9)), field("default", varchar(8))), "t.c is narrowed"),
@@ -102,7 +105,7 @@ REFUSED: list[tuple[Difference, str]] = [
     ),
     (ChangedScope("t", "private", "shared"), "t changes from private to shared"),
     (ChangedScope("t", "shared", "private"), "t changes from shared to private"),
-    (ChangedScope("t", None, "private"), "t changes from a table not made by a migration to private"),
+    (ChangedScope("t", None, "private"), "t changes from a table not created by a migration to private"),
     (
         ChangedColumn("t", "id", ColumnShape(INT, comment="a"), ColumnShape(INT, comment="b")),
         "t changes its key from a to b",
@@ -111,7 +114,7 @@ REFUSED: list[tuple[Difference, str]] = [
 
 
 @pytest.mark.parametrize(("difference", "beginning"), REFUSED, ids=str)
-def test_what_would_lose_or_break_is_refused(difference: Difference, beginning: str) -> None:
+def test_a_change_that_loses_or_breaks_data_is_refused(difference: Difference, beginning: str) -> None:
     judgement = judge_differences([difference])
     assert (judgement.allowed, judgement.notices) == ((), ())
     [sentence] = judgement.refusals
@@ -122,20 +125,20 @@ def test_what_would_lose_or_break_is_refused(difference: Difference, beginning: 
 @pytest.mark.parametrize(
     "difference", [UnmanagedTable("t"), UnmanagedColumn("t", "c", ColumnShape(INT)), UnmanagedIndex("t", "i")], ids=str
 )
-def test_what_others_made_is_left_alone(difference: Difference) -> None:
+def test_objects_that_no_migration_created_stay_unchanged(difference: Difference) -> None:
     judgement = judge_differences([difference])
     assert (judgement.allowed, judgement.refusals) == ((), ())
     [notice] = judgement.notices
-    assert notice.endswith("it is left as it is.")
+    assert notice.endswith("it is left unchanged.")
 
 
-def test_every_refusal_is_found_beside_what_is_allowed() -> None:
+def test_every_refusal_is_reported_together_with_allowed_changes() -> None:
     judgement = judge_differences([*ALLOWED, *(difference for difference, _ in REFUSED), UnmanagedTable("t")])
     assert len(judgement.refusals) == len(REFUSED)
     assert judgement.allowed == tuple(ALLOWED)
 
 
-def test_a_key_s_change_hides_what_follows_from_it_in_its_table_only() -> None:
+def test_a_key_change_hides_its_consequences_in_its_own_table_only() -> None:
     judgement = judge_differences(
         [
             ChangedColumn("t", "id", ColumnShape(INT, comment="a"), ColumnShape(INT, comment="b")),

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.load.batch_reader import BatchObject, read_blocks
+from sluice.load.batch_reader import BatchObject, create_replay_opener, read_blocks
 from sluice.model.record import NULL_DATA, Write, encode_write, split_joined_records, split_record
-from sluice.replay.batch_source import make_batch_opener
 
 
 def line(item_id: str, collection: str = "things") -> bytes:
@@ -77,9 +76,7 @@ def text_of(content: bytes, *, archived: bool = False, collections: frozenset[st
         return BatchObject(key, "e", io.BytesIO(gzip.compress(content)))
 
     return b"".join(
-        read_blocks(
-            make_batch_opener(archived=archived, collections=collections, open_batch=open_batch)("bucket", "key")
-        )
+        read_blocks(create_replay_opener(open_batch, archived=archived, collections=collections)("bucket", "key"))
     )
 
 

@@ -21,33 +21,37 @@ from sluice.ingest.item_body import parse_idempotency_key
 from sluice.model.columns import LIST_PARAMETERS
 from sluice.model.item_state import StoredItem, create_stored_item
 from sluice.model.list_parameters import filter_parameter_names
-from sluice.model.registry import load_resources
-from sluice.model.resource import Digits, create_resource
-from sluice.openapi.document import create_document
+from sluice.model.resource import Digits, create_resource, load_resources
+from sluice.openapi.document import create_document, encode_document
 from sluice.openapi.examples import EXAMPLE_IDS, EXAMPLE_VERSIONS
 from sluice.openapi.responses import PROBLEM_SCHEMA
-from sluice.openapi.serving import encode_document
 from sluice.query.receipt import Receipt, WriteStatus
-from tests.contract.documents import CHECKED_IN, fault, made, named, operations
-from tests.unit.classes import item_class
+from tests.contract.documents import (
+    CHECKED_IN,
+    create_test_document,
+    describe_mismatch,
+    list_operations,
+    schema_reference,
+)
+from tests.unit.classes import create_item_class
 
 NAMES = {"airports": "Airport", "bookings": "Booking"}
 
 
 def test_it_is_valid() -> None:
-    assert list(OpenAPIV31SpecValidator(made()).iter_errors()) == []
+    assert list(OpenAPIV31SpecValidator(create_test_document()).iter_errors()) == []
 
 
-def test_a_broken_one_is_found() -> None:
-    broken = copy.deepcopy(made())
+def test_an_invalid_document_is_detected() -> None:
+    broken = copy.deepcopy(create_test_document())
     del broken["paths"]["/v1/docs"]["get"]["responses"]
     broken["paths"]["/v1/airports"]["get"]["operationId"] = "docs"
     assert len(list(OpenAPIV31SpecValidator(broken).iter_errors())) > 0
 
 
 def test_the_copy_that_is_checked_in_is_of_this_code() -> None:
-    now = encode_document(create_document(list(load_resources().values())), indent=2).decode()
-    assert CHECKED_IN.read_text() == f"{now}\n", "run `make openapi` and look at what changed"
+    current = encode_document(create_document(list(load_resources().values())), indent=2).decode()
+    assert CHECKED_IN.read_text() == f"{current}\n", "run `make openapi` and review the change"
 
 
 def _references(part: Any) -> Iterator[str]:
@@ -61,9 +65,11 @@ def _references(part: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def test_every_reference_leads_somewhere_and_nothing_stands_there_for_nobody() -> None:
-    there = {f"#/components/{kind}/{name}" for kind, found in made()["components"].items() for name in found}
-    referred = set(_references(made()))
+def test_every_reference_has_a_target_and_every_component_is_used() -> None:
+    there = {
+        f"#/components/{kind}/{name}" for kind, found in create_test_document()["components"].items() for name in found
+    }
+    referred = set(_references(create_test_document()))
     assert referred - there == set()
     assert {one for one in there - referred if "/securitySchemes/" not in one} <= {
         "#/components/responses/MethodNotAllowed",  # of all methods that are not described
@@ -73,17 +79,17 @@ def test_every_reference_leads_somewhere_and_nothing_stands_there_for_nobody() -
 def test_each_collection_has_its_own_paths_and_schemas() -> None:
     for collection, name in NAMES.items():
         base = f"/v1/{collection}"
-        assert set(made()["paths"][base]) == {"get", "post"}
-        assert set(made()["paths"][f"{base}/{{id}}"]) == {"get", "put", "delete"}
-        assert set(made()["paths"][f"{base}/{{id}}/writes/{{version}}"]) == {"get"}
-        written = made()["paths"][base]["post"]["requestBody"]["content"]["application/json"]["schema"]
-        assert written == named(name)
+        assert set(create_test_document()["paths"][base]) == {"get", "post"}
+        assert set(create_test_document()["paths"][f"{base}/{{id}}"]) == {"get", "put", "delete"}
+        assert set(create_test_document()["paths"][f"{base}/{{id}}/writes/{{version}}"]) == {"get"}
+        written = create_test_document()["paths"][base]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert written == schema_reference(name)
 
 
-def test_what_a_class_says_of_its_fields_is_told() -> None:
-    fields = made()["components"]["schemas"]["Airport"]["properties"]
+def test_the_texts_below_fields_are_their_descriptions() -> None:
+    fields = create_test_document()["components"]["schemas"]["Airport"]["properties"]
     assert fields["elevation"]["description"] == "Feet above mean sea level."
-    assert made()["components"]["schemas"]["Booking"]["description"] == "A booked flight."
+    assert create_test_document()["components"]["schemas"]["Booking"]["description"] == "A booked flight."
 
 
 @pytest.mark.parametrize("collection", NAMES)
@@ -91,12 +97,12 @@ def test_an_example_is_an_item(collection: str) -> None:
     resource = load_resources()[collection]
     assert len(resource.examples) > 1
     for example in resource.examples:
-        assert fault(named(NAMES[collection]), dict(example)) == ""
+        assert describe_mismatch(schema_reference(NAMES[collection]), dict(example)) == ""
         assert resource.decoder.decode(msgspec.json.encode(example))
 
 
 def _examples(part: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any], Any]]:
-    """Each example of the document, with its schema."""
+    """Yield each example of the document with its schema."""
     if isinstance(part, list):
         part = dict(enumerate(part))
     if not isinstance(part, dict):
@@ -118,7 +124,7 @@ def _own_examples(part: dict[Any, Any], place: str) -> Iterator[tuple[str, dict[
             yield f"{place}/{number}", part, example
 
 
-EXAMPLES = list(_examples(made()))
+EXAMPLES = list(_examples(create_test_document()))
 
 
 def test_there_are_examples_everywhere() -> None:
@@ -126,9 +132,11 @@ def test_there_are_examples_everywhere() -> None:
     assert len({place.split("/")[3] for place, _, _ in EXAMPLES if place.startswith("/components/schemas/")}) >= 10
 
 
-@pytest.mark.parametrize(("schema", "example"), [pytest.param(*one[1:], id=one[0]) for one in EXAMPLES])
+@pytest.mark.parametrize(
+    ("schema", "example"), [pytest.param(schema, example, id=place) for place, schema, example in EXAMPLES]
+)
 def test_an_example_fits_its_schema(schema: dict[str, Any], example: Any) -> None:
-    assert fault(schema, example) == ""
+    assert describe_mismatch(schema, example) == ""
 
 
 @pytest.mark.parametrize(
@@ -154,10 +162,10 @@ def test_an_example_fits_its_schema(schema: dict[str, Any], example: Any) -> Non
         ("colour", "red", False),
     ],
 )
-def test_a_schema_takes_what_the_service_takes(field: str, value: Any, good: bool) -> None:
+def test_a_schema_accepts_what_the_service_accepts(field: str, value: Any, good: bool) -> None:
     resource = load_resources()["bookings"]
     item = {**resource.examples[0], field: value}
-    assert (fault(named("Booking"), item) == "") == good
+    assert (describe_mismatch(schema_reference("Booking"), item) == "") == good
     try:
         resource.decoder.decode(msgspec.json.encode(item))
     except ValueError:
@@ -167,42 +175,44 @@ def test_a_schema_takes_what_the_service_takes(field: str, value: Any, good: boo
 
 
 @pytest.mark.parametrize("collection", NAMES)
-def test_a_list_has_the_parameters_that_it_takes(collection: str) -> None:
+def test_a_list_describes_the_parameters_that_it_accepts(collection: str) -> None:
     resource = load_resources()[collection]
-    described = made()["paths"][f"/v1/{collection}"]["get"]["parameters"]
-    given = [_resolved(one) for one in described]
-    query = {one["name"] for one in given if one["in"] == "query"}
+    described = create_test_document()["paths"][f"/v1/{collection}"]["get"]["parameters"]
+    parameters = [_resolve(reference) for reference in described]
+    query = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
     assert query == LIST_PARAMETERS | filter_parameter_names(resource)
 
 
-def _resolved(part: dict[str, Any]) -> dict[str, Any]:
-    found: Any = made()
+def _resolve(part: dict[str, Any]) -> dict[str, Any]:
+    target: Any = create_test_document()
     for name in part["$ref"].removeprefix("#/").split("/") if "$ref" in part else ():
-        found = found[name]
-    return dict(found) if "$ref" in part else part
+        target = target[name]
+    return dict(target) if "$ref" in part else part
 
 
 @pytest.mark.parametrize("key", ["a", "an order 17", "x" * 255, "x" * 256, "", "é", "\x7f"])
-def test_an_idempotency_key_is_what_the_service_takes(key: str) -> None:
-    described = made()["components"]["parameters"]["IdempotencyKey"]["schema"]
+def test_the_schema_of_idempotency_keys_matches_the_service(key: str) -> None:
+    described = create_test_document()["components"]["parameters"]["IdempotencyKey"]["schema"]
     try:
         parse_idempotency_key(parse_request({"headers": {"Idempotency-Key": key}}))
     except Problem:
-        assert fault(described, key) != ""
+        assert describe_mismatch(described, key) != ""
     else:
-        assert fault(described, key) == ""
+        assert describe_mismatch(described, key) == ""
 
 
 def test_the_lines_of_many_items_have_the_fields_of_their_class() -> None:
-    schemas = made()["components"]["schemas"]
+    schemas = create_test_document()["components"]["schemas"]
     described = {*schemas["LineAccepted"]["properties"], *schemas["LineRefused"]["properties"]}
     assert described == set(Line.__struct_fields__)
-    [media] = set(made()["paths"]["/v1/airports"]["post"]["requestBody"]["content"]) - {"application/json"}
+    [media] = set(create_test_document()["paths"]["/v1/airports"]["post"]["requestBody"]["content"]) - {
+        "application/json"
+    }
     assert media == NDJSON_MEDIA_TYPE
 
 
 def test_items_receipts_and_problems_have_the_fields_of_their_classes() -> None:
-    schemas = made()["components"]["schemas"]
+    schemas = create_test_document()["components"]["schemas"]
     item, receipt = schemas["AirportItem"], schemas["AirportReceipt"]
     assert set(item["properties"]) == set(StoredItem.__struct_fields__)
     assert set(receipt["properties"]) == set(Receipt.__struct_fields__)
@@ -211,8 +221,8 @@ def test_items_receipts_and_problems_have_the_fields_of_their_classes() -> None:
 
 
 @pytest.mark.parametrize("stored", ["0E-10", "1E-10", "-12.5000000000", "9" * 28])
-def test_a_decimal_is_read_as_it_is_described(stored: str) -> None:
-    resource = create_resource(item_class(("rate", Decimal), name="Rated"), "rated")
+def test_the_read_schema_matches_stored_decimals(stored: str) -> None:
+    resource = create_resource(create_item_class(("rate", Decimal), name="Rated"), "rated")
     row = {
         "id": EXAMPLE_IDS[0],
         "version": EXAMPLE_VERSIONS[0],
@@ -221,7 +231,7 @@ def test_a_decimal_is_read_as_it_is_described(stored: str) -> None:
     }
     item = msgspec.json.decode(msgspec.json.encode(create_stored_item(resource, row)))
     described = create_document([resource])["components"]["schemas"]["RatedAsRead"]
-    assert fault(described, item["data"]) == ""
+    assert describe_mismatch(described, item["data"]) == ""
     assert Decimal(item["data"]["rate"]) == Decimal(stored)
 
 
@@ -229,7 +239,7 @@ def test_every_kind_of_field_has_a_schema() -> None:
     inner = msgspec.defstruct("Inner", [("size", int), ("label", str, "")])
     zoo = create_document([
         create_resource(
-            item_class(
+            create_item_class(
                 ("a_text", str),
                 ("a_number", int),
                 ("a_share", float),
@@ -251,33 +261,33 @@ def test_every_kind_of_field_has_a_schema() -> None:
     assert list(OpenAPIV31SpecValidator(zoo).iter_errors()) == []
 
 
-def test_without_an_address_of_tokens_only_the_token_is_asked_for() -> None:
+def test_without_a_sign_in_url_only_the_bearer_scheme_is_described() -> None:
     plain = create_document(list(load_resources().values()))
     assert set(plain["components"]["securitySchemes"]) == {"bearer"}
     assert plain["paths"]["/v1/airports"]["get"]["security"] == [{"bearer": []}]
     assert plain["paths"]["/v1/docs"]["get"]["security"] == []
 
 
-def test_where_keys_are_required_each_operation_with_a_token_asks_for_one_too() -> None:
+def test_with_client_keys_each_operation_with_a_token_needs_a_key() -> None:
     keyed = create_document(list(load_resources().values()), "https://sign-in.example.com", needs_client_keys=True)
     assert list(OpenAPIV31SpecValidator(keyed).iter_errors()) == []
-    for path, method, plain in operations():
-        asked = keyed["paths"][path][method]["security"]
-        assert asked == [{**one, "client_key": []} for one in plain["security"]], (path, method)
+    for path, method, plain in list_operations():
+        security = keyed["paths"][path][method]["security"]
+        assert security == [{**option, "client_key": []} for option in plain["security"]], (path, method)
     scheme = keyed["components"]["securitySchemes"]["client_key"]
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "x-api-key")
-    assert "client_key" not in json.dumps(made())
+    assert "client_key" not in json.dumps(create_test_document())
 
 
-def test_each_operation_has_a_name_of_its_own_and_says_what_it_answers() -> None:
-    ids = [one["operationId"] for _, _, one in operations()]
+def test_each_operation_has_a_unique_id_and_describes_its_responses() -> None:
+    ids = [operation["operationId"] for _, _, operation in list_operations()]
     assert len(ids) == len(set(ids)) == 14
-    for _, _, one in operations():
-        answers = {status: _resolved(answer) for status, answer in one["responses"].items()}
-        assert all(answer["description"] for answer in answers.values())
-        assert {"400", "403", "429", "500", "503", "504"} <= answers.keys()
-        assert ("401" in answers) == bool(one["security"])
+    for _, _, operation in list_operations():
+        responses = {status: _resolve(response) for status, response in operation["responses"].items()}
+        assert all(response["description"] for response in responses.values())
+        assert {"400", "403", "429", "500", "503", "504"} <= responses.keys()
+        assert ("401" in responses) == bool(operation["security"])
 
 
-def test_it_tells_nothing_of_where_it_was_made() -> None:
-    assert not re.search(r"localhost|127\.0\.0\.1|/src/|amazonaws", json.dumps(made()))
+def test_the_document_does_not_reveal_where_it_was_created() -> None:
+    assert not re.search(r"localhost|127\.0\.0\.1|/src/|amazonaws", json.dumps(create_test_document()))

@@ -1,4 +1,4 @@
-"""A pattern means to the service what it means to the readers of its contract."""
+"""A pattern matches in the service what it matches in the OpenAPI document."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from sluice.http.problem import Problem
 from sluice.ingest.item_body import decode_item
 from sluice.model.resource import create_resource
 from sluice.model.validation import compile_published_pattern
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, BOOKING, BOOKING_ID, EDITOR, ask, event
 
@@ -30,21 +30,21 @@ class Pair:
     right: Code | None = None
 
 
-def faulty(annotation: Any, value: Any) -> list[str]:
-    """The fields that are named when the value is an item's, however its JSON is written."""
-    things = create_resource(item_class(("field", annotation)), "things")
-    named: set[tuple[int, str]] = set()
+def find_faulty_fields(annotation: Any, value: Any) -> list[str]:
+    """Return the fields that the problem names, for both spellings of the JSON."""
+    things = create_resource(create_item_class(("field", annotation)), "things")
+    faults: set[tuple[int, str]] = set()
     for text in (json.dumps({"field": value}), json.dumps({"field": value}, ensure_ascii=False)):
         try:
             decode_item(text.encode(), things)
         except Problem as problem:
-            named.update((problem.status, fault.field) for fault in problem.faults)
-    assert {status for status, _ in named} <= {422}
-    return [field for _, field in named]
+            faults.update((problem.status, fault.field) for fault in problem.faults)
+    assert {status for status, _ in faults} <= {422}
+    return [field for _, field in faults]
 
 
 @pytest.mark.parametrize(
-    ("annotation", "good", "bad", "named"),
+    ("annotation", "good", "bad", "field"),
     [
         (Code, "AB", "AB\n", "field"),
         (Code | None, "AB", "AB\n", "field"),
@@ -64,13 +64,13 @@ def faulty(annotation: Any, value: Any) -> list[str]:
     ],
     ids=str,
 )
-def test_a_text_fits_its_pattern_to_the_end(annotation: Any, good: Any, bad: Any, named: str) -> None:
-    assert faulty(annotation, good) == []
-    assert faulty(annotation, bad) == [named]
+def test_a_pattern_must_match_up_to_the_end(annotation: Any, good: Any, bad: Any, field: str) -> None:
+    assert find_faulty_fields(annotation, good) == []
+    assert find_faulty_fields(annotation, bad) == [field]
 
 
 @pytest.mark.parametrize(
-    ("pattern", "fits", "not_so"),
+    ("pattern", "matching", "other"),
     [
         (r"^a\$$", "a$", "a$\n"),
         (r"^[$]+$", "$", "$\n"),
@@ -82,9 +82,9 @@ def test_a_text_fits_its_pattern_to_the_end(annotation: Any, good: Any, bad: Any
         ("a.c", "ébcabc", "a\nc"),
     ],
 )
-def test_a_dollar_is_an_end_only_where_it_stands_for_one(pattern: str, fits: str, not_so: str) -> None:
-    assert compile_published_pattern(pattern).search(fits)
-    assert not compile_published_pattern(pattern).search(not_so)
+def test_a_dollar_is_the_end_only_outside_of_classes_and_escapes(pattern: str, matching: str, other: str) -> None:
+    assert compile_published_pattern(pattern).search(matching)
+    assert not compile_published_pattern(pattern).search(other)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_dollar_is_an_end_only_where_it_stands_for_one(pattern: str, fits: str
         ("airports/EDDB", {**AIRPORT, "country": "DE\n"}, "country"),
     ],
 )
-def test_an_end_of_line_behind_a_code_is_refused(stream: Loopback, path: str, body: object, named: str) -> None:
+def test_a_line_break_after_a_code_is_rejected(stream: Loopback, path: str, body: object, named: str) -> None:
     answer = ask(event("PUT" if "/" in path else "POST", path, body, claims=EDITOR))
     assert (answer.status, answer.fields) == (422, [named])
     assert stream.asked == []

@@ -6,7 +6,7 @@ import pytest
 
 from sluice.http.api_gateway import parse_request
 from sluice.http.request import parse_preferred_wait
-from sluice.query.read_your_writes import poll_until_present
+from sluice.query.item import poll_until_present
 
 
 def prefer(value: str, *more: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Work ahead: in order, never more than two parts at hand, and no thread left behind."""
+"""Prefetch: in order, never more than two parts at a time, and the thread ends."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(10)
 
 
 class Maker:
-    """Makes numbers, and knows how far it came."""
+    """Produces numbers, and counts them."""
 
     def __init__(self, count: int, error_at: int | None = None) -> None:
         self.made = 0
@@ -26,8 +26,8 @@ class Maker:
             yield number
 
 
-def comes_to(maker: Maker, made: int) -> bool:
-    """Whether so many parts come to be made, and no more in the time after."""
+def reaches(maker: Maker, made: int) -> bool:
+    """Whether this many parts are produced, and no more shortly after."""
     deadline = time.monotonic() + 5
     while maker.made < made and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -52,16 +52,16 @@ def test_parts_come_in_order(count: int) -> None:
         assert list(parts) == list(range(count))
 
 
-def test_one_part_is_made_while_another_is_at_work_and_never_a_third() -> None:
+def test_one_part_is_read_ahead_and_never_two() -> None:
     maker = Maker(10)
     with prefetch(maker.parts()) as parts:
-        assert comes_to(maker, 1)
+        assert reaches(maker, 1)
         for number in parts:
-            assert comes_to(maker, min(number + 2, 10))
+            assert reaches(maker, min(number + 2, 10))
 
 
 @pytest.mark.parametrize("at", [0, 1, 5])
-def test_an_error_is_raised_at_its_turn(at: int) -> None:
+def test_an_error_is_raised_when_its_part_is_due(at: int) -> None:
     taken: list[int] = []
     with prefetch(Maker(10, at).parts()) as parts, pytest.raises(KeyError, match=str(at)):
         taken.extend(parts)
@@ -72,7 +72,7 @@ class Stop(BaseException):
     pass
 
 
-def test_also_what_is_no_exception_is_raised() -> None:
+def test_a_base_exception_is_raised_too() -> None:
     def parts() -> Iterator[int]:
         yield 0
         raise Stop
@@ -82,16 +82,16 @@ def test_also_what_is_no_exception_is_raised() -> None:
 
 
 @pytest.mark.parametrize("take", [0, 1, 2, 9, 10])
-def test_leaving_early_ends_the_thread(take: int) -> None:
+def test_closing_early_ends_the_thread(take: int) -> None:
     maker = Maker(10)
     with prefetch(maker.parts()) as parts:
         assert [next(parts) for _ in range(take)] == list(range(take))
     assert workers() == []
     assert maker.made <= take + 1
-    assert comes_to(maker, maker.made)
+    assert reaches(maker, maker.made)
 
 
-def test_leaving_with_an_error_ends_the_thread_too() -> None:
+def test_closing_with_an_error_ends_the_thread_too() -> None:
     def leave() -> None:
         with prefetch(Maker(10).parts()) as parts:
             raise ZeroDivisionError(next(parts))
@@ -100,14 +100,14 @@ def test_leaving_with_an_error_ends_the_thread_too() -> None:
         leave()
 
 
-def test_an_error_that_nobody_came_to_is_left_behind() -> None:
+def test_an_error_of_a_part_that_is_never_due_is_dropped() -> None:
     with prefetch(Maker(10, 1).parts()) as parts:
         assert next(parts) == 0
         time.sleep(0.02)
 
 
-def test_leaving_waits_for_a_part_that_is_being_made() -> None:
-    """It reads from what the caller is about to close."""
+def test_closing_waits_for_the_part_that_is_being_read() -> None:
+    """It reads from the object that the caller closes next."""
     started, done = threading.Event(), []
 
     def slow() -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""A batch that cannot be read is copied aside; the original stays."""
+"""A batch that cannot be read is copied to the quarantine; the original stays."""
 
 from collections.abc import Callable
 from typing import Any

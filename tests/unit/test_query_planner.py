@@ -1,4 +1,4 @@
-"""What a list can be asked is what an index answers; anything else is refused in words."""
+"""A list accepts the queries that an index answers, and rejects any other with an explanation."""
 
 import datetime
 from collections.abc import Mapping
@@ -12,8 +12,7 @@ from sluice.model.columns import ColumnType
 from sluice.model.list_parameters import format_value, parse_value
 from sluice.model.validation import compile_published_pattern
 from sluice.openapi.parameters import list_parameters
-from sluice.query import cursor as positions
-from sluice.query.cursor import Cursor
+from sluice.query.list import Cursor, decode_cursor, encode_cursor
 from sluice.query.query_planner import QueryPlan, plan_query
 from tests.unit.lists import FIELDS, PLACES, SAMPLES
 
@@ -38,12 +37,12 @@ from tests.unit.lists import FIELDS, PLACES, SAMPLES
     ids=str,
 )
 def test_an_index_answers(query: dict[str, str], index: str | None, order: str | None) -> None:
-    found = plan_query(SAMPLES, query)
-    assert (found.index.name if found.index else None, found.order_by.name if found.order_by else None) == (
+    plan = plan_query(SAMPLES, query)
+    assert (plan.index.name if plan.index else None, plan.order_by.name if plan.order_by else None) == (
         index,
         order,
     )
-    assert found.descending == query.get("sort", "").startswith("-")
+    assert plan.descending == query.get("sort", "").startswith("-")
 
 
 @pytest.mark.parametrize(
@@ -66,18 +65,18 @@ def test_an_index_answers(query: dict[str, str], index: str | None, order: str |
     ids=str,
 )
 def test_no_index_answers(query: dict[str, str]) -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Problem) as error:
         plan_query(SAMPLES, query)
-    assert refused.value.status == 400
+    assert error.value.status == 400
 
 
 @pytest.mark.parametrize(
     "sort", ["", "-", "story", "nothing", "--id", "+id", "count.gt", "limit", "owner", "deleted", "id,count", "`"]
 )
-def test_an_order_is_of_an_indexed_field(sort: str) -> None:
-    with pytest.raises(Problem) as refused:
+def test_the_order_needs_an_indexed_field(sort: str) -> None:
+    with pytest.raises(Problem) as error:
         plan_query(SAMPLES, {"sort": sort})
-    assert [fault.field for fault in refused.value.faults] == ["sort"]
+    assert [fault.field for fault in error.value.faults] == ["sort"]
 
 
 def test_the_key_is_the_id() -> None:
@@ -115,61 +114,63 @@ BAD = [
 ]
 
 
-def type_of(field: str) -> ColumnType:
+def get_column_type(field: str) -> ColumnType:
     return next(column.type for column in SAMPLES.columns if column.name == field)
 
 
 @pytest.mark.parametrize(("field", "text", "value"), GOOD, ids=ascii)
-def test_a_value_is_read_and_written_as_itself(field: str, text: str, value: Any) -> None:
-    read = parse_value(type_of(field), text)
-    assert (read, type(read)) == (value, type(value))
-    assert parse_value(type_of(field), format_value(type_of(field), value)) == value
+def test_a_value_is_parsed_and_formatted_without_change(field: str, text: str, value: Any) -> None:
+    parsed = parse_value(get_column_type(field), text)
+    assert (parsed, type(parsed)) == (value, type(value))
+    assert parse_value(get_column_type(field), format_value(get_column_type(field), value)) == value
 
 
-def test_every_type_is_read() -> None:
+def test_every_type_has_a_parser() -> None:
     assert {field for field, _, _ in GOOD} == set(FIELDS)
 
 
 @pytest.mark.parametrize(("field", "text"), BAD, ids=lambda text: ascii(text)[:40])
 @pytest.mark.parametrize("operator", ["", ".gte"])
-def test_a_value_that_cannot_be_is_refused_by_name(field: str, text: str, operator: str) -> None:
-    with pytest.raises(Problem) as refused:
+def test_an_invalid_value_is_rejected_with_its_name(field: str, text: str, operator: str) -> None:
+    with pytest.raises(Problem) as error:
         plan_query(SAMPLES, {field + operator: text})
-    assert (refused.value.status, [fault.field for fault in refused.value.faults]) == (400, [field + operator])
-    assert "Expected" in refused.value.detail
+    assert (error.value.status, [fault.field for fault in error.value.faults]) == (400, [field + operator])
+    assert "Expected" in error.value.detail
 
 
-def test_a_decimal_is_one_by_the_contract_too() -> None:
+def test_the_openapi_document_accepts_the_same_decimals() -> None:
     [pattern] = {
-        one["schema"]["pattern"] for one in list_parameters(SAMPLES) if one.get("name", "").startswith("price")
+        parameter["schema"]["pattern"]
+        for parameter in list_parameters(SAMPLES)
+        if parameter.get("name", "").startswith("price")
     }
-    for texts, fits in ((GOOD, True), (BAD, False)):
-        for text in (one[1] for one in texts if one[0] == "price"):
+    for rows, fits in ((GOOD, True), (BAD, False)):
+        for text in (row[1] for row in rows if row[0] == "price"):
             assert bool(compile_published_pattern(pattern).search(text)) == fits, text
 
 
 ITEM_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
-ASKED: Mapping[str, str] = {"colour": "red", "count.gt": "1"}
+QUERY: Mapping[str, str] = {"colour": "red", "count.gt": "1"}
 
 
-def asked(**more: str) -> QueryPlan:
-    return plan_query(SAMPLES, {**ASKED, **more})
+def plan_samples(**parameters: str) -> QueryPlan:
+    return plan_query(SAMPLES, {**QUERY, **parameters})
 
 
 @pytest.mark.parametrize(("field", "text", "value"), [*GOOD, ("count", "", None)], ids=ascii)
-def test_a_position_leads_back(field: str, text: str, value: Any) -> None:
-    found = plan_query(SAMPLES, {"sort": field})
-    made = positions.encode_cursor(found, "ada", Cursor(ITEM_ID, value))
-    assert positions.decode_cursor(found, "ada", made) == Cursor(ITEM_ID, value)
-    assert set(made) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+def test_a_cursor_is_decoded_to_itself(field: str, text: str, value: Any) -> None:
+    plan = plan_query(SAMPLES, {"sort": field})
+    encoded = encode_cursor(plan, "ada", Cursor(ITEM_ID, value))
+    assert decode_cursor(plan, "ada", encoded) == Cursor(ITEM_ID, value)
+    assert set(encoded) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 @pytest.mark.parametrize(
-    ("selected", "owner"),
+    ("plan", "owner"),
     [
-        (asked(), "eve"),
-        (asked(sort="-count"), "ada"),
-        (asked(colour="green"), "ada"),
+        (plan_samples(), "eve"),
+        (plan_samples(sort="-count"), "ada"),
+        (plan_samples(colour="green"), "ada"),
         (plan_query(SAMPLES, {"colour": "red", "count.gte": "1"}), "ada"),
         (plan_query(SAMPLES, {"colour": "red", "count.gt": "2"}), "ada"),
         (plan_query(SAMPLES, {"sort": "count"}), "ada"),
@@ -178,16 +179,16 @@ def test_a_position_leads_back(field: str, text: str, value: Any) -> None:
     ],
     ids=str,
 )
-def test_a_position_in_something_else_is_refused(selected: QueryPlan, owner: str) -> None:
-    made = positions.encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
-    with pytest.raises(ValueError, match="something else"):
-        positions.decode_cursor(selected, owner, made)
+def test_a_cursor_of_another_list_is_rejected(plan: QueryPlan, owner: str) -> None:
+    encoded = encode_cursor(plan_samples(), "ada", Cursor(ITEM_ID, 5))
+    with pytest.raises(ValueError, match="a cursor of another list"):
+        decode_cursor(plan, owner, encoded)
 
 
-def test_a_position_of_which_anything_was_changed_is_refused() -> None:
-    made = positions.encode_cursor(asked(), "ada", Cursor(ITEM_ID, 5))
+def test_a_changed_cursor_is_rejected() -> None:
+    encoded = encode_cursor(plan_samples(), "ada", Cursor(ITEM_ID, 5))
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    for place, letter in enumerate(made):
+    for place, letter in enumerate(encoded):
         other = letters[(letters.index(letter) + 16) % 64]
         with pytest.raises(ValueError, match=r".+"):
-            positions.decode_cursor(asked(), "ada", made[:place] + other + made[place + 1 :])
+            decode_cursor(plan_samples(), "ada", encoded[:place] + other + encoded[place + 1 :])

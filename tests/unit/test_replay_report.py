@@ -2,12 +2,14 @@
 
 import datetime
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
 
-from sluice.aws.s3 import ListedObject
+from sluice.aws.s3 import Bucket, ListedObject, S3Client, StoredObject
 from sluice.replay import replay_report as results
 from sluice.replay.replay_plan import SAMPLE_SIZE, ObjectSummary, ReplayPlan
 from sluice.replay.replay_request import ReplayRequest
@@ -18,7 +20,7 @@ STATE_LIMIT = 262_144
 
 def plan(**more: Any) -> ReplayPlan:
     given = {"name": "n", "request": ReplayRequest(), "bucket": "b", "started_at": NOW, "before": NOW, "concurrency": 4}
-    return ReplayPlan(**{**given, "patience": 8, "archived": False, "again": False, **more})
+    return ReplayPlan(**{**given, "max_unavailable_loads": 8, "archived": False, "reload": False, **more})
 
 
 def child(key: str, **output: Any) -> dict[str, Any]:
@@ -29,19 +31,25 @@ def failed(key: str, status: str = "FAILED", **more: Any) -> dict[str, Any]:
     return {"Status": status, "Input": json.dumps({"key": key}), **more}
 
 
+@dataclass(frozen=True)
+class MemoryBucket(Bucket):
+    """A bucket of JSON documents in memory."""
+
+    documents: dict[str, Any]
+
+    def list_objects(self, prefix: str, after: str, until: str) -> Iterator[list[ListedObject]]:
+        yield [ListedObject(key, "e", 1, NOW) for key in sorted(self.documents) if key.startswith(prefix)]
+
+    def read_object(self, key: str) -> StoredObject:
+        return StoredObject(json.dumps(self.documents[key]).encode(), "e")
+
+    def write_object(self, key: str, content: bytes) -> None:
+        self.documents[key] = json.loads(content)
+
+
 @pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def pages(_bucket: str, prefix: str, _after: str, _until: str) -> Any:
-        yield [ListedObject(key, "e", 1, NOW) for key in sorted(found) if key.startswith(prefix)]
-
-    monkeypatch.setattr("sluice.aws.s3.list_objects", pages)
-    monkeypatch.setattr("sluice.aws.s3.read_object", lambda _bucket, key: (json.dumps(found[key]).encode(), "e"))
-    monkeypatch.setattr(
-        "sluice.aws.s3.write_object", lambda _bucket, key, content: found.update({key: json.loads(content)})
-    )
-    return found
+def files() -> dict[str, Any]:
+    return {}
 
 
 def test_each_end_is_counted(files: dict[str, Any]) -> None:
@@ -60,7 +68,7 @@ def test_each_end_is_counted(files: dict[str, Any]) -> None:
         failed("f", "ABORTED"),
     ]
     files["replays/n/results/00002/run/SUCCEEDED_0.json"] = [child("z", status="loaded")]
-    given = results.tally_results(given, "b")
+    given = results.tally_results(given, MemoryBucket("b", S3Client(), files))
     assert msgspec.to_builtins(given.count) == {
         "loaded": 1,
         "already_loaded": 1,
@@ -86,7 +94,7 @@ def test_each_end_is_counted(files: dict[str, Any]) -> None:
     ],
 )
 def test_a_report_says_how_it_ended(files: dict[str, Any], change: dict[str, Any], status: str) -> None:
-    output = results.write_replay_report(plan(**change), "b", NOW.timestamp() + 12.34)
+    output = results.write_replay_report(plan(**change), MemoryBucket("b", S3Client(), files), NOW.timestamp() + 12.34)
     assert (output["status"], output["seconds"]) == (status, 12.3)
     assert output["report"] == {"bucket": "b", "key": "replays/n/report.json"}
     assert files["replays/n/report.json"] == json.loads(json.dumps(output))
@@ -95,9 +103,9 @@ def test_a_report_says_how_it_ended(files: dict[str, Any], change: dict[str, Any
 def test_what_failed_or_remains_is_incomplete(files: dict[str, Any]) -> None:
     given = plan()
     given.count.failed = 1
-    assert results.write_replay_report(given, "b", 0)["status"] == "incomplete"
+    assert results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
     given.count.failed, given.remaining.objects = 0, 1
-    assert results.write_replay_report(given, "b", 0)["status"] == "incomplete"
+    assert results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
 
 
 def test_the_state_stays_far_below_what_a_workflow_can_carry(files: dict[str, Any]) -> None:
@@ -108,11 +116,13 @@ def test_the_state_stays_far_below_what_a_workflow_can_carry(files: dict[str, An
     given.remaining.add_objects(objects)
     given.start_part(20_000)
     files["replays/n/results/00001/run/FAILED_0.json"] = [failed(one.key, Error="E" * 200) for one in objects]
-    given = results.tally_results(given, "b")
+    given = results.tally_results(given, MemoryBucket("b", S3Client(), files))
     assert given.count.failed == 20_000
     assert len(given.failures) == len(given.planned.sample) == SAMPLE_SIZE
     assert len(msgspec.json.encode(given)) < STATE_LIMIT / 2
-    assert len(json.dumps(results.write_replay_report(given, "b", 0))) < STATE_LIMIT / 2
+    assert (
+        len(json.dumps(results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0))) < STATE_LIMIT / 2
+    )
 
 
 def test_a_digest_is_the_same_wherever_a_page_of_the_listing_ends() -> None:

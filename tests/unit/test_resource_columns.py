@@ -1,4 +1,4 @@
-"""Every field type that a resource may have, and the column that it becomes."""
+"""Every field type that a resource can have, and its column."""
 
 import datetime
 import enum
@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from sluice.model.columns import Column
 from sluice.model.resource import Digits, Item, Resource, create_resource
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 
 
 class Colour(enum.Enum):
@@ -70,24 +70,24 @@ TYPES: list[tuple[Any, str]] = [
 IDS = [str(annotation) for annotation, _ in TYPES]
 
 
-def described(annotation: Any, *default: Any) -> Resource:
-    return create_resource(item_class(("field", annotation, *default)), "things")
+def create_things(annotation: Any, *default: Any) -> Resource:
+    return create_resource(create_item_class(("field", annotation, *default)), "things")
 
 
 @pytest.mark.parametrize(("annotation", "ddl"), TYPES, ids=IDS)
 def test_a_type_has_its_column(annotation: Any, ddl: str) -> None:
-    (column,) = described(annotation).columns
+    (column,) = create_things(annotation).columns
     assert (column.name, column.type.ddl, column.presence, column.is_required) == ("field", ddl, "required", True)
 
 
 @pytest.mark.parametrize(("annotation", "ddl"), TYPES, ids=IDS)
 def test_an_optional_type_has_the_same_column(annotation: Any, ddl: str) -> None:
-    (column,) = described(annotation | None, None).columns
+    (column,) = create_things(annotation | None, None).columns
     assert (column.type.ddl, column.presence, column.is_required) == (ddl, "optional", False)
 
 
-def test_a_limit_around_an_optional_type_counts_too() -> None:
-    (column,) = described(Annotated[str | None, Meta(max_length=9)], None).columns
+def test_a_limit_around_an_optional_type_applies() -> None:
+    (column,) = create_things(Annotated[str | None, Meta(max_length=9)], None).columns
     assert column.type.ddl == "VARCHAR(9)"
 
 
@@ -103,17 +103,17 @@ def test_a_limit_around_an_optional_type_counts_too() -> None:
         (datetime.datetime, datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)),
     ],
 )
-def test_a_field_with_a_default_may_be_left_out(annotation: Any, default: Any) -> None:
-    (column,) = described(annotation, default).columns
+def test_a_field_with_a_default_can_be_omitted(annotation: Any, default: Any) -> None:
+    (column,) = create_things(annotation, default).columns
     assert (column.presence, column.is_required) == ("default", False)
 
 
-def test_a_field_that_may_be_null_but_not_left_out_is_required() -> None:
-    (column,) = described(int | None).columns
+def test_a_field_that_can_be_null_but_not_omitted_is_required() -> None:
+    (column,) = create_things(int | None).columns
     assert column.presence == "required"
 
 
-def test_the_key_is_the_id_and_no_column() -> None:
+def test_the_key_is_the_id_and_not_a_column() -> None:
     class Place(Item):
         code: Annotated[str, Meta(max_length=4)]
         name: str
@@ -124,10 +124,10 @@ def test_the_key_is_the_id_and_no_column() -> None:
 
 
 def test_an_id_that_the_service_chooses_is_a_uuid() -> None:
-    assert described(int).id_type.ddl == "UUID"
+    assert create_things(int).id_type.ddl == "UUID"
 
 
-def test_columns_stand_in_the_order_of_the_fields_also_of_inherited_ones() -> None:
+def test_columns_have_the_order_of_the_fields_including_inherited_ones() -> None:
     class Dated(Item):
         made_on: datetime.date
 
@@ -136,7 +136,7 @@ def test_columns_stand_in_the_order_of_the_fields_also_of_inherited_ones() -> No
         age: int = 0
 
     assert create_resource(Named, "names").columns == (
-        Column("made_on", described(datetime.date).columns[0].type, "required"),
-        Column("name", described(str).columns[0].type, "required"),
-        Column("age", described(int).columns[0].type, "default"),
+        Column("made_on", create_things(datetime.date).columns[0].type, "required"),
+        Column("name", create_things(str).columns[0].type, "required"),
+        Column("age", create_things(int).columns[0].type, "default"),
     )

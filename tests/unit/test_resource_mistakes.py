@@ -1,4 +1,4 @@
-"""What an adopting team may get wrong is said at once, in a sentence that names class and field."""
+"""Mistakes in a resource class fail at the declaration, with a sentence that names class and field."""
 
 import datetime
 import enum
@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta
 
 from sluice.model.resource import Digits, create_resource, get_declared_resources, resource
-from tests.unit.classes import item_class
+from tests.unit.classes import create_item_class
 
 
 class Mixed(enum.Enum):
@@ -53,10 +53,10 @@ FIELDS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "said"), [row[1:] for row in FIELDS], ids=[row[0] for row in FIELDS])
-def test_a_type_that_cannot_be_served(annotation: Any, said: str) -> None:
-    model = item_class(("field", annotation))
-    with pytest.raises(TypeError, match=rf"^Thing\.field: .*{said}"):
+@pytest.mark.parametrize(("annotation", "message"), [row[1:] for row in FIELDS], ids=[row[0] for row in FIELDS])
+def test_a_type_without_a_column(annotation: Any, message: str) -> None:
+    model = create_item_class(("field", annotation))
+    with pytest.raises(TypeError, match=rf"^Thing\.field: .*{message}"):
         create_resource(model, "things")
 
 
@@ -74,8 +74,8 @@ DEFAULTS: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("annotation", "default"), [row[1:] for row in DEFAULTS], ids=[row[0] for row in DEFAULTS])
-def test_a_default_that_cannot_be_kept(annotation: Any, default: Any) -> None:
-    model = item_class(("field", annotation, default))
+def test_a_default_that_cannot_be_stored(annotation: Any, default: Any) -> None:
+    model = create_item_class(("field", annotation, default))
     with pytest.raises(TypeError, match=r"^Thing\.field: .*default"):
         create_resource(model, "things")
 
@@ -84,36 +84,36 @@ def test_a_default_that_cannot_be_kept(annotation: Any, default: Any) -> None:
     "name", ["owner", "id", "version", "written_at", "deleted", "Name", "_name", "n" * 49, "größe"]
 )
 def test_a_field_name_that_cannot_be_a_column(name: str) -> None:
-    model = item_class((name, int))
+    model = create_item_class((name, int))
     with pytest.raises(TypeError, match=rf"^Thing\.{name}: this name"):
         create_resource(model, "things")
 
 
 def test_a_field_that_has_another_name_in_json() -> None:
-    model = item_class(("made_on", int, msgspec.field(name="madeOn")))
+    model = create_item_class(("made_on", int, msgspec.field(name="madeOn")))
     with pytest.raises(TypeError, match=r"^Thing\.made_on: .*'madeOn'"):
         create_resource(model, "things")
     with pytest.raises(TypeError, match=r"^Thing\.made_on: .*'madeOn'"):
-        create_resource(item_class(("made_on", int), rename="camel"), "things")
+        create_resource(create_item_class(("made_on", int), rename="camel"), "things")
 
 
 @pytest.mark.parametrize("option", [{"frozen": True}, {"array_like": True}, {"tag": "thing"}], ids=str)
 def test_a_class_of_another_shape(option: dict[str, Any]) -> None:
-    model = item_class(("field", int), **option)
+    model = create_item_class(("field", int), **option)
     with pytest.raises(TypeError, match=r"^Thing: .*frozen"):
         create_resource(model, "things")
 
 
 @pytest.mark.parametrize("model", [msgspec.defstruct("Thing", []), type("Thing", (), {}), type("Thing", (dict,), {})])
-def test_a_class_that_is_no_item(model: Any) -> None:
+def test_a_class_that_is_not_an_item(model: Any) -> None:
     with pytest.raises(TypeError, match=r"^Thing: .*Item"):
         create_resource(model, "things")
 
 
 @pytest.mark.parametrize("name", ["", "Things", "1st", "a-b", "things ", "t" * 49, "a`b", "loaded_batches", "openapi"])
-def test_a_collection_that_cannot_be_named_so(name: str) -> None:
+def test_an_invalid_collection_name(name: str) -> None:
     with pytest.raises(TypeError, match=r"^Thing: .*cannot name a collection"):
-        create_resource(item_class(("field", int)), name)
+        create_resource(create_item_class(("field", int)), name)
 
 
 KEYS: list[tuple[str, Any]] = [
@@ -124,22 +124,22 @@ KEYS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "fields"), KEYS, ids=str)
-def test_a_key_that_is_no_required_text(key: str, fields: Any) -> None:
+def test_a_key_that_is_not_a_required_text(key: str, fields: Any) -> None:
     with pytest.raises(TypeError, match=f"^Thing: the key '{key}'"):
-        create_resource(item_class(*fields), "things", key=key)
+        create_resource(create_item_class(*fields), "things", key=key)
 
 
 @pytest.mark.parametrize("revision", [0, -1])
 def test_a_revision_below_one(revision: int) -> None:
-    with pytest.raises(TypeError, match=r"^Thing: revisions"):
-        create_resource(item_class(("field", int)), "things", revision=revision)
+    with pytest.raises(TypeError, match=r"^Thing: the first revision"):
+        create_resource(create_item_class(("field", int)), "things", revision=revision)
 
 
 def test_two_classes_for_one_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sluice.model.resource._resources_by_collection", {})
     declare: Callable[[Any], Any] = resource("things")
-    first = declare(item_class(("field", int), name="First"))
+    first = declare(create_item_class(("field", int), name="First"))
     assert declare(first) is first  # its module was imported anew
     with pytest.raises(TypeError, match=r"^Second: 'things' is declared"):
-        declare(item_class(("field", int), name="Second"))
+        declare(create_item_class(("field", int), name="Second"))
     assert [one.model for one in get_declared_resources().values()] == [first]

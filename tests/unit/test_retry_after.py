@@ -1,4 +1,4 @@
-"""When a client should ask again for its write."""
+"""When a client should read the receipt of its write again."""
 
 import pytest
 from ulid import ULID
@@ -17,14 +17,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     ("age", "seconds"),
     [(0, 60), (0.5, 60), (1, 59), (59.5, 1), (60, 6), (100, 10), (600, 60), (86_400, 60), (-5, 60), (-1e10, 60)],
 )
-def test_a_write_is_asked_for_when_it_should_be_there_and_then_less_and_less(age: float, seconds: int) -> None:
+def test_a_client_retries_when_the_write_is_expected_and_then_less_often(age: float, seconds: int) -> None:
     assert retry_after_seconds(str(ULID.from_timestamp(NOW - age)), 60) == seconds
 
 
-def test_it_is_never_asked_for_at_once() -> None:
+def test_a_client_never_retries_immediately() -> None:
     assert retry_after_seconds(str(ULID.from_timestamp(NOW)), 0) == 1
 
 
-def test_any_version_will_do() -> None:
+def test_the_lowest_and_the_greatest_version_are_accepted() -> None:
     assert retry_after_seconds("7" + "Z" * 25, 60) == 60
     assert retry_after_seconds("0" * 26, 60) == 60

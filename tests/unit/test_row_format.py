@@ -1,4 +1,4 @@
-"""The text of a row: what LOAD DATA reads of it is what was written, whoever rendered it."""
+"""The text of a row: LOAD DATA reads what was written, whichever engine rendered it."""
 
 import json
 from typing import Any
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.load.fast import fast_rows as plain_rows
+from sluice.load.fast import fast_rows
 from sluice.load.row_format import NULL, SYSTEM_COLUMNS, has_json_escapes, replace_json_escapes
-from sluice.load.strict import strict_rows as rows
+from sluice.load.strict import strict_rows
 from sluice.load.strict.strict_rows import create_line_decoders
 from sluice.model.record import Write, encode_write
 from tests.database.things import THINGS, delete, put
@@ -28,7 +28,7 @@ _NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_i
 
 
 def read(text: bytes) -> list[Field]:
-    """Fields as LOAD DATA reads them: ended by a comma, perhaps in double quotes, escaped by a backslash."""
+    """Parse fields as LOAD DATA does: ended by a comma, possibly in double quotes, escaped by a backslash."""
     fields: list[Field] = []
     rest = text.decode()
     assert rest.startswith("[")
@@ -57,7 +57,7 @@ def test_the_parser_reads_what_the_manual_says() -> None:
 
 
 @given(st.lists(_TEXTS | _NUMBERS | st.none(), min_size=1, max_size=6))
-def test_a_row_reads_back_as_it_was_written(values: list[Any]) -> None:
+def test_a_row_is_read_as_it_was_written(values: list[Any]) -> None:
     assert read(sent(values)) == [float(value) if isinstance(value, int) else value for value in values]
 
 
@@ -67,7 +67,7 @@ def test_escapes_are_only_replaced_where_only_json_knows_them(value: str) -> Non
     assert b"\\f" not in text.replace(b"\\\\", b"")
     assert b"\\u" not in text.replace(b"\\\\", b"")
     assert replace_json_escapes(text) == text
-    # Nor do bytes stand in a row that somebody might take for its end.
+    # A row must not have bytes that look like its end.
     assert not {0, 10, 13} & set(text)
 
 
@@ -99,21 +99,23 @@ _THING = st.fixed_dictionaries(
 
 
 def rendered(write: Write, *, ascii_only: bool) -> tuple[list[Field], list[Field]]:
-    """A write's fields as rendered for a plain batch, and with care."""
+    """The fields of a write as each engine renders them: the fast one, the strict one."""
     line = encode_write(write)
     if ascii_only:
-        # Every character beyond ASCII as an escape, those beyond 16 bits as two.
+        # Each character beyond ASCII as an escape, those beyond 16 bits as two.
         line = json.dumps(json.loads(line)).encode()
-    plain: plain_rows.RowsByKey = {}
-    decoded = msgspec.json.decode(line, type=plain_rows.create_line_class(THINGS))
-    plain_rows.create_fast_renderer(THINGS)([decoded], plain, has_json_escapes(line))
+    plain: fast_rows.RowsByKey = {}
+    decoded = msgspec.json.decode(line, type=fast_rows.create_line_class(THINGS))
+    fast_rows.create_fast_renderer(THINGS)([decoded], plain, has_json_escapes(line))
     [text] = plain.values()
-    return read(text), read(rows.create_strict_renderer(THINGS)(create_line_decoders([THINGS]).exact.decode(line)))
+    return read(text), read(
+        strict_rows.create_strict_renderer(THINGS)(create_line_decoders([THINGS]).exact.decode(line))
+    )
 
 
 @settings(deadline=None)
 @given(_THING, st.booleans())
-def test_both_renderers_mean_the_same(data: dict[str, Any], ascii_only: bool) -> None:
+def test_both_renderers_agree(data: dict[str, Any], ascii_only: bool) -> None:
     write = put({**data, "label": data["label"][:40], "note": (data.get("note") or "")[:20]})
     plain, careful = rendered(write, ascii_only=ascii_only)
     assert plain == careful
@@ -125,7 +127,7 @@ def test_both_renderers_mean_the_same(data: dict[str, Any], ascii_only: bool) ->
     assert plain[:3] == [write.version, write.owner, write.id]
 
 
-def test_both_renderers_mean_the_same_by_a_delete() -> None:
+def test_both_renderers_agree_about_a_delete() -> None:
     write = delete("01a20f25-a3f4-7a8b-b1d9-0123456789ab")
     plain, careful = rendered(write, ascii_only=False)
     assert plain == careful

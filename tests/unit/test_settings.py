@@ -5,7 +5,7 @@ import pytest
 
 from sluice import settings
 from sluice.settings import DatabaseSettings, MigrateSettings, StreamSettings, read_settings
-from testkit import lambda_environment as lambdas
+from testkit.lambda_environment import build_lambda_environment
 
 DATABASE = {"DATABASE_HOST": "h", "DATABASE_PORT": "3306", "DATABASE_NAME": "n", "DATABASE_SECRET_ARN": "a"}
 
@@ -42,7 +42,7 @@ def test_a_wrong_variable_is_named(environment: pytest.MonkeyPatch) -> None:
 
 
 def test_a_function_of_tests_and_measurements_has_every_setting(environment: pytest.MonkeyPatch) -> None:
-    for name, value in lambdas.build_lambda_environment().items():
+    for name, value in build_lambda_environment().items():
         environment.setenv(name, value)
     kinds = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
     assert len(kinds) > 5

@@ -1,1 +1,1 @@
-"""What the functions made with frameworks share."""
+"""What the functions on the frameworks share."""

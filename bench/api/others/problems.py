@@ -13,7 +13,7 @@ ALLOWED_METHODS = {
 
 
 class ProblemError(Exception):
-    """An answer other than success."""
+    """A response that is not a success."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -22,13 +22,13 @@ class ProblemError(Exception):
         self.headers = {"Cache-Control": "no-store", **(headers or {})}
 
     def to_json(self, errors: list[dict[str, str]] | None = None) -> str:
-        """The problem as JSON."""
-        found = {"type": "about:blank", "title": HTTPStatus(self.status).phrase, "status": self.status}
-        return json.dumps({**found, "detail": self.detail, **({"errors": errors} if errors else {})})
+        """The problem document."""
+        document = {"type": "about:blank", "title": HTTPStatus(self.status).phrase, "status": self.status}
+        return json.dumps({**document, "detail": self.detail, **({"errors": errors} if errors else {})})
 
 
 def build_routing_error(resource: str, method: str) -> ProblemError:
-    """What is said to whatever no route takes."""
+    """The error for a request that no route accepts."""
     if allowed := ALLOWED_METHODS.get(resource):
-        return ProblemError(405, f"This path takes {allowed}, not {method}.", {"Allow": allowed})
+        return ProblemError(405, f"This path accepts {allowed}, not {method}.", {"Allow": allowed})
     return ProblemError(404, "There is nothing at this path.")

@@ -1,4 +1,4 @@
-"""Reads of the replica, and their answers as JSON: what is read is not validated again."""
+"""Reads of the replica, and their responses as JSON. The rows are not validated again."""
 
 import base64
 import datetime
@@ -35,11 +35,11 @@ client: Any = botocore.session.get_session().create_client("secretsmanager", con
 _connections: list[Any] = []
 
 
-Answer = tuple[int, bytes, dict[str, str]]
+Response = tuple[int, bytes, dict[str, str]]
 
 
 def run_query(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Read rows over the one warm connection."""
+    """Read rows over the warm connection."""
     if not _connections:
         secret = json.loads(client.get_secret_value(SecretId=os.environ["DATABASE_SECRET_ARN"])["SecretString"])
         _connections.append(
@@ -59,7 +59,7 @@ def run_query(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
 
 
 def build_item(row: dict[str, Any]) -> dict[str, Any]:
-    """An item as a GET answers it."""
+    """An item as a GET returns it."""
     return {
         "id": row["id"],
         "version": row["version"],
@@ -68,19 +68,21 @@ def build_item(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def get_item(item_id: str, held: str) -> Answer:
-    """Answer with an item."""
+def get_item(item_id: str, if_none_match: str) -> Response:
+    """Respond with an item."""
     rows = run_query(f"SELECT {COLUMNS} FROM `airports` WHERE owner = %s AND NOT deleted AND id = %s", ("", item_id))
     if not rows:
         raise ProblemError(404, "There is no such item.")
-    found = build_item(rows[0])
-    log_fields.update(collection="airports", version=found["version"])
-    written = format_datetime(found["written_at"], usegmt=True)
-    return _build_answer(to_json(found), held, {"ETag": f'"{found["version"]}"', "Last-Modified": written})
+    item = build_item(rows[0])
+    log_fields.update(collection="airports", version=item["version"])
+    last_modified = format_datetime(item["written_at"], usegmt=True)
+    return _build_response(
+        to_json(item), if_none_match, {"ETag": f'"{item["version"]}"', "Last-Modified": last_modified}
+    )
 
 
-def list_items(limit: int, held: str) -> Answer:
-    """Answer with the first items."""
+def list_items(limit: int, if_none_match: str) -> Response:
+    """Respond with the first items."""
     statement = f"SELECT {COLUMNS} FROM `airports` WHERE owner = %s AND NOT deleted ORDER BY id LIMIT %s"
     rows = run_query(statement, ("", limit + 1))
     log_fields.update(collection="airports")
@@ -91,18 +93,18 @@ def list_items(limit: int, held: str) -> Answer:
         headers["Link"] = f'<?limit={limit}&after={body["next"]}>; rel="next"'
     encoded = to_json(body)
     tag = base64.urlsafe_b64encode(hashlib.blake2b(encoded, digest_size=15).digest()).decode()
-    return _build_answer(encoded, held, {**headers, "ETag": f'"{tag}"'})
+    return _build_response(encoded, if_none_match, {**headers, "ETag": f'"{tag}"'})
 
 
-def get_receipt(item_id: str, version: str) -> Answer:
-    """Answer with what became of a write."""
-    [found] = run_query(
+def get_receipt(item_id: str, version: str) -> Response:
+    """Respond with the state of a write."""
+    [row] = run_query(
         "SELECT (SELECT version FROM `airports` WHERE owner = %s AND id = %s) AS stored, "
         "(SELECT reason FROM rejected_writes WHERE version = %s AND collection = %s AND owner = %s AND id = %s) "
         "AS reason, (SELECT version FROM marks WHERE name = 'exclusions') AS excluded_before",
         ("", item_id, version, "airports", "", item_id),
     )
-    stored, reason = found["stored"] or "", found["reason"]
+    stored, reason = row["stored"] or "", row["reason"]
     body = {"id": item_id, "version": version, "status": "pending"}
     if stored == version:
         body["status"] = "applied"
@@ -114,7 +116,7 @@ def get_receipt(item_id: str, version: str) -> Answer:
     return 200, to_json(body), {"Cache-Control": "no-store"}
 
 
-def _build_answer(body: bytes, held: str, headers: dict[str, str]) -> Answer:
-    if headers["ETag"] in held:
+def _build_response(body: bytes, if_none_match: str, headers: dict[str, str]) -> Response:
+    if headers["ETag"] in if_none_match:
         return 304, b"", {**CACHE_HEADERS, **headers}
     return 200, body, {**CACHE_HEADERS, **headers}

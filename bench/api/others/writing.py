@@ -29,7 +29,7 @@ def put_record(stream: str, record: bytes) -> None:
 
 
 def get_caller(event: dict[str, Any], group: str | None = None) -> str:
-    """The token's subject, which must be in a group, of an event whose write has no condition."""
+    """The subject of the token, which must be in the group. Raises ProblemError for a conditional write, too."""
     claims = event["requestContext"]["authorizer"]["claims"]
     groups = {*str(claims.get("cognito:groups", "")).split(","), *str(claims.get("scope", "")).split()}
     if group and not groups & {group, f"sluice/{group}"}:
@@ -41,7 +41,7 @@ def get_caller(event: dict[str, Any], group: str | None = None) -> str:
 
 
 def create_item_id(event: dict[str, Any], owner: str, collection: str) -> str:
-    """The id of a new item, by the Idempotency-Key if there is one."""
+    """The id of a new item, derived from the Idempotency-Key if there is one."""
     key = next((value for name, value in event["headers"].items() if name.lower() == "idempotency-key"), "")
     return str(uuid.uuid5(_NAMESPACE, f"{owner}\n{collection}\n{key}")) if key else str(ULID().to_uuid7(compliant=True))
 
@@ -70,7 +70,7 @@ def accept_write(
         put_record(os.environ["STREAM_NAME"], record)
     except (ClientError, BotoCoreError):
         metrics.add_metric(name="WritesRefused", unit=MetricUnit.Count, value=1)
-        raise ProblemError(503, "The write was not accepted; try again.") from None
+        raise ProblemError(503, "The write was not accepted. Retry it.") from None
     metrics.add_metric(name="WritesAccepted", unit=MetricUnit.Count, value=1)
     receipt = f"{base}{item_id}/writes/{version}"
     headers = {

@@ -1,1 +1,1 @@
-"""Holds `ca.pem`: the certificate authorities that the database's certificate must come from."""
+"""Contains `ca.pem`: the certificate authorities that sign the certificate of the database."""

@@ -1,4 +1,4 @@
-"""A CloudFront distribution's configuration, as its own API shows it."""
+"""The configuration of a CloudFront distribution, as its API returns it."""
 
 import re
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from local.edge.cloudfront.policies import (
 from local.edge.config_checks import UnsupportedConfiguration, list_items, reject_unknown_keys
 from local.edge.http_messages import Headers, Response
 
-# Of these nothing shows at a listener on loopback without TLS, or it says where logs go.
-_NOT_HERE = (
+# These have no effect at a listener on the loopback address without TLS, or they configure logs.
+_IGNORED_KEYS = (
     "CallerReference",
     "Comment",
     "Aliases",
@@ -31,15 +31,9 @@ _NOT_HERE = (
     "ContinuousDeploymentPolicyId",
     "Restrictions",
 )
-
-
-_ENFORCED = ("Enabled", "Origins", "DefaultCacheBehavior", "CacheBehaviors", "CustomErrorResponses", "WebACLId")
-
-
-_EMPTY = ("OriginGroups", "DefaultRootObject")
-
-
-_BEHAVIOUR = (
+_ENFORCED_KEYS = ("Enabled", "Origins", "DefaultCacheBehavior", "CacheBehaviors", "CustomErrorResponses", "WebACLId")
+_EMPTY_KEYS = ("OriginGroups", "DefaultRootObject")
+_BEHAVIOUR_KEYS = (
     "PathPattern",
     "TargetOriginId",
     "ViewerProtocolPolicy",
@@ -50,18 +44,14 @@ _BEHAVIOUR = (
     "ResponseHeadersPolicyId",
     "SmoothStreaming",
 )
-
-
-_BEHAVIOUR_EMPTY = (
+_EMPTY_BEHAVIOUR_KEYS = (
     "TrustedSigners",
     "TrustedKeyGroups",
     "LambdaFunctionAssociations",
     "FunctionAssociations",
     "FieldLevelEncryptionId",
 )
-
-
-_ORIGIN = (
+_ORIGIN_KEYS = (
     "Id",
     "DomainName",
     "OriginPath",
@@ -72,14 +62,12 @@ _ORIGIN = (
     "OriginShield",
     "OriginAccessControlId",
 )
-
-
-_API = re.compile(r"([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
+_API_DOMAIN = re.compile(r"([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """An API's stage. `headers` are set on every request, whatever the viewer sent by their names."""
+    """The stage of an API. `custom_headers` are set on every request and replace what the viewer sent."""
 
     domain: str
     api_id: str
@@ -101,78 +89,87 @@ class CacheBehaviour:
 
 @dataclass(frozen=True)
 class Distribution:
-    """`behaviours` in their order, the default one last; `errors` the seconds that errors are kept for, by status."""
+    """`behaviours` are in their order, the default one last. `error_ttl_seconds` is the minimum TTL of an error, by
+    status."""
 
     enabled: bool
     behaviours: tuple[CacheBehaviour, ...]
     error_ttl_seconds: dict[int, int]
 
     def match_behaviour(self, path: str) -> CacheBehaviour:
-        return next(each for each in self.behaviours if each.pattern.fullmatch(path))
+        return next(behaviour for behaviour in self.behaviours if behaviour.pattern.fullmatch(path))
 
 
 PolicyConfigurations = dict[str, dict[str, Any]]
+"""The configurations of policies by id."""
 
 
-"""Configurations of policies by their ids."""
-
-
-def parse_distribution(given: dict[str, Any], policies: PolicyConfigurations) -> Distribution:
-    """Raises NotUnderstood for whatever of it the edge could not do."""
-    _empty(given, _EMPTY, "distribution")
-    reject_unknown_keys(given, (*_NOT_HERE, *_ENFORCED, *_EMPTY), "distribution")
-    if list_items((given.get("Restrictions") or {}).get("GeoRestriction")):
-        raise UnsupportedConfiguration("distribution: places are not told apart by the local edge")
-    origins = {origin["Id"]: _origin(origin) for origin in list_items(given["Origins"])}
-    behaviours = [*list_items(given.get("CacheBehaviors")), {"PathPattern": "*", **given["DefaultCacheBehavior"]}]
-    errors = {}
-    for part in list_items(given.get("CustomErrorResponses")):
-        reject_unknown_keys(
-            {name: value for name, value in part.items() if value != ""},
-            ("ErrorCode", "ErrorCachingMinTTL"),
-            "CustomErrorResponses",
-        )
-        errors[int(part["ErrorCode"])] = int(part.get("ErrorCachingMinTTL", 10))
+def parse_distribution(config: dict[str, Any], policies: PolicyConfigurations) -> Distribution:
+    """Raises UnsupportedConfiguration for each part that the edge cannot enforce."""
+    _require_empty(config, _EMPTY_KEYS, "distribution")
+    reject_unknown_keys(config, (*_IGNORED_KEYS, *_ENFORCED_KEYS, *_EMPTY_KEYS), "distribution")
+    if list_items((config.get("Restrictions") or {}).get("GeoRestriction")):
+        raise UnsupportedConfiguration("distribution: the local edge does not enforce geographic restrictions")
+    origins = {origin["Id"]: _parse_origin(origin) for origin in list_items(config["Origins"])}
+    behaviours = [*list_items(config.get("CacheBehaviors")), {"PathPattern": "*", **config["DefaultCacheBehavior"]}]
     return Distribution(
-        bool(given["Enabled"]), tuple(_behaviour(behaviour, origins, policies) for behaviour in behaviours), errors
+        bool(config["Enabled"]),
+        tuple(_parse_behaviour(behaviour, origins, policies) for behaviour in behaviours),
+        _parse_error_ttls(config),
     )
 
 
-def _empty(given: dict[str, Any], names: tuple[str, ...], what: str) -> None:
+def _require_empty(config: dict[str, Any], names: tuple[str, ...], context: str) -> None:
     for name in names:
-        part = given.get(name)
+        part = config.get(name)
         if part and not (isinstance(part, dict) and not list_items(part) and not part.get("Enabled")):
-            raise UnsupportedConfiguration(f"{what}: {name} is not enforced by the local edge")
+            raise UnsupportedConfiguration(f"{context}: the local edge does not enforce {name}")
 
 
-def _origin(given: dict[str, Any]) -> Origin:
-    reject_unknown_keys(given, _ORIGIN, f"origin {given['Id']}")
-    found = _API.fullmatch(given["DomainName"])
-    if found is None:
-        raise UnsupportedConfiguration(f"origin {given['Id']}: {given['DomainName']} is no API of this account")
-    headers = [(part["HeaderName"].lower(), part["HeaderValue"]) for part in list_items(given.get("CustomHeaders"))]
-    seconds = float((given.get("CustomOriginConfig") or {}).get("OriginReadTimeout", 30))
-    return Origin(given["DomainName"], found[1], given.get("OriginPath", ""), headers, seconds)
+def _parse_error_ttls(config: dict[str, Any]) -> dict[int, int]:
+    ttls = {}
+    for part in list_items(config.get("CustomErrorResponses")):
+        present = {name: value for name, value in part.items() if value != ""}
+        reject_unknown_keys(present, ("ErrorCode", "ErrorCachingMinTTL"), "CustomErrorResponses")
+        ttls[int(part["ErrorCode"])] = int(part.get("ErrorCachingMinTTL", 10))
+    return ttls
 
 
-def _behaviour(given: dict[str, Any], origins: dict[str, Origin], policies: PolicyConfigurations) -> CacheBehaviour:
-    pattern = given["PathPattern"]
-    _empty(given, _BEHAVIOUR_EMPTY, f"behaviour {pattern}")
-    reject_unknown_keys(given, (*_BEHAVIOUR, *_BEHAVIOUR_EMPTY), f"behaviour {pattern}")
-    methods = given.get("AllowedMethods") or {}
-    forwarded, headers = given.get("OriginRequestPolicyId"), given.get("ResponseHeadersPolicyId")
+def _parse_origin(config: dict[str, Any]) -> Origin:
+    context = f"origin {config['Id']}"
+    reject_unknown_keys(config, _ORIGIN_KEYS, context)
+    match = _API_DOMAIN.fullmatch(config["DomainName"])
+    if match is None:
+        raise UnsupportedConfiguration(f"{context}: {config['DomainName']} is not an API of this account")
+    headers = [(part["HeaderName"].lower(), part["HeaderValue"]) for part in list_items(config.get("CustomHeaders"))]
+    timeout_seconds = float((config.get("CustomOriginConfig") or {}).get("OriginReadTimeout", 30))
+    return Origin(config["DomainName"], match[1], config.get("OriginPath", ""), headers, timeout_seconds)
+
+
+def _parse_behaviour(
+    config: dict[str, Any], origins: dict[str, Origin], policies: PolicyConfigurations
+) -> CacheBehaviour:
+    pattern = config["PathPattern"]
+    _require_empty(config, _EMPTY_BEHAVIOUR_KEYS, f"behaviour {pattern}")
+    reject_unknown_keys(config, (*_BEHAVIOUR_KEYS, *_EMPTY_BEHAVIOUR_KEYS), f"behaviour {pattern}")
+    methods = config.get("AllowedMethods") or {}
+    origin_request_id, response_headers_id = config.get("OriginRequestPolicyId"), config.get("ResponseHeadersPolicyId")
     return CacheBehaviour(
-        _pattern(pattern),
-        origins[given["TargetOriginId"]],
+        _compile_path_pattern(pattern),
+        origins[config["TargetOriginId"]],
         frozenset(list_items(methods) or ["GET", "HEAD"]),
         frozenset(list_items(methods.get("CachedMethods")) or ["GET", "HEAD"]),
-        parse_cache_policy(policies[given["CachePolicyId"]]),
-        parse_request_parts(policies[forwarded], f"origin request policy of {pattern}") if forwarded else NO_PARTS,
-        parse_response_headers_policy(policies[headers]) if headers else lambda answer: answer,
+        parse_cache_policy(policies[config["CachePolicyId"]]),
+        parse_request_parts(policies[origin_request_id], f"origin request policy of {pattern}")
+        if origin_request_id
+        else NO_PARTS,
+        parse_response_headers_policy(policies[response_headers_id])
+        if response_headers_id
+        else lambda response: response,
     )
 
 
-def _pattern(given: str) -> re.Pattern[str]:
-    """`*` is any number of characters, `?` one; a pattern's first `/` may be left out."""
-    text = given if given.startswith(("/", "*")) else f"/{given}"
+def _compile_path_pattern(path_pattern: str) -> re.Pattern[str]:
+    """`*` matches any number of characters, `?` matches one. The first `/` of a pattern is optional."""
+    text = path_pattern if path_pattern.startswith(("/", "*")) else f"/{path_pattern}"
     return re.compile("".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in text), re.DOTALL)

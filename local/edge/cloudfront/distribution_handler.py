@@ -13,193 +13,192 @@ from local.edge.log import log_event
 from local.edge.waf.web_acl import WebAcl
 
 MAX_URL_LENGTH = 8_192
-
-
 MAX_HEADERS_LENGTH = 20_480
 
-
 OriginFetcher = Callable[[Request], Awaitable[Response]]
+"""Sends a request to the origin. Raises OriginUnreachable."""
 
+# Values of X-Cache.
+HIT, REFRESH_HIT, MISS, ERROR = "Hit", "RefreshHit", "Miss", "Error"
 
-"""Asks the origin. Raises Unreachable."""
-
-
-HIT, REFRESHED, MISS, ERROR = "Hit", "RefreshHit", "Miss", "Error"
+_VIA = ("via", "1.1 edge.local (CloudFront)")
+_CONDITIONAL_HEADERS = frozenset({"if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range"})
 
 
 class DistributionHandler:
     def __init__(self) -> None:
-        self._kept = ResponseCache()
+        self._cache = ResponseCache()
 
     async def handle_request(
-        self, made: Distribution, acl: WebAcl | None, ask: OriginFetcher, request: Request
+        self, distribution: Distribution, acl: WebAcl | None, fetch_from_origin: OriginFetcher, request: Request
     ) -> Response:
-        """The answer to a viewer. `ask` reaches the origin."""
-        refused = _refused(made, request)
-        if refused:
-            return _marked(refused, ERROR)
-        blocked = acl.find_block(request, time.monotonic()) if acl else None
-        if blocked:
+        """The response to a viewer."""
+        rejection = _reject_invalid_request(distribution, request)
+        if rejection:
+            return _add_cloudfront_headers(rejection, ERROR)
+        block = acl.find_block(request, time.monotonic()) if acl else None
+        if block:
             log_event(
                 "blocked",
                 side="distribution",
-                rule=blocked.rule_name,
-                matched=blocked.matched_rules,
+                rule=block.rule_name,
+                matched=block.matched_rules,
                 method=request.method,
             )
-            return _marked(blocked.response or _own(403, "Request blocked."), ERROR)
-        behaviour = made.match_behaviour(request.path)
+            return _add_cloudfront_headers(block.response or _build_error(403, "Request blocked."), ERROR)
+        behaviour = distribution.match_behaviour(request.path)
         if request.method not in behaviour.allowed_methods:
-            return _marked(_own(403, "This distribution does not allow the method."), ERROR)
-        if (
-            request.method in behaviour.cached_methods
-            and request.method != "OPTIONS"
-            and not request.get_header("range")
-        ):
-            return behaviour.add_response_headers(await self._cached(made, behaviour, ask, request))
-        answer = await _asked(ask, build_origin_request(behaviour, request))
-        return behaviour.add_response_headers(_marked(answer, MISS if answer.status < 400 else ERROR))
+            return _add_cloudfront_headers(_build_error(403, "This distribution does not allow the method."), ERROR)
+        if _is_cacheable(behaviour, request):
+            response = await self._handle_cached(distribution, behaviour, fetch_from_origin, request)
+        else:
+            response = await _fetch(fetch_from_origin, build_origin_request(behaviour, request))
+            response = _add_cloudfront_headers(response, MISS if response.status < 400 else ERROR)
+        return behaviour.add_response_headers(response)
 
-    async def _cached(
-        self, made: Distribution, behaviour: CacheBehaviour, ask: OriginFetcher, request: Request
+    async def _handle_cached(
+        self,
+        distribution: Distribution,
+        behaviour: CacheBehaviour,
+        fetch_from_origin: OriginFetcher,
+        request: Request,
     ) -> Response:
         key: Hashable = (request.method, behaviour.cache_policy.build_cache_key(request))
         now = time.time()
-        entry, error = self._kept.get(key), self._kept.get(("error", key))
+        entry, error = self._cache.get(key), self._cache.get(("error", key))
         if entry and entry.is_fresh(now):
-            return _from_cache(entry, HIT, request, now)
+            return _respond_from_cache(entry, HIT, request, now)
         if error and error.is_fresh(now):
-            return self._instead(error.response, entry, request, now) or _marked(
+            return self._find_stale_response(error.response, entry, request, now) or _add_cloudfront_headers(
                 error.response.with_headers(error.build_age_header(now)), ERROR
             )
-        answer = await _asked(ask, build_origin_request(behaviour, request, entry))
-        if answer.status == 304 and entry:
-            confirmed = replace(entry.response, headers=replace_headers(entry.response.headers, *answer.headers))
-            self._keep(key, confirmed, made, behaviour)
-            return _from_cache(CacheEntry(confirmed, time.time(), 0, 0), REFRESHED, request, time.time())
-        stale = self._instead(answer, entry, request, now)
-        self._keep(key, answer, made, behaviour)
-        return stale or _marked(_unless_held(answer, request), MISS if answer.status < 400 else ERROR)
+        response = await _fetch(fetch_from_origin, build_origin_request(behaviour, request, entry))
+        if response.status == 304 and entry:
+            validated = replace(entry.response, headers=replace_headers(entry.response.headers, *response.headers))
+            self._store(key, validated, distribution, behaviour)
+            return _respond_from_cache(CacheEntry(validated, time.time(), 0, 0), REFRESH_HIT, request, time.time())
+        stale = self._find_stale_response(response, entry, request, now)
+        self._store(key, response, distribution, behaviour)
+        return stale or _add_cloudfront_headers(
+            _make_conditional(response, request), MISS if response.status < 400 else ERROR
+        )
 
-    def _instead(self, answer: Response, entry: CacheEntry | None, request: Request, now: float) -> Response | None:
-        """What is given, stale, instead of an answer that is no answer; what the origin refuses, it has answered."""
-        if answer.status < 500 or entry is None or not entry.is_usable_when_stale(now):
+    def _find_stale_response(
+        self, response: Response, entry: CacheEntry | None, request: Request, now: float
+    ) -> Response | None:
+        """The stale response that replaces a server error, if the entry allows it. A 4xx response is valid and is not
+        replaced."""
+        if response.status < 500 or entry is None or not entry.is_usable_when_stale(now):
             return None
         log_event("stale", age=int(now - entry.validated_at), method=request.method)
-        return _from_cache(entry, REFRESHED, request, now)
+        return _respond_from_cache(entry, REFRESH_HIT, request, now)
 
-    def _keep(self, key: Hashable, answer: Response, made: Distribution, behaviour: CacheBehaviour) -> None:
+    def _store(self, key: Hashable, response: Response, distribution: Distribution, behaviour: CacheBehaviour) -> None:
         now = time.time()
-        seconds = compute_ttl(answer, behaviour.cache_policy, made.error_ttl_seconds, now)
-        if answer.status >= 400:
-            if answer.status in {404, 410}:
-                self._kept.remove(key)
-            if seconds is not None:
-                self._kept.put(("error", key), CacheEntry(answer, now, now + seconds, 0))
-        elif seconds is not None:
-            until = now + seconds
-            self._kept.put(
-                key, CacheEntry(answer, now, until, until + compute_stale_seconds(answer, behaviour.cache_policy))
-            )
-        elif answer.status < 300:
-            self._kept.remove(key)
+        ttl = compute_ttl(response, behaviour.cache_policy, distribution.error_ttl_seconds, now)
+        if response.status >= 400:
+            if response.status in {404, 410}:
+                self._cache.remove(key)
+            if ttl is not None:
+                self._cache.put(("error", key), CacheEntry(response, now, now + ttl, 0))
+        elif ttl is not None:
+            stale_until = now + ttl + compute_stale_seconds(response, behaviour.cache_policy)
+            self._cache.put(key, CacheEntry(response, now, now + ttl, stale_until))
+        elif response.status < 300:
+            self._cache.remove(key)
 
 
-def _refused(made: Distribution, request: Request) -> Response | None:
-    if not made.enabled:
-        return _own(403, "The distribution is disabled.")
+def _reject_invalid_request(distribution: Distribution, request: Request) -> Response | None:
+    if not distribution.enabled:
+        return _build_error(403, "The distribution is disabled.")
     if len(request.target) > MAX_URL_LENGTH:
-        return _own(414, "The address is too long.")
+        return _build_error(414, "The URL is too long.")
     if len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers) > MAX_HEADERS_LENGTH:
-        return _own(413, "The headers are too large.")
+        return _build_error(413, "The headers are too large.")
     if request.method in {"GET", "HEAD"} and request.body:
-        return _own(403, "A request to read has no body.")
+        return _build_error(403, "A GET or HEAD request must not have a body.")
     return None
 
 
-async def _asked(ask: OriginFetcher, request: Request) -> Response:
-    try:
-        return await ask(request)
-    except OriginUnreachable as failure:
-        return build_gateway_error(failure)
-
-
-def _from_cache(entry: CacheEntry, how: str, request: Request, now: float) -> Response:
-    return _marked(_unless_held(entry.response.with_headers(entry.build_age_header(now)), request), how)
-
-
-def _unless_held(answer: Response, request: Request) -> Response:
-    """Not modified, where the viewer has it already."""
-    etag, held = answer.get_header("etag"), request.get_header("if-none-match")
-    if answer.status != 200 or etag is None or held is None:
-        return answer
-    tags = {tag.strip().removeprefix("W/") for tag in held.split(",")}
-    if etag.removeprefix("W/") not in tags and "*" not in tags:
-        return answer
-    return Response(304, remove_headers(answer.headers, frozenset({"content-type", "content-encoding"})))
-
-
-def _marked(answer: Response, how: str) -> Response:
-    return answer.with_headers(
-        ("x-cache", f"{how} from cloudfront"), ("via", "1.1 edge.local (CloudFront)"), ("x-amz-cf-id", uuid4().hex)
-    )
-
-
-def _own(status: int, text: str) -> Response:
-    return Response(status, [("content-type", "text/plain"), ("server", "CloudFront")], text.encode())
-
-
-_CONDITIONS = frozenset({"if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range"})
+def _is_cacheable(behaviour: CacheBehaviour, request: Request) -> bool:
+    if request.method not in behaviour.cached_methods or request.method == "OPTIONS":
+        return False
+    return not request.get_header("range")
 
 
 def build_origin_request(behaviour: CacheBehaviour, request: Request, entry: CacheEntry | None = None) -> Request:
-    """The request to the origin; with an entry, it asks whether that still holds."""
-    origin, known, forwarded = behaviour.origin, behaviour.cache_policy.key_parts, behaviour.forwarded_parts
-    both = replace(
-        known,
-        includes_query=lambda name: known.includes_query(name) or forwarded.includes_query(name),
-        includes_cookie=lambda name: known.includes_cookie(name) or forwarded.includes_cookie(name),
+    """The request that CloudFront sends to the origin. With an entry, it is conditional and validates that entry."""
+    origin, key_parts, forwarded = behaviour.origin, behaviour.cache_policy.key_parts, behaviour.forwarded_parts
+    sent_parts = replace(
+        key_parts,
+        includes_header=lambda name: key_parts.includes_header(name) or forwarded.includes_header(name),
+        includes_query=lambda name: key_parts.includes_query(name) or forwarded.includes_query(name),
+        includes_cookie=lambda name: key_parts.includes_cookie(name) or forwarded.includes_cookie(name),
     )
+    viewer_headers = remove_headers(request.headers, frozenset({"host", "cookie", "user-agent", "content-length"}))
     headers: Headers = [
-        (name, value)
-        for name, value in remove_headers(
-            request.headers, frozenset({"host", "cookie", "user-agent", "content-length"})
-        )
-        if known.includes_header(name) or forwarded.includes_header(name) or name == "content-type"
+        (name, value) for name, value in viewer_headers if sent_parts.includes_header(name) or name == "content-type"
     ]
-    agent = (
-        request.get_header("user-agent")
-        if known.includes_header("user-agent") or forwarded.includes_header("user-agent")
-        else None
-    )
-    came = ", ".join(part for part in (request.get_header("x-forwarded-for"), request.client_address) if part)
+    user_agent = request.get_header("user-agent") if sent_parts.includes_header("user-agent") else None
+    forwarded_for = [part for part in (request.get_header("x-forwarded-for"), request.client_address) if part]
     added = [
-        ("user-agent", agent or "Amazon CloudFront"),
-        ("x-forwarded-for", came),
-        ("via", "1.1 edge.local (CloudFront)"),
+        ("user-agent", user_agent or "Amazon CloudFront"),
+        ("x-forwarded-for", ", ".join(forwarded_for)),
+        _VIA,
         ("x-amz-cf-id", uuid4().hex),
     ]
-    if behaviour.cache_policy.encodings:
+    if behaviour.cache_policy.key_encodings:
         headers = remove_headers(headers, frozenset({"accept-encoding"}))
-        added += (
-            [("accept-encoding", encoding)] if (encoding := behaviour.cache_policy.normalise_encoding(request)) else []
-        )
-    added += [("cookie", cookie)] if (cookie := both.select_cookies(request)) else []
+        encoding = behaviour.cache_policy.normalise_encoding(request)
+        added += [("accept-encoding", encoding)] if encoding else []
+    cookies = sent_parts.select_cookies(request)
+    added += [("cookie", cookies)] if cookies else []
     if entry:
-        headers = remove_headers(headers, _CONDITIONS)
-        added += _condition(entry)
+        headers = remove_headers(headers, _CONDITIONAL_HEADERS)
+        added += _build_validation_headers(entry)
     return replace(
         request,
         path=origin.path + request.path,
-        query=both.select_query(request),
+        query=sent_parts.select_query(request),
         headers=replace_headers(headers, *added, *origin.custom_headers),
         client_address="127.0.0.1",
     )
 
 
-def _condition(entry: CacheEntry) -> Headers:
+def _build_validation_headers(entry: CacheEntry) -> Headers:
     etag, modified = entry.response.get_header("etag"), entry.response.get_header("last-modified")
     return [
         *([("if-none-match", etag)] if etag else []),
         *([("if-modified-since", modified)] if modified else []),
     ]
+
+
+async def _fetch(fetch_from_origin: OriginFetcher, request: Request) -> Response:
+    try:
+        return await fetch_from_origin(request)
+    except OriginUnreachable as failure:
+        return build_gateway_error(failure)
+
+
+def _respond_from_cache(entry: CacheEntry, x_cache: str, request: Request, now: float) -> Response:
+    response = entry.response.with_headers(entry.build_age_header(now))
+    return _add_cloudfront_headers(_make_conditional(response, request), x_cache)
+
+
+def _make_conditional(response: Response, request: Request) -> Response:
+    """Reduce the response to 304 if the viewer already has the representation (If-None-Match)."""
+    etag, if_none_match = response.get_header("etag"), request.get_header("if-none-match")
+    if response.status != 200 or etag is None or if_none_match is None:
+        return response
+    viewer_tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    if etag.removeprefix("W/") not in viewer_tags and "*" not in viewer_tags:
+        return response
+    return Response(304, remove_headers(response.headers, frozenset({"content-type", "content-encoding"})))
+
+
+def _add_cloudfront_headers(response: Response, x_cache: str) -> Response:
+    return response.with_headers(("x-cache", f"{x_cache} from cloudfront"), _VIA, ("x-amz-cf-id", uuid4().hex))
+
+
+def _build_error(status: int, text: str) -> Response:
+    return Response(status, [("content-type", "text/plain"), ("server", "CloudFront")], text.encode())

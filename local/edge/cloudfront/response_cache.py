@@ -1,4 +1,4 @@
-"""The response cache of CloudFront: entries, and how long each may be used."""
+"""The response cache of CloudFront: its entries, how long each is fresh, and how long it may be used when stale."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,115 +8,31 @@ from email.utils import parsedate_to_datetime
 from local.edge.cloudfront.policies import CachePolicy
 from local.edge.http_messages import Response
 
-# What is kept as an answer like any other, and which errors are kept: always, and only when the origin gives them an
-# age.
+MAX_ENTRIES = 5_000
+MAX_CACHED_BODY_BYTES = 2 * 1024 * 1024
+
 CACHEABLE_STATUSES = frozenset({200, 203, 204, 206, 300, 301, 302, 307, 308})
-
-
+# CloudFront caches these errors always, and those below only if the origin sends an age.
 CACHEABLE_ERRORS = frozenset({404, 414, 500, 501, 502, 503, 504})
-
-
 CACHEABLE_ERRORS_WITH_AGE = frozenset({400, 403, 405, 412, 415})
-
-
-# Errors that the origin can keep from being kept.
-_MAY_REFUSE = frozenset({404, 414, 501})
-
+# Cache-Control can forbid CloudFront to cache these errors only.
+_ERRORS_WITH_CACHE_CONTROL = frozenset({404, 414, 501})
 
 DEFAULT_ERROR_TTL_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class CacheControl:
-    """What an answer's Cache-Control says."""
-
-    directives: dict[str, str]
-
-    @classmethod
-    def parse_response(cls, answer: Response) -> "CacheControl":
-        found: dict[str, str] = {}
-        for part in (answer.get_header("cache-control") or "").split(","):
-            name, _, value = part.strip().partition("=")
-            if name:
-                found.setdefault(name.lower(), value.strip('"'))
-        return cls(found)
-
-    @property
-    def forbids_caching(self) -> bool:
-        """Whether a shared cache may not keep it, or not use it without asking."""
-        return not {"no-store", "no-cache", "private"}.isdisjoint(self.directives)
-
-    def get_seconds(self, *names: str) -> int | None:
-        """The first of these directives that has a number."""
-        for name in names:
-            if self.directives.get(name, "").isdigit():
-                return int(self.directives[name])
-        return None
-
-
-def compute_ttl(answer: Response, policy: CachePolicy, errors: dict[int, int], now: float) -> float | None:
-    """For how many seconds an answer is fresh, or None when it is not kept. `errors` has the minimum for each status of
-    an error that the distribution sets, `now` is seconds since the epoch."""
-    directives = CacheControl.parse_response(answer)
-    aged = _age(answer, directives, now)
-    if answer.status in CACHEABLE_STATUSES:
-        return _bounded(directives, aged, policy)
-    if answer.status in CACHEABLE_ERRORS or (answer.status in CACHEABLE_ERRORS_WITH_AGE and aged is not None):
-        if directives.forbids_caching and answer.status in _MAY_REFUSE:
-            return None
-        least = errors.get(answer.status, DEFAULT_ERROR_TTL_SECONDS)
-        seconds = max(least, min(aged, policy.max_ttl) if aged is not None else 0)
-        return seconds or None
-    return None
-
-
-def _age(answer: Response, directives: CacheControl, now: float) -> float | None:
-    seconds = directives.get_seconds("s-maxage", "max-age")
-    if seconds is not None:
-        return seconds
-    expires = answer.get_header("expires")
-    if expires is None:
-        return None
-    try:
-        return max(parsedate_to_datetime(expires).timestamp() - now, 0)
-    except ValueError:
-        return 0
-
-
-def _bounded(directives: CacheControl, aged: float | None, policy: CachePolicy) -> float | None:
-    if policy.max_ttl == 0:
-        return None  # caching disabled
-    if directives.forbids_caching:
-        return policy.min_ttl or None
-    if aged is None:
-        return max(policy.default_ttl, policy.min_ttl)
-    return min(max(aged, policy.min_ttl), policy.max_ttl)
-
-
-def compute_stale_seconds(answer: Response, policy: CachePolicy) -> float:
-    """For how many seconds after its freshness an answer may be given while the origin has none: what stale-if-error
-    says, at most the maximum; and where it says nothing, as long as it is kept."""
-    seconds = CacheControl.parse_response(answer).get_seconds("stale-if-error")
-    return policy.max_ttl if seconds is None else min(seconds, policy.max_ttl)
-
-
-MAX_ENTRIES = 5_000
-
-
-MAX_CACHED_BODY_BYTES = 2 * 1024 * 1024
-
-
-@dataclass(frozen=True)
 class CacheEntry:
-    """Times are seconds since the epoch."""
+    """A cached response. Times are seconds since the epoch.
+
+    `validated_at` is when the origin sent or last confirmed the response. The entry is fresh until `fresh_until`, and
+    usable until `stale_until` while the origin fails.
+    """
 
     response: Response
     validated_at: float
-    """When the origin gave it, or confirmed it last."""
     fresh_until: float
-    """How long it is fresh."""
     stale_until: float
-    """How long it may be given while the origin has no answer."""
 
     def is_fresh(self, now: float) -> bool:
         return now < self.fresh_until
@@ -129,7 +45,8 @@ class CacheEntry:
 
 
 class ResponseCache:
-    """Errors are kept apart from what they are errors of: they do not take its place."""
+    """Entries by key; it removes the least recently used entry first. Errors have keys of their own, so that an error
+    does not replace the response that it stands for."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Hashable, CacheEntry] = OrderedDict()
@@ -150,3 +67,79 @@ class ResponseCache:
 
     def remove(self, key: Hashable) -> None:
         self._entries.pop(key, None)
+
+
+@dataclass(frozen=True)
+class CacheControl:
+    """The directives of a Cache-Control header by name."""
+
+    directives: dict[str, str]
+
+    @classmethod
+    def parse_response(cls, response: Response) -> "CacheControl":
+        directives: dict[str, str] = {}
+        for part in (response.get_header("cache-control") or "").split(","):
+            name, _, value = part.strip().partition("=")
+            if name:
+                directives.setdefault(name.lower(), value.strip('"'))
+        return cls(directives)
+
+    @property
+    def forbids_caching(self) -> bool:
+        """Whether a shared cache may not store the response, or not use it without validation."""
+        return not {"no-store", "no-cache", "private"}.isdisjoint(self.directives)
+
+    def get_seconds(self, *names: str) -> int | None:
+        """The number of the first of these directives that has one."""
+        for name in names:
+            if self.directives.get(name, "").isdigit():
+                return int(self.directives[name])
+        return None
+
+
+def compute_ttl(response: Response, policy: CachePolicy, error_ttl_seconds: dict[int, int], now: float) -> float | None:
+    """For how many seconds a response is fresh, or None if CloudFront does not cache it.
+
+    `error_ttl_seconds` has the minimum TTL of the distribution by error status; `now` is seconds since the epoch.
+    """
+    cache_control = CacheControl.parse_response(response)
+    max_age = _compute_max_age(response, cache_control, now)
+    if response.status in CACHEABLE_STATUSES:
+        return _apply_policy_bounds(cache_control, max_age, policy)
+    if response.status in CACHEABLE_ERRORS or (response.status in CACHEABLE_ERRORS_WITH_AGE and max_age is not None):
+        if cache_control.forbids_caching and response.status in _ERRORS_WITH_CACHE_CONTROL:
+            return None
+        min_ttl = error_ttl_seconds.get(response.status, DEFAULT_ERROR_TTL_SECONDS)
+        ttl = max(min_ttl, min(max_age, policy.max_ttl) if max_age is not None else 0)
+        return ttl or None
+    return None
+
+
+def _compute_max_age(response: Response, cache_control: CacheControl, now: float) -> float | None:
+    seconds = cache_control.get_seconds("s-maxage", "max-age")
+    if seconds is not None:
+        return seconds
+    expires = response.get_header("expires")
+    if expires is None:
+        return None
+    try:
+        return max(parsedate_to_datetime(expires).timestamp() - now, 0)
+    except ValueError:
+        return 0
+
+
+def _apply_policy_bounds(cache_control: CacheControl, max_age: float | None, policy: CachePolicy) -> float | None:
+    if policy.max_ttl == 0:
+        return None  # caching is disabled
+    if cache_control.forbids_caching:
+        return policy.min_ttl or None
+    if max_age is None:
+        return max(policy.default_ttl, policy.min_ttl)
+    return min(max(max_age, policy.min_ttl), policy.max_ttl)
+
+
+def compute_stale_seconds(response: Response, policy: CachePolicy) -> float:
+    """For how many seconds after its freshness a response may be used while the origin fails: `stale-if-error`, at
+    most the maximum TTL; the maximum TTL without that directive."""
+    seconds = CacheControl.parse_response(response).get_seconds("stale-if-error")
+    return policy.max_ttl if seconds is None else min(seconds, policy.max_ttl)

@@ -1,7 +1,4 @@
-"""One request as the rules of a web ACL look at it.
-
-The parts of a request that a statement looks at, and how they are changed before it looks.
-"""
+"""A request under inspection, and the fields of it that a statement inspects, with their text transformations."""
 
 import re
 from collections.abc import Callable
@@ -15,40 +12,29 @@ from local.edge.waf.modsecurity import RuleEngine, RuleMatch
 
 
 class Inspection:
-    """`limit` is how much of the body the firewall is given, in bytes; `now` a clock in seconds."""
+    """`body_limit` is how many bytes of the body the firewall inspects; `now` is a clock in seconds."""
 
-    def __init__(self, request: Request, limit: int, engine: RuleEngine, now: float) -> None:
+    def __init__(self, request: Request, body_limit: int, engine: RuleEngine, now: float) -> None:
         self.request = request
-        self.body_limit = limit
+        self.body_limit = body_limit
         self.now = now
         self.labels: set[str] = set()
         self._engine = engine
 
     @cached_property
     def rule_matches(self) -> list[RuleMatch]:
-        """What the Core Rule Set finds, asked once however many groups want to know."""
+        """The matches of the Core Rule Set, computed once for all managed groups."""
         return self._engine.find_matches(self.request, self.body_limit)
 
 
-Oversize = bool | None
-
-
-"""Whether a part larger than the limit matches without a look (MATCH, NO_MATCH), or is looked at as far as it goes."""
-
-
-FieldReader = Callable[[Inspection], tuple[list[bytes], Oversize]]
-
-
+OversizeResult = bool | None
+"""Whether an oversize field matches without inspection (MATCH, NO_MATCH), or None: inspect up to the limit."""
+FieldReader = Callable[[Inspection], tuple[list[bytes], OversizeResult]]
 Transformation = Callable[[bytes], bytes]
 
-
 _WHITE_SPACE = re.compile(rb"[ \t\n\r\f\v\xa0]+")
-
-
-_OVERSIZE: dict[str, Oversize] = {"MATCH": True, "NO_MATCH": False, "CONTINUE": None}
-
-
-_CHANGES: dict[str, Transformation] = {
+_OVERSIZE_HANDLING: dict[str, OversizeResult] = {"MATCH": True, "NO_MATCH": False, "CONTINUE": None}
+_TRANSFORMATIONS: dict[str, Transformation] = {
     "NONE": lambda value: value,
     "LOWERCASE": bytes.lower,
     "URL_DECODE": lambda value: unquote_to_bytes(value.replace(b"+", b" ")),
@@ -56,62 +42,64 @@ _CHANGES: dict[str, Transformation] = {
 }
 
 
-def parse_field_to_match(given: dict[str, Any]) -> FieldReader:
-    """The part that a FieldToMatch names. Raises NotUnderstood."""
-    kind = require_one_key(given, _FIELDS, "FieldToMatch")
-    return _FIELDS[kind](given[kind])
+def parse_field_to_match(config: dict[str, Any]) -> FieldReader:
+    """Parse a FieldToMatch. Raises UnsupportedConfiguration."""
+    kind = require_one_key(config, _FIELD_PARSERS, "FieldToMatch")
+    return _FIELD_PARSERS[kind](config[kind])
 
 
-def parse_text_transformations(given: list[dict[str, Any]]) -> Transformation:
-    """All of the TextTransformations, in their order. Raises NotUnderstood."""
+def parse_text_transformations(config: list[dict[str, Any]]) -> Transformation:
+    """Combine the TextTransformations in the order of their priority. Raises UnsupportedConfiguration."""
     steps: list[Transformation] = []
-    for step in sorted(given, key=lambda step: int(step["Priority"])):
+    for step in sorted(config, key=lambda step: int(step["Priority"])):
         reject_unknown_keys(step, ("Priority", "Type"), "TextTransformations")
-        if step["Type"] not in _CHANGES:
-            raise UnsupportedConfiguration(f"the text transformation {step['Type']} is not made by the local edge")
-        steps.append(_CHANGES[step["Type"]])
+        if step["Type"] not in _TRANSFORMATIONS:
+            raise UnsupportedConfiguration(f"the local edge does not support the text transformation {step['Type']}")
+        steps.append(_TRANSFORMATIONS[step["Type"]])
 
-    def changed(value: bytes) -> bytes:
+    def transform(value: bytes) -> bytes:
         for step in steps:
             value = step(value)
         return value
 
-    return changed
+    return transform
 
 
-def _header(given: dict[str, Any]) -> FieldReader:
-    reject_unknown_keys(given, ("Name",), "SingleHeader")
-    name = str(given["Name"]).lower()
+def _parse_single_header(config: dict[str, Any]) -> FieldReader:
+    reject_unknown_keys(config, ("Name",), "SingleHeader")
+    wanted = str(config["Name"]).lower()
 
-    def values(inspected: Inspection) -> tuple[list[bytes], Oversize]:
-        return [value.encode("latin-1") for given, value in inspected.request.headers if given == name], None
+    def read_values(inspection: Inspection) -> tuple[list[bytes], OversizeResult]:
+        return [value.encode("latin-1") for name, value in inspection.request.headers if name == wanted], None
 
-    return values
-
-
-def _body(given: dict[str, Any]) -> FieldReader:
-    reject_unknown_keys(given, ("OversizeHandling",), "Body")
-    oversize = _OVERSIZE[given.get("OversizeHandling", "CONTINUE")]
-
-    def value(inspected: Inspection) -> tuple[list[bytes], Oversize]:
-        body = inspected.request.body
-        return [body[: inspected.body_limit]], oversize if len(body) > inspected.body_limit else None
-
-    return value
+    return read_values
 
 
-def _text(read: Callable[[Inspection], str], name: str) -> Callable[[dict[str, Any]], FieldReader]:
-    def made(given: dict[str, Any]) -> FieldReader:
-        reject_unknown_keys(given, (), name)
-        return lambda inspected: ([read(inspected).encode("latin-1", "replace")], None)
+def _parse_body(config: dict[str, Any]) -> FieldReader:
+    reject_unknown_keys(config, ("OversizeHandling",), "Body")
+    oversize = _OVERSIZE_HANDLING[config.get("OversizeHandling", "CONTINUE")]
 
-    return made
+    def read_body(inspection: Inspection) -> tuple[list[bytes], OversizeResult]:
+        body = inspection.request.body
+        return [body[: inspection.body_limit]], oversize if len(body) > inspection.body_limit else None
+
+    return read_body
 
 
-_FIELDS: dict[str, Callable[[dict[str, Any]], FieldReader]] = {
-    "SingleHeader": _header,
-    "Body": _body,
-    "Method": _text(lambda inspected: inspected.request.method, "Method"),
-    "UriPath": _text(lambda inspected: inspected.request.path, "UriPath"),
-    "QueryString": _text(lambda inspected: inspected.request.query, "QueryString"),
+def _build_text_field_parser(
+    read_text: Callable[[Inspection], str], name: str
+) -> Callable[[dict[str, Any]], FieldReader]:
+    def parse(config: dict[str, Any]) -> FieldReader:
+        reject_unknown_keys(config, (), name)
+        return lambda inspection: ([read_text(inspection).encode("latin-1", "replace")], None)
+
+    return parse
+
+
+_FIELD_PARSERS: dict[str, Callable[[dict[str, Any]], FieldReader]] = {
+    "SingleHeader": _parse_single_header,
+    "Body": _parse_body,
+    "Method": _build_text_field_parser(lambda inspection: inspection.request.method, "Method"),
+    "UriPath": _build_text_field_parser(lambda inspection: inspection.request.path, "UriPath"),
+    "QueryString": _build_text_field_parser(lambda inspection: inspection.request.query, "QueryString"),
 }

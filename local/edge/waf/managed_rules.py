@@ -1,13 +1,11 @@
-"""AWS's managed rule groups and what stands in for each of their rules here: the one table.
+"""AWS's managed rule groups, and the local substitute for each of their rules.
 
-AWS does not publish what its rules look for. OWASP's Core Rule Set (CRS) looks for the same kinds of attack, so a
-request that
-AWS would let through may be refused here, and the other way round; what can be learnt here is that requests of
-the service's own clients pass rules of this kind, and that a rule which the template counts instead of blocking is
-counted. Sizes are AWS's own, as documented.
+AWS does not publish what its rules match. OWASP's Core Rule Set (CRS) matches the same kinds of attack. So the local
+edge may block a request that AWS lets through, and the reverse. It does show that requests of the service's own clients
+pass rules of this kind, and that it only counts a rule that the template counts instead of blocks. The size limits are
+those that AWS documents.
 
-A group blocks at a score of 5, which one critical match of a rule reaches. How CRS is set up stands in
-`core_rule_set`.
+A group blocks at a score of 5, which one critical match reaches. `core_rule_set` configures CRS.
 """
 
 from collections.abc import Callable
@@ -15,20 +13,17 @@ from dataclasses import dataclass, field
 
 from local.edge.http_messages import Request
 
-# Where in a request something was found.
+# Locations of a match in a request.
 QUERY, BODY, URI, COOKIE, HEADER = "query", "body", "uri", "cookie", "header"
-
-
 ALL_LOCATIONS = (QUERY, BODY, URI, COOKIE, HEADER)
-
 
 BLOCKING_SCORE = 5
 
 
 @dataclass(frozen=True)
 class Substitute:
-    """`rules` are beginnings of the numbers of CRS's rules, which count where they match in one of `places`; `test` is
-    a check of our own instead."""
+    """CRS rules whose numbers begin with one of `rule_prefixes` and that match in one of `locations`; or `check`, a
+    check of ours instead."""
 
     rule_prefixes: tuple[str, ...] = ()
     locations: tuple[str, ...] = ALL_LOCATIONS
@@ -37,26 +32,21 @@ class Substitute:
 
 @dataclass(frozen=True)
 class RuleGroup:
-    """`named` by the names that AWS gives its rules, which a template may override; `more` are kinds of rules that CRS
-    has and AWS names nothing for, or has in groups that cost extra."""
+    """`rules` maps AWS's rule names, which a template may override, to substitutes. `extra_rules` are CRS rules without
+    an AWS name in the group: AWS has no such rule, or has it in a group that costs extra."""
 
     rules: dict[str, Substitute]
     extra_rules: tuple[Substitute, ...] = ()
     rule_files: tuple[str, ...] = field(default=())
 
 
-def _each(prefix: str, rules: tuple[str, ...], **places: str) -> dict[str, Substitute]:
-    return {f"{prefix}_{name}": Substitute(rules, (place,)) for name, place in places.items()}
+def _substitute_by_location(prefix: str, rule_prefixes: tuple[str, ...], **locations: str) -> dict[str, Substitute]:
+    return {f"{prefix}_{suffix}": Substitute(rule_prefixes, (location,)) for suffix, location in locations.items()}
 
 
-_PARTS = {"QUERYARGUMENTS": QUERY, "BODY": BODY, "URIPATH": URI}
-
-
-_LOOKUPS = ("100101",)  # a rule of our own, since CRS 3 takes them for a shell's
-
-
-_METADATA = ("100100",)  # a rule of our own: CRS 3 has none for the address where instances find their credentials
-
+_COMMON_LOCATIONS = {"QUERYARGUMENTS": QUERY, "BODY": BODY, "URIPATH": URI}
+_LOG4J_RULE = ("100101",)  # our own rule, because CRS 3 reports these as shell commands
+_METADATA_RULE = ("100100",)  # our own rule: CRS 3 has none for the address of the instance credentials
 
 COMMON = RuleGroup(
     rules={
@@ -68,14 +58,14 @@ COMMON = RuleGroup(
         ),
         "SizeRestrictions_BODY": Substitute(check=lambda request: len(request.body) > 8_192),
         "SizeRestrictions_URIPATH": Substitute(check=lambda request: len(request.path) > 1_024),
-        **_each("EC2MetaDataSSRF", _METADATA, **_PARTS, COOKIE=COOKIE),
-        **_each("GenericLFI", ("930",), **_PARTS),
-        **_each("GenericRFI", ("931",), **_PARTS),
-        **_each("RestrictedExtensions", ("920440",), QUERYARGUMENTS=QUERY, URIPATH=URI),
-        **_each("CrossSiteScripting", ("941",), **_PARTS, COOKIE=COOKIE),
+        **_substitute_by_location("EC2MetaDataSSRF", _METADATA_RULE, **_COMMON_LOCATIONS, COOKIE=COOKIE),
+        **_substitute_by_location("GenericLFI", ("930",), **_COMMON_LOCATIONS),
+        **_substitute_by_location("GenericRFI", ("931",), **_COMMON_LOCATIONS),
+        **_substitute_by_location("RestrictedExtensions", ("920440",), QUERYARGUMENTS=QUERY, URIPATH=URI),
+        **_substitute_by_location("CrossSiteScripting", ("941",), **_COMMON_LOCATIONS, COOKIE=COOKIE),
     },
     extra_rules=(
-        # The protocol: CloudFront and API Gateway refuse much of it by themselves.
+        # HTTP protocol violations: CloudFront and API Gateway reject most of these themselves.
         Substitute(("920", "921")),
         Substitute(("930", "931", "941"), (HEADER, COOKIE)),
         Substitute(("943",)),
@@ -83,33 +73,34 @@ COMMON = RuleGroup(
     rule_files=("913", "920", "921", "930", "931", "941", "943"),
 )
 
-
 KNOWN_BAD_INPUTS = RuleGroup(
     rules={
-        **_each("JavaDeserializationRCE", ("944",), HEADER=HEADER, BODY=BODY, URIPATH=URI, QUERYSTRING=QUERY),
-        **_each("Log4JRCE", _LOOKUPS, HEADER=HEADER, BODY=BODY, URIPATH=URI, QUERYSTRING=QUERY),
-        "Host_localhost_HEADER": Substitute(),  # every request here is for the loopback address
+        **_substitute_by_location(
+            "JavaDeserializationRCE", ("944",), HEADER=HEADER, BODY=BODY, URIPATH=URI, QUERYSTRING=QUERY
+        ),
+        **_substitute_by_location("Log4JRCE", _LOG4J_RULE, HEADER=HEADER, BODY=BODY, URIPATH=URI, QUERYSTRING=QUERY),
+        "Host_localhost_HEADER": Substitute(),  # every local request has the loopback address as its host
         "PROPFIND_METHOD": Substitute(check=lambda request: request.method == "PROPFIND"),
         "ExploitablePaths_URIPATH": Substitute(("930120", "930130"), (URI,)),
         "ReactJSRCE_BODY": Substitute(("934",), (BODY,)),
     },
-    # Commands, PHP and Node.js: AWS has them in groups for those platforms (Unix, POSIX, PHP), as known exploits.
+    # Commands, PHP and Node.js: AWS has these in groups for the platforms (Unix, POSIX, PHP), as known exploits.
     extra_rules=(Substitute(("932", "933", "934")),),
     rule_files=("930", "932", "933", "934", "944"),
 )
 
-
 SQL_INJECTION = RuleGroup(
     rules={
-        **_each("SQLi", ("942",), **_PARTS, COOKIE=COOKIE),
-        **_each("SQLiExtendedPatterns", ("942",), QUERYARGUMENTS=QUERY, BODY=BODY, URIPATH=URI, HEADER=HEADER),
+        **_substitute_by_location("SQLi", ("942",), **_COMMON_LOCATIONS, COOKIE=COOKIE),
+        **_substitute_by_location(
+            "SQLiExtendedPatterns", ("942",), QUERYARGUMENTS=QUERY, BODY=BODY, URIPATH=URI, HEADER=HEADER
+        ),
     },
     extra_rules=(Substitute(("942",), (HEADER,)),),
     rule_files=("942",),
 )
 
-
-# Which addresses AWS holds for bad it tells nobody, and here all are loopback: nothing is ever found.
+# AWS does not publish its list of addresses, and every local address is the loopback address: nothing ever matches.
 IP_REPUTATION = RuleGroup(
     rules={
         "AWSManagedIPReputationList": Substitute(),
@@ -117,7 +108,6 @@ IP_REPUTATION = RuleGroup(
         "AWSManagedIPDDoSList": Substitute(),
     }
 )
-
 
 RULE_GROUPS = {
     "AWSManagedRulesCommonRuleSet": COMMON,

@@ -1,7 +1,6 @@
-"""How many requests came lately, for rules with a limit.
+"""The statement of a rule, as a predicate on a request, and the counter for rate-based statements.
 
-What a rule's statement says, as a test of a request. A managed rule group is no test but has a verdict of its own
-(`groups`).
+A managed rule group is no predicate; see `managed_groups`.
 """
 
 import operator
@@ -13,39 +12,13 @@ from typing import Any
 from local.edge.config_checks import UnsupportedConfiguration, reject_unknown_keys, require_one_key
 from local.edge.waf.inspection import Inspection, parse_field_to_match, parse_text_transformations
 
-MAX_RATE_KEYS = 10_000
-
-
-class RateCounter:
-    """Counts by rule and by what the rule counts for. AWS estimates, and looks every few seconds; here every request is
-    counted at once."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
-
-    def exceeds_limit(self, rule: str, key: str, now: float, *, limit: int, seconds: int) -> bool:
-        """Count one more at `now` (in seconds), and say whether there were more than `limit` in the last `seconds`."""
-        times = self._seen.setdefault((rule, key), deque())
-        self._seen.move_to_end((rule, key))
-        while len(self._seen) > MAX_RATE_KEYS:
-            self._seen.popitem(last=False)
-        times.append(now)
-        while times[0] <= now - seconds:
-            times.popleft()
-        return len(times) > limit
-
-
 Predicate = Callable[[Inspection], bool]
 
-
 RATE_WINDOWS_SECONDS = (60, 120, 300, 600)
-
-
+MAX_RATE_KEYS = 10_000
 _COMPARISONS = {
     "EQ": operator.eq, "NE": operator.ne, "LT": operator.lt, "LE": operator.le, "GT": operator.gt, "GE": operator.ge
 }  # fmt: skip
-
-
 _POSITIONS: dict[str, Callable[[bytes, bytes], bool]] = {
     "EXACTLY": operator.eq,
     "STARTS_WITH": bytes.startswith,
@@ -54,111 +27,131 @@ _POSITIONS: dict[str, Callable[[bytes, bytes], bool]] = {
 }
 
 
+class RateCounter:
+    """Counts requests by rule and aggregation key.
+
+    AWS estimates the rate and checks it every few seconds; this counter counts each request at once.
+    """
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+
+    def exceeds_limit(self, rule: str, key: str, now: float, *, limit: int, seconds: int) -> bool:
+        """Count a request at `now` (in seconds). Return whether the last `seconds` had more than `limit` requests."""
+        times = self._times.setdefault((rule, key), deque())
+        self._times.move_to_end((rule, key))
+        while len(self._times) > MAX_RATE_KEYS:
+            self._times.popitem(last=False)
+        times.append(now)
+        while times[0] <= now - seconds:
+            times.popleft()
+        return len(times) > limit
+
+
 class StatementParser:
-    """Makes tests of statements. `rule` names the rule that they are of, for what it counts."""
+    """Parses the statements of one rule. `rule` names it in error messages and in the rate counter."""
 
     def __init__(self, rule: str, rates: RateCounter) -> None:
         self._rule = rule
         self._rates = rates
-        self._known: dict[str, Callable[[dict[str, Any]], Predicate]] = {
-            "AndStatement": self._and,
-            "OrStatement": self._or,
-            "NotStatement": self._not,
-            "ByteMatchStatement": self._byte_match,
-            "RegexMatchStatement": self._regex,
-            "SizeConstraintStatement": self._size,
-            "LabelMatchStatement": self._label,
-            "RateBasedStatement": self._rate,
+        self._parsers: dict[str, Callable[[dict[str, Any]], Predicate]] = {
+            "AndStatement": self._parse_and,
+            "OrStatement": self._parse_or,
+            "NotStatement": self._parse_not,
+            "ByteMatchStatement": self._parse_byte_match,
+            "RegexMatchStatement": self._parse_regex_match,
+            "SizeConstraintStatement": self._parse_size_constraint,
+            "LabelMatchStatement": self._parse_label_match,
+            "RateBasedStatement": self._parse_rate_based,
         }
 
-    def parse_statement(self, given: dict[str, Any]) -> Predicate:
-        """Raises NotUnderstood for a statement, or a part of one, that is not known."""
-        kind = require_one_key(given, self._known, f"the statement of {self._rule}")
-        return self._known[kind](given[kind])
+    def parse_statement(self, config: dict[str, Any]) -> Predicate:
+        """Raises UnsupportedConfiguration for an unknown statement or an unknown part of one."""
+        kind = require_one_key(config, self._parsers, f"the statement of {self._rule}")
+        return self._parsers[kind](config[kind])
 
-    def _and(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(given, ("Statements",), "AndStatement")
-        parts = [self.parse_statement(part) for part in given["Statements"]]
-        return lambda inspected: all(part(inspected) for part in parts)
+    def _parse_and(self, config: dict[str, Any]) -> Predicate:
+        reject_unknown_keys(config, ("Statements",), "AndStatement")
+        predicates = [self.parse_statement(part) for part in config["Statements"]]
+        return lambda inspection: all(predicate(inspection) for predicate in predicates)
 
-    def _or(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(given, ("Statements",), "OrStatement")
-        parts = [self.parse_statement(part) for part in given["Statements"]]
-        return lambda inspected: any(part(inspected) for part in parts)
+    def _parse_or(self, config: dict[str, Any]) -> Predicate:
+        reject_unknown_keys(config, ("Statements",), "OrStatement")
+        predicates = [self.parse_statement(part) for part in config["Statements"]]
+        return lambda inspection: any(predicate(inspection) for predicate in predicates)
 
-    def _not(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(given, ("Statement",), "NotStatement")
-        part = self.parse_statement(given["Statement"])
-        return lambda inspected: not part(inspected)
+    def _parse_not(self, config: dict[str, Any]) -> Predicate:
+        reject_unknown_keys(config, ("Statement",), "NotStatement")
+        predicate = self.parse_statement(config["Statement"])
+        return lambda inspection: not predicate(inspection)
 
-    def _byte_match(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(
-            given, ("SearchString", "FieldToMatch", "TextTransformations", "PositionalConstraint"), "ByteMatchStatement"
-        )
-        position = given["PositionalConstraint"]
+    def _parse_byte_match(self, config: dict[str, Any]) -> Predicate:
+        known_keys = ("SearchString", "FieldToMatch", "TextTransformations", "PositionalConstraint")
+        reject_unknown_keys(config, known_keys, "ByteMatchStatement")
+        position = config["PositionalConstraint"]
         if position not in _POSITIONS:
-            raise UnsupportedConfiguration(f"{self._rule}: the position {position} is not looked for by the local edge")
-        wanted, compare = bytes(given["SearchString"]), _POSITIONS[position]
-        return self._of_fields(given, lambda value: compare(value, wanted))
-
-    def _regex(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(given, ("RegexString", "FieldToMatch", "TextTransformations"), "RegexMatchStatement")
-        pattern = re.compile(str(given["RegexString"]).encode())
-        return self._of_fields(given, lambda value: pattern.search(value) is not None)
-
-    def _size(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(
-            given, ("FieldToMatch", "ComparisonOperator", "Size", "TextTransformations"), "SizeConstraintStatement"
-        )
-        compare, size = _COMPARISONS[given["ComparisonOperator"]], int(given["Size"])
-        return self._of_fields(given, lambda value: compare(len(value), size))
-
-    def _of_fields(self, given: dict[str, Any], matches: Callable[[bytes], bool]) -> Predicate:
-        read, changed = (
-            parse_field_to_match(given["FieldToMatch"]),
-            parse_text_transformations(given["TextTransformations"]),
-        )
-
-        def test(inspected: Inspection) -> bool:
-            values, oversize = read(inspected)
-            return oversize if oversize is not None else any(matches(changed(value)) for value in values)
-
-        return test
-
-    def _label(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(given, ("Scope", "Key"), "LabelMatchStatement")
-        key = str(given["Key"])
-        if given["Scope"] != "LABEL" or key.startswith("awswaf:managed:"):
             raise UnsupportedConfiguration(
-                f"{self._rule}: labels are known by their whole name, and only those of the web ACL's own rules"
+                f"{self._rule}: the local edge does not support the positional constraint {position}"
             )
-        return lambda inspected: key in inspected.labels
+        wanted, matches = bytes(config["SearchString"]), _POSITIONS[position]
+        return self._match_field_values(config, lambda value: matches(value, wanted))
 
-    def _rate(self, given: dict[str, Any]) -> Predicate:
-        reject_unknown_keys(
-            given,
-            ("Limit", "EvaluationWindowSec", "AggregateKeyType", "ScopeDownStatement", "ForwardedIPConfig"),
-            "RateBasedStatement",
-        )
-        limit, seconds = int(given["Limit"]), int(given.get("EvaluationWindowSec", 300))
+    def _parse_regex_match(self, config: dict[str, Any]) -> Predicate:
+        reject_unknown_keys(config, ("RegexString", "FieldToMatch", "TextTransformations"), "RegexMatchStatement")
+        pattern = re.compile(str(config["RegexString"]).encode())
+        return self._match_field_values(config, lambda value: pattern.search(value) is not None)
+
+    def _parse_size_constraint(self, config: dict[str, Any]) -> Predicate:
+        known_keys = ("FieldToMatch", "ComparisonOperator", "Size", "TextTransformations")
+        reject_unknown_keys(config, known_keys, "SizeConstraintStatement")
+        compare, size = _COMPARISONS[config["ComparisonOperator"]], int(config["Size"])
+        return self._match_field_values(config, lambda value: compare(len(value), size))
+
+    def _match_field_values(self, config: dict[str, Any], matches: Callable[[bytes], bool]) -> Predicate:
+        read_values = parse_field_to_match(config["FieldToMatch"])
+        transform = parse_text_transformations(config["TextTransformations"])
+
+        def predicate(inspection: Inspection) -> bool:
+            values, oversize = read_values(inspection)
+            return oversize if oversize is not None else any(matches(transform(value)) for value in values)
+
+        return predicate
+
+    def _parse_label_match(self, config: dict[str, Any]) -> Predicate:
+        reject_unknown_keys(config, ("Scope", "Key"), "LabelMatchStatement")
+        key = str(config["Key"])
+        if config["Scope"] != "LABEL" or key.startswith("awswaf:managed:"):
+            raise UnsupportedConfiguration(
+                f"{self._rule}: the local edge knows a label by its whole name only, and only the labels of the web"
+                " ACL's own rules"
+            )
+        return lambda inspection: key in inspection.labels
+
+    def _parse_rate_based(self, config: dict[str, Any]) -> Predicate:
+        known_keys = ("Limit", "EvaluationWindowSec", "AggregateKeyType", "ScopeDownStatement", "ForwardedIPConfig")
+        reject_unknown_keys(config, known_keys, "RateBasedStatement")
+        limit, seconds = int(config["Limit"]), int(config.get("EvaluationWindowSec", 300))
         if limit < 10 or seconds not in RATE_WINDOWS_SECONDS:
             raise UnsupportedConfiguration(
-                f"{self._rule}: AWS takes limits from 10 and windows of {RATE_WINDOWS_SECONDS} seconds"
+                f"{self._rule}: AWS accepts limits from 10 and windows of {RATE_WINDOWS_SECONDS} seconds"
             )
-        key = self._rate_key(given)
-        scope = self.parse_statement(given["ScopeDownStatement"]) if given.get("ScopeDownStatement") else None
+        read_key = self._parse_aggregate_key(config)
+        scope = self.parse_statement(config["ScopeDownStatement"]) if config.get("ScopeDownStatement") else None
 
-        def test(inspected: Inspection) -> bool:
-            if scope and not scope(inspected):
+        def predicate(inspection: Inspection) -> bool:
+            if scope and not scope(inspection):
                 return False
-            return self._rates.exceeds_limit(self._rule, key(inspected), inspected.now, limit=limit, seconds=seconds)
+            key = read_key(inspection)
+            return self._rates.exceeds_limit(self._rule, key, inspection.now, limit=limit, seconds=seconds)
 
-        return test
+        return predicate
 
-    def _rate_key(self, given: dict[str, Any]) -> Callable[[Inspection], str]:
-        kind = given["AggregateKeyType"]
-        if kind == "IP" and "ForwardedIPConfig" not in given:
-            return lambda inspected: inspected.request.client_address
-        if kind == "CONSTANT" and "ForwardedIPConfig" not in given:
-            return lambda _inspected: ""
-        raise UnsupportedConfiguration(f"{self._rule}: the local edge counts by address or in all, not by {kind}")
+    def _parse_aggregate_key(self, config: dict[str, Any]) -> Callable[[Inspection], str]:
+        kind = config["AggregateKeyType"]
+        if kind == "IP" and "ForwardedIPConfig" not in config:
+            return lambda inspection: inspection.request.client_address
+        if kind == "CONSTANT" and "ForwardedIPConfig" not in config:
+            return lambda _inspection: ""
+        raise UnsupportedConfiguration(
+            f"{self._rule}: the local edge counts requests by address or all together, not by {kind}"
+        )

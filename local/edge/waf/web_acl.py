@@ -1,4 +1,4 @@
-"""A web ACL as WAF's own API shows it, and what it says of a request."""
+"""A web ACL, as the WAF API returns it, and its decision on a request."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,24 +10,18 @@ from local.edge.waf.managed_groups import ManagedGroup, parse_managed_group
 from local.edge.waf.modsecurity import RuleEngine
 from local.edge.waf.statements import Predicate, RateCounter, StatementParser
 
-_LIMITS = {"KB_16": 16_384, "KB_32": 32_768, "KB_48": 49_152, "KB_64": 65_536}
-
-
-_ACL = (
+_BODY_LIMITS = {"KB_16": 16_384, "KB_32": 32_768, "KB_48": 49_152, "KB_64": 65_536}
+_ACL_KEYS = (
     "Name", "Id", "ARN", "Scope", "Description", "DefaultAction", "Rules", "VisibilityConfig", "Capacity",
     "CustomResponseBodies", "AssociationConfig", "LabelNamespace", "ManagedByFirewallManager", "Tags",
 )  # fmt: skip
-
-
-_RULE = ("Name", "Priority", "Statement", "Action", "OverrideAction", "RuleLabels", "VisibilityConfig")
-
-
-_TYPES = {"APPLICATION_JSON": "application/json", "TEXT_HTML": "text/html", "TEXT_PLAIN": "text/plain"}
+_RULE_KEYS = ("Name", "Priority", "Statement", "Action", "OverrideAction", "RuleLabels", "VisibilityConfig")
+_CONTENT_TYPES = {"APPLICATION_JSON": "application/json", "TEXT_HTML": "text/html", "TEXT_PLAIN": "text/plain"}
 
 
 @dataclass(frozen=True)
 class BlockDecision:
-    """By which rule, what it matched, and the answer that the web ACL itself gives, if it has one."""
+    """The rule that blocks a request, what it matched, and the custom response of the web ACL, if it has one."""
 
     rule_name: str
     matched_rules: tuple[str, ...] = ()
@@ -37,92 +31,98 @@ class BlockDecision:
 @dataclass(frozen=True)
 class _Rule:
     name: str
-    test: Predicate | ManagedGroup
+    condition: Predicate | ManagedGroup
     action: str
-    blocked: Response | None
+    response: Response | None
     labels: tuple[str, ...]
 
-    def matches(self, inspected: Inspection) -> list[str] | None:
-        if isinstance(self.test, ManagedGroup):
-            return self.test.find_blocking_rules(inspected) or None
-        return [] if self.test(inspected) else None
+    def find_matches(self, inspection: Inspection) -> list[str] | None:
+        """The names of the matched rules of a managed group (none for another statement), or None without a match."""
+        if isinstance(self.condition, ManagedGroup):
+            return self.condition.find_blocking_rules(inspection) or None
+        return [] if self.condition(inspection) else None
 
 
 class WebAcl:
-    """Raises NotUnderstood for whatever of it the edge could not enforce."""
+    """Raises UnsupportedConfiguration for each part that the edge cannot enforce."""
 
-    def __init__(self, given: dict[str, Any], rates: RateCounter) -> None:
-        reject_unknown_keys(given, _ACL, f"web ACL {given.get('Name')}")
-        self.name = str(given["Name"])
-        self._bodies = given.get("CustomResponseBodies") or {}
-        self._limit = _limit(given.get("AssociationConfig") or {})
+    def __init__(self, config: dict[str, Any], rates: RateCounter) -> None:
+        reject_unknown_keys(config, _ACL_KEYS, f"web ACL {config.get('Name')}")
+        self.name = str(config["Name"])
+        self._bodies = config.get("CustomResponseBodies") or {}
+        self._body_limit = _parse_body_limit(config.get("AssociationConfig") or {})
         self._rates = rates
-        self._rules = [self._rule(rule) for rule in sorted(given["Rules"], key=lambda rule: int(rule["Priority"]))]
-        self._allows, self._default = self._action(given["DefaultAction"], "DefaultAction", ("Allow", "Block"))
-        self._engine = RuleEngine(rule.test.group for rule in self._rules if isinstance(rule.test, ManagedGroup))
+        self._rules = [
+            self._parse_rule(rule) for rule in sorted(config["Rules"], key=lambda rule: int(rule["Priority"]))
+        ]
+        self._default_action, self._default_response = self._parse_action(
+            config["DefaultAction"], "DefaultAction", ("Allow", "Block")
+        )
+        self._engine = RuleEngine(
+            rule.condition.group for rule in self._rules if isinstance(rule.condition, ManagedGroup)
+        )
 
     @property
     def has_inactive_groups(self) -> bool:
-        """Whether it has managed groups whose rules nothing on this machine can run."""
+        """Whether it has managed groups whose rules this machine cannot run."""
         return self._engine.is_unavailable
 
     def find_block(self, request: Request, now: float) -> BlockDecision | None:
-        """What blocks the request, or None when it may pass. `now` is a clock in seconds."""
-        inspected = Inspection(request, self._limit, self._engine, now)
+        """The decision to block the request, or None to let it pass. `now` is a clock in seconds."""
+        inspection = Inspection(request, self._body_limit, self._engine, now)
         for rule in self._rules:
-            matched = rule.matches(inspected)
-            if matched is None:
+            matches = rule.find_matches(inspection)
+            if matches is None:
                 continue
-            inspected.labels.update(rule.labels)
+            inspection.labels.update(rule.labels)
             if rule.action == "Allow":
                 return None
             if rule.action == "Block":
-                return BlockDecision(rule.name, tuple(matched), rule.blocked)
-        return None if self._allows == "Allow" else BlockDecision("Default_Action", (), self._default)
+                return BlockDecision(rule.name, tuple(matches), rule.response)
+        return None if self._default_action == "Allow" else BlockDecision("Default_Action", (), self._default_response)
 
-    def _rule(self, given: dict[str, Any]) -> _Rule:
-        name = f"{self.name}/{given['Name']}"
-        reject_unknown_keys(given, _RULE, name)
-        statement = given["Statement"]
-        labels = tuple(str(label["Name"]) for label in given.get("RuleLabels") or [])
+    def _parse_rule(self, config: dict[str, Any]) -> _Rule:
+        name, context = config["Name"], f"{self.name}/{config['Name']}"
+        reject_unknown_keys(config, _RULE_KEYS, context)
+        statement = config["Statement"]
+        labels = tuple(str(label["Name"]) for label in config.get("RuleLabels") or [])
         if "ManagedRuleGroupStatement" in statement:
-            reject_unknown_keys(statement, ("ManagedRuleGroupStatement",), name)
+            reject_unknown_keys(statement, ("ManagedRuleGroupStatement",), context)
             override = require_one_key(
-                given.get("OverrideAction") or {}, ("None", "Count"), f"OverrideAction of {name}"
+                config.get("OverrideAction") or {}, ("None", "Count"), f"OverrideAction of {context}"
             )
             group = parse_managed_group(statement["ManagedRuleGroupStatement"])
-            return _Rule(given["Name"], group, "Count" if override == "Count" else "Block", None, labels)
-        action, answer = self._action(given.get("Action") or {}, name, ("Allow", "Block", "Count"))
-        return _Rule(
-            given["Name"], StatementParser(name, self._rates).parse_statement(statement), action, answer, labels
-        )
+            return _Rule(name, group, "Count" if override == "Count" else "Block", None, labels)
+        action, response = self._parse_action(config.get("Action") or {}, context, ("Allow", "Block", "Count"))
+        return _Rule(name, StatementParser(context, self._rates).parse_statement(statement), action, response, labels)
 
-    def _action(self, given: dict[str, Any], what: str, known: tuple[str, ...]) -> tuple[str, Response | None]:
-        kind = require_one_key(given, known, f"the action of {what}")
-        reject_unknown_keys(given[kind], ("CustomResponse",) if kind == "Block" else (), f"{kind} of {what}")
-        custom = given[kind].get("CustomResponse")
-        return kind, self._answer(custom, what) if custom else None
+    def _parse_action(
+        self, config: dict[str, Any], context: str, known_keys: tuple[str, ...]
+    ) -> tuple[str, Response | None]:
+        kind = require_one_key(config, known_keys, f"the action of {context}")
+        reject_unknown_keys(config[kind], ("CustomResponse",) if kind == "Block" else (), f"{kind} of {context}")
+        custom = config[kind].get("CustomResponse")
+        return kind, self._build_custom_response(custom, context) if custom else None
 
-    def _answer(self, given: dict[str, Any], what: str) -> Response:
-        reject_unknown_keys(
-            given, ("ResponseCode", "CustomResponseBodyKey", "ResponseHeaders"), f"CustomResponse of {what}"
-        )
-        headers = [(str(part["Name"]).lower(), str(part["Value"])) for part in given.get("ResponseHeaders") or []]
-        key = given.get("CustomResponseBodyKey")
+    def _build_custom_response(self, config: dict[str, Any], context: str) -> Response:
+        known_keys = ("ResponseCode", "CustomResponseBodyKey", "ResponseHeaders")
+        reject_unknown_keys(config, known_keys, f"CustomResponse of {context}")
+        status = int(config["ResponseCode"])
+        headers = [(str(part["Name"]).lower(), str(part["Value"])) for part in config.get("ResponseHeaders") or []]
+        key = config.get("CustomResponseBodyKey")
         if not key:
-            return Response(int(given["ResponseCode"]), headers)
+            return Response(status, headers)
         if key not in self._bodies:
-            raise UnsupportedConfiguration(f"{what} answers with {key}, which is none of CustomResponseBodies")
+            raise UnsupportedConfiguration(f"{context}: CustomResponseBodies has no body {key}")
         body = self._bodies[key]
-        answer = Response(
-            int(given["ResponseCode"]), [("content-type", _TYPES[body["ContentType"]])], body["Content"].encode()
-        )
-        return answer.with_headers(*headers)
+        content_type = ("content-type", _CONTENT_TYPES[body["ContentType"]])
+        return Response(status, [content_type], body["Content"].encode()).with_headers(*headers)
 
 
-def _limit(given: dict[str, Any]) -> int:
-    reject_unknown_keys(given, ("RequestBody",), "AssociationConfig")
-    reject_unknown_keys(given.get("RequestBody") or {}, ("CLOUDFRONT", "API_GATEWAY"), "AssociationConfig")
-    for kind in (given.get("RequestBody") or {}).values():
-        return _LIMITS[kind["DefaultSizeInspectionLimit"]]
-    return _LIMITS["KB_16"]
+def _parse_body_limit(config: dict[str, Any]) -> int:
+    """How many bytes of a body the firewall inspects."""
+    reject_unknown_keys(config, ("RequestBody",), "AssociationConfig")
+    reject_unknown_keys(config.get("RequestBody") or {}, ("CLOUDFRONT", "API_GATEWAY"), "AssociationConfig")
+    for section in (config.get("RequestBody") or {}).values():
+        return _BODY_LIMITS[section["DefaultSizeInspectionLimit"]]
+    return _BODY_LIMITS["KB_16"]

@@ -1,4 +1,4 @@
-"""The clock of all streams: what is due is done, each job on a thread of its own, failed ones again later."""
+"""The scheduler of all streams: it runs each due job on a thread and repeats a failed one after a delay."""
 
 import logging
 import threading
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from local.emulator.firehose import host
+from local.emulator.firehose import ministack
+from local.emulator.firehose.configuration import StreamConfiguration
 from local.emulator.firehose.jobs import Job
-from local.emulator.firehose.settings import Settings
+from local.emulator.firehose.ministack import StreamId
 from local.emulator.firehose.spool import Spool
 from local.emulator.firehose.stream import Stream
 
@@ -18,107 +19,110 @@ _logger = logging.getLogger("firehose.delivery")
 _TICK_SECONDS = 0.05
 _RETRY_SECONDS = 5.0
 
-Configuration = Callable[[host.Scope], tuple[Settings, int] | None]
-"""The settings and the version of a stream, or None when it does not exist (any more, or yet)."""
+ReadConfiguration = Callable[[StreamId], tuple[StreamConfiguration, int] | None]
+"""Returns the configuration and the version of a stream, or None if it does not exist."""
 
 
 class Dispatcher:
-    """`folder` keeps the spools. What an earlier process left there is taken up again."""
+    """`folder` contains the spools. The records that an earlier process left there are delivered too."""
 
-    def __init__(self, folder: Path, configuration: Configuration) -> None:
+    def __init__(self, folder: Path, read_configuration: ReadConfiguration) -> None:
         self._folder = folder
-        self._configuration = configuration
+        self._read_configuration = read_configuration
         self._lock = threading.RLock()
-        self._waiting: list[tuple[float, host.Scope, Job]] = []
-        self._running: Counter[tuple[host.Scope, type[Job]]] = Counter()
-        self._everything = False
-        self._streams: dict[host.Scope, Stream] = {}
+        self._waiting: list[tuple[float, StreamId, Job]] = []
+        self._running: Counter[tuple[StreamId, type[Job]]] = Counter()
+        self._flushes_everything = False
+        self._streams: dict[StreamId, Stream] = {}
         for spool in sorted(folder.glob("*@*@*")):
-            self.stream(host.Scope(*map(unquote, spool.name.split("@"))))
+            self.get_stream(StreamId(*map(unquote, spool.name.split("@"))))
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True, name="firehose-dispatcher").start()
 
-    def stream(self, scope: host.Scope) -> Stream:
+    def get_stream(self, stream_id: StreamId) -> Stream:
         with self._lock:
-            if scope not in self._streams:
-                name = "@".join(quote(part, safe="") for part in (scope.account, scope.region, scope.name))
-                self._streams[scope] = Stream(scope, Spool(self._folder / name))
-            return self._streams[scope]
+            if stream_id not in self._streams:
+                parts = (stream_id.account, stream_id.region, stream_id.name)
+                name = "@".join(quote(part, safe="") for part in parts)
+                self._streams[stream_id] = Stream(stream_id, Spool(self._folder / name))
+            return self._streams[stream_id]
 
-    def forget(self, scope: host.Scope) -> None:
-        """A deleted stream takes its data with it, as on AWS."""
+    def delete_stream(self, stream_id: StreamId) -> None:
+        """Delete a stream and its records, as AWS does."""
         with self._lock:
-            stream = self._streams.pop(scope, None)
-            self._waiting = [entry for entry in self._waiting if entry[1] != scope]
+            stream = self._streams.pop(stream_id, None)
+            self._waiting = [entry for entry in self._waiting if entry[1] != stream_id]
         if stream is not None:
-            stream.discard()
+            stream.discard_records()
 
-    def forget_all(self) -> None:
-        for scope in list(self._streams):
-            self.forget(scope)
+    def delete_all_streams(self) -> None:
+        for stream_id in list(self._streams):
+            self.delete_stream(stream_id)
 
-    def flush(self, seconds: float) -> bool:
-        """Deliver everything buffered without regard to the hints; False when some is left after `seconds`.
-        What is left stays spooled."""
+    def flush(self, timeout_seconds: float) -> bool:
+        """Deliver all buffered records at once. Return False if some remain after the timeout: they stay on disk."""
         start = time.monotonic()
-        self._everything = True
+        self._flushes_everything = True
         try:
             while not self._is_idle():
                 waited = time.monotonic() - start
-                # What only fails need not hold up a stop: the next start takes it up again.
-                if waited > seconds or (waited > _RETRY_SECONDS and self._is_idle(failing=True)):
+                # Jobs that only fail need not delay a stop: the next start runs them again.
+                if waited > timeout_seconds or (waited > _RETRY_SECONDS and self._is_idle(ignore_failed=True)):
                     return False
                 time.sleep(_TICK_SECONDS)
         finally:
-            self._everything = False
+            self._flushes_everything = False
         return True
 
-    def _is_idle(self, *, failing: bool = False) -> bool:
+    def _is_idle(self, *, ignore_failed: bool = False) -> bool:
         with self._lock:
-            if self._running.total() or (self._waiting and not failing):
+            if self._running.total() or (self._waiting and not ignore_failed):
                 return False
-            return all(stream.is_empty for scope, stream in self._streams.items() if self._configuration(scope))
+            return all(
+                stream.is_empty for stream_id, stream in self._streams.items() if self._read_configuration(stream_id)
+            )
 
     def _run(self) -> None:
-        while not host.is_serving():
+        while not ministack.is_serving():
             time.sleep(_TICK_SECONDS)
-        host.greet()
-        while host.is_serving():
+        ministack.wait_until_ready()
+        while ministack.is_serving():
             try:
-                self._tick()
+                self._start_due_jobs()
             except Exception:
-                # The one place where nobody above could do anything: keep the clock going.
-                _logger.exception("the Firehose's clock stumbled")
+                # Nothing above this thread can handle the error. The next round must still run.
+                _logger.exception("a round of the Firehose dispatcher failed")
             time.sleep(_TICK_SECONDS)
 
-    def _tick(self) -> None:
+    def _start_due_jobs(self) -> None:
         with self._lock:
-            for scope, stream in self._streams.items():
-                configured = self._configuration(scope)
-                if configured:
-                    jobs = stream.due(*configured, everything=self._everything)
-                    self._waiting += [(0.0, scope, job) for job in jobs]
+            for stream_id, stream in self._streams.items():
+                configuration = self._read_configuration(stream_id)
+                if configuration:
+                    jobs = stream.take_due_jobs(*configuration, everything=self._flushes_everything)
+                    self._waiting += [(0.0, stream_id, job) for job in jobs]
             now, waiting, due = time.monotonic(), [], []
             for entry in self._waiting:
-                lane = entry[1], type(entry[2])
-                if entry[0] <= now and self._running[lane] < entry[2].at_once:
+                start_at, stream_id, job = entry
+                lane = stream_id, type(job)
+                if start_at <= now and self._running[lane] < job.max_concurrency:
                     self._running[lane] += 1
-                    due.append(entry[1:])
+                    due.append((stream_id, job))
                 else:
                     waiting.append(entry)
             self._waiting = waiting
-        for scope, job in due:
-            threading.Thread(target=self._do, args=(scope, job), daemon=True, name="firehose-job").start()
+        for stream_id, job in due:
+            threading.Thread(target=self._run_job, args=(stream_id, job), daemon=True, name="firehose-job").start()
 
-    def _do(self, scope: host.Scope, job: Job) -> None:
-        wait: float | None = _RETRY_SECONDS
+    def _run_job(self, stream_id: StreamId, job: Job) -> None:
+        delay: float | None = _RETRY_SECONDS
         try:
-            wait = job.run()
+            delay = job.run()
         except Exception:
-            # Whatever it was, the records are still to be delivered.
-            _logger.exception("%s: a job stumbled", scope.name)
+            # Whatever the error is, the records must still be delivered.
+            _logger.exception("%s: a job failed unexpectedly", stream_id.name)
         with self._lock:
-            self._running[scope, type(job)] -= 1
-            if wait is not None and scope in self._streams:
-                self._waiting.append((time.monotonic() + wait, scope, job))
+            self._running[stream_id, type(job)] -= 1
+            if delay is not None and stream_id in self._streams:
+                self._waiting.append((time.monotonic() + delay, stream_id, job))

@@ -1,4 +1,4 @@
-"""What is done outside of a stream's lock, again and again until it is done: a call of the transform, a put into S3."""
+"""The jobs of a stream: a call of the transform, a put to S3. Each runs outside the stream's lock until it succeeds."""
 
 import gzip
 import logging
@@ -7,80 +7,83 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from local.emulator.firehose import host, transform
-from local.emulator.firehose.settings import Place, Transform
+from local.emulator.firehose import ministack, transform
+from local.emulator.firehose.configuration import Destination, Transform
 from local.emulator.firehose.spool import Record
 
-_log = logging.getLogger("firehose.delivery")
-_FIRST_WAIT_SECONDS = 0.3
-_LONGEST_WAIT_SECONDS = 15.0
+_logger = logging.getLogger("firehose.delivery")
+_FIRST_DELAY_SECONDS = 0.3
+_MAX_DELAY_SECONDS = 15.0
 
 
 class Job(Protocol):
-    at_once: ClassVar[int]
-    """How many of the kind may run at the same time for one stream."""
+    max_concurrency: ClassVar[int]
+    """How many jobs of this type may run at the same time for one stream."""
 
     def run(self) -> float | None:
-        """Try once. None when it is done, else the seconds to wait before the next try."""
+        """Attempt the job once. Return None if it succeeded, else the seconds until the next attempt."""
 
 
-def _wait(attempts: int) -> float:
-    return min(_FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10), _LONGEST_WAIT_SECONDS)
+def _compute_delay(attempts: int) -> float:
+    return min(_FIRST_DELAY_SECONDS * 2.0 ** min(attempts - 1, 10), _MAX_DELAY_SECONDS)
 
 
 @dataclass
-class Transformation:
-    """Calls the transform for `records`, and hands on what came of it: transformed, dropped, error lines."""
+class TransformJob:
+    """Calls the transform for `records` and passes on the transformed records, the dropped ones and the error lines."""
 
-    # A backlog must not throttle the function: three throttled tries would send its records to the error prefix.
-    at_once: ClassVar[int] = 2
+    # A backlog must not throttle the function: after three throttled attempts its records go to the error prefix.
+    max_concurrency: ClassVar[int] = 2
 
-    scope: host.Scope
+    stream_id: ministack.StreamId
     settings: Transform
     records: Sequence[Record]
-    hand_on: Callable[[Sequence[Record], Sequence[Record], Sequence[Record]], None]
-    invocation: str = field(default_factory=lambda: str(uuid.uuid4()))
+    on_transformed: Callable[[Sequence[Record], Sequence[Record], Sequence[Record]], None]
+    invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: int = 0
 
     def run(self) -> float | None:
         self.attempts += 1
         try:
-            outcome = transform.call(self.scope, self.settings.function, self.invocation, self.records)
+            outcome = transform.call_transform(self.stream_id, self.settings.function, self.invocation_id, self.records)
         except transform.CallFailedError as failure:
-            _log.warning("%s: transform failed, try %d: %s", self.scope.name, self.attempts, failure.code)
+            _logger.warning("%s: transform failed, attempt %d: %s", self.stream_id.name, self.attempts, failure.code)
             if self.attempts <= self.settings.retries:
-                return _wait(self.attempts)
-            self.hand_on([], [], self._lines(self.records, failure))
+                return _compute_delay(self.attempts)
+            self.on_transformed([], [], self._build_error_lines(self.records, failure))
             return None
-        self.hand_on(outcome.ok, outcome.dropped, self._lines(outcome.failed, transform.processing_failed()))
+        errors = self._build_error_lines(outcome.failed, transform.build_processing_failure())
+        self.on_transformed(outcome.ok, outcome.dropped, errors)
         return None
 
-    def _lines(self, records: Sequence[Record], failure: transform.CallFailedError) -> list[Record]:
-        return [transform.error_line(record, failure, self.attempts, self.settings.function) for record in records]
+    def _build_error_lines(self, records: Sequence[Record], failure: transform.CallFailedError) -> list[Record]:
+        function = self.settings.function
+        return [transform.build_error_line(record, failure, self.attempts, function) for record in records]
 
 
 @dataclass
-class Delivery:
-    """Puts `records` as one object, until S3 takes it, and then says so. The key stays the same at every try."""
+class DeliveryJob:
+    """Puts `records` as one object until S3 accepts it, then calls `on_delivered`. All attempts use the same key."""
 
-    at_once: ClassVar[int] = 8
+    max_concurrency: ClassVar[int] = 8
 
-    scope: host.Scope
-    place: Place
+    stream_id: ministack.StreamId
+    destination: Destination
     key: str
     records: Sequence[Record]
-    delivered: Callable[[Sequence[Record]], None]
+    on_delivered: Callable[[Sequence[Record]], None]
     attempts: int = 0
 
     def run(self) -> float | None:
         self.attempts += 1
+        stream_id, bucket = self.stream_id, self.destination.bucket
         body = b"".join(record.data for record in self.records)
-        if self.place.gzip:
+        if self.destination.gzip:
             body = gzip.compress(body, compresslevel=6)
         try:
-            host.put_object(self.scope, self.place.bucket, self.key, body)
-        except (host.PutFailedError, TimeoutError) as error:
-            _log.warning("%s: put into %s failed, try %d: %s", self.scope.name, self.place.bucket, self.attempts, error)
-            return _wait(self.attempts)
-        self.delivered(self.records)
+            ministack.put_object(stream_id.account, stream_id.region, bucket, self.key, body)
+        except (ministack.PutFailedError, TimeoutError) as error:
+            _logger.warning("%s: put to %s failed, attempt %d: %s", stream_id.name, bucket, self.attempts, error)
+            return _compute_delay(self.attempts)
+        self.on_delivered(self.records)
         return None

@@ -1,8 +1,9 @@
-"""Accepted records on disk until they are delivered, so that killing the emulator loses none of them.
+"""Accepted records on disk until they are delivered, so that a killed emulator loses none of them.
 
-A stream's folder holds segments: files of JSON lines. The first line names the ways that its records have to go, then
-comes one line per record, and at the end one line per way that is done. The last segment is written to; a segment
-that is closed and done goes away. Nothing is synced: a killed process does not lose what it gave to the kernel.
+The folder of a stream contains segments: files of JSON lines. The first line names the routes (delivery, backup) of its
+records. Then comes one line per record, and at the end one line per route that is done. Only the last segment is open
+for writes. A closed segment is deleted when all its routes are done. Nothing is synced: after a kill the kernel still
+has what the process wrote.
 """
 
 import base64
@@ -17,128 +18,130 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DELIVERY, BACKUP = "delivery", "backup"
-_SEGMENT_BYTES = 8 * 1024 * 1024
-_numbers = itertools.count()
+_MAX_SEGMENT_BYTES = 8 * 1024 * 1024
+_sequence_numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: as it was put, or as the transform made it. `arrived` in milliseconds since the epoch, `segment`
-    where the one that was put is kept."""
+    """One record, as the client put it or as the transform returned it.
+
+    `arrived_at` is in milliseconds since the epoch. `segment` stores the record that the client put.
+    """
 
     id: str
-    arrived: int
+    arrived_at: int
     data: bytes
     segment: "Segment"
 
 
 class Segment:
-    """Not locked: its stream holds the lock."""
+    """A file of records. It has no lock: its stream holds one."""
 
-    def __init__(self, path: Path, ways: Sequence[str]) -> None:
-        self.ways = tuple(ways)
+    def __init__(self, path: Path, routes: Sequence[str]) -> None:
+        self.routes = tuple(routes)
         self._path = path
-        self._left = dict.fromkeys(ways, 0)
-        self._closed = False
-        self.size = 0
+        self._pending = dict.fromkeys(routes, 0)
+        self._is_closed = False
+        self.size_bytes = 0
 
-    def count(self, number: int, ways: Sequence[str]) -> None:
-        for way in ways:
-            self._left[way] += number
+    def add_pending(self, number: int, routes: Sequence[str]) -> None:
+        for route in routes:
+            self._pending[route] += number
 
     def write(self, text: str, *, new: bool = False) -> None:
-        """Append in one write. Raises FileNotFoundError when the segment was discarded."""
+        """Append a text. Raises FileNotFoundError if the segment was discarded."""
         flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0)
         descriptor = os.open(self._path, flags, 0o600)
         try:
             encoded = text.encode()
-            self.size += len(encoded)
+            self.size_bytes += len(encoded)
             while encoded:
                 encoded = encoded[os.write(descriptor, encoded) :]
         finally:
             os.close(descriptor)
 
-    def settle(self, way: str) -> None:
-        """One record has gone this way."""
-        self._left[way] -= 1
-        self._tidy(way)
+    def mark_delivered(self, route: str) -> None:
+        """Count one record as delivered on this route."""
+        self._pending[route] -= 1
+        self._finish_route(route)
 
     def close(self) -> None:
-        self._closed = True
-        for way in self.ways:
-            self._tidy(way)
+        self._is_closed = True
+        for route in self.routes:
+            self._finish_route(route)
 
-    def _tidy(self, way: str) -> None:
-        if not self._closed or self._left[way]:
+    def _finish_route(self, route: str) -> None:
+        if not self._is_closed or self._pending[route]:
             return
-        if not any(self._left.values()):
+        if not any(self._pending.values()):
             self._path.unlink(missing_ok=True)
             return
         with contextlib.suppress(FileNotFoundError):
-            self.write(json.dumps({"done": way}) + "\n")
+            self.write(json.dumps({"done": route}) + "\n")
 
 
 class Spool:
-    """The segments of one stream. Not locked: its stream holds the lock."""
+    """The segments of one stream. It has no lock: its stream holds one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._current: Segment | None = None
 
-    def append(self, payloads: Sequence[bytes], ways: Sequence[str]) -> list[Record]:
-        """Keep the records of one request. Raises OSError when they cannot be kept: then nothing was accepted."""
+    def append_records(self, payloads: Sequence[bytes], routes: Sequence[str]) -> list[Record]:
+        """Store the records of one request. Raises OSError if they cannot be stored: then none is accepted."""
         segment = self._current
-        if segment is None or segment.ways != tuple(ways) or segment.size > _SEGMENT_BYTES:
-            segment = self._open(ways)
-        arrived = time.time_ns() // 1_000_000
-        records = [Record(_record_id(), arrived, payload, segment) for payload in payloads]
-        segment.write("".join(map(_line, records)))
-        segment.count(len(records), ways)
+        if segment is None or segment.routes != tuple(routes) or segment.size_bytes > _MAX_SEGMENT_BYTES:
+            segment = self._open_segment(routes)
+        arrived_at = time.time_ns() // 1_000_000
+        records = [Record(_create_record_id(), arrived_at, payload, segment) for payload in payloads]
+        segment.write("".join(map(_format_line, records)))
+        segment.add_pending(len(records), routes)
         return records
 
-    def roll(self) -> None:
-        """Close the current segment: what comes later has another fate."""
+    def close_segment(self) -> None:
+        """Close the current segment. Later records go to another one, because they are delivered in another group."""
         if self._current is not None:
             self._current.close()
             self._current = None
 
     def reload(self) -> Iterator[tuple[Record, tuple[str, ...]]]:
-        """What an earlier process left: each record with the ways it still has to go."""
+        """Return the records that an earlier process left, each with its remaining routes."""
         for path in sorted(self._folder.glob("*.jsonl")):
-            lines = [line for line in map(_parsed, path.read_bytes().splitlines(keepends=True)) if line]
+            lines = [line for line in map(_parse_line, path.read_bytes().splitlines(keepends=True)) if line]
             done = {line["done"] for line in lines if "done" in line}
-            ways = tuple(way for line in lines if "ways" in line for way in line["ways"] if way not in done)
-            segment = Segment(path, ways)
-            found = [line for line in lines if "id" in line]
-            segment.count(len(found), ways)
+            routes = tuple(route for line in lines if "routes" in line for route in line["routes"] if route not in done)
+            segment = Segment(path, routes)
+            record_lines = [line for line in lines if "id" in line]
+            segment.add_pending(len(record_lines), routes)
             segment.close()
-            for line in found:
+            for line in record_lines:
                 data = base64.b64decode(str(line["data"]))
-                yield Record(str(line["id"]), int(str(line["at"])), data, segment), ways
+                yield Record(str(line["id"]), int(str(line["at"])), data, segment), routes
 
     def discard(self) -> None:
         self._current = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _open(self, ways: Sequence[str]) -> Segment:
-        self.roll()
+    def _open_segment(self, routes: Sequence[str]) -> Segment:
+        self.close_segment()
         self._folder.mkdir(parents=True, exist_ok=True)
-        segment = Segment(self._folder / f"{time.time_ns():020d}-{next(_numbers):06d}.jsonl", ways)
-        segment.write(json.dumps({"ways": list(ways)}) + "\n", new=True)
+        segment = Segment(self._folder / f"{time.time_ns():020d}-{next(_sequence_numbers):06d}.jsonl", routes)
+        segment.write(json.dumps({"routes": list(routes)}) + "\n", new=True)
         self._current = segment
         return segment
 
 
-def _record_id() -> str:
-    return f"{time.time_ns():020d}{next(_numbers):012d}000000"
+def _create_record_id() -> str:
+    return f"{time.time_ns():020d}{next(_sequence_numbers):012d}000000"
 
 
-def _line(record: Record) -> str:
-    return f'{{"id":"{record.id}","at":{record.arrived},"data":"{base64.b64encode(record.data).decode()}"}}\n'
+def _format_line(record: Record) -> str:
+    return f'{{"id":"{record.id}","at":{record.arrived_at},"data":"{base64.b64encode(record.data).decode()}"}}\n'
 
 
-def _parsed(line: bytes) -> dict[str, str]:
-    # A line cut short by the end of the process belongs to a put that was never answered.
+def _parse_line(line: bytes) -> dict[str, str]:
+    # The end of the process may have cut the last line. It belongs to a put that got no response.
     try:
         return dict(json.loads(line)) if line.endswith(b"\n") else {}
     except ValueError:

@@ -1,91 +1,136 @@
-"""The way of a record through one stream: kept, buffered, transformed, buffered again, delivered; and backed up."""
+"""One stream: its records are stored, buffered, transformed, buffered again and delivered, and backed up."""
 
 import functools
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 
-from local.emulator.firehose import keys, transform
-from local.emulator.firehose.buffer import Buffer
-from local.emulator.firehose.host import Scope
-from local.emulator.firehose.jobs import Delivery, Job, Transformation
-from local.emulator.firehose.settings import Place, Settings
+from local.emulator.firehose import configuration, transform
+from local.emulator.firehose.configuration import BufferingHints, Destination, StreamConfiguration
+from local.emulator.firehose.jobs import DeliveryJob, Job, TransformJob
+from local.emulator.firehose.ministack import StreamId
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Record, Spool
 
 _PROCESSING_FAILED = "processing-failed"
 
 
+class Buffer:
+    """Records that wait until there are enough of them, or until the first is old enough.
+
+    It has no lock: its stream holds one.
+    """
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[float, Record]] = deque()
+        self._size_bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def add_records(self, records: Iterable[Record], now: float) -> None:
+        """`now` is a monotonic time in seconds, here and below."""
+        for record in records:
+            self._entries.append((now, record))
+            self._size_bytes += len(record.data)
+
+    def take_due_groups(self, hints: BufferingHints, now: float, *, everything: bool) -> list[list[Record]]:
+        """Remove and return the groups that are full or due. Each becomes one object or one call of the transform."""
+        groups = []
+        while self._entries and self._size_bytes >= hints.size_bytes:
+            groups.append(self._take_group(hints.size_bytes))
+        if self._entries and (everything or now - self._entries[0][0] >= hints.interval_seconds):
+            groups.append(self._take_group(None))
+        return groups
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._size_bytes = 0
+
+    def _take_group(self, size_bytes: int | None) -> list[Record]:
+        group, group_bytes = [], 0
+        while self._entries and (size_bytes is None or group_bytes < size_bytes):
+            record = self._entries.popleft()[1]
+            group.append(record)
+            group_bytes += len(record.data)
+        self._size_bytes -= group_bytes
+        return group
+
+
 class Stream:
-    def __init__(self, scope: Scope, spool: Spool) -> None:
-        self.scope = scope
+    def __init__(self, stream_id: StreamId, spool: Spool) -> None:
+        self.id = stream_id
         self._spool = spool
         self._lock = threading.Lock()
         self._source, self._output, self._errors, self._backup = Buffer(), Buffer(), Buffer(), Buffer()
         now = time.monotonic()
-        for record, ways in spool.reload():
-            self._source.add([record] if DELIVERY in ways else [], now)
-            self._backup.add([record] if BACKUP in ways else [], now)
+        for record, routes in spool.reload():
+            self._source.add_records([record] if DELIVERY in routes else [], now)
+            self._backup.add_records([record] if BACKUP in routes else [], now)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is buffered; what is being delivered is not counted."""
+        """Whether the buffers are empty. Records in running jobs do not count."""
         with self._lock:
             return not (self._source or self._output or self._errors or self._backup)
 
-    def accept(self, payloads: Sequence[bytes], settings: Settings) -> list[str]:
-        """Take the records of one request; returns their ids. Raises OSError when they cannot be kept."""
-        ways = (DELIVERY, BACKUP) if settings.backup else (DELIVERY,)
+    def accept_records(self, payloads: Sequence[bytes], config: StreamConfiguration) -> list[str]:
+        """Store the records of one request and return their ids. Raises OSError if they cannot be stored."""
+        routes = (DELIVERY, BACKUP) if config.backup else (DELIVERY,)
         with self._lock:
-            records = self._spool.append(payloads, ways)
-            self._source.add(records, time.monotonic())
-            self._backup.add(records if settings.backup else [], time.monotonic())
+            records = self._spool.append_records(payloads, routes)
+            self._source.add_records(records, time.monotonic())
+            self._backup.add_records(records if config.backup else [], time.monotonic())
         return [record.id for record in records]
 
-    def due(self, settings: Settings, version: int, *, everything: bool) -> list[Job]:
-        """Take out of the buffers what is full or due, as jobs."""
+    def take_due_jobs(self, config: StreamConfiguration, version: int, *, everything: bool) -> list[Job]:
+        """Remove from the buffers what is full or due, and return it as jobs."""
         now = time.monotonic()
-        take = functools.partial(Buffer.take, now=now, everything=everything)
-        place, jobs = settings.destination, list[Job]()
+        take = functools.partial(Buffer.take_due_groups, now=now, everything=everything)
+        destination, jobs = config.destination, list[Job]()
         with self._lock:
-            if settings.transform:
-                groups = take(self._source, settings.transform.hints)
-                for call in (call for group in groups for call in transform.calls(group)):
-                    jobs.append(Transformation(self.scope, settings.transform, call, self._transformed))
+            if config.transform:
+                groups = take(self._source, config.transform.hints)
+                for call in (call for group in groups for call in transform.split_into_calls(group)):
+                    jobs.append(TransformJob(self.id, config.transform, call, self._add_transformed))
             else:
-                groups = take(self._source, place.hints)
-                jobs += [self._delivery(group, place, version, DELIVERY) for group in groups]
+                groups = take(self._source, destination.hints)
+                jobs += [self._build_delivery(group, destination, version, DELIVERY) for group in groups]
             if groups:
-                self._spool.roll()
-            for group in take(self._output, place.hints):
-                jobs.append(self._delivery(group, place, version, DELIVERY))
-            for group in take(self._errors, place.hints):
-                jobs.append(self._delivery(group, place, version, DELIVERY, _PROCESSING_FAILED))
-            # Without a backup place now, what was to be backed up waits for one rather than being lost.
-            if settings.backup:
-                groups = take(self._backup, settings.backup.hints)
-                jobs += [self._delivery(group, settings.backup, version, BACKUP) for group in groups]
+                self._spool.close_segment()
+            for group in take(self._output, destination.hints):
+                jobs.append(self._build_delivery(group, destination, version, DELIVERY))
+            for group in take(self._errors, destination.hints):
+                jobs.append(self._build_delivery(group, destination, version, DELIVERY, _PROCESSING_FAILED))
+            # If the backup is off now, its records stay in the buffer instead of being lost.
+            if config.backup:
+                groups = take(self._backup, config.backup.hints)
+                jobs += [self._build_delivery(group, config.backup, version, BACKUP) for group in groups]
         return jobs
 
-    def discard(self) -> None:
+    def discard_records(self) -> None:
         with self._lock:
             for buffer in (self._source, self._output, self._errors, self._backup):
                 buffer.clear()
             self._spool.discard()
 
-    def _transformed(self, ok: Sequence[Record], dropped: Sequence[Record], errors: Sequence[Record]) -> None:
+    def _add_transformed(self, ok: Sequence[Record], dropped: Sequence[Record], errors: Sequence[Record]) -> None:
         with self._lock:
-            self._output.add(ok, time.monotonic())
-            self._errors.add(errors, time.monotonic())
+            self._output.add_records(ok, time.monotonic())
+            self._errors.add_records(errors, time.monotonic())
             for record in dropped:
-                record.segment.settle(DELIVERY)
+                record.segment.mark_delivered(DELIVERY)
 
-    def _delivery(self, group: Sequence[Record], place: Place, version: int, way: str, error: str = "") -> Delivery:
-        template = place.error_prefix if error else place.prefix
-        moment = place.moment(min(record.arrived for record in group))
-        key = keys.object_key(template, f"{self.scope.name}-{version}", moment, error) + place.extension
-        return Delivery(self.scope, place, key, group, functools.partial(self._delivered, way))
+    def _build_delivery(
+        self, group: Sequence[Record], destination: Destination, version: int, route: str, error_type: str = ""
+    ) -> DeliveryJob:
+        prefix = destination.error_prefix if error_type else destination.prefix
+        oldest = destination.convert_time(min(record.arrived_at for record in group))
+        key = configuration.build_object_key(prefix, f"{self.id.name}-{version}", oldest, error_type)
+        on_delivered = functools.partial(self._mark_delivered, route)
+        return DeliveryJob(self.id, destination, key + destination.extension, group, on_delivered)
 
-    def _delivered(self, way: str, records: Sequence[Record]) -> None:
+    def _mark_delivered(self, route: str, records: Sequence[Record]) -> None:
         with self._lock:
             for record in records:
-                record.segment.settle(way)
+                record.segment.mark_delivered(route)

@@ -1,7 +1,7 @@
 """Call AWS's JSON services: signed requests over a warm connection, with retries.
 
 A client of botocore takes some 200 ms to start, nearly all of it for what these services do not need: the models of
-all services, the rules of endpoints, the tools of its documentation. `docs/adr` says more.
+all services, the rules of endpoints, the tools of its documentation. See docs/adr/0061-call-aws-with-a-small-client.md.
 """
 
 import hashlib

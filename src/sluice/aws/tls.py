@@ -1,11 +1,9 @@
 """TLS contexts: the certificate authorities that each connection trusts. All of them check the host name."""
 
 import ssl
-from functools import cache
 from pathlib import Path
 
 
-@cache
 def create_database_tls_context() -> ssl.SSLContext:
     """Create a context that trusts only the authorities of the trust layer."""
     import database_trust  # noqa: PLC0415  only functions with the trust layer can import it
@@ -13,7 +11,6 @@ def create_database_tls_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(Path(str(database_trust.__file__)).with_name("ca.pem")))
 
 
-@cache
 def create_cache_tls_context() -> ssl.SSLContext:
     """Create a context that trusts the authorities of the trust layer and the system's, which ElastiCache needs."""
     import database_trust  # noqa: PLC0415  only functions with the trust layer can import it

@@ -1,5 +1,6 @@
-"""Connections to one MariaDB instance: TLS with a verified server, credentials from their secret."""
+"""Connections to one MariaDB server: TLS with a verified server, credentials from their secret."""
 
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -13,21 +14,27 @@ from sluice.settings import DatabaseSettings
 
 if TYPE_CHECKING:
     Connection = pymysql.connections.Connection[Any]
-else:  # the class is generic for type checkers only
+else:  # the class is generic only for type checkers
     Connection = pymysql.connections.Connection
 
-
 CONNECT_TIMEOUT_SECONDS = 5
-
-
-# A day of no month is no date.
+# Dates such as 2026-02-00 are errors.
 LOADER_SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION"
 
 
 def open_connection(
-    settings: DatabaseSettings, credentials: Credentials, *, statement_timeout_seconds: int, for_loading: bool = False
+    settings: DatabaseSettings,
+    credentials: Credentials,
+    *,
+    statement_timeout_seconds: int,
+    for_loading: bool = False,
+    tls_context: ssl.SSLContext | None = None,
 ) -> Connection:
-    """A new connection to the instance of the settings. Raises the faults of `sluice.db.errors`."""
+    """Open a connection to the server of the settings. Raises the errors of `sluice.db.errors`.
+
+    With `for_loading`, the connection commits only on request, and can send rows with LOAD DATA LOCAL. Whoever opens
+    several connections passes the same TLS context to each.
+    """
     try:
         connection = pymysql.connect(
             host=settings.database_host,
@@ -35,7 +42,7 @@ def open_connection(
             database=settings.database_name,
             user=credentials.username,
             password=credentials.password,
-            ssl=create_database_tls_context(),
+            ssl=tls_context or create_database_tls_context(),
             charset="utf8mb4",
             sql_mode=LOADER_SQL_MODE if for_loading else None,
             autocommit=not for_loading,
@@ -46,36 +53,37 @@ def open_connection(
         )
     except (pymysql.Error, OSError) as error:
         raise (classify_error(error) or error) from None
-    # The server may from now on ask for no file: the loader sends its rows itself (see loading/staging.py).
+    # From now on the server must not request a file: the loader sends its rows itself (see load/load_data.py).
     connection._local_infile = False  # type: ignore[attr-defined]
     return connection
 
 
 class Database:
-    """One warm connection to one instance, made when first needed and again when it has died."""
+    """One warm connection to one server, opened on the first use and again after it has ended."""
 
     def __init__(
         self, settings: DatabaseSettings, *, statement_timeout_seconds: int, for_loading: bool = False
     ) -> None:
         self._settings = settings
-        self._statement_seconds = statement_timeout_seconds
-        self._loading = for_loading
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._for_loading = for_loading
         self._credentials: Credentials | None = None
         self._connection: Connection | None = None
+        self._tls_context: ssl.SSLContext | None = None
 
     def get_connection(self) -> Connection:
-        """The connection, made if there is none. Raises the faults of `sluice.db.errors`."""
+        """Return the connection; open it if there is none. Raises the errors of `sluice.db.errors`."""
         if self._connection is None:
             try:
-                self._connection = self._connect()
+                self._connection = self._open_connection()
             except AccessDenied:
-                # The password was rotated after we read it: read it again, once.
+                # The password was rotated since we read it: read it again, once.
                 self._credentials = None
-                self._connection = self._connect()
+                self._connection = self._open_connection()
         return self._connection
 
     def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Read rows, over a new connection when the warm one had died. Raises the faults of `sluice.db.errors`."""
+        """Read rows, over a new connection if the warm one has ended. Raises the errors of `sluice.db.errors`."""
         try:
             return self._run_query(statement, values)
         except (pymysql.Error, OSError) as error:
@@ -96,7 +104,7 @@ class Database:
             raise
 
     def get_live_connection(self) -> Connection:
-        """As `connection`, but one that has just answered."""
+        """Return the connection after the server has answered on it. Raises the errors of `sluice.db.errors`."""
         try:
             self.get_connection().ping(reconnect=False)
         except (pymysql.Error, OSError):
@@ -104,21 +112,24 @@ class Database:
         return self.get_connection()
 
     def drop_connection(self) -> None:
-        """Forget the connection without a word to the server, which may not answer."""
+        """Close the connection without a message to the server, because the server may not answer."""
         if self._connection is not None:
             self._connection._force_close()  # type: ignore[attr-defined]
             self._connection = None
 
-    def _connect(self) -> Connection:
+    def _open_connection(self) -> Connection:
         if self._credentials is None:
             try:
                 self._credentials = read_credentials(self._settings.database_secret_arn)
             except AwsError as error:
-                # Whoever cannot learn the password cannot get in: for callers the database is away.
+                # Without the password nobody can connect: for callers the database is unavailable.
                 raise DatabaseUnavailable(f"{error.operation}: {error.code}") from error
+        if self._tls_context is None:
+            self._tls_context = create_database_tls_context()
         return open_connection(
             self._settings,
             self._credentials,
-            statement_timeout_seconds=self._statement_seconds,
-            for_loading=self._loading,
+            statement_timeout_seconds=self._statement_timeout_seconds,
+            for_loading=self._for_loading,
+            tls_context=self._tls_context,
         )

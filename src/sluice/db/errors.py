@@ -1,4 +1,4 @@
-"""Classify errors of the database, and redact the data that its messages quote."""
+"""Classify the errors of the database as errors of this application, and redact the data that its messages quote."""
 
 import re
 
@@ -7,15 +7,12 @@ from pymysql.constants import CR, ER
 
 from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
 
-# MariaDB's own numbers where PyMySQL has no name: a statement refused by a read-only server, a killed connection.
-READ_ONLY_MODE = 1836
-
-
+# MariaDB's error numbers for which PyMySQL has no name.
+READ_ONLY_MODE = 1836  # a read-only server refuses a statement
 CONNECTION_KILLED = 1927
-
-
-SERVER_NOT_READY = 1047  # the server is not ready for commands
-
+SERVER_NOT_READY = 1047
+UNKNOWN_USER = 1698  # MariaDB reports an unknown user with this number or with ACCESS_DENIED_ERROR
+CONNECTION_CLOSED = 0  # PyMySQL's InterfaceError for a closed connection
 
 _UNAVAILABLE = {
     CR.CR_CONNECTION_ERROR,
@@ -43,24 +40,18 @@ _UNAVAILABLE = {
     READ_ONLY_MODE,
     CONNECTION_KILLED,
     SERVER_NOT_READY,
-    0,  # PyMySQL's InterfaceError of a connection that was closed
+    CONNECTION_CLOSED,
 }
-
-
-_DISCONNECTED = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED, CONNECTION_KILLED, 0}
-
-
+_DISCONNECTED = {
+    CR.CR_SERVER_GONE_ERROR,
+    CR.CR_SERVER_LOST,
+    CR.CR_SERVER_LOST_EXTENDED,
+    CONNECTION_KILLED,
+    CONNECTION_CLOSED,
+}
 _LOCK_CONFLICT = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
-
-
-# MariaDB answers an unknown user with one or the other of two numbers.
-UNKNOWN_USER = 1698
-
-
 _ACCESS_DENIED = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, UNKNOWN_USER}
-
-
-# Tables, columns and the grants on them all come with the migration.
+# A migration creates the tables, the columns and the grants on them.
 _SCHEMA_OUTDATED = {
     ER.NO_SUCH_TABLE,
     ER.BAD_FIELD_ERROR,
@@ -69,38 +60,41 @@ _SCHEMA_OUTDATED = {
     ER.TABLEACCESS_DENIED_ERROR,
     ER.KEY_DOES_NOT_EXITS,
 }
+_CLASSES: tuple[tuple[set[int], type[Exception]], ...] = (
+    (_LOCK_CONFLICT, LockConflict),
+    (_ACCESS_DENIED, AccessDenied),
+    (_SCHEMA_OUTDATED, SchemaOutdated),
+    (_UNAVAILABLE, DatabaseUnavailable),
+)
+
+_QUOTED = re.compile(r"""'.*'|".*\"""", re.DOTALL)
 
 
 def get_error_number(error: BaseException) -> int | None:
-    """The error's number, or None when it has none."""
+    """Return the number of an error, or None if it has none."""
     first = error.args[0] if error.args else None
     return first if isinstance(first, int) else None
 
 
 def is_disconnected(error: BaseException) -> bool:
-    """Whether a warm connection had died before the statement: a new one may well work."""
+    """Whether the connection had already ended before the statement, so that a new connection can help."""
     return isinstance(error, OSError) or get_error_number(error) in _DISCONNECTED
 
 
 def classify_error(error: pymysql.Error | OSError) -> Exception | None:
-    """Return the fault that an error stands for, free of data, or None when it is about the statement's own rows."""
+    """Return the exception of `sluice.errors` for an error, or None if the error is about the statement's own rows.
+
+    The message has no data.
+    """
     if isinstance(error, OSError):
         return DatabaseUnavailable(type(error).__name__)
-    code = get_error_number(error)
-    for codes, fault in (
-        (_LOCK_CONFLICT, LockConflict),
-        (_ACCESS_DENIED, AccessDenied),
-        (_SCHEMA_OUTDATED, SchemaOutdated),
-        (_UNAVAILABLE, DatabaseUnavailable),
-    ):
-        if code in codes:
-            return fault(f"{type(error).__name__} {code}")
+    number = get_error_number(error)
+    for numbers, exception_class in _CLASSES:
+        if number in numbers:
+            return exception_class(f"{type(error).__name__} {number}")
     return None
 
 
-_QUOTED = re.compile(r"""'.*'|".*\"""", re.DOTALL)
-
-
-def redact_quoted_data(reason: str) -> str:
-    """A reason without what it may quote of the item."""
-    return _QUOTED.sub("'…'", reason)
+def redact_quoted_data(message: str) -> str:
+    """Return a message without the item's data that it can quote."""
+    return _QUOTED.sub("'…'", message)

@@ -1,34 +1,37 @@
-"""Load one batch into the primary: `{"bucket", "key", "etag"}` in, what it came to out.
+"""Load one batch into the primary: `{"bucket", "key", "etag"}` in, the result of the load out.
 
-A replay may add `archived` (the object is one of the archive's), `again` (although the ledger has it), `collections`
-(only the writes to these) and `shadow` (into the tables that a rebuild makes). Of an archived object, or of some
-collections only, the ledger is told nothing.
+A replay can add `archived` (the object is from the archive), `reload` (also if the ledger has the batch),
+`collections` (only the writes to these) and `shadow` (into the tables of a rebuild). For an archived object, and for
+selected collections, the ledger does not change.
 
-Before its loads it has the database told what rebuilds left out: `{"bucket", "learn": true}` in, what was new out.
+Before its loads, a replay brings the exclusions of the database up to date: `{"bucket", "sync_exclusions": true}` in,
+the names of the added exclusions out.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
+from sluice.load.batch_reader import create_replay_opener, open_batch
 from sluice.load.loader import Loader
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.model.schema_names import shadow_schema_name
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
-from sluice.replay.batch_source import make_batch_opener
 from sluice.settings import CacheSettings, DatabaseSettings, has_cache, read_settings
 
 if TYPE_CHECKING:
     from sluice.cache.invalidation import CacheInvalidator
 
-# Below the function's own timeout, so that a statement which hangs ends as the fault that it is.
+# Below the function's own timeout, so that a statement that hangs ends as a database error.
 STATEMENT_TIMEOUT_SECONDS = 300
-# Of one exchange with the cache; a load has several.
+# For one exchange with the cache; a load has several.
 CACHE_TIMEOUT_SECONDS = 1.0
 
+_s3 = S3Client()
 _settings = read_settings(DatabaseSettings)
 _database = Database(_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS, for_loading=True)
 _shadow = Database(
@@ -38,67 +41,67 @@ _shadow = Database(
 )
 
 
-def _create_invalidation() -> "CacheInvalidator | None":
+def _create_invalidator() -> "CacheInvalidator | None":
     if not has_cache():
         return None
-    from sluice.cache.invalidation import CacheInvalidator  # noqa: PLC0415
-    from sluice.cache.valkey_client import ValkeyClient  # noqa: PLC0415  only with a cache is its code imported
+    from sluice.cache.invalidation import CacheInvalidator  # noqa: PLC0415  only a function with a cache imports these
+    from sluice.cache.valkey_client import ValkeyClient  # noqa: PLC0415
 
     return CacheInvalidator(ValkeyClient(read_settings(CacheSettings), CACHE_TIMEOUT_SECONDS), load_resources())
 
 
-_cache = _create_invalidation()
-_loader = Loader(_database, load_resources(), cache=_cache)
-
-
-@cache
-def _create_replay_loader(*, shadow: bool, archived: bool, collections: frozenset[str], again: bool) -> Loader:
-    """A loader for what is more, less or elsewhere than a batch that was not loaded yet."""
-    whole = not (archived or collections)
-    return Loader(
-        _shadow if shadow else _database,
-        load_resources(),
-        make_batch_opener(archived=archived, collections=collections),
-        ("again" if again else "once") if whole else "never",
-        # The shadow has no readers; swapped in, it has no generation of the cache, and the first load begins one.
-        None if shadow else _cache,
-    )
-
-
-def _choose_loader(event: Event) -> Loader:
-    archived, collections = bool(event.get("archived")), frozenset(event.get("collections", ()))
-    shadow, again = bool(event.get("shadow")), bool(event.get("again"))
-    # One connection at a time, so that loading opens no more of them than its concurrency says.
-    (_database if shadow else _shadow).drop_connection()
-    if shadow or archived or collections or again:
-        return _create_replay_loader(shadow=shadow, archived=archived, collections=collections, again=again)
-    return _loader
-
-
-def _sync_exclusions(bucket: str) -> dict[str, Any]:
-    from sluice.load.exclusion_sync import sync_exclusions  # noqa: PLC0415  a load has no use for these
-    from sluice.rebuild.exclusion_store import read_stored_exclusions  # noqa: PLC0415
-
-    _shadow.drop_connection()
-    found = sync_exclusions(_database, read_stored_exclusions(bucket))
-    add_log_fields(learned=found)
-    return {"learned": found}
+_open_batch = partial(open_batch, _s3)
+_cache = _create_invalidator()
+_loader = Loader(_database, load_resources(), _open_batch, cache=_cache)
 
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Load the batch of an event. Raises the faults that the workflow retries and catches by name."""
-    if event.get("learn"):
+    """Load the batch of an event. The workflow retries and catches the errors by the names of their classes."""
+    if event.get("sync_exclusions"):
         return _sync_exclusions(event["bucket"])
     add_log_fields(batch=event["key"], etag=event.get("etag"))
     loader = _choose_loader(event)
-    outcome = loader.load_batch(event["bucket"], event["key"])
-    add_log_fields(**msgspec.to_builtins(outcome))
-    add_metric("BatchesLoaded" if outcome.status == "loaded" else "BatchesAlreadyLoaded")
-    if outcome.status == "loaded":
-        add_metric("WritesApplied", outcome.applied)
-        add_metric("WritesStale", outcome.stale)
-        add_metric("WritesRejected", outcome.rejected)
+    result = loader.load_batch(event["bucket"], event["key"])
+    add_log_fields(**msgspec.to_builtins(result))
+    add_metric("BatchesLoaded" if result.status == "loaded" else "BatchesAlreadyLoaded")
+    if result.status == "loaded":
+        add_metric("WritesApplied", result.applied)
+        add_metric("WritesStale", result.stale)
+        add_metric("WritesRejected", result.rejected)
         if loader is _loader:
-            add_metric("LoadLag", outcome.lag_ms, MetricUnit.Milliseconds)
-    return dict(msgspec.to_builtins(outcome))
+            add_metric("LoadLag", result.lag_ms, MetricUnit.Milliseconds)
+    return dict(msgspec.to_builtins(result))
+
+
+def _sync_exclusions(bucket: str) -> dict[str, Any]:
+    from sluice.load.exclusion_sync import sync_exclusions  # noqa: PLC0415
+    from sluice.rebuild.rebuild_request import read_stored_exclusions  # noqa: PLC0415  a load does not need it
+
+    _shadow.drop_connection()
+    added = sync_exclusions(_database, read_stored_exclusions(_s3.bucket(bucket)))
+    add_log_fields(synced_exclusions=added)
+    return {"synced_exclusions": added}
+
+
+def _choose_loader(event: Event) -> Loader:
+    archived, collections = bool(event.get("archived")), frozenset(event.get("collections", ()))
+    shadow, reload = bool(event.get("shadow")), bool(event.get("reload"))
+    # One connection at a time, so that the number of connections never exceeds the function's concurrency.
+    (_database if shadow else _shadow).drop_connection()
+    if shadow or archived or collections or reload:
+        return _create_replay_loader(shadow=shadow, archived=archived, collections=collections, reload=reload)
+    return _loader
+
+
+@cache
+def _create_replay_loader(*, shadow: bool, archived: bool, collections: frozenset[str], reload: bool) -> Loader:
+    is_complete_batch = not (archived or collections)
+    return Loader(
+        _shadow if shadow else _database,
+        load_resources(),
+        create_replay_opener(_open_batch, archived=archived, collections=collections),
+        ("reload" if reload else "once") if is_complete_batch else "bypass",
+        # Nobody reads the shadow tables. After the swap they have no cache epoch, and the first load starts one.
+        None if shadow else _cache,
+    )

@@ -1,7 +1,7 @@
-"""Migrates the database: as CloudFormation's custom resource at every deploy, or by hand (`{"dry_run": true}`).
+"""Migrate the database: as CloudFormation's custom resource at every deployment, or by hand (`{"dry_run": true}`).
 
-The resources and the migration's layer are imported late: where one of them cannot be, that can still be answered.
-CloudFormation would otherwise wait for an hour.
+The resources and the migration layer are imported late: if one of these imports fails, the handler can still respond.
+Without a response CloudFormation waits for an hour.
 """
 
 import threading
@@ -17,91 +17,92 @@ from sluice.aws.secrets import read_credentials
 from sluice.db.connection import Database
 from sluice.errors import MigrationFailed
 from sluice.observability import Event, add_log_fields, describe_error, instrument_handler
-from sluice.schema.cfn_response import CloudFormationResponse
+from sluice.schema.cfn_response import CloudFormationResponse, compute_deployment_id
 from sluice.schema.ddl_executor import explain_error
-from sluice.schema.deployment_history import compute_deployment_id
 from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser
 from sluice.settings import MigrateSettings, read_settings
 
 if TYPE_CHECKING:
     from sluice.schema.migration import Migration, MigrationResult
 
-# What is left of the function's time, in seconds, when it stops waiting for the database, and when it answers at last.
+# How much of the function's time is left when it stops waiting for the database, and when it sends the response at
+# last.
 STOP_SECONDS, RESPOND_SECONDS = 45.0, 35.0
 
 
 @instrument_handler
 def handle(event: Event, context: Any) -> dict[str, Any]:
-    """Answer CloudFormation's request, or return the plan or the outcome to whoever invoked the function by hand."""
+    """Respond to CloudFormation's request, or return the plan or the result to an operator."""
     if "ResponseURL" in event:
-        return _on_request(event, context)
-    return _by_hand(bool(event.get("dry_run")), _seconds(context))
+        return _handle_request(event, context)
+    return _run_by_hand(bool(event.get("dry_run")), _remaining_seconds(context))
 
 
-def _on_request(event: Event, context: Any) -> dict[str, Any]:
-    answer = CloudFormationResponse(event)
+def _handle_request(event: Event, context: Any) -> dict[str, Any]:
+    response = CloudFormationResponse(event)
     if event["RequestType"] == "Delete":
-        # The tables are the service's memory: they stay until somebody removes them by hand.
-        answer.send("SUCCESS", "The tables are left as they are.")
+        # The tables are the data of the service: they stay until somebody drops them by hand.
+        response.send("SUCCESS", "The tables are not dropped.")
         return {"status": "SUCCESS"}
-    seconds = _seconds(context)
-    watch = threading.Timer(max(seconds - _share(seconds, RESPOND_SECONDS), 0), _too_late, [answer])
-    watch.daemon = True
-    watch.start()
+    seconds = _remaining_seconds(context)
+    delay = max(seconds - _reserve(seconds, RESPOND_SECONDS), 0)
+    timer = threading.Timer(delay, _send_timeout, [response])
+    timer.daemon = True
+    timer.start()
     try:
-        return _answered(answer, event, seconds)
+        return _migrate_and_respond(response, event, seconds)
     finally:
-        watch.cancel()
+        timer.cancel()
 
 
-def _answered(answer: CloudFormationResponse, event: Event, seconds: float) -> dict[str, Any]:
+def _migrate_and_respond(response: CloudFormationResponse, event: Event, seconds: float) -> dict[str, Any]:
     try:
-        outcome = _migrated(seconds, event)
-    except Exception as error:  # noqa: BLE001  whatever it is, CloudFormation must hear of it
+        result = _migrate(seconds, event)
+    except Exception as error:  # noqa: BLE001  CloudFormation needs a response to any error
         reason = explain_error(error)
         add_log_fields(status="FAILED", reason=reason, **describe_error(error))
-        answer.send("FAILED", reason)
+        response.send("FAILED", reason)
         return {"status": "FAILED", "reason": reason}
-    add_log_fields(status="SUCCESS", done=outcome.done, notices=outcome.notices)
-    done = "; ".join(outcome.done) or "nothing to change"
-    answer.send("SUCCESS", done, Done=done, Notices=" ".join(outcome.notices))
-    return {"status": "SUCCESS", **asdict(outcome)}
+    add_log_fields(status="SUCCESS", done=result.done, notices=result.notices)
+    done = "; ".join(result.done) or "nothing to change"
+    response.send("SUCCESS", done, Done=done, Notices=" ".join(result.notices))
+    return {"status": "SUCCESS", **asdict(result)}
 
 
-def _too_late(answer: CloudFormationResponse) -> None:
-    answer.send(
-        "FAILED", "The migration did not end in the time that the function has; the next deploy goes on where it stops."
+def _send_timeout(response: CloudFormationResponse) -> None:
+    response.send(
+        "FAILED", "The migration did not end within the function's timeout; the next deployment continues it."
     )
 
 
-def _by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
+def _run_by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
     try:
         if dry_run:
-            with _prepared(seconds) as (migration, _):
+            with _open_migration(seconds) as (migration, _):
                 return asdict(migration.plan())
-        outcome = _migrated(seconds, {})
-    except Exception as error:  # noqa: BLE001  the log has its place, and whoever invoked the sentence
+        result = _migrate(seconds, {})
+    except Exception as error:  # noqa: BLE001  the log gets the details, the operator gets the sentence
         add_log_fields(**describe_error(error))
         raise MigrationFailed(explain_error(error)) from None
-    add_log_fields(done=outcome.done, notices=outcome.notices)
-    return asdict(outcome)
+    add_log_fields(done=result.done, notices=result.notices)
+    return asdict(result)
 
 
-def _migrated(seconds: float, event: Event) -> "MigrationResult":
-    if (told := event.get("ResourceProperties", {}).get("ListParameters")) is not None:
-        _check_lists(told)
-    with _prepared(seconds) as (migration, settings):
-        return migration.run(lambda: _users(settings), compute_deployment_id(event) if event else None)
+def _migrate(seconds: float, event: Event) -> "MigrationResult":
+    if (cache_key := event.get("ResourceProperties", {}).get("ListParameters")) is not None:
+        _check_cache_key(cache_key)
+    with _open_migration(seconds) as (migration, settings):
+        return migration.run(lambda: _read_users(settings), compute_deployment_id(event) if event else None)
 
 
-def _check_lists(told: list[str]) -> None:
-    from sluice.model.registry import load_resources  # noqa: PLC0415
+def _check_cache_key(cache_key: list[str]) -> None:
+    from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.preflight import check_cached_parameters  # noqa: PLC0415
 
-    check_cached_parameters(told, load_resources().values())
+    check_cached_parameters(cache_key, load_resources().values())
 
 
-def _users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
+def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
     return (
         DatabaseUser("loader", read_credentials(settings.loader_secret_arn), LOADER_PRIVILEGES),
         DatabaseUser("reader", read_credentials(settings.reader_secret_arn), READER_PRIVILEGES),
@@ -109,25 +110,25 @@ def _users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
 
 
 @contextmanager
-def _prepared(seconds: float) -> Iterator["tuple[Migration, MigrateSettings]"]:
-    from sluice.model.registry import load_resources  # noqa: PLC0415
+def _open_migration(seconds: float) -> Iterator["tuple[Migration, MigrateSettings]"]:
+    from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.migration import Migration  # noqa: PLC0415
 
     settings = read_settings(MigrateSettings)
-    patience = seconds - _share(seconds, STOP_SECONDS)
-    deadline = time.monotonic() + patience
-    # Entered without a schema, which the first migration has yet to make.
+    timeout = seconds - _reserve(seconds, STOP_SECONDS)
+    deadline = time.monotonic() + timeout
+    # Connected without a schema: the first migration creates it.
     server = Database(
-        msgspec.structs.replace(settings, database_name=""), statement_timeout_seconds=max(1, int(patience))
+        msgspec.structs.replace(settings, database_name=""), statement_timeout_seconds=max(1, int(timeout))
     )
     with closing(server.get_connection()) as connection:
         yield Migration(connection, settings.database_name, load_resources().values(), deadline), settings
 
 
-def _seconds(context: Any) -> float:
+def _remaining_seconds(context: Any) -> float:
     return float(context.get_remaining_time_in_millis()) / 1000
 
 
-def _share(seconds: float, wanted: float) -> float:
-    """What to keep of the time: as wanted, but no more than a third or so of a short one."""
+def _reserve(seconds: float, wanted: float) -> float:
+    """How much of the time to reserve: `wanted`, but at most about a third of a short time."""
     return min(wanted, seconds * wanted / 120)

@@ -1,9 +1,9 @@
-"""GET /v1/openapi.json and GET /v1/docs: what clients may rely on, for everybody to read."""
+"""GET /v1/openapi.json and GET /v1/docs: the OpenAPI document and the page that shows it, for everyone."""
 
 from sluice.http.api_gateway import create_api_handler
-from sluice.openapi.serving import prepare, respond_to_openapi
+from sluice.model.resource import load_resources
+from sluice.openapi.serving import OpenApiResponder
+from sluice.settings import OpenApiSettings, read_settings
 
-prepare()
-
-
-handle = create_api_handler("openapi", respond_to_openapi)
+responder = OpenApiResponder(list(load_resources().values()), read_settings(OpenApiSettings))
+handle = create_api_handler("openapi", responder.respond)

@@ -1,17 +1,18 @@
-"""Set a batch that cannot be read aside: `{"bucket", "key", "etag", "reason"}` in, the copy's key out."""
+"""Quarantine a batch that cannot be read: `{"bucket", "key", "etag", "reason"}` in, the key of the copy out."""
 
 from typing import Any
 
-from sluice.aws.s3 import copy_under_prefix
+from sluice.aws.s3 import S3Client
+from sluice.model.batch_keys import QUARANTINE_PREFIX
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 
-QUARANTINE_PREFIX = "quarantine/"
+_s3 = S3Client()
 
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, str]:
-    """Copy the object of an event under the quarantine prefix; the original stays where it was."""
+    """Copy the object of an event under the quarantine prefix. The original stays in its place."""
     add_log_fields(batch=event["key"], etag=event.get("etag"))
-    copy = copy_under_prefix(event["bucket"], event["key"], QUARANTINE_PREFIX)
+    copy = _s3.bucket(event["bucket"]).copy_under_prefix(event["key"], QUARANTINE_PREFIX)
     add_metric("BatchesQuarantined")
     return {"key": event["key"], "copy": copy}

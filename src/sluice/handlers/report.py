@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 
+from sluice.aws.s3 import S3Client
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 from sluice.replay.replay_plan import ReplayPlan
 from sluice.replay.replay_report import tally_results, write_replay_report
 from sluice.settings import ReportSettings, read_settings
 
-_bucket = read_settings(ReportSettings).batch_bucket
+_bucket = S3Client().bucket(read_settings(ReportSettings).batch_bucket)
 
 
 @instrument_handler

@@ -1,11 +1,11 @@
-"""Rotate a database password: one of Secrets Manager's four steps per event.
+"""Rotate a database password: one of the four steps of Secrets Manager per event.
 
-`{"Step", "SecretId", "ClientRequestToken"}`, for a secret of this stack only.
+The event is `{"Step", "SecretId", "ClientRequestToken"}`. Only secrets of this stack are rotated.
 """
 
 from typing import Any
 
-from sluice.aws.secrets import read_credentials
+from sluice.aws.secrets import get_secrets_client, read_credentials
 from sluice.errors import RotationFailed
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.rotation.password_rotation import PasswordRotation, SecretVersions
@@ -13,7 +13,7 @@ from sluice.settings import DatabaseSettings, RotateSettings, read_settings
 
 _settings = read_settings(RotateSettings)
 _replica = DatabaseSettings(_settings.replica_host, _settings.replica_port, _settings.database_name, "")
-# The admin changes itself too, in a stack that made its database.
+# In a stack with its own database the admin changes its own password too.
 _roles = {
     _settings.loader_secret_arn: "loader",
     _settings.reader_secret_arn: "reader",
@@ -23,17 +23,17 @@ _roles = {
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> None:
-    """Take one step. Raises RotationFailed, and the faults of `sluice.db.errors`; Secrets Manager then tries again."""
+    """Run one step. Raises RotationFailed, and the database errors of `sluice.errors`; Secrets Manager then retries."""
     step, secret = event["Step"], event["SecretId"]
     role = _roles.get(secret)
     add_log_fields(step=step, secret_of=role)
     if role is None:
-        raise RotationFailed("The secret is none of this stack's.")
+        raise RotationFailed("The secret does not belong to this stack.")
     PasswordRotation(
-        SecretVersions(secret),
+        SecretVersions(get_secrets_client(), secret),
         event["ClientRequestToken"],
         primary=_settings,
-        admin=lambda: read_credentials(_settings.database_secret_arn),
-        # The reader reads the ledger from the primary and all else from the replica; the others enter the primary only.
+        read_admin=lambda: read_credentials(_settings.database_secret_arn),
+        # The reader reads the ledger from the primary and everything else from the replica; the others use the primary.
         login_targets=(_settings, _replica) if role == "reader" else (_settings,),
     ).run_step(step)

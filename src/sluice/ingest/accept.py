@@ -13,8 +13,7 @@ from sluice.http.response import Response
 from sluice.ingest.firehose import FIREHOSE_SERVICE, FirehoseStream
 from sluice.ingest.item_body import record_too_large_problem
 from sluice.model.record import MAX_RECORD_BYTES, create_record
-from sluice.model.registry import load_resources
-from sluice.model.resource import Item, Resource
+from sluice.model.resource import Item, Resource, load_resources
 from sluice.model.versions import new_version
 from sluice.observability import add_log_fields, add_metric, describe_error
 from sluice.settings import StreamSettings, read_settings

@@ -20,7 +20,7 @@ MAX_BATCH_RECORDS = 500
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 # Firehose bills a record as a multiple of 5 KiB. A full record of this size costs little more than its lines.
-# `docs/adr` says why it is not larger.
+# ADR-0069 says why it is not larger.
 MAX_PACKED_RECORD_BYTES = 100 * 1024
 
 # The client itself makes one attempt: it knows neither single records nor the deadline.

@@ -1,4 +1,4 @@
-"""Read a batch from S3 in blocks of whole lines, and prefetch the next part while the database is busy."""
+"""Read a batch from S3 in blocks of whole lines, and prefetch the next part while the database works."""
 
 import gzip
 import queue
@@ -9,20 +9,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TypeVar
 
-from sluice.aws.s3 import get_s3_client
+import msgspec
+
+from sluice.aws.s3 import S3Client
 from sluice.errors import UnreadableBatch
+from sluice.model.record import split_joined_records
 
-BLOCK_BYTES = 1 << 19  # bytes of text at a time; the fastest of the powers of two, as the caches go
+BLOCK_BYTES = 1 << 19  # of text; the fastest power of two, because of the processor's caches
 
-
+Part = TypeVar("Part")
 BlockTransform = Callable[[bytes], bytes]
+
+
+class _Collection(msgspec.Struct):
+    collection: str
+
+
+_collection_decoder = msgspec.json.Decoder(_Collection)
 
 
 @dataclass(frozen=True)
 class BatchObject:
-    """One object of writes. `etag` is the one that S3 answered with, which may be newer than the event's.
+    """One object of writes. `etag` is the current one, which can be newer than that of the event.
 
-    `change` is made to every block of its text as it is read: whole lines in, whole lines out.
+    `transform_block` changes every block of the text: whole lines in, whole lines out.
     """
 
     key: str
@@ -31,14 +41,47 @@ class BatchObject:
     transform_block: BlockTransform | None = None
 
 
-def open_batch(bucket: str, key: str) -> BatchObject:
+# Opens a batch by the name of its bucket and by its key.
+BatchOpener = Callable[[str, str], BatchObject]
+
+
+def open_batch(s3: S3Client, bucket: str, key: str) -> BatchObject:
     """Open a batch for reading. Raises botocore's errors."""
-    answer = get_s3_client().get_object(Bucket=bucket, Key=key)
-    return BatchObject(key, answer["ETag"].strip('"'), answer["Body"])
+    body, etag = s3.bucket(bucket).open_object(key)
+    return BatchObject(key, etag, body)
+
+
+def create_replay_opener(
+    open_batch: BatchOpener, *, archived: bool, collections: frozenset[str] = frozenset()
+) -> BatchOpener:
+    """Create the opener of a replay: it normalises objects of the archive, and keeps only lines of some collections.
+
+    A line number then counts only the lines that are left.
+    """
+
+    def transform_block(block: bytes) -> bytes:
+        lines = list(split_joined_records(block)) if archived else block.removesuffix(b"\n").split(b"\n")
+        if collections:
+            lines = [line for line in lines if _is_in_collections(line, collections)]
+        return b"".join(line + b"\n" for line in lines)
+
+    def open_transformed(bucket: str, key: str) -> BatchObject:
+        batch = open_batch(bucket, key)
+        return BatchObject(batch.key, batch.etag, batch.body, transform_block)
+
+    return open_transformed
+
+
+def _is_in_collections(line: bytes, collections: frozenset[str]) -> bool:
+    """Whether to keep a line. A line that is not a write stays, so that its batch is still unreadable."""
+    try:
+        return _collection_decoder.decode(line).collection in collections
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return True
 
 
 def read_blocks(batch: BatchObject) -> Iterator[bytes]:
-    """Yield a batch's text in blocks of whole lines. Raises UnreadableBatch when it is not GZIP or is cut short."""
+    """Yield the text of a batch in blocks of whole lines. Raises UnreadableBatch if it is no GZIP or is truncated."""
     for block in _read_whole_lines(batch):
         text = batch.transform_block(block) if batch.transform_block else block
         if text:
@@ -63,53 +106,50 @@ def _decompress(batch: BatchObject) -> Iterator[bytes]:
         with gzip.GzipFile(fileobj=batch.body) as text:
             while block := text.read(BLOCK_BYTES):
                 yield block
-            empty = text.mtime is None  # GZIP of nothing has a header, an object of no bytes has none
+            is_empty = text.mtime is None  # compressed empty text has a header, an object without bytes has none
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise UnreadableBatch(f"{batch.key} is not GZIP, or cut short") from None
-    if empty:
+        raise UnreadableBatch(f"{batch.key} is not GZIP, or is truncated") from None
+    if is_empty:
         raise UnreadableBatch(f"{batch.key} is empty")
-
-
-Part = TypeVar("Part")
 
 
 @contextmanager
 def prefetch(parts: Iterator[Part]) -> Iterator[Iterator[Part]]:
-    """Iterate over parts that a thread makes, each while the one before is at work: two are at hand, never three.
+    """Iterate over parts that a thread produces. At most two parts exist at a time: one in use and the next one.
 
-    What the thread's iterator raises is raised at its turn. On leaving, the thread has ended, wherever it was.
+    An exception of the thread is raised when its part is due. The thread has ended when the context ends.
     """
     ready: queue.SimpleQueue[tuple[Part | None, BaseException | None]] = queue.SimpleQueue()
-    may_go_on, left = threading.Semaphore(), threading.Event()
+    may_read_next, is_closed = threading.Semaphore(), threading.Event()
 
-    def work() -> None:
+    def read() -> None:
         error: BaseException | None = None
         try:
-            while may_go_on.acquire() and not left.is_set():
+            while may_read_next.acquire() and not is_closed.is_set():
                 part = next(parts, None)
                 if part is None:
                     break
                 ready.put((part, None))
                 del part
-        except BaseException as caught:  # noqa: BLE001  raised in the other thread
+        except BaseException as caught:  # noqa: BLE001  the other thread raises it
             error = caught
         ready.put((None, error))
 
-    def taken() -> Iterator[Part]:
+    def receive() -> Iterator[Part]:
         while True:
             part, error = ready.get()
             if error is not None:
                 raise error
             if part is None:
                 return
-            may_go_on.release()
+            may_read_next.release()
             yield part
 
-    thread = threading.Thread(target=work, name="ahead", daemon=True)
+    thread = threading.Thread(target=read, name="prefetch", daemon=True)
     thread.start()
     try:
-        yield taken()
+        yield receive()
     finally:
-        left.set()
-        may_go_on.release()
+        is_closed.set()
+        may_read_next.release()
         thread.join()

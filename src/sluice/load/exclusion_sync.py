@@ -1,4 +1,8 @@
-"""The table of exclusions beside the rows: filter a batch by it, and add to it what S3 has."""
+"""The table of exclusions in the database: loads filter their batches by it, and a replay brings it up to date.
+
+A rebuild stores its exclusions in this table and in S3. Only rebuilds add to either. So an exclusion that S3 has and
+the table lacks was made after the backup from which the database was restored.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,66 +22,63 @@ from sluice.model.exclusions import (
     select_active_exclusions,
 )
 
-_READ_EXCLUSIONS = f"SELECT {EXCLUSION_COLUMNS} FROM exclusions"  # noqa: S608
-
-
-def filter_excluded_writes(connection: Connection, batch: BatchObject, *, keeps_line_numbers: bool) -> BatchObject:
-    """The batch without the writes that were excluded; with `numbered`, its lines keep their numbers.
-
-    Raises pymysql's errors.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_READ_EXCLUSIONS)
-        found = decode_exclusion_rows(cursor.fetchall())
-    change, leave_out = batch.transform_block, create_exclusion_filter(found, keeps_line_numbers=keeps_line_numbers)
-    return replace(batch, transform_block=(lambda block: leave_out(change(block))) if change else leave_out)
-
-
 _SELECT_EXCLUSIONS = f"SELECT {EXCLUSION_COLUMNS} FROM exclusions"  # noqa: S608
-
-
-# Another one that learns at the same time adds the same.
-_ADD = (
+# Another sync at the same time adds the same rows.
+_INSERT_EXCLUSION = (
     f"INSERT INTO exclusions ({EXCLUSION_COLUMNS}) VALUES (%s, %s, %s, %s) "  # noqa: S608
     "ON DUPLICATE KEY UPDATE execution = VALUES(execution)"
 )
-
-
-# It may never go back: a load looks at the rules for what is older only.
-_MARK = (
+# This version must never decrease: a load reads the rules only for older writes.
+_RAISE_END_VERSION = (
     "INSERT INTO marks (name, version) VALUES ('exclusions', %s) "
     "ON DUPLICATE KEY UPDATE version = GREATEST(version, VALUES(version))"
 )
 
 
-def sync_exclusions(database: Database, stored: Sequence[Exclusion]) -> list[str]:
-    """Enter what is in force and not known yet; return the names of it. Raises the faults of `sluice.db.errors`.
+def filter_excluded_writes(connection: Connection, batch: BatchObject, *, keeps_line_numbers: bool) -> BatchObject:
+    """Return the batch without its excluded writes. Raises pymysql's errors.
 
-    A load that has begun before goes on without: what was learned is a reason to rebuild at any rate.
+    With `keeps_line_numbers`, a blank line replaces an excluded one.
+    """
+    change = batch.transform_block
+    remove_excluded = create_exclusion_filter(_read_exclusions(connection), keeps_line_numbers=keeps_line_numbers)
+    return replace(batch, transform_block=(lambda block: remove_excluded(change(block))) if change else remove_excluded)
+
+
+def sync_exclusions(database: Database, stored: Sequence[Exclusion]) -> list[str]:
+    """Add the active exclusions of S3 that the table lacks, and return their names. Raises `sluice.db.errors`.
+
+    A load that began before goes on without them. The operator has to rebuild in any case when this adds some.
     """
     if not stored:
         return []
     connection = database.get_live_connection()
     try:
         connection.begin()
-        fresh = _find_unknown(connection, stored)
+        missing = _find_missing(connection, stored)
         with connection.cursor() as cursor:
-            for one in fresh:
-                cursor.execute(_ADD, encode_exclusion_row(one))
-            if last := compute_end_version(fresh):
-                cursor.execute(_MARK, (last,))
+            for exclusion in missing:
+                cursor.execute(_INSERT_EXCLUSION, encode_exclusion_row(exclusion))
+            if end_version := compute_end_version(missing):
+                cursor.execute(_RAISE_END_VERSION, (end_version,))
         connection.commit()
     except BaseException as error:
         database.drop_connection()
-        if isinstance(error, pymysql.Error | OSError) and (fault := classify_error(error)):
-            raise fault from None
+        if isinstance(error, pymysql.Error | OSError) and (classified := classify_error(error)):
+            raise classified from None
         raise
-    return [one.execution for one in fresh]
+    return [exclusion.execution for exclusion in missing]
 
 
-def _find_unknown(connection: Connection, written_down: Sequence[Exclusion]) -> list[Exclusion]:
+def _find_missing(connection: Connection, stored: Sequence[Exclusion]) -> list[Exclusion]:
+    present = _read_exclusions(connection)
+    names = {exclusion.execution for exclusion in present}
+    return [
+        exclusion for exclusion in select_active_exclusions([*stored, *present]) if exclusion.execution not in names
+    ]
+
+
+def _read_exclusions(connection: Connection) -> list[Exclusion]:
     with connection.cursor() as cursor:
         cursor.execute(_SELECT_EXCLUSIONS)
-        known = decode_exclusion_rows(cursor.fetchall())
-    names = {one.execution for one in known}
-    return [one for one in select_active_exclusions([*written_down, *known]) if one.execution not in names]
+        return decode_exclusion_rows(cursor.fetchall())

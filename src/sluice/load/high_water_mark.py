@@ -1,41 +1,34 @@
-"""The high-water mark: the greatest version that was ever loaded, and the lock that loads take on it.
+"""The high-water mark: the greatest version that was ever loaded, and the lock of all loads.
 
-A write with a greater version than the mark is newer than every row there is, so it may replace its item's row without
-a look at it. That holds until the commit only if nobody else loads meanwhile: a load with such writes is alone (an
-exclusive lock on the mark), and moves the mark. Loads of nothing but older writes share the lock; they compare versions
-row by row. So no version in the tables is ever beyond the mark.
+A write with a version above the mark is newer than every row, so a load may replace the item's row without a
+comparison. This stays true until the commit only if no other load runs meanwhile. So a load with such writes locks the
+mark exclusively and advances it. Loads that have only older writes share the lock and compare versions row by row.
+Therefore no version in the tables is ever above the mark.
 
-Beside it stands the version below which a write may have been excluded (see `sluice.model.exclusions`): to know that none of
-a batch was costs no statement of its own.
-"""  # noqa: E501
+The same table has the version below which a write may be excluded (see `sluice.model.exclusions`). One statement reads
+both, so that most loads learn without extra cost that they have no excluded writes.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 from sluice.db.connection import Connection
-from sluice.errors import ExclusiveModeRequired, FilteredModeRequired
+from sluice.errors import LoadModeRequired
+from sluice.load.load_types import LoadMode
 
 _NAME, _EXCLUSIONS = "high_water", "exclusions"
-
-
 _READ_EXCLUSIONS = f"SELECT version FROM marks WHERE name = '{_EXCLUSIONS}'"  # noqa: S608
-
-
-# A lock that is asked for is one of the mark only.
+# A locking clause after it locks only the mark, not the row of the subquery.
 _READ = f"SELECT version, ({_READ_EXCLUSIONS}) FROM marks WHERE name = '{_NAME}'"  # noqa: S608
-
-
-# Locks the row for good also where it has yet to be made.
-_TAKE = f"INSERT INTO marks (name, version) VALUES ('{_NAME}', '') ON DUPLICATE KEY UPDATE version = version"  # noqa: S608
-
-
-_MOVE = f"UPDATE marks SET version = %s WHERE name = '{_NAME}' AND version < %s"  # noqa: S608
+# Locks the row until the commit, also when the row does not exist yet.
+_LOCK = f"INSERT INTO marks (name, version) VALUES ('{_NAME}', '') ON DUPLICATE KEY UPDATE version = version"  # noqa: S608
+_ADVANCE = f"UPDATE marks SET version = %s WHERE name = '{_NAME}' AND version < %s"  # noqa: S608
 
 
 class HighWaterMark:
-    """The mark as one load sees it, within its transaction. `filtered`: it leaves out what was excluded.
+    """The mark as one load sees it, within its transaction. `filtered`: the load skips excluded writes.
 
-    `near` says whether the load met writes that are old enough to have been excluded.
+    `has_excludable_writes` is true when the load met writes that are old enough to be excluded.
     """
 
     def __init__(self, connection: Connection, collections: Iterable[str], *, filtered: bool) -> None:
@@ -43,52 +36,51 @@ class HighWaterMark:
         self._collections = collections
         self._filtered = filtered
         self._version: str | None = None
-        self._excluded = ""
-        self._alone = False
+        self._exclusions_end = ""
+        self._is_exclusive = False
         self.has_excludable_writes = False
 
     def acquire_lock(self, newest_version: str, oldest_version: str, *, exclusive: bool) -> str:
-        """Return the mark as it was before this load, with the lock that it takes to load versions up to `newest`.
+        """Take the lock that a load of these versions needs, and return the mark as it was before this load.
 
-        The first call decides whether the load is alone. Raises NotAlone when a later one finds that it should be,
-        MayBeExcluded; pymysql's errors, a lock timeout among them.
+        The first call decides between the shared and the exclusive lock. Raises LoadModeRequired when a later call
+        needs the exclusive lock, or when a write may be excluded; and pymysql's errors, such as a lock timeout.
         """
         if self._version is None:
-            self._alone = exclusive or newest_version > self._marked("")
-            self._version = self._taken() if self._alone else self._marked(" LOCK IN SHARE MODE")
-        self.has_excludable_writes |= oldest_version < self._excluded
+            self._is_exclusive = exclusive or newest_version > self._read_mark("")
+            self._version = self._lock_exclusively() if self._is_exclusive else self._read_mark(" LOCK IN SHARE MODE")
+        self.has_excludable_writes |= oldest_version < self._exclusions_end
         if self.has_excludable_writes and not self._filtered:
-            raise FilteredModeRequired
-        if not self._alone and newest_version > self._version:
-            raise ExclusiveModeRequired
+            raise LoadModeRequired(LoadMode.FILTERED)
+        if not self._is_exclusive and newest_version > self._version:
+            raise LoadModeRequired(LoadMode.EXCLUSIVE)
         return self._version
 
-    def advance(self, newest: str) -> None:
-        """Set the mark to the newest version of this load, last thing before its commit."""
-        if self._alone:
+    def advance(self, newest_version: str) -> None:
+        """Set the mark to the newest version of this load, before its commit."""
+        if self._is_exclusive:
             with self._connection.cursor() as cursor:
-                cursor.execute(_MOVE, (newest, newest))
+                cursor.execute(_ADVANCE, (newest_version, newest_version))
 
-    def _taken(self) -> str:
+    def _lock_exclusively(self) -> str:
         with self._connection.cursor() as cursor:
-            cursor.execute(_TAKE)
-        # No mark, though there may be rows: found once by looking at them all.
-        return self._marked(" FOR UPDATE") or max(map(self._greatest, self._collections), default="")
+            cursor.execute(_LOCK)
+        # Without a mark there can still be rows: look at all of them, once.
+        return self._read_mark(" FOR UPDATE") or max(map(self._read_greatest, self._collections), default="")
 
-    def _marked(self, lock: str) -> str:
-        found = self._row(_READ + lock)
-        version, excluded = found or ("", self._value(_READ_EXCLUSIONS))
-        self._excluded = excluded or ""
+    def _read_mark(self, lock: str) -> str:
+        version, exclusions_end = self._read_row(_READ + lock) or ("", self._read_value(_READ_EXCLUSIONS))
+        self._exclusions_end = exclusions_end or ""
         return str(version)
 
-    def _greatest(self, collection: str) -> str:
-        return self._value(f"SELECT MAX(version) FROM `{collection}`")  # noqa: S608
+    def _read_greatest(self, collection: str) -> str:
+        return self._read_value(f"SELECT MAX(version) FROM `{collection}`")  # noqa: S608
 
-    def _value(self, statement: str) -> str:
-        row = self._row(statement)
+    def _read_value(self, statement: str) -> str:
+        row = self._read_row(statement)
         return str(row[0] or "") if row else ""
 
-    def _row(self, statement: str) -> tuple[Any, ...] | None:
+    def _read_row(self, statement: str) -> tuple[Any, ...] | None:
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
             row: tuple[Any, ...] | None = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""The ledger of loaded batches and the store of rejected writes, both beside the rows they speak of."""
+"""The ledger of loaded batches and the table of rejected writes. Both are in the same database as the rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sluice.model.record import MAX_RECORD_BYTES, Write
 
 @dataclass(frozen=True)
 class RejectedWrite:
-    """A write that the database can never take: why, which, and where it stands (line from 1)."""
+    """A write that the database can never accept. `line` is its line number in the object, from 1."""
 
     reason: str
     write: Write
@@ -21,9 +21,9 @@ class RejectedWrite:
 
 
 def enter_batch(connection: Connection, key: str, etag: str) -> bool:
-    """Enter a batch, first thing in its transaction. False: it was loaded before.
+    """Enter a batch in the ledger, as the first statement of its transaction. Returns False if it is loaded already.
 
-    A second load of the same batch waits here until the first has committed or rolled back.
+    A second load of the same batch waits here until the first one has committed or rolled back.
     """
     with connection.cursor() as cursor:
         try:
@@ -40,7 +40,7 @@ def enter_batch(connection: Connection, key: str, etag: str) -> bool:
 
 
 def complete_batch(connection: Connection, key: str, etag: str, counts: tuple[int, int, int], duration_ms: int) -> None:
-    """Write what the load came to (applied, stale, rejected), last thing in its transaction."""
+    """Write the counts of a load (applied, stale, rejected) to the ledger, at the end of its transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE loaded_batches SET applied = %s, stale = %s, rejected = %s, duration_ms = %s, "
@@ -49,21 +49,21 @@ def complete_batch(connection: Connection, key: str, etag: str, counts: tuple[in
         )
 
 
-def store_rejected_writes(connection: Connection, key: str, rejected: Sequence[RejectedWrite]) -> None:
-    """Keep rejected writes. One that an earlier load or replay kept already stays a single row.
+def store_rejected_writes(connection: Connection, key: str, rejected_writes: Sequence[RejectedWrite]) -> None:
+    """Store rejected writes. A write that an earlier load or replay stored stays a single row.
 
-    Bytes that are no UTF-8 are kept as escapes. Of a text that is longer than any record (no stream brought it) only
-    the beginning is kept: a statement could not hold it.
+    Bytes that are not UTF-8 are stored as escapes. A text that is longer than any record of the stream is truncated,
+    because it would not fit into a statement.
     """
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO rejected_writes (version, collection, owner, id, reason, `write`, object_key, line) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
             "ON DUPLICATE KEY UPDATE reason = VALUES(reason), object_key = VALUES(object_key), line = VALUES(line)",
-            [_values(key, one) for one in rejected],
+            [_row_values(key, rejected) for rejected in rejected_writes],
         )
 
 
-def _values(key: str, one: RejectedWrite) -> tuple[object, ...]:
-    write, text = one.write, one.text[:MAX_RECORD_BYTES].decode(errors="backslashreplace")
-    return write.version, write.collection, write.owner, write.id, one.reason, text, key, one.line
+def _row_values(key: str, rejected: RejectedWrite) -> tuple[object, ...]:
+    write, text = rejected.write, rejected.text[:MAX_RECORD_BYTES].decode(errors="backslashreplace")
+    return write.version, write.collection, write.owner, write.id, rejected.reason, text, key, rejected.line

@@ -1,4 +1,4 @@
-"""An item as reads return it, made from a row of its table."""
+"""The state of an item as reads return it, created from a row of its table."""
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
@@ -8,9 +8,27 @@ import msgspec
 
 from sluice.model.resource import Resource
 
+# The key of an item within its collection: owner, separator, id. Neither owner nor id can have a line end.
+KEY_SEPARATOR = "\n"
+
+
+def create_item_key(owner: str, item_id: str) -> str:
+    """Create the key of an item within its collection."""
+    return f"{owner}{KEY_SEPARATOR}{item_id}"
+
+
+def split_item_key(key: str) -> tuple[str, str]:
+    """Split the key of an item into owner and id."""
+    owner, _, item_id = key.partition(KEY_SEPARATOR)
+    return owner, item_id
+
+
+Row = Mapping[str, Any]
+ValueReader = Callable[[Any], Any]
+
 
 class ItemAddress(NamedTuple):
-    """Which item: of whom, in which collection. `owner` is empty in a shared one."""
+    """Addresses one item. `owner` is empty in a shared collection."""
 
     resource: Resource
     owner: str
@@ -18,21 +36,16 @@ class ItemAddress(NamedTuple):
 
 
 class ItemState(msgspec.Struct, frozen=True):
-    """A version of an item: when its write was accepted, and the answer's body in JSON (None: it was deleted)."""
+    """One version of an item. `written_at` is when its write was accepted; `body` is the JSON of the response (None:
+    the item is deleted)."""
 
     version: str
     written_at: datetime.datetime
     body: bytes | None
 
 
-Row = Mapping[str, Any]
-
-
-ValueReader = Callable[[Any], Any]
-
-
 class StoredItem(msgspec.Struct):
-    """An item as a GET answers it. `written_at` is when its latest write was accepted."""
+    """An item as a GET returns it. `written_at` is when its latest write was accepted."""
 
     id: str
     version: str
@@ -48,20 +61,20 @@ _VALUE_READERS: dict[str, ValueReader] = {
 }
 
 
-def create_item_state(resource: Resource, row: Row) -> ItemState:
-    """The state of the item in a row that `one` returned."""
-    body = None if row["deleted"] else msgspec.json.encode(create_stored_item(resource, row))
-    return ItemState(row["version"], _VALUE_READERS["DATETIME"](row["written_at"]), body)
-
-
 def list_columns(resource: Resource, fields: Collection[str] | None = None) -> str:
-    """The columns to read for an item with these fields (all, when None)."""
+    """List the columns to select for an item with these fields (None: all), separated by commas."""
     names = [column.name for column in resource.columns if fields is None or column.name in fields]
     return ", ".join(f"`{name}`" for name in ("id", "version", "written_at", *names))
 
 
+def create_item_state(resource: Resource, row: Row) -> ItemState:
+    """Create the state of an item from a row with all columns and `deleted`."""
+    body = None if row["deleted"] else msgspec.json.encode(create_stored_item(resource, row))
+    return ItemState(row["version"], _VALUE_READERS["DATETIME"](row["written_at"]), body)
+
+
 def create_stored_item(resource: Resource, row: Row, fields: Collection[str] | None = None) -> StoredItem:
-    """The item in a row, with these fields (all, when None)."""
+    """Create an item with these fields (None: all) from a row."""
     data: dict[str, Any] = {}
     if resource.key and (fields is None or resource.key in fields):
         data[resource.key] = row["id"]
@@ -70,10 +83,10 @@ def create_stored_item(resource: Resource, row: Row, fields: Collection[str] | N
             continue
         value = row[column.name]
         if value is not None:
-            read = _VALUE_READERS.get(column.type.name)
-            data[column.name] = read(value) if read else value
+            read_value = _VALUE_READERS.get(column.type.name)
+            data[column.name] = read_value(value) if read_value else value
         elif column.presence == "default":
-            # The row is older than the field.
+            # The row was written before the field existed.
             data[column.name] = msgspec.Raw(resource.encode_default(column.name))
         else:
             data[column.name] = None

@@ -1,4 +1,4 @@
-"""The query parameters of a list: their names, and how to parse their values."""
+"""The query parameters of a list: their names, and how to parse and format their values."""
 
 import datetime
 import math
@@ -14,43 +14,36 @@ from msgspec import Meta
 from sluice.model.columns import LIST_PARAMETERS, MAX_DECIMAL_DIGITS, MAX_DECIMAL_SCALE, ColumnType
 from sluice.model.resource import Resource
 
+# The suffixes of range parameters, with their SQL operators.
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+ZonedDateTime = Annotated[datetime.datetime, Meta(tz=True)]
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_FLOAT = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
+_DECIMAL = re.compile(rf"-?([0-9]{{1,{MAX_DECIMAL_DIGITS}}})(?:\.([0-9]{{1,{MAX_DECIMAL_SCALE}}}))?")
+_INT64 = 2**63
 
 
 def filter_parameter_names(resource: Resource) -> set[str]:
-    """The parameters that name a field: which value it has, or one end of a range."""
+    """Return the parameters that filter by an indexed field: by equality (`field`) or by range (`field.gte`)."""
     fields = {field for index in resource.indexes for field in index.fields}
     return {*fields, *(f"{field}.{operator}" for field in fields for operator in OPERATORS)}
 
 
 def list_parameter_names(resources: Iterable[Resource]) -> set[str]:
-    """Every parameter that a list of one of these takes."""
+    """Return every parameter that a list of one of these resources accepts."""
     return {*LIST_PARAMETERS, *(name for resource in resources for name in filter_parameter_names(resource))}
 
 
-_WHOLE = re.compile(r"-?[0-9]{1,19}")
+def parse_value(column_type: ColumnType, text: str) -> Any:
+    """Parse a parameter into the value that the database driver takes. Raises ValueError with a sentence."""
+    return _PARSERS[column_type.name](text)
 
 
-_FLOAT = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
-
-
-_DECIMAL = re.compile(rf"-?([0-9]{{1,{MAX_DECIMAL_DIGITS}}})(?:\.([0-9]{{1,{MAX_DECIMAL_SCALE}}}))?")
-
-
-_INT64 = 2**63
-
-
-ZonedDateTime = Annotated[datetime.datetime, Meta(tz=True)]
-
-
-def parse_value(type_: ColumnType, text: str) -> Any:
-    """The value that a text stands for, as the driver takes it. Raises ValueError with a sentence."""
-    return _PARSERS[type_.name](text)
-
-
-def format_value(type_: ColumnType, value: Any) -> str:
-    """The text for a value as the driver gives it, so that `value_of` leads back to it."""
-    match type_.name:
+def format_value(column_type: ColumnType, value: Any) -> str:
+    """Format a value of the database driver so that `parse_value` returns it again."""
+    match column_type.name:
         case "BOOLEAN":
             return "true" if value else "false"
         case "DATETIME":
@@ -65,7 +58,7 @@ def _parse_bool(text: str) -> int:
 
 
 def _parse_int(text: str) -> int:
-    value = int(text) if _WHOLE.fullmatch(text) else _INT64
+    value = int(text) if _INTEGER.fullmatch(text) else _INT64
     if not -_INT64 <= value < _INT64:
         raise ValueError("Expected a whole number of 64 bits")
     return value
@@ -79,9 +72,9 @@ def _parse_float(text: str) -> float:
 
 
 def _parse_decimal(text: str) -> Decimal:
-    found = _DECIMAL.fullmatch(text)
-    if not found or len(found[1] + (found[2] or "")) > MAX_DECIMAL_DIGITS:
-        raise ValueError(f"Expected a decimal number, with at most {MAX_DECIMAL_SCALE} digits behind the point")
+    match = _DECIMAL.fullmatch(text)
+    if not match or len(match[1] + (match[2] or "")) > MAX_DECIMAL_DIGITS:
+        raise ValueError(f"Expected a decimal number, with at most {MAX_DECIMAL_SCALE} digits after the decimal point")
     return Decimal(text)
 
 
@@ -98,7 +91,7 @@ def _parse_datetime(text: str) -> datetime.datetime:
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         raise ValueError(
-            "Expected a date-time with a zone, such as 2026-12-24T09:30:00Z (a + is sent as %2B)"
+            "Expected a date-time with a time zone, such as 2026-12-24T09:30:00Z (encode a + as %2B)"
         ) from None
 
 
@@ -113,7 +106,7 @@ def _parse_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("Expected characters, not half of one") from None
+        raise ValueError("Expected whole characters, not half of a surrogate pair") from None
     return text
 
 

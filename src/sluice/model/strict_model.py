@@ -1,4 +1,4 @@
-"""A resource class with every limit that its columns set, so that what is accepted can also be stored."""
+"""Derive the strict class of a resource: it has every limit that the columns set, so the table can store each item."""
 
 import datetime
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -11,14 +11,13 @@ from sluice.model.validation import create_field_check
 
 T = TypeVar("T", bound=type[msgspec.Struct])
 
-
 _INT64 = 2**63
 
 
 def create_strict_model(model: T) -> T:
-    """Derive the class that data is decoded with: integers fit 64 bits, date-times carry a time zone.
+    """Derive the class that requests are decoded with: integers fit in 64 bits, date-times have a time zone.
 
-    Raises TypeError, naming class and field, for a type that msgspec refuses and a default that no column could keep.
+    Raises TypeError, naming class and field, for a type that msgspec rejects or a default that the column cannot store.
     """
     hints = get_type_hints(model, include_extras=True)
     fields: list[Any] = []
@@ -45,7 +44,7 @@ def create_strict_model(model: T) -> T:
 
 
 def _verify_default(annotation: Any, field: msgspec.structs.FieldInfo) -> None:
-    """Put a field to the proof when it is described, not when the first client comes."""
+    """Validate the type and the default when the resource is declared, not at the first request."""
     decoder = msgspec.json.Decoder(annotation)
     if field.required:
         return
@@ -62,14 +61,14 @@ def _verify_default(annotation: Any, field: msgspec.structs.FieldInfo) -> None:
 def _add_column_limits(annotation: Any) -> Any:
     bare, metadata, optional = unwrap_annotation(annotation)
     metas = [meta for meta in metadata if isinstance(meta, Meta)]
-    extra: list[Meta] = []
+    limits: list[Meta] = []
     if bare is int:
-        if not any(m.ge is not None or m.gt is not None for m in metas):
-            extra.append(Meta(ge=-_INT64))
-        if not any(m.le is not None or m.lt is not None for m in metas):
-            extra.append(Meta(le=_INT64 - 1))
-    elif bare is datetime.datetime and not any(m.tz for m in metas):
-        extra.append(Meta(tz=True))
-    if metadata or extra:
-        bare = Annotated[(bare, *metadata, *extra)]
+        if not any(meta.ge is not None or meta.gt is not None for meta in metas):
+            limits.append(Meta(ge=-_INT64))
+        if not any(meta.le is not None or meta.lt is not None for meta in metas):
+            limits.append(Meta(le=_INT64 - 1))
+    elif bare is datetime.datetime and not any(meta.tz for meta in metas):
+        limits.append(Meta(tz=True))
+    if metadata or limits:
+        bare = Annotated[(bare, *metadata, *limits)]
     return bare | None if optional else bare

@@ -9,8 +9,11 @@ from functools import cache
 from ulid import ULID
 
 VERSION_LENGTH = 26
+VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, five bits each
+# The greatest version that exists, and a text that is greater than every version.
+GREATEST_VERSION, ABOVE_ALL_VERSIONS = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "~"
 
-_CROCKFORD_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # five bits each
+_DIGITS = VERSION_CHARACTERS.decode()
 
 _lock = threading.Lock()
 _last_number = 0
@@ -44,7 +47,7 @@ def _encode_consecutive(first: int, count: int) -> list[str]:
 
 @cache
 def _list_digit_pairs() -> list[str]:
-    return [left + right for left in _CROCKFORD_DIGITS for right in _CROCKFORD_DIGITS]
+    return [left + right for left in _DIGITS for right in _DIGITS]
 
 
 def is_version(text: str) -> bool:

@@ -8,42 +8,40 @@ import msgspec
 
 from sluice.errors import FutureTime, InvalidInput, UnknownCollection
 
-Request = TypeVar("Request")
+RequestT = TypeVar("RequestT")
 
-
-# Step Functions' console knows by it who started an execution.
+# In the input of an execution that another one started: Step Functions' console links both by it.
 STARTED_BY_FIELD = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
-
-# Versions and keys know no time before it.
+# No version and no object key is older.
 EARLIEST_TIME = datetime.datetime(1970, 1, 2, tzinfo=datetime.UTC)
 
 
-def strip_starter(given: Any) -> Any:
-    """An input without the field that says which execution started this one."""
-    return (
-        {name: value for name, value in given.items() if name != STARTED_BY_FIELD} if isinstance(given, dict) else given
-    )
+def strip_starter(value: Any) -> Any:
+    """Remove the field with the execution that started this one."""
+    if not isinstance(value, dict):
+        return value
+    return {name: field for name, field in value.items() if name != STARTED_BY_FIELD}
 
 
-def convert_input(given: Any, kind: type[Request], workflow: str) -> Request:
-    """The request of a workflow that an input makes. Raises InvalidInput."""
+def convert_input(value: Any, request_class: type[RequestT], workflow: str) -> RequestT:
+    """Convert a workflow's input to its request. Raises InvalidInput."""
     try:
-        return msgspec.convert(given, kind)
+        return msgspec.convert(value, request_class)
     except msgspec.ValidationError as error:
         raise InvalidInput(
-            f"The input of {workflow} is wrong: {error}. See events/{workflow}/ for what it takes."
+            f"The input of {workflow} is invalid: {error}. See events/{workflow}/ for examples."
         ) from None
 
 
-def check_not_future(moments: Iterable[datetime.datetime | None], now: datetime.datetime) -> None:
-    """Raises FutureTime for a moment ahead of the clock, InvalidInput for one that no version can have."""
-    for moment in moments:
-        if moment and moment < EARLIEST_TIME:
-            raise InvalidInput(f"{moment.isoformat()} is before all writes: give a later time, or none.")
-        if moment and moment > now:
+def check_not_future(times: Iterable[datetime.datetime | None], now: datetime.datetime) -> None:
+    """Raises FutureTime for a time after `now`, and InvalidInput for one that no version can have."""
+    for time in times:
+        if time and time < EARLIEST_TIME:
+            raise InvalidInput(f"{time.isoformat()} is before all writes: use a later time, or none.")
+        if time and time > now:
             raise FutureTime(
-                f"{format_time(moment)} is in the future: it is {format_time(now)}. Give an earlier time, or none."
+                f"{format_time(time)} is in the future: it is {format_time(now)}. Use an earlier time, or none."
             )
 
 
@@ -54,6 +52,6 @@ def check_collections(names: Iterable[str], known: Collection[str]) -> None:
             raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(known))}.")
 
 
-def format_time(moment: datetime.datetime) -> str:
-    """A moment as operators read it: UTC, to the second."""
-    return f"{moment.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
+def format_time(time: datetime.datetime) -> str:
+    """Format a time for operators: UTC, to the second."""
+    return f"{time.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,32 +1,27 @@
-"""Many items in one request, as `application/x-ndjson`."""
+"""Several items in one request, as `application/x-ndjson`."""
 
 from typing import Any
 
 import msgspec
 
 from sluice.model.resource import Resource
-from sluice.openapi import examples
+from sluice.openapi.examples import example_accepted
 from sluice.openapi.responses import header_references
 from sluice.openapi.schemas import VERSION_SCHEMA, Schema, schema_reference
 
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
 
-
-_NUMBER: Schema = {"type": "integer", "minimum": 1, "description": "The line in the request, counted from 1."}
-
-
-_FAULT: Schema = {
+_LINE_NUMBER: Schema = {"type": "integer", "minimum": 1, "description": "The line in the request, counted from 1."}
+_FIELD_FAULT: Schema = {
     "type": "object",
     "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
     "required": ["field", "detail"],
 }
-
-
 _LINE_ACCEPTED: Schema = {
     "title": "LineAccepted",
     "type": "object",
     "properties": {
-        "line": _NUMBER,
+        "line": _LINE_NUMBER,
         "status": {"const": 202},
         "id": {"type": "string"},
         "version": VERSION_SCHEMA,
@@ -34,29 +29,27 @@ _LINE_ACCEPTED: Schema = {
     },
     "required": ["line", "status", "id", "version", "receipt"],
 }
-
-
 _LINE_REFUSED: Schema = {
     "title": "LineRefused",
     "type": "object",
     "properties": {
-        "line": _NUMBER,
-        "status": {"enum": [422, 503], "description": "422: no such item. 503: not accepted; send the line again."},
+        "line": _LINE_NUMBER,
+        "status": {"enum": [422, 503], "description": "422: not a valid item. 503: not accepted; send the line again."},
         "detail": {"type": "string"},
-        "errors": {"type": "array", "items": _FAULT},
+        "errors": {"type": "array", "items": _FIELD_FAULT},
     },
     "required": ["line", "status", "detail"],
 }
 
 
 def line_schemas() -> dict[str, Schema]:
-    """What is answered to many items. Where none was accepted, a problem document has the same members."""
+    """Return the schemas of the response to several items. If none is accepted, a problem document has its members."""
     return {
         "LineAccepted": _LINE_ACCEPTED,
         "LineRefused": _LINE_REFUSED,
         "Lines": {
             "title": "Lines",
-            "description": "What became of each line: 202 with a receipt, or the problem.",
+            "description": "The result of each line: 202 with a receipt, or the problem.",
             "type": "object",
             "properties": {
                 "accepted": {"type": "integer", "minimum": 0},
@@ -72,30 +65,30 @@ def line_schemas() -> dict[str, Schema]:
 
 
 def ndjson_content(resource: Resource) -> dict[str, Any]:
-    """The media type of a body with many items: one item a line, each accepted or refused on its own."""
+    """Return the request content of a body with several items."""
     content: dict[str, Any] = {
         "schema": {
             "type": "string",
-            "description": "One item a line, as in `application/json`; each is accepted or refused on its own.",
+            "description": "One item on each line, as in `application/json`. Each is accepted or refused on its own.",
         }
     }
     if resource.examples:
-        content["example"] = "".join(f"{msgspec.json.encode(one).decode()}\n" for one in resource.examples)
+        content["example"] = "".join(f"{msgspec.json.encode(example).decode()}\n" for example in resource.examples)
     return {NDJSON_MEDIA_TYPE: content}
 
 
 def partial_success_response(resource: Resource) -> dict[str, Any]:
-    """The answer when some lines were accepted and others not."""
-    taken = {**examples.example_accepted(resource, f"{resource.collection}/"), "line": 1, "status": 202}
+    """Return the response if some lines are accepted and others not."""
+    accepted = {**example_accepted(resource, f"{resource.collection}/"), "line": 1, "status": 202}
     fault = {"field": "colour", "detail": "Object contains unknown field `colour`"}
     refused = {"line": 2, "status": 422, "detail": f"colour: {fault['detail']}", "errors": [fault]}
     return {
-        "description": "Of many lines some were accepted and others not; each says which.",
+        "description": "Some lines are accepted and others not; the body has the result of each.",
         "headers": header_references("CacheControl", Location="Location", Retry_After="RetryAfterRequired"),
         "content": {
             "application/json": {
                 "schema": schema_reference("Lines"),
-                "example": {"accepted": 1, "refused": 1, "lines": [taken, refused]},
+                "example": {"accepted": 1, "refused": 1, "lines": [accepted, refused]},
             }
         },
     }

@@ -1,4 +1,4 @@
-"""The parameters of the operations, made of what the functions take."""
+"""The parameters of the operations, derived from what the functions accept."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,23 +6,17 @@ from typing import Any
 from sluice.model.columns import MAX_DECIMAL_DIGITS, MAX_DECIMAL_SCALE, Column
 from sluice.model.list_parameters import OPERATORS
 from sluice.model.resource import Resource
-from sluice.openapi import examples
+from sluice.openapi.examples import EXAMPLE_VERSIONS, example_id
 from sluice.openapi.schemas import VERSION_SCHEMA, Schema, id_schema
 from sluice.query.query_planner import DEFAULT_LIMIT, MAX_LIMIT
 
 Parameter = dict[str, Any]
 
-
-_WORDS = {"gt": "greater than", "gte": "at least", "lt": "less than", "lte": "at most"}
-
-
+_OPERATOR_WORDS = {"gt": "greater than", "gte": "at least", "lt": "less than", "lte": "at most"}
 _INT64 = 2**63
-
-
 _DECIMAL = f"^-?(?=(\\.?[0-9]){{1,{MAX_DECIMAL_DIGITS}}}$)[0-9]+(\\.[0-9]{{1,{MAX_DECIMAL_SCALE}}})?$"
 
-
-# The parameters' types by column, as `sluice.model.list_parameters` reads them.
+# The schemas of filters by column type, as `sluice.model.list_parameters` parses the values.
 _PARAMETER_SCHEMAS: Mapping[str, Schema] = {
     "BOOLEAN": {"type": "boolean"},
     "BIGINT": {"type": "integer", "minimum": -_INT64, "maximum": _INT64 - 1},
@@ -34,43 +28,42 @@ _PARAMETER_SCHEMAS: Mapping[str, Schema] = {
     "VARCHAR": {"type": "string"},
 }
 
-
 SHARED_PARAMETERS: Mapping[str, Parameter] = {
     "Limit": {
         "name": "limit",
         "in": "query",
-        "description": "How many items a page has at most.",
+        "description": "The maximum number of items on a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     },
     "After": {
         "name": "after",
         "in": "query",
-        "description": "The `next` of the page before. It belongs to one question: the same filters, order and caller.",
+        "description": "The `next` of the previous page. It is valid only for the same filters, order and caller.",
         "schema": {"type": "string"},
     },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
-        "description": "ETags that the client holds. When one of them is still right, the answer is 304.",
+        "description": "ETags of the client's stored responses. If one of them is current, the response is 304.",
         "schema": {"type": "string"},
     },
     "Version": {
         "name": "version",
         "in": "query",
-        "description": "Read one's own write: the item once the replica has this version or a later one, else 425.",
+        "description": "Read your own write: the item if the replica has this version or a later one, else 425.",
         "schema": VERSION_SCHEMA,
     },
     "Prefer": {
         "name": "Prefer",
         "in": "header",
-        "description": "With `version`: `wait=10` lets the service wait up to so many seconds for it (RFC 7240), at "
-        "most as many as it is set up for; `Preference-Applied` says how many those were.",
+        "description": "With `version`: `wait=10` makes the service wait up to 10 seconds for it (RFC 7240), limited "
+        "by the service's own maximum. `Preference-Applied` contains the seconds that apply.",
         "schema": {"type": "string"},
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "A repeated POST with the same key names the same item, or items. Keys are each caller's own.",
+        "description": "Repeated POSTs with the same key write the same item or items. Each caller has its own keys.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     },
 }
@@ -81,14 +74,14 @@ def parameter_reference(name: str) -> Parameter:
 
 
 def item_id_parameter(resource: Resource) -> Parameter:
-    text = f"The item's `{resource.key}`." if resource.key else "The item's id."
+    description = f"The item's `{resource.key}`." if resource.key else "The item's id."
     return {
         "name": "id",
         "in": "path",
         "required": True,
-        "description": text,
+        "description": description,
         "schema": id_schema(resource),
-        "example": examples.example_id(resource),
+        "example": example_id(resource),
     }
 
 
@@ -97,18 +90,20 @@ def write_version_parameter() -> Parameter:
         "name": "version",
         "in": "path",
         "required": True,
-        "description": "The version that the write was accepted with.",
+        "description": "The version of the write.",
         "schema": VERSION_SCHEMA,
-        "example": examples.EXAMPLE_VERSIONS[0],
+        "example": EXAMPLE_VERSIONS[0],
     }
 
 
 def list_parameters(resource: Resource) -> list[Parameter]:
-    """What a list can be asked: one parameter for each end of a range and each value of an indexed field."""
+    """Create the parameters of a list: for each indexed field its value, and both bounds of a range if it can order."""
     columns = {column.name: column for column in resource.columns}
-    indexed = list(dict.fromkeys(field for index in resource.indexes for field in index.fields))
+    indexed_fields = dict.fromkeys(field for index in resource.indexes for field in index.fields)
     filters = [
-        one for field in indexed for one in _filter_parameters(columns[field], ordering=_can_order_by(resource, field))
+        parameter
+        for field in indexed_fields
+        for parameter in _filter_parameters(columns[field], can_order=_can_order_by(resource, field))
     ]
     return [
         parameter_reference("Limit"),
@@ -124,28 +119,28 @@ def _can_order_by(resource: Resource, field: str) -> bool:
     return any(index.fields[-1] == field for index in resource.indexes)
 
 
-def _filter_parameters(column: Column, *, ordering: bool) -> list[Parameter]:
-    type_ = _PARAMETER_SCHEMAS[column.type.name]
-    equal = {"name": column.name, "in": "query", "description": f"Items with this `{column.name}`.", "schema": type_}
+def _filter_parameters(column: Column, *, can_order: bool) -> list[Parameter]:
+    schema = _PARAMETER_SCHEMAS[column.type.name]
+    equal = {"name": column.name, "in": "query", "description": f"Items with this `{column.name}`.", "schema": schema}
     bounds = [
         {
             "name": f"{column.name}.{operator}",
             "in": "query",
-            "description": f"Items whose `{column.name}` is {_WORDS[operator]} this, in its order.",
-            "schema": type_,
+            "description": f"Items whose `{column.name}` is {_OPERATOR_WORDS[operator]} this value, in its order.",
+            "schema": schema,
         }
         for operator in OPERATORS
     ]
-    return [equal, *bounds] if ordering else [equal]
+    return [equal, *bounds] if can_order else [equal]
 
 
 def _sort_parameter(resource: Resource) -> Parameter:
-    last = dict.fromkeys(index.fields[-1] for index in resource.indexes)
-    names = list(dict.fromkeys(["id", *([resource.key] if resource.key else []), *last]))
+    last_fields = dict.fromkeys(index.fields[-1] for index in resource.indexes)
+    names = list(dict.fromkeys(["id", *([resource.key] if resource.key else []), *last_fields]))
     return {
         "name": "sort",
         "in": "query",
-        "description": "The field that orders; a `-` before it turns the order round.",
+        "description": "The field that orders the list. A `-` before it reverses the order.",
         "schema": {"enum": [f"{sign}{name}" for name in names for sign in ("", "-")], "default": "id"},
     }
 
@@ -155,7 +150,7 @@ def _fields_parameter(resource: Resource) -> Parameter:
     return {
         "name": "fields",
         "in": "query",
-        "description": "The fields that `data` is to have, separated by commas; all, when it is not given.",
+        "description": "The fields that `data` contains, separated by commas. The default is all fields.",
         "style": "form",
         "explode": False,
         "schema": {"type": "array", "minItems": 1, "items": {"enum": names}},

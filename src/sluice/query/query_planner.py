@@ -1,4 +1,4 @@
-"""From the parameters of a list to a selection that one index answers, or a problem."""
+"""Plan a list query: from its parameters to one index that answers it, or to a problem."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,19 +9,18 @@ from sluice.model.columns import Column, Index
 from sluice.model.list_parameters import filter_parameter_names, parse_value
 from sluice.model.resource import Resource
 
-# How many items a page has, unless the client says otherwise, and at most.
+# Items on a page.
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
-
 
 _LOWER_BOUNDS, _UPPER_BOUNDS = {"gt", "gte"}, {"lt", "lte"}
 
 
 @dataclass(frozen=True)
 class QueryPlan:
-    """What a list is asked for: which items, and in which order.
+    """Which items a list contains, and in which order.
 
-    `equals` are fields with their values; `bounds` operators with values for the field that orders. `order` is that
-    field, None for the id. `index` answers just that; None is the table's own key.
+    `equals` maps fields to values. `bounds` maps operators to values of the field that orders the list. `order_by` is
+    the column of that field (None: the id). `index` is the index to read (None: the primary key).
     """
 
     resource: Resource
@@ -33,7 +32,10 @@ class QueryPlan:
 
 
 def plan_query(resource: Resource, query: Mapping[str, str]) -> QueryPlan:
-    """Understand the parameters, which are known ones. Raises Problem 400 also where no index would answer."""
+    """Plan a list from its query parameters, whose names are known to be valid.
+
+    Raises Problem 400 if a value is invalid or no index answers the query.
+    """
     columns = {column.name: column for column in resource.columns}
     equals: dict[str, Any] = {}
     ranges: dict[str, dict[str, Any]] = {}
@@ -47,49 +49,47 @@ def plan_query(resource: Resource, query: Mapping[str, str]) -> QueryPlan:
             ranges.setdefault(field, {})[operator] = value
         else:
             equals[field] = value
-    sort, descending = _parse_sort(resource, query.get("sort"))
-    order, bounds = _choose_order(ranges, sort)
-    index = _choose_index(resource, set(equals), order)
-    return QueryPlan(resource, index, equals, bounds, columns.get(order), descending)
+    sort_field, descending = _parse_sort(resource, query.get("sort"))
+    order_by, bounds = _choose_order(ranges, sort_field)
+    index = _choose_index(resource, set(equals), order_by)
+    return QueryPlan(resource, index, equals, bounds, columns.get(order_by), descending)
 
 
-def _choose_order(ranges: Mapping[str, Mapping[str, Any]], sort: str) -> tuple[str, Mapping[str, Any]]:
-    """The field that orders, `id` where none does, and its bounds. A range is in the order of its field."""
+def _choose_order(ranges: Mapping[str, Mapping[str, Any]], sort_field: str) -> tuple[str, Mapping[str, Any]]:
+    """Return the field that orders the list (default: `id`) and its bounds. A range is in the order of its field."""
     if not ranges:
-        return sort or "id", {}
-    if len({*ranges, sort or next(iter(ranges))}) > 1:
-        raise Problem(400, "A range is of one field, and what it selects is in the order of that field.")
+        return sort_field or "id", {}
+    if len({*ranges, sort_field or next(iter(ranges))}) > 1:
+        raise Problem(400, "Only one field can have a range, and the list must be sorted by that field.")
     [(field, bounds)] = ranges.items()
     if bounds.keys() >= _LOWER_BOUNDS or bounds.keys() >= _UPPER_BOUNDS:
-        raise Problem(400, f"A range of {field} has at most one beginning and one end.")
+        raise Problem(400, f"A range of {field} has at most one lower and one upper bound.")
     return field, bounds
 
 
 def _parse_sort(resource: Resource, text: str | None) -> tuple[str, bool]:
-    """The field that orders (`id` for the key, empty when none is named), and whether it begins with the last."""
+    """Return the sort field (`id` for the key, empty if there is no parameter) and whether the order descends."""
     if text is None:
         return "", False
     field, descending = text.removeprefix("-"), text.startswith("-")
     if field in ("id", resource.key):
         return "id", descending
     if field not in filter_parameter_names(resource) or "." in field:
-        raise invalid_field_problem(
-            "sort", "Expected id or an indexed field, with a - before it for the opposite order", 400
-        )
+        raise invalid_field_problem("sort", "Expected id or an indexed field, with a - before it to reverse it", 400)
     return field, descending
 
 
-def _choose_index(resource: Resource, equals: set[str], order: str) -> Index | None:
-    last = () if order == "id" else (order,)
-    if not equals and not last:
+def _choose_index(resource: Resource, equals: set[str], order_by: str) -> Index | None:
+    last_fields = () if order_by == "id" else (order_by,)
+    if not equals and not last_fields:
         return None
     for index in resource.indexes:
-        split = len(index.fields) - len(last)
-        if set(index.fields[:split]) == equals and index.fields[split:] == last:
+        split = len(index.fields) - len(last_fields)
+        if set(index.fields[:split]) == equals and index.fields[split:] == last_fields:
             return index
-    there = "; ".join(", ".join(index.fields) for index in resource.indexes)
+    available = "; ".join(", ".join(index.fields) for index in resource.indexes)
     raise Problem(
         400,
-        "No index answers this. There are indexes by: "
-        f"{there}. All fields of one are given a value, or the last one orders or has a range.",
+        f"No index answers this query. The indexes are by: {available}. "
+        "Give every field of an index a value, or use the last one to sort or for a range.",
     )

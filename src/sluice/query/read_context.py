@@ -1,4 +1,4 @@
-"""What every read needs: its request, resource, replica and cache, and the headers that reads share."""
+"""What every read needs: its request, resource, replica and cache, and the headers that several reads send."""
 
 import math
 from dataclasses import dataclass
@@ -13,13 +13,15 @@ from sluice.model.resource import Resource, describe_invalid_id
 from sluice.model.versions import is_version, version_age_seconds
 from sluice.settings import ReadSettings
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a function without a cache does not import the cache's code
     from sluice.cache.reader import CacheReader
+
+MAX_RETRY_AFTER_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class ReadContext:
-    """What is asked, of whose items, of which replica and cache. `owner` is empty in a shared collection."""
+    """One GET, and what serves it. `owner` is empty in a shared collection."""
 
     request: Request
     resource: Resource
@@ -30,47 +32,49 @@ class ReadContext:
 
     @property
     def item_id(self) -> str:
-        """The id in the path. Raises Problem 400."""
+        """The id in the path. Raises Problem 400 if it is invalid."""
         if fault := describe_invalid_id(self.resource, self.request.item_id):
             raise invalid_field_problem("id", fault, 400)
         return self.request.item_id
 
 
-def parse_version(text: str) -> str:
-    """A version that a client names. Raises Problem 400."""
+def validate_version(text: str) -> str:
+    """Return the version that a client sent. Raises Problem 400 if it is invalid."""
     if not is_version(text):
         raise invalid_field_problem("version", "Expected the version of a receipt", 400)
     return text
 
 
-def cache_control_headers(question: ReadContext) -> dict[str, str]:
-    """The headers that say who may keep an answer.
+def cache_control_headers(context: ReadContext) -> dict[str, str]:
+    """Return the headers that say which caches may store a response.
 
-    Nobody may use one without asking whether it still holds: a client that was told that its write was applied must
-    not be shown what was before. Asking costs a 304, and is where the token is checked. So any cache may keep what is
-    shared, and give it, marked by its age, where asking meets an error; `no-cache` would forbid that. What is private
-    only the owner's own may keep, which never takes it for another token's, and never gives without an answer.
+    Every cache must revalidate before it uses a stored response: a client whose receipt says "applied" must not see
+    the state before its write. Revalidation costs a 304, and it is where the token is checked. Any cache may store a
+    shared response, and may serve it stale, marked by its age, when revalidation fails; `no-cache` would forbid that.
+    Only the owner's own cache may store a private response. It never serves it for another token, and never stale.
     """
-    if question.resource.private:
+    if context.resource.private:
         return {"Cache-Control": "private, no-cache, stale-if-error=0", "Vary": "Authorization"}
-    return {"Cache-Control": f"public, max-age=0, stale-if-error={question.settings.stale_seconds}"}
+    return {"Cache-Control": f"public, max-age=0, stale-if-error={context.settings.stale_seconds}"}
 
 
-def validator_headers(resource: Resource, item: ItemState) -> dict[str, str]:
-    """The headers that tell states of an item apart.
+def validator_headers(resource: Resource, state: ItemState) -> dict[str, str]:
+    """Return the validators of an item's state: ETag and Last-Modified.
 
-    The tag is the version. Since a class that changed may show the same version otherwise, later revisions are in it.
+    The ETag is the version. A changed class can represent the same version in another way, so the ETag also contains
+    every revision after the first.
     """
     revision = f".{resource.revision}" if resource.revision > 1 else ""
-    return {"ETag": f'"{item.version}{revision}"', "Last-Modified": format_http_date(item.written_at)}
-
-
-MAX_RETRY_AFTER_SECONDS = 60
+    return {"ETag": f'"{state.version}{revision}"', "Last-Modified": format_http_date(state.written_at)}
 
 
 def retry_after_seconds(version: str, buffer_seconds: int) -> int:
-    """Seconds until a write should have arrived; when it is overdue, a tenth of its age, so that an outage is not
-    asked about by everybody all the time."""
-    seconds = version_age_seconds(version)
-    left = buffer_seconds - max(seconds, 0)
-    return math.ceil(left) if left > 0 else max(1, min(math.floor(seconds / 10), MAX_RETRY_AFTER_SECONDS))
+    """Return the seconds until a pending write is expected in the replica.
+
+    For an overdue write, this is a tenth of its age, so that clients poll less often during a long outage.
+    """
+    age_seconds = version_age_seconds(version)
+    remaining_seconds = buffer_seconds - max(age_seconds, 0)
+    if remaining_seconds > 0:
+        return math.ceil(remaining_seconds)
+    return max(1, min(math.floor(age_seconds / 10), MAX_RETRY_AFTER_SECONDS))

@@ -1,30 +1,23 @@
-"""What was excluded, written down in S3 too: a database that is lost takes its own table of it along."""
+"""Store the exclusions in S3 too: a lost database takes its own table of them along."""
 
 from collections.abc import Sequence
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
 from sluice.model.exclusions import Exclusion
 
 EXCLUSIONS_KEY = "rebuilds/exclusions.json"
 
-
-_exclusions = msgspec.json.Decoder(list[Exclusion])
-
-
-def read_stored_exclusions(bucket: str) -> list[Exclusion]:
-    """What the last rebuild wrote down. Raises botocore's errors."""
-    try:
-        content, _ = archive.read_object(bucket, EXCLUSIONS_KEY)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return []
-        raise
-    return _exclusions.decode(content)
+_exclusions_decoder = msgspec.json.Decoder(list[Exclusion])
 
 
-def store_exclusions(bucket: str, exclusions: Sequence[Exclusion]) -> None:
-    """Write down what is excluded now, in place of what was. Raises botocore's errors."""
-    archive.write_object(bucket, EXCLUSIONS_KEY, msgspec.json.encode(exclusions))
+def read_stored_exclusions(bucket: Bucket) -> list[Exclusion]:
+    """The exclusions that the last rebuild stored; none before the first. Raises botocore's errors."""
+    stored = bucket.find_object(EXCLUSIONS_KEY)
+    return _exclusions_decoder.decode(stored.content) if stored else []
+
+
+def store_exclusions(bucket: Bucket, exclusions: Sequence[Exclusion]) -> None:
+    """Replace the stored exclusions. Raises botocore's errors."""
+    bucket.write_object(EXCLUSIONS_KEY, msgspec.json.encode(exclusions))

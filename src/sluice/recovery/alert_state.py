@@ -1,65 +1,54 @@
-"""What a recovery told of last, so that what goes on failing is told of once a day, and not at every run.
+"""Remember the last alert of a recovery, so that a persistent problem causes one alert a day and not one per recovery.
 
-One object in S3 is enough, since one recovery works at a time.
+One S3 object is enough, because one recovery runs at a time.
 """
 
 import datetime
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
 
-ALERT_STATE_KEY = "recovery/told.json"
-
-
+ALERT_STATE_KEY = "recovery/alert.json"
 REPEAT_AFTER = datetime.timedelta(days=1)
 
-
-NO_ALERT = "nothing"
+# The alert of a recovery that found nothing missing.
+NO_ALERT = "none"
 
 
 class AlertState(msgspec.Struct, frozen=True):
-    """What it was about, in words that differ as soon as something else is to be told; and when.
+    """The last alert: a text that identifies the problem, and the time. `sent` is false until SNS accepts the alert."""
 
-    Until the alert was taken it is not `sent`.
-    """
-
-    about: str
+    alert: str
     at: datetime.datetime
     sent: bool = True
 
 
-def is_new_alert(bucket: str, about: str, now: datetime.datetime) -> bool:
-    """Whether this is to be told: it is not what was told last, or that is a day ago.
+def is_new_alert(bucket: Bucket, alert: str, now: datetime.datetime) -> bool:
+    """Whether to send an alert: it differs from the last one, or the last one was sent a day ago.
 
-    `NOTHING` is news where what was to be told before never was. Raises botocore's errors.
+    `NO_ALERT` is new when the last alert could not be sent. Raises botocore's errors.
     """
     last = _read_state(bucket)
-    if about == NO_ALERT:
-        if last and last.sent and last.about != NO_ALERT:
+    if alert == NO_ALERT:
+        if last and last.sent and last.alert != NO_ALERT:
             _write_state(bucket, AlertState(NO_ALERT, now))
         return bool(last and not last.sent)
-    if last and last.sent and last.about == about and now - last.at < REPEAT_AFTER:
+    if last and last.sent and last.alert == alert and now - last.at < REPEAT_AFTER:
         return False
-    _write_state(bucket, AlertState(about, now, sent=False))
+    _write_state(bucket, AlertState(alert, now, sent=False))
     return True
 
 
-def record_alert_sent(bucket: str, about: str, now: datetime.datetime) -> None:
-    """Keep that the alert was taken: told twice is better than never. Raises botocore's errors."""
-    _write_state(bucket, AlertState(about, now))
+def record_alert_sent(bucket: Bucket, alert: str, now: datetime.datetime) -> None:
+    """Record that SNS accepted an alert. An alert may be sent twice, but is never lost. Raises botocore's errors."""
+    _write_state(bucket, AlertState(alert, now))
 
 
-def _write_state(bucket: str, told: AlertState) -> None:
-    archive.write_object(bucket, ALERT_STATE_KEY, msgspec.json.encode(told))
+def _write_state(bucket: Bucket, state: AlertState) -> None:
+    bucket.write_object(ALERT_STATE_KEY, msgspec.json.encode(state))
 
 
-def _read_state(bucket: str) -> AlertState | None:
-    try:
-        content, _ = archive.read_object(bucket, ALERT_STATE_KEY)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
-    return msgspec.json.decode(content, type=AlertState)
+def _read_state(bucket: Bucket) -> AlertState | None:
+    stored = bucket.find_object(ALERT_STATE_KEY)
+    return msgspec.json.decode(stored.content, type=AlertState) if stored else None

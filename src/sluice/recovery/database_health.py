@@ -1,4 +1,10 @@
-"""Check the database: does the primary accept writes, and does the replica follow it."""
+"""Check the health of the database: does the primary accept writes, and does the replica follow it.
+
+A replica's position alone is misleading. A replica whose threads have stopped is up to date until the next commit, and
+the replica of a lost primary is further than the primary that was restored in its place. RDS does not allow SHOW
+REPLICA STATUS. So the check commits a heartbeat on the primary and looks for it on the replica. The heartbeat is one
+row that no load touches.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,54 +16,79 @@ import pymysql
 from sluice.db.connection import Connection, Database
 from sluice.db.errors import classify_error
 from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
-from sluice.recovery import heartbeat
+from sluice.model.versions import new_version
 
 _DATABASE_ERRORS = (DatabaseUnavailable, LockConflict, AccessDenied, SchemaOutdated)
+_HEARTBEAT_NAME = "heartbeat"
 
 
 class PrimaryHealth(msgspec.Struct):
-    """`reason` says why, when it takes no writes."""
+    """`reason` says why the primary accepts no writes."""
 
-    answers: bool
-    takes_writes: bool
+    is_reachable: bool
+    accepts_writes: bool
     reason: str = ""
 
 
 class ReplicaHealth(msgspec.Struct):
-    """`follows`: it came to what the primary had when it was asked; that took `seconds`."""
+    """`replicates`: the replica got everything that the primary had at the start of the check; that took `seconds`."""
 
-    answers: bool
-    follows: bool
+    is_reachable: bool
+    replicates: bool
     seconds: float | None = None
     reason: str = ""
 
 
 class LedgerSummary(msgspec.Struct):
-    """How many batches are in the ledger, and the last of them by key. `rejected` counts rejected writes."""
+    """The number of batches in the ledger, the key of the last one, and the number of rejected writes."""
 
     batches: int
     latest: str | None
     rejected: int
 
 
+def check_health(
+    primary: Database, replica: Database, clock: Callable[[], float], wait_seconds: float
+) -> dict[str, Any]:
+    """Check primary, replica and ledger. Never raises when a database is unavailable."""
+    primary_health = check_primary(primary)
+    replica_health = check_replica(primary, replica, clock, wait_seconds)
+    health = {
+        "primary": primary_health,
+        "replica": replica_health,
+        "ledger": read_ledger_summary(primary),
+        "summary": describe_health(primary_health, replica_health),
+    }
+    return dict(msgspec.to_builtins(health))
+
+
+def check_primary(primary: Database) -> PrimaryHealth:
+    """Check whether the primary is reachable and accepts writes."""
+    try:
+        probe_primary(primary)
+    except _DATABASE_ERRORS as error:
+        return PrimaryHealth(_is_reachable(primary), accepts_writes=False, reason=f"{type(error).__name__}: {error}")
+    return PrimaryHealth(is_reachable=True, accepts_writes=True)
+
+
 def probe_primary(primary: Database) -> None:
-    """Return if the primary takes a write: one is made, in the ledger, and undone. Raises the faults otherwise."""
+    """Insert a row into the primary's ledger and roll back. Raises the database errors of `sluice.errors`."""
     connection = primary.get_live_connection()
     try:
         _write_and_roll_back(connection)
     except BaseException as error:
         primary.drop_connection()
-        if isinstance(error, pymysql.Error | OSError) and (fault := classify_error(error)):
-            raise fault from None
+        if isinstance(error, pymysql.Error | OSError) and (classified := classify_error(error)):
+            raise classified from None
         raise
 
 
 def _write_and_roll_back(connection: Connection) -> None:
     with connection.cursor() as cursor:
-        # An account that may write to a read-only server would not notice that it is one.
+        # Some accounts may write to a read-only server: for them the insert alone would succeed.
         cursor.execute("SELECT @@read_only")
-        found = cursor.fetchone()
-        if found and found[0]:
+        row = cursor.fetchone()
+        if row and row[0]:
             raise DatabaseUnavailable("the primary is read-only")
         connection.begin()
         cursor.execute(
@@ -68,56 +99,6 @@ def _write_and_roll_back(connection: Connection) -> None:
         connection.rollback()
 
 
-def check_primary(primary: Database) -> PrimaryHealth:
-    """What is to be said of the primary."""
-    try:
-        probe_primary(primary)
-    except _DATABASE_ERRORS as fault:
-        answers = _is_reachable(primary)
-        return PrimaryHealth(answers, takes_writes=False, reason=f"{type(fault).__name__}: {fault}")
-    return PrimaryHealth(answers=True, takes_writes=True)
-
-
-def check_replica(primary: Database, replica: Database, clock: Callable[[], float], patience: float) -> ReplicaHealth:
-    """Wait up to `patience` seconds for the replica to come to where the primary is now, and say whether it did.
-
-    It is tried out with a heartbeat; its position alone may mislead (see sluice.recovery.heartbeat).
-    """
-    try:
-        replica.get_live_connection()
-    except _DATABASE_ERRORS as fault:
-        return ReplicaHealth(answers=False, follows=False, reason=f"{type(fault).__name__}: {fault}")
-    try:
-        version = heartbeat.write_heartbeat(primary)
-        position = primary.query("SELECT @@gtid_binlog_pos AS position", ())[0]["position"]
-        if not position:
-            return ReplicaHealth(
-                answers=True, follows=False, reason="the primary keeps no log that a replica could follow"
-            )
-        started = clock()
-        late = replica.query("SELECT MASTER_GTID_WAIT(%s, %s) AS late", (position, patience))[0]["late"]
-        heard = heartbeat.read_heartbeat(replica)
-    except _DATABASE_ERRORS as fault:
-        return ReplicaHealth(answers=True, follows=False, reason=f"{type(fault).__name__}: {fault}")
-    if late:
-        return ReplicaHealth(answers=True, follows=False, reason=f"behind the primary for more than {patience:g} s")
-    if heard < version:
-        return ReplicaHealth(
-            answers=True, follows=False, reason="it has not what the primary wrote: it is another's replica"
-        )
-    return ReplicaHealth(answers=True, follows=True, seconds=round(clock() - started, 3))
-
-
-def read_ledger_summary(primary: Database) -> LedgerSummary | None:
-    """What is in the ledger and among the rejects, or None when the primary does not say."""
-    try:
-        batches = primary.query("SELECT COUNT(*) AS n, MAX(object_key) AS latest FROM loaded_batches", ())[0]
-        rejected = primary.query("SELECT COUNT(*) AS n FROM rejected_writes", ())[0]
-    except _DATABASE_ERRORS:
-        return None
-    return LedgerSummary(batches["n"], batches["latest"], rejected["n"])
-
-
 def _is_reachable(database: Database) -> bool:
     try:
         database.query("SELECT 1", ())
@@ -126,21 +107,67 @@ def _is_reachable(database: Database) -> bool:
     return True
 
 
+def check_replica(
+    primary: Database, replica: Database, clock: Callable[[], float], wait_seconds: float
+) -> ReplicaHealth:
+    """Check whether the replica gets within `wait_seconds` what the primary has now, a new heartbeat included."""
+    try:
+        replica.get_live_connection()
+    except _DATABASE_ERRORS as error:
+        return ReplicaHealth(is_reachable=False, replicates=False, reason=f"{type(error).__name__}: {error}")
+    try:
+        version = _write_heartbeat(primary)
+        position = primary.query("SELECT @@gtid_binlog_pos AS position", ())[0]["position"]
+        if not position:
+            return ReplicaHealth(is_reachable=True, replicates=False, reason="the primary writes no binary log")
+        started = clock()
+        late = replica.query("SELECT MASTER_GTID_WAIT(%s, %s) AS late", (position, wait_seconds))[0]["late"]
+        replicated = _read_heartbeat(replica)
+    except _DATABASE_ERRORS as error:
+        return ReplicaHealth(is_reachable=True, replicates=False, reason=f"{type(error).__name__}: {error}")
+    if late:
+        return ReplicaHealth(
+            is_reachable=True, replicates=False, reason=f"more than {wait_seconds:g} s behind the primary"
+        )
+    if replicated < version:
+        reason = "it lacks the primary's heartbeat: it replicates another primary"
+        return ReplicaHealth(is_reachable=True, replicates=False, reason=reason)
+    return ReplicaHealth(is_reachable=True, replicates=True, seconds=round(clock() - started, 3))
+
+
+def _write_heartbeat(primary: Database) -> str:
+    """Commit a new version and return it; empty when the primary accepts no writes."""
+    version = new_version()
+    try:
+        primary.query(
+            "INSERT INTO marks (name, version) VALUES (%s, %s) ON DUPLICATE KEY UPDATE version = VALUES(version)",
+            (_HEARTBEAT_NAME, version),
+        )
+    except _DATABASE_ERRORS:
+        return ""
+    return version
+
+
+def _read_heartbeat(replica: Database) -> str:
+    """The last version that the replica has; empty when it has none."""
+    rows = replica.query("SELECT version FROM marks WHERE name = %s", (_HEARTBEAT_NAME,))
+    return str(rows[0]["version"]) if rows else ""
+
+
+def read_ledger_summary(primary: Database) -> LedgerSummary | None:
+    """Summarise the ledger and the rejected writes, or return None when the primary does not answer."""
+    try:
+        batches = primary.query("SELECT COUNT(*) AS n, MAX(object_key) AS latest FROM loaded_batches", ())[0]
+        rejected = primary.query("SELECT COUNT(*) AS n FROM rejected_writes", ())[0]
+    except _DATABASE_ERRORS:
+        return None
+    return LedgerSummary(batches["n"], batches["latest"], rejected["n"])
+
+
 def describe_health(primary: PrimaryHealth, replica: ReplicaHealth) -> str:
-    """Both in one sentence, for an alert."""
-    first = "The primary takes writes" if primary.takes_writes else f"The primary takes no writes ({primary.reason})"
-    second = "the replica follows it" if replica.follows else f"the replica does not follow ({replica.reason})"
+    """Describe primary and replica in one sentence for an alert."""
+    first = (
+        "The primary accepts writes" if primary.accepts_writes else f"The primary accepts no writes ({primary.reason})"
+    )
+    second = "the replica follows it" if replica.replicates else f"the replica does not follow it ({replica.reason})"
     return f"{first}; {second}."
-
-
-def check_health(primary: Database, replica: Database, clock: Callable[[], float], patience: float) -> dict[str, Any]:
-    """All of it. Never raises for a database that is away."""
-    first = check_primary(primary)
-    second = check_replica(primary, replica, clock, patience)
-    found = {
-        "primary": first,
-        "replica": second,
-        "ledger": read_ledger_summary(primary),
-        "sentence": describe_health(first, second),
-    }
-    return dict(msgspec.to_builtins(found))

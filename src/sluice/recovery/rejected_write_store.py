@@ -1,4 +1,4 @@
-"""List, count and delete rejected writes."""
+"""The table of rejected writes, as operators list and delete them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -11,13 +11,11 @@ from sluice.db.connection import Database
 from sluice.db.errors import classify_error
 
 DELETE_BATCH_SIZE = 1_000
-
-
 TextFilter = Annotated[tuple[str, ...], Meta(max_length=500)]
 
 
 class RejectedWriteSelection(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
-    """Which rejects: those that fit each of the fields that are given. `batches` are object keys."""
+    """Selects the rejected writes that match every non-empty field. `batches` are object keys."""
 
     versions: TextFilter = ()
     collections: TextFilter = ()
@@ -26,7 +24,7 @@ class RejectedWriteSelection(msgspec.Struct, kw_only=True, forbid_unknown_fields
 
     def build_condition(self) -> tuple[str, tuple[str, ...]]:
         """An SQL condition and its values."""
-        given = [
+        filters = [
             (column, values)
             for column, values in (
                 ("version", self.versions),
@@ -36,16 +34,16 @@ class RejectedWriteSelection(msgspec.Struct, kw_only=True, forbid_unknown_fields
             )
             if values
         ]
-        parts = [f"{column} IN ({', '.join(['%s'] * len(values))})" for column, values in given]
-        return " AND ".join(parts) or "TRUE", tuple(value for _, values in given for value in values)
+        parts = [f"{column} IN ({', '.join(['%s'] * len(values))})" for column, values in filters]
+        return " AND ".join(parts) or "TRUE", tuple(value for _, values in filters for value in values)
 
 
 def list_rejected_writes(
     database: Database, select: RejectedWriteSelection, after: str, limit: int
 ) -> list[dict[str, Any]]:
-    """Rejects with versions above `after`, in their order, without the writes.
+    """Rejected writes with versions above `after`, ordered by version, without the writes themselves.
 
-    Raises the faults of `sluice.db.errors`.
+    Raises the database errors of `sluice.errors`, as every function of this module.
     """
     return _select_rows(database, "version, collection, owner, id, reason, object_key, line", select, after, limit)
 
@@ -53,7 +51,7 @@ def list_rejected_writes(
 def list_rejected_payloads(
     database: Database, select: RejectedWriteSelection, after: str, limit: int
 ) -> list[dict[str, Any]]:
-    """As `page`, the version and the write itself only."""
+    """Like `list_rejected_writes`, but only the version and the write itself."""
     return _select_rows(database, "version, `write`", select, after, limit)
 
 
@@ -68,20 +66,20 @@ def _select_rows(
 
 
 def count_rejected_writes(database: Database, select: RejectedWriteSelection) -> int:
-    """How many rejects fit. Raises the faults of `sluice.db.errors`."""
+    """The number of rejected writes that match."""
     condition, values = select.build_condition()
-    found = database.query(f"SELECT COUNT(*) AS n FROM rejected_writes WHERE {condition}", values)  # noqa: S608
-    return int(found[0]["n"])
+    rows = database.query(f"SELECT COUNT(*) AS n FROM rejected_writes WHERE {condition}", values)  # noqa: S608
+    return int(rows[0]["n"])
 
 
 def delete_rejected_writes(database: Database, select: RejectedWriteSelection) -> int:
-    """Forget up to DROPPED_AT_ONCE rejects that fit; how many those were. Raises the faults of `sluice.db.errors`."""
+    """Delete up to DELETE_BATCH_SIZE matching rejected writes, and return their number."""
     condition, values = select.build_condition()
     return execute_update(database, f"DELETE FROM rejected_writes WHERE {condition} LIMIT {DELETE_BATCH_SIZE}", values)  # noqa: S608
 
 
 def execute_update(database: Database, statement: str, values: Sequence[Any]) -> int:
-    """Run a statement that commits by itself; how many rows it changed. Raises the faults of `sluice.db.errors`."""
+    """Execute a statement, which commits automatically, and return the number of changed rows."""
     connection = database.get_live_connection()
     try:
         with connection.cursor() as cursor:

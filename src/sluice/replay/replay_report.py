@@ -1,13 +1,12 @@
-"""What a Map Run's children came to, from the files that Step Functions wrote."""
+"""Count the results of a Map Run from the files of Step Functions, and write the report of a replay."""
 
 from typing import Any, Literal
 
 import msgspec
 
-from sluice.aws import s3 as archive
+from sluice.aws.s3 import Bucket
+from sluice.model.batch_keys import ABOVE_ALL_KEYS
 from sluice.replay.replay_plan import SAMPLE_SIZE, LoadFailure, ReplayPlan
-
-_ABOVE = "~"
 
 
 class _Child(msgspec.Struct, rename="pascal"):
@@ -24,7 +23,7 @@ class _Input(msgspec.Struct):
 
 
 class _Outcome(msgspec.Struct):
-    """What one child's load came to."""
+    """The outcome of one child's load."""
 
     status: Literal["loaded", "already_loaded", "quarantined", "failed"]
     applied: int = 0
@@ -33,19 +32,19 @@ class _Outcome(msgspec.Struct):
     error: str = "Unknown"
 
 
-_children = msgspec.json.Decoder(list[_Child])
+_children_decoder = msgspec.json.Decoder(list[_Child])
 
 
-def tally_results(plan: ReplayPlan, bucket: str) -> ReplayPlan:
-    """Add to the plan what the part at hand came to. Children that a stopped Map Run never started are not counted.
+def tally_results(plan: ReplayPlan, bucket: Bucket) -> ReplayPlan:
+    """Add the results of the current part to the plan. Children that a stopped Map Run did not start are not counted.
 
     Raises botocore's errors.
     """
-    for page in archive.list_objects(bucket, f"{plan.results}/", "", f"{plan.results}/{_ABOVE}"):
-        for one in page:
-            if one.key.rsplit("/", 1)[-1].startswith(("SUCCEEDED_", "FAILED_")):
-                content, _ = archive.read_object(bucket, one.key)
-                for child in _children.decode(content):
+    for page in bucket.list_objects(f"{plan.results}/", "", f"{plan.results}/{ABOVE_ALL_KEYS}"):
+        for file in page:
+            if file.key.rsplit("/", 1)[-1].startswith(("SUCCEEDED_", "FAILED_")):
+                content = bucket.read_object(file.key).content
+                for child in _children_decoder.decode(content):
                     _count_child(plan, child)
     return plan
 
@@ -68,12 +67,12 @@ def _read_outcome(child: _Child) -> _Outcome:
     return msgspec.json.decode(child.output, type=_Outcome)
 
 
-def write_replay_report(plan: ReplayPlan, bucket: str, now_seconds: float) -> dict[str, Any]:
-    """The replay's output; a copy of it goes into its folder. Raises botocore's errors."""
+def write_replay_report(plan: ReplayPlan, bucket: Bucket, now_seconds: float) -> dict[str, Any]:
+    """Build the replay's output, and write a copy into its folder. Raises botocore's errors."""
     key = f"{plan.folder}/report.json"
-    whole = not (plan.stopped or plan.count.failed or plan.remaining.objects)
-    found = {
-        "status": "planned" if plan.request.dry_run else "complete" if whole else "incomplete",
+    is_complete = not (plan.stopped or plan.count.failed or plan.remaining.objects)
+    report = {
+        "status": "planned" if plan.request.dry_run else "complete" if is_complete else "incomplete",
         "request": plan.request,
         "listed": plan.listed,
         "listed_bytes": plan.listed_bytes,
@@ -86,21 +85,21 @@ def write_replay_report(plan: ReplayPlan, bucket: str, now_seconds: float) -> di
         "remaining_digest": plan.remaining.digest,
         "failures": plan.failures,
         "stopped": plan.stopped,
-        "learned": plan.learned.learned,
-        "advice": _describe_advice(plan.learned.learned),
+        "synced_exclusions": plan.synced_exclusions.names,
+        "advice": _describe_advice(plan.synced_exclusions.names),
         "seconds": round(now_seconds - plan.started_at.timestamp(), 1),
-        "report": {"bucket": bucket, "key": key},
+        "report": {"bucket": bucket.name, "key": key},
     }
-    output: dict[str, Any] = msgspec.to_builtins(found)
-    archive.write_object(bucket, key, msgspec.json.encode(output))
+    output: dict[str, Any] = msgspec.to_builtins(report)
+    bucket.write_object(key, msgspec.json.encode(output))
     return output
 
 
-def _describe_advice(learned: list[str]) -> str:
-    """A sentence where there is something to be done besides; for an alert too."""
-    if not learned:
+def _describe_advice(rebuilds: list[str]) -> str:
+    """A sentence for the alert when the operator has to act; otherwise empty."""
+    if not rebuilds:
         return ""
     return (
-        f"The database was restored from before what rebuilds left out ({', '.join(learned)}): it knows of that again, "
-        "but may have some of those writes still, until the next `sluice rebuild`."
+        f"The database was restored from a snapshot that is older than the exclusions of {', '.join(rebuilds)}. It has "
+        "the exclusions again, but may still contain excluded writes until the next `sluice rebuild`."
     )

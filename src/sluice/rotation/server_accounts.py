@@ -1,4 +1,4 @@
-"""The servers' side of a rotation: an account is given its new password, and seen to get in with it."""
+"""The database accounts of a rotation: give an account two passwords, and check that a server accepts a password."""
 
 import random
 import time
@@ -9,40 +9,34 @@ import pymysql
 from pymysql.constants import ER
 
 from sluice.aws.secrets import Credentials
-from sluice.db import account_passwords as accounts
+from sluice.db.account_passwords import build_password_clause
 from sluice.db.connection import Connection, open_connection
 from sluice.db.errors import classify_error
 from sluice.errors import AccessDenied, DatabaseUnavailable, RotationFailed
 from sluice.model.schema_names import migration_lock_name
 from sluice.settings import DatabaseSettings
 
-STATEMENT_SECONDS = 30
-
-
+STATEMENT_TIMEOUT_SECONDS = 30
 LOCK_SECONDS = 20
 
 
 def allow_both_passwords(
     primary: DatabaseSettings, admin: Credentials, current: Credentials, pending: Credentials
 ) -> None:
-    """Have the primary let an account in by two passwords and no other.
+    """Make an account accept its current and its pending password, and no other.
 
-    Raises RotationFailed and the faults of `sluice.db.errors`.
+    Raises RotationFailed and the database errors of `sluice.errors`.
     """
-    # Entered without a schema, which a lost database does not have.
+    # Connect without a schema: a lost database has none.
     server = msgspec.structs.replace(primary, database_name="")
-    with closing(open_connection(server, admin, statement_timeout_seconds=STATEMENT_SECONDS)) as connection:
+    with closing(open_connection(server, admin, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)) as connection:
         try:
-            # Against a migration, which may make the user anew. The lock goes with the connection.
-            if not _query_value(
-                connection, "SELECT GET_LOCK(%s, %s)", migration_lock_name(primary.database_name), LOCK_SECONDS
-            ):
-                raise RotationFailed("A migration is at work on the users; Secrets Manager tries again.")
-            _set_passwords(
-                connection,
-                _find_account(connection, current),
-                accounts.build_password_clause(current.password, pending.password),
-            )
+            # A migration may replace the user meanwhile. The lock ends with the connection.
+            lock = migration_lock_name(primary.database_name)
+            if not _query_value(connection, "SELECT GET_LOCK(%s, %s)", lock, LOCK_SECONDS):
+                raise RotationFailed("A migration is changing the users; Secrets Manager retries the rotation.")
+            clause = build_password_clause(current.password, pending.password)
+            _set_passwords(connection, _find_account(connection, current), clause)
         except (pymysql.Error, OSError) as error:
             raise _explain_error(error) from None
 
@@ -53,13 +47,13 @@ def _set_passwords(connection: Connection, account: str, clause: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER USER {account} {clause}")
     if clause not in _read_definition(connection, account):
-        raise RotationFailed("MariaDB took the new password without a word and did not keep it.")
+        raise RotationFailed("MariaDB accepted the new password without an error, but did not store it.")
 
 
-def _find_account(connection: Connection, who: Credentials) -> str:
-    """The account by its full name: MariaDB passes over what ALTER USER CURRENT_USER() says of passwords."""
+def _find_account(connection: Connection, credentials: Credentials) -> str:
+    """The account's full name: MariaDB ignores the passwords in ALTER USER CURRENT_USER()."""
     name, _, host = str(_query_value(connection, "SELECT CURRENT_USER()")).rpartition("@")
-    parts = (name, host) if name == who.username else (who.username, "%")
+    parts = (name, host) if name == credentials.username else (credentials.username, "%")
     return "@".join("`" + part.replace("`", "``") + "`" for part in parts)
 
 
@@ -74,25 +68,25 @@ def _query_value(connection: Connection, statement: str, *values: object) -> obj
 
 
 def _explain_error(error: pymysql.Error | OSError) -> Exception:
-    if error.args and error.args[0] == ER.PASSWORD_NO_MATCH:  # which is what MariaDB says of a user that is not there
-        return RotationFailed("The database has no such user; run the migrate function, which makes it.")
+    if error.args and error.args[0] == ER.PASSWORD_NO_MATCH:  # MariaDB's error for an unknown user
+        return RotationFailed("The database has no such user; run the migrate function, which creates it.")
     return classify_error(error) or error
 
 
-def wait_for_login(place: DatabaseSettings, who: Credentials, patience: float) -> None:
-    """Return once a server lets the credentials in: a replica does when it has come so far.
+def wait_for_login(server: DatabaseSettings, credentials: Credentials, wait_seconds: float) -> None:
+    """Return as soon as a server accepts the credentials: a replica does when the new password is replicated.
 
-    Raises AccessDenied or DatabaseUnavailable after `patience` seconds.
+    Raises AccessDenied or DatabaseUnavailable after `wait_seconds`.
     """
-    deadline, pause = time.monotonic() + patience, 0.1
+    deadline, pause = time.monotonic() + wait_seconds, 0.1
     while True:
         try:
-            open_connection(place, who, statement_timeout_seconds=STATEMENT_SECONDS).close()
+            open_connection(server, credentials, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS).close()
         except (AccessDenied, DatabaseUnavailable):
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 raise
-            time.sleep(min(left, random.uniform(pause / 2, pause)))  # noqa: S311  jitter
+            time.sleep(min(remaining, random.uniform(pause / 2, pause)))  # noqa: S311  jitter
             pause = min(pause * 1.5, 2.0)
         else:
             return

@@ -1,5 +1,6 @@
 """Send the response of a CloudFormation custom resource: once, and small enough for CloudFormation to accept."""
 
+import hashlib
 import json
 import threading
 from typing import Any, Literal
@@ -8,17 +9,21 @@ import urllib3
 
 from sluice.errors import ResponseNotDelivered
 
-# CloudFormation takes 4,096 bytes in all. The rest is in the function's log.
-_REASON, _DATA = 1600, 500
-
-
+# CloudFormation accepts 4,096 bytes in all. The function's log has the full texts.
+_MAX_REASON_BYTES, _MAX_DATA_BYTES = 1600, 500
 _RETRY = urllib3.Retry(
     total=4, backoff_factor=0.5, backoff_jitter=0.5, status_forcelist=(500, 502, 503, 504), allowed_methods=("PUT",)
 )
 
 
+def compute_deployment_id(event: dict[str, Any]) -> str:
+    """Identify a deployment by its stack and the properties of the custom resource: 64 hexadecimal digits."""
+    properties = {name: value for name, value in event.get("ResourceProperties", {}).items() if name != "ServiceToken"}
+    return hashlib.sha256(json.dumps([event["StackId"], properties], sort_keys=True).encode()).hexdigest()
+
+
 class CloudFormationResponse:
-    """The one answer to one request, whoever gives it first."""
+    """The only response to one request. The first caller of `send` decides it."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._request = request
@@ -26,47 +31,50 @@ class CloudFormationResponse:
         self._sent = False
 
     def send(self, status: Literal["SUCCESS", "FAILED"], reason: str, **data: str) -> bool:
-        """Put the answer where CloudFormation waits for it; False when it was given before.
+        """Put the response at the request's URL. Returns False when a response was sent before.
 
-        Raises ResponseNotDelivered; it may then be sent again.
+        Raises ResponseNotDelivered; the response may then be sent again.
         """
         with self._lock:
             if self._sent:
                 return False
-            self._put(json.dumps(self._body(status, reason, data)))
+            self._put(json.dumps(self._build_body(status, reason, data)))
             self._sent = True
             return True
 
-    def _body(self, status: str, reason: str, data: dict[str, str]) -> dict[str, Any]:
+    def _build_body(self, status: str, reason: str, data: dict[str, str]) -> dict[str, Any]:
         request = self._request
         return {
             "Status": status,
-            "Reason": _truncate(reason, _REASON),
-            # Stable for as long as the custom resource lives: another id would make CloudFormation delete the old one.
+            "Reason": _truncate(reason, _MAX_REASON_BYTES),
+            # The same id for the whole life of the custom resource: CloudFormation deletes the old one when it changes.
             "PhysicalResourceId": request.get("PhysicalResourceId") or request["LogicalResourceId"],
             "StackId": request["StackId"],
             "RequestId": request["RequestId"],
             "LogicalResourceId": request["LogicalResourceId"],
-            "Data": {name: _truncate(value, _DATA) for name, value in data.items()},
+            "Data": {name: _truncate(value, _MAX_DATA_BYTES) for name, value in data.items()},
         }
 
     def _put(self, body: str) -> None:
         try:
-            # The address is signed without a content type, so none may be sent.
-            answer = urllib3.request(
+            # The URL is signed without a content type, so the request must not have one.
+            response = urllib3.request(
                 "PUT", self._request["ResponseURL"], body=body, headers={"Content-Type": ""}, retries=_RETRY, timeout=5
             )
         except urllib3.exceptions.HTTPError as error:
-            # Its message has the signed address, with which anyone could answer.
-            raise ResponseNotDelivered(f"CloudFormation could not be answered: {type(error).__name__}") from None
-        if answer.status >= 300:
-            raise ResponseNotDelivered(f"CloudFormation could not be answered: status {answer.status}")
+            # The message has the signed URL, with which anyone could respond.
+            raise ResponseNotDelivered(
+                f"The response could not be sent to CloudFormation: {type(error).__name__}"
+            ) from None
+        if response.status >= 300:
+            raise ResponseNotDelivered(f"The response could not be sent to CloudFormation: status {response.status}")
 
 
-def _truncate(text: str, bytes_: int) -> str:
+def _truncate(text: str, max_bytes: int) -> str:
+    """Cut a text so that its JSON has at most `max_bytes` bytes."""
     encoded = json.dumps(text)[1:-1]
-    if len(encoded) <= bytes_:
+    if len(encoded) <= max_bytes:
         return text
-    while len(json.dumps(text)) > bytes_ - 20:
+    while len(json.dumps(text)) > max_bytes - 20:
         text = text[: -max(1, len(text) // 20)]
     return f"{text} ... (more in the log)"

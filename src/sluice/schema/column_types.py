@@ -1,7 +1,4 @@
-"""Column types.
-
-How a declared type renders, what a reflected type is, and which parts of a column count in a comparison.
-"""
+"""Column types: the shape of a column that a comparison looks at, and its conversion from and to SQLAlchemy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +13,16 @@ from sluice.schema.ddl_executor import TEXT_COLLATION
 
 PRESENCES = frozenset({"required", "default", "optional"})
 
-
 _TEXT_TYPES = frozenset({"CHAR", "VARCHAR", "MEDIUMTEXT", "LONGTEXT"})
+_DIALECT = MySQLDialect_pymysql()
 
 
 @dataclass(frozen=True)
 class ColumnShape:
-    """Type, collation (text only), whether NULL is allowed, and the column's comment.
+    """Type, collation (texts only), whether NULL is allowed, and the column's comment.
 
-    A field's comment is its presence (`required`, `default`, `optional`); the id's is the key field's name.
+    A field's comment is its presence (`required`, `default`, `optional`). The id's comment is the name of the key
+    field.
     """
 
     type: ColumnType
@@ -42,7 +40,7 @@ class ColumnShape:
 
 
 def render_type(type_: ColumnType, collation: str | None) -> str:
-    """The type as DDL has it, its character set and collation spelled out."""
+    """The type in DDL, with its character set and collation."""
     if collation is None:
         return type_.ddl
     return f"{type_.ddl} CHARACTER SET {collation.partition('_')[0]} COLLATE {collation}"
@@ -53,11 +51,8 @@ def choose_collation(type_: ColumnType) -> str | None:
     return TEXT_COLLATION if type_.name in _TEXT_TYPES else None
 
 
-_DIALECT = MySQLDialect_pymysql()
-
-
 class DeclaredType(UserDefinedType[Any]):
-    """A column type of ours as SQLAlchemy takes it: rendered word for word as `ColumnType.ddl` has it."""
+    """One of our column types for SQLAlchemy: it renders exactly as `ColumnType.ddl`."""
 
     cache_ok = True
 
@@ -70,7 +65,7 @@ class DeclaredType(UserDefinedType[Any]):
 
 
 def read_shape(column: Column[Any], table_collation: str | None = None) -> ColumnShape:
-    """The shape of a column, declared or reflected. `table_collation` is what a text column without its own has."""
+    """The shape of a declared or reflected column. A text column without a collation has `table_collation`."""
     if isinstance(column.type, DeclaredType):
         type_, collation = column.type.type_, column.type.collation
     else:
@@ -87,21 +82,21 @@ def _parse_reflected_type(type_: TypeEngine[Any], collation: str | None) -> Colu
     name = type(type_).__name__
     match type_:
         case mysql.LONGTEXT() if collation == "utf8mb4_bin":
-            found = ColumnType("JSON")  # which MariaDB keeps as LONGTEXT in this collation, whatever the table's
+            parsed = ColumnType("JSON")  # MariaDB stores JSON as LONGTEXT in this collation, whatever the table's is
         case mysql.TINYINT(display_width=1):
-            found = ColumnType("BOOLEAN")
+            parsed = ColumnType("BOOLEAN")
         case mysql.INTEGER(unsigned=True):
-            found = ColumnType("INT UNSIGNED")
+            parsed = ColumnType("INT UNSIGNED")
         case mysql.DATETIME(fsp=digits):
-            found = ColumnType(name, precision=digits)
+            parsed = ColumnType(name, precision=digits)
         case mysql.DECIMAL(unsigned=False, precision=precision, scale=scale):
-            found = ColumnType(name, precision=precision, scale=scale)
+            parsed = ColumnType(name, precision=precision, scale=scale)
         case mysql.VARCHAR(length=length) | mysql.CHAR(length=length):
-            found = ColumnType(name, length=length)
+            parsed = ColumnType(name, length=length)
         case types.UUID() | mysql.MEDIUMTEXT() | mysql.LONGTEXT() | mysql.BIGINT(unsigned=False):
-            found = ColumnType(name)
+            parsed = ColumnType(name)
         case mysql.DOUBLE(precision=None):
-            found = ColumnType(name)
+            parsed = ColumnType(name)
         case _:
-            found = ColumnType(type_.compile(dialect=_DIALECT).upper())
-    return found
+            parsed = ColumnType(type_.compile(dialect=_DIALECT).upper())
+    return parsed

@@ -1,6 +1,7 @@
 """The declared tables, and the DDL for each allowed difference.
 
-After every statement the remaining ones are still allowed.
+MariaDB commits each DDL statement at once, so an interrupted migration is not undone. After every statement the
+remaining differences are still allowed: the next run compares again and continues.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,21 +18,19 @@ from sluice.schema.column_types import DeclaredType, choose_collation
 from sluice.schema.ddl_executor import ASCII_COLLATION, TEXT_COLLATION, Statement
 from sluice.schema.diff import ChangedColumn, Difference, MissingColumn, MissingIndex, MissingTable
 
-# The id's comment where the service chooses the id: no field's name, because of its hyphen.
+# The id's comment when the service chooses the ids. It has a hyphen, so no field can have this name.
 SERVICE_CHOSEN_ID = "service-chosen"
 
-
-_MOMENT = ColumnType("DATETIME", precision=6)
-
-
+_TIME = ColumnType("DATETIME", precision=6)
 _COUNT = ColumnType("INT UNSIGNED")
-
-
 _OPTIONS: dict[str, Any] = {
     f"{dialect}_{option}": value
     for dialect in ("mysql", "mariadb")
     for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": TEXT_COLLATION}.items()
 }
+
+_DIALECT = make_url("mariadb+pymysql://").get_dialect()()
+_QUOTE = _DIALECT.identifier_preparer.quote
 
 
 def build_metadata(resources: Iterable[Resource]) -> MetaData:
@@ -53,10 +52,13 @@ def _add_collection(schema: MetaData, resource: Resource) -> None:
         schema,
         _key_column("owner", ColumnType("VARCHAR", length=128), ASCII_COLLATION),
         _key_column(
-            "id", resource.id_type, ASCII_COLLATION if resource.key else None, comment=resource.key or SERVICE_CHOSEN_ID
+            "id",
+            resource.id_type,
+            ASCII_COLLATION if resource.key else None,
+            comment=resource.key or SERVICE_CHOSEN_ID,
         ),
         _value_column("version", ColumnType("CHAR", length=26), ASCII_COLLATION),
-        _value_column("written_at", _MOMENT),
+        _value_column("written_at", _TIME),
         _value_column("deleted", ColumnType("BOOLEAN")),
         *(
             Column(field.name, DeclaredType(field.type, choose_collation(field.type)), comment=field.presence)
@@ -75,13 +77,13 @@ def _add_ledger(schema: MetaData) -> None:
         _key_column("object_key", ColumnType("VARCHAR", length=512), TEXT_COLLATION),
         _key_column("etag", ColumnType("VARCHAR", length=64), ASCII_COLLATION),
         *(_value_column(name, _COUNT) for name in ("applied", "stale", "rejected", "duration_ms")),
-        _value_column("loaded_at", _MOMENT),
+        _value_column("loaded_at", _TIME),
         **_OPTIONS,
     )
 
 
 def _add_rejected_writes(schema: MetaData) -> None:
-    # What is rejected may be wrong in any way: its names are kept as text, not in the narrower types of a collection.
+    # A rejected write can be wrong in any way: its names are stored as text, not in a collection's narrower types.
     Table(
         "rejected_writes",
         schema,
@@ -114,7 +116,7 @@ def _add_exclusions(schema: MetaData) -> None:
         _key_column("execution", ColumnType("VARCHAR", length=80), ASCII_COLLATION),
         _value_column("rules", ColumnType("LONGTEXT"), TEXT_COLLATION),
         _value_column("reason", ColumnType("MEDIUMTEXT"), TEXT_COLLATION),
-        _value_column("made_at", _MOMENT),
+        _value_column("made_at", _TIME),
         **_OPTIONS,
     )
 
@@ -124,7 +126,7 @@ def _add_migrations(schema: MetaData) -> None:
         "migrations",
         schema,
         _key_column("deployment", ColumnType("CHAR", length=64), ASCII_COLLATION),
-        _value_column("migrated_at", _MOMENT),
+        _value_column("migrated_at", _TIME),
         _value_column("changes", ColumnType("MEDIUMTEXT"), TEXT_COLLATION),
         **_OPTIONS,
     )
@@ -138,14 +140,8 @@ def _value_column(name: str, type_: ColumnType, collation: str | None = None) ->
     return Column(name, DeclaredType(type_, collation), nullable=False)
 
 
-_DIALECT = make_url("mariadb+pymysql://").get_dialect()()
-
-
-_QUOTE = _DIALECT.identifier_preparer.quote
-
-
 def build_statements(allowed: Iterable[Difference], declared: MetaData) -> list[Statement]:
-    """New tables in the schema's order, then one ALTER per table and kind of change."""
+    """The new tables in the schema's order, then one ALTER per table and kind of change."""
     allowed = list(allowed)
     missing = {difference.table for difference in allowed if isinstance(difference, MissingTable)}
     created = [
@@ -157,7 +153,7 @@ def build_statements(allowed: Iterable[Difference], declared: MetaData) -> list[
 
 
 def _build_alters(allowed: list[Difference], declared: MetaData) -> Iterator[Statement]:
-    # A statement of its own for each kind: adding a column is instant, and widening one may rewrite the table.
+    # A separate statement for each kind: adding a column is instant, but widening one may rewrite the table.
     for kind in (MissingColumn, ChangedColumn, MissingIndex):
         of_kind = sorted((d for d in allowed if isinstance(d, kind)), key=attrgetter("table"))
         for table, differences in groupby(of_kind, attrgetter("table")):

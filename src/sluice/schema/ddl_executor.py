@@ -1,4 +1,4 @@
-"""Run DDL on a live database under the migration lock, and explain its errors in one sentence."""
+"""Run DDL on a live database: online where MariaDB can, under a lock, and with errors that an operator can act on."""
 
 import time
 from collections.abc import Iterator
@@ -24,33 +24,33 @@ from sluice.errors import (
 )
 from sluice.model.schema_names import migration_lock_name
 
-# Binary, so that case and accents count, and no-pad, so that trailing spaces do: what a client wrote as two texts
-# never compares as one. The padding utf8mb4_bin takes 'a' and 'a ' for the same.
+# Binary, so that case and accents count, and no-pad, so that trailing spaces count: two different texts of a client
+# never compare as equal. utf8mb4_bin pads: it takes 'a' and 'a ' for the same text.
 TEXT_COLLATION = "utf8mb4_nopad_bin"
-
-
-# For what the service itself makes or checks: one byte a character keeps the keys short.
+# For texts that the service itself generates or checks: one byte a character keeps the keys short.
 ASCII_COLLATION = "ascii_bin"
 
-
-# From the least to the most disturbing. INSTANT changes no row; INPLACE lets loads and reads go on; what needs a copy
-# of the table (a text that becomes MEDIUMTEXT, a wider DECIMAL) lets reads go on and makes loads wait.
+# From the least to the most disturbing. INSTANT changes no row. INPLACE lets loads and reads continue. COPY (a text
+# that becomes MEDIUMTEXT, a wider DECIMAL) lets reads continue and makes loads wait.
 _ALGORITHMS = ("ALGORITHM=INSTANT", "ALGORITHM=INPLACE, LOCK=NONE", "ALGORITHM=COPY, LOCK=SHARED")
+# ER_ALTER_OPERATION_NOT_SUPPORTED and its _REASON. PyMySQL has no names for them.
+_UNSUPPORTED_ALGORITHM = {1845, 1846}
+STATEMENT_TIMEOUT = 1969  # max_statement_time is exceeded
 
-
-_UNSUPPORTED_ALGORITHM = {
-    1845,
-    1846,
-}  # ER_ALTER_OPERATION_NOT_SUPPORTED and its _REASON, which PyMySQL has no names for
-
-
-# How long a statement waits for a load that holds its table, in seconds. Loads that come later wait behind it.
+# How long a statement waits for a load that locks its table. Later loads queue behind the statement.
 LOCK_WAIT_SECONDS = 30
+
+_ERROR_TEXTS: dict[type[Exception], str] = {
+    AccessDenied: "the database rejects the admin's credentials, or the admin lacks a privilege",
+    DatabaseUnavailable: "the database is unreachable or accepts no changes now",
+    LockConflict: "a load locked a table for too long; deploy again",
+    SchemaOutdated: "the schema changed during the migration; deploy again",
+}
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One DDL statement, and what it does in words."""
+    """One DDL statement, and a description for operators."""
 
     sql: str
     description: str
@@ -69,36 +69,42 @@ class Executor:
         self.run(f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}")
 
     def run(self, sql: str, arguments: tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
-        """Execute and return the rows."""
+        """Execute a statement and return its rows. Raises pymysql's errors."""
         with self._connection.cursor() as cursor:
             cursor.execute(sql, arguments)
             return list(cursor.fetchall())
 
     def apply_statement(self, statement: Statement) -> str:
-        """Execute DDL; return what it did, and how. Raises MigrationFailed when there is no time left to begin."""
+        """Execute DDL and return its description with the algorithm. Raises MigrationFailed when no time is left."""
         seconds = self._deadline - time.monotonic()
         if seconds < 1:
             raise MigrationFailed("The time is over before every change was made; the next deploy makes the rest.")
         self.run(f"SET SESSION max_statement_time = {seconds:.0f}")
-        return self._apply(statement)
+        return self._alter(statement) if statement.is_alter else self._execute(statement)
 
-    def _apply(self, statement: Statement) -> str:
-        if not statement.is_alter:
-            self.run(statement.sql)
-            return statement.description
-        for way in _ALGORITHMS:
+    def _execute(self, statement: Statement) -> str:
+        self.run(statement.sql)
+        return statement.description
+
+    def _alter(self, statement: Statement) -> str:
+        for algorithm in _ALGORITHMS:
             try:
-                self.run(f"{statement.sql}, {way}")
+                self.run(f"{statement.sql}, {algorithm}")
             except pymysql.Error as error:
                 if error.args[0] not in _UNSUPPORTED_ALGORITHM:
                     raise
             else:
-                return f"{statement.description} ({way})"
-        raise MigrationFailed(f"MariaDB knows no way to {statement.description}.")
+                return f"{statement.description} ({algorithm})"
+        raise MigrationFailed(f"MariaDB has no algorithm to {statement.description}.")
+
+
+def quote_name(name: str) -> str:
+    """Quote an identifier for SQL."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def read_schema_collation(executor: Executor, schema: str) -> str | None:
-    """The schema's default collation, or None when there is no such schema."""
+    """The schema's default collation, or None when the schema does not exist."""
     rows = executor.run(
         "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = %s", (schema,)
     )
@@ -106,7 +112,7 @@ def read_schema_collation(executor: Executor, schema: str) -> str | None:
 
 
 def ensure_schema(executor: Executor, schema: str) -> list[str]:
-    """Make the schema, or give it the collation that new tables shall have; say what was done."""
+    """Create the schema, or give it the collation of new tables. Returns a description of each change."""
     collation = read_schema_collation(executor, schema)
     if collation is None:
         executor.run(f"CREATE DATABASE {quote_name(schema)} CHARACTER SET utf8mb4 COLLATE {TEXT_COLLATION}")
@@ -119,76 +125,58 @@ def ensure_schema(executor: Executor, schema: str) -> list[str]:
 
 @contextmanager
 def hold_migration_lock(executor: Executor, schema: str, seconds: float) -> Iterator[None]:
-    """One migration of a schema at a time. The server frees the lock when the connection ends, however it ends.
+    """Let one migration of a schema run at a time. The server frees the lock when the connection ends.
 
-    Raises MigrationFailed when another one still runs after `seconds`.
+    Raises MigrationFailed when another migration still runs after `seconds`.
     """
     name = migration_lock_name(schema)
     if executor.run("SELECT GET_LOCK(%s, %s)", (name, max(seconds, 0))) != [(1,)]:
-        raise MigrationFailed(
-            f"Another migration of the schema {schema} is still running; deploy again when it is done."
-        )
+        raise MigrationFailed(f"Another migration of the schema {schema} is still running; deploy again after it.")
     try:
         yield
     finally:
-        with suppress(pymysql.Error):  # with a broken connection, the lock is free already
+        with suppress(pymysql.Error):  # a broken connection has freed the lock already
             executor.run("DO RELEASE_LOCK(%s)", (name,))
 
 
-def quote_name(name: str) -> str:
-    """A name as SQL takes it, whatever is in it."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-STATEMENT_TIMEOUT = 1969  # max_statement_time is over
-
-
-_ERROR_TEXTS: dict[type[Exception], str] = {
-    AccessDenied: "the database does not accept the admin's credentials, or does not allow the admin this",
-    DatabaseUnavailable: "the database cannot be reached, or takes no changes now",
-    LockConflict: "a load held a table for too long; deploy again",
-    SchemaOutdated: "the schema was changed meanwhile; deploy again",
-}
-
-
-def explain_error(error: BaseException, doing: str = "migrate the database") -> str:
-    """Say what failed. Never quotes a statement, a credential or data."""
+def explain_error(error: BaseException, action: str = "migrate the database") -> str:
+    """Say in one sentence why an action failed. Never quotes a statement, a credential or data."""
     if isinstance(error, MigrationFailed):
         return str(error)
-    # A secret that could not be read is the database away to a client, and something else to mend for an operator.
+    # To a client an unreadable secret looks like an unavailable database; an operator has to fix the secret.
     cause = error.__cause__ if isinstance(error.__cause__, AwsError) else error
-    return f"Could not {doing}: {_describe_cause(cause)}."
+    return f"Could not {action}: {_describe_cause(cause)}."
 
 
 def _describe_cause(error: BaseException) -> str:
     match error:
         case AccessDenied() | DatabaseUnavailable() | LockConflict() | SchemaOutdated():
-            why = f"{_ERROR_TEXTS[type(error)]} ({error})"
+            cause = f"{_ERROR_TEXTS[type(error)]} ({error})"
         case AwsConnectionError():
-            why = f"AWS could not be asked for a secret ({error.code})"
+            cause = f"the secret could not be read from AWS ({error.code})"
         case AwsError():
-            why = f"AWS answered {error.code} to {error.operation}"
+            cause = f"AWS answered {error.code} to {error.operation}"
         case botocore.exceptions.ClientError():
-            why = f"AWS answered {error.response.get('Error', {}).get('Code', 'an error')} to {error.operation_name}"
+            cause = f"AWS answered {error.response.get('Error', {}).get('Code', 'an error')} to {error.operation_name}"
         case botocore.exceptions.BotoCoreError():
-            why = f"AWS could not be asked for a secret ({type(error).__name__})"
+            cause = f"the secret could not be read from AWS ({type(error).__name__})"
         case pymysql.Error() | OSError() if get_error_number(error) == STATEMENT_TIMEOUT:
-            why = "it took longer than the function may; raise its timeout and deploy again"
+            cause = "it took longer than the function's timeout; raise the timeout and deploy again"
         case pymysql.Error() | OSError():
-            fault = classify_error(error)
-            why = _describe_cause(fault) if fault else _describe_server_error(error)
+            classified = classify_error(error)
+            cause = _describe_cause(classified) if classified else _describe_server_error(error)
         case msgspec.MsgspecError():
-            why = "a database secret is not a JSON object with username and password"
+            cause = "a database secret is not a JSON object with username and password"
         case TypeError() | RuntimeError() | ImportError() | SyntaxError() | NameError():
-            # A resource that cannot be served, a setting or a layer that is missing: these name no data.
-            why = str(error)
+            # An invalid resource, or a missing setting or layer: these messages contain no data.
+            cause = str(error)
         case _:
-            why = f"{type(error).__name__}; the function's log says where"
-    return why
+            cause = f"{type(error).__name__}; see the function's log"
+    return cause
 
 
 def _describe_server_error(error: Exception) -> str:
-    # What is about a row may quote it; what is about a table names tables and columns only.
-    code, words, *_ = (*error.args, "", "")
-    about_rows = isinstance(error, pymysql.DataError | pymysql.IntegrityError) or code == ER.PARSE_ERROR
-    return f"MariaDB answered {type(error).__name__} {code}" + ("" if about_rows else f": {str(words).rstrip('.')}")
+    # An error about a row can quote the row. An error about a table names only tables and columns.
+    code, message, *_ = (*error.args, "", "")
+    quotes_rows = isinstance(error, pymysql.DataError | pymysql.IntegrityError) or code == ER.PARSE_ERROR
+    return f"MariaDB answered {type(error).__name__} {code}" + ("" if quotes_rows else f": {str(message).rstrip('.')}")

@@ -12,6 +12,8 @@ from sqlalchemy.pool import StaticPool
 
 from sluice.schema.column_types import ColumnShape, read_shape
 
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 
 @dataclass(frozen=True)
 class MissingTable:
@@ -20,6 +22,8 @@ class MissingTable:
 
 @dataclass(frozen=True)
 class UnmanagedTable:
+    """A table that no resource declares."""
+
     table: str
 
 
@@ -32,6 +36,8 @@ class MissingColumn:
 
 @dataclass(frozen=True)
 class UnmanagedColumn:
+    """A column that no field declares."""
+
     table: str
     column: str
     before: ColumnShape
@@ -47,7 +53,7 @@ class ChangedColumn:
 
 @dataclass(frozen=True)
 class ChangedScope:
-    """The table's comment: `private` or `shared`."""
+    """The scope is the table's comment: `private` or `shared`."""
 
     table: str
     before: str | None
@@ -62,7 +68,7 @@ class MissingIndex:
 
 @dataclass(frozen=True)
 class UnmanagedIndex:
-    """An index or constraint that no resource asks for, or that differs from what is asked for under its name."""
+    """An index or constraint that no resource declares, or that differs from the declared one of the same name."""
 
     table: str
     index: str
@@ -81,18 +87,15 @@ Difference = (
 )
 
 
-logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
 def compare_schema(driver_connection: Any, declared: MetaData) -> list[Difference]:
-    """What differs in the schema that a PyMySQL connection is in. The connection stays open, and the caller's."""
+    """Compare the schema that a PyMySQL connection has selected. The connection stays open; the caller closes it."""
     engine = create_engine("mariadb+pymysql://", creator=lambda: driver_connection, poolclass=StaticPool)
     with engine.connect() as connection:
         return list(Comparison(connection, declared).find_differences())
 
 
 class Comparison:
-    """One comparison; keeps the shapes that alembic shows of each pair of columns."""
+    """One comparison by alembic. It collects the shapes of each pair of columns that alembic compares."""
 
     def __init__(self, connection: Connection, declared: MetaData) -> None:
         self._connection = connection
@@ -101,9 +104,8 @@ class Comparison:
 
     def find_differences(self) -> Iterator[Difference]:
         context = MigrationContext.configure(self._connection, opts={"compare_type": self._compare_column})
-        found = compare_metadata(context, self._declared)
-        for entry in found:
-            # alembic lists a column's changes together; `_look` has them all already.
+        for entry in compare_metadata(context, self._declared):
+            # A list has the changes of one column; `_compare_column` has collected them already.
             if not isinstance(entry, list):
                 yield from self._to_differences(entry)
         yield from self._changed.values()
@@ -131,11 +133,11 @@ class Comparison:
                 yield ChangedScope(table.name, before, table.comment)
             case "add_index", index:
                 yield MissingIndex(index.table.name, index.name)
-            case (("remove_index" | "remove_constraint" | "remove_fk"), thing) if (
-                thing.table.name in self._declared.tables
+            case (("remove_index" | "remove_constraint" | "remove_fk"), removed) if (
+                removed.table.name in self._declared.tables
             ):
-                unique = isinstance(thing, UniqueConstraint) or bool(getattr(thing, "unique", False))
-                yield UnmanagedIndex(thing.table.name, thing.name, unique)
+                unique = isinstance(removed, UniqueConstraint) or bool(getattr(removed, "unique", False))
+                yield UnmanagedIndex(removed.table.name, removed.name, unique)
 
 
 def _read_table_collation(column: Column[Any]) -> str | None:

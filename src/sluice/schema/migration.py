@@ -1,4 +1,4 @@
-"""A migration: compare, judge, and either change everything or nothing."""
+"""Migrate a schema: compare, judge, and then make either every change or none."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from sqlalchemy import MetaData
 
 from sluice.errors import MigrationRefused
 from sluice.model.resource import Resource
-from sluice.schema import deployment_history as history
 from sluice.schema.ddl import build_metadata, build_statements
 from sluice.schema.ddl_executor import Executor, Statement, ensure_schema, hold_migration_lock, read_schema_collation
 from sluice.schema.diff import Difference, MissingIndex, MissingTable, compare_schema
@@ -21,7 +20,7 @@ LOCK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class MigrationPlan:
-    """What a migration would do (nothing, if there are refusals), and what it would leave alone."""
+    """The statements of a migration (none is executed if there are refusals), and notices of what stays unchanged."""
 
     statements: tuple[Statement, ...]
     refusals: tuple[str, ...]
@@ -30,17 +29,17 @@ class MigrationPlan:
 
 @dataclass(frozen=True)
 class MigrationResult:
-    """What a migration did, in words, and what it left alone."""
+    """A description of each change, and notices of what stays unchanged."""
 
     done: tuple[str, ...]
     notices: tuple[str, ...]
 
 
 class Migration:
-    """Brings one schema of a server to what the resources say.
+    """Brings one schema of a server to the state that the resources declare.
 
-    `connection` is the admin's, committing by itself, in any schema or none; `deadline` is in `time.monotonic()`
-    seconds. Raises MigrationFailed with a sentence, or pymysql's errors (see `failures.sentence`).
+    `connection` is the admin's, with autocommit, and any schema or none may be selected. `deadline` is in
+    `time.monotonic()` seconds. Raises MigrationFailed with a sentence, or pymysql's errors (see `explain_error`).
     """
 
     def __init__(
@@ -52,39 +51,57 @@ class Migration:
         self._declared = build_metadata(resources)
 
     def plan(self) -> MigrationPlan:
-        """Compare and judge; changes nothing."""
-        judgement = judge_differences(self._differences(self._declared))
+        """Compare and judge. Changes nothing."""
+        judgement = judge_differences(self._find_differences(self._declared))
         return MigrationPlan(
             tuple(build_statements(judgement.allowed, self._declared)), judgement.refusals, judgement.notices
         )
 
-    def run(self, users: Callable[[], tuple[DatabaseUser, ...]], deployment: str | None = None) -> MigrationResult:
+    def run(self, read_users: Callable[[], tuple[DatabaseUser, ...]], deployment: str | None = None) -> MigrationResult:
         """Migrate tables and users. Raises MigrationRefused, with every refusal, before anything is changed.
 
-        `users` is asked once no other run, and no rotation of a password, can come between. For a `deployment` that
-        was in force before, what would be refused is left as it is (see `history`).
+        `read_users` is called under the lock, so that no rotation changes a password in between.
+
+        A `deployment` that the schema was migrated for before comes back when CloudFormation rolls back: the earlier
+        code meets the later schema. The earlier code can use it, but its migration would be refused, for example
+        because it narrows a text or removes a field, and the stack would be stuck. So these differences stay unchanged.
         """
         with hold_migration_lock(self._executor, self._schema, LOCK_SECONDS):
-            wanted = users()
+            users = read_users()
             plan = self.plan()
             refusals, notices = plan.refusals, plan.notices
-            if refusals and deployment and history.was_deployed(self._executor, self._schema, deployment):
-                notices += tuple(f"Rolling back, so this is left as it is: {refusal}" for refusal in refusals)
+            if refusals and deployment and self._was_deployed(deployment):
+                notices += tuple(f"This is a rollback, so the schema stays unchanged: {text}" for text in refusals)
                 refusals = ()
             if refusals:
                 raise MigrationRefused(refusals)
-            done = ensure_schema(self._executor, self._schema)
+            changes = ensure_schema(self._executor, self._schema)
             self._connection.select_db(self._schema)
-            done += [self._executor.apply_statement(statement) for statement in plan.statements]
-            done += ensure_users(self._executor, self._schema, wanted)
+            changes += [self._executor.apply_statement(statement) for statement in plan.statements]
+            changes += ensure_users(self._executor, self._schema, users)
             if deployment:
-                history.record_deployment(self._executor, deployment, done)
-            return MigrationResult(tuple(done), notices)
+                self._record_deployment(deployment, changes)
+            return MigrationResult(tuple(changes), notices)
 
-    def _differences(self, declared: MetaData) -> list[Difference]:
+    def _find_differences(self, declared: MetaData) -> list[Difference]:
         if read_schema_collation(self._executor, self._schema) is None:
             tables = declared.tables.values()
             indexes = [MissingIndex(table.name, str(index.name)) for table in tables for index in table.indexes]
             return [*(MissingTable(name) for name in declared.tables), *indexes]
         self._connection.select_db(self._schema)
         return compare_schema(self._connection, declared)
+
+    def _was_deployed(self, deployment: str) -> bool:
+        """Whether a migration for this deployment was completed before."""
+        has_table = self._executor.run(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = 'migrations'",
+            (self._schema,),
+        )
+        return bool(has_table and self._executor.run("SELECT 1 FROM migrations WHERE deployment = %s", (deployment,)))
+
+    def _record_deployment(self, deployment: str, changes: list[str]) -> None:
+        self._executor.run(
+            "INSERT INTO migrations (deployment, migrated_at, changes) VALUES (%s, UTC_TIMESTAMP(6), %s) "
+            "ON DUPLICATE KEY UPDATE migrated_at = VALUES(migrated_at), changes = VALUES(changes)",
+            (deployment, "\n".join(changes)),
+        )

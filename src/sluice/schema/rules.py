@@ -1,6 +1,6 @@
-"""Decide about every difference.
+"""Decide about every difference: allowed, refused with a sentence, or left unchanged with a notice. Needs no database.
 
-Allowed, refused with a sentence, or left as it is with a notice. Needs no database.
+A refusal names the table and the field, what would be lost or broken, and what to do instead.
 """
 
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ from sluice.schema.diff import (
     UnmanagedTable,
 )
 
-# What older writes and rows bring must still be taken: nothing may be asked for that they lack.
-_PRESENCE_MAY_BECOME = {"required": {"default", "optional"}, "default": {"optional"}, "optional": set[str]()}
+# Older writes and rows must stay valid: a change may not require what they lack.
+_ALLOWED_PRESENCE_CHANGES = {"required": {"default", "optional"}, "default": {"optional"}, "optional": set[str]()}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The allowed differences in the order found, and a sentence for each refusal and each notice."""
+    """The allowed differences in their order, and a sentence for each refusal and each notice."""
 
     allowed: tuple[Difference, ...]
     refusals: tuple[str, ...]
@@ -32,9 +32,9 @@ class Judgement:
 
 
 def judge_differences(differences: Iterable[Difference]) -> Judgement:
-    """Judge all differences; every refusal is found, not only the first."""
+    """Judge all differences, and report every refusal, not only the first."""
     differences = list(differences)
-    keys = {
+    key_columns = {
         (change.table, name)
         for change in _find_key_changes(differences)
         for name in (change.before.comment, change.after.comment)
@@ -43,8 +43,11 @@ def judge_differences(differences: Iterable[Difference]) -> Judgement:
     refusals: list[str] = []
     notices: list[str] = []
     for difference in differences:
-        if isinstance(difference, MissingColumn | UnmanagedColumn) and (difference.table, difference.column) in keys:
-            continue  # follows from the key's change, which has its own sentence
+        if (
+            isinstance(difference, MissingColumn | UnmanagedColumn)
+            and (difference.table, difference.column) in key_columns
+        ):
+            continue  # a consequence of the key change, which has its own refusal
         if notice := _describe_notice(difference):
             notices.append(notice)
         elif refusal := _describe_refusal(difference):
@@ -54,19 +57,25 @@ def judge_differences(differences: Iterable[Difference]) -> Judgement:
     return Judgement(tuple(allowed), tuple(refusals), tuple(notices))
 
 
+def _find_key_changes(differences: Iterable[Difference]) -> list[ChangedColumn]:
+    changes = (d for d in differences if isinstance(d, ChangedColumn) and d.column == "id")
+    return [change for change in changes if change.before.comment != change.after.comment]
+
+
 def _describe_notice(difference: Difference) -> str | None:
     match difference:
         case UnmanagedTable(table):
-            return f"The table {table} belongs to no resource; it is left as it is."
+            return f"The table {table} belongs to no resource; it is left unchanged."
         case UnmanagedColumn(table, column, before) if not before.is_field:
-            return f"The column {table}.{column} was not made by a migration; it is left as it is."
+            return f"The column {table}.{column} was not created by a migration; it is left unchanged."
         case UnmanagedIndex(table, index, unique=True):
             return (
-                f"The index {index} of {table} was not made by a migration and is unique: a load replaces the "
-                f"row in its way, also another item's. Drop it (ALTER TABLE {table} DROP INDEX {index}), and rebuild."
+                f"The index {index} of {table} was not created by a migration and is unique: a load replaces any row "
+                f"with the same value, also another item's. Drop it (ALTER TABLE {table} DROP INDEX {index}), and "
+                "rebuild."
             )
         case UnmanagedIndex(table, index):
-            return f"The index {index} of {table} was not made by a migration; it is left as it is."
+            return f"The index {index} of {table} was not created by a migration; it is left unchanged."
     return None
 
 
@@ -92,18 +101,13 @@ def _describe_column_refusal(name: str, before: ColumnShape, after: ColumnShape)
         return _refuse_changed_collation(name, before.collation, after.collation)
     if before.nullable and not after.nullable:
         return _refuse_changed_nulls(name)
-    if before.comment != after.comment and after.comment not in _PRESENCE_MAY_BECOME.get(before.comment or "", ()):
+    if before.comment != after.comment and after.comment not in _ALLOWED_PRESENCE_CHANGES.get(before.comment or "", ()):
         return _refuse_changed_presence(name, before.comment, after.comment)
     return None
 
 
-def _find_key_changes(differences: Iterable[Difference]) -> list[ChangedColumn]:
-    changes = (d for d in differences if isinstance(d, ChangedColumn) and d.column == "id")
-    return [change for change in changes if change.before.comment != change.after.comment]
-
-
 def is_widening(before: ColumnType, after: ColumnType) -> bool:
-    """Say whether every value stored as `before` stays the same when stored as `after`."""
+    """Whether every value stored as `before` keeps its value when it is stored as `after`."""
     match before.name, after.name:
         case "VARCHAR", "VARCHAR":
             return (after.length or 0) >= (before.length or 0)
@@ -125,21 +129,21 @@ def _integer_digits(type_: ColumnType) -> int:
 def _refuse_removed_field(table: str, field: str) -> str:
     return (
         f"{table}.{field} is no longer a field, and the values in its column would be lost: keep it as an optional "
-        f"field, or drop the column by hand once its values may go (ALTER TABLE {table} DROP COLUMN {field})."
+        f"field, or drop the column by hand when nobody needs its values (ALTER TABLE {table} DROP COLUMN {field})."
     )
 
 
 def _refuse_new_required_field(table: str, field: str) -> str:
     return (
-        f"{table}.{field} is a new required field, which the rows and older writes lack: give it a default or make "
-        f"it optional."
+        f"{table}.{field} is a new required field, but existing rows and older writes lack it: give it a default or "
+        f"make it optional."
     )
 
 
 def _refuse_changed_type(name: str, before: ColumnType, after: ColumnType) -> str:
     if before.name == after.name:
         return (
-            f"{name} is narrowed from {before.ddl} to {after.ddl}, and stored values that need the room would be cut: "
+            f"{name} is narrowed from {before.ddl} to {after.ddl}, and longer stored values would be cut: "
             f"keep {before.ddl}, or add a new field beside it."
         )
     return (
@@ -150,50 +154,50 @@ def _refuse_changed_type(name: str, before: ColumnType, after: ColumnType) -> st
 
 def _refuse_changed_collation(name: str, before: str | None, after: str | None) -> str:
     return (
-        f"{name} has the collation {before} in the database where {after} is needed, so that texts would compare "
-        f"otherwise than the service says: convert the column by hand."
+        f"{name} has the collation {before} in the database instead of {after}, so that texts would compare "
+        f"differently from what the API promises: convert the column by hand."
     )
 
 
 def _refuse_changed_nulls(name: str) -> str:
     return (
-        f"{name} may be NULL in the database, which the service never leaves it, so that forbidding it could break "
-        f"on stored rows: set it NOT NULL by hand."
+        f"{name} allows NULL in the database. The service never stores NULL there, so NOT NULL could fail on existing "
+        f"rows: set it NOT NULL by hand."
     )
 
 
 def _refuse_changed_presence(name: str, before: str | None, after: str | None) -> str:
     if before is None:
         return (
-            f"{name} is a column that was not made by a migration, and its values are unknown to the service: name "
-            f"the field otherwise, or rename the column by hand."
+            f"{name} is a column that was not created by a migration, and the service does not know its values: give "
+            f"the field another name, or rename the column by hand."
         )
     if after == "default":
         return (
-            f"{name} changes from optional to a default, but older writes may say that it is null, which would no "
-            f"longer be taken: keep it optional."
+            f"{name} changes from optional to a default, but older writes may contain null for it, which would become "
+            f"invalid: keep it optional."
         )
     return (
-        f"{name} becomes required, but rows and older writes may lack it: keep it "
+        f"{name} becomes required, but existing rows and older writes may lack it: keep it "
         f"{'optional' if before == 'optional' else 'with a default'}."
     )
 
 
 def _refuse_changed_scope(table: str, before: str | None, after: str | None) -> str:
     if before == "private":
-        broken = "everyone could read what only its owner may"
+        consequence = "everyone could read what only its owner may read"
     elif before == "shared":
-        broken = "no owner could reach the items that are there, because they belong to nobody"
+        consequence = "no owner could reach the existing items, because they have no owner"
     else:
-        broken = "whose items the table holds is unknown"
+        consequence = "it is unknown whose items the table holds"
     return (
-        f"{table} changes from {before or 'a table not made by a migration'} to {after}, and {broken}: keep it "
-        f"{before or 'as it is'}, or declare a new collection under another name."
+        f"{table} changes from {before or 'a table not created by a migration'} to {after}, and {consequence}: keep it "
+        f"{before or 'unchanged'}, or declare a new collection under another name."
     )
 
 
 def _refuse_changed_key(table: str, before: str | None, after: str | None) -> str:
     return (
-        f"{table} changes its key from {before} to {after}, and the ids of its items and of older writes would no "
-        f"longer name them: keep the key, or declare a new collection under another name."
+        f"{table} changes its key from {before} to {after}, and the ids of existing items and of older writes would no "
+        f"longer identify them: keep the key, or declare a new collection under another name."
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sluice.model.list_parameters import list_parameter_names
-from sluice.model.registry import load_resources
+from sluice.model.resource import load_resources
 from sluice.schema.preflight import QUERY_PARAMETER_PREFIX
 from tests.template.rules.reading import Properties, branches, entries, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template

@@ -1,6 +1,6 @@
-"""Plain batches, which is nearly all: every line is as the API writes it. They are read in as few steps as can be.
+"""Read a batch for the fast engine: nearly every batch is as the API writes it, so it takes as few steps as possible.
 
-Whatever is not plain raises NotPlain: the careful reader then finds out what is the matter with it (`latest.py`).
+Anything else raises LoadModeRequired: then the strict engine finds out what is wrong with it (see `strict_reader`).
 """
 
 import datetime
@@ -11,40 +11,30 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from sluice.errors import StrictModeRequired
+from sluice.errors import LoadModeRequired
 from sluice.load.batch_reader import BatchObject, read_blocks
 from sluice.load.fast.fast_rows import FastLine, RenderLines, RowsByKey, create_fast_renderer, create_line_class
-from sluice.load.row_format import VERSION_LENGTH, create_spelling_check, has_json_escapes
+from sluice.load.load_types import LoadMode
+from sluice.load.row_format import create_spelling_check, has_json_escapes
 from sluice.model.resource import Resource
+from sluice.model.versions import GREATEST_VERSION, VERSION_CHARACTERS, VERSION_LENGTH
 
-# Of a batch's text in one part. Large ones come in longer runs of the table's order; the first is small, so that the
-# database has something to do soon. The greatest bounds the memory: a part takes about as much, and two are at hand.
+# The text of one part. The first part is small, so that the database can begin soon. Large parts give longer runs in
+# the order of the table. The maximum bounds the memory: a part needs about as much, and two parts exist at a time.
 FIRST_PART_BYTES, PART_GROWTH, MAX_PART_BYTES = 1 << 20, 3, 8 << 20
-
-
-# What is beyond is no version, and must not become the high-water mark.
-GREATEST_VERSION = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
-
-
-VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
 
 OWNER_CHARACTERS = bytes(range(ord("!"), ord("~") + 1))
 
-
-# An accepted_at as the API writes it: in UTC, with six digits of the second's fraction or with none.
+# The API writes accepted_at in UTC, with a fraction of six digits or with none.
 ACCEPTED_AT_LENGTHS = {20, 27}
-
-
 AwareDatetime = Annotated[datetime.datetime, Meta(tz=True)]
 
 
 @dataclass
 class FastPart:
-    """Of a stretch of a batch: the text of the latest row to each item, by collection and key (see `plain_rows.py`).
+    """A part of a batch: the text of the latest row of each item, by collection and key (see `fast_rows`).
 
-    `superseded` counts the writes that lost within it. `newest` and `eldest` are versions, `oldest` is the
-    first moment of acceptance.
+    `superseded` counts the writes that a later write of the same part replaces.
     """
 
     rows: dict[str, RowsByKey] = field(default_factory=dict)
@@ -55,66 +45,71 @@ class FastPart:
 
 
 class FastReader:
-    """Reads plain batches for a set of resources."""
+    """Reads batches for a set of resources."""
 
     def __init__(self, resources: Mapping[str, Resource]) -> None:
         classes = {name: create_line_class(resource) for name, resource in resources.items()}
         union: object = None
-        for one in classes.values():
-            union = one if union is None else union | one
+        for line_class in classes.values():
+            union = line_class if union is None else union | line_class
         self._decoder: msgspec.json.Decoder[FastLine] = msgspec.json.Decoder(union)
-        self._names = {one: name for name, one in classes.items()}
-        self._spelled = {one: create_spelling_check(resources[name]) for name, one in classes.items()}
+        self._collections = {line_class: name for name, line_class in classes.items()}
+        self._spelling_checks = {
+            line_class: create_spelling_check(resources[name]) for name, line_class in classes.items()
+        }
         self._renderers: dict[type[FastLine], RenderLines] = {
-            one: create_fast_renderer(resources[name]) for name, one in classes.items()
+            line_class: create_fast_renderer(resources[name]) for name, line_class in classes.items()
         }
 
     def read_parts(self, batch: BatchObject) -> Iterator[FastPart]:
-        """Yield a batch in parts. Raises NotPlain, SchemaOutdated, UnreadableBatch (no GZIP)."""
-        part, size, enough = FastPart(), 0, FIRST_PART_BYTES
+        """Yield a batch in parts. Raises LoadModeRequired, SchemaOutdated, or UnreadableBatch if it is no GZIP."""
+        part, size, target = FastPart(), 0, FIRST_PART_BYTES
         for block in read_blocks(batch):
-            self._read(block, part)
+            self._add_block(block, part)
             size += len(block)
-            if size >= enough:
+            if size >= target:
                 yield part
-                part, size, enough = FastPart(), 0, min(enough * PART_GROWTH, MAX_PART_BYTES)
+                part, size, target = FastPart(), 0, min(target * PART_GROWTH, MAX_PART_BYTES)
         if size:
             yield part
 
-    def _read(self, block: bytes, part: FastPart) -> None:
-        escapes = has_json_escapes(block)
+    def _add_block(self, block: bytes, part: FastPart) -> None:
+        has_escapes = has_json_escapes(block)
         try:
             lines = self._decoder.decode_lines(block)
-            for kind in set(map(type, lines)):
-                of_kind = lines if len(self._names) == 1 else [line for line in lines if type(line) is kind]
-                if not self._spelled[kind](of_kind, [line.id for line in of_kind]):
-                    raise StrictModeRequired
-                rows = part.rows.setdefault(self._names[kind], {})
-                part.superseded += self._renderers[kind](of_kind, rows, escapes)
+            for line_class in set(map(type, lines)):
+                same = lines if len(self._collections) == 1 else [line for line in lines if type(line) is line_class]
+                if not self._spelling_checks[line_class](same, [line.id for line in same]):
+                    raise LoadModeRequired(LoadMode.STRICT)
+                rows = part.rows.setdefault(self._collections[line_class], {})
+                part.superseded += self._renderers[line_class](same, rows, has_escapes)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
-            raise StrictModeRequired from None
-        # Two writes on a line, a write on two lines or a blank line: lines must be counted.
+            raise LoadModeRequired(LoadMode.STRICT) from None
+        # With two writes on a line, a write on two lines, or a blank line, lines have to be counted one by one.
         if len(lines) != block.count(b"\n") + (not block.endswith(b"\n")):
-            raise StrictModeRequired
+            raise LoadModeRequired(LoadMode.STRICT)
+        self._add_envelopes(lines, part)
+
+    def _add_envelopes(self, lines: list[FastLine], part: FastPart) -> None:
         versions = [line.version for line in lines]
-        if {*map(len, versions)} != {VERSION_LENGTH} or _others(versions, VERSION_CHARACTERS):
-            raise StrictModeRequired
-        part.newest_version, part.oldest_version = (
-            max(part.newest_version, *versions),
-            min(part.oldest_version, *versions),
-        )
-        if part.newest_version > GREATEST_VERSION or _others({line.owner for line in lines}, OWNER_CHARACTERS):
-            raise StrictModeRequired
-        moments = [line.accepted_at for line in lines]
-        if not {*map(len, moments)} <= ACCEPTED_AT_LENGTHS:
-            raise StrictModeRequired
+        if {*map(len, versions)} != {VERSION_LENGTH} or _has_other_characters(versions, VERSION_CHARACTERS):
+            raise LoadModeRequired(LoadMode.STRICT)
+        part.newest_version = max(part.newest_version, *versions)
+        part.oldest_version = min(part.oldest_version, *versions)
+        # A greater text is no version, and must not become the high-water mark.
+        if part.newest_version > GREATEST_VERSION:
+            raise LoadModeRequired(LoadMode.STRICT)
+        if _has_other_characters({line.owner for line in lines}, OWNER_CHARACTERS):
+            raise LoadModeRequired(LoadMode.STRICT)
+        accepted_at = [line.accepted_at for line in lines]
+        if not {*map(len, accepted_at)} <= ACCEPTED_AT_LENGTHS:
+            raise LoadModeRequired(LoadMode.STRICT)
         try:
-            oldest = msgspec.convert(min(moments), AwareDatetime)
+            oldest = msgspec.convert(min(accepted_at), AwareDatetime)
         except msgspec.ValidationError:
-            raise StrictModeRequired from None
+            raise LoadModeRequired(LoadMode.STRICT) from None
         part.oldest_accepted_at = min(part.oldest_accepted_at or oldest, oldest)
 
 
-def _others(texts: Iterable[str], allowed: bytes) -> bytes:
-    """The characters of texts that are not allowed."""
-    return "".join(texts).encode().translate(None, allowed)
+def _has_other_characters(texts: Iterable[str], allowed: bytes) -> bool:
+    return bool("".join(texts).encode().translate(None, allowed))

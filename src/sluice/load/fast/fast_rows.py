@@ -1,6 +1,6 @@
-"""The classes that plain lines are decoded with, and the rows made of them.
+"""The classes that the fast reader decodes lines with, and the rows that it renders from them.
 
-Every value is decoded as the type that its column takes: a null, or a value of another type, is not plain.
+Each value is decoded as the type of its column. A null, or a value of another type, is left to the strict engine.
 """
 
 import datetime
@@ -12,24 +12,20 @@ import msgspec
 from msgspec import Meta, Raw
 
 from sluice.errors import SchemaOutdated
-from sluice.load.row_format import KEY_SEPARATOR, NULL, replace_json_escapes
+from sluice.load.row_format import NULL, replace_json_escapes
 from sluice.model.columns import Column
+from sluice.model.item_state import KEY_SEPARATOR
 from sluice.model.resource import Resource
 
-RowsByKey = dict[str, bytes]  # the text of an item's latest row by its key: owner, separator, id
-
-
+RowsByKey = dict[str, bytes]  # the text of an item's latest row, by the item's key
 RenderLines = Callable[[Iterable[Any], RowsByKey, bool], int]
-
-
 RenderValue = Callable[[Any], Any]
-
 
 _encode = msgspec.json.Encoder().encode
 
 
 class FastLine(msgspec.Struct, gc=False):
-    """What every line has; each resource's own class adds its `data`. The class's tag is the collection."""
+    """The fields of every line. Each resource's own class adds its `data`. The class's tag is the collection."""
 
     version: str
     id: str
@@ -44,22 +40,23 @@ _TYPES: dict[str, Any] = {"BOOLEAN": bool, "BIGINT": int, "DOUBLE": float, "DATE
 
 
 def create_line_class(resource: Resource) -> type[FastLine]:
-    """The class of a resource's lines. An absent field is what a write without it means: its default, or NULL."""
+    """Create the class of a resource's lines. An absent field has its default, or NULL."""
     fields: list[Any] = []
     for column in resource.columns:
-        kind = _TYPES.get(column.type.name, str)
+        field_type = _TYPES.get(column.type.name, str)
         if column.is_required:
-            fields.append((column.name, kind))
+            fields.append((column.name, field_type))
         elif column.presence == "optional":
-            fields.append((column.name, kind, NULL))
+            fields.append((column.name, field_type, NULL))
         else:
             text = resource.encode_default(column.name)
-            fields.append((column.name, kind, Raw(text) if kind is Raw else msgspec.json.decode(text, type=kind)))
+            default = Raw(text) if field_type is Raw else msgspec.json.decode(text, type=field_type)
+            fields.append((column.name, field_type, default))
     if resource.key:
         fields.append((resource.key, str))
     data = msgspec.defstruct("Data", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
     return msgspec.defstruct(  # type: ignore[return-value]
-        "PlainLine",
+        "ResourceLine",
         [("data", data | None)],
         bases=(FastLine,),
         tag_field="collection",
@@ -70,85 +67,89 @@ def create_line_class(resource: Resource) -> type[FastLine]:
 
 
 def create_fast_renderer(resource: Resource) -> RenderLines:  # noqa: C901  for its one loop
-    """Make the function that renders lines of a resource into rows, without line ends; it counts those that lost.
+    """Create the function that renders lines of a resource into rows, and returns how many writes were superseded.
 
-    Its last argument says whether there are escapes that only JSON knows. It raises ValueError for a line that is not
-    plain, SchemaOutdated for one of a newer revision.
+    The rows have no line ends. The function's last argument says whether the lines have escapes that only JSON knows.
+    It raises ValueError for a line that the strict engine has to read, and SchemaOutdated for a newer revision.
     """
-    width, revision, keyed = len(resource.columns), resource.revision, resource.key is not None
-    special = [(at, _special(column)) for at, column in enumerate(resource.columns) if column.type.name in _SPECIAL]
+    width, revision, has_natural_key = len(resource.columns), resource.revision, resource.key is not None
+    special = [
+        (position, _special_renderer(column))
+        for position, column in enumerate(resource.columns)
+        if column.type.name in _SPECIAL_RENDERERS
+    ]
     tombstone = (1, *[NULL] * width)
     values_of = msgspec.structs.astuple
 
-    # One loop without calls into our own code but for values that need it: it runs once for every write there is.
-    def render(lines: Iterable[FastLine], rows: RowsByKey, escapes: bool) -> int:  # noqa: C901
+    # One loop that calls our own code only for the values that need it, because it runs once for every write.
+    def render(lines: Iterable[FastLine], rows: RowsByKey, has_escapes: bool) -> int:  # noqa: C901
         superseded = 0
         for line in lines:
             data, owner, id_, version = line.data, line.owner, line.id, line.version
             if line.schema > revision:
                 raise SchemaOutdated(f"a write to {resource.collection} has revision {line.schema}")
             if (data is None) is (line.operation == "put"):
-                raise ValueError("a put without data, or a delete with")
-            at = line.accepted_at.removesuffix("Z")
+                raise ValueError("a put without data, or a delete with data")
+            written_at = line.accepted_at.removesuffix("Z")
             if data is None:
-                text = _encode((version, owner, id_, at, *tombstone))
+                row = _encode((version, owner, id_, written_at, *tombstone))
             else:
                 values: Any = values_of(data)
                 if special:
                     values = list(values)
-                    for place, value in special:
-                        values[place] = value(values[place])
-                if keyed:  # the key is behind the columns, and is the id
+                    for position, render_value in special:
+                        values[position] = render_value(values[position])
+                if has_natural_key:  # the key comes after the columns, and is the id
                     values = values[:width]
-                text = _encode((version, owner, id_, at, 0, *values))
-            if escapes:
-                text = replace_json_escapes(text)
+                row = _encode((version, owner, id_, written_at, 0, *values))
+            if has_escapes:
+                row = replace_json_escapes(row)
             key = f"{owner}{KEY_SEPARATOR}{id_}"
-            rival = rows.get(key)
-            if rival is not None:
+            previous = rows.get(key)
+            if previous is not None:
                 superseded += 1
-            if rival is None or rival < text:
-                rows[key] = text
+            if previous is None or previous < row:
+                rows[key] = row
         return superseded
 
     return render
 
 
-def _json(raw: Raw) -> Any:
-    """A JSON column keeps the text as it is, so it is sent as a text."""
+def _render_json(raw: Raw) -> Any:
+    """A JSON column keeps the text as it is, so it is sent as a string."""
     if raw is NULL:
         return raw
     text = str(raw, "utf-8")
     return NULL if text == "null" else text
 
 
-def _json_never_null(raw: Raw) -> Any:
+def _render_required_json(raw: Raw) -> Any:
     text = str(raw, "utf-8")
     if text == "null":
-        raise ValueError("null in a field that has none")
+        raise ValueError("null in a field that must have a value")
     return text
 
 
-def _boolean(value: Any) -> Any:
+def _render_boolean(value: Any) -> Any:
     return value if value is NULL else int(value)
 
 
-# MariaDB takes no zone. That there is a Z at the end is seen by others (see `plain_spelling.py`).
-_without_zone = itemgetter(slice(-1))
+# MariaDB accepts no time zone. The spelling check makes sure that the text ends in Z.
+_remove_zone = itemgetter(slice(-1))
 
 
-def _optional_datetime(value: Any) -> Any:
-    return value if value is NULL else _without_zone(value)
+def _render_optional_datetime(value: Any) -> Any:
+    return value if value is NULL else _remove_zone(value)
 
 
-# By a column's type, for a field that may be absent and for one that always has a value.
-_SPECIAL: dict[str, tuple[RenderValue, RenderValue]] = {
-    "JSON": (_json, _json_never_null),
-    "BOOLEAN": (_boolean, int),
-    "DATETIME": (_optional_datetime, _without_zone),
+# By the type of the column: for a field that can be absent, and for one that always has a value.
+_SPECIAL_RENDERERS: dict[str, tuple[RenderValue, RenderValue]] = {
+    "JSON": (_render_json, _render_required_json),
+    "BOOLEAN": (_render_boolean, int),
+    "DATETIME": (_render_optional_datetime, _remove_zone),
 }
 
 
-def _special(column: Column) -> RenderValue:
-    absent, always = _SPECIAL[column.type.name]
-    return absent if column.presence == "optional" else always
+def _special_renderer(column: Column) -> RenderValue:
+    render_optional, render_required = _SPECIAL_RENDERERS[column.type.name]
+    return render_optional if column.presence == "optional" else render_required

@@ -1,4 +1,8 @@
-"""Decode a line to raw JSON values, and render them as the text of a row, for the strict reader."""
+"""Decode a line to raw JSON values, and render them as the text of a row, for the strict reader.
+
+Values stay JSON text (`msgspec.Raw`), because LOAD DATA reads most of them as they are. The database judges every
+value. Only the values that it would accept and change are checked here.
+"""
 
 import datetime
 from collections.abc import Callable, Iterable
@@ -8,13 +12,14 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
-from sluice.load import row_format
 from sluice.load.row_format import NULL, are_utc_datetimes, has_json_escapes, replace_json_escapes
 from sluice.model.resource import Resource
 
+NULL_TEXT = bytes(NULL)
+
 
 class StrictLine(msgspec.Struct):
-    """What every line has; each resource's own class adds its `data`. The class's tag is the collection."""
+    """The fields of every line. Each resource's own class adds its `data`. The class's tag is the collection."""
 
     version: Raw
     id: Raw
@@ -25,12 +30,16 @@ class StrictLine(msgspec.Struct):
     data: Any
 
 
+RenderLine = Callable[[StrictLine], bytes]
+RenderRawValue = Callable[[bytes, str], bytes]
+
+
 @dataclass(frozen=True)
 class LineDecoders:
     """Decoders for the lines of all resources.
 
-    `exact` refuses a field that no column takes, and asks for those that are required. `older` skips the one, and
-    takes for the other the NULL that a row from before has.
+    `exact` refuses a field that has no column, and a line without a required field. `older` ignores the former, and
+    takes NULL for the latter, as a row from before the field has.
     """
 
     exact: msgspec.json.Decoder[StrictLine]
@@ -38,7 +47,7 @@ class LineDecoders:
 
 
 def create_line_decoders(resources: Iterable[Resource]) -> LineDecoders:
-    """Make the decoders for some resources."""
+    """Create the decoders for resources."""
     known = list(resources)
     return LineDecoders(_create_decoder(known, exact=True), _create_decoder(known, exact=False))
 
@@ -46,19 +55,19 @@ def create_line_decoders(resources: Iterable[Resource]) -> LineDecoders:
 def _create_decoder(resources: list[Resource], *, exact: bool) -> msgspec.json.Decoder[StrictLine]:
     union: Any = None
     for resource in resources:
-        line = msgspec.defstruct(
+        line_class = msgspec.defstruct(
             "Line",
             [("data", _create_data_class(resource, exact=exact) | None)],
             bases=(StrictLine,),
             tag_field="collection",
             tag=resource.collection,
         )
-        union = line if union is None else union | line
+        union = line_class if union is None else union | line_class
     return msgspec.json.Decoder(union)
 
 
 def _create_data_class(resource: Resource, *, exact: bool) -> Any:
-    """A class with a raw value for each column, in their order, and one more for a natural key."""
+    """Create a class with a raw value for each column, in their order, and one more for a natural key."""
     fields: list[Any] = []
     for column in resource.columns:
         if not column.is_required:
@@ -70,46 +79,41 @@ def _create_data_class(resource: Resource, *, exact: bool) -> Any:
     return msgspec.defstruct("Data", fields, kw_only=True, forbid_unknown_fields=exact)
 
 
-NULL_TEXT = bytes(row_format.NULL)
-
-
-RenderLine = Callable[[StrictLine], bytes]
-
-
-RenderRawValue = Callable[[bytes, str], bytes]
-
-
 def create_strict_renderer(resource: Resource) -> RenderLine:
-    """Make the function that renders a line of a resource: the system columns, then its fields.
+    """Create the function that renders a line of a resource: the system columns, then its fields.
 
-    It raises ValueError, with a sentence, for what the database would take but not keep as it is: a value of another
-    type, a null where none belongs, a text that is no UTF-8.
+    It raises ValueError with a sentence for a value that the database would accept but change: a value of another
+    type, a null in a field that must have a value, a text that is not UTF-8.
     """
     width = len(resource.columns)
-    columns = [(_VALUES.get(column.type.name, _text), column.name, column.presence) for column in resource.columns]
+    columns = [
+        (_VALUE_RENDERERS.get(column.type.name, _render_text), column.name, column.presence)
+        for column in resource.columns
+    ]
     tombstone = [b"1", *[NULL_TEXT] * width]
 
     def render(line: StrictLine) -> bytes:
-        head = [_text(bytes(part), "the envelope") for part in (line.version, line.owner, line.id)]
-        head.append(_moment(bytes(line.accepted_at)))
+        head = [_render_text(bytes(part), "the envelope") for part in (line.version, line.owner, line.id)]
+        head.append(_render_accepted_at(bytes(line.accepted_at)))
         if line.operation == "delete":
-            return _row([*head, *tombstone])
+            return _join_row([*head, *tombstone])
         values = []
-        for (value, name, presence), raw in zip(columns, map(bytes, msgspec.structs.astuple(line.data)), strict=False):
+        raw_values = map(bytes, msgspec.structs.astuple(line.data))
+        for (render_value, name, presence), raw in zip(columns, raw_values, strict=False):
             if raw == b"null" and presence != "optional":
                 raise ValueError(f"Expected a value for {name}, not null")
-            values.append(NULL_TEXT if raw in (b"null", NULL_TEXT) else value(raw, name))
-        return _row([*head, b"0", *values])
+            values.append(NULL_TEXT if raw in (b"null", NULL_TEXT) else render_value(raw, name))
+        return _join_row([*head, b"0", *values])
 
     return render
 
 
-def _row(values: list[bytes]) -> bytes:
+def _join_row(values: list[bytes]) -> bytes:
     row = b"[" + b",".join(values) + b"]"
     return replace_json_escapes(row) if has_json_escapes(row) else row
 
 
-def _text(raw: bytes, name: str) -> bytes:
+def _render_text(raw: bytes, name: str) -> bytes:
     if not raw.startswith(b'"'):
         raise ValueError(f"Expected a text for {name}")
     if raw.isascii() and b"\\u" not in raw:
@@ -120,40 +124,40 @@ def _text(raw: bytes, name: str) -> bytes:
         raise ValueError(f"Expected a text in UTF-8 for {name}") from None
 
 
-def _json(raw: bytes, name: str) -> bytes:
-    """A JSON column keeps the text as it is, so it is sent as a text."""
+def _render_json(raw: bytes, name: str) -> bytes:
+    """A JSON column keeps the text as it is, so it is sent as a string."""
     try:
         return msgspec.json.encode(raw.decode())
     except UnicodeDecodeError:
         raise ValueError(f"Expected UTF-8 for {name}") from None
 
 
-def _boolean(raw: bytes, name: str) -> bytes:
+def _render_boolean(raw: bytes, name: str) -> bytes:
     if raw not in _BOOLEANS:
         raise ValueError(f"Expected true or false for {name}")
     return _BOOLEANS[raw]
 
 
-def _integer(raw: bytes, name: str) -> bytes:
+def _render_integer(raw: bytes, name: str) -> bytes:
     """The database would round a fraction."""
     if not raw.removeprefix(b"-").isdigit():
         raise ValueError(f"Expected an integer for {name}")
     return raw
 
 
-def _number(raw: bytes, name: str) -> bytes:
-    if not raw.startswith(_STARTS_OF_NUMBERS):
+def _render_number(raw: bytes, name: str) -> bytes:
+    if not raw.startswith(_NUMBER_STARTS):
         raise ValueError(f"Expected a number for {name}")
     return raw
 
 
-def _decimal(raw: bytes, name: str) -> bytes:
-    return raw if raw.startswith(_STARTS_OF_NUMBERS) else _text(raw, name)
+def _render_decimal(raw: bytes, name: str) -> bytes:
+    return raw if raw.startswith(_NUMBER_STARTS) else _render_text(raw, name)
 
 
-def _date(raw: bytes, name: str) -> bytes:
-    """The database takes 2024-1-5 and 20240105 too."""
-    text = _text(raw, name)
+def _render_date(raw: bytes, name: str) -> bytes:
+    """The database accepts 2024-1-5 and 20240105 too."""
+    text = _render_text(raw, name)
     try:
         msgspec.json.decode(text, type=datetime.date)
     except msgspec.ValidationError:
@@ -161,35 +165,31 @@ def _date(raw: bytes, name: str) -> bytes:
     return text
 
 
-def _datetime(raw: bytes, name: str) -> bytes:
-    """MariaDB takes no zone, and takes it for no fault that there is none: a canonical value ends in Z."""
-    text = _text(raw, name)
+def _render_datetime(raw: bytes, name: str) -> bytes:
+    """MariaDB accepts no time zone, and does not notice when a Z is missing. A canonical value ends in Z."""
+    text = _render_text(raw, name)
     if not are_utc_datetimes([text[1:-1].decode()]):
         raise ValueError(f"Expected a date-time in UTC such as 2026-12-24T09:30:00Z for {name}")
     return text[:-2] + b'"'
 
 
-def _moment(raw: bytes) -> bytes:
-    """An accepted_at may be in any zone."""
-    moment = msgspec.json.decode(raw, type=datetime.datetime)
+def _render_accepted_at(raw: bytes) -> bytes:
+    """An accepted_at can be in any time zone."""
+    accepted_at = msgspec.json.decode(raw, type=datetime.datetime)
     try:
-        return msgspec.json.encode(moment.astimezone(datetime.UTC).replace(tzinfo=None))
+        return msgspec.json.encode(accepted_at.astimezone(datetime.UTC).replace(tzinfo=None))
     except OverflowError:
         raise ValueError("Expected a moment of the years 1 to 9999 for accepted_at") from None
 
 
 _BOOLEANS = {b"true": b"1", b"false": b"0"}
-
-
-_STARTS_OF_NUMBERS = tuple(b"%c" % character for character in b"-0123456789")
-
-
-_VALUES: dict[str, RenderRawValue] = {
-    "JSON": _json,
-    "BOOLEAN": _boolean,
-    "BIGINT": _integer,
-    "DOUBLE": _number,
-    "DECIMAL": _decimal,
-    "DATE": _date,
-    "DATETIME": _datetime,
+_NUMBER_STARTS = tuple(b"%c" % character for character in b"-0123456789")
+_VALUE_RENDERERS: dict[str, RenderRawValue] = {
+    "JSON": _render_json,
+    "BOOLEAN": _render_boolean,
+    "BIGINT": _render_integer,
+    "DOUBLE": _render_number,
+    "DECIMAL": _render_decimal,
+    "DATE": _render_date,
+    "DATETIME": _render_datetime,
 }

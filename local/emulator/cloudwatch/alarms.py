@@ -1,0 +1,80 @@
+"""Gap: MiniStack has no metric for failed executions, so no alarm on them fires. An alarm sends no event of its state.
+
+Here an alarm on a workflow's failed executions goes to ALARM at the first failure, and back to OK when its period has
+passed without another. Alarms on other metrics of AWS services never fire.
+"""
+
+import contextvars
+import json
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+from ministack.services import cloudwatch, eventbridge, stepfunctions
+
+from local.emulator.patching import replace_function
+
+_original = SimpleNamespace()
+_reset_timers: dict[str, threading.Timer] = {}
+
+
+def _emit_execution_status(execution: dict[str, Any]) -> None:
+    _original.emit_execution_status(execution)
+    if execution["status"] == "FAILED":
+        for alarm in list(cloudwatch._alarms.values()):
+            if _watches_failures_of(alarm, execution["stateMachineArn"]):
+                _fire_alarm(alarm)
+
+
+def _watches_failures_of(alarm: dict[str, Any], machine_arn: str) -> bool:
+    dimensions = alarm.get("Dimensions") or []
+    return (
+        alarm.get("Namespace") == "AWS/States"
+        and alarm.get("MetricName") == "ExecutionsFailed"
+        and any(entry.get("Name") == "StateMachineArn" and entry.get("Value") == machine_arn for entry in dimensions)
+    )
+
+
+def _fire_alarm(alarm: dict[str, Any]) -> None:
+    _set_state(alarm["AlarmName"], "ALARM", "Threshold Crossed: an execution failed")
+    earlier = _reset_timers.pop(alarm["AlarmArn"], None)
+    if earlier:
+        earlier.cancel()
+    context = contextvars.copy_context()
+    timer = threading.Timer(
+        float(alarm.get("Period") or 60),
+        lambda: context.run(_set_state, alarm["AlarmName"], "OK", "Threshold Crossed: no execution failed"),
+    )
+    timer.daemon = True
+    _reset_timers[alarm["AlarmArn"]] = timer
+    timer.start()
+
+
+def _set_state(name: str, state: str, reason: str) -> None:
+    cloudwatch._set_alarm_state({}, {"AlarmName": name, "StateValue": state, "StateReason": reason}, False, True)
+
+
+def _dispatch_actions(alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
+    _original.dispatch_actions(alarm, old, new, reason)
+    detail = {
+        "alarmName": alarm["AlarmName"],
+        "state": {"value": new, "reason": reason},
+        "previousState": {"value": old},
+        "configuration": {"description": alarm.get("AlarmDescription", "")},
+    }
+    event = {
+        "Source": "aws.cloudwatch",
+        "DetailType": "CloudWatch Alarm State Change",
+        "Resources": [alarm["AlarmArn"]],
+        "Detail": json.dumps(detail),
+    }
+    eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
+
+
+def patch() -> None:
+    _original.emit_execution_status = replace_function(
+        stepfunctions, "_emit_execution_status_event", "9c89e45693e3", _emit_execution_status
+    )
+    _original.dispatch_actions = replace_function(
+        cloudwatch, "_dispatch_alarm_actions", "fcf47c0d1e6e", _dispatch_actions
+    )

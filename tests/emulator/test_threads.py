@@ -1,0 +1,43 @@
+import asyncio
+import threading
+
+import pytest
+
+from local.emulator.threads import run_reentrant
+
+
+def test_a_thread_is_reused() -> None:
+    async def scenario() -> set[int]:
+        return {await run_reentrant(threading.get_ident) for _ in range(20)}
+
+    # A thread may not be idle yet when the next call starts.
+    assert len(asyncio.run(scenario())) <= 3
+
+
+def test_calls_that_wait_for_each_other_do_not_block() -> None:
+    barrier = threading.Barrier(40, timeout=10)
+
+    async def scenario() -> None:
+        await asyncio.gather(*(run_reentrant(barrier.wait) for _ in range(40)))
+
+    asyncio.run(scenario())
+
+
+def test_an_error_reaches_the_caller_and_a_cancelled_caller_waits_for_the_end() -> None:
+    ended = threading.Event()
+
+    def slow() -> None:
+        threading.Event().wait(0.2)
+        ended.set()
+
+    async def scenario() -> bool:
+        with pytest.raises(ZeroDivisionError):
+            await run_reentrant(lambda: 1 / 0)
+        task = asyncio.ensure_future(run_reentrant(slow))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return ended.is_set()
+
+    assert asyncio.run(scenario())

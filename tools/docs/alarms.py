@@ -1,0 +1,141 @@
+"""The page of the metrics and alarms, made from template.yaml and the metrics that the code counts."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
+
+HEAD = """# Metrics and alarms
+
+## Alarms
+
+Each alarm reports to the topic `Alerts`. [Operate a stack](../how-to/operate.md#which-page-belongs-to-an-alarm) says
+which page helps.
+"""
+
+METRICS = """## Metrics of the functions
+
+The functions write these metrics into the namespace `Sluice/<stack name>` (CloudWatch's embedded metric format). Where
+no unit is named it is a count.
+"""
+
+FILTERS = """## Metrics from log lines
+
+A metric filter reads these from a function's log group, for the alarms above.
+"""
+
+# What a metric counts. A test fails for a metric of the code that is not here.
+MEANINGS = {
+    "WritesAccepted": "writes that the API accepted (`202`)",
+    "WritesRefused": "writes that the API refused, each line of a request counted",
+    "BatchesLoaded": "batches that a load applied and entered in the ledger",
+    "BatchesAlreadyLoaded": "batches that the ledger had already, so that their load changed nothing",
+    "WritesApplied": "writes that a load applied",
+    "WritesStale": "writes that a load skipped, because their item has the same or a greater version",
+    "WritesRejected": "writes that the database can never accept, stored with their reason",
+    "LoadLag": "time from the oldest write of a batch to the end of its load",
+    "BatchesQuarantined": "batches that cannot be read, copied to `quarantine/`",
+    "BatchesReplayed": "batches that a replay loaded",
+    "RejectedWritesRetried": "rejected writes that were put into a new batch",
+    "RecordsFailed": "records of the stream, or lines of them, that are not writes",
+    "CacheUnavailable": "invocations that could not use the read cache",
+}
+
+
+def find_metrics(source: Path) -> dict[str, str]:
+    """Return the metrics that the code counts: name to unit."""
+    return dict(
+        sorted(pair for path in sorted(source.rglob("*.py")) for pair in _find_calls(ast.parse(path.read_text())))
+    )
+
+
+def _find_calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "add_metric":
+            for name in _list_names(node.args[0]):
+                yield name, _get_unit(node.args)
+
+
+def _get_unit(arguments: list[ast.expr]) -> str:
+    return arguments[2].attr if len(arguments) > 2 and isinstance(arguments[2], ast.Attribute) else "Count"
+
+
+def _list_names(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _list_names(node.body)
+        yield from _list_names(node.orelse)
+
+
+def render_alarms(template: dict[str, Any], source: Path) -> str:
+    """Return the page."""
+    resources = template["Resources"]
+    alarms = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    filters = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::Logs::MetricFilter"}
+    lines = [NOTICE.format(source="template.yaml and src/sluice"), "", HEAD]
+    lines += format_table(
+        ("alarm", "what it says", "metric", "it rings when", "only with"),
+        (
+            (
+                format_code(name),
+                escape_cell(_get_text(resource["Properties"]["AlarmDescription"])),
+                _format_metric(resource["Properties"]),
+                escape_cell(_format_rule(resource["Properties"])),
+                format_code(resource["Condition"]) if "Condition" in resource else "",
+            )
+            for name, resource in alarms.items()
+        ),
+    )
+    lines += ["", METRICS]
+    lines += format_table(
+        ("metric", "unit", "what it counts"),
+        ((format_code(name), unit, MEANINGS[name]) for name, unit in find_metrics(source).items()),
+    )
+    lines += ["", FILTERS]
+    lines += format_table(
+        ("metric", "log group", "pattern"),
+        (
+            (
+                format_code(resource["Properties"]["MetricTransformations"][0]["MetricName"]),
+                format_code(_get_text(resource["Properties"]["LogGroupName"])),
+                format_code(resource["Properties"]["FilterPattern"]),
+            )
+            for resource in filters.values()
+        ),
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _get_text(value: Any) -> str:
+    return next(iter(value.values())) if isinstance(value, dict) else str(value)
+
+
+def _format_metric(alarm: dict[str, Any]) -> str:
+    if "Metrics" in alarm:
+        metric = alarm["Metrics"][0]["MetricStat"]["Metric"]
+        return format_code(f"{_get_text(metric['Namespace'])} {metric['MetricName']}")
+    namespace = _get_text(alarm["Namespace"]).replace("${AWS::StackName}", "<stack name>")
+    return format_code(f"{namespace} {alarm['MetricName']}")
+
+
+_COMPARISONS = {
+    "GreaterThanThreshold": "above",
+    "GreaterThanOrEqualToThreshold": "at least",
+    "LessThanThreshold": "below",
+    "LessThanOrEqualToThreshold": "at most",
+}
+
+
+def _format_rule(alarm: dict[str, Any]) -> str:
+    if "Metrics" in alarm:
+        stat = alarm["Metrics"][0]["MetricStat"]
+        statistic, period = stat["Stat"], stat["Period"]
+    else:
+        statistic, period = alarm["Statistic"], alarm["Period"]
+    periods = int(alarm["EvaluationPeriods"])
+    needed = int(alarm.get("DatapointsToAlarm", periods))
+    span = f"{needed} of {periods} periods" if needed != periods else f"{periods} period{'s' if periods > 1 else ''}"
+    return f"{statistic} {_COMPARISONS[alarm['ComparisonOperator']]} {alarm['Threshold']} for {span} of {period} s"

@@ -1,0 +1,26 @@
+"""The generated pages, by the file that each one belongs into."""
+
+from pathlib import Path
+
+from tools.docs.alarms import render_alarms
+from tools.docs.command_line import render_command_line
+from tools.docs.decisions import render_index
+from tools.docs.parameters import render_parameters
+from tools.docs.settings import render_settings
+from tools.docs.template import load_template
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+ADR = ROOT / "docs" / "adr"
+
+
+def render_pages() -> dict[Path, str]:
+    """Return the text of every generated page."""
+    template = load_template(ROOT / "template.yaml")
+    return {
+        REFERENCE / "cli.md": render_command_line(),
+        REFERENCE / "parameters.md": render_parameters(template),
+        REFERENCE / "metrics-and-alarms.md": render_alarms(template, ROOT / "src" / "sluice"),
+        REFERENCE / "settings.md": render_settings(ROOT / "src" / "sluice" / "settings.py"),
+        ADR / "index.md": render_index(ADR),
+    }
