@@ -45,10 +45,10 @@ test: setup ## every test: units, real MariaDB, the deployed local stack
 drill: setup ## longer proofs of the way back, each printing what it did
 	@python -m pytest -s tests/drill
 
-contract: setup ## schemathesis against the published contract, at least 2,000 requests with all its checks
+contract: setup ## schemathesis against the published OpenAPI document, at least 2,000 requests with all its checks
 	@python -m pytest -s tests/contract
 
-openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
+openapi: setup ## write the OpenAPI document: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
 	@python -m sluice.openapi $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") $(if $(KEYS),--client-keys) > "$(or $(FILE),docs/openapi.json)"
 
 docs: setup ## write the generated pages and build the documentation site into .local/site; a dead link fails
@@ -66,7 +66,7 @@ bench: setup ## measure handlers, many lines in a POST, loads, the read cache, r
 attack: setup ## what the edge blocks of an attack corpus and lets through of real-looking requests (SHORT=1: a part of it)
 	@python -m bench.attack
 
-check: setup ## ruff, mypy, template checks, the contract against template and code, the documentation's links
+check: setup ## ruff, mypy, template checks, the OpenAPI document against template and code, the documentation's links
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
 	@python -m pytest tests/unit/test_openapi_document.py tests/template/test_contract.py
 	@local/setup.sh docs
