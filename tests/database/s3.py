@@ -1,4 +1,4 @@
-"""S3 as the local stack emulates it, for code that reads both S3 and the database."""
+"""The emulated S3, for code that reads both S3 and the database."""
 
 import os
 from collections.abc import Iterator
@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from sluice import executions
 from sluice.aws.s3 import Bucket, S3Client
 from tests.emulator.harness import Emulator, start_emulator
 
 
 def bucket(name: str = "batches") -> Bucket:
-    """A bucket of the emulator that is running, with a client of its own."""
+    """A bucket of the running emulator, with its own client."""
     return S3Client().bucket(name)
 
 
@@ -29,12 +28,10 @@ def buckets(state: Path) -> Iterator[Emulator]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        executions._client.cache_clear()
         try:
             s3: Any = emulator.client("s3")
             for name in ("batches", "archive"):
                 s3.create_bucket(Bucket=name)
             yield emulator
         finally:
-            executions._client.cache_clear()
             emulator.stop()

@@ -1,4 +1,4 @@
-"""One recovery at a time, by S3's own word."""
+"""The lease of a recovery, with the emulated S3 and Step Functions."""
 
 import json
 from collections.abc import Iterator
@@ -8,9 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from sluice import executions
 from sluice.errors import LockConflict
-from sluice.recovery.execution_lease import RECOVERY_LEASE_KEY, acquire_lease
+from sluice.recovery.execution_lease import RECOVERY_LEASE_KEY, StatesClient, acquire_lease
 from tests.database.s3 import bucket, buckets
 from tests.emulator.harness import Emulator, wait_until
 
@@ -25,6 +24,7 @@ class Workflow:
 
     def __init__(self, emulator: Emulator) -> None:
         self.bucket = bucket()
+        self._client = StatesClient()
         self._states: Any = emulator.client("stepfunctions")
         role = emulator.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument=json.dumps(TRUST))
         self._machine = self._states.create_state_machine(
@@ -36,7 +36,10 @@ class Workflow:
 
     def stop(self, execution: str) -> None:
         self._states.stop_execution(executionArn=execution)
-        wait_until(lambda: not executions.is_execution_running(execution))
+        wait_until(lambda: not self._client.is_running(execution))
+
+    def acquire(self, execution: str) -> str:
+        return acquire_lease(self._client, self.bucket, execution)
 
 
 @pytest.fixture(scope="module")
@@ -45,46 +48,46 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
         yield Workflow(emulator)
 
 
-def test_the_first_has_it_as_long_as_it_runs(workflow: Workflow) -> None:
+def test_the_first_execution_holds_the_lease_while_it_runs(workflow: Workflow) -> None:
     first, second = workflow.start(), workflow.start()
-    assert acquire_lease(workflow.bucket, first) == first
-    assert acquire_lease(workflow.bucket, first) == first
-    assert acquire_lease(workflow.bucket, second) == first
+    assert workflow.acquire(first) == first
+    assert workflow.acquire(first) == first
+    assert workflow.acquire(second) == first
     workflow.stop(first)
-    assert acquire_lease(workflow.bucket, second) == second
+    assert workflow.acquire(second) == second
     workflow.stop(second)
 
 
-def test_of_many_that_start_at_once_one_has_it(workflow: Workflow) -> None:
+def test_of_many_executions_that_start_at_once_one_gets_the_lease(workflow: Workflow) -> None:
     started = [workflow.start() for _ in range(8)]
 
-    def try_(execution: str) -> str | None:
+    def try_to_acquire(execution: str) -> str | None:
         try:
-            return acquire_lease(workflow.bucket, execution)
+            return workflow.acquire(execution)
         except LockConflict:
             return None
 
     for _ in range(3):
         with ThreadPoolExecutor(8) as pool:
-            holders = set(pool.map(try_, started)) - {None}
+            holders = set(pool.map(try_to_acquire, started)) - {None}
         [holder] = holders
-        assert {acquire_lease(workflow.bucket, execution) for execution in started} == {holder}
+        assert {workflow.acquire(execution) for execution in started} == {holder}
         workflow.stop(str(holder))
         started.remove(str(holder))
     for execution in started:
         workflow.stop(execution)
 
 
-def test_an_execution_that_nobody_knows_any_more_has_ended(workflow: Workflow) -> None:
+def test_an_unknown_execution_does_not_hold_the_lease(workflow: Workflow) -> None:
     first = workflow.start()
     workflow.bucket.write_object(
         RECOVERY_LEASE_KEY, json.dumps({"execution": f"{first.rsplit(':', 1)[0]}:{uuid4()}"}).encode()
     )
-    assert acquire_lease(workflow.bucket, first) == first
+    assert workflow.acquire(first) == first
     workflow.stop(first)
 
 
-def test_who_saw_what_is_no_more_does_not_get_it(workflow: Workflow) -> None:
+def test_an_outdated_etag_does_not_replace_an_object(workflow: Workflow) -> None:
     workflow.bucket.write_object("recovery/x", b"first")
     etag = workflow.bucket.read_object("recovery/x").etag
     assert workflow.bucket.replace_object("recovery/x", b"second", etag)

@@ -248,7 +248,7 @@ def test_rejected_writes_keep_their_lines_beside_excluded_ones(rebuilding: Rebui
     assert [row["line"] for row in rebuilding.rows("SELECT line FROM rejected_writes")] == [2]
 
 
-def test_the_next_rebuild_leaves_out_the_same_unless_told_otherwise(rebuilding: Rebuilding) -> None:
+def test_the_next_rebuild_has_the_same_exclusions_unless_they_are_reset(rebuilding: Rebuilding) -> None:
     bad = code("c", "bad")
     key = rebuilding.rig.objects.put("batches/a", [bad, put({"label": "x"})])
     first = excluding("first", exclude={"versions": [bad.version]}, reason="a bad client")
@@ -257,7 +257,7 @@ def test_the_next_rebuild_leaves_out_the_same_unless_told_otherwise(rebuilding: 
     rebuilding.swap()
     [row] = rebuilding.rows("SELECT execution, reason FROM exclusions")
     assert row == {"execution": "first", "reason": "a bad client"}
-    time.sleep(1)  # kept tables are named to the second
+    time.sleep(1)  # names of retained schemas have a resolution of one second
     second = excluding("second", exclude={"collections": ["things"]})
     assert [one.execution for one in rebuilding.prepare(second)] == ["first", "second"]
     rebuilding.fill([key])
@@ -277,12 +277,12 @@ def test_new_tables_that_lack_a_loaded_batch_are_not_swapped_in(rebuilding: Rebu
     before, began = rebuilding.tables(), datetime.datetime.now(datetime.UTC)
     rebuilding.prepare()
     rebuilding.fill(keys[1:])
-    with pytest.raises(RebuildRefused, match=r"would lack 1 batches that the old ones have, the first .* batches/00"):
+    with pytest.raises(RebuildRefused, match=r"would lack 1 batches of the old ones, the first is batches/00"):
         rebuilding.swap(began)
     assert rebuilding.tables() == before
     rebuilding.load(rebuilding.rig.objects.put("batches/meanwhile", [code("m", "meanwhile")]))
     rebuilding.fill(keys[:1])
-    rebuilding.swap(began)  # what came meanwhile is for the last replay
+    rebuilding.swap(began)  # the final replay loads what arrived meanwhile
     assert rebuilding.tables() == before
 
 
@@ -290,7 +290,7 @@ def test_tables_that_a_migration_changed_meanwhile_are_not_swapped(rebuilding: R
     rebuilding.prepare()
     with rebuilding.admin.cursor() as cursor:
         cursor.execute("ALTER TABLE things ADD COLUMN more INT")
-    with pytest.raises(RebuildRefused, match=r"changed since this rebuild began \(things\)"):
+    with pytest.raises(RebuildRefused, match=r"changed after this rebuild started \(things\)"):
         rebuilding.swap()
 
 
@@ -306,13 +306,13 @@ REFERS = "CONSTRAINT there FOREIGN KEY (owner, id) REFERENCES codes (owner, id)"
         (f"CREATE TABLE mine (owner {ASCII}, id {ASCII}, {REFERS}) ENGINE=InnoDB", "the foreign key there of mine"),
     ],
 )
-def test_what_would_not_come_along_is_refused_before_anything_is_made(
+def test_objects_that_a_rebuild_would_lose_are_refused_before_anything_is_created(
     rebuilding: Rebuilding, pair: DatabasePair, statement: str, thing: str
 ) -> None:
-    # Where there is a binary log, the RDS master user may make no trigger either.
+    # With a binary log, the RDS master user may not create a trigger either.
     with pair.primary.connect_as_root() as connection, connection.cursor() as cursor:
         connection.select_db(rebuilding.schema)
         cursor.execute(statement)
-    with pytest.raises(RebuildRefused, match=f"There is {thing}, which (no migration made|is unique)"):
+    with pytest.raises(RebuildRefused, match=f"No migration created {thing}, (and a rebuild cannot|which is unique)"):
         rebuilding.prepare()
     assert rebuilding.schemas() == []

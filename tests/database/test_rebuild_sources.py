@@ -1,4 +1,4 @@
-"""What a rebuild finds in S3, and what it keeps there."""
+"""The sources of a rebuild in S3, and the exclusions that it stores there."""
 
 import datetime
 import gzip
@@ -24,7 +24,7 @@ NOW = datetime.datetime(2026, 11, 25, 10, 30, tzinfo=datetime.UTC)
 
 @pytest.fixture
 def put(s3: Any) -> Iterator[Any]:
-    """Puts an object into the folder of an hour."""
+    """Put an object into the folder of an hour."""
     keys: list[tuple[str, str]] = []
 
     def put(name: str, hour: str) -> None:
@@ -37,41 +37,41 @@ def put(s3: Any) -> Iterator[Any]:
         s3.delete_object(Bucket=name, Key=key)
 
 
-def test_nothing_at_all_is_nothing_to_build_from(put: Any) -> None:
+def test_two_empty_buckets_are_no_source(put: Any) -> None:
     for source in both():
-        with pytest.raises(NoRebuildSource, match=rf"nothing under {source}/ of the bucket {source}\. The other"):
+        with pytest.raises(NoRebuildSource, match=rf"no object under {source}/ in the bucket {source}\. The other"):
             check_source(source, both())
 
 
 @pytest.mark.parametrize(("source", "other"), [("batches", "archive"), ("archive", "batches")])
-def test_where_there_is_nothing_the_other_is_named(put: Any, source: str, other: str) -> None:
+def test_for_an_empty_bucket_the_other_is_suggested(put: Any, source: str, other: str) -> None:
     put(other, "2026/11/24/10")
-    with pytest.raises(NoRebuildSource, match=f"Build from the {other}."):
+    with pytest.raises(NoRebuildSource, match=f"Rebuild from the {other}."):
         check_source(source, both())
     check_source(other, both())
 
 
 @pytest.mark.parametrize(
-    ("hour", "whole"), [("2026/11/24/09", True), ("2026/11/24/08", False), ("2025/11/24/10", False)]
+    ("hour", "is_complete"), [("2026/11/24/09", True), ("2026/11/24/08", False), ("2025/11/24/10", False)]
 )
-def test_batches_that_begin_later_than_the_archive_are_no_source(put: Any, hour: str, whole: bool) -> None:
+def test_batches_that_begin_later_than_the_archive_are_no_source(put: Any, hour: str, is_complete: bool) -> None:
     put("batches", "2026/11/24/10")
     put("archive", hour)
-    if whole:
+    if is_complete:
         check_source("batches", both())
     else:
-        with pytest.raises(NoRebuildSource, match=r"begin with 2026-11-24T10Z, the archive with 202\d-11-24"):
+        with pytest.raises(NoRebuildSource, match=r"begin at 2026-11-24T10Z, the archive begins at 202\d-11-24"):
             check_source("batches", both())
     check_source("archive", both())
 
 
-def test_a_key_without_an_hour_says_nothing_of_age(put: Any, s3: Any) -> None:
+def test_a_key_without_an_hour_is_ignored(put: Any, s3: Any) -> None:
     put("batches", "2026/11/24/10")
     put("archive", "0")
     check_source("batches", both())
 
 
-def test_what_was_excluded_is_remembered_until_the_next(s3: Any) -> None:
+def test_the_exclusions_are_stored_until_the_next_rebuild(s3: Any) -> None:
     rules = (ExclusionRule(owners=("o",), to=NOW), ExclusionRule(from_=NOW - datetime.timedelta(days=1), to=NOW))
     found = [Exclusion(execution="r", rules=rules, reason="because", made_at=NOW)]
     assert read_stored_exclusions(bucket()) == []

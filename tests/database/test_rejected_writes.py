@@ -226,7 +226,7 @@ def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
     from sluice.handlers import rejected_writes as handler  # noqa: PLC0415
 
     monkeypatch.setattr(handler, "_primary", primary)
-    monkeypatch.setattr(handler, "_bucket", bucket())
+    monkeypatch.setattr(handler, "_batches", bucket())
     return lambda **event: handler.handle(event, None)
 
 

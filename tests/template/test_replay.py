@@ -23,7 +23,7 @@ PLAN = """
         stumble(script.get("errors", {}).get(event["step"]), f"{run}-{event['step']}")
         if event["step"] == "begin":
             return {
-                "script": script, "name": event["name"], "bucket": "bucket", "patience": 2,
+                "script": script, "name": event["name"], "bucket": "bucket", "max_unavailable_loads": 2,
                 "concurrency": script.get("concurrency", 2),
                 "archived": script.get("archived", False), "reload": True, "stopped": False,
                 "request": {

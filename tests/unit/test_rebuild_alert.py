@@ -1,4 +1,4 @@
-"""What is told of a rebuild at its end."""
+"""The texts of the alert at the end of a rebuild."""
 
 import json
 from typing import Any
@@ -14,23 +14,21 @@ OUTPUT: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_it_says_what_was_made_and_what_was_kept() -> None:
+def test_it_reports_the_new_and_the_retained_tables() -> None:
     assert describe_outcome(OUTPUT) == (
-        "The tables were made anew and are in use: birds 1 rows, codes 2 rows. "
-        "9 batches are loaded, 50 writes applied, 5 stale, 3 rejected; 1 could not be loaded, 4 are in quarantine, and "
-        "2 remain. The old tables are kept: sluice_until_20261125T104720."
+        "The new tables are in use: birds 1 rows, codes 2 rows. "
+        "9 batches are loaded, 50 writes applied, 5 stale, 3 rejected; 1 batches could not be loaded, 4 are in "
+        "quarantine, and 2 remain. The old tables are retained: sluice_until_20261125T104720."
     )
 
 
-def test_it_says_what_was_left_out_and_whether_that_will_last() -> None:
-    assert describe_outcome({**OUTPUT, "excluded": ["r1", "r2"]}).endswith("Left out is what these exclude: r1, r2.")
-    assert "could not be written down in S3" in describe_outcome(
-        {**OUTPUT, "excluded": ["r1"], "exclusions_stored": False}
-    )
+def test_it_reports_the_exclusions_and_whether_they_are_stored() -> None:
+    assert describe_outcome({**OUTPUT, "excluded": ["r1", "r2"]}).endswith("These exclusions apply: r1, r2.")
+    assert "could not be stored in S3" in describe_outcome({**OUTPUT, "excluded": ["r1"], "exclusions_stored": False})
 
 
 @pytest.mark.parametrize(
-    ("error", "cause", "told"),
+    ("error", "cause", "text"),
     [
         ("RebuildRefused", json.dumps({"errorMessage": "There is a trigger."}), "RebuildRefused: There is a trigger"),
         ("KeyError", json.dumps({"errorMessage": "'somebody's data'"}), "KeyError"),
@@ -38,5 +36,5 @@ def test_it_says_what_was_left_out_and_whether_that_will_last() -> None:
         ("States.Timeout", "", "States.Timeout"),
     ],
 )
-def test_the_cause_is_told_where_the_words_are_our_own(error: str, cause: str, told: str) -> None:
-    assert describe_failure({"Error": error, "Cause": cause}) == told
+def test_only_our_own_sentences_are_quoted(error: str, cause: str, text: str) -> None:
+    assert describe_failure({"Error": error, "Cause": cause}) == text

@@ -1,4 +1,4 @@
-"""What a rebuild is asked for, what it leaves out, and what it says of itself."""
+"""The input of a rebuild, its exclusions, and its report."""
 
 import datetime
 import json
@@ -31,15 +31,15 @@ KNOWN = {"things", "codes", "airports", "bookings"}
 VERSION = str(ULID.from_datetime(NOW))
 EVENTS = Path(__file__).resolve().parents[2] / "events/rebuild"
 DAY = datetime.timedelta(days=1)
-MOST_OWNERS, MOST_VERSIONS, STATE = 250, 1_000, 262_144
+MAX_OWNERS, MAX_VERSIONS, MAX_STATE_BYTES = 250, 1_000, 262_144
 
 
 def at(moment: datetime.datetime) -> str:
     return str(ULID.from_datetime(moment))
 
 
-def test_the_bytes_are_those_of_all_rounds() -> None:
-    """Of batches the last round lists what the others have loaded too; the archive's objects are no batches."""
+def test_the_bytes_are_the_sum_of_all_rounds() -> None:
+    """For batches, the last round also lists what the others have loaded; the archive's objects are not batches."""
     again = {**OUTPUT, "planned": 1, "bytes": 5}
     assert (
         build_rebuild_report(RebuildRequest(), again, {**NOTHING, "planned": 2, "bytes": 7}, NOTHING, LEDGER)["bytes"]
@@ -53,7 +53,7 @@ def line(**fields: Any) -> bytes:
     return json.dumps({"version": VERSION, "collection": "things", "owner": "me", "id": "1", **fields}).encode()
 
 
-def left(found: Exclusion, *lines: bytes, numbered: bool = False) -> list[bytes]:
+def filter_lines(found: Exclusion, *lines: bytes, numbered: bool = False) -> list[bytes]:
     return create_exclusion_filter([found], keeps_line_numbers=numbered)(
         b"".join(one + b"\n" for one in lines)
     ).splitlines()
@@ -78,9 +78,9 @@ def test_everything_has_a_default() -> None:
         ({"as_of": "2026-11-23T10:00:00"}, InvalidInput, "timezone"),
         ({"exclude": {"owner": "x"}}, InvalidInput, "unknown field `owner`"),
         ({"exclude": {"owners": [""]}}, InvalidInput, "owners"),
-        ({"exclude": {"owners": ["x"] * (MOST_OWNERS + 1)}}, InvalidInput, "owners"),
-        ({"exclude": {"versions": [VERSION] * (MOST_VERSIONS + 1)}}, InvalidInput, "versions"),
-        ({"exclude": {"versions": ["1"]}}, InvalidInput, "'1' is no version: that is what a receipt has"),
+        ({"exclude": {"owners": ["x"] * (MAX_OWNERS + 1)}}, InvalidInput, "owners"),
+        ({"exclude": {"versions": [VERSION] * (MAX_VERSIONS + 1)}}, InvalidInput, "versions"),
+        ({"exclude": {"versions": ["1"]}}, InvalidInput, "'1' is not a version: see a receipt"),
         ({"reason": "x" * 501}, InvalidInput, "reason"),
         ({"as_of": "1960-01-01T00:00:00Z"}, InvalidInput, "is before all writes: use a later time, or none."),
         ({"source": "nowhere"}, InvalidInput, "nowhere"),
@@ -93,52 +93,52 @@ def test_everything_has_a_default() -> None:
         (
             {"exclude": {"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T09:00:00Z"}},
             InvalidWindow,
-            "What to exclude ends (2026-11-23T09:00:00Z) before it begins (2026-11-23T10:00:00Z).",
+            "The window to exclude ends (2026-11-23T09:00:00Z) before it begins (2026-11-23T10:00:00Z).",
         ),
         ({"exclude": {"collections": ["birds"]}}, UnknownCollection, "There is no collection 'birds'; there are "),
     ],
 )
-def test_a_wrong_input_is_answered_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
+def test_an_invalid_input_is_refused_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error) as caught:
         parse_rebuild_request(given, KNOWN, NOW)
     assert says in str(caught.value)
 
 
-def test_the_most_that_may_be_named_fits_into_a_state_twice() -> None:
-    """In the request, and in the rules that it makes."""
-    exclude = {"owners": ["o" * 128] * MOST_OWNERS, "versions": [VERSION] * MOST_VERSIONS}
+def test_the_longest_lists_fit_the_state_twice() -> None:
+    """Once in the request, and once in its rules."""
+    exclude = {"owners": ["o" * 128] * MAX_OWNERS, "versions": [VERSION] * MAX_VERSIONS}
     request = parse_rebuild_request({"exclude": exclude, "reason": "x" * 500}, KNOWN, NOW)
     state = msgspec.json.encode({"request": request, "exclusions": build_exclusions(request, "r", NOW)})
-    assert len(state) < STATE / 2
+    assert len(state) < MAX_STATE_BYTES / 2
 
 
-def made(name: str, minute: int, *rules: ExclusionRule) -> Exclusion:
+def exclusion(name: str, minute: int, *rules: ExclusionRule) -> Exclusion:
     return Exclusion(execution=name, rules=rules, reason="", made_at=NOW + datetime.timedelta(minutes=minute))
 
 
-def test_a_rebuild_afresh_forgets_what_was_made_before_it_and_may_leave_out_more() -> None:
+def test_resetting_the_exclusions_cancels_earlier_ones_and_may_add_others() -> None:
     rule = ExclusionRule(to=NOW)
-    before, both = made("before", 0, rule), made("both", 1, rule)
-    [again, forgets] = build_exclusions(
+    before, both = exclusion("before", 0, rule), exclusion("both", 1, rule)
+    [added, reset] = build_exclusions(
         parse_rebuild_request({"reset_exclusions": True, "exclude": {"owners": ["o"]}}, KNOWN, NOW),
-        "again",
+        "added",
         both.made_at,
     )
-    assert (again.execution, forgets.rules) == ("again", ())
-    after = made("after", 2, rule)
-    # Whatever is put together, in whatever order, and however often.
-    assert select_active_exclusions([after, before, forgets, again, before, forgets]) == [after, forgets, again]
+    assert (added.execution, reset.rules) == ("added", ())
+    after = exclusion("after", 2, rule)
+    # In any order, and with duplicates.
+    assert select_active_exclusions([after, before, reset, added, before, reset]) == [after, reset, added]
     assert select_active_exclusions([before, both]) == [before, both]
-    assert create_exclusion_filter([forgets], keeps_line_numbers=False)(line() + b"\n") == line() + b"\n"
+    assert create_exclusion_filter([reset], keeps_line_numbers=False)(line() + b"\n") == line() + b"\n"
 
 
-def test_what_the_database_keeps_of_an_exclusion_is_the_same_one() -> None:
-    found = [made("one", 0, ExclusionRule(owners=("o",), to=NOW)), made("two", 0)]
+def test_an_exclusion_survives_the_database_unchanged() -> None:
+    found = [exclusion("one", 0, ExclusionRule(owners=("o",), to=NOW)), exclusion("two", 0)]
     assert decode_exclusion_rows(map(encode_exclusion_row, found)) == found
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
-def test_the_sample_events_are_understood(path: Path) -> None:
+def test_the_sample_events_are_valid(path: Path) -> None:
     sample = json.loads(path.read_text())
     if "step" in sample:
         assert sample["step"] in {"list_retained", "drop_retained"}
@@ -148,24 +148,26 @@ def test_the_sample_events_are_understood(path: Path) -> None:
 
 
 def test_a_rule_ends_before_the_rebuild_begins() -> None:
-    asked: list[dict[str, Any]] = [{"exclude": {"owners": ["me"]}}, {"as_of": (NOW - DAY).isoformat()}]
-    for one in asked:
-        found = excluding(**one)
+    inputs: list[dict[str, Any]] = [{"exclude": {"owners": ["me"]}}, {"as_of": (NOW - DAY).isoformat()}]
+    for value in inputs:
+        found = excluding(**value)
         assert {rule.to for rule in found.rules} == {NOW}
         assert compute_end_version([found])[:10] == VERSION[:10]
         before, after = line(version=at(NOW - DAY / 2)), line(version=at(NOW))
-        assert left(found, before, after) == [after]
+        assert filter_lines(found, before, after) == [after]
 
 
-def test_as_of_and_exclude_each_leave_something_out() -> None:
+def test_as_of_and_exclude_each_exclude_something() -> None:
     found = excluding(as_of=(NOW - DAY).isoformat(), exclude={"collections": ["codes"]})
     old = at(NOW - 2 * DAY)
-    kept = line(version=old)
-    assert left(found, kept, line(version=at(NOW - DAY / 2)), line(version=old, collection="codes")) == [kept]
+    included = line(version=old)
+    assert filter_lines(found, included, line(version=at(NOW - DAY / 2)), line(version=old, collection="codes")) == [
+        included
+    ]
 
 
 @pytest.mark.parametrize(
-    ("exclude", "out", "stays"),
+    ("exclude", "excluded", "included"),
     [
         ({"owners": ["you"]}, {"owner": "you"}, {"owner": "me"}),
         ({"owners": ["you"], "collections": ["codes"]}, {"owner": "you", "collection": "codes"}, {"owner": "you"}),
@@ -174,30 +176,32 @@ def test_as_of_and_exclude_each_leave_something_out() -> None:
         ({"to": "2026-11-25T10:00:00Z"}, {"version": at(NOW - DAY)}, {"version": at(NOW - DAY / 100)}),
     ],
 )
-def test_a_write_is_left_out_when_it_fits_all_that_is_named(
-    exclude: dict[str, Any], out: dict[str, Any], stays: dict[str, Any]
+def test_a_write_is_excluded_when_it_matches_every_field(
+    exclude: dict[str, Any], excluded: dict[str, Any], included: dict[str, Any]
 ) -> None:
     default = {"version": at(NOW - DAY / 24)}
     if "versions" in exclude:
-        exclude = {"versions": [out["version"]]}
-    assert left(excluding(exclude=exclude), line(**{**default, **out}), line(**{**default, **stays})) == [
-        line(**{**default, **stays})
-    ]
+        exclude = {"versions": [excluded["version"]]}
+    assert filter_lines(
+        excluding(exclude=exclude), line(**{**default, **excluded}), line(**{**default, **included})
+    ) == [line(**{**default, **included})]
 
 
-def test_a_blank_line_holds_the_place_of_one_that_is_left_out() -> None:
+def test_a_blank_line_replaces_an_excluded_one() -> None:
     old = line(version=at(NOW - DAY))
-    assert left(excluding(exclude={"collections": ["things"]}), old, line(collection="codes"), old, numbered=True) == [
+    assert filter_lines(
+        excluding(exclude={"collections": ["things"]}), old, line(collection="codes"), old, numbered=True
+    ) == [
         b"",
         line(collection="codes"),
         b"",
     ]
 
 
-def test_what_is_no_write_stays_to_be_found_out() -> None:
+def test_a_line_that_is_not_a_write_is_not_excluded() -> None:
     found = excluding(exclude={"collections": ["things"]})
     nothing = [b"no json", b"{}", b'{"version": 1}', b"\xff", b"[" * 100_000]
-    assert left(found, *nothing) == nothing
+    assert filter_lines(found, *nothing) == nothing
     assert create_exclusion_filter([found], keeps_line_numbers=False)(b"") == b""
 
 
@@ -206,7 +210,9 @@ def test_what_is_no_write_stays_to_be_found_out() -> None:
     st.sets(st.sampled_from("abc")),
     st.none() | st.integers(-6, 6),
 )
-def test_as_in_a_loop_over_the_writes(writes: list[tuple[str, int]], owners: set[str], first: int | None) -> None:
+def test_the_filter_equals_a_loop_over_the_writes(
+    writes: list[tuple[str, int]], owners: set[str], first: int | None
+) -> None:
     begins = NOW + datetime.timedelta(milliseconds=first) if first is not None else None
     rule = ExclusionRule(owners=tuple(owners), from_=begins, to=NOW)
     found = Exclusion(execution="r", rules=(rule,), reason="", made_at=NOW)
@@ -216,10 +222,10 @@ def test_as_in_a_loop_over_the_writes(writes: list[tuple[str, int]], owners: set
         for text, (owner, n) in zip(lines, writes, strict=True)
         if not ((not owners or owner in owners) and (first is None or first <= n) and n < 0)
     ]
-    assert left(found, *lines) == expected
+    assert filter_lines(found, *lines) == expected
 
 
-def test_the_names_beside_a_schema() -> None:
+def test_the_names_of_the_other_schemas() -> None:
     longest = "s" * 31
     assert len(retained_schema_name(longest, NOW)) <= 64
     assert retained_schema_name("sluice", NOW) == "sluice_until_20261125T103000"
@@ -248,7 +254,7 @@ LEDGER = {"loaded": 11, "applied": 60, "stale": 6, "rejected": 1}
 FAILED = {"key": "batches/x", "error": "SchemaOutdated"}
 
 
-def test_a_rebuild_from_batches_counts_what_the_new_ledger_has() -> None:
+def test_a_rebuild_from_batches_reports_the_sums_of_the_new_ledger() -> None:
     last = {**NOTHING, "planned": 2, "loaded": 2, "applied": 10}
     output = build_rebuild_report(RebuildRequest(), OUTPUT, NOTHING, last, LEDGER)
     assert (output["status"], output["listed"], output["planned"], output["loaded"]) == ("complete", 12, 12, 11)
@@ -256,7 +262,7 @@ def test_a_rebuild_from_batches_counts_what_the_new_ledger_has() -> None:
     assert output["after_swap"] == {"planned": 2, "loaded": 2, "applied": 10, "failed": 0}
 
 
-def test_what_the_first_replay_left_is_forgiven_when_the_next_one_did_it() -> None:
+def test_a_failure_of_the_first_replay_does_not_count_when_the_next_one_succeeds() -> None:
     first = {**OUTPUT, "status": "incomplete", "failed": 1, "failures": [FAILED], "stopped": True}
     output = build_rebuild_report(RebuildRequest(), first, NOTHING, NOTHING, LEDGER)
     assert (output["status"], output["failed"], output["failures"], output["stopped"]) == ("complete", 0, [], False)
@@ -266,7 +272,7 @@ def test_what_the_first_replay_left_is_forgiven_when_the_next_one_did_it() -> No
     assert (output["loaded"], output["applied"]) == (20, 110)
 
 
-def test_what_remains_at_the_end_makes_it_incomplete() -> None:
+def test_remaining_batches_make_it_incomplete() -> None:
     last = {**NOTHING, "status": "incomplete", "remaining": 1, "remaining_sample": ["batches/x"], "failures": [FAILED]}
     output = build_rebuild_report(RebuildRequest(), OUTPUT, {**last, "failed": 1}, last, LEDGER)
     assert (output["status"], output["remaining"], output["remaining_sample"]) == ("incomplete", 1, ["batches/x"])

@@ -20,7 +20,7 @@ STATE_LIMIT = 262_144
 
 def plan(**more: Any) -> ReplayPlan:
     given = {"name": "n", "request": ReplayRequest(), "bucket": "b", "started_at": NOW, "before": NOW, "concurrency": 4}
-    return ReplayPlan(**{**given, "patience": 8, "archived": False, "reload": False, **more})
+    return ReplayPlan(**{**given, "max_unavailable_loads": 8, "archived": False, "reload": False, **more})
 
 
 def child(key: str, **output: Any) -> dict[str, Any]:

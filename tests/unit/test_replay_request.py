@@ -1,4 +1,4 @@
-"""What a replay and a recovery are asked for, and which keys that comes to."""
+"""The inputs of a replay and of a recovery, and the key range of a window."""
 
 import datetime
 from typing import Any
@@ -9,34 +9,31 @@ from hypothesis import strategies as st
 
 from sluice.errors import FutureTime, InvalidInput, InvalidWindow, UnknownCollection
 from sluice.model.workflow_input import STARTED_BY_FIELD
-from sluice.recovery import recovery_request
-from sluice.replay import replay_request
-from sluice.replay.replay_request import compute_key_range
+from sluice.recovery.recovery_request import parse_recovery_request
+from sluice.replay.replay_request import ReplayRequest, compute_key_range, parse_replay_request
 
 NOW = datetime.datetime(2026, 11, 23, 10, 30, tzinfo=datetime.UTC)
 KNOWN = {"things", "codes"}
 
 
 def test_everything_has_a_default() -> None:
-    request = replay_request.parse_replay_request({}, KNOWN, NOW)
+    request = parse_replay_request({}, KNOWN, NOW)
     assert (request.source, request.mode, request.dry_run, request.collections) == ("batches", "missing", False, ())
     assert request.uses_ledger
 
 
-def test_who_started_it_is_no_matter() -> None:
-    assert replay_request.parse_replay_request(
-        {STARTED_BY_FIELD: "arn"}, KNOWN, NOW
-    ) == replay_request.parse_replay_request({}, KNOWN, NOW)
+def test_the_starting_execution_is_ignored() -> None:
+    assert parse_replay_request({STARTED_BY_FIELD: "arn"}, KNOWN, NOW) == parse_replay_request({}, KNOWN, NOW)
 
 
-def test_from_the_archive_the_whole_window_is_taken() -> None:
-    request = replay_request.parse_replay_request({"source": "archive", "mode": "missing"}, KNOWN, NOW)
+def test_a_replay_of_the_archive_loads_the_whole_window() -> None:
+    request = parse_replay_request({"source": "archive", "mode": "missing"}, KNOWN, NOW)
     assert request.mode == "all"
     assert not request.uses_ledger
 
 
-def test_a_part_of_the_collections_is_not_told_by_the_ledger() -> None:
-    assert not replay_request.parse_replay_request({"collections": ["things"]}, KNOWN, NOW).uses_ledger
+def test_a_replay_of_some_collections_does_not_use_the_ledger() -> None:
+    assert not parse_replay_request({"collections": ["things"]}, KNOWN, NOW).uses_ledger
 
 
 @pytest.mark.parametrize(
@@ -56,31 +53,31 @@ def test_a_part_of_the_collections_is_not_told_by_the_ledger() -> None:
         ({"collections": ["things", "birds"]}, UnknownCollection, "no collection 'birds'; there are codes, things."),
     ],
 )
-def test_a_wrong_input_is_answered_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
+def test_an_invalid_input_is_refused_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error) as caught:
-        replay_request.parse_replay_request(given, KNOWN, NOW)
+        parse_replay_request(given, KNOWN, NOW)
     assert says in str(caught.value)
 
 
 def test_a_window_may_end_now() -> None:
-    assert replay_request.parse_replay_request({"to": "2026-11-23T10:30:00Z"}, KNOWN, NOW).to == NOW
+    assert parse_replay_request({"to": "2026-11-23T10:30:00Z"}, KNOWN, NOW).to == NOW
     with pytest.raises(FutureTime):
-        replay_request.parse_replay_request({"to": "2026-11-23T10:30:00.000001Z"}, KNOWN, NOW)
+        parse_replay_request({"to": "2026-11-23T10:30:00.000001Z"}, KNOWN, NOW)
 
 
-def test_a_recovery_makes_a_replay_of_its_input() -> None:
+def test_the_input_of_the_replay_follows_from_the_recovery_s() -> None:
     given = {"trigger": "schedule", "days": 2, "min_age": 600}
-    request, made = recovery_request.parse_recovery_request(given, NOW)
+    request, replay = parse_recovery_request(given, NOW)
     assert request.trigger == "schedule"
-    assert made == {"from": "2026-11-21T10:30:00Z", "min_age": 600}
-    assert recovery_request.parse_recovery_request({}, NOW)[1] == {"from": None, "min_age": 0}
-    replay_request.parse_replay_request(made, KNOWN, NOW)
+    assert replay == {"from": "2026-11-21T10:30:00Z", "min_age": 600}
+    assert parse_recovery_request({}, NOW)[1] == {"from": None, "min_age": 0}
+    parse_replay_request(replay, KNOWN, NOW)
 
 
 @pytest.mark.parametrize("given", [[], {"trigger": "moon"}, {"days": 0}, {"days": 999_999_999}, {"to": None}])
-def test_a_wrong_recovery_is_answered(given: Any) -> None:
+def test_an_invalid_input_of_a_recovery_is_refused(given: Any) -> None:
     with pytest.raises(InvalidInput, match="The input of recover is invalid"):
-        recovery_request.parse_recovery_request(given, NOW)
+        parse_recovery_request(given, NOW)
 
 
 HOUR = datetime.timedelta(hours=1)
@@ -91,16 +88,16 @@ MOMENTS = st.integers(-2000, 2000).map(
 
 
 def key(oldest: datetime.datetime) -> str:
-    """The key of a batch whose oldest record arrived then."""
+    """The key of a batch whose oldest record arrived at this time."""
     return f"batches/{oldest:%Y/%m/%d/%H}/stream-1-{oldest:%Y-%m-%d-%H-%M-%S}-uuid.jsonl.gz"
 
 
 @given(MOMENTS, MOMENTS, MOMENTS, st.integers(0, 30))
-def test_a_window_s_keys_hold_every_write_that_arrived_in_it(
+def test_the_key_range_of_a_window_has_every_write_that_arrived_in_it(
     start: datetime.datetime, end: datetime.datetime, arrived: datetime.datetime, minutes: int
 ) -> None:
     """A batch has writes of up to two buffers, half an hour, after its oldest one."""
-    request = replay_request.ReplayRequest(from_=min(start, end), to=max(start, end))
+    request = ReplayRequest(from_=min(start, end), to=max(start, end))
     keys = compute_key_range(request)
     oldest = key(arrived - datetime.timedelta(minutes=minutes))
     if min(start, end) <= arrived <= max(start, end):
@@ -109,8 +106,8 @@ def test_a_window_s_keys_hold_every_write_that_arrived_in_it(
         assert not keys.after < oldest <= keys.until
 
 
-def test_without_a_window_all_keys_are_taken() -> None:
-    keys = compute_key_range(replay_request.ReplayRequest())
+def test_without_a_window_the_range_has_all_keys() -> None:
+    keys = compute_key_range(ReplayRequest())
     assert (keys.prefix, keys.after) == ("batches/", "")
     assert key(NOW) <= keys.until
-    assert compute_key_range(replay_request.ReplayRequest(source="archive")).prefix == "archive/"
+    assert compute_key_range(ReplayRequest(source="archive")).prefix == "archive/"

@@ -149,11 +149,11 @@ def test_what_an_invocation_left_open_is_no_parent(stream: Loopback, sent: Sent)
 
 
 def test_botocores_clients_are_traced_too(stream: Loopback, sent: Sent) -> None:
-    from sluice import executions  # noqa: PLC0415
+    from sluice.recovery.execution_lease import StatesClient  # noqa: PLC0415
 
     stream.otherwise = error("AccessDeniedException")
     with tracing.create_subsegment("work"), pytest.raises(Exception, match="AccessDenied"):
-        executions._client.__wrapped__().describe_execution(executionArn="arn")
+        StatesClient().botocore.describe_execution(executionArn="arn")
     call, work = sent()
     assert (call["name"], call["parent_id"]) == ("stepfunctions", work["id"])
     assert (call["aws"]["operation"], call["http"]["response"]["status"]) == ("DescribeExecution", 400)
@@ -161,10 +161,10 @@ def test_botocores_clients_are_traced_too(stream: Loopback, sent: Sent) -> None:
 
 
 def test_a_client_of_botocore_that_gets_no_answer_is_a_fault(stream: Loopback, sent: Sent) -> None:
-    from sluice import executions  # noqa: PLC0415
+    from sluice.recovery.execution_lease import StatesClient  # noqa: PLC0415
 
     stream.otherwise = lambda _: Answered(0, {})
     with pytest.raises(Exception, match="closed"):
-        executions._client.__wrapped__().describe_execution(executionArn="arn")
+        StatesClient().botocore.describe_execution(executionArn="arn")
     [call] = sent()
     assert call["fault"]

@@ -1,10 +1,10 @@
-"""The first step of `recover` and of `rebuild`: `{"execution", "request"}` in, with `"workflow": "rebuild"` for that.
+"""The first step of `recover` and of `rebuild`, and the alert state of `recover`.
 
-Out comes what the workflow goes on with: of `recover` who is at work, and the replay's input; of `rebuild` what it was
-asked for and what it leaves out. Two rebuilds would be in each other's way, so a second one is an error.
+`{"execution", "request"}` acquires the lease of a recovery, and returns who holds it and the input of the replay. With
+`"workflow": "rebuild"` it acquires the lease of a rebuild, and returns the workflow's state. A second rebuild is an
+error.
 
-Before `recover` sends an alert: `{"alert"}` in; out, whether that is is_new or was sent already. After it, with
-`"sent": true`: then it was.
+`{"alert"}` asks whether to send an alert: `{"is_new"}`. `{"alert", "sent": true}` records that it was sent.
 """
 
 import datetime
@@ -16,31 +16,28 @@ from sluice.aws.s3 import S3Client
 from sluice.errors import RebuildInProgress
 from sluice.model.versions import new_version
 from sluice.observability import Event, add_log_fields, instrument_handler
-from sluice.rebuild import rebuild_request as rebuilds
-from sluice.rebuild.rebuild_request import check_source
-from sluice.recovery import recovery_request as recoveries
+from sluice.rebuild.rebuild_request import build_exclusions, check_source, parse_rebuild_request
 from sluice.recovery.alert_state import is_new_alert, record_alert_sent
-from sluice.recovery.execution_lease import REBUILD_LEASE_KEY, acquire_lease
+from sluice.recovery.execution_lease import REBUILD_LEASE_KEY, StatesClient, acquire_lease
+from sluice.recovery.recovery_request import parse_recovery_request
 from sluice.settings import LeaseSettings, read_settings
 
 _settings = read_settings(LeaseSettings)
 _s3 = S3Client()
 _batches, _archive = _s3.bucket(_settings.batch_bucket), _s3.bucket(_settings.archive_bucket)
+_states = StatesClient()
 
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Lease the work for an event's execution, or say what is is_new.
-
-    Raises `sluice.model.workflow_input`' errors, and LockConflict.
-    """
+    """Acquire a lease or handle an alert. Raises the input errors of `sluice.errors`, and LockConflict."""
     now = datetime.datetime.now(datetime.UTC)
     if "alert" in event:
-        return _tell(event["alert"], now, sent=bool(event.get("sent")))
-    return _rebuild(event, now) if event.get("workflow") == "rebuild" else _recovery(event, now)
+        return _handle_alert(event["alert"], now, sent=bool(event.get("sent")))
+    return _begin_rebuild(event, now) if event.get("workflow") == "rebuild" else _begin_recovery(event, now)
 
 
-def _tell(alert: str, now: datetime.datetime, *, sent: bool) -> dict[str, Any]:
+def _handle_alert(alert: str, now: datetime.datetime, *, sent: bool) -> dict[str, Any]:
     if sent:
         record_alert_sent(_batches, alert, now)
     is_new = not sent and is_new_alert(_batches, alert, now)
@@ -48,9 +45,9 @@ def _tell(alert: str, now: datetime.datetime, *, sent: bool) -> dict[str, Any]:
     return {"is_new": is_new}
 
 
-def _recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
-    request, replay = recoveries.parse_recovery_request(event["request"], now)
-    holder = acquire_lease(_batches, event["execution"])
+def _begin_recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
+    request, replay = parse_recovery_request(event["request"], now)
+    holder = acquire_lease(_states, _batches, event["execution"])
     acquired = holder == event["execution"]
     add_log_fields(trigger=request.trigger, acquired=acquired)
     return {
@@ -62,24 +59,24 @@ def _recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
     }
 
 
-def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
-    # Late: a recovery needs no resources.
+def _begin_rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
+    # Imported late: a recovery needs no resources.
     from sluice.model.resource import load_resources  # noqa: PLC0415
 
     name = event["execution"].rsplit(":", 1)[-1]
-    request = rebuilds.parse_rebuild_request(event["request"], load_resources(), now)
+    request = parse_rebuild_request(event["request"], load_resources(), now)
     check_source(request.source, {"batches": _batches, "archive": _archive})
-    holder = acquire_lease(_batches, event["execution"], REBUILD_LEASE_KEY)
+    holder = acquire_lease(_states, _batches, event["execution"], REBUILD_LEASE_KEY)
     if holder != event["execution"]:
-        raise RebuildInProgress(f"Another rebuild is at work: {holder.rsplit(':', 1)[-1]}. Wait for it, or stop it.")
-    exclusions = rebuilds.build_exclusions(request, name, now)
+        raise RebuildInProgress(f"Another rebuild is running: {holder.rsplit(':', 1)[-1]}. Wait for it, or stop it.")
+    exclusions = build_exclusions(request, name, now)
     add_log_fields(
         source=request.source,
         as_of=bool(request.as_of),
         exclusions=len(exclusions),
         reset_exclusions=request.reset_exclusions,
     )
-    found = {
+    state = {
         "name": name,
         "mark": new_version(),
         "began": now,
@@ -88,4 +85,4 @@ def _rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
         "round": {"number": 1},
         "filled": False,
     }
-    return dict(msgspec.to_builtins(found))
+    return dict(msgspec.to_builtins(state))

@@ -1,4 +1,8 @@
-"""Steps of `replay` that see S3 and the ledger: `{"step", "name", "request"}` or `{"step", "plan"}` in, a plan out."""
+"""The steps of `replay` that read S3 and the ledger.
+
+`{"step": "begin", "name", "request"}` creates a plan; `{"step": "plan" | "verify", "plan"}` continues one. The result
+is the plan.
+"""
 
 import datetime
 from typing import Any
@@ -14,18 +18,18 @@ from sluice.replay.planner import Buckets, Planner
 from sluice.replay.replay_plan import ReplayPlan
 from sluice.settings import PlanSettings, read_settings
 
-# Of a statement that looks up 500 keys.
-STATEMENT_SECONDS = 30
-# What is left of the function's time, in seconds, when a step must end.
+# For a statement that looks up 500 keys.
+STATEMENT_TIMEOUT_SECONDS = 30
+# A step ends when less than this is left of the function's time.
 RESERVED_SECONDS = 60.0
 
 _settings = read_settings(PlanSettings)
 _s3 = S3Client()
 _planner = Planner(
-    Database(_settings, statement_timeout_seconds=STATEMENT_SECONDS),
+    Database(_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS),
     Database(
         msgspec.structs.replace(_settings, database_name=shadow_schema_name(_settings.database_name)),
-        statement_timeout_seconds=STATEMENT_SECONDS,
+        statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
     ),
     Buckets(_s3.bucket(_settings.batch_bucket), _s3.bucket(_settings.archive_bucket)),
     _settings.load_concurrency,
@@ -34,15 +38,14 @@ _planner = Planner(
 
 @instrument_handler
 def handle(event: Event, context: Any) -> dict[str, Any]:
-    """Do the step of an event: begin, plan or verify. Raises the errors of a wrong input, and faults by name."""
+    """Run the step of an event. Raises the input errors and the database errors of `sluice.errors`."""
     add_log_fields(step=event["step"])
     if event["step"] == "begin":
-        plan = _planner.begin_replay(
-            event["name"], event["request"], load_resources(), datetime.datetime.now(datetime.UTC)
-        )
+        now = datetime.datetime.now(datetime.UTC)
+        plan = _planner.begin_replay(event["name"], event["request"], load_resources(), now)
     else:
-        step = {"plan": _planner.plan_next_part, "verify": _planner.verify_remaining}[event["step"]]
+        run_step = {"plan": _planner.plan_next_part, "verify": _planner.verify_remaining}[event["step"]]
         seconds = float(context.get_remaining_time_in_millis()) / 1000
-        plan = step(msgspec.convert(event["plan"], ReplayPlan), max(seconds - RESERVED_SECONDS, 0))
+        plan = run_step(msgspec.convert(event["plan"], ReplayPlan), max(seconds - RESERVED_SECONDS, 0))
     add_log_fields(replay=plan.name, listed=plan.listed, planned=plan.planned.objects, remaining=plan.remaining.objects)
     return dict(msgspec.to_builtins(plan))

@@ -12,56 +12,56 @@ from sluice.errors import InvalidInput, InvalidWindow, NoRebuildSource
 from sluice.model.batch_keys import ABOVE_ALL_KEYS, KEY_OVERLAP, SOURCE_PREFIXES, parse_hour
 from sluice.model.exclusions import Exclusion, ExclusionRule
 from sluice.model.versions import is_version
-from sluice.model.workflow_input import check_collections, check_not_future, convert_input, format_time, strip_starter
+from sluice.model.workflow_input import (
+    check_collections,
+    check_not_future,
+    convert_input,
+    format_time,
+    strip_starter,
+)
 
-Moment = Annotated[datetime.datetime, Meta(tz=True)]
-
-
-# The state has them twice, and may hold 256 KiB.
+AwareTime = Annotated[datetime.datetime, Meta(tz=True)]
+# The workflow's state contains these lists twice, and may have 256 KiB.
 Owners = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(max_length=250)]
-
-
 Versions = Annotated[tuple[str, ...], Meta(max_length=1_000)]
-
-
 Reason = Annotated[str, Meta(max_length=500)]
 
 
 class ExcludeFilter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
-    """The writes that fit all that is given; nothing given: none. `from` and `to` are times of acceptance."""
+    """Selects the writes that match every given field; none without a field. `from` and `to` are acceptance times."""
 
     owners: Owners = ()
     collections: tuple[str, ...] = ()
     versions: Versions = ()
-    from_: Moment | None = msgspec.field(default=None, name="from")
-    to: Moment | None = None
+    from_: AwareTime | None = msgspec.field(default=None, name="from")
+    to: AwareTime | None = None
 
 
 EXCLUDE_NOTHING = ExcludeFilter()
 
 
 class RebuildRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
-    """A rebuild's input; each field may be left out.
+    """A rebuild's input; each field is optional.
 
-    `as_of` leaves out what was accepted from then on until the rebuild begins, `exclude` what it names; the `reason` is
-    written down. With `reset_exclusions`, what earlier rebuilds left out is taken in again.
+    `as_of` excludes the writes accepted from that time until the rebuild starts; `exclude` excludes the writes that it
+    selects. The `reason` is stored with them. `reset_exclusions` cancels the exclusions of earlier rebuilds.
     """
 
-    as_of: Moment | None = None
+    as_of: AwareTime | None = None
     exclude: ExcludeFilter = EXCLUDE_NOTHING
     source: Literal["batches", "archive"] = "batches"
     reason: Reason = ""
     reset_exclusions: bool = False
 
 
-def parse_rebuild_request(given: Any, known: Collection[str], now: datetime.datetime) -> RebuildRequest:
-    """The request that an execution's input makes. Raises the errors of `sluice.model.workflow_input`."""
-    request = convert_input(strip_starter(given), RebuildRequest, "rebuild")
+def parse_rebuild_request(value: Any, known: Collection[str], now: datetime.datetime) -> RebuildRequest:
+    """Parse an execution's input. `known` names the collections. Raises the input errors of `sluice.errors`."""
+    request = convert_input(strip_starter(value), RebuildRequest, "rebuild")
     exclude = request.exclude
     check_not_future((request.as_of, exclude.from_, exclude.to), now)
     if exclude.from_ and exclude.to and exclude.from_ >= exclude.to:
         raise InvalidWindow(
-            f"What to exclude ends ({format_time(exclude.to)}) before it begins ({format_time(exclude.from_)})."
+            f"The window to exclude ends ({format_time(exclude.to)}) before it begins ({format_time(exclude.from_)})."
         )
     check_collections(exclude.collections, known)
     _check_versions(exclude.versions)
@@ -71,50 +71,51 @@ def parse_rebuild_request(given: Any, known: Collection[str], now: datetime.date
 def _check_versions(versions: Iterable[str]) -> None:
     for version in versions:
         if not is_version(version):
-            raise InvalidInput(f"{version!r} is no version: that is what a receipt has, and an item's ETag.")
+            raise InvalidInput(f"{version!r} is not a version: see a receipt or an item's ETag for one.")
 
 
 def build_exclusions(request: RebuildRequest, execution: str, now: datetime.datetime) -> list[Exclusion]:
-    """What a request leaves out, and forgets. No rule reaches beyond `now`: what is accepted later always counts."""
+    """The exclusions that a request adds or cancels. They end at `now`: later writes are never excluded."""
     rules = []
     if request.as_of:
         rules.append(ExclusionRule(from_=request.as_of, to=now))
     if request.exclude != EXCLUDE_NOTHING:
-        found = request.exclude
+        exclude = request.exclude
         rules.append(
             ExclusionRule(
-                owners=found.owners,
-                collections=found.collections,
-                versions=found.versions,
-                from_=found.from_,
-                to=min(found.to or now, now),
+                owners=exclude.owners,
+                collections=exclude.collections,
+                versions=exclude.versions,
+                from_=exclude.from_,
+                to=min(exclude.to or now, now),
             )
         )
-    made = [Exclusion(execution=execution, rules=tuple(rules), reason=request.reason, made_at=now)] if rules else []
-    return [*made, _build_reset(request, now)] if request.reset_exclusions else made
+    added = [Exclusion(execution=execution, rules=tuple(rules), reason=request.reason, made_at=now)] if rules else []
+    return [*added, _build_reset(request, now)] if request.reset_exclusions else added
 
 
 def _build_reset(request: RebuildRequest, now: datetime.datetime) -> Exclusion:
-    # By a name of its own, since one execution may exclude too.
+    # A separate name, because the same execution may add exclusions too.
     name = f"reset-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%S.%f}"
     return Exclusion(execution=name, rules=(), reason=request.reason, made_at=now)
 
 
 def check_source(source: str, buckets: dict[str, Bucket]) -> None:
-    """Return if the tables can be made of a source. Raises NoRebuildSource with a sentence; botocore's errors."""
+    """Check that S3 has the data to rebuild from. Raises NoRebuildSource with a sentence, and botocore's errors."""
     first = {name: _find_first_key(bucket, SOURCE_PREFIXES[name]) for name, bucket in buckets.items()}
     if not first[source]:
         other = next(name for name in SOURCE_PREFIXES if name != source)
-        hint = f" Build from the {other}." if first[other] else " The other bucket has nothing either."
+        hint = f" Rebuild from the {other}." if first[other] else " The other bucket is empty too."
         raise NoRebuildSource(
-            f"There is nothing under {SOURCE_PREFIXES[source]} of the bucket {buckets[source].name}.{hint}"
+            f"There is no object under {SOURCE_PREFIXES[source]} in the bucket {buckets[source].name}.{hint}"
         )
-    begins, older = parse_hour(first[source]), parse_hour(first["archive"])
-    # Batches expire long before the archive does.
-    if source == "batches" and begins and older and older < begins - KEY_OVERLAP:
+    begin, archive_begin = parse_hour(first[source]), parse_hour(first["archive"])
+    # Batches expire long before the archive. The first objects of both may begin an hour apart and have the same
+    # writes.
+    if source == "batches" and begin and archive_begin and archive_begin < begin - KEY_OVERLAP:
         raise NoRebuildSource(
-            f"The batches begin with {begins:%Y-%m-%dT%H}Z, the archive with {older:%Y-%m-%dT%H}Z: build from the "
-            "archive, which then takes the batches in too."
+            f"The batches begin at {begin:%Y-%m-%dT%H}Z, the archive begins at {archive_begin:%Y-%m-%dT%H}Z: rebuild "
+            "from the archive, which then loads the batches too."
         )
 
 

@@ -1,6 +1,6 @@
-"""What a recovery told of last, so that what goes on failing is told of once a day, and not at every run.
+"""Remember the last alert of a recovery, so that a persistent problem causes one alert a day and not one per recovery.
 
-One object in S3 is enough, since one recovery works at a time.
+One S3 object is enough, because one recovery runs at a time.
 """
 
 import datetime
@@ -10,19 +10,14 @@ import msgspec
 from sluice.aws.s3 import Bucket
 
 ALERT_STATE_KEY = "recovery/alert.json"
-
-
 REPEAT_AFTER = datetime.timedelta(days=1)
 
-
+# The alert of a recovery that found nothing missing.
 NO_ALERT = "none"
 
 
 class AlertState(msgspec.Struct, frozen=True):
-    """What it was alert, in words that differ as soon as something else is to be told; and when.
-
-    Until the alert was taken it is not `sent`.
-    """
+    """The last alert: a text that identifies the problem, and the time. `sent` is false until SNS accepts the alert."""
 
     alert: str
     at: datetime.datetime
@@ -30,9 +25,9 @@ class AlertState(msgspec.Struct, frozen=True):
 
 
 def is_new_alert(bucket: Bucket, alert: str, now: datetime.datetime) -> bool:
-    """Whether this is to be told: it is not what was told last, or that is a day ago.
+    """Whether to send an alert: it differs from the last one, or the last one was sent a day ago.
 
-    `NOTHING` is news where what was to be told before never was. Raises botocore's errors.
+    `NO_ALERT` is new when the last alert could not be sent. Raises botocore's errors.
     """
     last = _read_state(bucket)
     if alert == NO_ALERT:
@@ -46,12 +41,12 @@ def is_new_alert(bucket: Bucket, alert: str, now: datetime.datetime) -> bool:
 
 
 def record_alert_sent(bucket: Bucket, alert: str, now: datetime.datetime) -> None:
-    """Keep that the alert was taken: told twice is better than never. Raises botocore's errors."""
+    """Record that SNS accepted an alert. An alert may be sent twice, but is never lost. Raises botocore's errors."""
     _write_state(bucket, AlertState(alert, now))
 
 
-def _write_state(bucket: Bucket, told: AlertState) -> None:
-    bucket.write_object(ALERT_STATE_KEY, msgspec.json.encode(told))
+def _write_state(bucket: Bucket, state: AlertState) -> None:
+    bucket.write_object(ALERT_STATE_KEY, msgspec.json.encode(state))
 
 
 def _read_state(bucket: Bucket) -> AlertState | None:

@@ -1,11 +1,16 @@
-"""Let one recovery, and one rebuild, run at a time.
+"""Let one recovery, and one rebuild, run at a time. An S3 object names the execution that has the lease.
 
-The execution named in one S3 object holds the lease until it ends.
+A list of running executions would not do: it may lag, so that two executions that start together do not see each other.
 """
 
-import msgspec
+from functools import cached_property
+from typing import Any
 
-from sluice import executions
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from sluice.aws.botocore_client import create_botocore_client
 from sluice.aws.s3 import Bucket
 from sluice.errors import LockConflict
 
@@ -13,23 +18,41 @@ RECOVERY_LEASE_KEY, REBUILD_LEASE_KEY = "recovery/lease.json", "rebuilds/lease.j
 
 
 class LeaseHolder(msgspec.Struct, frozen=True):
-    """The execution, by its ARN, that claimed the work last."""
+    """The execution, by its ARN, that acquired the lease last."""
 
     execution: str
 
 
-def acquire_lease(bucket: Bucket, execution: str, key: str = RECOVERY_LEASE_KEY) -> str:
-    """Lease the work that a key stands for, and return the ARN of the execution that has it: this, or a running one.
+class StatesClient:
+    """The client of Step Functions. A handler creates one."""
 
-    Nothing need give it back: the next one sees that the holder has ended. Raises LockConflict when others claimed it at
-    the same time, and botocore's errors.
-    """  # noqa: E501
-    current = bucket.find_object(key)
-    if current:
-        holder = msgspec.json.decode(current.content, type=LeaseHolder).execution
-        if holder == execution or executions.is_execution_running(holder):
+    @cached_property
+    def botocore(self) -> Any:
+        """The client of botocore. The first call creates it, because that takes long and not every event needs it."""
+        config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
+        return create_botocore_client("stepfunctions", config)
+
+    def is_running(self, execution: str) -> bool:
+        """Whether an execution, given by its ARN, is running. Raises botocore's errors."""
+        try:
+            return bool(self.botocore.describe_execution(executionArn=execution)["status"] == "RUNNING")
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+                return False  # Step Functions deletes an execution 90 days after its end
+            raise
+
+
+def acquire_lease(states: StatesClient, bucket: Bucket, execution: str, key: str = RECOVERY_LEASE_KEY) -> str:
+    """Acquire a lease and return the ARN of the execution that holds it: this one, or another that is running.
+
+    A lease needs no release: it is free when its holder has ended. Raises
+    LockConflict when another execution acquires it at the same time, and botocore's errors.
+    """
+    lease = bucket.find_object(key)
+    if lease:
+        holder = msgspec.json.decode(lease.content, type=LeaseHolder).execution
+        if holder == execution or states.is_running(holder):
             return holder
-    etag = current.etag if current else None
-    if not bucket.replace_object(key, msgspec.json.encode(LeaseHolder(execution)), etag):
-        raise LockConflict("it was claimed at the same time")
+    if not bucket.replace_object(key, msgspec.json.encode(LeaseHolder(execution)), lease.etag if lease else None):
+        raise LockConflict("another execution acquired the lease at the same time")
     return execution

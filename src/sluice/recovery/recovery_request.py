@@ -10,10 +10,10 @@ from sluice.model.workflow_input import convert_input, format_time
 
 
 class RecoveryRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
-    """A recovery's input; each field may be left out.
+    """A recovery's input; each field is optional.
 
-    `trigger` says who started it. It looks back to `from`, or by `days` (neither: to the beginning) and leaves objects
-    younger than `min_age` seconds to load_batch.
+    `trigger` names the starter. The recovery looks for batches since `from`, or of the last `days` (without both: of
+    all time), and leaves objects younger than `min_age` seconds to load_batch.
     """
 
     trigger: Literal["operator", "schedule", "event", "alarm"] = "operator"
@@ -22,8 +22,8 @@ class RecoveryRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     min_age: Annotated[int, Meta(ge=0)] = 0
 
 
-def parse_recovery_request(given: Any, now: datetime.datetime) -> tuple[RecoveryRequest, dict[str, Any]]:
-    """The request that an execution's input makes, and the input of its replay. Raises InvalidInput with a sentence."""
-    request = convert_input(given, RecoveryRequest, "recover")
-    begins = request.from_ or (now - datetime.timedelta(days=request.days) if request.days else None)
-    return request, {"from": format_time(begins) if begins else None, "min_age": request.min_age}
+def parse_recovery_request(value: Any, now: datetime.datetime) -> tuple[RecoveryRequest, dict[str, Any]]:
+    """Parse an execution's input into the request and the input of its replay. Raises InvalidInput with a sentence."""
+    request = convert_input(value, RecoveryRequest, "recover")
+    begin = request.from_ or (now - datetime.timedelta(days=request.days) if request.days else None)
+    return request, {"from": format_time(begin) if begin else None, "min_age": request.min_age}

@@ -1,4 +1,4 @@
-"""A replay's state, as it travels through its workflow: what was asked for, how far it came, what it came to."""
+"""The state of a replay, which travels through its workflow: the request, the progress and the results."""
 
 import datetime
 import hashlib
@@ -11,8 +11,7 @@ from sluice.replay.replay_request import ReplayRequest
 # The workflow's own folder, in the bucket of the batches.
 REPLAY_FOLDER = "replays/"
 
-
-# Of keys and failures: enough for an operator to begin with, and far below what a state may hold.
+# Keys and failures that a report lists: enough for an operator to start with, and small enough for a workflow's state.
 SAMPLE_SIZE = 20
 
 
@@ -24,7 +23,7 @@ class LoadFailure(msgspec.Struct, frozen=True):
 
 
 class OutcomeCounts(msgspec.Struct, kw_only=True):
-    """Objects by what became of them, and the writes in them."""
+    """The number of objects by the outcome of their load, and of the writes in them."""
 
     loaded: int = 0
     already_loaded: int = 0
@@ -36,9 +35,9 @@ class OutcomeCounts(msgspec.Struct, kw_only=True):
 
 
 class ObjectSummary(msgspec.Struct, kw_only=True):
-    """Objects that a listing found wanting. `bytes` is their size in S3, `oldest` when S3 got the first of them.
+    """Objects of a listing: their number, size in bytes, the time of the oldest, a sample of keys.
 
-    `digest` is another as soon as one of them is.
+    `digest` changes when any of the objects changes.
     """
 
     objects: int = 0
@@ -49,23 +48,24 @@ class ObjectSummary(msgspec.Struct, kw_only=True):
 
     def add_objects(self, objects: list[ListedObject]) -> None:
         self.objects += len(objects)
-        self.bytes += sum(one.size for one in objects)
-        self.oldest = min((one.modified for one in objects), default=self.oldest) if not self.oldest else self.oldest
-        self.sample = [*self.sample, *(one.key for one in objects)][:SAMPLE_SIZE]
-        for one in objects:  # one by one, so that it does not depend on where S3's pages end
-            self.digest = hashlib.sha256(f"{self.digest} {one.key} {one.etag}".encode()).hexdigest()
+        self.bytes += sum(object_.size for object_ in objects)
+        if not self.oldest:
+            self.oldest = min((object_.modified for object_ in objects), default=None)
+        self.sample = [*self.sample, *(object_.key for object_ in objects)][:SAMPLE_SIZE]
+        for object_ in objects:  # each separately, so that the digest does not depend on the size of S3's pages
+            self.digest = hashlib.sha256(f"{self.digest} {object_.key} {object_.etag}".encode()).hexdigest()
 
 
 class SyncedExclusions(msgspec.Struct):
-    """What rebuilds left out and the database did not know: it was restored from before them."""
+    """The rebuilds whose exclusions the database lacked, because it was restored from an earlier snapshot."""
 
     names: list[str] = []
 
 
 class ReplayPlan(msgspec.Struct, kw_only=True):
-    """The state. A part is what one manifest holds and one Map Run loads; `cursor` is the last key that was looked at.
+    """The state. A part is the content of one manifest, and one Map Run loads it. `cursor` is the last listed key.
 
-    Only objects that S3 got until `before` count, in planning and in verifying: others come after this replay.
+    Only objects that S3 got until `before` count, in planning and in verifying. Later objects are not this replay's.
     """
 
     name: str
@@ -74,9 +74,10 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     started_at: datetime.datetime
     before: datetime.datetime
     concurrency: int
-    # How many loads may meet no database before the rest is left for later.
-    patience: int
+    # The number of loads that may find the database unavailable before the Map Run stops.
+    max_unavailable_loads: int
     archived: bool
+    # Load objects that the ledger has too.
     reload: bool
     synced_exclusions: SyncedExclusions = msgspec.field(default_factory=SyncedExclusions)
     listed: int = 0
@@ -92,7 +93,7 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     remaining: ObjectSummary = msgspec.field(default_factory=ObjectSummary)
     verify_cursor: str = ""
     verified: bool = False
-    # Of the part at hand, written out for the workflow.
+    # The manifest and the results of the current part.
     manifest: str = ""
     results: str = ""
 
@@ -101,7 +102,7 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
         return f"{REPLAY_FOLDER}{self.name}"
 
     def start_part(self, count: int) -> None:
-        """Make the next part the one at hand."""
+        """Start the next part, if it has objects."""
         self.part_count = count
         if count:
             self.part += 1

@@ -1,4 +1,4 @@
-"""What a Map Run's children came to, from the files that Step Functions wrote."""
+"""Count the results of a Map Run from the files of Step Functions, and write the report of a replay."""
 
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ class _Input(msgspec.Struct):
 
 
 class _Outcome(msgspec.Struct):
-    """What one child's load came to."""
+    """The outcome of one child's load."""
 
     status: Literal["loaded", "already_loaded", "quarantined", "failed"]
     applied: int = 0
@@ -32,19 +32,19 @@ class _Outcome(msgspec.Struct):
     error: str = "Unknown"
 
 
-_children = msgspec.json.Decoder(list[_Child])
+_children_decoder = msgspec.json.Decoder(list[_Child])
 
 
 def tally_results(plan: ReplayPlan, bucket: Bucket) -> ReplayPlan:
-    """Add to the plan what the part at hand came to. Children that a stopped Map Run never started are not counted.
+    """Add the results of the current part to the plan. Children that a stopped Map Run did not start are not counted.
 
     Raises botocore's errors.
     """
     for page in bucket.list_objects(f"{plan.results}/", "", f"{plan.results}/{ABOVE_ALL_KEYS}"):
-        for one in page:
-            if one.key.rsplit("/", 1)[-1].startswith(("SUCCEEDED_", "FAILED_")):
-                content = bucket.read_object(one.key).content
-                for child in _children.decode(content):
+        for file in page:
+            if file.key.rsplit("/", 1)[-1].startswith(("SUCCEEDED_", "FAILED_")):
+                content = bucket.read_object(file.key).content
+                for child in _children_decoder.decode(content):
                     _count_child(plan, child)
     return plan
 
@@ -68,11 +68,11 @@ def _read_outcome(child: _Child) -> _Outcome:
 
 
 def write_replay_report(plan: ReplayPlan, bucket: Bucket, now_seconds: float) -> dict[str, Any]:
-    """The replay's output; a copy of it goes into its folder. Raises botocore's errors."""
+    """Build the replay's output, and write a copy into its folder. Raises botocore's errors."""
     key = f"{plan.folder}/report.json"
-    whole = not (plan.stopped or plan.count.failed or plan.remaining.objects)
-    found = {
-        "status": "planned" if plan.request.dry_run else "complete" if whole else "incomplete",
+    is_complete = not (plan.stopped or plan.count.failed or plan.remaining.objects)
+    report = {
+        "status": "planned" if plan.request.dry_run else "complete" if is_complete else "incomplete",
         "request": plan.request,
         "listed": plan.listed,
         "listed_bytes": plan.listed_bytes,
@@ -90,17 +90,16 @@ def write_replay_report(plan: ReplayPlan, bucket: Bucket, now_seconds: float) ->
         "seconds": round(now_seconds - plan.started_at.timestamp(), 1),
         "report": {"bucket": bucket.name, "key": key},
     }
-    output: dict[str, Any] = msgspec.to_builtins(found)
+    output: dict[str, Any] = msgspec.to_builtins(report)
     bucket.write_object(key, msgspec.json.encode(output))
     return output
 
 
-def _describe_advice(synced_exclusions: list[str]) -> str:
-    """A sentence where there is something to be done besides; for an alert too."""
-    if not synced_exclusions:
+def _describe_advice(rebuilds: list[str]) -> str:
+    """A sentence for the alert when the operator has to act; otherwise empty."""
+    if not rebuilds:
         return ""
-    names = ", ".join(synced_exclusions)
     return (
-        f"The database was restored from before what rebuilds left out ({names}): it knows of that again, "
-        "but may have some of those writes still, until the next `sluice rebuild`."
+        f"The database was restored from a snapshot that is older than the exclusions of {', '.join(rebuilds)}. It has "
+        "the exclusions again, but may still contain excluded writes until the next `sluice rebuild`."
     )

@@ -10,21 +10,27 @@ from msgspec import Meta
 
 from sluice.errors import InvalidWindow
 from sluice.model.batch_keys import ABOVE_ALL_KEYS, CLOCK_SKEW, KEY_OVERLAP, SOURCE_PREFIXES, format_hour
-from sluice.model.workflow_input import check_collections, check_not_future, convert_input, format_time, strip_starter
+from sluice.model.workflow_input import (
+    check_collections,
+    check_not_future,
+    convert_input,
+    format_time,
+    strip_starter,
+)
 
-Moment = Annotated[datetime.datetime, Meta(tz=True)]
+AwareTime = Annotated[datetime.datetime, Meta(tz=True)]
 
 
 class ReplayRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
-    """A replay's input; each field may be left out.
+    """A replay's input; each field is optional.
 
-    `from` and `to` are arrival times (None: from the beginning, until now). `collections` narrows which writes are
-    applied (empty: all). `mode` is `missing` (what the ledger lacks) or `all`. Objects that S3 got less than `min_age`
-    seconds before the start are left to load_batch. `shadow` is a rebuild's: into the tables that it makes.
+    `from` and `to` are arrival times (None: no limit). `collections` limits which writes are applied (empty: all).
+    `mode` is `missing` (what the ledger lacks) or `all`. Objects that S3 got less than `min_age` seconds before the
+    start are left to load_batch. `shadow` loads into the shadow tables of a rebuild.
     """
 
-    from_: Moment | None = msgspec.field(default=None, name="from")
-    to: Moment | None = None
+    from_: AwareTime | None = msgspec.field(default=None, name="from")
+    to: AwareTime | None = None
     collections: tuple[str, ...] = ()
     source: Literal["batches", "archive"] = "batches"
     mode: Literal["missing", "all"] = "missing"
@@ -34,16 +40,13 @@ class ReplayRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
 
     @property
     def uses_ledger(self) -> bool:
-        """Whether what is loaded is entered in the ledger, and can be told from it afterwards."""
+        """Whether loads of this replay are entered in the ledger, so that the ledger shows what remains."""
         return self.source == "batches" and not self.collections
 
 
-def parse_replay_request(given: Any, known: Collection[str], now: datetime.datetime) -> ReplayRequest:
-    """The request that an execution's input makes.
-
-    Raises the errors of `sluice.model.workflow_input`.
-    """
-    request = convert_input(strip_starter(given), ReplayRequest, "replay")
+def parse_replay_request(value: Any, known: Collection[str], now: datetime.datetime) -> ReplayRequest:
+    """Parse an execution's input. `known` names the collections. Raises the input errors of `sluice.errors`."""
+    request = convert_input(strip_starter(value), ReplayRequest, "replay")
     check_not_future((request.from_, request.to), now)
     if request.from_ and request.to and request.from_ >= request.to:
         raise InvalidWindow(
@@ -51,14 +54,14 @@ def parse_replay_request(given: Any, known: Collection[str], now: datetime.datet
         )
     check_collections(request.collections, known)
     if request.source == "archive":
-        # The archive's objects are never in the ledger, so none of them can be told to be missing.
+        # The ledger never has objects of the archive, so it cannot show which of them are missing.
         request = msgspec.structs.replace(request, mode="all")
     return request
 
 
 @dataclass(frozen=True)
 class KeyRange:
-    """The keys above `after` and not above `until`, all with the prefix."""
+    """The keys with a prefix, above `after` and not above `until`."""
 
     prefix: str
     after: str
@@ -66,12 +69,8 @@ class KeyRange:
 
 
 def compute_key_range(request: ReplayRequest) -> KeyRange:
-    """The range of keys that holds every write which arrived in the request's window, and some that did not."""
+    """The range of keys that contains every write which arrived in the request's window, and some others."""
     prefix = SOURCE_PREFIXES[request.source]
     after = f"{prefix}{format_hour(request.from_ - KEY_OVERLAP)}/" if request.from_ else ""
-    until = (
-        f"{prefix}{format_hour(request.to + CLOCK_SKEW)}/{ABOVE_ALL_KEYS}"
-        if request.to
-        else f"{prefix}{ABOVE_ALL_KEYS}"
-    )
-    return KeyRange(prefix, after, until)
+    last_hour = f"{format_hour(request.to + CLOCK_SKEW)}/" if request.to else ""
+    return KeyRange(prefix, after, f"{prefix}{last_hour}{ABOVE_ALL_KEYS}")
