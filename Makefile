@@ -24,31 +24,31 @@ lock: setup ## compile the hash-pinned requirement files from pyproject.toml
 build: setup ## sam build, plus compiled bytecode for faster cold starts
 	@python -m local.stack build
 
-up: setup ## start the local stack: MariaDB primary and replica, read cache, emulator, sam deploy, the edge before it
+up: setup ## start the local stack (MariaDB primary and replica, read cache, emulator, edge); build and deploy what changed
 	@python -m local.stack up
 
-down: setup ## stop the local stack, keeping its data
+down: setup ## stop the local stack and keep its data
 	@python -m local.stack down
 
-status: setup ## what runs locally, and where
+status: setup ## show what runs locally, and its addresses
 	@python -m local.stack status
 
 invoke: setup ## run one function on the local stack: make invoke FUNCTION=Transform EVENT=events/transform/good_and_bad.json
 	@python -m local.stack invoke "$(FUNCTION)" "$(EVENT)"
 
-demo: setup ## the main job on real records, with an outage in the middle
+demo: setup ## run the main use case on real records, with an outage of the primary
 	@python -m local.demo
 
-test: setup ## every test: units, real MariaDB, the deployed local stack
+test: setup ## run every test: units, real MariaDB, the deployed local stack
 	@python -m pytest --numprocesses 3 --no-loadscope-reorder
 
-drill: setup ## longer proofs of the way back, each printing what it did
+drill: setup ## run longer recovery tests, which print their measurements
 	@python -m pytest -s tests/drill
 
-contract: setup ## schemathesis against the published contract, at least 2,000 requests with all its checks
+contract: setup ## run schemathesis against the OpenAPI document: at least 2,000 requests, all its checks
 	@python -m pytest -s tests/contract
 
-openapi: setup ## write the contract: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
+openapi: setup ## write the OpenAPI document: docs/openapi.json, or make openapi FILE=client.json SERVER=https://… SIGN_IN=https://… KEYS=1
 	@python -m sluice.openapi $(if $(SERVER),--server "$(SERVER)") $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") $(if $(KEYS),--client-keys) > "$(or $(FILE),docs/openapi.json)"
 
 docs: setup ## write the generated pages and build the documentation site into .local/site; a dead link fails
@@ -56,17 +56,17 @@ docs: setup ## write the generated pages and build the documentation site into .
 	@python -m tools.docs
 	@$(SITE)
 
-bench: setup ## measure handlers, many lines in a POST, loads, the read cache, replays, a cold start (SHORT=1: only that it all runs)
+bench: setup ## measure handlers, POSTs of many lines, loads, the read cache, replays, a cold start (SHORT=1: only check that all runs)
 	@python -m bench.api
 	@python -m bench.many
 	@python -m bench.load
 	@python -m bench.cache
 	@python -m bench.deployed
 
-attack: setup ## what the edge blocks of an attack corpus and lets through of real-looking requests (SHORT=1: a part of it)
+attack: setup ## measure how many attacks the edge blocks, and how many realistic requests it lets through (SHORT=1: a sample)
 	@python -m bench.attack
 
-check: setup ## ruff, mypy, template checks, the contract against template and code, the documentation's links
+check: setup ## ruff, mypy, template checks, the OpenAPI document against template and code, links of the documentation
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
 	@python -m pytest tests/unit/test_openapi_document.py tests/template/test_contract.py
 	@local/setup.sh docs

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the project needs into the checkout (.venv, .tools) and, when they are missing, MariaDB, Redis and the
+# Installs what the project needs into the checkout (.venv, .tools) and, if they are missing, MariaDB, Redis and the
 # Core Rule Set from Debian's packages.
-# Does nothing, quickly, when all of it is there. Works as root or with sudo.
-# `local/setup.sh ops` makes the environment of the operators' command only, `local/setup.sh docs` that of the
+# If everything is installed, it does nothing and ends quickly. It needs root or sudo.
+# `local/setup.sh ops` creates the environment of the operators' command only, `local/setup.sh docs` that of the
 # documentation site only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .tools
-# An environment must not be made anew from itself.
+# An environment must not be recreated with its own Python.
 for bin in .venv/bin .tools/sam/bin; do PATH=${PATH//"$PWD/$bin:"/}; done
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
@@ -20,21 +20,21 @@ as_root() {
 }
 
 apt_install() {
-  command -v apt-get >/dev/null || die "$* must be installed first (no apt-get here to do it); then run make again."
+  command -v apt-get >/dev/null || die "install $* (this machine has no apt-get), then run make again."
   say "installing $* from Debian's packages"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >.tools/apt.log 2>&1 || die "apt-get update failed; see .tools/apt.log."
-  # A server that the package would start is not wanted: ours are private instances in the checkout.
+  # The package must not start a server: the project starts private servers in the checkout.
   as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >>.tools/apt.log 2>&1 \
     || die "apt-get install $* failed; see .tools/apt.log."
 }
 
-find_python() { # the wanted version, else the newest present from 3.11 on
-  local version found
+find_python() { # the version of .python-version, else the newest installed one from 3.11 on
+  local version candidate
   for version in "$(cat .python-version)" 3.14 3.12 3.11; do
-    found=$(PYENV_VERSION= command -v "python$version" || true)
-    if [ -n "$found" ] && "$found" -c '' 2>/dev/null; then echo "$found"; return; fi
-    for found in "$HOME/.pyenv/versions/$version".*/bin/"python$version" "$HOME/.local/share/uv/python/cpython-$version"*/bin/"python$version"; do
-      if [ -x "$found" ]; then echo "$found"; return; fi
+    candidate=$(PYENV_VERSION= command -v "python$version" || true)
+    if [ -n "$candidate" ] && "$candidate" -c '' 2>/dev/null; then echo "$candidate"; return; fi
+    for candidate in "$HOME/.pyenv/versions/$version".*/bin/"python$version" "$HOME/.local/share/uv/python/cpython-$version"*/bin/"python$version"; do
+      if [ -x "$candidate" ]; then echo "$candidate"; return; fi
     done
   done
 }
@@ -60,9 +60,9 @@ export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
 
 environment() { # environment FOLDER REQUIREMENTS
   if [ "$(cat "$1/stamp" 2>/dev/null)" != "$(stamp "$2")" ]; then
-    say "making $1 from $2 with $("$python" --version)"
+    say "creating $1 from $2 with $("$python" --version)"
     rm -rf "$1"
-    # pip is seeded because sam build calls it.
+    # sam build needs pip in the environment.
     "$uv" venv -q --seed --python "$python" "$1"
     "$uv" pip install -q --require-hashes --compile-bytecode --python "$1/bin/python" -r "$2"
     stamp "$2" >"$1/stamp"
@@ -77,13 +77,13 @@ environment .tools/ops requirements/ops.txt
 environment .venv requirements/dev.txt
 environment .tools/sam requirements/sam.txt
 
-wanted=$(cat .python-version)
-have=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-[ "$have" = "$wanted" ] || say "Python $wanted is not on this machine; using $have (AWS runs $wanted)."
+required=$(cat .python-version)
+installed=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+[ "$installed" = "$required" ] || say "Python $required is not installed; using $installed (AWS runs $required)."
 
 # Debian keeps the server in /usr/sbin, which is not on every user's PATH.
 PATH=$PATH:/usr/sbin
 command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || apt_install mariadb-server
 command -v valkey-server >/dev/null || command -v redis-server >/dev/null || apt_install redis-server
-# The rules of the local firewall; the engine that runs them is a Python package.
+# The rules of the local firewall. A Python package has the engine that runs them.
 [ -d /usr/share/modsecurity-crs/rules ] || apt_install modsecurity-crs

@@ -2,6 +2,5 @@
 
 The other contenders do the same work: the same validation of the same resources (with pydantic, which FastAPI needs and
 the documentation of Powertools recommends), the same statements and record, the same log line, metrics and traces with
-Powertools. They share what is not of the framework. It is written as somebody would write it who does not know this
-project.
+Powertools. The code that they share is what an author would write who does not know this project.
 """

@@ -26,7 +26,7 @@ MAX_SINGLE_ROWS = 1000
 
 Rates = dict[str, dict[str, dict[str, float]]]  # by scenario, size and method: writes per second
 
-# The functions of each stage that asks the database, in the order of a load. A thread reads the batch meanwhile.
+# The database stages of a load in their order, with the functions that they time. A thread reads the batch meanwhile.
 STAGE_FUNCTIONS: dict[str, list[tuple[Any, str]]] = {
     "ledger": [(ledger, "enter_batch"), (ledger, "complete_batch")],
     "mark": [(HighWaterMark, "acquire_lock"), (HighWaterMark, "advance")],

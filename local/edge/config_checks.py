@@ -11,18 +11,18 @@ class UnsupportedConfiguration(Exception):  # noqa: N818 - it describes a config
     """A part of the deployed configuration that the edge cannot enforce. The message names the part."""
 
 
-def reject_unknown_keys(config: Mapping[str, Any], known: Iterable[str], context: str) -> None:
-    """Raise UnsupportedConfiguration if `config` has a key that is not in `known`."""
-    unknown = [name for name in config if name not in set(known)]
+def reject_unknown_keys(config: Mapping[str, Any], known_keys: Iterable[str], context: str) -> None:
+    """Raise UnsupportedConfiguration if `config` has a key that is not in `known_keys`."""
+    unknown = [name for name in config if name not in set(known_keys)]
     if unknown:
         raise UnsupportedConfiguration(f"{context}: the local edge does not enforce {', '.join(sorted(unknown))}")
 
 
-def require_one_key(config: Mapping[str, Any], known: Iterable[str], context: str) -> str:
+def require_one_key(config: Mapping[str, Any], known_keys: Iterable[str], context: str) -> str:
     """Return the only key of `config`. Raise UnsupportedConfiguration unless there is exactly one, and it is known."""
-    reject_unknown_keys(config, known, context)
+    reject_unknown_keys(config, known_keys, context)
     if len(config) != 1:
-        raise UnsupportedConfiguration(f"{context}: expected one of {', '.join(sorted(known))}, not {len(config)}")
+        raise UnsupportedConfiguration(f"{context}: expected one of {', '.join(sorted(known_keys))}, not {len(config)}")
     return next(iter(config))
 
 

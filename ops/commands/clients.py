@@ -14,7 +14,7 @@ from ops.errors import UsageError
 from ops.output import CommandResult, format_table, require_confirmation
 from ops.times import format_time
 
-SUMMARY = "list, add, block, unblock or remove the clients of a usage plan"
+SUMMARY = "list, add, block, unblock or remove API clients"
 
 _ACTIONS = {
     "list": "list the clients",

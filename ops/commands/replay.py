@@ -56,7 +56,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
             f"The window ends ({request['to']}) before it begins ({request['from']}).", "Swap --from and --to."
         )
     # Let the plan function check the request before an execution starts.
-    stack.invoke("Plan", {"step": "begin", "name": "asked", "request": request})
+    stack.invoke("Plan", {"step": "begin", "name": "check", "request": request})
     if has_window and not is_any_object_delivered(stack, request):
         raise UsageError(_explain_empty_window(request))
     arn = start_execution(stack, "replay", request)

@@ -10,7 +10,7 @@ from ops.output import CommandResult, format_batches, format_count, format_pairs
 from ops.times import format_duration
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow, list_executions
 
-SUMMARY = "show the state of the database, the batches and the workflows"
+SUMMARY = "show the state of the database, batches and workflows"
 
 # Undelivered objects are counted up to this number.
 MAX_COUNTED_OBJECTS = 1_000

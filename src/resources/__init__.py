@@ -1,1 +1,1 @@
-"""What the service serves: one file per resource. Every module here is found and served; nothing else need change."""
+"""The resources that the service serves, one file for each. The service loads every module of this package."""

@@ -1,4 +1,4 @@
-"""The world's airports: shared, read by everyone, written by the editors."""
+"""The world's airports. They are shared: everyone can read them, and editors can write them."""
 
 from typing import Annotated
 
@@ -43,10 +43,10 @@ Longitude = Annotated[float, Meta(ge=-180, le=180)]
     ],
 )
 class Airport(Item):
-    """An airport, known by its ICAO code."""
+    """An airport, identified by its ICAO code."""
 
     icao: Annotated[str, Meta(pattern="^[A-Z0-9_]{4}$")]
-    """ICAO code, or the code that the source uses where there is none."""
+    """ICAO code, or the code of the data source if there is none."""
     name: Annotated[str, Meta(min_length=1, max_length=120)]
     country: Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2)]
     """ISO 3166-1 alpha-2."""

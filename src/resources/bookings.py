@@ -1,4 +1,4 @@
-"""Flight bookings: private, each seen and changed by its owner only."""
+"""Flight bookings. They are private: only its owner can read and write a booking."""
 
 import datetime
 from decimal import Decimal
@@ -39,7 +39,7 @@ class Booking(Item):
 
     passenger: Annotated[str, Meta(min_length=1, max_length=120)]
     departs_at: datetime.datetime
-    """When the flight leaves, with a time zone; kept in UTC."""
+    """Departure time with a time zone; stored in UTC."""
     seats: Annotated[int, Meta(ge=1, le=9)]
     price: Annotated[Decimal, Digits(10, 2)]
     cabin: Literal["economy", "premium", "business", "first"]

@@ -26,7 +26,7 @@ def test_a_replay_is_started(sluice: Sluice, stub_stack: StubStack) -> None:
     assert output.document["status"] == "started"
     assert output.document["execution"].startswith("replay-2")
     assert output.document["arn"] == stub_stack.list_executions("Replay")[0]["executionArn"]
-    assert stub_stack.invocations[0] == ("Plan", {"step": "begin", "name": "asked", "request": ALL})
+    assert stub_stack.invocations[0] == ("Plan", {"step": "begin", "name": "check", "request": ALL})
 
 
 def test_the_arguments_become_the_request(sluice: Sluice, stub_stack: StubStack) -> None:

@@ -81,7 +81,7 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding.wait_until_archived(versions)
     before = rebuilding.read_rows(versions)
     with rebuilding.hide_batches():
-        assert "There is nothing under batches/" in sluice("rebuild", *YES, "--wait", code=2).stderr
+        assert "There is no object under batches/" in sluice("rebuild", *YES, "--wait", code=2).stderr
         rebuilding.lose_databases()
         output = sluice("rebuild", "--wait", *YES, "--source", "archive", "--json").document
         assert (output["status"], output["failed"]) == ("complete", 0)
@@ -176,7 +176,7 @@ def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
         first = sluice("rebuild", *YES, "--json").document
         eventually(lambda: "Migrate" in _states(recovery, first["arn"]))
         said = sluice("rebuild", "--wait", *YES, code=2)
-        assert f"Another rebuild is at work: {first['execution']}. Wait for it, or stop it." in said.stderr
+        assert f"Another rebuild is running: {first['execution']}. Wait for it, or stop it." in said.stderr
         recovery.states.stop_execution(executionArn=first["arn"])
         eventually(lambda: recovery.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
     assert sluice("rebuild", "--wait", *YES, "--json").document["status"] == "complete"
@@ -193,7 +193,7 @@ def _states(recovery: RecoveryHarness, arn: str) -> set[str]:
     [
         (["--as-of", "2126-01-01"], "is in the future"),
         (["--exclude", "collection=birds"], "There is no collection 'birds'; there are airports, bookings."),
-        (["--exclude", "version=1"], "'1' is no version"),
+        (["--exclude", "version=1"], "'1' is not a version"),
         (["--exclude", "from=2h,to=3h"], "before it begins"),
         (["--drop-retained", "sluice"], "retained schema"),
     ],

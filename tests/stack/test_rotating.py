@@ -171,4 +171,7 @@ def test_a_secret_outside_the_stack_is_not_changed(stack: Stack, step: str) -> N
         FunctionName=stack.outputs["RotateFunctionName"], Payload=json.dumps(event)
     )
     error = json.loads(response["Payload"].read())
-    assert (error["errorType"], error["errorMessage"]) == ("RotationFailed", "The secret is none of this stack's.")
+    assert (error["errorType"], error["errorMessage"]) == (
+        "RotationFailed",
+        "The secret does not belong to this stack.",
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from local.stack import Stack
 from tests.stack.test_rights import STACK_NAME, list_allowed_actions, list_functions, translate_template
-from tests.template.rules.reading import as_list, of_type
+from tests.template.rules.reading import actions, as_list, of_type, statements
 
 pytestmark = pytest.mark.stack("second")
 
@@ -214,8 +214,15 @@ def test_the_table_requests_every_action_that_a_role_allows(role: str) -> None:
 
 def test_managed_policies_allow_only_logs_traces_and_network_interfaces() -> None:
     roles = of_type(translate_template(), "AWS::IAM::Role")
-    given = {str(policy).rpartition("/")[2] for _, role in roles for policy in role.get("ManagedPolicyArns", [])}
-    assert {policy.rstrip("'}") for policy in given} == {
+    policies = [policy for _, role in roles for policy in role.get("ManagedPolicyArns", [])]
+    own_policies = {policy["Ref"] for policy in policies if isinstance(policy, dict) and "Ref" in policy}
+    assert own_policies == {"WorkflowLogDelivery"}
+    [(_, log_delivery)] = of_type(translate_template(), "AWS::IAM::ManagedPolicy")
+    assert {action.split(":")[0] for action in actions(statements(log_delivery["PolicyDocument"]))} == {"logs"}
+    names = {
+        str(policy).rpartition("/")[2].rstrip("'}") for policy in policies if policy != {"Ref": "WorkflowLogDelivery"}
+    }
+    assert names == {
         "AWSLambdaBasicExecutionRole",
         "AWSLambdaVPCAccessExecutionRole",
         "AWSXrayWriteOnlyAccess",

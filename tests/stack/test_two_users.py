@@ -41,6 +41,7 @@ def test_every_route_to_items_is_tested() -> None:
     events = [
         event["Properties"]
         for resource in template["Resources"].values()
+        if isinstance(resource, dict)  # Fn::ForEach is a list
         for event in resource.get("Properties", {}).get("Events", {}).values()
         if event["Type"] == "Api"
     ]

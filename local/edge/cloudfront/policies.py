@@ -92,8 +92,8 @@ class CachePolicy:
 
 def parse_cache_policy(config: dict[str, Any]) -> CachePolicy:
     """Raises UnsupportedConfiguration."""
-    known = ("Name", "Comment", "MinTTL", "DefaultTTL", "MaxTTL", "ParametersInCacheKeyAndForwardedToOrigin")
-    reject_unknown_keys(config, known, "cache policy")
+    known_keys = ("Name", "Comment", "MinTTL", "DefaultTTL", "MaxTTL", "ParametersInCacheKeyAndForwardedToOrigin")
+    reject_unknown_keys(config, known_keys, "cache policy")
     key = config["ParametersInCacheKeyAndForwardedToOrigin"]
     settings = (("br", "Brotli"), ("gzip", "Gzip"))
     encodings = tuple(name for name, setting in settings if key.get(f"EnableAcceptEncoding{setting}"))
@@ -104,7 +104,7 @@ def parse_cache_policy(config: dict[str, Any]) -> CachePolicy:
 
 def parse_response_headers_policy(config: dict[str, Any]) -> Callable[[Response], Response]:
     """Return the function that applies the policy to a response. Raises UnsupportedConfiguration."""
-    known = (
+    known_keys = (
         "Name",
         "Comment",
         "SecurityHeadersConfig",
@@ -112,7 +112,7 @@ def parse_response_headers_policy(config: dict[str, Any]) -> Callable[[Response]
         "RemoveHeadersConfig",
         "ServerTimingHeadersConfig",
     )
-    reject_unknown_keys(config, known, "response headers policy")
+    reject_unknown_keys(config, known_keys, "response headers policy")
     if (config.get("ServerTimingHeadersConfig") or {}).get("Enabled"):
         raise UnsupportedConfiguration("response headers policy: the local edge does not send Server-Timing")
     security = config.get("SecurityHeadersConfig") or {}

@@ -51,8 +51,8 @@ def _covers(substitute: Substitute, match: RuleMatch) -> bool:
 
 def parse_managed_group(config: dict[str, Any]) -> ManagedGroup:
     """Parse a ManagedRuleGroupStatement. Raises UnsupportedConfiguration."""
-    known = ("VendorName", "Name", "RuleActionOverrides", "ExcludedRules")
-    reject_unknown_keys(config, known, "ManagedRuleGroupStatement")
+    known_keys = ("VendorName", "Name", "RuleActionOverrides", "ExcludedRules")
+    reject_unknown_keys(config, known_keys, "ManagedRuleGroupStatement")
     name = config["Name"]
     if config["VendorName"] != "AWS" or name not in RULE_GROUPS:
         raise UnsupportedConfiguration(

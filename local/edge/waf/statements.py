@@ -86,8 +86,8 @@ class StatementParser:
         return lambda inspection: not predicate(inspection)
 
     def _parse_byte_match(self, config: dict[str, Any]) -> Predicate:
-        known = ("SearchString", "FieldToMatch", "TextTransformations", "PositionalConstraint")
-        reject_unknown_keys(config, known, "ByteMatchStatement")
+        known_keys = ("SearchString", "FieldToMatch", "TextTransformations", "PositionalConstraint")
+        reject_unknown_keys(config, known_keys, "ByteMatchStatement")
         position = config["PositionalConstraint"]
         if position not in _POSITIONS:
             raise UnsupportedConfiguration(
@@ -102,8 +102,8 @@ class StatementParser:
         return self._match_field_values(config, lambda value: pattern.search(value) is not None)
 
     def _parse_size_constraint(self, config: dict[str, Any]) -> Predicate:
-        known = ("FieldToMatch", "ComparisonOperator", "Size", "TextTransformations")
-        reject_unknown_keys(config, known, "SizeConstraintStatement")
+        known_keys = ("FieldToMatch", "ComparisonOperator", "Size", "TextTransformations")
+        reject_unknown_keys(config, known_keys, "SizeConstraintStatement")
         compare, size = _COMPARISONS[config["ComparisonOperator"]], int(config["Size"])
         return self._match_field_values(config, lambda value: compare(len(value), size))
 
@@ -128,8 +128,8 @@ class StatementParser:
         return lambda inspection: key in inspection.labels
 
     def _parse_rate_based(self, config: dict[str, Any]) -> Predicate:
-        known = ("Limit", "EvaluationWindowSec", "AggregateKeyType", "ScopeDownStatement", "ForwardedIPConfig")
-        reject_unknown_keys(config, known, "RateBasedStatement")
+        known_keys = ("Limit", "EvaluationWindowSec", "AggregateKeyType", "ScopeDownStatement", "ForwardedIPConfig")
+        reject_unknown_keys(config, known_keys, "RateBasedStatement")
         limit, seconds = int(config["Limit"]), int(config.get("EvaluationWindowSec", 300))
         if limit < 10 or seconds not in RATE_WINDOWS_SECONDS:
             raise UnsupportedConfiguration(

@@ -97,16 +97,16 @@ class WebAcl:
         return _Rule(name, StatementParser(context, self._rates).parse_statement(statement), action, response, labels)
 
     def _parse_action(
-        self, config: dict[str, Any], context: str, known: tuple[str, ...]
+        self, config: dict[str, Any], context: str, known_keys: tuple[str, ...]
     ) -> tuple[str, Response | None]:
-        kind = require_one_key(config, known, f"the action of {context}")
+        kind = require_one_key(config, known_keys, f"the action of {context}")
         reject_unknown_keys(config[kind], ("CustomResponse",) if kind == "Block" else (), f"{kind} of {context}")
         custom = config[kind].get("CustomResponse")
         return kind, self._build_custom_response(custom, context) if custom else None
 
     def _build_custom_response(self, config: dict[str, Any], context: str) -> Response:
-        known = ("ResponseCode", "CustomResponseBodyKey", "ResponseHeaders")
-        reject_unknown_keys(config, known, f"CustomResponse of {context}")
+        known_keys = ("ResponseCode", "CustomResponseBodyKey", "ResponseHeaders")
+        reject_unknown_keys(config, known_keys, f"CustomResponse of {context}")
         status = int(config["ResponseCode"])
         headers = [(str(part["Name"]).lower(), str(part["Value"])) for part in config.get("ResponseHeaders") or []]
         key = config.get("CustomResponseBodyKey")

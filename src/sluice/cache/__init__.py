@@ -1,4 +1,4 @@
 """The read cache: items as a replica showed them, until a load touches them.
 
-Nothing here is imported where the parameter ReadCache is off, but for `generation`, by the loader.
+With the parameter ReadCache off, functions import nothing of this package, except that the loader imports `epoch`.
 """
