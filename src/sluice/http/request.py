@@ -51,13 +51,13 @@ def join_header_lines(request: Request, name: str) -> str:
     return ", ".join(request.header_lines.get(name, ())) or request.headers.get(name, "")
 
 
-def read_query_parameters(request: Request, known: Collection[str] = ()) -> Mapping[str, str]:
-    """Return the query parameters. Raises Problem 400 for an unknown or a repeated one.
+def read_query_parameters(request: Request, parameters: Collection[str] = ()) -> Mapping[str, str]:
+    """Return the query parameters. Raises Problem 400 for one that is not among `parameters`, and for a repeated one.
 
     To ignore such a parameter would be to answer another question than the client's.
     """
     for name in request.query:
-        if name not in known:
+        if name not in parameters:
             raise invalid_field_problem(name, "There is no such parameter here", 400, quotes_client=True)
         if len(request.query_lines.get(name, ())) > 1:
             raise invalid_field_problem(name, "Expected once", 400)
