@@ -19,6 +19,7 @@ from sluice.cache.invalidation import CacheInvalidator
 from sluice.cache.reader import CacheReader
 from sluice.cache.valkey_client import ValkeyClient
 from sluice.db.connection import Database
+from sluice.http.api_gateway import parse_request
 from sluice.http.request import Request
 from sluice.load.batch_reader import BatchObject
 from sluice.load.loader import Loader
@@ -147,7 +148,7 @@ class CacheBenchmark:
 
 
 def _build_request(owner: str, item_id: str) -> Request:
-    return Request(
+    return parse_request(
         {
             "httpMethod": "GET",
             "pathParameters": {"collection": "bookings", "id": item_id},

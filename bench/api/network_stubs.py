@@ -70,16 +70,16 @@ def replace_tls(contender: str) -> None:
         vars(connection)["create_database_tls_context"] = lambda: None
 
 
-def ignore_record(stream: str, record: bytes) -> None:
+def ignore_record(stream: object, record: bytes) -> None:
     """Put nothing."""
 
 
 def replace_client(contender: str) -> None:
     """Accept each record at once, so that the time of the handler has no time of a client."""
     if contender == "sluice":
-        from sluice.ingest import firehose  # noqa: PLC0415
+        from sluice.ingest.firehose import FirehoseStream  # noqa: PLC0415
 
-        firehose.put_record = ignore_record
+        FirehoseStream.put_record = ignore_record  # type: ignore[method-assign,assignment]
     else:
         from bench.api.others import writing  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""One structured line, one set of metrics and one trace per invocation.
+"""One structured log line, one set of metrics and one trace for each invocation.
 
-A line says what happened to which write or batch; it never has an item's data. An unexpected error is known by its
-class and place only, here and to Lambda, because its message may quote data.
+A log line says what happened to which write or batch. It never contains an item's data. An unexpected error is logged,
+and passed on to Lambda, by its class and place only: its message may quote data.
 """
 
 import functools
@@ -25,65 +25,65 @@ _log_fields: dict[str, Any] = {}
 
 
 def add_log_fields(**fields: Any) -> None:
-    """Add fields to the invocation's line."""
+    """Add fields to the log line of the invocation."""
     _log_fields.update(fields)
 
 
 def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
-    """Add to a metric of the namespace."""
+    """Add a value to a metric of the namespace."""
     metrics.add_metric(name=name, unit=unit, value=value)
 
 
 def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Event, Any], Result]:
-    """Wrap a handler: trace it, then write its line and its metrics, also when it raises."""
+    """Wrap a handler: trace it, then write its log line and its metrics, also if it raises."""
 
     name = handle.__module__.rsplit(".", 1)[-1]
-
-    cold = True
+    is_cold_start = True
 
     @functools.wraps(handle)
-    def wrapper(event: Event, context: Any) -> Result:
-        nonlocal cold
+    def trace_invocation(event: Event, context: Any) -> Result:
+        nonlocal is_cold_start
         tracing.discard_open_subsegments()
         with tracing.create_subsegment(f"## {name}") as segment:
-            segment.annotate(ColdStart=cold, Service=logger.service)
-            cold = False
-            return logged(event, context)
+            segment.annotate(ColdStart=is_cold_start, Service=logger.service)
+            is_cold_start = False
+            return log_invocation(event, context)
 
-    def logged(event: Event, context: Any) -> Result:
+    def log_invocation(event: Event, context: Any) -> Result:
         _log_fields.clear()
         logger.append_keys(
             request_id=getattr(context, "aws_request_id", None), function=getattr(context, "function_name", None)
         )
         try:
-            answer = handle(event, context)
+            result = handle(event, context)
         except Exception as error:
-            # Not `exception`: it would log the message, which may quote data.
+            # Not `logger.exception`: it would log the message.
             logger.error(f"{name} failed", extra={**describe_error(error), **_log_fields})  # noqa: TRY400
             if not type(error).__module__.startswith("sluice."):
                 error.args = ("its message is withheld; see the line of this invocation for the place",)
             raise
         else:
-            write = logger.error if "error" in _log_fields else logger.info
-            write(f"{name} done", extra=dict(_log_fields))
-            return answer
+            write_line = logger.error if "error" in _log_fields else logger.info
+            write_line(f"{name} done", extra=dict(_log_fields))
+            return result
         finally:
             if metrics.metric_set:
                 metrics.flush_metrics()
 
-    return cast("Callable[[Event, Any], Result]", wrapper)
+    return cast("Callable[[Event, Any], Result]", trace_invocation)
 
 
 def describe_error(error: BaseException) -> dict[str, str]:
-    """Name an error by class and place, one of AWS or of the database by its code too, without its message."""
+    """Return an error's class and place, and the code of one of AWS or of the database. The message is left out."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
-    found = {"error": type(error).__name__, "place": place}
-    answer = getattr(error, "response", None)
+    fields = {"error": type(error).__name__, "place": place}
+    response = getattr(error, "response", None)
     if isinstance(error, AwsError):
-        found["code"] = error.code
-    elif isinstance(answer, dict) and "Error" in answer:
-        found["code"] = str(answer["Error"].get("Code", "Unknown"))
+        fields["code"] = error.code
+    elif isinstance(response, dict) and "Error" in response:
+        fields["code"] = str(response["Error"].get("Code", "Unknown"))
+    # By the module's name: not every function has the driver.
     elif type(error).__module__.startswith("pymysql") and error.args and isinstance(error.args[0], int):
-        found["code"] = str(error.args[0])  # without its driver, which not every function has
-    return found
+        fields["code"] = str(error.args[0])
+    return fields

@@ -7,14 +7,14 @@ import msgspec
 
 
 class StreamSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """What a write function is told: it knows a stream and nothing else."""
+    """The stream of a write function, and how long Firehose may buffer a write. It reaches nothing else."""
 
     stream_name: str
     buffer_seconds: int
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """Where a database instance is, and the secret (its JSON has `username` and `password`) to enter it with."""
+    """A database instance, and the secret (JSON with `username` and `password`) of its user."""
 
     database_host: str
     database_port: int
@@ -23,8 +23,8 @@ class DatabaseSettings(msgspec.Struct, frozen=True, rename="upper"):
 
 
 class ReadSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The replica; how long a write may be on its way to it, and a client may wait for one; and how long a cache may
-    give what is shared while nothing answers it."""
+    """The replica, and three times: how long Firehose may buffer a write, how long a client may wait for its own write,
+    and how long a cache may serve a shared item while the API is unavailable."""
 
     buffer_seconds: int
     wait_seconds: int
@@ -32,7 +32,7 @@ class ReadSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class CacheSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """The read cache, the secret (its JSON has `username` and `password`) to enter it with, and how long it keeps."""
+    """The read cache, the secret (JSON with `username` and `password`) of its user, and how long an entry lives."""
 
     cache_host: str
     cache_port: int
@@ -41,21 +41,21 @@ class CacheSettings(msgspec.Struct, frozen=True, rename="upper"):
 
 
 class MigrateSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary as the admin sees it, and the secrets of the users that it makes."""
+    """The primary, with the secret of the admin, and the secrets of the users that a migration creates."""
 
     loader_secret_arn: str
     reader_secret_arn: str
 
 
 class RotateSettings(MigrateSettings, frozen=True, rename="upper"):
-    """The same, and the replica that the reader must get into."""
+    """The settings of a migration, and the replica on which the reader must be able to log in."""
 
     replica_host: str
     replica_port: int
 
 
 class PlanSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary with its ledger, the two buckets, and how many loads may run at a time."""
+    """The primary with its ledger, the two buckets, and the limit of concurrent loads."""
 
     batch_bucket: str
     archive_bucket: str
@@ -63,32 +63,32 @@ class PlanSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class LeaseSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """The two buckets."""
+    """The batch bucket and the archive bucket."""
 
     batch_bucket: str
     archive_bucket: str
 
 
 class ReportSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """The bucket that the workflows keep their own objects in."""
+    """The bucket that contains the objects of the workflows."""
 
     batch_bucket: str
 
 
 class RejectedWritesSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary with the rejects, and the bucket that what is tried again is put into."""
+    """The primary with the rejected writes, and the bucket that takes the batch of a retry."""
 
     batch_bucket: str
 
 
 class RebuildSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary as the admin sees it, and the bucket that keeps what was excluded."""
+    """The primary, with the secret of the admin, and the bucket that contains the exclusions."""
 
     batch_bucket: str
 
 
 class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary, to be written to, and the replica, to be read from."""
+    """The primary, which must take a write, and the replica, which must answer a read."""
 
     replica_host: str
     replica_port: int
@@ -96,7 +96,7 @@ class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class OpenApiSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """Where tokens are issued, and whether clients need keys, for the contract to say."""
+    """What the OpenAPI document says about access: where tokens are issued, whether clients need API keys."""
 
     sign_in_url: str
     client_keys: Literal["required", "none"]
@@ -106,12 +106,12 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def has_cache() -> bool:
-    """Whether the function has a read cache, and so the settings of one."""
+    """Whether the function has a read cache and its settings."""
     return bool(os.environ.get("CACHE_HOST"))
 
 
 def read_settings(settings_class: type[T]) -> T:
-    """Read the settings of a kind. Raises RuntimeError naming every environment variable that is missing or wrong."""
+    """Read the environment. Raises RuntimeError with the name of every variable that is missing or invalid."""
     names = [field.encode_name for field in msgspec.structs.fields(settings_class)]
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
@@ -119,4 +119,4 @@ def read_settings(settings_class: type[T]) -> T:
     try:
         return msgspec.convert({name: os.environ[name] for name in names}, settings_class, strict=False)
     except msgspec.ValidationError as error:
-        raise RuntimeError(f"an environment variable is wrong: {error}") from None
+        raise RuntimeError(f"an environment variable is invalid: {error}") from None

@@ -12,7 +12,7 @@ from sluice.load.exclusion_sync import sync_exclusions
 from sluice.model.exclusions import Exclusion, select_active_exclusions
 from sluice.rebuild.rebuild_request import read_stored_exclusions, store_exclusions
 from tests.database.conftest import Connect
-from tests.database.rebuilding_rig import Rebuilding, excluding
+from tests.database.rebuild_rig import Rebuilding, excluding
 from tests.database.rig import Rig
 from tests.database.s3 import bucket
 from tests.database.test_rebuild import code

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.ingest.item_body import decode_item, encode_item, new_item_id
-from sluice.model.record import NULL_DATA, Write
+from sluice.ingest.item_body import decode_item, new_item_id
+from sluice.model.record import NULL_DATA, Write, encode_item
 from sluice.model.resource import Digits, Item, Resource, create_resource
 from sluice.model.versions import new_version
 

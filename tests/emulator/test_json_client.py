@@ -6,8 +6,8 @@ import pytest
 
 from sluice.aws import lambda_environment as surroundings
 from sluice.aws import secrets as credentials
-from sluice.aws.client import Service
-from sluice.aws.json_client import JsonClient
+from sluice.aws.client import JsonClient
+from sluice.aws.lambda_environment import Service
 from sluice.errors import AwsError
 from sluice.ingest import firehose as stream
 from tests.emulator.firehose_streams import create_stream

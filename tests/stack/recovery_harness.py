@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from local.stack import Stack
-from sluice.ingest.item_body import decode_item, encode_item
-from sluice.model.record import Write, encode_write
+from sluice.ingest.item_body import decode_item
+from sluice.model.record import Write, encode_item, encode_write
 from sluice.model.resource import load_resources
 from sluice.model.versions import new_version
 from tests.stack.samples import airport

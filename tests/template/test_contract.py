@@ -83,7 +83,7 @@ def test_other_methods_are_answered_with_those_that_are_described(template: Temp
     covered = {path for path, method, _ in list_routes(template) if method == "any"}
     for path, methods in create_test_document()["paths"].items():
         assert as_route(path) in covered
-        assert fallback._ALLOWED[as_route(path)] == ", ".join(method.upper() for method in methods)
+        assert fallback._METHODS_BY_ROUTE[as_route(path)] == ", ".join(method.upper() for method in methods)
 
 
 @pytest.mark.parametrize("broken", ["route", "scope"])

@@ -4,11 +4,14 @@ import importlib
 import io
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from sluice.ingest.accept import WriteContext
+from sluice.ingest.firehose import FirehoseStream
 from testkit.lambda_environment import build_lambda_environment
 from tests.unit.loopback import Loopback
 
@@ -18,40 +21,29 @@ HANDLERS = ("post", "put", "delete", "get", "fallback", "openapi", "transform", 
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[Loopback]:
-    """The server that every client of these functions ends at; their handlers are imported with it."""
+    """The server that all clients of these functions call. The handlers are imported with its address."""
     with Loopback() as server:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
-            from sluice.aws import lambda_environment as surroundings  # noqa: PLC0415
-            from sluice.aws import secrets as credentials  # noqa: PLC0415
-            from sluice.aws.s3 import S3Client  # noqa: PLC0415
-            from sluice.ingest import accept  # noqa: PLC0415
-            from sluice.ingest import firehose as stream  # noqa: PLC0415
+            from sluice.aws import secrets  # noqa: PLC0415  after the environment is set, as in Lambda
+            from sluice.aws.lambda_environment import BOTOCORE_ONLY_VARIABLES  # noqa: PLC0415
 
-            for name in surroundings.BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
+            for name in BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
                 patch.delenv(name, raising=False)
-            # Another folder's tests may have made them already, for another environment.
-            cached: tuple[Any, ...] = (
-                stream._client,
-                credentials.get_secrets_client,
-                accept.settings,
-            )
-            for one in cached:
-                one.cache_clear()
+            # Tests of another folder may have imported the handlers, or made the client, for another environment.
+            secrets.get_secrets_client.cache_clear()
             for name in HANDLERS:
+                sys.modules.pop(f"sluice.handlers.{name}", None)
                 importlib.import_module(f"sluice.handlers.{name}")
-            for one in cached:
-                one()
+            secrets.get_secrets_client()
             quarantine: Any = importlib.import_module("sluice.handlers.quarantine")
-            quarantine._s3 = S3Client()
-            assert quarantine._s3.botocore  # it is created in this environment
+            assert quarantine._s3.botocore  # the client is created in this environment
             observability = importlib.import_module("sluice.observability")
             observability.metrics.namespace = "Sluice"
             observability.metrics.service = "sluice"
         yield server
-        for one in cached:
-            one.cache_clear()
+        secrets.get_secrets_client.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +59,19 @@ def stream(aws: Loopback) -> Loopback:
     """The stream, that takes everything unless a test says otherwise."""
     aws.reset()
     return aws
+
+
+@pytest.fixture
+def write_context(stream: Loopback) -> WriteContext:
+    """What the POST function created when it started."""
+    context: WriteContext = importlib.import_module("sluice.handlers.post").context
+    return context
+
+
+@pytest.fixture
+def writes(write_context: WriteContext) -> FirehoseStream:
+    """The stream as the POST function has it."""
+    return write_context.stream
 
 
 @pytest.fixture

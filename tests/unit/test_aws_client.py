@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from sluice.aws import retry as retrying
 from sluice.aws.botocore_client import BotocoreClient
-from sluice.aws.client import AwsClient, Service
+from sluice.aws.client import AwsClient, JsonClient, choose_backoff_seconds
 from sluice.aws.connection import Endpoint
-from sluice.aws.json_client import JsonClient
+from sluice.aws.lambda_environment import Service
 from sluice.errors import AwsConnectionError, AwsError
-from sluice.ingest.firehose import FIREHOSE_SERVICE as ONCE
+from sluice.ingest.firehose import FIREHOSE_SERVICE
 from tests.unit.loopback import Answered, Loopback, error
 
-# The stream's puts are tried again by itself.
-SERVICE = replace(ONCE, max_attempts=3)
+# The stream itself retries its puts.
+SERVICE = replace(FIREHOSE_SERVICE, max_attempts=3)
 PUT = {"DeliveryStreamName": "writes", "Record": {"Data": b'{"a":"\xc3\xa4"}\n'}}
 
 
@@ -89,7 +88,7 @@ def test_retries_end_when_a_service_is_down_for_long(made: AwsClient, stream: Lo
 
 
 def test_pauses_grow_up_to_a_cap() -> None:
-    found = {attempt: [retrying.backoff_seconds(attempt) for _ in range(300)] for attempt in (1, 2, 3, 9)}
+    found = {attempt: [choose_backoff_seconds(attempt) for _ in range(300)] for attempt in (1, 2, 3, 9)}
     for attempt, most in {1: 1, 2: 2, 3: 4, 9: 20}.items():
         assert most / 2 < max(found[attempt]) <= most
     assert len(set(found[1])) > 200

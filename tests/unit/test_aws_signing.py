@@ -6,11 +6,12 @@ from unittest.mock import patch
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as Botocores
+from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.aws.signing import AwsCredentials, sign_headers
+from sluice.aws.client import sign_headers
+from sluice.aws.lambda_environment import AwsCredentials
 
 AT = datetime.datetime(2026, 11, 25, 14, 30, 5, tzinfo=datetime.UTC)
 TEXT = st.text("abcXYZ019-._/+=", min_size=1, max_size=40)
@@ -21,7 +22,7 @@ def botocores(
 ) -> dict[str, str]:
     request = AWSRequest("POST", f"https://{headers['host']}/", data=body, headers=headers)
     signer = SigV4Auth(
-        Botocores(credentials.access_key, credentials.secret_key, credentials.session_token or None),
+        BotocoreCredentials(credentials.access_key, credentials.secret_key, credentials.session_token or None),
         service_name=scope[1],
         region_name=scope[0],
     )

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from sluice.http.problem import Problem
 from sluice.http.request import Caller
-from sluice.ingest.accept import accept_write
+from sluice.ingest.accept import WriteContext, accept_write
 from sluice.ingest.item_body import decode_item
 from sluice.model.record import MAX_RECORD_BYTES, decode_write
 from sluice.model.resource import Item, create_resource
@@ -60,21 +60,21 @@ def test_a_body_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
     assert len(stream.asked) == 2
 
 
-def test_a_record_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
-    accept_write(PAGES, "id", CALLER, Page(text=""))
+def test_a_record_of_exactly_the_limit_is_accepted(stream: Loopback, write_context: WriteContext) -> None:
+    accept_write(write_context, PAGES, CALLER, "id", Page(text=""))
     # The time of acceptance may lose its trailing zeros: fixed parts only.
     write = stream.asked[0].records[0]
     stamp = len(json.loads(write)["accepted_at"]) - len("2026-11-23T10:00:00.123456Z")
     room = MAX_RECORD_BYTES - (len(write) - stamp)
     stream.reset()
     for _ in range(3):  # one in a million has a shorter time
-        accept_write(PAGES, "id", CALLER, Page(text="x" * room))
+        accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * room))
     assert max(len(asked.records[0]) for asked in stream.asked) == MAX_RECORD_BYTES
 
 
-def test_a_record_above_the_limit_is_too_large(stream: Loopback) -> None:
+def test_a_record_above_the_limit_is_too_large(stream: Loopback, write_context: WriteContext) -> None:
     with pytest.raises(Problem) as refused:
-        accept_write(PAGES, "id", CALLER, Page(text="x" * (MAX_RECORD_BYTES - 100)))
+        accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * (MAX_RECORD_BYTES - 100)))
     assert refused.value.status == 413
     assert stream.asked == []
 
@@ -91,9 +91,9 @@ def nested(levels: int) -> bytes:
     return b'{"tree": {"a": ' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}}"
 
 
-def test_json_may_nest_31_levels() -> None:
+def test_json_may_nest_31_levels(write_context: WriteContext) -> None:
     item = decode_item(nested(31), TREES)
-    assert accept_write(TREES, "id", Caller(ALICE["sub"], frozenset()), item).status == 202
+    assert accept_write(write_context, TREES, Caller(ALICE["sub"], frozenset()), "id", item).status == 202
 
 
 @pytest.mark.parametrize("levels", [32, 500, 5000])

@@ -120,7 +120,7 @@ def test_a_body_above_what_lambda_takes_is_too_large(stream: Loopback) -> None:
 
 
 def test_a_line_whose_record_is_too_large_is_refused_alone(stream: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.ingest.batch_of_lines.LARGEST_RECORD", 1000)
+    monkeypatch.setattr("sluice.ingest.batch_of_lines.MAX_RECORD_BYTES", 1000)
     answer = ask(lines_event("bookings", [BOOKING, LARGE, BOOKING]))
     assert statuses(answer) == [(1, 202), (2, 422), (3, 202)]
     assert "bytes" in answer.body["lines"][1]["detail"]

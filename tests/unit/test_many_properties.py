@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from sluice.errors import AwsConnectionError, AwsError
 from sluice.ingest import batch_of_lines as limits
-from sluice.ingest import firehose as stream
+from sluice.ingest import firehose
 from sluice.model.record import decode_write
 from tests.unit.loopback import Loopback
 from tests.unit.requesting import AIRPORT, EDITOR, Context, ask, lines_event
 
 
 @dataclass
-class Firehose:
+class FailingFirehose:
     """A stream that fails as it is told to, request by request: wholly, without an answer, or some of its entries."""
 
     plan: list[Any]
@@ -60,10 +60,12 @@ FAILURE = st.one_of(st.sampled_from(["busy", "denied", "silent"]), st.sets(st.in
 def test_every_line_is_answered_once_and_truly(
     aws: Loopback, lines: list[str], plan: list[Any], pack: int, most: int
 ) -> None:
-    firehose = Firehose(plan)
+    stream = FailingFirehose(plan)
+    from sluice.handlers.post import context  # noqa: PLC0415  after the fixture has set its environment
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream, "_client", lambda: firehose)
-        patch.setattr(stream, "MAX_BATCH_RECORDS", most)
+        patch.setattr(context.stream, "client", stream)
+        patch.setattr(firehose, "MAX_BATCH_RECORDS", most)
         patch.setattr("sluice.ingest.firehose.plan_records.__defaults__", (pack,))
         answer = ask(lines_event("airports", lines, claims=EDITOR))
     sent = {number: line for number, line in enumerate(lines, 1) if line.strip()}
@@ -78,7 +80,7 @@ def test_every_line_is_answered_once_and_truly(
     assert all(one["line"] in numbers_of_bad(sent) for one in by_status[422])
     assert {one["line"] for one in by_status[422]} == numbers_of_bad(sent)
     # What is on the stream; a record that came twice is the same twice.
-    writes = {write.version: write for record in firehose.taken for write in map(decode_write, record.splitlines())}
+    writes = {write.version: write for record in stream.taken for write in map(decode_write, record.splitlines())}
     accepted = by_status[202]
     assert {one["version"] for one in accepted} <= writes.keys()
     for one in accepted:

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from sluice.http.problem import Problem
-from sluice.ingest.item_body import decode_item, encode_item
+from sluice.ingest.item_body import decode_item
+from sluice.model.record import encode_item
 from sluice.model.resource import Item, create_resource
 
 

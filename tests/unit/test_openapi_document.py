@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from sluice.http.api_gateway import parse_request
 from sluice.http.problem import FieldFault, Problem
-from sluice.http.request import Request
 from sluice.ingest.batch_of_lines import NDJSON_MEDIA_TYPE
 from sluice.ingest.batch_of_lines import LineResult as Line
 from sluice.ingest.item_body import parse_idempotency_key
@@ -194,7 +194,7 @@ def _resolve(part: dict[str, Any]) -> dict[str, Any]:
 def test_the_schema_of_idempotency_keys_matches_the_service(key: str) -> None:
     described = create_test_document()["components"]["parameters"]["IdempotencyKey"]["schema"]
     try:
-        parse_idempotency_key(Request({"headers": {"Idempotency-Key": key}}))
+        parse_idempotency_key(parse_request({"headers": {"Idempotency-Key": key}}))
     except Problem:
         assert describe_mismatch(described, key) != ""
     else:

@@ -4,13 +4,14 @@ import itertools
 
 import pytest
 
-from sluice.http.request import Request, parse_preferred_wait
+from sluice.http.api_gateway import parse_request
+from sluice.http.request import parse_preferred_wait
 from sluice.query.item import poll_until_present
 
 
 def prefer(value: str, *more: str) -> int | None:
     lines = {"multiValueHeaders": {"prefer": [value, *more]}} if more else {}
-    return parse_preferred_wait(Request({"headers": {"Prefer": (value, *more)[-1]}, **lines}))
+    return parse_preferred_wait(parse_request({"headers": {"Prefer": (value, *more)[-1]}, **lines}))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_no_wait_is_a_wait_too_and_a_long_one_is_a_number() -> None:
 
 def test_preferences_may_stand_in_several_lines() -> None:
     assert prefer("wait=7", "respond-async") == 7
-    assert parse_preferred_wait(Request({"headers": None})) is None
+    assert parse_preferred_wait(parse_request({"headers": None})) is None
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 10])

@@ -2,15 +2,16 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sluice.aws.client import create_client
 from sluice.errors import AwsConnectionError, StreamUnavailable
-from sluice.ingest import firehose as tries
-from sluice.ingest import firehose as writes
+from sluice.ingest import firehose
+from sluice.ingest.firehose import FIREHOSE_SERVICE, FirehoseStream
 from tests.unit.loopback import Answered, Loopback, error
 from tests.unit.requesting import BOOKING, BOOKING_ID, ask, event
 
@@ -66,53 +67,45 @@ def test_what_a_retry_brings_through_is_accepted(
     assert all(0 <= pause <= 3 for pause in pauses)
 
 
-def test_the_record_is_put_as_it_is(stream: Loopback) -> None:
-    writes.put_record("somewhere", b'{"a":1}\n')
+def test_the_record_is_put_as_it_is(stream: Loopback, writes: FirehoseStream) -> None:
+    FirehoseStream("somewhere", writes.client).put_record(b'{"a":1}\n')
     assert (stream.asked[0].body["DeliveryStreamName"], stream.asked[0].records) == ("somewhere", [b'{"a":1}\n'])
 
 
 def test_a_connection_that_is_cut_is_a_503(stream: Loopback, lines: Lines) -> None:
     stream.otherwise = lambda _: Answered(0, {})
     assert_refused("ConnectionClosedError", lines)
-    assert len(stream.asked) == tries.MAX_ATTEMPTS
+    assert len(stream.asked) == firehose.MAX_ATTEMPTS
 
 
 @pytest.fixture
-def another_client(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> Iterator[Callable[[str], None]]:
-    """Make the functions use a client of another endpoint, that waits a tenth of the time; undone after the test."""
-    client = writes._client()
+def use_endpoint(monkeypatch: pytest.MonkeyPatch, writes: FirehoseStream) -> Callable[[str], None]:
+    """Give the POST function a client of another endpoint, with a tenth of the read timeout, during the test."""
 
     def use(url: str) -> None:
         for name, value in {"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setattr(
-            writes,
-            "FIREHOSE_SERVICE",
-            replace(writes.FIREHOSE_SERVICE, read_seconds=writes.FIREHOSE_SERVICE.read_seconds / 10),
-        )
-        made = writes._client.__wrapped__()
-        monkeypatch.setattr(writes, "_client", lambda: made)
+        impatient = replace(FIREHOSE_SERVICE, read_seconds=FIREHOSE_SERVICE.read_seconds / 10)
+        monkeypatch.setattr(writes, "client", create_client(impatient))
 
-    yield use
-    monkeypatch.undo()
-    assert writes._client() is client
+    return use
 
 
 def test_a_stream_that_does_not_answer_is_a_503(
-    aws: Loopback, stream: Loopback, lines: Lines, another_client: Callable[[str], None]
+    aws: Loopback, stream: Loopback, lines: Lines, use_endpoint: Callable[[str], None]
 ) -> None:
-    another_client(aws.url)
+    use_endpoint(aws.url)
     stream.otherwise = lambda _: Answered(-1, {})
     assert_refused("ReadTimeoutError", lines)
-    assert len(stream.asked) == tries.MAX_ATTEMPTS
+    assert len(stream.asked) == firehose.MAX_ATTEMPTS
 
 
-def test_a_refused_connection_is_a_503(lines: Lines, another_client: Callable[[str], None]) -> None:
+def test_a_refused_connection_is_a_503(lines: Lines, use_endpoint: Callable[[str], None]) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
-        another_client(f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        use_endpoint(f"http://127.0.0.1:{nobody.getsockname()[1]}")
         assert_refused("EndpointConnectionError", lines)
 
 
@@ -128,33 +121,33 @@ class Clock:
         self.now += seconds
 
 
-def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.MonkeyPatch, aws: Loopback) -> None:
-    assert writes.FIREHOSE_SERVICE.max_attempts == 1, "nobody else tries again"
-    slowest = writes.FIREHOSE_SERVICE.connect_seconds + writes.FIREHOSE_SERVICE.read_seconds
+def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert FIREHOSE_SERVICE.max_attempts == 1, "the client itself does not retry"
+    slowest = FIREHOSE_SERVICE.connect_seconds + FIREHOSE_SERVICE.read_seconds
     clock = Clock(monkeypatch)
 
     class Hanging:
         asked = 0
 
-        def call(self, _operation: str, _parameters: object) -> None:
+        def call(self, _operation: str, _parameters: dict[str, Any]) -> dict[str, Any]:
             self.asked += 1
             clock.wait(slowest)
             raise AwsConnectionError("ReadTimeoutError")
 
     hanging = Hanging()
-    monkeypatch.setattr(writes, "_client", lambda: hanging)
+    writes = FirehoseStream("writes", hanging)
     with pytest.raises(StreamUnavailable, match="ReadTimeoutError"):
-        writes.put_record("writes", b"{}")
-    assert (hanging.asked, clock.now < 20) == (tries.MAX_ATTEMPTS, True)  # the function's timeout, in seconds
+        writes.put_record(b"{}")
+    assert (hanging.asked, clock.now < 20) == (firehose.MAX_ATTEMPTS, True)  # the function's timeout, in seconds
     clock.now, hanging.asked = 0.0, 0
     records = [bytes(1024 * 1024)] * 40  # ten requests
-    assert writes.put_records("writes", records).keys() == set(range(40))
-    assert clock.now <= tries.PUT_TIMEOUT_SECONDS < 20
+    assert writes.put_records(records).keys() == set(range(40))
+    assert clock.now <= firehose.PUT_TIMEOUT_SECONDS < 20
     assert hanging.asked == 5
 
 
-def test_the_stream_itself_says_the_code(stream: Loopback) -> None:
+def test_the_stream_itself_says_the_code(stream: Loopback, writes: FirehoseStream) -> None:
     stream.otherwise = error("InvalidKMSResourceException")
     with pytest.raises(StreamUnavailable) as away:
-        writes.put_record("writes", b"{}\n")
+        writes.put_record(b"{}\n")
     assert away.value.code == "InvalidKMSResourceException"

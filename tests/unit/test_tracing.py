@@ -129,7 +129,7 @@ def test_a_daemon_that_is_away_harms_nobody(
     stream: Loopback, sent: Sent, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", address)
-    assert tracing._daemon_address() == ("127.0.0.1", 1)
+    assert tracing._read_daemon_address() == ("127.0.0.1", 1)
     assert ask(event("POST", "bookings", BOOKING)).status == 202
 
 

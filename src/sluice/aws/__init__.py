@@ -1,1 +1,0 @@
-"""AWS's JSON services, asked by a client that starts in a few milliseconds."""

@@ -1,3 +1,5 @@
+"""Warm connections to one HTTP endpoint of AWS."""
+
 import http.client
 import select
 import ssl
@@ -8,7 +10,10 @@ from sluice.errors import AwsConnectionError
 
 
 class Endpoint:
-    """An endpoint by its URL. A connection that answered is kept for the next request; threads never share one."""
+    """An HTTP endpoint by its URL.
+
+    A connection is kept for the next request while the server keeps it open. Two threads never share one.
+    """
 
     def __init__(self, url: str, *, connect_seconds: float, read_seconds: float) -> None:
         parts = urlsplit(url)
@@ -19,31 +24,31 @@ class Endpoint:
         self._idle: list[http.client.HTTPConnection] = []
 
     def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """Post to / and return status, headers and content. Raises ConnectionFault."""
-        connection = self._connection()
+        """Post to / and return status, headers and content. Raises AwsConnectionError."""
+        connection = self._take_connection()
         try:
             connection.request("POST", "/", body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
+            response = connection.getresponse()
+            content = response.read()
         except TimeoutError:
             connection.close()
             raise AwsConnectionError("ReadTimeoutError") from None
         except (http.client.HTTPException, OSError):
             connection.close()
             raise AwsConnectionError("ConnectionClosedError") from None
-        if connection.sock is not None:  # else the server wants no more on it
+        if connection.sock is not None:  # else the server closes the connection
             self._idle.append(connection)
-        return answer.status, answer.headers, content
+        return response.status, response.headers, content
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _take_connection(self) -> http.client.HTTPConnection:
         while self._idle:
             connection = self._idle.pop()
-            if not _dropped(connection):
+            if not _is_closed_by_server(connection):
                 return connection
             connection.close()
-        return self._connected()
+        return self._open_connection()
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _open_connection(self) -> http.client.HTTPConnection:
         connection = (
             http.client.HTTPSConnection(self.host, timeout=self._connect_seconds, context=self._tls)
             if self._tls
@@ -64,8 +69,8 @@ class Endpoint:
         raise AwsConnectionError(code)
 
 
-def _dropped(connection: http.client.HTTPConnection) -> bool:
-    """Whether the server has closed an idle connection: there is its end to be read, and nothing else could be."""
-    waiting = select.poll()
-    waiting.register(connection.sock, select.POLLIN)
-    return bool(waiting.poll(0))
+def _is_closed_by_server(connection: http.client.HTTPConnection) -> bool:
+    """Whether an idle connection is readable: nothing but its end can be read from it."""
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))

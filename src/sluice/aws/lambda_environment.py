@@ -1,21 +1,17 @@
-"""Whether a function is where Lambda puts it, and what Lambda tells it there.
+"""AWS's JSON services, and what Lambda's environment says about reaching them.
 
-What is known there without a look at any file or model is known here. Whatever is said in another way (a profile, a
-container's credentials, another partition, FIPS, a proxy) is left to botocore: see `sluice.aws.client`.
+Only what the environment says without a look at any file or model is known here. Everything else (a profile, the
+credentials of a container, another partition, FIPS, a proxy) is left to botocore: see `sluice.aws.client`.
 """
 
 import os
 import re
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from sluice.aws.signing import AwsCredentials
-
-# Where all services have an endpoint by their own name below amazonaws.com.
-_PLAIN_REGION = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9]+")
-
-
-_NEEDED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
-
-
+# The regions in which every service has an endpoint by its own name below amazonaws.com.
+_STANDARD_REGION = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9]+")
+_REQUIRED_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 BOTOCORE_ONLY_VARIABLES = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -31,28 +27,56 @@ BOTOCORE_ONLY_VARIABLES = (
 )
 
 
+@dataclass(frozen=True)
+class Service:
+    """A JSON service of AWS, and how long and how often a client tries to call it.
+
+    `name` is its name in endpoints and signatures, `endpoint_variable` its name in AWS_ENDPOINT_URL_…, `target_prefix`
+    its API's name in the header X-Amz-Target.
+    """
+
+    name: str
+    endpoint_variable: str
+    target_prefix: str
+    connect_seconds: float = 1
+    read_seconds: float = 2
+    max_attempts: int = 3
+
+
+class AwsCredentials(NamedTuple):
+    """The credentials that sign the requests of a role."""
+
+    access_key: str
+    secret_key: str
+    session_token: str
+
+    def __repr__(self) -> str:
+        return f"AwsCredentials({self.access_key!r})"
+
+
 def is_standard_lambda() -> bool:
-    """Whether everything is as Lambda makes it, so that nobody else need be asked."""
-    if not all(os.environ.get(name) for name in _NEEDED) or any(
-        os.environ.get(name) for name in BOTOCORE_ONLY_VARIABLES
-    ):
+    """Whether the environment is as Lambda makes it, so that botocore has nothing to add."""
+    if not all(os.environ.get(name) for name in _REQUIRED_VARIABLES):
         return False
-    return bool(_PLAIN_REGION.fullmatch(aws_region()))
+    if any(os.environ.get(name) for name in BOTOCORE_ONLY_VARIABLES):
+        return False
+    return bool(_STANDARD_REGION.fullmatch(read_region()))
 
 
-def aws_region() -> str:
+def read_region() -> str:
+    """Return the region of the function."""
     return os.environ["AWS_DEFAULT_REGION"]
 
 
-def endpoint_url(service: str, variable: str) -> str:
-    """The address of a service. `variable` ends the name of the variable that may tell another one."""
-    told = os.environ.get(f"AWS_ENDPOINT_URL_{variable}") or os.environ.get("AWS_ENDPOINT_URL")
-    return told or f"https://{service}.{aws_region()}.amazonaws.com"
+def build_endpoint_url(service: Service) -> str:
+    """Return the URL of a service: its own variable, the variable for all services, or its public endpoint."""
+    url = os.environ.get(f"AWS_ENDPOINT_URL_{service.endpoint_variable}") or os.environ.get("AWS_ENDPOINT_URL")
+    return url or f"https://{service.name}.{read_region()}.amazonaws.com"
 
 
-def role_credentials() -> AwsCredentials:
-    """The role's credentials."""
-    found = os.environ
+def read_role_credentials() -> AwsCredentials:
+    """Return the credentials of the function's role."""
+    environ = os.environ
     return AwsCredentials(
-        found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"], found.get("AWS_SESSION_TOKEN", "")
+        environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN", "")
     )

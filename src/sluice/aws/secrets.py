@@ -4,7 +4,8 @@ from functools import cache
 
 import msgspec
 
-from sluice.aws.client import AwsClient, Service, create_client
+from sluice.aws.client import AwsClient, create_client
+from sluice.aws.lambda_environment import Service
 
 SECRETS_MANAGER_SERVICE = Service(
     "secretsmanager", "SECRETS_MANAGER", "secretsmanager", connect_seconds=2, read_seconds=5, max_attempts=3

@@ -1,7 +1,7 @@
-"""X-Ray: one subsegment for an invocation's work, and one within it for each call of AWS.
+"""X-Ray subsegments: one for the work of an invocation, and in it one for each call of AWS.
 
-A subsegment is one datagram to the daemon that Lambda runs beside a function; nobody waits for it, and one that is
-lost is only missing in a trace.
+A subsegment is one datagram to the daemon that Lambda runs beside the function. Nothing waits for it; a lost one is
+only missing from the trace.
 """
 
 import os
@@ -15,20 +15,14 @@ if TYPE_CHECKING:
     import socket
 
 _HEADER = b'{"format": "json", "version": 1}\n'
+_DEFAULT_DAEMON = "127.0.0.1:2000"
 
-
-_DAEMON = "127.0.0.1:2000"
-
-
-# The subsegments that are open, the innermost last.
-_open: list["Subsegment"] = []
-
-
-_sender: list["socket.socket"] = []
+_open_subsegments: list["Subsegment"] = []  # the innermost is the last
+_sockets: list["socket.socket"] = []  # at most one
 
 
 class Subsegment:
-    """A subsegment. Without a trace it does nothing."""
+    """A subsegment of the trace. Without a trace it does nothing."""
 
     def __init__(self, name: str = "", namespace: str = "", trace: str = "", parent: str = "") -> None:
         self._document: dict[str, Any] = {}
@@ -42,94 +36,95 @@ class Subsegment:
         return str(self._document["id"])
 
     def annotate(self, **annotations: object) -> None:
-        """Add what traces are searched by."""
-        self._add("annotations", annotations)
+        """Add annotations, by which traces can be searched."""
+        self._update("annotations", annotations)
 
-    def add_aws_fields(self, **known: object) -> None:
-        """Add what is known of a call of AWS."""
-        self._add("aws", known)
+    def add_aws_fields(self, **fields: object) -> None:
+        """Add fields about a call of AWS."""
+        self._update("aws", fields)
 
     def set_response(self, status: int, request_id: str) -> None:
-        """Say what a call of AWS brought."""
-        self._add("http", {"response": {"status": status}})
-        self._add("aws", {"request_id": request_id})
+        """Add the response of a call of AWS."""
+        self._update("http", {"response": {"status": status}})
+        self._update("aws", {"request_id": request_id})
         if self._document:
             self._document |= {"error": 400 <= status < 500, "throttle": status == 429, "fault": status >= 500}
 
     def trace_headers(self) -> dict[str, str]:
-        """The header by which the service that is called continues the trace."""
+        """Return the header by which the called service continues the trace."""
         if not self._document:
             return {}
         return {"x-amzn-trace-id": f"Root={self._document['trace_id']};Parent={self.id};Sampled=1"}
 
     def begin(self) -> Self:
-        """Count the time from now on; what is begun before the end is within."""
+        """Start the time. A subsegment that begins before this one ends becomes its child."""
         if self._document:
             self._document["start_time"] = time.time()
-            _open.append(self)
+            _open_subsegments.append(self)
         return self
 
-    def end(self, kind: type[BaseException] | None = None) -> None:
-        """Send it. An error is named by its class only: its message may quote data."""
+    def end(self, error: type[BaseException] | None = None) -> None:
+        """Stop the time and send the subsegment. Only the error's class is sent: its message may quote data."""
         if not self._document:
             return
-        if self in _open:
-            del _open[_open.index(self) :]
-        if kind:
-            self._document |= {"cause": {"exceptions": [{"id": os.urandom(8).hex(), "type": kind.__name__}]}}
+        if self in _open_subsegments:
+            del _open_subsegments[_open_subsegments.index(self) :]
+        if error:
+            self._document |= {"cause": {"exceptions": [{"id": os.urandom(8).hex(), "type": error.__name__}]}}
             self._document["fault"] = not self._document.get("error")
         self._document["end_time"] = time.time()
-        _send(msgspec.json.encode(self._document))
+        _send_document(msgspec.json.encode(self._document))
 
     def __enter__(self) -> Self:
         return self.begin()
 
     def __exit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+        self, kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         self.end(kind)
 
-    def _add(self, place: str, more: dict[str, object]) -> None:
+    def _update(self, section: str, fields: dict[str, object]) -> None:
         if self._document:
-            self._document.setdefault(place, {}).update(more)
+            self._document.setdefault(section, {}).update(fields)
 
 
 def create_subsegment(name: str, namespace: str = "") -> Subsegment:
-    """A subsegment of the innermost one that is open, or else of Lambda's own segment."""
+    """Create a child of the innermost open subsegment, or of Lambda's own segment."""
     header = os.environ.get("_X_AMZN_TRACE_ID", "")
-    if "Sampled=1" not in header or not _within_lambda():
+    if "Sampled=1" not in header or not _is_tracing_enabled():
         return Subsegment()
-    known = dict(pair.partition("=")[::2] for pair in header.split(";"))
-    parent = _open[-1].id if _open else known.get("Parent", "")
-    return Subsegment(name, namespace, known.get("Root", ""), parent)
+    fields = dict(pair.partition("=")[::2] for pair in header.split(";"))
+    parent = _open_subsegments[-1].id if _open_subsegments else fields.get("Parent", "")
+    return Subsegment(name, namespace, fields.get("Root", ""), parent)
 
 
 def discard_open_subsegments() -> None:
-    """Forget what an invocation before left open, as one that ran out of time does."""
-    _open.clear()
+    """Discard what the invocation before did not end, because it ran out of time."""
+    _open_subsegments.clear()
 
 
-def _within_lambda() -> bool:
-    found = os.environ
-    off = found.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true", "yes", "on", "y", "t")
-    return bool(found.get("LAMBDA_TASK_ROOT")) and not found.get("AWS_SAM_LOCAL") and not off
+def _is_tracing_enabled() -> bool:
+    environ = os.environ
+    disabled = environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true", "yes", "on", "y", "t")
+    return bool(environ.get("LAMBDA_TASK_ROOT")) and not environ.get("AWS_SAM_LOCAL") and not disabled
 
 
-def _send(document: bytes) -> None:
+def _send_document(document: bytes) -> None:
     import socket  # noqa: PLC0415  most invocations are in no sampled trace
 
     try:
-        if not _sender:
-            _sender.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            _sender[0].setblocking(False)
-        _sender[0].sendto(_HEADER + document, _daemon_address())
+        if not _sockets:
+            _sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            _sockets[0].setblocking(False)
+        _sockets[0].sendto(_HEADER + document, _read_daemon_address())
     except OSError:
         # A trace is not worth a failed write.
-        _sender.clear()
+        _sockets.clear()
 
 
-def _daemon_address() -> tuple[str, int]:
-    """The daemon's address, told as HOST:PORT or as `tcp:HOST:PORT udp:HOST:PORT`."""
-    told = (os.environ.get("AWS_XRAY_DAEMON_ADDRESS") or _DAEMON).split()
-    host, port = next((one for one in told if one.startswith("udp:")), told[0]).removeprefix("udp:").split(":")
+def _read_daemon_address() -> tuple[str, int]:
+    """Return the daemon's address. The variable has the form HOST:PORT or `tcp:HOST:PORT udp:HOST:PORT`."""
+    addresses = (os.environ.get("AWS_XRAY_DAEMON_ADDRESS") or _DEFAULT_DAEMON).split()
+    udp = next((address for address in addresses if address.startswith("udp:")), addresses[0])
+    host, port = udp.removeprefix("udp:").split(":")
     return host, int(port)

@@ -1,11 +1,11 @@
-"""Whatever no route takes: 405 where the path exists with other methods, else 404."""
+"""Respond to a request that no other function handles: 405 if the path exists with other methods, else 404."""
 
 from sluice.http.api_gateway import create_api_handler
 from sluice.http.problem import Problem
 from sluice.http.request import Request
 from sluice.http.response import Response
 
-_ALLOWED = {
+_METHODS_BY_ROUTE = {
     "/v1/{collection}": "GET, POST",
     "/v1/{collection}/{id}": "GET, PUT, DELETE",
     "/v1/{collection}/{id}/writes/{version}": "GET",
@@ -15,10 +15,11 @@ _ALLOWED = {
 
 
 def reject_request(request: Request) -> Response:
-    allowed = _ALLOWED.get(request.event.get("resource", ""))
-    if allowed is None:
+    """Raise Problem 404 or 405."""
+    methods = _METHODS_BY_ROUTE.get(request.route)
+    if methods is None:
         raise Problem(404, "There is nothing at this path.")
-    raise Problem(405, f"This path takes {allowed}, not {request.method}.", headers={"Allow": allowed})
+    raise Problem(405, f"This path takes {methods}, not {request.method}.", headers={"Allow": methods})
 
 
 handle = create_api_handler("fallback", reject_request)

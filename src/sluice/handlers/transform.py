@@ -1,7 +1,7 @@
-"""Firehose's transform: checks every record's envelope and hands it on as JSON lines.
+"""Firehose's transform: check the envelope of every record and return its writes as JSON lines.
 
-A record without any write is answered ProcessingFailed: Firehose keeps it under the error prefix, and the archive has
-it too. Of a record with some writes these go on, and what is none stays behind in the archive.
+A record without any write gets the result ProcessingFailed: Firehose keeps it under the error prefix, and the archive
+has it too. Of a record with some writes, these go on; its other lines stay in the archive only.
 """
 
 import base64
@@ -12,29 +12,29 @@ from sluice.observability import Event, add_log_fields, add_metric, instrument_h
 
 
 def transform_record(record: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Answer one record of Firehose's event, and say how many of its lines are no writes.
+    """Return the result of one record of Firehose's event, and how many of its lines are no writes.
 
-    The answer is Ok with the lines that are, or ProcessingFailed with the data as it came.
+    The result is Ok with the writes, or ProcessingFailed with the data as received.
     """
     data = record["data"]
-    came = base64.b64decode(data)
-    writes, others = split_record(came)
+    content = base64.b64decode(data)
+    writes, invalid_lines = split_record(content)
     if not writes:
-        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}, others
+        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": data}, invalid_lines
     lines = b"\n".join(writes) + b"\n"
-    if lines != came:
+    if lines != content:
         data = base64.b64encode(lines).decode()
-    return {"recordId": record["recordId"], "result": "Ok", "data": data}, others
+    return {"recordId": record["recordId"], "result": "Ok", "data": data}, invalid_lines
 
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Answer a batch of records, each on its own."""
-    found = [transform_record(record) for record in event["records"]]
-    answers = [answer for answer, _ in found]
-    failed = sum(bool(others) or answer["result"] != "Ok" for answer, others in found)
-    lines_failed = sum(others for _, others in found)
-    add_log_fields(invocation=event.get("invocationId"), records=len(answers), failed=failed, lines_failed=lines_failed)
+    """Transform a batch of records, each on its own."""
+    transformed = [transform_record(record) for record in event["records"]]
+    results = [result for result, _ in transformed]
+    failed = sum(bool(invalid_lines) or result["result"] != "Ok" for result, invalid_lines in transformed)
+    lines_failed = sum(invalid_lines for _, invalid_lines in transformed)
+    add_log_fields(invocation=event.get("invocationId"), records=len(results), failed=failed, lines_failed=lines_failed)
     if failed:
         add_metric("RecordsFailed", failed)
-    return {"records": answers}
+    return {"records": results}

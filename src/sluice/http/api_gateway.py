@@ -1,30 +1,114 @@
-"""Adapt the API functions to API Gateway: proxy event in, proxy response out."""
+"""Adapt the API functions to API Gateway (REST, Lambda proxy): parse the event, respond to every request."""
 
-from collections.abc import Callable
+import base64
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sluice.http.problem import Problem
-from sluice.http.request import Request
-from sluice.http.response import Response, problem_response
+from sluice.http.request import Caller, Request
+from sluice.http.response import Response, create_problem_response
 from sluice.observability import Event, add_log_fields, describe_error, instrument_handler
 
 LambdaHandler = Callable[[Event, Any], dict[str, Any]]
 
+_SCOPE_PREFIX = "sluice/"
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+_SUBJECT = re.compile(r"[!-~]{1,128}")
+
 
 def create_api_handler(name: str, respond: Callable[[Request], Response]) -> LambdaHandler:
-    """Make a Lambda handler: an event in, always an HTTP answer out; what is not a success is a problem document."""
+    """Make the Lambda handler of an API function. It returns a proxy response whatever happens.
+
+    `respond` raises Problem for a request that it rejects. Any other exception becomes a problem 500.
+    """
 
     def handle(event: Event, _context: Any) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
         try:
-            response = respond(Request(event))
+            response = respond(parse_request(event))
         except Problem as problem:
-            add_log_fields(problem=problem.loggable_reason())
-            response = problem_response(problem)
+            fields["problem"] = problem.loggable_reason()
+            response = create_problem_response(problem)
         except Exception as error:  # noqa: BLE001  a client gets a problem document whatever happens
-            add_log_fields(**describe_error(error))
-            response = problem_response(Problem(500, "Something went wrong on our side."))
-        add_log_fields(status=response.status)
-        return response.to_proxy_response()
+            fields = describe_error(error)
+            response = create_problem_response(Problem(500, "Something went wrong on our side."))
+        add_log_fields(**fields, status=response.status)
+        return _create_proxy_response(response)
 
     handle.__module__ = f"sluice.handlers.{name}"
     return instrument_handler(handle)
+
+
+def parse_request(event: Event) -> Request:
+    """Parse a proxy event. Raises nothing: see Request for what becomes of an invalid body or token."""
+    path = event.get("pathParameters") or {}
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    media_type, charset = _parse_content_type(headers.get("content-type"))
+    return Request(
+        method=event.get("httpMethod") or "",
+        route=event.get("resource") or "",
+        collection=path.get("collection", ""),
+        item_id=path.get("id", ""),
+        write_version=path.get("version", ""),
+        query=event.get("queryStringParameters") or {},
+        query_lines=event.get("multiValueQueryStringParameters") or {},
+        headers=headers,
+        header_lines=_merge_header_lines(event.get("multiValueHeaders") or {}),
+        media_type=media_type,
+        charset=charset,
+        body=_decode_body(event),
+        caller=_parse_caller(event),
+    )
+
+
+def _parse_content_type(value: str | None) -> tuple[str, str]:
+    """Return media type and charset, in lower case. A body without a content type is JSON in UTF-8."""
+    if value is None:
+        return "application/json", "utf-8"
+    charset = _CHARSET.search(value)
+    return value.split(";", 1)[0].strip().lower(), charset[1].lower() if charset else "utf-8"
+
+
+def _merge_header_lines(sent: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Collect the lines of each header by its lower-case name: a client may spell one name in several ways."""
+    merged: dict[str, list[str]] = {}
+    for name, lines in sent.items():
+        merged.setdefault(name.lower(), []).extend(lines)
+    return merged
+
+
+def _decode_body(event: Event) -> bytes | None:
+    """Return the body's bytes, or None for invalid base64 and for half of a surrogate pair."""
+    text = event.get("body") or ""
+    try:
+        return base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else str(text).encode()
+    except ValueError:
+        return None
+
+
+def _parse_caller(event: Event) -> Caller | None:
+    claims = ((event.get("requestContext") or {}).get("authorizer") or {}).get("claims") or {}
+    subject = str(claims.get("sub") or "")
+    if not _SUBJECT.fullmatch(subject):
+        return None
+    scopes = str(claims.get("scope", "")).split()
+    groups = {scope.removeprefix(_SCOPE_PREFIX) for scope in scopes if scope.startswith(_SCOPE_PREFIX)}
+    return Caller(subject, frozenset(groups | _parse_groups(claims.get("cognito:groups"))))
+
+
+def _parse_groups(claim: Any) -> set[str]:
+    """Parse a list claim. API Gateway passes it as one text, joined by commas, or as Java prints it, in brackets."""
+    if isinstance(claim, list):
+        return {str(group) for group in claim}
+    return {group for group in re.split(r"[\s,\[\]]+", str(claim or "")) if group}
+
+
+def _create_proxy_response(response: Response) -> dict[str, Any]:
+    content_type = {"Content-Type": response.content_type} if response.content_type else {}
+    return {
+        "statusCode": response.status,
+        "headers": content_type | response.headers,
+        "body": response.body.decode(),
+        "isBase64Encoded": False,
+    }

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457)."""
+"""Problem documents (RFC 9457): every response that reports a failure."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,20 +9,20 @@ PROBLEM_CONTENT_TYPE = "application/problem+json"
 
 
 class FieldFault(msgspec.Struct, frozen=True):
-    """What is wrong with one field; an empty name means the whole body."""
+    """What is wrong with one field. An empty name means the whole body."""
 
     field: str
     detail: str
 
 
-class Problem(Exception):  # noqa: N818  the field's word for it
-    """An answer other than success. `faults` name the fields, `headers` go on the response.
+class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
+    """A response other than success.
 
-    `quoting` says that the names are the client's own words, which no log may have. `members` are more members of the
-    document.
+    `faults` name the invalid fields. `headers` go on the response. `members` are added to the document.
+    `quotes_client` says that the field names are the client's own words, which must not be logged.
     """
 
-    def __init__(  # noqa: PLR0913  all by name
+    def __init__(  # noqa: PLR0913  callers pass everything optional by name
         self,
         status: int,
         detail: str,
@@ -41,13 +41,13 @@ class Problem(Exception):  # noqa: N818  the field's word for it
         self.members = members or {}
 
     def loggable_reason(self) -> str | list[str]:
-        """What the log may have of it: our own fault's detail, or the names of a client's faulty fields."""
+        """Return what may be logged: the detail of our own failure, or the names of the client's invalid fields."""
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.detail
         return [] if self.quotes_client else [fault.field for fault in self.faults]
 
     def to_json(self) -> bytes:
-        """The problem as JSON."""
+        """Encode the problem document."""
         body: dict[str, object] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -60,5 +60,10 @@ class Problem(Exception):  # noqa: N818  the field's word for it
 
 
 def invalid_field_problem(field: str, detail: str, status: int = 422, *, quotes_client: bool = False) -> Problem:
-    """A body or parameter that names its faulty field."""
+    """Create the problem of one invalid field of a body, or of one invalid parameter or header."""
     return Problem(status, f"{field}: {detail}", faults=[FieldFault(field, detail)], quotes_client=quotes_client)
+
+
+def missing_subject_problem() -> Problem:
+    """Create the problem of a request whose token has no usable subject."""
+    return Problem(401, "A token with a subject is needed.", headers={"WWW-Authenticate": "Bearer"})

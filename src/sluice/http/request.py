@@ -1,141 +1,73 @@
-"""An HTTP request: its caller, headers, query parameters and preferences."""
+"""An HTTP request: who sends it, its headers, its query parameters and its preferences."""
 
-import base64
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
-from sluice.http.problem import Problem, invalid_field_problem
+import msgspec
 
-_SCOPE = "sluice/"
+from sluice.http.problem import invalid_field_problem
 
-
-_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
-
-
-_SUBJECT = re.compile(r"[!-~]{1,128}")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_PREFERENCE = re.compile(rf'(?:[^,"]|{_QUOTED})+')
+_WAIT = re.compile(rf"\s*wait\s*=\s*(?P<seconds>{_QUOTED}|[^\s;]*)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+_MAX_WAIT_DIGITS = 9
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, as the verified token says. `groups` holds a person's groups and a machine's scopes alike."""
+class Caller(msgspec.Struct, frozen=True):
+    """The person or machine that sends a request, as its verified token says.
+
+    `groups` holds a person's groups and a machine's scopes, the latter without their prefix `sluice/`.
+    """
 
     subject: str
     groups: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Request:
-    """One HTTP request. Header names are in lower case; absent parameters are empty texts."""
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request, parsed. Absent path parameters are empty texts. Header names are in lower case.
 
-    event: Mapping[str, Any]
+    `route` is the path with its parameters in braces. `headers` has the last value of each header, `header_lines` has
+    all of them; `query` and `query_lines` likewise. `media_type` and `charset` describe the body and are in lower case.
+    `body` is None if it cannot be decoded. `caller` is None if the token has no usable subject.
+    """
 
-    @property
-    def method(self) -> str:
-        return str(self.event["httpMethod"])
-
-    @property
-    def collection(self) -> str:
-        return str((self.event.get("pathParameters") or {}).get("collection", ""))
-
-    @property
-    def item_id(self) -> str:
-        return str((self.event.get("pathParameters") or {}).get("id", ""))
-
-    @property
-    def write_version(self) -> str:
-        """The version in the path of a receipt."""
-        return str((self.event.get("pathParameters") or {}).get("version", ""))
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        return self.event.get("queryStringParameters") or {}
-
-    @cached_property
-    def headers(self) -> Mapping[str, str]:
-        return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
-
-    @property
-    def media_type(self) -> str:
-        """The body's media type, in lower case and without parameters."""
-        return self.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-
-    @property
-    def charset(self) -> str:
-        """The charset that the body's media type names, in lower case; UTF-8 where it names none."""
-        found = _CHARSET.search(self.headers.get("content-type", ""))
-        return found[1].lower() if found else "utf-8"
-
-    def join_header_lines(self, name: str) -> str:
-        """The value of a header that is a list: all its lines as one, where `headers` has only the last of them."""
-        return ", ".join(self._lines(name)) or self.headers.get(name, "")
-
-    def count_header_lines(self, name: str) -> int:
-        """How many lines of a header came."""
-        return len(self._lines(name)) or int(name in self.headers)
-
-    def _lines(self, name: str) -> list[str]:
-        lines = (self.event.get("multiValueHeaders") or {}).items()
-        return [line for sent, values in lines if sent.lower() == name for line in values]
-
-    @cached_property
-    def body(self) -> bytes:
-        """The body's bytes. Raises Problem 400 for broken base64 and for half a surrogate pair."""
-        text = self.event.get("body") or ""
-        try:
-            return base64.b64decode(text, validate=True) if self.event.get("isBase64Encoded") else str(text).encode()
-        except ValueError:
-            raise Problem(400, "The body could not be read.") from None
-
-    @cached_property
-    def caller(self) -> Caller:
-        """Who asks. Raises Problem 401 when the authorizer left no usable subject."""
-        authorizer = (self.event.get("requestContext") or {}).get("authorizer") or {}
-        claims = authorizer.get("claims") or {}
-        subject = str(claims.get("sub") or "")
-        if not _SUBJECT.fullmatch(subject):
-            raise Problem(401, "A token with a subject is needed.", headers={"WWW-Authenticate": "Bearer"})
-        scopes = str(claims.get("scope", "")).split()
-        groups = {scope.removeprefix(_SCOPE) for scope in scopes if scope.startswith(_SCOPE)}
-        return Caller(subject, frozenset(groups | _groups(claims.get("cognito:groups"))))
+    method: str = ""
+    route: str = ""
+    collection: str = ""
+    item_id: str = ""
+    write_version: str = ""
+    query: Mapping[str, str] = {}
+    query_lines: Mapping[str, Sequence[str]] = {}
+    headers: Mapping[str, str] = {}
+    header_lines: Mapping[str, Sequence[str]] = {}
+    media_type: str = "application/json"
+    charset: str = "utf-8"
+    body: bytes | None = b""
+    caller: Caller | None = None
 
 
-def _groups(claim: Any) -> set[str]:
-    """API Gateway hands a list claim on as one text, joined by commas (or as printed by Java, in brackets)."""
-    if isinstance(claim, list):
-        return {str(group) for group in claim}
-    return {group for group in re.split(r"[\s,\[\]]+", str(claim or "")) if group}
+def join_header_lines(request: Request, name: str) -> str:
+    """Return all lines of a header that is a list, as one line."""
+    return ", ".join(request.header_lines.get(name, ())) or request.headers.get(name, "")
 
 
-def read_query_parameters(request: Request, known: Collection[str] = ()) -> Mapping[str, str]:
-    """The query's parameters. Raises Problem 400: one that is passed over would be answered with something else."""
-    lines = request.event.get("multiValueQueryStringParameters") or {}
+def read_query_parameters(request: Request, parameters: Collection[str] = ()) -> Mapping[str, str]:
+    """Return the query parameters. Raises Problem 400 for one that is not among `parameters`, and for a repeated one.
+
+    To ignore such a parameter would be to answer another question than the client's.
+    """
     for name in request.query:
-        if name not in known:
+        if name not in parameters:
             raise invalid_field_problem(name, "There is no such parameter here", 400, quotes_client=True)
-        if len(lines.get(name, ())) > 1:
+        if len(request.query_lines.get(name, ())) > 1:
             raise invalid_field_problem(name, "Expected once", 400)
     return request.query
 
 
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-
-
-_PREFERENCE = re.compile(rf'(?:[^,"]|{_QUOTED})+')
-
-
-_WAIT = re.compile(rf"\s*wait\s*=\s*(?P<value>{_QUOTED}|[^\s;]*)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
-
-
-_MOST_DIGITS = 9
-
-
 def parse_preferred_wait(request: Request) -> int | None:
-    """The seconds that a client would wait, or None. A preference that is not understood is passed over."""
-    for preference in _PREFERENCE.findall(request.join_header_lines("prefer")):
-        if found := _WAIT.fullmatch(preference):  # only the first of its name counts
-            value = found["value"].strip('"')
-            return int(value.lstrip("0")[:_MOST_DIGITS] or 0) if re.fullmatch("[0-9]+", value) else None
+    """Return the seconds of the preference `wait` (RFC 7240), or None. An invalid preference is ignored."""
+    for preference in _PREFERENCE.findall(join_header_lines(request, "prefer")):
+        if wait := _WAIT.fullmatch(preference):  # the first of a name counts
+            seconds = wait["seconds"].strip('"')
+            return int(seconds.lstrip("0")[:_MAX_WAIT_DIGITS] or 0) if re.fullmatch("[0-9]+", seconds) else None
     return None

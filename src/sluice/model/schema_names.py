@@ -4,7 +4,7 @@ import datetime
 import re
 from collections.abc import Iterable
 
-# The service's own tables that a rebuild builds anew together with the collections.
+# The service's own tables that a rebuild builds again together with the collections.
 SERVICE_TABLES = ("loaded_batches", "rejected_writes", "marks", "exclusions")
 
 

@@ -1,4 +1,4 @@
-"""Versions: ULIDs that never go back within one process, even when its clock does."""
+"""Versions of writes: ULIDs that ascend within one process, even if its clock goes back."""
 
 import datetime
 import os
@@ -9,38 +9,34 @@ from functools import cache
 from ulid import ULID
 
 VERSION_LENGTH = 26
-VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
+VERSION_CHARACTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, five bits each
 # The greatest version that exists, and a text that is greater than every version.
 GREATEST_VERSION, ABOVE_ALL_VERSIONS = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "~"
 
-
-_DIGITS = VERSION_CHARACTERS.decode()  # five bits each
-
+_DIGITS = VERSION_CHARACTERS.decode()
 
 _lock = threading.Lock()
-
-
-_last = 0
+_last_number = 0
 
 
 def new_version() -> str:
-    """Return a version greater than every one that this process gave out before."""
+    """Return a version that is greater than every version that this process returned before."""
     return new_versions(1)[0]
 
 
 def new_versions(count: int) -> list[str]:
-    """Return versions in their order, each greater than the one before and than all that this process gave out."""
-    global _last  # noqa: PLW0603  a process has one order of versions
+    """Return ascending versions that are greater than every version that this process returned before."""
+    global _last_number  # noqa: PLW0603  a process has one order of versions
     now = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
     with _lock:
-        first = max(now, _last + 1)
-        _last = first + count - 1
-    return _texts(first, count)
+        first = max(now, _last_number + 1)
+        _last_number = first + count - 1
+    return _encode_consecutive(first, count)
 
 
-def _texts(first: int, count: int) -> list[str]:
-    """The texts of numbers that follow one another: most share all but their last two digits."""
-    pairs, texts, number = _pairs(), list[str](), first
+def _encode_consecutive(first: int, count: int) -> list[str]:
+    """Encode consecutive numbers. Most of them share all digits except the last two."""
+    pairs, texts, number = _list_digit_pairs(), list[str](), first
     while len(texts) < count:
         head = "".join([pairs[number >> bits & 1023] for bits in range(120, 0, -10)])
         low = number & 1023
@@ -50,12 +46,12 @@ def _texts(first: int, count: int) -> list[str]:
 
 
 @cache
-def _pairs() -> list[str]:
+def _list_digit_pairs() -> list[str]:
     return [left + right for left in _DIGITS for right in _DIGITS]
 
 
 def is_version(text: str) -> bool:
-    """Whether a text is a version as we write it: a ULID in capitals."""
+    """Whether a text is a version: a ULID in capitals."""
     try:
         return len(text) == VERSION_LENGTH and str(ULID.from_str(text)) == text
     except ValueError:
@@ -63,10 +59,10 @@ def is_version(text: str) -> bool:
 
 
 def version_age_seconds(version: str) -> float:
-    """Seconds since a version was given out; less than 0 for one of the future, which nobody gave out."""
+    """Return how long ago a version was created. It is negative for a version that names a time in the future."""
     return time.time() - ULID.from_str(version).milliseconds / 1000
 
 
 def version_time(version: str) -> datetime.datetime:
-    """When a version was given out, in UTC, to the millisecond."""
+    """Return the time, in UTC, at which a version was created, to the millisecond."""
     return ULID.from_str(version).datetime

@@ -35,7 +35,7 @@ class OpenApiResponder:
 
     def respond(self, request: Request) -> Response:
         """Respond with the document or the page. Raises Problem 404 for any other path."""
-        response = self._responses.get(str(request.event.get("resource", "")))
+        response = self._responses.get(request.route)
         if response is None:
             raise Problem(404, "There is nothing at this path.")
         return apply_if_none_match(request, response)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sluice.db.connection import Database
 from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
-from sluice.http.problem import Problem
+from sluice.http.problem import Problem, missing_subject_problem
 from sluice.http.request import Request
 from sluice.http.response import Response
 from sluice.model.resource import Resource
@@ -40,7 +40,7 @@ class ReadRouter:
         resource = self.resources.get(request.collection)
         if resource is None:
             raise Problem(404, "There is no such collection.")
-        owner = request.caller.subject if resource.private else ""
+        owner = _read_owner(request) if resource.private else ""
         add_log_fields(collection=resource.collection)
         context = ReadContext(request, resource, owner, self.database, self.settings, self.cache)
         try:
@@ -57,3 +57,10 @@ def _route_read(context: ReadContext) -> Response:
     if not request.item_id:
         return respond_with_list(context)
     return respond_with_version(context) if "version" in request.query else respond_with_item(context)
+
+
+def _read_owner(request: Request) -> str:
+    """Return the owner of the private items that a request may see. Raises Problem 401."""
+    if request.caller is None:
+        raise missing_subject_problem()
+    return request.caller.subject

@@ -146,8 +146,8 @@ class StrictReader:
 
 def _find_unknown_fields(write: Write, resource: Resource) -> set[str]:
     """Find the fields of a write that its resource does not have. Raises ValueError for a name that is not UTF-8."""
-    known = {resource.key, *(column.name for column in resource.columns)}
-    return set(msgspec.json.decode(write.data, type=dict[str, Raw])) - known
+    declared = {resource.key, *(column.name for column in resource.columns)}
+    return set(msgspec.json.decode(write.data, type=dict[str, Raw])) - declared
 
 
 def decode_write_line(text: bytes, number: int) -> Write:

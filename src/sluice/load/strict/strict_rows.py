@@ -48,8 +48,8 @@ class LineDecoders:
 
 def create_line_decoders(resources: Iterable[Resource]) -> LineDecoders:
     """Create the decoders for resources."""
-    known = list(resources)
-    return LineDecoders(_create_decoder(known, exact=True), _create_decoder(known, exact=False))
+    served = list(resources)
+    return LineDecoders(_create_decoder(served, exact=True), _create_decoder(served, exact=False))
 
 
 def _create_decoder(resources: list[Resource], *, exact: bool) -> msgspec.json.Decoder[StrictLine]:

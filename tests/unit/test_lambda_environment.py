@@ -3,20 +3,20 @@
 import botocore.session
 import pytest
 
-from sluice.aws import lambda_environment as surroundings
-from sluice.aws import secrets as credentials
+from sluice.aws import lambda_environment
 from sluice.aws.botocore_client import BotocoreClient
-from sluice.aws.client import Service, create_client
-from sluice.aws.json_client import JsonClient
-from sluice.ingest import firehose as stream
+from sluice.aws.client import JsonClient, create_client
+from sluice.aws.lambda_environment import Service, build_endpoint_url
+from sluice.aws.secrets import SECRETS_MANAGER_SERVICE
+from sluice.ingest.firehose import FIREHOSE_SERVICE
 
-SERVICES = [stream.FIREHOSE_SERVICE, credentials.SECRETS_MANAGER_SERVICE]
+SERVICES = [FIREHOSE_SERVICE, SECRETS_MANAGER_SERVICE]
 
 
 @pytest.fixture(autouse=True)
 def lambdas(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function's environment, without what this machine adds."""
-    for name in (*surroundings.BOTOCORE_ONLY_VARIABLES, "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+    for name in (*lambda_environment.BOTOCORE_ONLY_VARIABLES, "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}.items():
         monkeypatch.setenv(name, value)
@@ -32,10 +32,10 @@ def test_every_endpoint_that_we_make_is_botocores(service: Service, monkeypatch:
     ours = set()
     for region in regions:
         monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-        if surroundings.is_standard_lambda():
+        if lambda_environment.is_standard_lambda():
             ours.add(region)
             made = session.create_client(service.name, region_name=region)
-            assert surroundings.endpoint_url(service.name, service.endpoint_variable) == made.meta.endpoint_url
+            assert build_endpoint_url(service) == made.meta.endpoint_url
     assert {"eu-west-1", "us-east-1", "ap-southeast-2"} <= ours
     assert {"cn-north-1", "us-gov-west-1"} <= regions - ours
     assert not [region for region in regions - ours if region in session.get_available_regions(service.name)]
@@ -57,34 +57,34 @@ def test_a_service_has_botocores_names(service: Service) -> None:
         ("AWS_DEFAULT_REGION", ""),
         ("AWS_DEFAULT_REGION", "us-gov-west-1"),
         ("AWS_DEFAULT_REGION", "cn-north-1"),
-        *((name, "somewhat") for name in surroundings.BOTOCORE_ONLY_VARIABLES),
+        *((name, "somewhat") for name in lambda_environment.BOTOCORE_ONLY_VARIABLES),
     ],
 )
 def test_what_is_said_in_another_way_is_left_to_botocore(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert surroundings.is_standard_lambda()
+    assert lambda_environment.is_standard_lambda()
     monkeypatch.setenv(name, value)
-    assert not surroundings.is_standard_lambda()
+    assert not lambda_environment.is_standard_lambda()
 
 
 def test_which_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(create_client(stream.FIREHOSE_SERVICE), JsonClient)
+    assert isinstance(create_client(FIREHOSE_SERVICE), JsonClient)
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
-    made = create_client(stream.FIREHOSE_SERVICE)
+    made = create_client(FIREHOSE_SERVICE)
     assert isinstance(made, BotocoreClient)
     assert made._client.meta.endpoint_url == "https://firehose-fips.eu-west-1.amazonaws.com"
 
 
 def test_an_endpoint_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
-    assert surroundings.endpoint_url("firehose", "FIREHOSE") == "http://localhost:1"
+    assert build_endpoint_url(FIREHOSE_SERVICE) == "http://localhost:1"
     monkeypatch.setenv("AWS_ENDPOINT_URL_FIREHOSE", "http://localhost:2")
-    assert surroundings.endpoint_url("firehose", "FIREHOSE") == "http://localhost:2"
-    assert surroundings.endpoint_url("secretsmanager", "SECRETS_MANAGER") == "http://localhost:1"
+    assert build_endpoint_url(FIREHOSE_SERVICE) == "http://localhost:2"
+    assert build_endpoint_url(SECRETS_MANAGER_SERVICE) == "http://localhost:1"
 
 
 def test_a_session_token_is_part_of_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert surroundings.role_credentials() == ("key", "secret", "")
+    assert lambda_environment.read_role_credentials() == ("key", "secret", "")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
-    assert surroundings.role_credentials() == ("key", "secret", "token")
+    assert lambda_environment.read_role_credentials() == ("key", "secret", "token")
