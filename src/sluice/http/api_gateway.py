@@ -81,7 +81,9 @@ def _parse_content_type(value: str | None) -> tuple[str, str]:
 
 def _decode_body(event: Event) -> bytes | None:
     """Return the body's bytes, or None for invalid base64 and for half of a surrogate pair."""
-    text = event.get("body") or ""
+    text = event.get("body")
+    if not text:
+        return b""
     try:
         return base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else str(text).encode()
     except ValueError:
