@@ -18,7 +18,7 @@ import pytest
 
 from local.database import DatabasePair
 from sluice import observability
-from sluice.aws import secrets as credentials_module
+from sluice.aws import secrets
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.list_parameters import list_parameter_names
@@ -73,7 +73,7 @@ def request_(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    credentials_module.get_secrets_client.cache_clear()
+    secrets.get_secrets_client.cache_clear()
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
         return {
@@ -88,7 +88,7 @@ def request_(
         }
 
     yield make
-    credentials_module.get_secrets_client.cache_clear()
+    secrets.get_secrets_client.cache_clear()
     pair.start()
     with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER IF EXISTS {users['loader']}, {users['reader']}")
@@ -327,5 +327,5 @@ def test_neither_password_nor_address_is_logged(
     handle(request_("Update", "2"), context())
     log = written.getvalue()
     assert "migrate done" in log
-    secrets = [json.loads(secret)["password"] for secret in cloud.secrets.values()]
-    assert [secret for secret in [*secrets, "hush"] if secret in log] == []
+    passwords = [json.loads(secret)["password"] for secret in cloud.secrets.values()]
+    assert [secret for secret in [*passwords, "hush"] if secret in log] == []
