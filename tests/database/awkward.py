@@ -32,8 +32,8 @@ def thing(members: bytes) -> Write:
 def with_neighbours(line: Callable[[], bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
     """Batches with an unusual line: alone, with good lines, and with a bad line for the strict engine."""
     for before, after in ((), ()), ((), (good,)), ((good,), ()), ((), (good, bad)), ((bad, good), ()):
-        one = line()
-        yield one, [*(make() for make in before), one, *(make() for make in after)]
+        text = line()
+        yield text, [*(make() for make in before), text, *(make() for make in after)]
 
 
 def load(rig: Rig, lines: Iterable[bytes]) -> LoadResult:
@@ -45,8 +45,8 @@ def load(rig: Rig, lines: Iterable[bytes]) -> LoadResult:
     assert rig.rows("SELECT applied, stale, rejected FROM loaded_batches WHERE object_key = %s", outcome.key) == [
         counts
     ]
-    kept = rig.rows("SELECT 1 FROM rejected_writes WHERE object_key = %s", outcome.key)
-    assert len(kept) == outcome.rejected
+    rejected_rows = rig.rows("SELECT 1 FROM rejected_writes WHERE object_key = %s", outcome.key)
+    assert len(rejected_rows) == outcome.rejected
     return outcome
 
 

@@ -19,11 +19,11 @@ JSON_COLUMNS = {"tags", "attributes", "part"}
 
 def rows(plan: Plan, collection: str) -> list[Row]:
     """The rows of a collection's table, all columns, tombstones too."""
-    found: dict[tuple[str, str, str], Row] = {}
+    selected: dict[tuple[str, str, str], Row] = {}
     for planned in sorted(plan.writes, key=lambda one: one.write.version):
         if planned.flaw == "none" and planned.write.collection == collection:
-            found[planned.item] = _row(planned)
-    return list(found.values())
+            selected[planned.item] = _row(planned)
+    return list(selected.values())
 
 
 def flawed(plan: Plan) -> set[Reject]:
@@ -33,13 +33,13 @@ def flawed(plan: Plan) -> set[Reject]:
 
 def rejects(plan: Plan) -> set[Reject]:
     """The writes that are stored as rejected. A value is not checked if a later write of its batch replaces it."""
-    found = set()
+    selected = set()
     for lines in plan.batches.values():
         batch = [plan.writes[line] for line in lines]
         for planned in batch:
             if planned.flaw == "shape" or (planned.flaw == "value" and not _superseded(planned, batch)):
-                found.add(_reject(planned))
-    return found
+                selected.add(_reject(planned))
+    return selected
 
 
 def _reject(planned: PlannedWrite) -> Reject:

@@ -174,15 +174,19 @@ _MISHAPS: st.SearchStrategy[Mishap] = st.sampled_from(
 def plans(draw: st.DrawFn) -> Plan:
     """Every write is in some batch and every batch is delivered; some more than once, all in any order."""
     items = draw(st.lists(st.sampled_from([*ITEMS, STRANGER]), min_size=1, max_size=3, unique=True))
-    writes = draw(st.lists(_writes(items), min_size=1, max_size=8, unique_by=lambda one: (one.item, one.write.version)))
+    writes = draw(
+        st.lists(
+            _writes(items), min_size=1, max_size=8, unique_by=lambda planned: (planned.item, planned.write.version)
+        )
+    )
     numbers = range(len(writes))
     lines = draw(st.permutations([*numbers, *draw(st.lists(st.sampled_from(numbers), max_size=4))]))
     batches: dict[int, list[int]] = {}
     for line in lines:
         batches.setdefault(draw(st.integers(0, 3)), []).append(line)
-    again = draw(st.lists(st.sampled_from(sorted(batches)), max_size=3))
+    redelivered = draw(st.lists(st.sampled_from(sorted(batches)), max_size=3))
     deliveries = [
         Delivery(batch, draw(st.integers(0, 1)), draw(_MISHAPS))
-        for batch in draw(st.permutations([*sorted(batches), *again]))
+        for batch in draw(st.permutations([*sorted(batches), *redelivered]))
     ]
     return Plan(writes, batches, deliveries)

@@ -21,7 +21,7 @@ from sluice.model.record import Write
 from sluice.settings import CacheSettings
 from tests.database.cache_rig import CacheRig
 from tests.database.conftest import Connect
-from tests.database.rebuilding_rig import Rebuilding, excluding
+from tests.database.rebuild_rig import Rebuilding, excluding
 from tests.database.things import CODES, delete, put
 
 

@@ -81,12 +81,12 @@ def test_loaders_over_the_same_items_agree(
             f"\n{LOADERS} loaders, {BATCHES} batches, {bad:.0%} of the writes bad: {retries} retries after a deadlock"
         )
     assert Counter(statuses) == {"loaded": BATCHES}
-    found = {
+    stored_versions = {
         (collection, row["id"]): row["version"]
         for collection in ("things", "codes")
         for row in loading.rig.rows(f"SELECT id, version FROM {collection}")
     }
-    assert found == latest(batches)
+    assert stored_versions == latest(batches)
     counts = loading.rig.rows("SELECT applied + stale + rejected AS n FROM loaded_batches")
     assert [row["n"] for row in counts] == [300] * BATCHES
     # Every loader locks rows in the order of the table, so that loads wait but do not deadlock. Only if the
@@ -107,8 +107,8 @@ def load_at_once(loading: Loading, root: Root, databases: list[ShakyDatabase]) -
 
     def wait_for_others() -> None:
         at_commit.set()
-        for one in waiting:
-            root.waits(one)
+        for waiting_database in waiting:
+            root.waits(waiting_database)
 
     def load(database: ShakyDatabase) -> str:
         if database is not first:

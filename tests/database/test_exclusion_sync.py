@@ -12,7 +12,7 @@ from sluice.load.exclusion_sync import sync_exclusions
 from sluice.model.exclusions import Exclusion, select_active_exclusions
 from sluice.rebuild.rebuild_request import read_stored_exclusions, store_exclusions
 from tests.database.conftest import Connect
-from tests.database.rebuilding_rig import Rebuilding, excluding
+from tests.database.rebuild_rig import Rebuilding, excluding
 from tests.database.rig import Rig
 from tests.database.s3 import bucket
 from tests.database.test_rebuild import code
@@ -24,16 +24,16 @@ class Restoring(Rebuilding):
     """`save` copies the tables like a dump; `restore` resets them to the copy."""
 
     def save(self) -> None:
-        self.run(*(f"CREATE OR REPLACE TABLE {self.schema}_saved.{one} AS SELECT * FROM {one}" for one in OWN))
+        self.run(*(f"CREATE OR REPLACE TABLE {self.schema}_saved.{table} AS SELECT * FROM {table}" for table in OWN))
 
     def restore(self) -> None:
-        for one in OWN:
-            self.run(f"DELETE FROM {one}", f"INSERT INTO {one} SELECT * FROM {self.schema}_saved.{one}")
+        for table in OWN:
+            self.run(f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM {self.schema}_saved.{table}")
 
     def run(self, *statements: str) -> None:
         with self.admin.cursor() as cursor:
-            for one in statements:
-                cursor.execute(one)
+            for statement in statements:
+                cursor.execute(statement)
 
     def rebuild(self, keys: list[str], *exclusions: Exclusion) -> None:
         """Rebuild as the workflow does: exclusions of S3 and of the table, then these; stored after the swap."""
@@ -53,18 +53,18 @@ class Restoring(Rebuilding):
 
 @pytest.fixture
 def restoring(rig: Rig, connect: Connect, s3: Any) -> Iterator[Restoring]:
-    found = Restoring(rig, connect(autocommit=True))
-    found.run(f"CREATE DATABASE {found.schema}_saved")
+    rig_with_copy = Restoring(rig, connect(autocommit=True))
+    rig_with_copy.run(f"CREATE DATABASE {rig_with_copy.schema}_saved")
     bucket().delete_object("rebuilds/exclusions.json")
-    yield found
-    found.run(f"DROP DATABASE {found.schema}_saved")
-    found.clean()
+    yield rig_with_copy
+    rig_with_copy.run(f"DROP DATABASE {rig_with_copy.schema}_saved")
+    rig_with_copy.clean()
 
 
 def put(restoring: Restoring, *texts: tuple[str, str]) -> list[tuple[str, str]]:
     """Put a batch for each write. Returns keys and versions."""
     writes = [code(name, text) for name, text in texts]
-    return [(restoring.rig.objects.put(f"batches/{one.version}", [one]), one.version) for one in writes]
+    return [(restoring.rig.objects.put(f"batches/{write.version}", [write]), write.version) for write in writes]
 
 
 def test_a_replay_restores_no_write_that_was_excluded_after_the_dump(restoring: Restoring) -> None:
@@ -76,7 +76,7 @@ def test_a_replay_restores_no_write_that_was_excluded_after_the_dump(restoring: 
     assert restoring.texts() == {"c": "good"}
     restoring.restore()
     assert restoring.sync_exclusions() == ["r1"]
-    assert [one.status for one in restoring.load(good[0], bad[0])] == ["already_loaded", "loaded"]
+    assert [result.status for result in restoring.load(good[0], bad[0])] == ["already_loaded", "loaded"]
     assert restoring.texts() == {"c": "good"}
     assert restoring.sync_exclusions() == []
 
@@ -90,7 +90,7 @@ def test_present_exclusions_stay_with_added_ones(restoring: Restoring) -> None:
     restoring.rebuild([], second)
     restoring.restore()
     assert restoring.sync_exclusions() == ["r2"]
-    assert {one.execution for one in select_active_exclusions([first, second])} == {
+    assert {exclusion.execution for exclusion in select_active_exclusions([first, second])} == {
         row["execution"] for row in restoring.rows("SELECT execution FROM exclusions")
     }
     restoring.load(*(key for key, _ in keys))

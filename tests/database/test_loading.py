@@ -48,9 +48,9 @@ def test_every_text_is_stored_as_it_was_sent(rig: Rig, text: str) -> None:
     attributes = {text: [text, None, {"deep": text}]}
     write = put({"label": text, "story": text, "tags": [text, text], "attributes": attributes, "note": text[:20]})
     assert rig.load(write).applied == 1
-    found = stored(rig, write)
-    assert found is not None
-    assert [found[name] for name in ("label", "story", "tags", "attributes", "note")] == [
+    stored_row = stored(rig, write)
+    assert stored_row is not None
+    assert [stored_row[name] for name in ("label", "story", "tags", "attributes", "note")] == [
         text,
         text,
         [text, text],
@@ -160,14 +160,14 @@ def test_rows_that_the_database_does_not_accept_are_rejected(rig: Rig) -> None:
         writes[at].data = msgspec.Raw(msgspec.json.encode(data))
     outcome = rig.load(*writes, key="batches/bad")
     assert (outcome.applied, outcome.rejected) == (97, 3)
-    kept = rig.rows(
+    rejected_rows = rig.rows(
         "SELECT version, line, object_key, collection, owner, id, `write`, reason FROM rejected_writes ORDER BY line"
     )
-    assert [row["line"] for row in kept] == [8, 41, 42]
-    assert [row["version"] for row in kept] == [writes[at].version for at in bad]
-    assert {row["object_key"] for row in kept} == {"batches/bad"}
-    assert kept[0]["write"] == encode_write(writes[7]).decode().removesuffix("\n")
-    assert "label" in kept[0]["reason"]
+    assert [row["line"] for row in rejected_rows] == [8, 41, 42]
+    assert [row["version"] for row in rejected_rows] == [writes[at].version for at in bad]
+    assert {row["object_key"] for row in rejected_rows} == {"batches/bad"}
+    assert rejected_rows[0]["write"] == encode_write(writes[7]).decode().removesuffix("\n")
+    assert "label" in rejected_rows[0]["reason"]
     assert rig.rows("SELECT COUNT(*) AS n FROM things") == [{"n": 97}]
     assert rig.rows("SELECT rejected FROM loaded_batches") == [{"rejected": 3}]
 
@@ -239,8 +239,8 @@ def test_a_batch_larger_than_a_part_is_still_one_transaction(rig: Rig, monkeypat
     monkeypatch.setattr("sluice.load.fast.fast_reader.FIRST_PART_BYTES", 1)
     monkeypatch.setattr("sluice.load.batch_reader.BLOCK_BYTES", 10_000)
     writes = [put({"label": str(n)}) for n in range(200)]
-    again = [put({"label": "again"}, write.id) for write in writes[:50]]
-    outcome = rig.load(*writes, *again)
+    newer_writes = [put({"label": "again"}, write.id) for write in writes[:50]]
+    outcome = rig.load(*writes, *newer_writes)
     assert (outcome.applied, outcome.stale) == (250, 0)
     assert rig.rows("SELECT COUNT(*) AS n, SUM(label = 'again') AS again FROM things") == [{"n": 200, "again": 50}]
 
@@ -254,6 +254,6 @@ def test_the_lag_is_that_of_the_oldest_write(rig: Rig) -> None:
 def test_the_owner_sees_only_their_own(rig: Rig) -> None:
     mine, theirs = put({"label": "mine"}), put({"label": "theirs"}, owner="someone")
     rig.load(mine, theirs)
-    found, more = select_page(rig.database, plan_query(THINGS, {}), OWNER, PageRequest(10))
-    assert [item.id for item in found] == [mine.id]
+    items, more = select_page(rig.database, plan_query(THINGS, {}), OWNER, PageRequest(10))
+    assert [item.id for item in items] == [mine.id]
     assert more is None

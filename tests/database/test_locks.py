@@ -18,7 +18,7 @@ from tests.database.things import OWNER, delete, put
 
 
 @contextmanager
-def held(connect: Connect, item_id: str) -> "Iterator[pymysql.Connection[Any]]":
+def hold_lock(connect: Connect, item_id: str) -> "Iterator[pymysql.Connection[Any]]":
     """Another session that holds the lock of an item's row."""
     other = connect()
     with other.cursor() as cursor:
@@ -33,7 +33,7 @@ def test_a_held_lock_is_retried_and_then_a_lock_conflict(loading: Loading, root:
     loading.load(write)
     newer = put({"label": "newer"}, write.id)
     loading.opened = 0
-    with root.setting("innodb_lock_wait_timeout", 1), held(connect, write.id):
+    with root.setting("innodb_lock_wait_timeout", 1), hold_lock(connect, write.id):
         loading.database.drop_connection()
         with pytest.raises(LockConflict):
             loading.load(newer, key="batches/b")
@@ -45,7 +45,7 @@ def test_a_lock_that_is_released_in_time_costs_one_attempt(loading: Loading, roo
     write = put({"label": "x"})
     loading.load(write)
     loading.opened = 0
-    with root.setting("innodb_lock_wait_timeout", 1), held(connect, write.id) as other:
+    with root.setting("innodb_lock_wait_timeout", 1), hold_lock(connect, write.id) as other:
         loading.database.drop_connection()
         threading.Timer(1.5, other.rollback).start()
         assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
@@ -57,7 +57,7 @@ def test_a_deadlock_costs_one_attempt(loading: Loading, root: Root, connect: Con
     loading.load(first, second)
     loading.opened = 0
     [(_, deadlocks)] = root.run("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
-    with held(connect, second.id) as other, other.cursor() as cursor:
+    with hold_lock(connect, second.id) as other, other.cursor() as cursor:
         # InnoDB rolls back the smaller transaction.
         cursor.execute(
             "INSERT INTO rejected_writes (version, collection, owner, id, reason, `write`, object_key, line)"
@@ -84,7 +84,7 @@ def test_a_killed_statement_means_unavailable(loading: Loading, root: Root, conn
     loading.load(write)
     id_ = loading.connection_id()
     killed = root.act_when_waiting(id_, lambda: root.run(how, id_))
-    with held(connect, write.id):
+    with hold_lock(connect, write.id):
         killed.start()
         with pytest.raises(DatabaseUnavailable):
             loading.load(put({"label": "newer"}, write.id), key="batches/b")
@@ -97,7 +97,7 @@ def test_a_primary_that_shuts_down_is_unavailable(
     write = put({"label": "x"})
     loading.load(write)
     stops = root.act_when_waiting(loading.connection_id(), pair.primary.stop)
-    with held(connect, write.id) as other:
+    with hold_lock(connect, write.id) as other:
         stops.start()
         with pytest.raises(DatabaseUnavailable):
             loading.load(put({"label": "newer"}, write.id), key="batches/b")
@@ -112,5 +112,5 @@ def test_a_statement_that_hangs_means_unavailable(loading: Loading, connect: Con
     write = put({"label": "x"})
     loading.load(write)
     hasty = Database(loading.settings, statement_timeout_seconds=1, for_loading=True)
-    with held(connect, write.id), pytest.raises(DatabaseUnavailable):
+    with hold_lock(connect, write.id), pytest.raises(DatabaseUnavailable):
         loading.load(put({"label": "newer"}, write.id), key="batches/b", database=hasty)

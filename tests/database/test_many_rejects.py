@@ -89,11 +89,11 @@ def test_each_of_25_kinds_of_bad_rows_in_100_000_writes(
         )
     assert (outcome.applied, outcome.stale, outcome.rejected) == (ROWS - 25, 0, 25)
     assert rig.rows("SELECT COUNT(*) AS n FROM things") == [{"n": ROWS - 25}]
-    found = {row["line"] - 1: row for row in rig.rows("SELECT line, reason, `write` FROM rejected_writes")}
-    assert found.keys() == set(places)
+    rejected_rows = {row["line"] - 1: row for row in rig.rows("SELECT line, reason, `write` FROM rejected_writes")}
+    assert rejected_rows.keys() == set(places)
     for place, (line, reason) in zip(places, kinds, strict=True):
-        assert reason in found[place]["reason"]
-        assert found[place]["write"] == line.removesuffix(b"\n").decode(errors="backslashreplace")
+        assert reason in rejected_rows[place]["reason"]
+        assert rejected_rows[place]["write"] == line.removesuffix(b"\n").decode(errors="backslashreplace")
     assert sum(counts.values()) <= len(kinds) * math.log2(ROWS)
     assert counts["load"] <= 2 * math.log2(ROWS)
 

@@ -25,7 +25,7 @@ from sluice.model.list_parameters import list_parameter_names
 from sluice.model.resource import load_resources
 from sluice.schema import cfn_response
 from tests.database.aws_rig import Aws, aws
-from tests.database.migrating_rig import Migrated
+from tests.database.migration_rig import Migrated
 
 Request = Callable[..., dict[str, Any]]
 
@@ -135,10 +135,10 @@ def test_update_without_a_change_answers_that_there_was_none(request_: Request, 
 
 def test_delete_leaves_everything(request_: Request, cloud: Aws, schema: Migrated) -> None:
     handle(request_(), context())
-    before = schema.written()
+    before = schema.binary_log_position()
     handle(request_("Delete"), context())
     assert [answer["Status"] for answer in cloud.answers] == ["SUCCESS", "SUCCESS"]
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
 
 
 def test_delete_succeeds_without_a_database(request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anythin
     schema.sql(f"DROP DATABASE {schema.schema}")
     known = sorted(f"method.request.querystring.{name}" for name in list_parameter_names(load_resources().values()))
     properties = {**request_()["ResourceProperties"], "ListParameters": known[:-1]}
-    before = schema.written()
+    before = schema.binary_log_position()
     handle(request_(ResourceProperties=properties), context())
     [answer] = cloud.answers
     assert answer["Status"] == "FAILED"
@@ -173,7 +173,7 @@ def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anythin
         "Nothing was changed. The key of API Gateway's cache lacks query parameters of lists"
     )
     assert f"add {known[-1]} to RequestParameters" in answer["Reason"]
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
     handle(request_(ResourceProperties={**properties, "ListParameters": known}), context())
     assert cloud.answers[1]["Status"] == "SUCCESS"
 
@@ -299,13 +299,13 @@ def test_a_response_is_small_enough(request_: Request, cloud: Aws, schema: Migra
 def test_a_dry_run_returns_the_plan_and_changes_nothing(request_: Request, cloud: Aws, schema: Migrated) -> None:
     handle(request_(), context())
     schema.sql("ALTER TABLE bookings DROP COLUMN voucher, ADD COLUMN gone INT COMMENT 'optional'")
-    before = schema.written()
+    before = schema.binary_log_position()
     plan = json.loads(json.dumps(handle({"dry_run": True}, context())))
     assert [statement["description"] for statement in plan["statements"]] == ["alter bookings: add voucher VARCHAR(32)"]
     assert plan["statements"][0]["sql"].startswith("ALTER TABLE bookings ADD COLUMN voucher VARCHAR(32)")
     assert [one.split()[0] for one in plan["refusals"]] == ["bookings.gone"]
     assert plan["notices"] == []
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
     assert len(cloud.answers) == 1
 
 

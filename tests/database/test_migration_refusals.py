@@ -10,7 +10,7 @@ from msgspec import Meta
 from local.database import DatabasePair
 from sluice.errors import MigrationRefused
 from sluice.model.resource import Digits, Resource
-from tests.database.migrating_rig import Migrated, notes
+from tests.database.migration_rig import Migrated, notes
 
 SHORT = Annotated[str, Meta(max_length=20)]
 OLD: dict[str, Any] = {
@@ -112,12 +112,12 @@ REFUSED = {
 @pytest.mark.parametrize(("resource", "sentence"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_refusal_says_why_and_changes_nothing(schema: Migrated, resource: Resource, sentence: str) -> None:
     schema.run(notes(**OLD))
-    before = schema.written()
+    before = schema.binary_log_position()
     with pytest.raises(MigrationRefused) as refused:
         schema.run(resource)
     assert refused.value.refusals == (sentence,)
     assert str(refused.value) == f"Nothing was changed. {sentence}"
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
 
 
 def test_shared_to_private_is_refused(schema: Migrated) -> None:
@@ -136,7 +136,7 @@ def test_another_key_is_one_refusal(schema: Migrated) -> None:
 def test_all_refusals_are_reported_together_and_stop_allowed_changes_too(schema: Migrated) -> None:
     others = notes(collection="others", text=SHORT)
     schema.run(notes(**OLD), others)
-    before = schema.written()
+    before = schema.binary_log_position()
     with pytest.raises(MigrationRefused) as refused:
         schema.run(
             without("tag", "size"),
@@ -144,7 +144,7 @@ def test_all_refusals_are_reported_together_and_stop_allowed_changes_too(schema:
             notes(collection="wanted", text=str),
         )
     assert sorted(one.split()[0] for one in refused.value.refusals) == ["notes.size", "notes.tag", "others.text"]
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
 
 
 def test_a_column_in_another_collation_is_refused(schema: Migrated) -> None:

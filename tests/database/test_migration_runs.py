@@ -14,8 +14,8 @@ from sluice.errors import MigrationFailed
 from sluice.model.resource import Resource
 from sluice.schema import ddl_executor, migration
 from sluice.schema.ddl_executor import explain_error
-from tests.database.migrating_rig import Migrated, notes
-from tests.database.migrating_rig import migration as make_migration
+from tests.database.migration_rig import Migrated, notes
+from tests.database.migration_rig import migration as make_migration
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from local.database import DatabasePair
 from sluice.model.resource import Digits, Resource, load_resources
-from tests.database.migrating_rig import Migrated, notes
+from tests.database.migration_rig import Migrated, notes
 from tests.database.things import CODES, THINGS
 
 TEXT = "utf8mb4_nopad_bin"
@@ -52,7 +52,7 @@ def test_a_new_schema_gets_every_table(schema: Migrated) -> None:
     }
 
 
-def test_every_field_type_has_its_column(schema: Migrated) -> None:
+def test_every_field_type_has_its_column_type(schema: Migrated) -> None:
     schema.run(THINGS, CODES)
     columns = schema.columns("things")
     assert columns["id"] == ("uuid", None, "NO", "service-chosen")
@@ -91,14 +91,14 @@ def test_every_field_type_has_its_column(schema: Migrated) -> None:
 )
 def test_a_second_run_changes_nothing(schema: Migrated, served: tuple[Resource, ...]) -> None:
     schema.run(*served)
-    before = schema.written()
+    before = schema.binary_log_position()
     assert schema.plan(*served).statements == ()
     outcome = schema.run(*served)
     assert outcome.done == ()
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
 
 
-def test_case_and_trailing_spaces_tell_texts_apart(schema: Migrated) -> None:
+def test_texts_that_differ_in_case_or_trailing_spaces_are_different(schema: Migrated) -> None:
     schema.run(notes(text=str, name=Annotated[str, Meta(max_length=9)]))
     for text in ("a", "A", "a ", "á"):
         schema.sql(
@@ -110,18 +110,18 @@ def test_case_and_trailing_spaces_tell_texts_apart(schema: Migrated) -> None:
     assert schema.sql("SELECT COUNT(*) FROM notes WHERE text = 'a' AND name = 'a'") == [(1,)]
 
 
-def test_the_schema_s_own_collation_is_put_right(schema: Migrated) -> None:
+def test_the_schema_s_default_collation_is_corrected(schema: Migrated) -> None:
     schema.sql(f"ALTER DATABASE {schema.schema} CHARACTER SET latin1 COLLATE latin1_swedish_ci")
     assert schema.run(notes(text=str)).done[0].endswith(f"from latin1_swedish_ci to {TEXT}")
-    # A session that was in the schema before keeps the old default; this one enters it now.
+    # A session that selected the schema earlier keeps the old default, so this one selects it now.
     with schema.connect().cursor() as cursor:
         cursor.execute("CREATE TABLE later (a VARCHAR(9))")
     assert schema.columns("later")["a"][1] == TEXT
 
 
-def test_a_plan_for_no_schema_makes_all_of_it_and_touches_nothing(schema: Migrated) -> None:
+def test_a_plan_without_a_schema_has_every_table_and_changes_nothing(schema: Migrated) -> None:
     schema.sql(f"DROP DATABASE {schema.schema}")
-    before = schema.written()
+    before = schema.binary_log_position()
     assert [one.description for one in schema.plan(notes(text=str)).statements] == [
         "create table loaded_batches",
         "create table rejected_writes",
@@ -130,7 +130,7 @@ def test_a_plan_for_no_schema_makes_all_of_it_and_touches_nothing(schema: Migrat
         "create table migrations",
         "create table notes",
     ]
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
 
 
 def with_a_row(schema: Migrated, before: Resource) -> None:
@@ -141,7 +141,7 @@ def with_a_row(schema: Migrated, before: Resource) -> None:
     )
 
 
-def test_a_text_that_outgrows_its_length_byte_is_copied(schema: Migrated) -> None:
+def test_a_text_that_needs_two_length_bytes_is_copied(schema: Migrated) -> None:
     schema.run(notes(text=Annotated[str, Meta(max_length=60)]))
     outcome = schema.run(notes(text=Annotated[str, Meta(max_length=100)]))
     assert outcome.done == ("alter notes: change text VARCHAR(60) to VARCHAR(100) (ALGORITHM=COPY, LOCK=SHARED)",)
@@ -197,7 +197,7 @@ def test_an_allowed_change_keeps_the_rows(
     assert schema.run(notes(**new)).done == ()
 
 
-def test_several_changes_of_a_table_need_one_statement_of_a_kind(schema: Migrated) -> None:
+def test_the_changes_of_a_kind_to_a_table_are_one_statement(schema: Migrated) -> None:
     with_a_row(schema, notes(**OLD))
     plan = schema.plan(notes(**OLD | {"text": str, "tag": (str | None, None), "size": (int, 7)}))
     assert [one.description for one in plan.statements] == [
@@ -206,12 +206,12 @@ def test_several_changes_of_a_table_need_one_statement_of_a_kind(schema: Migrate
     ]
 
 
-def test_what_an_operator_made_stays(schema: Migrated) -> None:
+def test_objects_created_by_hand_stay(schema: Migrated) -> None:
     schema.run(notes(**OLD))
     schema.sql("ALTER TABLE notes ADD COLUMN mine INT, ADD INDEX by_text (text), ADD UNIQUE INDEX one_price (price)")
     schema.sql("ALTER TABLE loaded_batches ADD INDEX by_time (loaded_at)")
     schema.sql("CREATE TABLE elsewhere (id INT, KEY (id))")
-    before = schema.written()
+    before = schema.binary_log_position()
     outcome = schema.run(notes(**OLD))
     assert sorted(outcome.notices) == [
         "The column notes.mine was not created by a migration; it is left unchanged.",
@@ -223,10 +223,10 @@ def test_what_an_operator_made_stays(schema: Migrated) -> None:
         ),
         "The table elsewhere belongs to no resource; it is left unchanged.",
     ]
-    assert (outcome.done, schema.written()) == ((), before)
+    assert (outcome.done, schema.binary_log_position()) == ((), before)
 
 
-def test_a_table_whose_resource_is_gone_stays_with_its_rows(schema: Migrated) -> None:
+def test_the_table_of_a_removed_resource_stays_with_its_rows(schema: Migrated) -> None:
     with_a_row(schema, notes(**OLD))
     outcome = schema.run(notes(collection="others", text=str))
     assert outcome.notices == ("The table notes belongs to no resource; it is left unchanged.",)
@@ -238,7 +238,7 @@ BY_COUNT = {"by-count": ["owner", "deleted", "count", "id"]}
 
 
 @pytest.mark.parametrize("schema_is_there", [True, False])
-def test_indexes_come_with_a_new_table(schema: Migrated, schema_is_there: bool) -> None:
+def test_a_new_table_has_its_indexes(schema: Migrated, schema_is_there: bool) -> None:
     if not schema_is_there:
         schema.sql(f"DROP DATABASE {schema.schema}")
     resource = notes(count=int | None, text=Annotated[str, Meta(max_length=512)], indexes=["count", ("text", "count")])
@@ -246,9 +246,9 @@ def test_indexes_come_with_a_new_table(schema: Migrated, schema_is_there: bool) 
     both = {**BY_COUNT, "by-text-count": ["owner", "deleted", "text", "count", "id"]}
     assert schema.indexes("notes") == both
     assert outcome.notices == ()
-    before = schema.written()
+    before = schema.binary_log_position()
     assert schema.run(resource).done == ()
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
 
 
 def test_an_index_is_added_to_a_table_that_has_rows(schema: Migrated) -> None:
@@ -270,7 +270,7 @@ def test_an_index_is_added_with_its_column(schema: Migrated) -> None:
     assert schema.indexes("notes") == BY_COUNT
 
 
-def test_an_index_that_is_no_longer_asked_for_is_left(schema: Migrated) -> None:
+def test_an_index_that_is_no_longer_declared_stays(schema: Migrated) -> None:
     schema.run(notes(count=int | None, indexes=["count"]))
     outcome = schema.run(notes(count=int | None))
     assert (outcome.done, len(outcome.notices), "by-count" in outcome.notices[0]) == ((), 1, True)

@@ -1,4 +1,4 @@
-"""The loader and the reader, proven by what they can and cannot do."""
+"""The privileges of the loader and the reader, tested by what they can and cannot do."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from local.database import DatabasePair
 from sluice.aws.secrets import Credentials
 from sluice.errors import MigrationFailed
 from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser
-from tests.database.migrating_rig import Migrated, notes
+from tests.database.migration_rig import Migrated, notes
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def denied(schema: Migrated, user: DatabaseUser, statement: str) -> bool:
     return False
 
 
-def test_the_loader_loads_and_no_more(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
+def test_the_loader_can_only_load(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str), users=users)
     account = (users[0].credentials.username, users[0].credentials.password)
     with schema.connect(account=account, local_infile=True).cursor() as cursor:
@@ -77,7 +77,7 @@ def test_the_loader_loads_and_no_more(schema: Migrated, users: tuple[DatabaseUse
     assert [one for one in FORBIDDEN_TO_ALL if not denied(schema, users[0], one)] == []
 
 
-def test_the_reader_reads_and_no_more(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
+def test_the_reader_can_only_read(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str), users=users)
     attempt(schema, users[1], "SELECT * FROM notes")
     forbidden = [
@@ -90,7 +90,9 @@ def test_the_reader_reads_and_no_more(schema: Migrated, users: tuple[DatabaseUse
     assert [one for one in forbidden if not denied(schema, users[1], one)] == []
 
 
-def test_a_schema_of_a_similar_name_is_out_of_reach(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
+def test_a_schema_with_a_similar_name_is_not_accessible(
+    schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]
+) -> None:
     schema.run(notes(text=str), users=users)
     similar = schema.schema.replace("_", "x")
     schema.sql(f"CREATE DATABASE {similar}")
@@ -101,18 +103,18 @@ def test_a_schema_of_a_similar_name_is_out_of_reach(schema: Migrated, users: tup
         schema.sql(f"DROP DATABASE {similar}")
 
 
-def test_both_must_come_over_tls(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
+def test_both_need_tls(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str), users=users)
     for user in users:
         made = schema.sql(f"SHOW CREATE USER {user.credentials.username}")[0][0]
         assert made.endswith(" REQUIRE SSL")
 
 
-def test_a_second_run_touches_no_user(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
+def test_a_second_run_changes_no_user(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str), users=users)
-    before = schema.written()
+    before = schema.binary_log_position()
     assert schema.run(notes(text=str), users=users).done == ()
-    assert schema.written() == before
+    assert schema.binary_log_position() == before
 
 
 def test_a_new_password_replaces_the_old_one(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
@@ -124,7 +126,7 @@ def test_a_new_password_replaces_the_old_one(schema: Migrated, users: tuple[Data
     assert not denied(schema, users[1], "SELECT * FROM notes")
 
 
-def test_what_else_a_user_was_given_is_taken_back(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
+def test_other_grants_of_a_user_are_revoked(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str), users=users)
     name, role = users[1].credentials.username, f"r{uuid4().hex[:8]}"
     schema.sql(f"CREATE ROLE {role}")
@@ -149,7 +151,7 @@ def test_a_user_that_lost_its_tls_gets_it_back(schema: Migrated, users: tuple[Da
     assert schema.sql(f"SHOW CREATE USER {users[1].credentials.username}")[0][0].endswith(" REQUIRE SSL")
 
 
-def test_a_refusal_touches_no_user(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
+def test_a_refusal_changes_no_user(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str))
     with pytest.raises(MigrationFailed, match="Nothing was changed"):
         schema.run(notes(other=str), users=users)
@@ -157,12 +159,14 @@ def test_a_refusal_touches_no_user(schema: Migrated, users: tuple[DatabaseUser, 
 
 
 @pytest.mark.parametrize("clash", ["admin", "each other"])
-def test_one_name_for_two_is_refused(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser], clash: str) -> None:
+def test_one_name_for_two_users_is_refused(
+    schema: Migrated, users: tuple[DatabaseUser, DatabaseUser], clash: str
+) -> None:
     name = schema.pair.admin_credentials[0] if clash == "admin" else users[0].credentials.username
     reader = DatabaseUser("reader", Credentials(name, "x"), READER_PRIVILEGES)
     with pytest.raises(MigrationFailed, match="need three different user names"):
         schema.run(notes(text=str), users=(users[0], reader))
-    schema.connect()  # the admin still gets in
+    schema.connect()  # the admin can still log in
 
 
 def test_an_empty_password_is_refused(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:

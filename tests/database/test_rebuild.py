@@ -1,4 +1,4 @@
-"""Tables made anew in the shadow, swapped in, and what was left out stays out."""
+"""Tables are rebuilt in the shadow and swapped in, and excluded writes stay excluded."""
 
 import datetime
 import random
@@ -14,7 +14,7 @@ from local.database import DatabasePair
 from sluice.errors import RebuildRefused
 from sluice.model.record import Write
 from tests.database.conftest import Connect
-from tests.database.rebuilding_rig import Rebuilding, excluding
+from tests.database.rebuild_rig import Rebuilding, excluding
 from tests.database.rig import Rig
 from tests.database.things import CODES, OWNER, delete, put
 
@@ -34,7 +34,7 @@ def code(name: str, text: str) -> Write:
 
 
 def written(rig: Rig, count: int = 6) -> list[str]:
-    """Batches of writes to the same few items: puts, deletes, and one that the table refuses."""
+    """Batches of writes to the same few items: puts, deletes, and one that is rejected."""
     keys = []
     for number in range(count):
         writes = [code(f"c{number % 3}", f"text {number}"), put({"label": f"l{number}"})]
@@ -48,14 +48,14 @@ def written(rig: Rig, count: int = 6) -> list[str]:
 
 
 def instant() -> datetime.datetime:
-    """A moment with a millisecond before and after it, in which nothing is written."""
+    """The time, with a pause of a millisecond before and after it."""
     time.sleep(0.002)
     found = datetime.datetime.now(datetime.UTC)
     time.sleep(0.002)
     return found
 
 
-def test_lost_tables_come_back_from_the_batches_in_any_order(rebuilding: Rebuilding) -> None:
+def test_lost_tables_are_rebuilt_from_the_batches_in_any_order(rebuilding: Rebuilding) -> None:
     keys = written(rebuilding.rig)
     rebuilding.load(*keys)
     before = rebuilding.tables()
@@ -74,7 +74,7 @@ def test_lost_tables_come_back_from_the_batches_in_any_order(rebuilding: Rebuild
     assert {one.status for one in rebuilding.load(*keys)} == {"already_loaded"}
 
 
-def test_the_old_tables_are_kept_as_they_were(rebuilding: Rebuilding) -> None:
+def test_the_old_tables_are_retained_unchanged(rebuilding: Rebuilding) -> None:
     keys = written(rebuilding.rig)
     rebuilding.load(*keys)
     before = rebuilding.rows("SELECT * FROM things ORDER BY id")
@@ -84,7 +84,7 @@ def test_the_old_tables_are_kept_as_they_were(rebuilding: Rebuilding) -> None:
     assert rebuilding.rows(f"SELECT * FROM {kept}.things ORDER BY id") == before
 
 
-def test_a_shadow_that_was_left_half_way_is_made_anew(rebuilding: Rebuilding) -> None:
+def test_an_unfinished_shadow_is_replaced(rebuilding: Rebuilding) -> None:
     keys = written(rebuilding.rig)
     rebuilding.load(*keys)
     before = rebuilding.tables()
@@ -96,7 +96,7 @@ def test_a_shadow_that_was_left_half_way_is_made_anew(rebuilding: Rebuilding) ->
     assert rebuilding.tables() == before
 
 
-def test_a_swap_that_was_done_is_not_done_again(rebuilding: Rebuilding) -> None:
+def test_a_swap_is_done_only_once(rebuilding: Rebuilding) -> None:
     keys = written(rebuilding.rig)
     rebuilding.prepare()
     rebuilding.fill(keys)
@@ -106,7 +106,7 @@ def test_a_swap_that_was_done_is_not_done_again(rebuilding: Rebuilding) -> None:
     assert len(rebuilding.rows("SELECT * FROM loaded_batches")) == len(keys)
 
 
-def test_the_new_tables_are_like_the_old_ones_down_to_an_index_made_by_hand(rebuilding: Rebuilding) -> None:
+def test_the_new_tables_have_the_indexes_of_the_old_ones(rebuilding: Rebuilding) -> None:
     with rebuilding.admin.cursor() as cursor:
         cursor.execute("ALTER TABLE things ADD INDEX by_hand (label)")
         cursor.execute("SHOW CREATE TABLE things")
@@ -117,7 +117,7 @@ def test_the_new_tables_are_like_the_old_ones_down_to_an_index_made_by_hand(rebu
         assert cursor.fetchall() == before
 
 
-def test_as_of_a_moment_the_tables_are_what_they_were(rebuilding: Rebuilding) -> None:
+def test_as_of_a_moment_the_tables_are_as_they_were_then(rebuilding: Rebuilding) -> None:
     keys = written(rebuilding.rig)
     rebuilding.load(*keys)
     then, before = instant(), rebuilding.tables()
@@ -133,7 +133,7 @@ def test_as_of_a_moment_the_tables_are_what_they_were(rebuilding: Rebuilding) ->
     assert len(rebuilding.rows("SELECT * FROM loaded_batches")) == 8
 
 
-def test_without_an_owner_the_others_are_untouched(rebuilding: Rebuilding) -> None:
+def test_without_an_owner_the_other_owners_are_unchanged(rebuilding: Rebuilding) -> None:
     mine, theirs = put({"label": "mine"}), put({"label": "theirs"}, owner=OTHER)
     both = rebuilding.rig.objects.put("batches/a", [mine, theirs, code("c", "shared")])
     rebuilding.load(both)
@@ -144,7 +144,7 @@ def test_without_an_owner_the_others_are_untouched(rebuilding: Rebuilding) -> No
     assert [row["text"] for row in rebuilding.tables()["codes"]] == ["shared"]
 
 
-def test_an_undone_write_shows_what_was_there_before(rebuilding: Rebuilding) -> None:
+def test_excluding_a_write_restores_the_previous_one(rebuilding: Rebuilding) -> None:
     good, bad, other = code("c", "good"), code("c", "bad"), code("d", "other")
     keys = [rebuilding.rig.objects.put(f"batches/{n}", [one]) for n, one in enumerate((good, bad, other))]
     rebuilding.load(*keys)
@@ -157,7 +157,7 @@ def test_an_undone_write_shows_what_was_there_before(rebuilding: Rebuilding) -> 
     ]
 
 
-def test_a_range_of_time_is_left_out_of_a_collection_only(rebuilding: Rebuilding) -> None:
+def test_a_time_range_of_one_collection_is_excluded(rebuilding: Rebuilding) -> None:
     before, first = code("c", "before"), instant()
     during, private = code("c", "during"), put({"label": "during"})
     last, after = instant(), code("d", "after")
@@ -171,8 +171,8 @@ def test_a_range_of_time_is_left_out_of_a_collection_only(rebuilding: Rebuilding
 
 
 @pytest.mark.parametrize("way", ["redelivered", "again", "archived", "another batch", "with care"])
-def test_what_was_left_out_is_not_brought_back(rebuilding: Rebuilding, way: str) -> None:
-    """By whatever loads it later: the ledger does not know it in each of these ways."""
+def test_no_later_load_applies_an_excluded_write(rebuilding: Rebuilding, way: str) -> None:
+    """In each of these ways the ledger does not prevent the load."""
     rig = rebuilding.rig
     good, bad = code("c", "good"), code("c", "bad")
     keys = [rig.objects.put("batches/good", [good]), rig.objects.put("batches/bad", [bad])]
@@ -195,7 +195,7 @@ def test_what_was_left_out_is_not_brought_back(rebuilding: Rebuilding, way: str)
     assert [row["text"] for row in rebuilding.rows("SELECT text FROM codes WHERE id = 'c'")] == ["good"]
 
 
-def test_what_is_accepted_after_the_rebuild_began_is_never_left_out(rebuilding: Rebuilding) -> None:
+def test_a_write_accepted_after_the_start_of_the_rebuild_is_never_excluded(rebuilding: Rebuilding) -> None:
     rebuilding.prepare(excluding(exclude={"collections": ["codes"]}))
     rebuilding.swap()
     key = rebuilding.rig.objects.put("batches/a", [code("c", "new")])
@@ -203,7 +203,7 @@ def test_what_is_accepted_after_the_rebuild_began_is_never_left_out(rebuilding: 
     assert [row["text"] for row in rebuilding.tables()["codes"]] == ["new"]
 
 
-def test_a_load_of_newer_writes_asks_for_no_rules(rebuilding: Rebuilding, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_of_newer_writes_reads_no_rules(rebuilding: Rebuilding, monkeypatch: pytest.MonkeyPatch) -> None:
     old = code("c", "old")
     rebuilding.prepare(excluding(exclude={"collections": ["codes"]}))
     rebuilding.swap()
@@ -221,8 +221,8 @@ def test_a_load_of_newer_writes_asks_for_no_rules(rebuilding: Rebuilding, monkey
     assert [one for one in statements if "FROM exclusions" in one]
 
 
-def test_loads_do_not_lock_what_they_all_read(rebuilding: Rebuilding, connect: Connect) -> None:
-    """Or two loads, one alone and one that shares the mark's lock, would wait for each other."""
+def test_loads_do_not_lock_the_row_that_they_all_read(rebuilding: Rebuilding, connect: Connect) -> None:
+    """Otherwise an exclusive load and a sharing load would wait for each other."""
     old = code("c", "old")
     rebuilding.prepare(excluding(exclude={"collections": ["things"]}))
     rebuilding.swap()
@@ -231,7 +231,7 @@ def test_loads_do_not_lock_what_they_all_read(rebuilding: Rebuilding, connect: C
         rebuilding.live.load_batch("bucket", rebuilding.rig.objects.put("batches/0", [code("d", "new")]))
         other.execute("SELECT version FROM marks WHERE name = 'exclusions' FOR UPDATE")
         began = time.monotonic()
-        # Alone, and sharing.
+        # An exclusive load, and a sharing one.
         rebuilding.load(rebuilding.rig.objects.put("batches/1", [code("e", "new")]))
         rebuilding.load(rebuilding.rig.objects.put("batches/2", [old]))
         assert time.monotonic() - began < 2

@@ -43,10 +43,10 @@ def test_an_object_that_a_replay_loaded_before(rig: Rig) -> None:
 
 @pytest.mark.parametrize("good", [True, False], ids=["plain", "with a bad write"])
 def test_the_same_writes_in_other_batches(rig: Rig, good: bool) -> None:
-    came = writes()[: 4 if good else 5]
-    rig.load(*came, key="batches/a")
+    redelivered = writes()[: 4 if good else 5]
+    rig.load(*redelivered, key="batches/a")
     before = everything(rig)
-    for batch in (came, came[::-1], came[1:], [*came, *came]):
+    for batch in (redelivered, redelivered[::-1], redelivered[1:], [*redelivered, *redelivered]):
         outcome = rig.load(*batch, key="batches/b")
         assert outcome.status == "loaded"
         assert (outcome.applied, outcome.applied + outcome.stale + outcome.rejected) == (0, len(batch))
@@ -55,10 +55,10 @@ def test_the_same_writes_in_other_batches(rig: Rig, good: bool) -> None:
 
 
 def test_the_same_key_with_another_etag_and_the_same_writes(rig: Rig) -> None:
-    came = writes()
-    assert rig.load(*came, key="batches/a").applied == 3
+    redelivered = writes()
+    assert rig.load(*redelivered, key="batches/a").applied == 3
     before = everything(rig)
-    assert rig.load(*came, put({"label": "z"}), key="batches/a").applied == 1
+    assert rig.load(*redelivered, put({"label": "z"}), key="batches/a").applied == 1
     assert len(rig.rows("SELECT 1 FROM loaded_batches WHERE object_key = 'batches/a'")) == 2
     rig.rows("DELETE FROM things WHERE label = 'z'")
     assert rejects(rig) == [("batches/a", 5)]

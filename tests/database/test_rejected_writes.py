@@ -1,4 +1,4 @@
-"""Rejected writes listed, retried and dropped, with a real primary and S3's own protocol."""
+"""List, retry and delete rejected writes, with a real primary and the emulated S3."""
 
 import datetime
 import gzip
@@ -45,7 +45,7 @@ def primary(rig: Rig, s3: Any) -> Iterator[Database]:
 
 
 def narrow(rig: Rig) -> None:
-    """Let the table be too narrow for its writes, as it is when somebody changed it by hand."""
+    """Make a column too short for its values, as after a change by hand."""
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(5)")
 
 
@@ -63,7 +63,7 @@ def rejected(rig: Rig, *writes: Write, key: str = "batches/first") -> list[str]:
     return [write.version for write in writes]
 
 
-def again(primary: Database, select: RejectedWriteSelection = EVERYTHING, after: str = "") -> RetryResult:
+def retry(primary: Database, select: RejectedWriteSelection = EVERYTHING, after: str = "") -> RetryResult:
     return retry_rejected_writes(primary, bucket(), select, after, datetime.datetime.now(datetime.UTC))
 
 
@@ -75,11 +75,11 @@ def versions(primary: Database, select: RejectedWriteSelection = EVERYTHING) -> 
     return [row["version"] for row in rejects.list_rejected_writes(primary, select, "", 100)]
 
 
-def marks(s3: Any) -> list[str]:
+def retry_markers(s3: Any) -> list[str]:
     return [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET, Prefix=RETRY_MARKER_PREFIX).get("Contents", [])]
 
 
-def test_rejects_are_listed_by_version_and_selected(rig: Rig, primary: Database) -> None:
+def test_rejected_writes_are_listed_by_version_and_selected(rig: Rig, primary: Database) -> None:
     first, second = long(), long(1)
     rejected(rig, first, second)
     third = rejected(rig, long(2), key="batches/second")
@@ -95,18 +95,18 @@ def test_rejects_are_listed_by_version_and_selected(rig: Rig, primary: Database)
     assert "write" not in rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]
 
 
-def test_a_retried_write_is_a_reject_until_it_is_loaded(rig: Rig, primary: Database, s3: Any) -> None:
+def test_a_retried_write_stays_rejected_until_it_is_loaded(rig: Rig, primary: Database, s3: Any) -> None:
     before = rejected(rig, long(), long(1))
-    put_again = again(primary)
-    assert (put_again.writes, put_again.invalid, put_again.after) == (2, 0, None)
-    assert put_again.batch.startswith(f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/}")
-    assert settle_retries(primary, bucket()) == SettleResult(pending=[put_again.batch])
+    retried = retry(primary)
+    assert (retried.writes, retried.invalid, retried.after) == (2, 0, None)
+    assert retried.batch.startswith(f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/}")
+    assert settle_retries(primary, bucket()) == SettleResult(pending=[retried.batch])
     assert versions(primary) == before
     widen(rig)
-    assert load(rig, put_again.batch).applied == 2
+    assert load(rig, retried.batch).applied == 2
     assert settle_retries(primary, bucket()) == SettleResult(settled=2)
     assert versions(primary) == []
-    assert marks(s3) == []
+    assert retry_markers(s3) == []
     assert settle_retries(primary, bucket()) == SettleResult()
     assert [row["version"] for row in rig.rows("SELECT version FROM things ORDER BY version")] == before
 
@@ -116,42 +116,44 @@ def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: A
     goes = put({"label": SECRET, "note": "longer"})
     rejected(rig, stays, goes)
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(8)")
-    put_again = again(primary)
-    assert load(rig, put_again.batch).rejected == 1
+    retried = retry(primary)
+    assert load(rig, retried.batch).rejected == 1
     assert settle_retries(primary, bucket()) == SettleResult(settled=1, rejected_again=1)
     assert versions(primary) == [stays.version]
-    assert rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == put_again.batch
-    assert marks(s3) == []
+    assert rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == retried.batch
+    assert retry_markers(s3) == []
 
 
-def test_a_write_that_lost_to_a_later_one_is_no_reject_any_more(rig: Rig, primary: Database) -> None:
+def test_a_stale_write_is_no_longer_rejected(rig: Rig, primary: Database) -> None:
     early = long()
     rejected(rig, early)
     widen(rig)
     rig.load(put({"label": "later"}, early.id))
-    assert load(rig, again(primary).batch).stale == 1
+    assert load(rig, retry(primary).batch).stale == 1
     assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert [row["label"] for row in rig.rows("SELECT label FROM things")] == ["later"]
 
 
-def test_where_another_load_touched_the_rejects_all_of_them_stay(rig: Rig, primary: Database, s3: Any) -> None:
+def test_rejected_writes_stay_when_another_load_has_changed_them(rig: Rig, primary: Database, s3: Any) -> None:
     before = rejected(rig, long(), long(1))
-    put_again = again(primary)
-    assert load(rig, put_again.batch).rejected == 2
-    # As a replay of the first batch does, that applies all of it again.
+    retried = retry(primary)
+    assert load(rig, retried.batch).rejected == 2
+    # As a replay of the first batch with mode all does.
     rig.rows("UPDATE rejected_writes SET object_key = 'batches/first' WHERE version = %s", before[0])
     rig.connection.commit()
     assert settle_retries(primary, bucket()).settled == 0
     assert versions(primary) == before
-    assert marks(s3) == []
+    assert retry_markers(s3) == []
 
 
-def test_many_are_retried_in_several_batches(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_writes_are_retried_in_several_batches(
+    rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = rejected(rig, *(long(number) for number in range(7)))
     monkeypatch.setattr("sluice.recovery.retries.MAX_RETRY_WRITES", 3)
-    found = [again(primary)]
+    found = [retry(primary)]
     while found[-1].after is not None:
-        found.append(again(primary, after=found[-1].after))
+        found.append(retry(primary, after=found[-1].after))
     assert [one.writes for one in found] == [3, 3, 1]
     widen(rig)
     for one in found:
@@ -160,48 +162,50 @@ def test_many_are_retried_in_several_batches(rig: Rig, primary: Database, monkey
     assert len(before) == len(rig.rows("SELECT 1 FROM things")) == 7
 
 
-def test_a_size_ends_a_batch_too(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_has_a_maximum_size(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     rejected(rig, long(), long(1))
     monkeypatch.setattr("sluice.recovery.retries.MAX_RETRY_BYTES", 10)
-    first = again(primary)
+    first = retry(primary)
     assert first.writes == 1
     assert first.after
-    assert again(primary, after=first.after).after is None
+    assert retry(primary, after=first.after).after is None
 
 
-def test_only_what_is_selected_is_retried_and_nothing_makes_no_batch(rig: Rig, primary: Database, s3: Any) -> None:
+def test_only_selected_writes_are_retried_and_an_empty_selection_puts_no_batch(
+    rig: Rig, primary: Database, s3: Any
+) -> None:
     before = rejected(rig, long(), long(1))
-    found = again(primary, RejectedWriteSelection(versions=(before[1],)))
+    found = retry(primary, RejectedWriteSelection(versions=(before[1],)))
     text = gzip.decompress(s3.get_object(Bucket=BUCKET, Key=found.batch)["Body"].read())
     assert [json.loads(line)["version"] for line in text.splitlines()] == [before[1]]
-    assert again(primary, RejectedWriteSelection(collections=("codes",))) == RetryResult(
+    assert retry(primary, RejectedWriteSelection(collections=("codes",))) == RetryResult(
         batch="", writes=0, invalid=0, after=None
     )
-    assert len(marks(s3)) == 1
+    assert len(retry_markers(s3)) == 1
 
 
-def test_text_that_is_no_write_any_more_is_left_out(rig: Rig, primary: Database) -> None:
+def test_a_text_that_is_not_a_write_is_skipped(rig: Rig, primary: Database) -> None:
     before = rejected(rig, long(), long(1))
     rig.rows("UPDATE rejected_writes SET `write` = REPLACE(`write`, 'longer', '\\\\xff') WHERE version = %s", before[0])
     rig.connection.commit()
-    found = again(primary)
+    found = retry(primary)
     assert (found.writes, found.invalid) == (1, 1)
     widen(rig)
     load(rig, found.batch)
     assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert versions(primary) == [before[0]]
-    assert again(primary) == RetryResult(batch="", writes=0, invalid=1, after=None)
+    assert retry(primary) == RetryResult(batch="", writes=0, invalid=1, after=None)
 
 
-def test_a_retry_whose_batch_is_gone_is_forgotten(rig: Rig, primary: Database, s3: Any) -> None:
+def test_the_marker_of_an_expired_batch_is_deleted(rig: Rig, primary: Database, s3: Any) -> None:
     before = rejected(rig, long())
-    bucket().delete_object(again(primary).batch)
+    bucket().delete_object(retry(primary).batch)
     assert settle_retries(primary, bucket()) == SettleResult()
-    assert marks(s3) == []
+    assert retry_markers(s3) == []
     assert versions(primary) == before
 
 
-def test_rejects_are_dropped(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_writes_are_deleted(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rejected(rig, *(long(number) for number in range(3)))
     assert rejects.delete_rejected_writes(primary, RejectedWriteSelection(versions=(before[1],))) == 1
     assert versions(primary) == [before[0], before[2]]
@@ -230,7 +234,7 @@ def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda **event: handler.handle(event, None)
 
 
-def test_the_list_shows_no_data_unless_it_is_asked_to(rig: Rig, handle: Any) -> None:
+def test_the_list_has_no_data_unless_they_are_requested(rig: Rig, handle: Any) -> None:
     first, second = long(), long(1)
     rejected(rig, first, second)
     found = handle(action="list", limit=1)
@@ -247,7 +251,7 @@ def test_the_list_shows_no_data_unless_it_is_asked_to(rig: Rig, handle: Any) -> 
     assert json.loads(shown[0]["write"])["data"]["label"] == SECRET
 
 
-def test_a_list_with_data_ends_where_an_answer_does(rig: Rig, handle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_with_data_fits_the_response(rig: Rig, handle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rejected(rig, long(), long(1), long(2))
     monkeypatch.setattr("sluice.handlers.rejected_writes.MAX_RESPONSE_BYTES", 10)
     seen, after = [], ""
@@ -261,20 +265,20 @@ def test_a_list_with_data_ends_where_an_answer_does(rig: Rig, handle: Any, monke
 
 def test_the_other_actions(rig: Rig, handle: Any) -> None:
     before = rejected(rig, long(), long(1))
-    put_again = handle(action="retry", select={"versions": [before[0]]})
-    assert put_again["writes"] == 1
-    assert handle(action="settle") == {"settled": 0, "rejected_again": 0, "pending": [put_again["batch"]]}
+    retried = handle(action="retry", select={"versions": [before[0]]})
+    assert retried["writes"] == 1
+    assert handle(action="settle") == {"settled": 0, "rejected_again": 0, "pending": [retried["batch"]]}
     assert handle(action="drop", select={"versions": [before[0]]}) == {"dropped": 1, "more": False}
     assert handle(action="list")["total"] == 1
 
 
 @pytest.mark.parametrize("path", sorted(Path("events/rejected_writes").glob("*.json")), ids=lambda path: path.stem)
-def test_the_samples_are_understood(handle: Any, path: Path) -> None:
+def test_the_sample_events_are_valid(handle: Any, path: Path) -> None:
     assert handle(**json.loads(path.read_text()))
 
 
 @pytest.mark.parametrize("event", [{}, {"action": "burn"}, {"action": "list", "limit": 0}, {"action": "list", "x": 1}])
-def test_a_wrong_request(handle: Any, event: dict[str, Any]) -> None:
+def test_an_invalid_request_is_refused(handle: Any, event: dict[str, Any]) -> None:
     from sluice.errors import InvalidInput  # noqa: PLC0415
 
     with pytest.raises(InvalidInput, match="events/rejected_writes/"):
@@ -292,5 +296,5 @@ def test_a_wrong_request(handle: Any, event: dict[str, Any]) -> None:
         ("unknown collection", "unknown collection"),
     ],
 )
-def test_a_reason_without_what_it_quotes(reason: str, shown: str) -> None:
+def test_a_reason_is_redacted(reason: str, shown: str) -> None:
     assert redact_quoted_data(reason) == shown

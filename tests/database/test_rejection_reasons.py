@@ -11,7 +11,7 @@ from tests.database.rig import Rig
 from tests.database.things import put
 
 
-def why(rig: Rig, data: bytes) -> str:
+def read_reason(rig: Rig, data: bytes) -> str:
     """Load one write with this data, and return its reason."""
     write = put({"label": "x"})
     write.data = msgspec.Raw(data)
@@ -31,11 +31,11 @@ def why(rig: Rig, data: bytes) -> str:
     ],
 )
 def test_values_that_the_stage_refuses(rig: Rig, data: bytes, expected: str) -> None:
-    assert why(rig, data) == expected
+    assert read_reason(rig, data) == expected
 
 
 def test_values_that_the_loader_refuses(rig: Rig) -> None:
-    assert why(rig, b'{"label":"x","day":"2024-02-30"}') == "Expected a date such as 2026-12-24 for day"
+    assert read_reason(rig, b'{"label":"x","day":"2024-02-30"}') == "Expected a date such as 2026-12-24 for day"
 
 
 TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
@@ -60,7 +60,7 @@ TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 def test_values_that_only_the_table_refuses(rig: Rig, change: str, more: bytes, expected: str) -> None:
     rig.rows(f"CREATE TABLE pairs (one VARCHAR(40) {TEXT}, other VARCHAR(20) {TEXT}, KEY (one, other)) ENGINE=InnoDB")
     rig.rows(f"ALTER TABLE things {change}")
-    assert why(rig, b'{"label":"Lovelace","count":300%b}' % more) == expected
+    assert read_reason(rig, b'{"label":"Lovelace","count":300%b}' % more) == expected
 
 
 def test_the_message_of_a_trigger_is_the_reason(rig: Rig, root: Root, database: str) -> None:
@@ -68,7 +68,7 @@ def test_the_message_of_a_trigger_is_the_reason(rig: Rig, root: Root, database: 
         f"CREATE TRIGGER {database}.nobody BEFORE INSERT ON {database}.things FOR EACH ROW "
         "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'No bookings in August'"
     )
-    assert why(rig, b'{"label":"x"}') == "No bookings in August"
+    assert read_reason(rig, b'{"label":"x"}') == "No bookings in August"
 
 
 @pytest.mark.parametrize(

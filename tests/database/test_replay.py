@@ -1,4 +1,4 @@
-"""Loads that are more, or less, than a batch that was not loaded yet."""
+"""Loads of a batch again, in part, or from the archive."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def code(text: str) -> Write:
 
 
 class Replay:
-    """Loads the same object in other ways than once."""
+    """Loads the same object in different ways."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
@@ -53,7 +53,7 @@ def replay(rig: Rig) -> Replay:
     return Replay(rig)
 
 
-def test_again_mends_a_table_although_the_ledger_has_the_batch(replay: Replay, rig: Rig) -> None:
+def test_a_reload_repairs_a_table_although_the_ledger_has_the_batch(replay: Replay, rig: Rig) -> None:
     assert rig.load(thing("one"), key=KEY).status == "loaded"
     rig.rows("SELECT 1")
     with rig.connection.cursor() as cursor:
@@ -69,14 +69,14 @@ def test_again_mends_a_table_although_the_ledger_has_the_batch(replay: Replay, r
     assert (outcome.applied, outcome.stale) == (0, 1)
 
 
-def test_again_enters_a_batch_that_was_not_loaded(replay: Replay, rig: Rig) -> None:
+def test_a_reload_enters_a_batch_that_was_not_loaded(replay: Replay, rig: Rig) -> None:
     rig.objects.put(KEY, [thing("one")])
     replay.load("reload")
     assert [row["object_key"] for row in replay.ledger] == [KEY]
     assert rig.loader().load_batch("bucket", KEY).status == "already_loaded"
 
 
-def test_some_collections_are_loaded_and_the_batch_stays_missing(replay: Replay, rig: Rig) -> None:
+def test_a_load_of_some_collections_does_not_enter_the_batch(replay: Replay, rig: Rig) -> None:
     rig.objects.put(KEY, [thing("one"), code("two")])
     outcome = replay.load("bypass", collections=frozenset({"codes"}))
     assert (outcome.status, outcome.applied) == ("loaded", 1)
@@ -88,7 +88,7 @@ def test_some_collections_are_loaded_and_the_batch_stays_missing(replay: Replay,
     assert replay.ledger == before
 
 
-def test_the_archive_leaves_no_trace_in_the_ledger(replay: Replay, rig: Rig) -> None:
+def test_a_load_of_the_archive_is_not_entered_in_the_ledger(replay: Replay, rig: Rig) -> None:
     older, newer = thing("older"), thing("newer")
     rig.objects.put(KEY, [newer, b"hello\n", older])
     outcome = replay.load("bypass", archived=True)
@@ -97,7 +97,7 @@ def test_the_archive_leaves_no_trace_in_the_ledger(replay: Replay, rig: Rig) -> 
     assert replay.ledger == []
 
 
-def test_an_older_archive_changes_nothing_that_is_newer(replay: Replay, rig: Rig) -> None:
+def test_an_older_archive_changes_no_newer_row(replay: Replay, rig: Rig) -> None:
     older = thing("older")
     rig.load(thing("newer"))
     rig.objects.put(KEY, [older])
@@ -105,7 +105,7 @@ def test_an_older_archive_changes_nothing_that_is_newer(replay: Replay, rig: Rig
     assert replay.labels == ["newer"]
 
 
-def test_what_is_rejected_of_a_part_is_kept_once(replay: Replay, rig: Rig) -> None:
+def test_a_rejected_write_is_stored_once(replay: Replay, rig: Rig) -> None:
     bad = thing("x")
     bad.data = type(bad.data)(b'{"label":"' + b"x" * 41 + b'"}')
     rig.objects.put(KEY, [code("two"), bad])

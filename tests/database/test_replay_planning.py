@@ -1,4 +1,4 @@
-"""Planning and verifying with a real ledger and S3's own protocol."""
+"""Planning and verifying a replay, with a real ledger and the emulated S3."""
 
 import datetime
 import gzip
@@ -52,7 +52,7 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)  # S3's times are whole seconds
 
 
-def begun(planner: Planner, name: str = "replay", **given: Any) -> ReplayPlan:
+def begin(planner: Planner, name: str = "replay", **given: Any) -> ReplayPlan:
     return planner.begin_replay(name, given, KNOWN, now())
 
 
@@ -61,13 +61,13 @@ def manifest(s3: Any, plan: ReplayPlan) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def to_the_end(
+def run_to_end(
     step: Callable[[ReplayPlan, float], ReplayPlan],
     plan: ReplayPlan,
     done: Callable[[ReplayPlan], bool],
     seconds: float = 60,
 ) -> int:
-    """Do a step as the workflow does, and return how often."""
+    """Run a step until it is done, like the workflow, and return the number of runs."""
     for count in range(1, 100):
         plan = step(plan, seconds)
         if done(plan):
@@ -76,7 +76,7 @@ def to_the_end(
 
 
 class Batches:
-    """Batches in S3, of which some have been loaded."""
+    """Batches in S3, some of them in the ledger."""
 
     def __init__(self, s3: Any, rig: Rig) -> None:
         self._s3, self._rig = s3, rig
@@ -103,10 +103,10 @@ def batches(s3: Any, rig: Rig) -> Batches:
     return Batches(s3, rig)
 
 
-def test_what_the_ledger_lacks_is_planned(planner: Planner, batches: Batches, s3: Any) -> None:
+def test_batches_that_the_ledger_lacks_are_planned(planner: Planner, batches: Batches, s3: Any) -> None:
     keys = [batches.put("23/10", number) for number in range(4)]
     batches.loaded(keys[0], keys[2])
-    plan = planner.plan_next_part(begun(planner), 60)
+    plan = planner.plan_next_part(begin(planner), 60)
     assert plan.done
     assert (plan.listed, plan.planned.objects, plan.part_count, plan.planned.bytes) == (4, 2, 2, 2)
     assert [(one["key"], one["size"]) for one in manifest(s3, plan)] == [(keys[1], 1), (keys[3], 1)]
@@ -115,90 +115,92 @@ def test_what_the_ledger_lacks_is_planned(planner: Planner, batches: Batches, s3
     assert plan.verified
     assert plan.remaining.sample == [keys[3]]
     batches.loaded(keys[3])
-    again = planner.plan_next_part(begun(planner), 60)
+    again = planner.plan_next_part(begin(planner), 60)
     assert (again.planned.objects, again.part, again.manifest) == (0, 0, "")
 
 
-def test_a_key_that_was_written_again_is_missing_again(planner: Planner, batches: Batches, s3: Any) -> None:
+def test_an_overwritten_batch_is_missing_again(planner: Planner, batches: Batches, s3: Any) -> None:
     key = batches.put("23/10", 1)
     batches.loaded(key)
     batches.put("23/10", 1, content=b"another")
-    plan = planner.plan_next_part(begun(planner), 60)
+    plan = planner.plan_next_part(begin(planner), 60)
     [line] = manifest(s3, plan)
     assert (line["key"], line["etag"]) == (key, s3.head_object(Bucket="batches", Key=key)["ETag"].strip('"'))
 
 
-def test_case_and_blanks_of_a_key_count(planner: Planner, batches: Batches) -> None:
+def test_keys_that_differ_in_case_or_blanks_are_different(planner: Planner, batches: Batches) -> None:
     batches.loaded(batches.put("23/10", 1))
     bucket().write_object("batches/2026/11/23/10/STREAM-1-000001.jsonl.gz", b"x")
-    assert planner.plan_next_part(begun(planner), 60).planned.objects == 1
+    assert planner.plan_next_part(begin(planner), 60).planned.objects == 1
 
 
-def test_quarantined_batches_are_not_missing_until_they_come_anew(planner: Planner, batches: Batches, s3: Any) -> None:
+def test_quarantined_batches_are_not_missing_until_they_are_written_again(
+    planner: Planner, batches: Batches, s3: Any
+) -> None:
     keys = [batches.put("23/10", number) for number in range(3)]
     bucket().copy_under_prefix(keys[1], QUARANTINE_PREFIX)
-    plan = planner.plan_next_part(begun(planner), 60)
+    plan = planner.plan_next_part(begin(planner), 60)
     assert [one["key"] for one in manifest(s3, plan)] == [keys[0], keys[2]]
     time.sleep(1.1)  # S3's times are whole seconds
     batches.put("23/10", 1, content=b"another")
-    assert planner.plan_next_part(begun(planner), 60).planned.objects == 3
+    assert planner.plan_next_part(begin(planner), 60).planned.objects == 3
     bucket().copy_under_prefix(keys[1], QUARANTINE_PREFIX)
-    assert planner.plan_next_part(begun(planner), 60).planned.objects == 2
+    assert planner.plan_next_part(begin(planner), 60).planned.objects == 2
     s3.delete_object(Bucket="batches", Key=QUARANTINE_PREFIX + keys[1])
-    assert planner.plan_next_part(begun(planner), 60).planned.objects == 3
+    assert planner.plan_next_part(begin(planner), 60).planned.objects == 3
 
 
-def test_many_pages_come_in_parts_that_go_on_where_the_last_ended(
+def test_many_pages_are_planned_in_consecutive_parts(
     planner: Planner, batches: Batches, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sluice.replay.planner.PART_SIZE", 900)
     keys = batches.put_many("23/10", 2 * PAGE + 300)
     batches.loaded(*keys[:200], *keys[-1:])
-    plan, planned = begun(planner), list[str]()
+    plan, planned = begin(planner), list[str]()
     while not plan.done:
         plan = planner.plan_next_part(plan, 60)
         if plan.part_count:
             planned += [one["key"] for one in manifest(s3, plan)]
     assert planned == keys[200:-1]
     assert (plan.listed, plan.planned.objects, plan.part) == (len(keys), len(keys) - 201, 2)
-    assert to_the_end(planner.verify_remaining, plan, lambda one: one.verified) == 1
+    assert run_to_end(planner.verify_remaining, plan, lambda one: one.verified) == 1
     assert plan.remaining.objects == len(keys) - 201
 
 
-def test_without_time_a_step_is_a_page(planner: Planner, batches: Batches) -> None:
+def test_without_time_a_step_reads_one_page(planner: Planner, batches: Batches) -> None:
     batches.put_many("23/10", PAGE + 1)
-    plan = begun(planner)
-    assert to_the_end(planner.plan_next_part, plan, lambda one: one.done, seconds=0) == 3
+    plan = begin(planner)
+    assert run_to_end(planner.plan_next_part, plan, lambda one: one.done, seconds=0) == 3
     assert plan.planned.objects == PAGE + 1
-    assert to_the_end(planner.verify_remaining, plan, lambda one: one.verified, seconds=0) == 3
+    assert run_to_end(planner.verify_remaining, plan, lambda one: one.verified, seconds=0) == 3
     assert plan.remaining.objects == PAGE + 1
 
 
-def test_a_window_takes_its_hours_and_one_before(planner: Planner, batches: Batches, s3: Any) -> None:
+def test_a_window_includes_its_hours_and_the_hour_before(planner: Planner, batches: Batches, s3: Any) -> None:
     keys = {hour: batches.put(hour, 1) for hour in ("22/23", "23/08", "23/09", "23/10", "23/11", "23/12")}
-    plan = planner.plan_next_part(begun(planner, **{"from": "2026-11-23T10:20:00Z", "to": "2026-11-23T11:00:00Z"}), 60)
+    plan = planner.plan_next_part(begin(planner, **{"from": "2026-11-23T10:20:00Z", "to": "2026-11-23T11:00:00Z"}), 60)
     assert [one["key"] for one in manifest(s3, plan)] == [keys[hour] for hour in ("23/09", "23/10", "23/11")]
     assert plan.listed == 3
 
 
-def test_all_takes_what_was_loaded_too(planner: Planner, batches: Batches) -> None:
+def test_mode_all_includes_loaded_batches(planner: Planner, batches: Batches) -> None:
     key = batches.put("23/10", 1)
     batches.loaded(key)
-    plan = planner.plan_next_part(begun(planner, mode="all"), 60)
+    plan = planner.plan_next_part(begin(planner, mode="all"), 60)
     assert plan.reload
     assert plan.planned.sample == [key]
     assert planner.verify_remaining(plan, 60).remaining.objects == 0
 
 
 def delivered(s3: Any, key: str) -> datetime.datetime:
-    """When S3 got an object, in whole seconds as S3 lists it."""
+    """The time when S3 got an object; S3 lists it in whole seconds."""
     [listed] = s3.list_objects_v2(Bucket="batches", Prefix=key)["Contents"]
     moment: datetime.datetime = listed["LastModified"]
     return moment
 
 
 @pytest.mark.parametrize(("later", "planned"), [(0, 1), (-1, 0)])
-def test_a_batch_that_came_at_the_very_moment_counts(
+def test_a_batch_of_exactly_that_moment_counts(
     planner: Planner, batches: Batches, s3: Any, later: int, planned: int
 ) -> None:
     moment = delivered(s3, batches.put("23/10", 1))
@@ -209,33 +211,33 @@ def test_a_batch_that_came_at_the_very_moment_counts(
 
 
 @pytest.mark.parametrize(("later", "aside"), [(0, {"batches/a"}), (-1, set())])
-def test_a_copy_of_the_same_second_is_of_the_same_batch(
+def test_a_copy_of_the_same_second_belongs_to_the_batch(
     monkeypatch: pytest.MonkeyPatch, later: int, aside: set[str]
 ) -> None:
-    """S3's times are whole seconds, so that a batch and its copy mostly have the same."""
+    """S3's times are whole seconds, so that a batch and its copy usually have the same one."""
     delivered = ListedObject("batches/a", "e", 1, now())
     copy = ListedObject("quarantine/batches/a", "e", 1, delivered.modified + datetime.timedelta(seconds=later))
     monkeypatch.setattr(Bucket, "list_objects", lambda *_asked: iter([[copy]]))
     assert find_quarantined(bucket(), [delivered]) == aside
 
 
-def test_a_window_begins_with_its_first_key_and_ends_with_its_last(planner: Planner, batches: Batches, s3: Any) -> None:
-    """Up to a minute after the window's end, for the clocks: a window that ends at the hour has the next one's keys."""
+def test_a_window_includes_its_first_and_its_last_key(planner: Planner, batches: Batches, s3: Any) -> None:
+    """It ends a minute later because of clock skew: a window that ends at an hour includes that hour's keys."""
     for hour in ("23/08", "23/09", "23/10", "23/11", "23/12"):
         batches.put(hour, 0)
     for ends, hours in (
         ("2026-11-23T10:58:59Z", ["23/09", "23/10"]),
         ("2026-11-23T10:59:00Z", ["23/09", "23/10", "23/11"]),
     ):
-        plan = planner.plan_next_part(begun(planner, **{"from": "2026-11-23T10:00:00Z", "to": ends}), 60)
+        plan = planner.plan_next_part(begin(planner, **{"from": "2026-11-23T10:00:00Z", "to": ends}), 60)
         assert [one["key"][len("batches/2026/11/") :][:5] for one in manifest(s3, plan)] == hours
 
 
-def test_what_remains_has_a_digest_that_tells_any_of_it_apart(planner: Planner, batches: Batches) -> None:
+def test_the_digest_of_the_remaining_batches_changes_with_any_of_them(planner: Planner, batches: Batches) -> None:
     keys = [batches.put("23/10", number) for number in range(4)]
 
     def digest() -> str:
-        return planner.verify_remaining(begun(planner), 60).remaining.digest
+        return planner.verify_remaining(begin(planner), 60).remaining.digest
 
     first = digest()
     assert digest() == first
@@ -248,18 +250,18 @@ def test_what_remains_has_a_digest_that_tells_any_of_it_apart(planner: Planner, 
     assert digest() == ""
 
 
-def test_young_batches_are_left_alone(planner: Planner, batches: Batches) -> None:
+def test_young_batches_are_not_planned(planner: Planner, batches: Batches) -> None:
     batches.put("23/10", 1)
-    plan = planner.plan_next_part(begun(planner, min_age=60), 60)
+    plan = planner.plan_next_part(begin(planner, min_age=60), 60)
     assert (plan.listed, plan.planned.objects) == (0, 0)
 
 
-def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
+def test_the_archive_is_planned_completely_and_verified_by_the_results_of_its_loads(
     planner: Planner, batches: Batches, s3: Any
 ) -> None:
     key = batches.put("23/10", 1, "archive")
     batches.put("23/10", 1)
-    plan = planner.plan_next_part(begun(planner, source="archive"), 60)
+    plan = planner.plan_next_part(begin(planner, source="archive"), 60)
     assert (plan.bucket, plan.archived, plan.reload) == ("archive", True, True)
     assert [one["key"] for one in manifest(s3, plan)] == [key]
     assert planner.verify_remaining(plan, 60).remaining.objects == 1
@@ -267,34 +269,34 @@ def test_the_archive_is_planned_whole_and_verified_by_what_its_loads_said(
     assert planner.verify_remaining(plan, 60).remaining.objects == 0
 
 
-def test_a_rebuild_s_replay_reads_the_shadow_s_ledger_and_leaves_a_load_to_live_traffic(
+def test_a_rebuild_s_replay_uses_the_shadow_s_ledger_and_reserves_a_load_for_live_traffic(
     planner: Planner, batches: Batches, rig: Rig
 ) -> None:
     batches.put("23/10", 1)
     there = msgspec.structs.replace(rig.database._settings, database_name=f"{rig.database._settings.database_name}_no")
     planner._shadow = Database(there, statement_timeout_seconds=5)
-    assert planner.plan_next_part(begun(planner), 60).planned.objects == 1
-    shadow = begun(planner, shadow=True)
-    assert (begun(planner).concurrency, shadow.concurrency) == (4, 3)
+    assert planner.plan_next_part(begin(planner), 60).planned.objects == 1
+    shadow = begin(planner, shadow=True)
+    assert (begin(planner).concurrency, shadow.concurrency) == (4, 3)
     least = Planner(planner._primary, planner._shadow, planner._buckets, 1)
-    assert begun(least, shadow=True).concurrency == 1
+    assert begin(least, shadow=True).concurrency == 1
     with pytest.raises(SchemaOutdated):
         planner.plan_next_part(shadow, 60)
 
 
-def test_a_ledger_that_is_away_is_a_fault(planner: Planner, batches: Batches, root: Root) -> None:
+def test_an_unavailable_ledger_is_an_error(planner: Planner, batches: Batches, root: Root) -> None:
     batches.put("23/10", 1)
     connection: Any = planner._primary.get_connection()
     root.run(f"KILL {connection.thread_id()}")
-    planner.plan_next_part(begun(planner), 60)  # a warm connection that has died is made anew
+    planner.plan_next_part(begin(planner), 60)  # a broken connection is replaced
     closed = msgspec.structs.replace(planner._primary._settings, database_port=1)
     away = Database(closed, statement_timeout_seconds=5)
     there = Buckets(bucket("batches"), bucket("archive"))
     with pytest.raises(DatabaseUnavailable):
-        Planner(away, away, there, 4).plan_next_part(begun(planner), 60)
+        Planner(away, away, there, 4).plan_next_part(begin(planner), 60)
 
 
-def test_an_object_of_the_archive_is_opened_as_what_its_batch_was(s3: Any, empty: None) -> None:
+def test_an_object_of_the_archive_opens_like_its_batch(s3: Any, empty: None) -> None:
     lines = [encode_write(delete("01900000-0000-7000-8000-000000000001")) for _ in range(3)]
     s3.put_object(Bucket="archive", Key="archive/a", Body=gzip.compress(lines[0] + b"no\n" + lines[1][:-1] + lines[2]))
     found = create_replay_opener(partial(open_batch, S3Client()), archived=True)("archive", "archive/a")

@@ -11,7 +11,7 @@ from sluice.aws.secrets import Credentials
 from sluice.errors import AccessDenied, RotationFailed
 from sluice.rotation import server_accounts
 from sluice.rotation.password_rotation import PasswordRotation
-from tests.database.rotating_rig import ROLES, STEPS, Accounts, Vault, vault
+from tests.database.rotation_rig import ROLES, STEPS, Accounts, Vault, vault
 
 
 @pytest.fixture(scope="module")

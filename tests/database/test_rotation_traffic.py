@@ -1,4 +1,4 @@
-"""Loads and reads go on while their passwords are rotated and their connections killed between any two steps."""
+"""Loads and reads continue while passwords are rotated and connections are killed between any two steps."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,13 +15,13 @@ from sluice.errors import AccessDenied
 from sluice.load.loader import Loader
 from sluice.settings import DatabaseSettings
 from tests.database.rig import Rig
-from tests.database.rotating_rig import STEPS, Accounts, Vault, vault
+from tests.database.rotation_rig import STEPS, Accounts, Vault, vault
 from tests.database.things import put
 from tests.emulator.harness import wait_until
 
 
-class Watched(Database):
-    """Counts the connections that were refused."""
+class CountingDatabase(Database):
+    """Counts the refused connections."""
 
     refused = 0
 
@@ -34,9 +34,9 @@ class Watched(Database):
 
 
 class Worker:
-    """Does the same over and over, over one warm connection; `between` is held while it does nothing."""
+    """Repeats its work over one connection. It holds `between` while it is idle."""
 
-    def __init__(self, database: Watched, work: Callable[[Watched], object]) -> None:
+    def __init__(self, database: CountingDatabase, work: Callable[[CountingDatabase], object]) -> None:
         self.database = database
         self.between = threading.Lock()
         self.done = 0
@@ -53,7 +53,7 @@ class Worker:
                 before = self.database.refused
                 try:
                     self._work(self.database)
-                except BaseException as error:  # noqa: BLE001  the test looks at it
+                except BaseException as error:  # noqa: BLE001  the test checks it
                     self.errors.append(error)
                 self.most_refused = max(self.most_refused, self.database.refused - before)
                 self.done += 1
@@ -70,15 +70,15 @@ class Worker:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
-    with vault(tmp_path_factory.mktemp("vault")) as kept:
-        yield kept
+def shared_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("vault")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def accounts(pair: DatabasePair, rig: Rig, kept: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
-    monkeypatch.setattr("sluice.db.connection.read_credentials", read_credentials)  # not the rig's
-    accounts = Accounts(pair, rig.database._settings.database_name, kept)
+def accounts(pair: DatabasePair, rig: Rig, shared_vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
+    monkeypatch.setattr("sluice.db.connection.read_credentials", read_credentials)  # replaces the rig's
+    accounts = Accounts(pair, rig.database._settings.database_name, shared_vault)
     yield accounts
     accounts.drop()
 
@@ -92,13 +92,15 @@ def at_work(workers: dict[str, Worker]) -> Iterator[None]:
             worker.end()
 
 
-def worker(accounts: Accounts, place: DatabaseSettings, role: str, work: Callable[[Watched], object]) -> Worker:
+def worker(
+    accounts: Accounts, place: DatabaseSettings, role: str, work: Callable[[CountingDatabase], object]
+) -> Worker:
     settings = msgspec.structs.replace(place, database_secret_arn=accounts.arns[role])
-    return Worker(Watched(settings, statement_timeout_seconds=30, for_loading=role == "loader"), work)
+    return Worker(CountingDatabase(settings, statement_timeout_seconds=30, for_loading=role == "loader"), work)
 
 
 def kill(accounts: Accounts, workers: dict[str, Worker]) -> None:
-    """End every worker's connection, while it does nothing: a load that was cut off would be one for its workflow."""
+    """Kill every worker's connection while it is idle: retrying an interrupted load is the workflow's task."""
     for server in (accounts.pair.primary, accounts.pair.replica):
         with server.connect_as_root() as connection, connection.cursor() as cursor:
             for worker in workers.values():
@@ -116,11 +118,11 @@ def kill(accounts: Accounts, workers: dict[str, Worker]) -> None:
 def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
     accounts.pair.wait_for_replica()
 
-    def load(database: Watched) -> None:
+    def load(database: CountingDatabase) -> None:
         key = rig.objects.put(f"batches/{threading.get_ident()}-{len(rig.objects.content)}", [put({"label": "x"})])
         assert Loader(database, rig.resources, rig.objects.open).load_batch("bucket", key).status == "loaded"
 
-    def read(database: Watched) -> None:
+    def read(database: CountingDatabase) -> None:
         assert database.query("SELECT COUNT(*) AS n FROM things", ())
 
     workers = {
@@ -138,7 +140,8 @@ def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
                     for one in workers.values():
                         one.works()
     assert {name: one.errors for name, one in workers.items()} == {"load": [], "read": [], "plan": []}
-    # The first rotation leaves the password that they had read. Each later one ends it, and they read again, once.
+    # The first rotation keeps the password that the workers use. Each later one ends it, and they read the secret again
+    # once.
     assert {name: (one.database.refused, one.most_refused) for name, one in workers.items()} == {
         "load": (2, 1),
         "read": (2, 1),

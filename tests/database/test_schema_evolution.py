@@ -44,7 +44,7 @@ def collection(rig: Rig, request: pytest.FixtureRequest) -> str:
         create_resource(Widget, "widgets", private=True, revision=REVISION),
         create_resource(Label, "labels", key="code", revision=REVISION),
     )
-    rig.resources = {one.collection: one for one in resources}
+    rig.resources = {described.collection: described for described in resources}
     rig.make_tables()
     return str(request.param)
 

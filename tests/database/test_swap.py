@@ -1,4 +1,4 @@
-"""A load beside a swap is wholly before it, or wholly after it; and nobody waits for long."""
+"""A load runs completely before a swap or completely after it, and no load waits for long."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ from sluice.model.record import Write
 from sluice.model.schema_names import shadow_schema_name
 from tests.database.conftest import Connect
 from tests.database.deployed import Root
-from tests.database.rebuilding_rig import Rebuilding
+from tests.database.rebuild_rig import Rebuilding
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
 
@@ -34,7 +34,7 @@ def rebuilding(rig: Rig, connect: Connect) -> Iterator[Rebuilding]:
 
 
 class Loads:
-    """Loads in threads of their own, each over a connection of its own; each batch has a code and a thing."""
+    """Loads in separate threads with separate connections. Each batch has a code and a thing."""
 
     def __init__(self, rebuilding: Rebuilding) -> None:
         self._rebuilding, self._rig = rebuilding, rebuilding.rig
@@ -54,7 +54,7 @@ class Loads:
             database = Database(self._rig.database._settings, statement_timeout_seconds=30, for_loading=True)
             try:
                 work(Loader(database, self._rig.resources, self._rig.objects.open, entry))
-            except BaseException as error:  # noqa: BLE001  told in the test's own thread
+            except BaseException as error:  # noqa: BLE001  raised in the test's thread
                 self.errors.append(error)
             finally:
                 database.drop_connection()
@@ -70,7 +70,7 @@ class Loads:
         assert self.errors == []
 
     def places(self, key: str, schemas: dict[str, str]) -> tuple[set[str], set[str]]:
-        """In which schemas a batch's ledger entry is, and in which its rows are, all of them or some."""
+        """The schemas that have a batch's ledger entry, and the schemas that have some of its rows."""
         ledger, rows = set(), set()
         for name, schema in schemas.items():
             if self._rebuilding.rows(f"SELECT 1 FROM {schema}.loaded_batches WHERE object_key = %s", key):
@@ -93,27 +93,27 @@ def loads(rebuilding: Rebuilding) -> Iterator[Loads]:
 
 @contextmanager
 def paused(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Event]:
-    """The load of a batch stands still in the middle of its transaction, its codes applied and its things not yet."""
-    reached, go_on = threading.Event(), threading.Event()
+    """Pause the load of a batch in its transaction, after its codes and before its things."""
+    reached, resume = threading.Event(), threading.Event()
     apply = FastWriter.apply_rows
 
-    def standing(self: Any, collection: str, part: Any, *more: Any) -> Any:
+    def apply_and_pause(self: Any, collection: str, part: Any, *more: Any) -> Any:
         tally = apply(self, collection, part, *more)
         if any(batch in key for key in part.rows.get("codes", ())) and collection == "codes":
             reached.set()
-            assert go_on.wait(30)
+            assert resume.wait(30)
         return tally
 
-    monkeypatch.setattr(FastWriter, "apply_rows", standing)
-    go_on.reached = reached  # type: ignore[attr-defined]
+    monkeypatch.setattr(FastWriter, "apply_rows", apply_and_pause)
+    resume.reached = reached  # type: ignore[attr-defined]
     try:
-        yield go_on
+        yield resume
     finally:
-        go_on.set()
+        resume.set()
 
 
 def waits(rebuilding: Rebuilding, count: int) -> None:
-    """Return when so many statements have been waiting for a tenth of a second, for a table or for a row."""
+    """Return when `count` statements have been waiting for a lock for a tenth of a second."""
     deadline = time.monotonic() + 20
     while True:
         found = rebuilding.rows(
@@ -127,20 +127,20 @@ def waits(rebuilding: Rebuilding, count: int) -> None:
 
 
 @pytest.mark.parametrize("entry", ["once", "bypass"])
-def test_a_load_that_is_at_work_is_before_the_swap(
+def test_a_running_load_ends_before_the_swap(
     rebuilding: Rebuilding, loads: Loads, monkeypatch: pytest.MonkeyPatch, entry: LedgerMode
 ) -> None:
     monkeypatch.setattr("sluice.schema.swap.SWAP_WAIT_SECONDS", 1)
     rebuilding.prepare()
     key = loads.batch("early")
-    with paused(monkeypatch, "early") as go_on:
+    with paused(monkeypatch, "early") as resume:
         loads.start(lambda loader: loader.load_batch("bucket", key), entry)
-        assert go_on.reached.wait(20)  # type: ignore[attr-defined]
+        assert resume.reached.wait(20)  # type: ignore[attr-defined]
         began = time.monotonic()
         with pytest.raises(LockConflict):
             rebuilding.swap()
         assert time.monotonic() - began < 3
-        # Nothing is left of the try, and others load on.
+        # Nothing is left of the attempt, and other loads continue.
         assert rebuilding.schemas() == [shadow_schema_name(rebuilding.schema)]
     loads.end()
     schemas = {"before": rebuilding.swap(), "after": rebuilding.schema}
@@ -148,16 +148,16 @@ def test_a_load_that_is_at_work_is_before_the_swap(
 
 
 @pytest.mark.parametrize("entry", ["once", "bypass"])
-def test_a_load_that_comes_to_a_waiting_swap_is_after_it(
+def test_a_load_that_starts_during_a_waiting_swap_runs_after_it(
     rebuilding: Rebuilding, loads: Loads, monkeypatch: pytest.MonkeyPatch, entry: LedgerMode
 ) -> None:
     monkeypatch.setattr("sluice.schema.swap.SWAP_WAIT_SECONDS", 20)
     rebuilding.prepare()
     early, late = loads.batch("early"), loads.batch("late")
     kept: list[str] = []
-    with paused(monkeypatch, "early") as go_on:
+    with paused(monkeypatch, "early") as resume:
         loads.start(lambda loader: loader.load_batch("bucket", early), entry)
-        assert go_on.reached.wait(20)  # type: ignore[attr-defined]
+        assert resume.reached.wait(20)  # type: ignore[attr-defined]
         swap = threading.Thread(target=lambda: kept.append(rebuilding.swap()))
         swap.start()
         waits(rebuilding, 1)
@@ -167,7 +167,7 @@ def test_a_load_that_comes_to_a_waiting_swap_is_after_it(
     swap.join()
     schemas = {"before": kept[0], "after": rebuilding.schema}
     entered = entry == "once"
-    # The early one may have been chosen to give way to the swap: then it is after it, and as whole.
+    # The early load may have been the deadlock victim: then it ran completely after the swap.
     assert loads.places(early, schemas) in [({one} if entered else set(), {one}) for one in schemas]
     assert loads.places(late, schemas) == ({"after"} if entered else set(), {"after"})
 
@@ -190,7 +190,7 @@ def test_under_steady_loads_every_batch_is_on_one_side_of_each_swap(
     schemas: dict[str, str] = {}
     try:
         for number in range(2):
-            time.sleep(1.1)  # kept tables are named to the second
+            time.sleep(1.1)  # names of retained schemas have a resolution of one second
             schemas[f"swap {number}"] = _swapped(rebuilding)
             rebuilding.prepare()
     finally:
@@ -201,12 +201,12 @@ def test_under_steady_loads_every_batch_is_on_one_side_of_each_swap(
     assert {len(rows) for _, rows in found} == {1}
     if entry == "once":
         assert [one for one in found if one[0] != one[1]] == []
-    # There were loads on every side.
+    # There were loads before and after every swap.
     assert set.union(*(rows for _, rows in found)) == set(schemas)
 
 
 def _swapped(rebuilding: Rebuilding) -> str:
-    """As the workflow does it: again, while loads hold the tables."""
+    """Swap like the workflow: retry while loads lock the tables."""
     for _ in range(20):
         try:
             return rebuilding.swap()
@@ -226,7 +226,7 @@ def test_the_replica_swaps_too(rebuilding: Rebuilding, connect: Connect, pair: A
         assert cursor.fetchall() == (("x",),)
 
 
-def test_a_swap_that_fails_leaves_the_tables_as_they_were(rebuilding: Rebuilding, root: Root) -> None:
+def test_a_failed_swap_leaves_the_tables_unchanged(rebuilding: Rebuilding, root: Root) -> None:
     key = rebuilding.rig.objects.put("batches/a", [put({"label": "x"})])
     rebuilding.load(key)
     before = rebuilding.tables()

@@ -53,10 +53,12 @@ class Trial:
             self.rig.objects.put(f"batches/{batch}", [plan.writes[line].write for line in lines])
         with ThreadPoolExecutor(2) as pool:
             at_work = [
-                pool.submit(self._load, database, [one for one in plan.deliveries if one.loader == number])
+                pool.submit(
+                    self._load, database, [delivery for delivery in plan.deliveries if delivery.loader == number]
+                )
                 for number, database in enumerate(self.databases)
             ]
-            return [answer for one in at_work for answer in one.result()]
+            return [answer for future in at_work for answer in future.result()]
 
     def _load(self, database: ShakyDatabase, deliveries: Sequence[Delivery]) -> list[tuple[int, str]]:
         loader = self.rig.loader(database)
@@ -76,26 +78,26 @@ class Trial:
         return answers
 
     def _rows(self, collection: str) -> list[model.Row]:
-        found = self.rig.rows(f"SELECT * FROM {collection}")
-        for row in found:
+        stored_rows = self.rig.rows(f"SELECT * FROM {collection}")
+        for row in stored_rows:
             row.update({name: msgspec.json.decode(row[name]) for name in model.JSON_COLUMNS & row.keys() if row[name]})
-        return sorted(found, key=_key)
+        return sorted(stored_rows, key=_key)
 
     def _check_rejects(self, plan: Plan) -> None:
-        found = self.rig.rows("SELECT * FROM rejected_writes")
-        rejected = {(row["version"], row["collection"], row["owner"], row["id"]) for row in found}
+        stored_rows = self.rig.rows("SELECT * FROM rejected_writes")
+        rejected = {(row["version"], row["collection"], row["owner"], row["id"]) for row in stored_rows}
         assert model.rejects(plan) <= rejected <= (model.flawed(plan) if self.in_parts else model.rejects(plan))
-        for row in found:
+        for row in stored_rows:
             line = plan.batches[_batch(row)][row["line"] - 1]
             assert row["write"].encode() + b"\n" == encode_write(plan.writes[line].write)
             assert row["reason"]
 
     def _check_ledger(self, plan: Plan, answers: list[tuple[int, str]]) -> None:
-        found = self.rig.rows("SELECT * FROM loaded_batches")
-        counted = {_batch(row): row["applied"] + row["stale"] + row["rejected"] for row in found}
+        stored_rows = self.rig.rows("SELECT * FROM loaded_batches")
+        counted = {_batch(row): row["applied"] + row["stale"] + row["rejected"] for row in stored_rows}
         assert counted == {batch: len(lines) for batch, lines in plan.batches.items()}
         # The ledger's counts come from the load that changed the rows, not from a later one.
-        assert sum(row["applied"] for row in found) >= len(self._rows("things")) + len(self._rows("codes"))
+        assert sum(row["applied"] for row in stored_rows) >= len(self._rows("things")) + len(self._rows("codes"))
         assert Counter(batch for batch, status in answers if status == "loaded") == Counter(plan.batches.keys())
         assert {status for _, status in answers} <= {"loaded", "already_loaded"}
 

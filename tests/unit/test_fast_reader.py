@@ -25,7 +25,9 @@ def batch(lines: Iterable[bytes]) -> BatchObject:
 
 
 def parts(*writes: Write | bytes) -> list[FastPart]:
-    return list(READER.read_parts(batch(one if isinstance(one, bytes) else encode_write(one) for one in writes)))
+    return list(
+        READER.read_parts(batch(write if isinstance(write, bytes) else encode_write(write) for write in writes))
+    )
 
 
 def code(text: str, name: str = "A") -> Write:
@@ -158,16 +160,16 @@ def test_a_part_has_the_latest_write_to_each_item(
     owners = [put({"label": str(n)}, "01a20f25-a3f4-7a8b-b1d9-0123456789ab", owner) for n in range(3) for owner in "ab"]
     codes = [code(str(n), name) for n in range(3) for name in "Aab"]
     writes = [*owners, *codes, delete("a", resource=CODES)]
-    expected = {(one.collection, one.owner, one.id): one.version for one in writes}
+    expected = {(write.collection, write.owner, write.id): write.version for write in writes}
     first, last = writes[0], writes[-1]
     shuffled(writes)
     [part] = parts(*writes)
-    found = {
+    read_versions = {
         (collection, *key.split("\n")): extract_version(text)
         for collection, rows in part.rows.items()
         for key, text in rows.items()
     }
-    assert found == expected
+    assert read_versions == expected
     assert part.superseded == len(writes) - len(expected)
     assert (part.newest_version, part.oldest_version) == (last.version, first.version)
     assert part.oldest_accepted_at == first.accepted_at
@@ -183,15 +185,15 @@ def test_parts_grow_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_reader, "FIRST_PART_BYTES", 5_000)
     monkeypatch.setattr(fast_reader, "MAX_PART_BYTES", 40_000)
     lines = [encode_write(code(str(n), str(n))) for n in range(1000)]
-    found = parts(*lines)
-    sizes = [len(part.rows["codes"]) * len(lines[0]) for part in found]
-    assert sum(len(part.rows["codes"]) for part in found) == 1000
+    read_versions = parts(*lines)
+    sizes = [len(part.rows["codes"]) * len(lines[0]) for part in read_versions]
+    assert sum(len(part.rows["codes"]) for part in read_versions) == 1000
     for size, wanted in zip(sizes[:-1], (5_000, 15_000, *[40_000] * 100), strict=False):
         assert wanted * 0.9 <= size <= wanted + 2_000
     assert len(sizes) > 4
     assert sizes[-1] <= 42_000
     # Parts do not know the writes of each other.
-    assert [part.oldest_version for part in found[1:]] > [part.newest_version for part in found[:-1]]
+    assert [part.oldest_version for part in read_versions[1:]] > [part.newest_version for part in read_versions[:-1]]
 
 
 @pytest.mark.parametrize("moments", [{}, {"seen": "2024-01-05T10:20:30Z"}, {"seen": "2024-01-05T10:20:30.5Z"}])

@@ -15,24 +15,24 @@ class Maker:
     """Produces numbers, and counts them."""
 
     def __init__(self, count: int, error_at: int | None = None) -> None:
-        self.made = 0
+        self.produced = 0
         self.count, self.error_at = count, error_at
 
     def parts(self) -> Iterator[int]:
         for number in range(self.count):
             if number == self.error_at:
                 raise KeyError(number)
-            self.made += 1
+            self.produced += 1
             yield number
 
 
-def reaches(maker: Maker, made: int) -> bool:
+def reaches(maker: Maker, produced: int) -> bool:
     """Whether this many parts are produced, and no more shortly after."""
     deadline = time.monotonic() + 5
-    while maker.made < made and time.monotonic() < deadline:
+    while maker.produced < produced and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(0.02)
-    return maker.made == made
+    return maker.produced == produced
 
 
 def workers() -> list[threading.Thread]:
@@ -62,10 +62,10 @@ def test_one_part_is_read_ahead_and_never_two() -> None:
 
 @pytest.mark.parametrize("at", [0, 1, 5])
 def test_an_error_is_raised_when_its_part_is_due(at: int) -> None:
-    taken: list[int] = []
+    received: list[int] = []
     with prefetch(Maker(10, at).parts()) as parts, pytest.raises(KeyError, match=str(at)):
-        taken.extend(parts)
-    assert taken == list(range(at))
+        received.extend(parts)
+    assert received == list(range(at))
 
 
 class Stop(BaseException):
@@ -77,8 +77,8 @@ def test_a_base_exception_is_raised_too() -> None:
         yield 0
         raise Stop
 
-    with pytest.raises(Stop), prefetch(parts()) as taken:
-        list(taken)
+    with pytest.raises(Stop), prefetch(parts()) as received:
+        list(received)
 
 
 @pytest.mark.parametrize("take", [0, 1, 2, 9, 10])
@@ -87,8 +87,8 @@ def test_closing_early_ends_the_thread(take: int) -> None:
     with prefetch(maker.parts()) as parts:
         assert [next(parts) for _ in range(take)] == list(range(take))
     assert workers() == []
-    assert maker.made <= take + 1
-    assert reaches(maker, maker.made)
+    assert maker.produced <= take + 1
+    assert reaches(maker, maker.produced)
 
 
 def test_closing_with_an_error_ends_the_thread_too() -> None:

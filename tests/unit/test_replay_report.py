@@ -1,4 +1,4 @@
-"""What a Map Run's children came to, added up; and a state that stays small however much there is."""
+"""The results of a Map Run are counted, and the state stays small for any number of batches."""
 
 import datetime
 import json
@@ -52,7 +52,7 @@ def files() -> dict[str, Any]:
     return {}
 
 
-def test_each_end_is_counted(files: dict[str, Any]) -> None:
+def test_each_outcome_is_counted(files: dict[str, Any]) -> None:
     given = plan()
     given.start_part(6)
     files["replays/n/results/00001/run/manifest.json"] = {}
@@ -93,14 +93,14 @@ def test_each_end_is_counted(files: dict[str, Any]) -> None:
         ({"request": ReplayRequest(dry_run=True)}, "planned"),
     ],
 )
-def test_a_report_says_how_it_ended(files: dict[str, Any], change: dict[str, Any], status: str) -> None:
+def test_a_report_has_the_status(files: dict[str, Any], change: dict[str, Any], status: str) -> None:
     output = results.write_replay_report(plan(**change), MemoryBucket("b", S3Client(), files), NOW.timestamp() + 12.34)
     assert (output["status"], output["seconds"]) == (status, 12.3)
     assert output["report"] == {"bucket": "b", "key": "replays/n/report.json"}
     assert files["replays/n/report.json"] == json.loads(json.dumps(output))
 
 
-def test_what_failed_or_remains_is_incomplete(files: dict[str, Any]) -> None:
+def test_failed_or_remaining_batches_make_it_incomplete(files: dict[str, Any]) -> None:
     given = plan()
     given.count.failed = 1
     assert results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
@@ -108,7 +108,7 @@ def test_what_failed_or_remains_is_incomplete(files: dict[str, Any]) -> None:
     assert results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
 
 
-def test_the_state_stays_far_below_what_a_workflow_can_carry(files: dict[str, Any]) -> None:
+def test_the_state_stays_far_below_the_limit_of_a_workflow(files: dict[str, Any]) -> None:
     given = plan()
     key = "batches/" + "k" * 900
     objects = [ListedObject(f"{key}{n}", "e", 1, NOW) for n in range(20_000)]
@@ -125,7 +125,7 @@ def test_the_state_stays_far_below_what_a_workflow_can_carry(files: dict[str, An
     )
 
 
-def test_a_digest_is_the_same_wherever_a_page_of_the_listing_ends() -> None:
+def test_the_digest_does_not_depend_on_the_pages_of_the_listing() -> None:
     objects = [ListedObject(key, "e", 1, NOW) for key in "abc"]
     together, apart = ObjectSummary(), ObjectSummary()
     together.add_objects(objects)

@@ -45,11 +45,11 @@ def check_not_future(times: Iterable[datetime.datetime | None], now: datetime.da
             )
 
 
-def check_collections(names: Iterable[str], known: Collection[str]) -> None:
+def check_collections(names: Iterable[str], collections: Collection[str]) -> None:
     """Raises UnknownCollection for a name that no resource has."""
     for name in names:
-        if name not in known:
-            raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(known))}.")
+        if name not in collections:
+            raise UnknownCollection(f"There is no collection {name!r}; there are {', '.join(sorted(collections))}.")
 
 
 def format_time(time: datetime.datetime) -> str:

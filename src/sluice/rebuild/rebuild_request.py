@@ -54,8 +54,8 @@ class RebuildRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
     reset_exclusions: bool = False
 
 
-def parse_rebuild_request(value: Any, known: Collection[str], now: datetime.datetime) -> RebuildRequest:
-    """Parse an execution's input. `known` names the collections. Raises the input errors of `sluice.errors`."""
+def parse_rebuild_request(value: Any, collections: Collection[str], now: datetime.datetime) -> RebuildRequest:
+    """Parse an execution's input. `collections` are the existing ones. Raises the input errors of `sluice.errors`."""
     request = convert_input(strip_starter(value), RebuildRequest, "rebuild")
     exclude = request.exclude
     check_not_future((request.as_of, exclude.from_, exclude.to), now)
@@ -63,7 +63,7 @@ def parse_rebuild_request(value: Any, known: Collection[str], now: datetime.date
         raise InvalidWindow(
             f"The window to exclude ends ({format_time(exclude.to)}) before it begins ({format_time(exclude.from_)})."
         )
-    check_collections(exclude.collections, known)
+    check_collections(exclude.collections, collections)
     _check_versions(exclude.versions)
     return request
 

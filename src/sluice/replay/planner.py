@@ -43,9 +43,9 @@ class Planner:
         self._buckets = buckets
         self._concurrency = concurrency
 
-    def begin_replay(self, name: str, value: Any, known: Collection[str], now: datetime.datetime) -> ReplayPlan:
+    def begin_replay(self, name: str, value: Any, collections: Collection[str], now: datetime.datetime) -> ReplayPlan:
         """Create the plan for an execution's input. Raises the input errors of `sluice.errors`."""
-        request = parse_replay_request(value, known, now)
+        request = parse_replay_request(value, collections, now)
         archived = request.source == "archive"
         return ReplayPlan(
             name=name,

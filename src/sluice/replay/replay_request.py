@@ -44,15 +44,15 @@ class ReplayRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
         return self.source == "batches" and not self.collections
 
 
-def parse_replay_request(value: Any, known: Collection[str], now: datetime.datetime) -> ReplayRequest:
-    """Parse an execution's input. `known` names the collections. Raises the input errors of `sluice.errors`."""
+def parse_replay_request(value: Any, collections: Collection[str], now: datetime.datetime) -> ReplayRequest:
+    """Parse an execution's input. `collections` are the existing ones. Raises the input errors of `sluice.errors`."""
     request = convert_input(strip_starter(value), ReplayRequest, "replay")
     check_not_future((request.from_, request.to), now)
     if request.from_ and request.to and request.from_ >= request.to:
         raise InvalidWindow(
             f"The window ends ({format_time(request.to)}) before it begins ({format_time(request.from_)}). Swap them."
         )
-    check_collections(request.collections, known)
+    check_collections(request.collections, collections)
     if request.source == "archive":
         # The ledger never has objects of the archive, so it cannot show which of them are missing.
         request = msgspec.structs.replace(request, mode="all")

@@ -1,4 +1,4 @@
-"""Resources made for a test, and what the database says of itself."""
+"""Resources for a test, and queries of the schema."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from sluice.model.resource import Item, Resource, create_resource
 from sluice.schema.grants import DatabaseUser
 from sluice.schema.migration import Migration, MigrationPlan, MigrationResult
 
-TIME = 60.0
+MIGRATION_SECONDS = 60.0
 
 
 def notes(
@@ -30,11 +30,11 @@ def notes(
 
 
 def migration(connection: "Connection[Any]", schema: str, *resources: Resource) -> Migration:
-    return Migration(connection, schema, resources, time.monotonic() + TIME)
+    return Migration(connection, schema, resources, time.monotonic() + MIGRATION_SECONDS)
 
 
 class Migrated:
-    """A schema, the admin's connection to it, and short ways to migrate and to look."""
+    """A schema, the admin's connection to it, and helpers to migrate and inspect it."""
 
     def __init__(self, pair: DatabasePair, schema: str, connect: Callable[..., "Connection[Any]"]) -> None:
         self.pair = pair
@@ -57,8 +57,8 @@ class Migrated:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
-    def written(self) -> tuple[Any, ...]:
-        """Where the binary log stands: any change of anything moves it."""
+    def binary_log_position(self) -> tuple[Any, ...]:
+        """The position of the binary log: every change moves it."""
         return self.sql("SHOW MASTER STATUS")[0]
 
     def columns(self, table: str) -> dict[str, tuple[str, str | None, str, str]]:
@@ -72,16 +72,16 @@ class Migrated:
         return {row[0]: row[1:] for row in rows}
 
     def indexes(self, table: str) -> dict[str, list[str]]:
-        """The columns of each index but the key."""
-        found: dict[str, list[str]] = {}
+        """The columns of each index except the primary key."""
+        columns: dict[str, list[str]] = {}
         for name, column in self.sql(
             "SELECT index_name, column_name FROM information_schema.statistics WHERE table_schema = %s AND "
             "table_name = %s AND index_name <> 'PRIMARY' ORDER BY index_name, seq_in_index",
             self.schema,
             table,
         ):
-            found.setdefault(name, []).append(column)
-        return found
+            columns.setdefault(name, []).append(column)
+        return columns
 
     def tables(self) -> dict[str, str]:
         """The comment of each table."""

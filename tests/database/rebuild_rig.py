@@ -1,4 +1,4 @@
-"""A rebuild's parts on the real primary: the shadow of a test's schema, loads into it and the swap."""
+"""The steps of a rebuild on the real primary: the shadow of a test's schema, loads into it, and the swap."""
 
 import datetime
 import time
@@ -25,7 +25,7 @@ Tables = dict[str, list[dict[str, Any]]]
 
 
 class Rebuilding:
-    """`live` and `shadow` load batches out of `rig.objects`, each over a connection of its own."""
+    """`live` and `shadow` load batches of `rig.objects`, each with its own connection."""
 
     def __init__(self, rig: Rig, admin: "Connection[Any]") -> None:
         self.rig, self.admin = rig, admin
@@ -58,13 +58,13 @@ class Rebuilding:
         return [self.live.load_batch("bucket", key) for key in keys]
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        """As `rig.rows`, and lets go of the tables that it read: a swap would wait for them."""
+        """Like `rig.rows`, but ends the transaction, because a swap would wait for it."""
         found = self.rig.rows(statement, *values)
         self.rig.connection.rollback()
         return found
 
     def tables(self) -> Tables:
-        """What a rebuild makes equal: all but when, and of rejected writes from where, they were loaded."""
+        """The data that a rebuild reproduces: all except load times and the object keys of rejected writes."""
         found = {name: self.rows(f"SELECT * FROM {name} ORDER BY owner, id") for name in self.rig.resources}
         found["rejected_writes"] = self.rows(
             "SELECT version, collection, owner, id, `write` FROM rejected_writes ORDER BY version, id"
@@ -86,7 +86,7 @@ class Rebuilding:
 
 
 def excluding(name: str = "rebuild-1", **given: Any) -> Exclusion:
-    """What a rebuild with that input excludes, or forgets, begun now: a millisecond after what was written before."""
+    """The exclusion of a rebuild that starts now, a millisecond after all earlier writes."""
     time.sleep(0.002)
     now = datetime.datetime.now(datetime.UTC)
     request: RebuildRequest = parse_rebuild_request(given, {"things", "codes"}, now)
