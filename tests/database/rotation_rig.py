@@ -15,7 +15,9 @@ import pytest
 from pymysql.constants import ER
 
 from local.database import DatabasePair, DatabaseServer
-from sluice.aws.secrets import Credentials, get_secrets_client, read_credentials
+from sluice.aws import secrets
+from sluice.aws.client import create_client
+from sluice.aws.secrets import SECRETS_MANAGER_SERVICE, Credentials, read_credentials
 from sluice.rotation.password_rotation import PasswordRotation, SecretVersions
 from sluice.schema.ddl_executor import Executor
 from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser, ensure_users
@@ -56,14 +58,14 @@ def vault(state: Path) -> Iterator[Vault]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        get_secrets_client.cache_clear()
+        client = create_client(SECRETS_MANAGER_SERVICE)
+        patch.setattr(secrets, "get_secrets_client", lambda: client)
         try:
             idle = deploy_stack(emulator, "vault", {"Resources": resources, "Outputs": {"Idle": {"Value": name}}})[
                 "Idle"
             ]
             yield Vault(emulator.client("secretsmanager"), idle)
         finally:
-            get_secrets_client.cache_clear()
             emulator.stop()
 
 
@@ -123,7 +125,7 @@ class Accounts:
 
     def rotation(self, role: str, version: str, patience: float = 20.0) -> PasswordRotation:
         return PasswordRotation(
-            SecretVersions(get_secrets_client(), self.arns[role]),
+            SecretVersions(secrets.get_secrets_client(), self.arns[role]),
             version,
             primary=self.primary,
             read_admin=lambda: self.credentials("admin"),

@@ -18,7 +18,8 @@ import pytest
 
 from local.database import DatabasePair
 from sluice import observability
-from sluice.aws import secrets as credentials_module
+from sluice.aws import secrets
+from sluice.aws.client import create_client
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.list_parameters import list_parameter_names
@@ -73,7 +74,8 @@ def request_(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    credentials_module.get_secrets_client.cache_clear()
+    client = create_client(secrets.SECRETS_MANAGER_SERVICE)
+    monkeypatch.setattr(secrets, "get_secrets_client", lambda: client)
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
         return {
@@ -88,7 +90,6 @@ def request_(
         }
 
     yield make
-    credentials_module.get_secrets_client.cache_clear()
     pair.start()
     with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER IF EXISTS {users['loader']}, {users['reader']}")

@@ -27,23 +27,24 @@ def aws() -> Iterator[Loopback]:
             for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}.items():
                 patch.setenv(name, value)
             from sluice.aws import secrets  # noqa: PLC0415  after the environment is set, as in Lambda
+            from sluice.aws.client import create_client  # noqa: PLC0415
             from sluice.aws.lambda_environment import BOTOCORE_ONLY_VARIABLES  # noqa: PLC0415
 
             for name in BOTOCORE_ONLY_VARIABLES:  # what this machine adds, and Lambda does not
                 patch.delenv(name, raising=False)
-            # Tests of another folder may have imported the handlers, or made the client, for another environment.
-            secrets.get_secrets_client.cache_clear()
+            # Tests of another folder may have imported the handlers for another environment.
             for name in HANDLERS:
                 sys.modules.pop(f"sluice.handlers.{name}", None)
                 importlib.import_module(f"sluice.handlers.{name}")
-            secrets.get_secrets_client()
+            secrets_client = create_client(secrets.SECRETS_MANAGER_SERVICE)
             quarantine: Any = importlib.import_module("sluice.handlers.quarantine")
             assert quarantine._s3.botocore  # the client is created in this environment
             observability = importlib.import_module("sluice.observability")
             observability.metrics.namespace = "Sluice"
             observability.metrics.service = "sluice"
-        yield server
-        secrets.get_secrets_client.cache_clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(secrets, "get_secrets_client", lambda: secrets_client)
+            yield server
 
 
 @pytest.fixture(autouse=True)

@@ -114,7 +114,17 @@ def test_only_the_registry_knows_where_resources_are() -> None:
 # Ordinary words, that stand elsewhere in another meaning: a thing's name, and Python's and the system's time zones.
 ORDINARY = {"name", "tz"}
 # Where the resources may be named: their own files, samples, proofs, guides and the demonstration.
-AT_HOME = ("src/resources/", "events/", "tests/", "docs/", "local/demo/", "bench/", "tools/post_path.py", "README.md")
+AT_HOME = (
+    "src/resources/",
+    "events/",
+    "tests/",
+    "docs/",
+    "local/demo/",
+    "bench/",
+    "testkit/",
+    "tools/post_path.py",
+    "README.md",
+)
 # API Gateway's cache can only be told by name what tells one list from another: a template rule says what is missing.
 CACHE_KEY = "- method.request.querystring."
 

@@ -1,4 +1,4 @@
-"""Names and passwords, from Secrets Manager."""
+"""The user names and passwords in Secrets Manager."""
 
 from functools import cache
 
@@ -13,7 +13,7 @@ SECRETS_MANAGER_SERVICE = Service(
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What a secret holds."""
+    """The user of a database or cache. Its secret is JSON with these fields."""
 
     username: str
     password: str
@@ -24,7 +24,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 @cache
 def get_secrets_client() -> AwsClient:
-    """What AWS's Secrets Manager is asked with."""
+    """Return the client of the process, created at the first call: a warm function seldom reads a secret."""
     return create_client(SECRETS_MANAGER_SERVICE)
 
 
