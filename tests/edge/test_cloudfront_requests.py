@@ -23,7 +23,7 @@ def test_only_included_query_parameters_are_cached_and_forwarded() -> None:
     viewer = Viewer(origin, build_distribution(cache_policy, behaviour={"OriginRequestPolicyId": ""}))
     for target in ("/v1/airports?limit=1&x=2", "/v1/airports?x=3&limit=1", "/v1/airports?limit=2"):
         viewer.send(target)
-    assert [asked.query for asked in origin.requests] == ["limit=1", "limit=2"]
+    assert [request.query for request in origin.requests] == ["limit=1", "limit=2"]
 
 
 def test_the_request_to_the_origin() -> None:
@@ -37,8 +37,8 @@ def test_the_request_to_the_origin() -> None:
         authorization="Bearer a",
         cookie="a=b",
     )
-    [asked] = origin.requests
-    assert (asked.path, asked.query) == ("/live/v1/airports", "limit=1")
+    [request] = origin.requests
+    assert (request.path, request.query) == ("/live/v1/airports", "limit=1")
     expected = {
         "x-origin-verify": "secret",
         "x-forwarded-for": "192.0.2.1, 127.0.0.1",
@@ -48,7 +48,7 @@ def test_the_request_to_the_origin() -> None:
         "cookie": "a=b",
         "host": None,
     }
-    assert {name: asked.get_header(name) for name in expected} == expected
+    assert {name: request.get_header(name) for name in expected} == expected
 
 
 def test_headers_are_not_forwarded_without_a_policy() -> None:

@@ -39,13 +39,13 @@ def whole(recovery: RecoveryHarness) -> Iterator[None]:
 
 def test_pending_batches_are_reported_planned_and_replayed(sluice: Operator, recovery: RecoveryHarness) -> None:
     versions = recovery.put_batches("OA", 4)
-    found = sluice("status", "--json").document
-    assert (found["primary"]["accepts_writes"], found["replica"]["replicates"], found["advice"]) == (True, True, [])
-    assert found["pending"]["batches"] == 4
-    assert found["pending"]["age_seconds"] < 120
+    report = sluice("status", "--json").document
+    assert (report["primary"]["accepts_writes"], report["replica"]["replicates"], report["advice"]) == (True, True, [])
+    assert report["pending"]["batches"] == 4
+    assert report["pending"]["age_seconds"] < 120
     before = recovery.read_checksums()
-    said = sluice("replay", "--dry-run")
-    assert said.stdout.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
+    output = sluice("replay", "--dry-run")
+    assert output.stdout.startswith("dry run: 4 batches would be loaded; nothing was changed\n")
     assert recovery.read_checksums() == before
     output = sluice("replay", "--wait", "--from", "1h", "--json").document
     assert (output["status"], output["loaded"], output["remaining"]) == ("complete", 4, 0)
@@ -56,13 +56,13 @@ def test_pending_batches_are_reported_planned_and_replayed(sluice: Operator, rec
 def test_a_recovery_is_followed_and_listed_among_the_executions(sluice: Operator, recovery: RecoveryHarness) -> None:
     versions = recovery.put_batches("OB", 2)
     assert "missing: 2 batches" in sluice("recover", "--dry-run").stdout
-    said = sluice("recover", "--wait", "--json").document
-    assert said["outcome"] in {"recovered", "nothing_missing"}
+    result = sluice("recover", "--wait", "--json").document
+    assert result["outcome"] in {"recovered", "nothing_missing"}
     assert recovery.read_versions("OB") == versions
     listed = sluice("executions", "--json").document
-    assert said["execution"] in {one["execution"] for one in listed}
-    shown = sluice("executions", said["execution"])
-    assert f"recover {said['execution']}: succeeded" in shown.stdout
+    assert result["execution"] in {entry["execution"] for entry in listed}
+    details = sluice("executions", result["execution"])
+    assert f"recover {result['execution']}: succeeded" in details.stdout
 
 
 @pytest.mark.parametrize(
@@ -84,17 +84,17 @@ def test_a_usage_error_is_one_sentence_with_a_hint(sluice: Operator, words: list
 def test_a_missing_stack_is_one_sentence_with_a_hint(sluice: Operator, stack: Stack) -> None:
     """The command connects to the emulator as if it were AWS."""
     there = {"AWS_ENDPOINT_URL": stack.emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    said = sluice("replay", "--stack-name", "nope", "--region", "us-east-1", code=2, environment=there)
-    assert said.stdout == ""
-    assert said.stderr == "sluice: There is no stack nope in us-east-1.\nhint: Check --stack-name and --region.\n"
+    output = sluice("replay", "--stack-name", "nope", "--region", "us-east-1", code=2, environment=there)
+    assert output.stdout == ""
+    assert output.stderr == "sluice: There is no stack nope in us-east-1.\nhint: Check --stack-name and --region.\n"
 
 
 def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, recovery: RecoveryHarness) -> None:
     recovery.s3.put_object(Bucket=recovery.bucket, Key=UNREADABLE, Body=b"no batch")
     eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
     assert "quarantined   1 batch" in sluice("status", code=1).stdout
-    said = sluice("quarantine", "retry", UNREADABLE, "--wait", code=1)
-    assert "load_batch failed with Quarantined" in said.stdout
+    output = sluice("quarantine", "retry", UNREADABLE, "--wait", code=1)
+    assert "load_batch failed with Quarantined" in output.stdout
     eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
     assert "give --yes sluice-local" in sluice("quarantine", "drop", UNREADABLE, code=2).stderr
     assert sluice("quarantine", "drop", UNREADABLE, "--yes", "sluice-local").stdout.startswith("dropped 1 batch\n")
@@ -125,16 +125,16 @@ def test_rejected_writes_are_listed_without_data_retried_and_dropped(
     shorten_column(3)
     versions = recovery.put_batches("OC", 1, per_batch=2)
     sluice("replay", "--wait")
-    said = sluice("rejected-writes", "list")
-    assert said.stdout.startswith("2 rejected writes\n")
-    assert "airports/OC00\n    city: Data too long" in said.stdout
-    assert "Reykjav" not in said.stdout
+    output = sluice("rejected-writes", "list")
+    assert output.stdout.startswith("2 rejected writes\n")
+    assert "airports/OC00\n    city: Data too long" in output.stdout
+    assert "Reykjav" not in output.stdout
     assert "Reykjav" in sluice("rejected-writes", "list", "--show-data", "--id", "OC00").stdout
     assert "rejected      2 writes" in sluice("status", code=1).stdout
     assert "0 loaded, 1 rejected again" in sluice("rejected-writes", "retry", "--id", "OC00", "--wait", code=1).stdout
     shorten_column(40)
-    said = sluice("rejected-writes", "retry", "--id", "OC00", "--wait")
-    assert "1 loaded, 0 rejected again" in said.stdout
+    output = sluice("rejected-writes", "retry", "--id", "OC00", "--wait")
+    assert "1 loaded, 0 rejected again" in output.stdout
     assert recovery.read_versions("OC") == {"OC00": versions["OC00"]}
     assert [write["id"] for write in sluice("rejected-writes", "list", "--json").document["rejected_writes"]] == [
         "OC01"

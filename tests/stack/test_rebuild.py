@@ -175,8 +175,8 @@ def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
         cursor.execute("SELECT GET_LOCK('sluice sluice', 10)")
         first = sluice("rebuild", *YES, "--json").document
         eventually(lambda: "Migrate" in _states(recovery, first["arn"]))
-        said = sluice("rebuild", "--wait", *YES, code=2)
-        assert f"Another rebuild is running: {first['execution']}. Wait for it, or stop it." in said.stderr
+        refusal = sluice("rebuild", "--wait", *YES, code=2)
+        assert f"Another rebuild is running: {first['execution']}. Wait for it, or stop it." in refusal.stderr
         recovery.states.stop_execution(executionArn=first["arn"])
         eventually(lambda: recovery.states.describe_execution(executionArn=first["arn"])["status"] == "ABORTED")
     assert sluice("rebuild", "--wait", *YES, "--json").document["status"] == "complete"
@@ -204,12 +204,12 @@ def test_a_usage_error_is_one_sentence_with_a_hint(
     assert part in sluice("rebuild", "--wait", *YES, *words, code=2).usage_error()
 
 
-def test_kept_tables_are_listed_and_dropped(rebuilding: RebuildHarness, sluice: Operator) -> None:
+def test_retained_schemas_are_listed_and_dropped(rebuilding: RebuildHarness, sluice: Operator) -> None:
     output = sluice("rebuild", "--wait", *YES, "--json").document
-    [kept] = output["retained"]
-    assert kept in sluice("rebuild", "--retained").stdout
-    assert sluice("rebuild", "--drop-retained", kept, code=2).stderr.endswith("give --yes sluice-local.\n")
-    assert sluice("rebuild", "--drop-retained", kept, *YES).stdout == f"dropped {kept}\n"
+    [schema] = output["retained"]
+    assert schema in sluice("rebuild", "--retained").stdout
+    assert sluice("rebuild", "--drop-retained", schema, code=2).stderr.endswith("give --yes sluice-local.\n")
+    assert sluice("rebuild", "--drop-retained", schema, *YES).stdout == f"dropped {schema}\n"
     sluice("rebuild", "--drop-retained", *YES, code=0 if rebuilding.list_schemas() else 2)
     assert rebuilding.list_schemas() == []
     assert sluice("rebuild", "--retained").stdout == "there are no retained schemas\n"

@@ -1,6 +1,6 @@
 """Respond to a request that no other function handles: 405 if the path exists with other methods, else 404."""
 
-from sluice.http.api_gateway import create_api_handler
+from sluice.http.api_gateway import create_api_handler, parse_route
 from sluice.http.problem import Problem
 from sluice.http.request import Request
 from sluice.http.response import Response
@@ -22,4 +22,4 @@ def reject_request(request: Request) -> Response:
     raise Problem(405, f"This path takes {methods}, not {request.method}.", headers={"Allow": methods})
 
 
-handle = create_api_handler("fallback", reject_request)
+handle = create_api_handler("fallback", reject_request, parse_route)

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sluice.http.problem import Problem
@@ -17,16 +17,20 @@ _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 _SUBJECT = re.compile(r"[!-~]{1,128}")
 
 
-def create_api_handler(name: str, respond: Callable[[Request], Response]) -> LambdaHandler:
+def create_api_handler(
+    name: str, respond: Callable[[Request], Response], parse: Callable[[Event], Request] | None = None
+) -> LambdaHandler:
     """Make the Lambda handler of an API function. It returns a proxy response whatever happens.
 
-    `respond` raises Problem for a request that it rejects. Any other exception becomes a problem 500.
+    `respond` raises Problem for a request that it rejects. Any other exception becomes a problem 500. `parse` is
+    `parse_request` by default.
     """
+    parse = parse or parse_request
 
     def handle(event: Event, _context: Any) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         try:
-            response = respond(parse_request(event))
+            response = respond(parse(event))
         except Problem as problem:
             fields["problem"] = problem.loggable_reason()
             response = create_problem_response(problem)
@@ -54,12 +58,17 @@ def parse_request(event: Event) -> Request:
         query=event.get("queryStringParameters") or {},
         query_lines=event.get("multiValueQueryStringParameters") or {},
         headers=headers,
-        header_lines=_merge_header_lines(event.get("multiValueHeaders") or {}),
+        header_lines=event.get("multiValueHeaders") or {},
         media_type=media_type,
         charset=charset,
         body=_decode_body(event),
         caller=_parse_caller(event),
     )
+
+
+def parse_route(event: Event) -> Request:
+    """Parse only the method and the route of a proxy event, for a function that looks at nothing else."""
+    return Request(method=event.get("httpMethod") or "", route=event.get("resource") or "")
 
 
 def _parse_content_type(value: str | None) -> tuple[str, str]:
@@ -68,14 +77,6 @@ def _parse_content_type(value: str | None) -> tuple[str, str]:
         return "application/json", "utf-8"
     charset = _CHARSET.search(value)
     return value.split(";", 1)[0].strip().lower(), charset[1].lower() if charset else "utf-8"
-
-
-def _merge_header_lines(sent: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Collect the lines of each header by its lower-case name: a client may spell one name in several ways."""
-    merged: dict[str, list[str]] = {}
-    for name, lines in sent.items():
-        merged.setdefault(name.lower(), []).extend(lines)
-    return merged
 
 
 def _decode_body(event: Event) -> bytes | None:
@@ -92,16 +93,20 @@ def _parse_caller(event: Event) -> Caller | None:
     subject = str(claims.get("sub") or "")
     if not _SUBJECT.fullmatch(subject):
         return None
-    scopes = str(claims.get("scope", "")).split()
-    groups = {scope.removeprefix(_SCOPE_PREFIX) for scope in scopes if scope.startswith(_SCOPE_PREFIX)}
-    return Caller(subject, frozenset(groups | _parse_groups(claims.get("cognito:groups"))))
+    groups = _parse_groups(claims.get("cognito:groups"))
+    for scope in str(claims.get("scope", "")).split():
+        if scope.startswith(_SCOPE_PREFIX):
+            groups.add(scope.removeprefix(_SCOPE_PREFIX))
+    return Caller(subject, frozenset(groups))
 
 
 def _parse_groups(claim: Any) -> set[str]:
     """Parse a list claim. API Gateway passes it as one text, joined by commas, or as Java prints it, in brackets."""
+    if not claim:
+        return set()
     if isinstance(claim, list):
         return {str(group) for group in claim}
-    return {group for group in re.split(r"[\s,\[\]]+", str(claim or "")) if group}
+    return {group for group in re.split(r"[\s,\[\]]+", str(claim)) if group}
 
 
 def _create_proxy_response(response: Response) -> dict[str, Any]:

@@ -24,11 +24,12 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request, parsed. Absent path parameters are empty texts. Header names are in lower case.
+    """One HTTP request, parsed. Absent path parameters are empty texts.
 
-    `route` is the path with its parameters in braces. `headers` has the last value of each header, `header_lines` has
-    all of them; `query` and `query_lines` likewise. `media_type` and `charset` describe the body and are in lower case.
-    `body` is None if it cannot be decoded. `caller` is None if the token has no usable subject.
+    `route` is the path with its parameters in braces. `headers` has the last value of each header, by its name in lower
+    case; `header_lines` has all values, by the names as sent. `query` and `query_lines` likewise. `media_type` and
+    `charset` describe the body and are in lower case. `body` is None if it cannot be decoded. `caller` is None if the
+    token has no usable subject.
     """
 
     method: str = ""
@@ -47,8 +48,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def join_header_lines(request: Request, name: str) -> str:
-    """Return all lines of a header that is a list, as one line."""
-    return ", ".join(request.header_lines.get(name, ())) or request.headers.get(name, "")
+    """Return all lines of a header that is a list, as one line. `name` is in lower case."""
+    lines = [line for sent, lines in request.header_lines.items() if sent.lower() == name for line in lines]
+    return ", ".join(lines) or request.headers.get(name, "")
 
 
 def read_query_parameters(request: Request, parameters: Collection[str] = ()) -> Mapping[str, str]:

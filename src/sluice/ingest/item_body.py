@@ -103,7 +103,7 @@ def parse_idempotency_key(request: Request) -> str:
         return ""
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise invalid_field_problem("Idempotency-Key", "Expected 1 to 255 printable characters of ASCII", 400)
-    if len(request.header_lines.get("idempotency-key", ())) > 1:
+    if sum(len(lines) for name, lines in request.header_lines.items() if name.lower() == "idempotency-key") > 1:
         raise invalid_field_problem("Idempotency-Key", "Expected once", 400)
     return key
 
