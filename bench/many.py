@@ -1,6 +1,6 @@
-"""`make bench`: what many items in one POST cost: records and bytes billed by Firehose, the handler's time per line.
+"""`make bench`: the cost of many items in one POST: records and bytes that Firehose bills, processor time per line.
 
-The handler is the deployed one, with its client of AWS; only the network is left out.
+The handler and its client of AWS are the deployed ones. Only the network is replaced.
 """
 
 import base64
@@ -20,7 +20,7 @@ PACK_SIZES = {"not packed": 1, "5 KiB": 5 << 10, "25 KiB": 25 << 10, "100 KiB": 
 BILLING_UNIT_BYTES = 5 << 10
 
 
-def build_booking(number: int, notes: int = 0) -> bytes:
+def build_booking(number: int, extra_bytes: int = 0) -> bytes:
     item = {
         "passenger": f"Passenger {number}",
         "departs_at": "2026-12-24T09:30:00+01:00",
@@ -28,18 +28,18 @@ def build_booking(number: int, notes: int = 0) -> bytes:
         "price": f"{100 + number % 900}.90",
         "cabin": "economy",
         "airports": ["EDDF", "LPPT"],
-        "notes": "window, please" + "." * notes,
+        "notes": "window, please" + "." * extra_bytes,
     }
     return json.dumps(item).encode()
 
 
-def build_event(lines: list[bytes], media: str = "application/x-ndjson") -> dict[str, Any]:
-    """A POST of bookings as API Gateway hands it on."""
+def build_event(lines: list[bytes], media_type: str = "application/x-ndjson") -> dict[str, Any]:
+    """A POST of bookings, as API Gateway passes it on."""
     return {
         "resource": "/v1/{collection}",
         "path": "/v1/bookings",
         "httpMethod": "POST",
-        "headers": {"Content-Type": media},
+        "headers": {"Content-Type": media_type},
         "pathParameters": {"collection": "bookings"},
         "requestContext": {"authorizer": {"claims": {"sub": "somebody", "scope": "sluice/write"}}},
         "body": b"\n".join(lines).decode(),
@@ -48,24 +48,23 @@ def build_event(lines: list[bytes], media: str = "application/x-ndjson") -> dict
 
 
 class FirehoseStub:
-    """What answers in Firehose's place; it keeps the requests' bodies, when it is told to."""
+    """Responds in place of Firehose. It records the bodies of the requests while `recorded_bodies` is a list."""
 
     def __init__(self, client: Any) -> None:
         self.recorded_bodies: list[bytes] | None = None
-        client._endpoint.post = self._answer
+        client._endpoint.post = self._respond
 
-    def _answer(self, body: bytes, _headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def _respond(self, body: bytes, _headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         if self.recorded_bodies is not None:
             self.recorded_bodies.append(body)
         entries = [{"RecordId": "1"}] * body.count(b'"Data":')
-        answer = {"RecordId": "1", "FailedPutCount": 0, "RequestResponses": entries}
-        return 200, {}, json.dumps(answer).encode()
+        response = {"RecordId": "1", "FailedPutCount": 0, "RequestResponses": entries}
+        return 200, {}, json.dumps(response).encode()
 
     def decode_records(self) -> list[bytes]:
-        """The records of the requests that were kept."""
-        return [
-            base64.b64decode(one["Data"]) for body in self.recorded_bodies or () for one in json.loads(body)["Records"]
-        ]
+        """The records of the recorded requests."""
+        bodies = map(json.loads, self.recorded_bodies or ())
+        return [base64.b64decode(record["Data"]) for body in bodies for record in body["Records"]]
 
 
 @contextlib.contextmanager
@@ -83,71 +82,70 @@ def open_handler() -> Iterator[tuple[Callable[[dict[str, Any], Any], dict[str, A
 
 
 def count_billed_bytes(records: list[bytes]) -> int:
-    """The bytes that Firehose counts: each record's, rounded up to 5 KiB."""
+    """The bytes that Firehose bills: each record is rounded up to 5 KiB."""
     return sum(-(-len(record) // BILLING_UNIT_BYTES) * BILLING_UNIT_BYTES for record in records)
 
 
-def measure_cost(handle: Any, firehose: FirehoseStub, at_once: int) -> dict[str, Any]:
-    """Records and billed bytes of 10,000 lines, so many in a POST: as they are put, not packed, in other packs."""
+def measure_cost(handle: Any, firehose: FirehoseStub, lines_per_post: int) -> dict[str, Any]:
+    """Records and billed bytes of 10,000 lines: as the handler puts them, not packed, and in packs of other sizes."""
     from sluice.ingest.firehose import join_lines, plan_records  # noqa: PLC0415
 
     firehose.recorded_bodies = []
-    for start in range(0, TOTAL_LINES, at_once):
-        answer = handle(build_event([build_booking(start + number) for number in range(at_once)]), None)
-        assert answer["statusCode"] == 202
-    put = firehose.decode_records()
+    for start in range(0, TOTAL_LINES, lines_per_post):
+        response = handle(build_event([build_booking(start + number) for number in range(lines_per_post)]), None)
+        assert response["statusCode"] == 202
+    put_records = firehose.decode_records()
     firehose.recorded_bodies = None
-    lines = [line + b"\n" for record in put for line in record.splitlines()]
-    requests = [lines[start : start + at_once] for start in range(0, TOTAL_LINES, at_once)]
-    found = {
-        name: [join_lines(some, pack) for some in requests for pack in plan_records(some, size)]
+    lines = [line + b"\n" for record in put_records for line in record.splitlines()]
+    posts = [lines[start : start + lines_per_post] for start in range(0, TOTAL_LINES, lines_per_post)]
+    records_by_pack = {
+        name: [join_lines(post, pack) for post in posts for pack in plan_records(post, size)]
         for name, size in PACK_SIZES.items()
     }
-    found["as put"] = put
+    records_by_pack["as put"] = put_records
     return {
-        name: {"records": len(records), "billed_bytes": count_billed_bytes(records)} for name, records in found.items()
+        name: {"records": len(records), "billed_bytes": count_billed_bytes(records)}
+        for name, records in records_by_pack.items()
     }
 
 
-def measure_microseconds(handle: Any, sent: dict[str, Any], lines: int, runs: int) -> float:
-    """The median of the processor's time that a warm handler takes, for each line: nothing is waited for here."""
+def measure_microseconds(handle: Any, event: dict[str, Any], lines: int, runs: int) -> float:
+    """Median processor time of a warm handler per line. The handler waits for nothing here."""
     times = []
     for _ in range(runs):
         started = time.process_time()
-        answer = handle(sent, None)
+        response = handle(event, None)
         times.append(time.process_time() - started)
-        assert answer["statusCode"] == 202
+        assert response["statusCode"] == 202
     return round(statistics.median(times) / lines * 1e6, 1)
 
 
 def measure_all() -> dict[str, Any]:
     with open_handler() as (handle, firehose):
-        largest = build_event([build_booking(number, notes=350) for number in range(TOTAL_LINES)])
-        few = is_short()
+        largest = build_event([build_booking(number, extra_bytes=350) for number in range(TOTAL_LINES)])
+        medium = build_event([build_booking(number) for number in range(500)])
+        single = build_event([build_booking(1)], "application/json")
+        short = is_short()
         return {
-            "cost": {str(at_once): measure_cost(handle, firehose, at_once) for at_once in LINES_PER_POST},
+            "cost": {str(lines): measure_cost(handle, firehose, lines) for lines in LINES_PER_POST},
             "largest_body": len(largest["body"]),
             "us_per_line": {
-                "1": measure_microseconds(
-                    handle, build_event([build_booking(1)], "application/json"), 1, 50 if few else 2000
-                ),
-                "500": measure_microseconds(
-                    handle, build_event([build_booking(n) for n in range(500)]), 500, 5 if few else 60
-                ),
-                "10000": measure_microseconds(handle, largest, TOTAL_LINES, 2 if few else 9),
+                "1": measure_microseconds(handle, single, 1, 50 if short else 2000),
+                "500": measure_microseconds(handle, medium, 500, 5 if short else 60),
+                "10000": measure_microseconds(handle, largest, TOTAL_LINES, 2 if short else 9),
             },
         }
 
 
 def main() -> None:
-    found = measure_all()
-    for at_once, sizes in found["cost"].items():
-        print(f"{TOTAL_LINES:,} writes, in POSTs of {int(at_once):,} lines:")
-        for name, one in sizes.items():
-            print(f"  {name:>10}: {one['records']:6,} records, {one['billed_bytes']:11,} bytes billed")
-    for lines, taken in found["us_per_line"].items():
-        print(f"warm handler, a POST of {int(lines):,}: {taken} µs of processor time a line")
-    save_results("many", found)
+    figures = measure_all()
+    for lines_per_post, packs in figures["cost"].items():
+        print(f"{TOTAL_LINES:,} writes, in POSTs of {int(lines_per_post):,} lines:")
+        for name, cost in packs.items():
+            print(f"  {name:>10}: {cost['records']:6,} records, {cost['billed_bytes']:11,} bytes billed")
+    for lines, microseconds in figures["us_per_line"].items():
+        print(f"warm handler, a POST of {int(lines):,}: {microseconds} µs of processor time a line")
+    save_results("many", figures)
 
 
 if __name__ == "__main__":

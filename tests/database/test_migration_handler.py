@@ -328,5 +328,5 @@ def test_neither_password_nor_address_is_logged(
     handle(request_("Update", "2"), context())
     log = written.getvalue()
     assert "migrate done" in log
-    secrets = [json.loads(secret)["password"] for secret in cloud.secrets.values()]
-    assert [secret for secret in [*secrets, "hush"] if secret in log] == []
+    passwords = [json.loads(secret)["password"] for secret in cloud.secrets.values()]
+    assert [secret for secret in [*passwords, "hush"] if secret in log] == []

@@ -16,7 +16,7 @@ from sluice.db.errors import redact_quoted_data
 from sluice.load.batch_reader import open_batch
 from sluice.load.loader import Loader
 from sluice.model.record import Write
-from sluice.recovery import rejected_write_store as rejects
+from sluice.recovery import rejected_write_store
 from sluice.recovery.rejected_write_store import RejectedWriteSelection
 from sluice.recovery.retries import (
     RETRY_MARKER_PREFIX,
@@ -72,7 +72,7 @@ def load(rig: Rig, key: str) -> Any:
 
 
 def versions(primary: Database, select: RejectedWriteSelection = EVERYTHING) -> list[str]:
-    return [row["version"] for row in rejects.list_rejected_writes(primary, select, "", 100)]
+    return [row["version"] for row in rejected_write_store.list_rejected_writes(primary, select, "", 100)]
 
 
 def retry_markers(s3: Any) -> list[str]:
@@ -88,11 +88,11 @@ def test_rejected_writes_are_listed_by_version_and_selected(rig: Rig, primary: D
     assert versions(primary, RejectedWriteSelection(ids=(first.id,), collections=("things",))) == [first.version]
     assert versions(primary, RejectedWriteSelection(batches=("batches/second",))) == third
     assert versions(primary, RejectedWriteSelection(collections=("codes",))) == []
-    assert rejects.count_rejected_writes(primary, RejectedWriteSelection(batches=("batches/first",))) == 2
-    assert [row["version"] for row in rejects.list_rejected_writes(primary, EVERYTHING, first.version, 1)] == [
-        second.version
-    ]
-    assert "write" not in rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]
+    assert rejected_write_store.count_rejected_writes(primary, RejectedWriteSelection(batches=("batches/first",))) == 2
+    assert [
+        row["version"] for row in rejected_write_store.list_rejected_writes(primary, EVERYTHING, first.version, 1)
+    ] == [second.version]
+    assert "write" not in rejected_write_store.list_rejected_writes(primary, EVERYTHING, "", 1)[0]
 
 
 def test_a_retried_write_stays_rejected_until_it_is_loaded(rig: Rig, primary: Database, s3: Any) -> None:
@@ -120,7 +120,7 @@ def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: A
     assert load(rig, retried.batch).rejected == 1
     assert settle_retries(primary, bucket()) == SettleResult(settled=1, rejected_again=1)
     assert versions(primary) == [stays.version]
-    assert rejects.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == retried.batch
+    assert rejected_write_store.list_rejected_writes(primary, EVERYTHING, "", 1)[0]["object_key"] == retried.batch
     assert retry_markers(s3) == []
 
 
@@ -207,10 +207,10 @@ def test_the_marker_of_an_expired_batch_is_deleted(rig: Rig, primary: Database, 
 
 def test_rejected_writes_are_deleted(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rejected(rig, *(long(number) for number in range(3)))
-    assert rejects.delete_rejected_writes(primary, RejectedWriteSelection(versions=(before[1],))) == 1
+    assert rejected_write_store.delete_rejected_writes(primary, RejectedWriteSelection(versions=(before[1],))) == 1
     assert versions(primary) == [before[0], before[2]]
-    monkeypatch.setattr(rejects, "DELETE_BATCH_SIZE", 1)
-    assert [rejects.delete_rejected_writes(primary, EVERYTHING) for _ in range(3)] == [1, 1, 0]
+    monkeypatch.setattr(rejected_write_store, "DELETE_BATCH_SIZE", 1)
+    assert [rejected_write_store.delete_rejected_writes(primary, EVERYTHING) for _ in range(3)] == [1, 1, 0]
 
 
 @pytest.fixture
