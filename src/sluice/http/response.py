@@ -1,18 +1,8 @@
-"""An HTTP response, and the answer to a conditional read (RFC 9110, section 13)."""
-
-import base64
-import datetime
-import hashlib
-import re
-from email.utils import format_datetime
+"""An HTTP response."""
 
 import msgspec
 
 from sluice.http.problem import PROBLEM_CONTENT_TYPE, Problem
-from sluice.http.request import Request, join_header_lines
-
-# The prefix W/ is left out: If-None-Match compares weakly. A tag may contain a comma.
-_ETAG = re.compile(r'"[!#-~\x80-\xff]*"')
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -28,21 +18,3 @@ def create_problem_response(problem: Problem) -> Response:
     """Turn a problem into its response, which no cache may store."""
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(problem.status, problem.to_json(), headers, PROBLEM_CONTENT_TYPE)
-
-
-def apply_if_none_match(request: Request, response: Response) -> Response:
-    """Return the response, or 304 in its place if If-None-Match contains its ETag."""
-    etags = join_header_lines(request, "if-none-match")
-    if etags.strip() != "*" and response.headers["ETag"] not in _ETAG.findall(etags):
-        return response
-    return Response(304, headers=response.headers, content_type="")
-
-
-def compute_etag(content: bytes) -> str:
-    """Compute the ETag of a response that has no version: equal tags mean equal bytes."""
-    return f'"{base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=15).digest()).decode()}"'
-
-
-def format_http_date(time: datetime.datetime) -> str:
-    """Format a time for an HTTP header, in whole seconds."""
-    return format_datetime(time.astimezone(datetime.UTC), usegmt=True)

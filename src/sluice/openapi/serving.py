@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from sluice.http.conditional_requests import apply_if_none_match, compute_etag
 from sluice.http.problem import Problem
 from sluice.http.request import Request
-from sluice.http.response import Response, apply_if_none_match, compute_etag
+from sluice.http.response import Response
 from sluice.model.resource import Resource
 from sluice.openapi.document import DOCUMENT_PATH, PAGE_PATH, create_document, encode_document
 from sluice.settings import OpenApiSettings

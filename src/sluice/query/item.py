@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable, LockConflict
+from sluice.http.conditional_requests import apply_if_none_match
 from sluice.http.problem import Problem
 from sluice.http.request import parse_preferred_wait, read_query_parameters
-from sluice.http.response import Response, apply_if_none_match
+from sluice.http.response import Response
 from sluice.model.item_state import ItemAddress, ItemState, Row, create_item_state, list_columns
 from sluice.observability import add_log_fields, describe_error
 from sluice.query.read_context import (

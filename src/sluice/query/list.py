@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from sluice.db.connection import Database
+from sluice.http.conditional_requests import apply_if_none_match, compute_etag
 from sluice.http.problem import invalid_field_problem
 from sluice.http.request import read_query_parameters
-from sluice.http.response import Response, apply_if_none_match, compute_etag
+from sluice.http.response import Response
 from sluice.model.columns import LIST_PARAMETERS
 from sluice.model.item_state import StoredItem, create_stored_item, list_columns
 from sluice.model.list_parameters import OPERATORS, filter_parameter_names, format_value, parse_value

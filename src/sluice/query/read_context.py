@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sluice.db.connection import Database
+from sluice.http.conditional_requests import format_http_date
 from sluice.http.problem import invalid_field_problem
 from sluice.http.request import Request
-from sluice.http.response import format_http_date
 from sluice.model.item_state import ItemState
 from sluice.model.resource import Resource, describe_invalid_id
 from sluice.model.versions import is_version, version_age_seconds
