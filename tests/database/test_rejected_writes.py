@@ -17,9 +17,9 @@ from sluice.load.batch_reader import open_batch
 from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.recovery import rejected_write_store
-from sluice.recovery.rejected_write_store import RejectedWriteSelection
-from sluice.recovery.retries import (
+from sluice.recovery.rejected_write_store import (
     RETRY_MARKER_PREFIX,
+    RejectedWriteSelection,
     RetryResult,
     SettleResult,
     retry_rejected_writes,
@@ -150,7 +150,7 @@ def test_many_writes_are_retried_in_several_batches(
     rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = rejected(rig, *(long(number) for number in range(7)))
-    monkeypatch.setattr("sluice.recovery.retries.MAX_RETRY_WRITES", 3)
+    monkeypatch.setattr("sluice.recovery.rejected_write_store.MAX_RETRY_WRITES", 3)
     found = [retry(primary)]
     while found[-1].after is not None:
         found.append(retry(primary, after=found[-1].after))
@@ -164,7 +164,7 @@ def test_many_writes_are_retried_in_several_batches(
 
 def test_a_batch_has_a_maximum_size(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     rejected(rig, long(), long(1))
-    monkeypatch.setattr("sluice.recovery.retries.MAX_RETRY_BYTES", 10)
+    monkeypatch.setattr("sluice.recovery.rejected_write_store.MAX_RETRY_BYTES", 10)
     first = retry(primary)
     assert first.writes == 1
     assert first.after

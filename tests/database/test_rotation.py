@@ -9,7 +9,7 @@ import pytest
 from local.database import DatabasePair
 from sluice.aws.secrets import Credentials
 from sluice.errors import AccessDenied, RotationFailed
-from sluice.rotation import server_accounts
+from sluice.rotation import password_rotation
 from sluice.rotation.password_rotation import PasswordRotation
 from tests.database.rotation_rig import ROLES, STEPS, Accounts, Vault, vault
 
@@ -183,7 +183,7 @@ def test_a_secret_that_was_changed_by_hand_replaces_both_passwords(accounts: Acc
 
 
 def test_a_rotation_waits_for_a_running_migration(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_accounts, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(password_rotation, "LOCK_SECONDS", 0.2)
     rotation = accounts.begin("loader")
     rotation.run_step("createSecret")
     with accounts.pair.primary.connect(*accounts.pair.admin_credentials) as other, other.cursor() as cursor:

@@ -33,8 +33,6 @@ PASS_DEFINITION: dict[str, Any] = {"StartAt": "Say", "States": {"Say": {"Type": 
 
 
 FUNCTIONS = ("Plan", "HealthCheck", "RejectedWrites", "Rebuild")
-
-
 WORKFLOWS = ("Replay", "Recover", "Load")
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from sluice.aws.s3 import Bucket, ListedObject, S3Client, StoredObject
 from sluice.replay import replay_report as results
-from sluice.replay.replay_plan import SAMPLE_SIZE, ObjectSummary, ReplayPlan
-from sluice.replay.replay_request import ReplayRequest
+from sluice.replay.replay_plan import SAMPLE_SIZE, ObjectSummary, ReplayPlan, ReplayRequest
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 STATE_LIMIT = 262_144

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sluice.errors import FutureTime, InvalidInput, InvalidWindow, UnknownCollection
 from sluice.model.workflow_input import STARTED_BY_FIELD
 from sluice.recovery.recovery_request import parse_recovery_request
-from sluice.replay.replay_request import ReplayRequest, compute_key_range, parse_replay_request
+from sluice.replay.replay_plan import ReplayRequest, compute_key_range, parse_replay_request
 
 NOW = datetime.datetime(2026, 11, 23, 10, 30, tzinfo=datetime.UTC)
 KNOWN = {"things", "codes"}

@@ -18,11 +18,7 @@ from bench.api.others.observability import log_fields
 from bench.api.others.problems import ProblemError
 
 FIELDS = ("name", "country", "lat", "lon", "elevation", "tz", "iata", "city", "subd", "lid")
-
-
 COLUMNS = ", ".join(f"`{name}`" for name in ("id", "version", "written_at", *FIELDS))
-
-
 CACHE_HEADERS = {"Cache-Control": "public, no-cache"}
 
 

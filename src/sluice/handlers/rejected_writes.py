@@ -18,8 +18,9 @@ from sluice.recovery.rejected_write_store import (
     delete_rejected_writes,
     list_rejected_payloads,
     list_rejected_writes,
+    retry_rejected_writes,
+    settle_retries,
 )
-from sluice.recovery.retries import retry_rejected_writes, settle_retries
 from sluice.settings import RejectedWritesSettings, read_settings
 
 STATEMENT_TIMEOUT_SECONDS = 30

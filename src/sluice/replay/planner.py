@@ -11,8 +11,7 @@ import msgspec
 from sluice.aws.s3 import Bucket, ListedObject
 from sluice.db.connection import Database
 from sluice.model.batch_keys import QUARANTINE_PREFIX
-from sluice.replay.replay_plan import ReplayPlan
-from sluice.replay.replay_request import compute_key_range, parse_replay_request
+from sluice.replay.replay_plan import ReplayPlan, compute_key_range, parse_replay_request
 
 # Objects per part. The last page may add up to 999.
 PART_SIZE = 5_000
