@@ -68,6 +68,7 @@ attack: setup ## measure how many attacks the edge blocks, and how many realisti
 
 check: setup ## ruff, mypy, template checks, the OpenAPI document against template and code, links of the documentation
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
+	@python -m tools.code_figures --check
 	@python -m pytest tests/unit/test_openapi_document.py tests/template/test_contract.py
 	@local/setup.sh docs
 	@$(SITE)
