@@ -17,7 +17,7 @@ which page helps.
 
 METRICS = """## Metrics of the functions
 
-The functions write these metrics into the namespace `Sluice/<stack name>` (CloudWatch's embedded metric format). Where
+The functions write these metrics into the namespace `Sluice` (CloudWatch's embedded metric format). Where
 no unit is named it is a count.
 """
 
