@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Aws(ThreadingHTTPServer):
-    """Secrets by ARN to read, and the answers that arrived; `refusing` answers are turned away with a 503 first."""
+    """Secrets by ARN to read, and the answers that arrived; the server first refuses `refusing` answers with a 503."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -108,13 +108,15 @@ def trust(pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @contextmanager
-def rig_of(pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def create_rig(
+    pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch
+) -> Iterator[Rig]:
     """A loader with a schema and its tables; it connects as the admin over verified TLS."""
     username, password = pair.admin_credentials
     patch.setattr("sluice.db.connection.read_credentials", lambda _arn: Credentials(username, password))
     settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
     primary = Database(settings, statement_timeout_seconds=30, for_loading=True)
-    rig = Rig(connection, primary, {one.collection: one for one in (THINGS, CODES)}, Objects())
+    rig = Rig(connection, primary, {resource.collection: resource for resource in (THINGS, CODES)}, Objects())
     rig.make_tables()
     yield rig
     primary.drop_connection()
@@ -129,12 +131,12 @@ def rig(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Rig]:
     """The rig of the test's schema."""
-    with rig_of(pair, connect(), database, monkeypatch) as made:
-        yield made
+    with create_rig(pair, connect(), database, monkeypatch) as created:
+        yield created
 
 
 @contextmanager
-def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
+def create_reader(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
     """The read function on the tables of a rig, with its own connection to the primary."""
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
@@ -145,8 +147,8 @@ def reader_of(rig: Rig, patch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
 
 @pytest.fixture
 def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
-    with reader_of(rig, monkeypatch) as made:
-        yield made
+    with create_reader(rig, monkeypatch) as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +158,10 @@ def shared_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) 
         trust_authority(pair, tmp_path_factory.mktemp("trust"), patch)
         with (
             pair.primary.connect(*pair.admin_credentials, database=name) as connection,
-            rig_of(pair, connection, name, patch) as rig,
-            reader_of(rig, patch) as made,
+            create_rig(pair, connection, name, patch) as rig,
+            create_reader(rig, patch) as created,
         ):
-            yield made
+            yield created
 
 
 @pytest.fixture(scope="session")
@@ -175,8 +177,8 @@ def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
     """The test's tables with a cache in front of them. The cache runs when the test begins."""
     cache.start()
-    with create_cache_rig(rig, pair, cache, monkeypatch) as made:
-        yield made
+    with create_cache_rig(rig, pair, cache, monkeypatch) as created:
+        yield created
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The loader as it is deployed, and the owner of the primary's machine, who can disturb it."""
+"""The deployed loader's configuration, and the root user of the primary, who can disturb loads."""
 
 import threading
 import time

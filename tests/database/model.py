@@ -20,7 +20,7 @@ JSON_COLUMNS = {"tags", "attributes", "part"}
 def rows(plan: Plan, collection: str) -> list[Row]:
     """The rows of a collection's table, all columns, tombstones too."""
     selected: dict[tuple[str, str, str], Row] = {}
-    for planned in sorted(plan.writes, key=lambda one: one.write.version):
+    for planned in sorted(plan.writes, key=lambda planned_write: planned_write.write.version):
         if planned.flaw == "none" and planned.write.collection == collection:
             selected[planned.item] = _row(planned)
     return list(selected.values())

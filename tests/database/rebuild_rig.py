@@ -59,17 +59,17 @@ class Rebuilding:
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Like `rig.rows`, but ends the transaction, because a swap would wait for it."""
-        found = self.rig.rows(statement, *values)
+        rows = self.rig.rows(statement, *values)
         self.rig.connection.rollback()
-        return found
+        return rows
 
     def tables(self) -> Tables:
         """The data that a rebuild reproduces: all except load times and the object keys of rejected writes."""
-        found = {name: self.rows(f"SELECT * FROM {name} ORDER BY owner, id") for name in self.rig.resources}
-        found["rejected_writes"] = self.rows(
+        tables = {name: self.rows(f"SELECT * FROM {name} ORDER BY owner, id") for name in self.rig.resources}
+        tables["rejected_writes"] = self.rows(
             "SELECT version, collection, owner, id, `write` FROM rejected_writes ORDER BY version, id"
         )
-        return found
+        return tables
 
     def schemas(self) -> list[str]:
         names = [row["name"] for row in self.rows("SELECT schema_name AS name FROM information_schema.schemata")]
@@ -85,10 +85,10 @@ class Rebuilding:
                 cursor.execute(f"DROP DATABASE {name}")
 
 
-def excluding(name: str = "rebuild-1", **given: Any) -> Exclusion:
+def excluding(name: str = "rebuild-1", **body: Any) -> Exclusion:
     """The exclusion of a rebuild that starts now, a millisecond after all earlier writes."""
     time.sleep(0.002)
     now = datetime.datetime.now(datetime.UTC)
-    request: RebuildRequest = parse_rebuild_request(given, {"things", "codes"}, now)
-    [found] = build_exclusions(request, name, now)
-    return found
+    request: RebuildRequest = parse_rebuild_request(body, {"things", "codes"}, now)
+    [exclusion] = build_exclusions(request, name, now)
+    return exclusion

@@ -1,4 +1,4 @@
-"""A loader on the real primary, fed with batches made in memory."""
+"""A loader on the real primary that reads batches from memory."""
 
 import gzip
 import io

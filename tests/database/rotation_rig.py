@@ -52,7 +52,7 @@ def vault(state: Path) -> Iterator[Vault]:
         "Permission": {"Type": "AWS::Lambda::Permission", "Properties": permission},
     }
     with pytest.MonkeyPatch.context() as patch:
-        for variable in [one for one in os.environ if one.startswith("AWS_")]:
+        for variable in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(variable)
         patch.setenv("AWS_ENDPOINT_URL", emulator.url)
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -149,7 +149,7 @@ class Accounts:
             return False
         return True
 
-    def made(self, role: str) -> str:
+    def user_statement(self, role: str) -> str:
         return str(self.root.run(f"SHOW CREATE USER {self.names[role]}")[0][0])
 
     def drop(self) -> None:

@@ -18,7 +18,7 @@ def after(**passed: float) -> datetime.datetime:
 
 
 def send_alert(alert: str, now: datetime.datetime) -> bool:
-    """Send an alert if it is new, and say whether it is."""
+    """Send an alert if it is new, and return whether it is."""
     is_new = is_new_alert(bucket(), alert, now)
     if is_new:
         record_alert_sent(bucket(), alert, now)

@@ -71,5 +71,8 @@ def test_quotes_of_10_mb_in_a_json_column_and_in_a_write_to_reject(rig: Rig, mem
     outcome = load(rig, [good(), line])
     assert outcome.rejected == (b"label" in member)
     [stored] = rig.rows("SELECT SUM(LENGTH(attributes)) AS n FROM things")
-    [kept] = rig.rows("SELECT SUM(LENGTH(`write`)) AS n FROM rejected_writes")
-    assert (stored["n"] > MANY, kept["n"]) == (outcome.rejected == 0, MAX_RECORD_BYTES if outcome.rejected else None)
+    [rejected] = rig.rows("SELECT SUM(LENGTH(`write`)) AS n FROM rejected_writes")
+    assert (stored["n"] > MANY, rejected["n"]) == (
+        outcome.rejected == 0,
+        MAX_RECORD_BYTES if outcome.rejected else None,
+    )

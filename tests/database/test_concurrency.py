@@ -14,7 +14,7 @@ import pytest
 from sluice.db.connection import Database
 from sluice.model.record import Write
 from tests.database.deployed import Loading, Root
-from tests.database.shaky import Died, ShakyDatabase
+from tests.database.shaky import ProcessDied, ShakyDatabase
 from tests.database.things import CODES, delete, put
 
 LOADERS = 4
@@ -115,7 +115,7 @@ def load_at_once(loading: Loading, root: Root, databases: list[ShakyDatabase]) -
             assert at_commit.wait(20)
         try:
             return loading.load_existing(key, database)
-        except Died:
+        except ProcessDied:
             return "died"
 
     first.before_commit = wait_for_others

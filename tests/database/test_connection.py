@@ -1,4 +1,4 @@
-"""A wrong server gets no password, and a server that requests a file does not get it."""
+"""The client sends no password to a wrong server, and no file to a server that requests it."""
 
 import sys
 from pathlib import Path

@@ -13,7 +13,7 @@ from sluice.errors import DatabaseUnavailable
 from tests.database import broken
 from tests.database.plans import Plan, plans
 from tests.database.rig import Rig
-from tests.database.shaky import Died, Mishap
+from tests.database.shaky import ProcessDied, Mishap
 from tests.database.things import put
 from tests.database.trial import Trial
 
@@ -87,9 +87,9 @@ def test_a_mishap_happens(trial: Trial, mishap: Mishap) -> None:
     if mishap == "slow":
         assert loader.load_batch("bucket", key).status == "loaded"
     else:
-        with pytest.raises(Died if mishap.startswith("dies") else DatabaseUnavailable):
+        with pytest.raises(ProcessDied if mishap.startswith("dies") else DatabaseUnavailable):
             loader.load_batch("bucket", key)
         committed = mishap == "dies_after_commit"
         assert len(trial.rig.rows("SELECT 1 FROM things")) == committed
         assert loader.load_batch("bucket", key).status == ("already_loaded" if committed else "loaded")
-    assert database.befell == 1
+    assert database.mishaps == 1

@@ -13,7 +13,7 @@ from sluice.db.errors import classify_error
 from sluice.errors import AccessDenied, DatabaseUnavailable, SchemaOutdated
 from tests.database.conftest import Connect
 from tests.database.deployed import Loading, Root
-from tests.database.shaky import Died, Mishap, ShakyDatabase
+from tests.database.shaky import ProcessDied, Mishap, ShakyDatabase
 from tests.database.things import put
 
 
@@ -69,7 +69,7 @@ def test_a_primary_lost_right_after_the_commit_keeps_all(loading: Loading, pair:
     shaky = ShakyDatabase(loading.settings, lambda _id: None)
     write = put({"label": "x"})
     shaky.mishap = "dies_after_commit"
-    with pytest.raises(Died):
+    with pytest.raises(ProcessDied):
         loading.load(write, database=shaky)
     pair.primary.kill()
     pair.primary.start()
@@ -89,9 +89,9 @@ def test_a_read_only_primary_is_unavailable(loading: Loading, root: Root) -> Non
 
 def test_a_primary_without_free_connections_is_unavailable(loading: Loading, root: Root, connect: Connect) -> None:
     with root.setting("max_connections", 10):
-        taken: list[pymysql.Connection[Any]] = []
+        connections: list[pymysql.Connection[Any]] = []
         with pytest.raises(pymysql.OperationalError) as refused:
-            taken.extend(connect() for _ in range(20))
+            connections.extend(connect() for _ in range(20))
         assert refused.value.args[0] == ER.CON_COUNT_ERROR
         with pytest.raises(DatabaseUnavailable):
             loading.load(put({"label": "x"}))

@@ -19,7 +19,7 @@ from tests.unit.requesting import Answer
 
 OTHER = "another-owner"
 CHANCE = random.Random(7)
-# Few values for each field, so that many items share one. Some are None, some are unusual.
+# Few values for each field, so that many items share a value. Some are None, some are unusual.
 VALUES: dict[str, list[Any]] = {
     "label": ["", "a", "a ", "A", "ä", "b' OR 1=1 --", "\U0001f600", "\\", "%"],
     "count": [None, -(2**63), -1, 0, 7, 2**63 - 1],
@@ -127,21 +127,21 @@ def test_a_list_has_the_items_of_the_owner_without_deleted_ones(lists: ReadRig) 
 
 @pytest.mark.parametrize("sort", ["id", "-id"])
 def test_all_items_page_by_page(lists: ReadRig, sort: str) -> None:
-    found = [item["id"] for item in collect_items(lists, {"limit": "7", "sort": sort})]
-    assert found == [item["id"] for item in get_list(lists, {"limit": "500", "sort": sort}).body["items"]]
-    assert found == list(get_all_items(lists))[:: -1 if sort == "-id" else 1]
+    ids = [item["id"] for item in collect_items(lists, {"limit": "7", "sort": sort})]
+    assert ids == [item["id"] for item in get_list(lists, {"limit": "500", "sort": sort}).body["items"]]
+    assert ids == list(get_all_items(lists))[:: -1 if sort == "-id" else 1]
 
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("limit", ["1", "7", "150"])
 def test_items_without_a_value_come_first_in_the_order_of_a_field(lists: ReadRig, field: str, limit: str) -> None:
-    found = collect_items(lists, {"limit": limit, "sort": field})
-    assert len(found) == 150
-    assert {item["id"]: item["data"] for item in found} == get_all_items(lists)
+    items = collect_items(lists, {"limit": limit, "sort": field})
+    assert len(items) == 150
+    assert {item["id"]: item["data"] for item in items} == get_all_items(lists)
     backwards = [item["id"] for item in collect_items(lists, {"limit": limit, "sort": f"-{field}"})]
-    assert backwards == [item["id"] for item in found][::-1]
+    assert backwards == [item["id"] for item in items][::-1]
     ranks = [format_in_data(value) for value in VALUES[field]]
-    places = [ranks.index(item["data"][field]) for item in found]
+    places = [ranks.index(item["data"][field]) for item in items]
     if field not in ("label", "token", "colour"):
         assert places == sorted(places)
     else:
@@ -156,13 +156,13 @@ def test_items_without_a_value_come_first_in_the_order_of_a_field(lists: ReadRig
 def test_with_a_value_of_a_field(lists: ReadRig, field: str) -> None:
     for value in VALUES[field]:
         if value is not None:
-            found = [
+            items = [
                 item for page in iterate_pages(lists, {"limit": "4", field: format_in_query(value)}) for item in page
             ]
             expected = {key: data for key, data in get_all_items(lists).items() if data[field] == format_in_data(value)}
             assert expected
-            assert {item["id"]: item["data"] for item in found} == expected
-            assert [item["id"] for item in found] == list(expected)
+            assert {item["id"]: item["data"] for item in items} == expected
+            assert [item["id"] for item in items] == list(expected)
 
 
 @pytest.mark.parametrize("field", ["count", "ratio", "done", "price", "day", "moment"])
@@ -177,24 +177,24 @@ def test_in_a_range_of_a_field(lists: ReadRig, field: str, direction: str) -> No
                 f"{field}.{upper}": format_in_query(VALUES[field][high]),
             }
             query = {"limit": "9", "sort": direction + field, **bounds}
-            found = collect_items(lists, query)
+            items = collect_items(lists, query)
             first, last = low + (lower == "gt"), high - (upper == "lt")
             expected = {
                 key
                 for key, data in there.items()
                 if first <= ranks.index(data[field]) <= last and data[field] is not None
             }
-            assert {item["id"] for item in found} == expected
-            assert len(found) == len(expected)
+            assert {item["id"] for item in items} == expected
+            assert len(items) == len(expected)
 
 
 def test_an_index_of_several_fields(lists: ReadRig) -> None:
     there = get_all_items(lists)
     for colour in ("red", "green"):
         query = {"limit": "5", "colour": colour, "sort": "-count"}
-        found = collect_items(lists, query)
-        assert {item["id"] for item in found} == {key for key, data in there.items() if data["colour"] == colour}
-        counts = [-(2**64) if item["data"]["count"] is None else item["data"]["count"] for item in found]
+        items = collect_items(lists, query)
+        assert {item["id"] for item in items} == {key for key, data in there.items() if data["colour"] == colour}
+        counts = [-(2**64) if item["data"]["count"] is None else item["data"]["count"] for item in items]
         assert counts == sorted(counts, reverse=True)
     query = {"limit": "5", "done": "true", "colour": "red", "price.gte": "0"}
     assert {item["id"] for page in iterate_pages(lists, query) for item in page} == {

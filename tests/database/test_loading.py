@@ -144,11 +144,11 @@ def test_the_same_key_with_another_etag_is_another_batch(rig: Rig) -> None:
 
 
 def test_several_collections_and_owners_in_one_batch(rig: Rig) -> None:
-    one, other = put({"label": "one"}), put({"label": "other"}, owner="someone")
-    other.id = one.id
+    first, other = put({"label": "one"}), put({"label": "other"}, owner="someone")
+    other.id = first.id
     code = put({"code": "A", "text": "alpha"}, "A", resource=CODES)
-    assert rig.load(one, code, other).applied == 3
-    assert (stored(rig, one) or {})["label"] == "one"
+    assert rig.load(first, code, other).applied == 3
+    assert (stored(rig, first) or {})["label"] == "one"
     assert (stored(rig, other) or {})["label"] == "other"
     assert stored(rig, code) == {"code": "A", "text": "alpha"}
 

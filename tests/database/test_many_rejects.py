@@ -51,7 +51,7 @@ STRANGER = (encode_write(put({"label": "x"})).replace(b'"things"', b'"strangers"
 
 
 def lines(bad: dict[int, bytes]) -> Iterator[bytes]:
-    """Writes to different items, made from one write: encoding each would take longer than loading it."""
+    """Writes to different items, copied from one encoded write: encoding each would take longer than loading it."""
     sample = put({"label": "x"})
     before, middle, after = (
         encode_write(sample).replace(sample.id.encode(), sample.version.encode()).split(sample.version.encode())

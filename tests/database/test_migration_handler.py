@@ -119,7 +119,9 @@ def test_create_migrates_and_answers_success(request_: Request, cloud: Aws, sche
     assert set(schema.tables()) == {"airports", "bookings", *own}
     assert cloud.answer_headers[0].get("content-type", "") == ""
     assert [
-        one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set()
+        thread
+        for thread in threading.enumerate()
+        if isinstance(thread, threading.Timer) and not thread.finished.is_set()
     ] == []
     for role in ("loader", "reader"):
         secret = json.loads(cloud.secrets[role])
@@ -164,8 +166,10 @@ def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anythin
     request_: Request, cloud: Aws, schema: Migrated
 ) -> None:
     schema.sql(f"DROP DATABASE {schema.schema}")
-    known = sorted(f"method.request.querystring.{name}" for name in list_parameter_names(load_resources().values()))
-    properties = {**request_()["ResourceProperties"], "ListParameters": known[:-1]}
+    parameters = sorted(
+        f"method.request.querystring.{name}" for name in list_parameter_names(load_resources().values())
+    )
+    properties = {**request_()["ResourceProperties"], "ListParameters": parameters[:-1]}
     before = schema.binary_log_position()
     handle(request_(ResourceProperties=properties), context())
     [answer] = cloud.answers
@@ -173,9 +177,9 @@ def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anythin
     assert answer["Reason"].startswith(
         "Nothing was changed. The key of API Gateway's cache lacks query parameters of lists"
     )
-    assert f"add {known[-1]} to RequestParameters" in answer["Reason"]
+    assert f"add {parameters[-1]} to RequestParameters" in answer["Reason"]
     assert schema.binary_log_position() == before
-    handle(request_(ResourceProperties={**properties, "ListParameters": known}), context())
+    handle(request_(ResourceProperties={**properties, "ListParameters": parameters}), context())
     assert cloud.answers[1]["Status"] == "SUCCESS"
 
 
@@ -304,7 +308,7 @@ def test_a_dry_run_returns_the_plan_and_changes_nothing(request_: Request, cloud
     plan = json.loads(json.dumps(handle({"dry_run": True}, context())))
     assert [statement["description"] for statement in plan["statements"]] == ["alter bookings: add voucher VARCHAR(32)"]
     assert plan["statements"][0]["sql"].startswith("ALTER TABLE bookings ADD COLUMN voucher VARCHAR(32)")
-    assert [one.split()[0] for one in plan["refusals"]] == ["bookings.gone"]
+    assert [refusal.split()[0] for refusal in plan["refusals"]] == ["bookings.gone"]
     assert plan["notices"] == []
     assert schema.binary_log_position() == before
     assert len(cloud.answers) == 1

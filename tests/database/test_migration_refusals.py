@@ -130,7 +130,9 @@ def test_another_key_is_one_refusal(schema: Migrated) -> None:
     schema.run(notes(key="text", text=str, code=str))
     with pytest.raises(MigrationRefused) as refused:
         schema.run(notes(key="code", text=str, code=str))
-    assert [one.partition(", and")[0] for one in refused.value.refusals] == ["notes changes its key from text to code"]
+    assert [refusal.partition(", and")[0] for refusal in refused.value.refusals] == [
+        "notes changes its key from text to code"
+    ]
 
 
 def test_all_refusals_are_reported_together_and_stop_allowed_changes_too(schema: Migrated) -> None:
@@ -143,7 +145,11 @@ def test_all_refusals_are_reported_together_and_stop_allowed_changes_too(schema:
             notes(collection="others", text=Annotated[str, Meta(max_length=2)], fine=(int | None, None)),
             notes(collection="wanted", text=str),
         )
-    assert sorted(one.split()[0] for one in refused.value.refusals) == ["notes.size", "notes.tag", "others.text"]
+    assert sorted(refusal.split()[0] for refusal in refused.value.refusals) == [
+        "notes.size",
+        "notes.tag",
+        "others.text",
+    ]
     assert schema.binary_log_position() == before
 
 

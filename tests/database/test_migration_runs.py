@@ -33,7 +33,7 @@ def test_of_two_migrations_at_once_one_does_everything_and_the_other_nothing(sch
 
     with ThreadPoolExecutor(2) as both:
         runs = [both.submit(run) for _ in range(2)]
-        assert sorted(one.result() for one in runs) == [0, 8]
+        assert sorted(run.result() for run in runs) == [0, 8]
 
 
 def test_a_migration_that_cannot_get_the_lock_fails_with_a_sentence(
@@ -74,7 +74,7 @@ def test_after_a_crash_between_two_statements_the_next_run_does_the_rest(schema:
     schema.admin = schema.connect(autocommit=True)
     assert ["tag" in schema.columns(table) for table in ("a", "b", "c")] == [True, False, False]
     outcome = schema.run(*widened(tag=(str | None, None)))
-    assert [one.partition(":")[0] for one in outcome.done] == ["alter b", "alter c"]
+    assert [step.partition(":")[0] for step in outcome.done] == ["alter b", "alter c"]
     assert ["tag" in schema.columns(table) for table in ("a", "b", "c")] == [True, True, True]
 
 

@@ -122,7 +122,7 @@ def test_the_schema_s_default_collation_is_corrected(schema: Migrated) -> None:
 def test_a_plan_without_a_schema_has_every_table_and_changes_nothing(schema: Migrated) -> None:
     schema.sql(f"DROP DATABASE {schema.schema}")
     before = schema.binary_log_position()
-    assert [one.description for one in schema.plan(notes(text=str)).statements] == [
+    assert [statement.description for statement in schema.plan(notes(text=str)).statements] == [
         "create table loaded_batches",
         "create table rejected_writes",
         "create table marks",
@@ -200,7 +200,7 @@ def test_an_allowed_change_keeps_the_rows(
 def test_the_changes_of_a_kind_to_a_table_are_one_statement(schema: Migrated) -> None:
     with_a_row(schema, notes(**OLD))
     plan = schema.plan(notes(**OLD | {"text": str, "tag": (str | None, None), "size": (int, 7)}))
-    assert [one.description for one in plan.statements] == [
+    assert [statement.description for statement in plan.statements] == [
         "alter notes: add tag MEDIUMTEXT, add size BIGINT",
         "alter notes: change text VARCHAR(20) to MEDIUMTEXT",
     ]
@@ -263,7 +263,7 @@ def test_an_index_is_added_to_a_table_that_has_rows(schema: Migrated) -> None:
 def test_an_index_is_added_with_its_column(schema: Migrated) -> None:
     schema.run(notes(text=str))
     done = schema.run(notes(text=str, count=(int | None, None), indexes=["count"])).done
-    assert [one.partition(" (")[0] for one in done] == [
+    assert [step.partition(" (")[0] for step in done] == [
         "alter notes: add count BIGINT",
         "alter notes: add index by-count",
     ]

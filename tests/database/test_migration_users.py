@@ -74,7 +74,7 @@ def test_the_loader_can_only_load(schema: Migrated, users: tuple[DatabaseUser, D
             "DROP TEMPORARY TABLE stage",
         ):
             cursor.execute(statement)
-    assert [one for one in FORBIDDEN_TO_ALL if not denied(schema, users[0], one)] == []
+    assert [statement for statement in FORBIDDEN_TO_ALL if not denied(schema, users[0], statement)] == []
 
 
 def test_the_reader_can_only_read(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
@@ -87,7 +87,7 @@ def test_the_reader_can_only_read(schema: Migrated, users: tuple[DatabaseUser, D
         "DELETE FROM notes",
         "CREATE TEMPORARY TABLE stage (id INT)",
     ]
-    assert [one for one in forbidden if not denied(schema, users[1], one)] == []
+    assert [statement for statement in forbidden if not denied(schema, users[1], statement)] == []
 
 
 def test_a_schema_with_a_similar_name_is_not_accessible(
@@ -106,8 +106,8 @@ def test_a_schema_with_a_similar_name_is_not_accessible(
 def test_both_need_tls(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str), users=users)
     for user in users:
-        made = schema.sql(f"SHOW CREATE USER {user.credentials.username}")[0][0]
-        assert made.endswith(" REQUIRE SSL")
+        user_statement = schema.sql(f"SHOW CREATE USER {user.credentials.username}")[0][0]
+        assert user_statement.endswith(" REQUIRE SSL")
 
 
 def test_a_second_run_changes_no_user(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
@@ -131,8 +131,8 @@ def test_other_grants_of_a_user_are_revoked(schema: Migrated, users: tuple[Datab
     name, role = users[1].credentials.username, f"r{uuid4().hex[:8]}"
     schema.sql(f"CREATE ROLE {role}")
     try:
-        for given in (f"GRANT DELETE ON {schema.schema}.* TO {name}", f"GRANT {role} TO {name}"):
-            schema.sql(given)
+        for grant in (f"GRANT DELETE ON {schema.schema}.* TO {name}", f"GRANT {role} TO {name}"):
+            schema.sql(grant)
             assert schema.run(notes(text=str), users=users).done == (
                 "replace the reader's database user and grant SELECT",
             )

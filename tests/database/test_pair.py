@@ -130,7 +130,7 @@ def test_the_admin_has_what_a_master_user_of_rds_has(pair: DatabasePair, connect
 
 @pytest.fixture
 def ordinary(pair: DatabasePair) -> Iterator[DatabasePair]:
-    """The same databases, their primary started as everybody but the tests starts it."""
+    """The same databases, with a primary that has the default settings, not those of the tests."""
     ordinary = DatabasePair(pair.root)
     pair.primary.stop()
     ordinary.primary.start()

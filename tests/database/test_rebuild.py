@@ -24,9 +24,9 @@ TOO_LONG = "x" * 41
 
 @pytest.fixture
 def rebuilding(rig: Rig, connect: Connect) -> Iterator[Rebuilding]:
-    found = Rebuilding(rig, connect(autocommit=True))
-    yield found
-    found.clean()
+    created = Rebuilding(rig, connect(autocommit=True))
+    yield created
+    created.clean()
 
 
 def code(name: str, text: str) -> Write:
@@ -50,9 +50,9 @@ def written(rig: Rig, count: int = 6) -> list[str]:
 def instant() -> datetime.datetime:
     """The time, with a pause of a millisecond before and after it."""
     time.sleep(0.002)
-    found = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.UTC)
     time.sleep(0.002)
-    return found
+    return now
 
 
 def test_lost_tables_are_rebuilt_from_the_batches_in_any_order(rebuilding: Rebuilding) -> None:
@@ -65,13 +65,13 @@ def test_lost_tables_are_rebuilt_from_the_batches_in_any_order(rebuilding: Rebui
             cursor.execute(f"DELETE FROM {table}")
     rebuilding.prepare()
     random.shuffle(keys)
-    assert {one.status for one in rebuilding.fill(keys)} == {"loaded"}
-    kept = rebuilding.swap()
+    assert {result.status for result in rebuilding.fill(keys)} == {"loaded"}
+    retained = rebuilding.swap()
     assert rebuilding.tables() == before
     assert [row["n"] for row in rebuilding.rows("SELECT COUNT(*) AS n FROM loaded_batches")] == [6]
-    assert rebuilding.schemas() == [kept]
-    assert rebuilding.rows(f"SELECT * FROM {kept}.codes") == []
-    assert {one.status for one in rebuilding.load(*keys)} == {"already_loaded"}
+    assert rebuilding.schemas() == [retained]
+    assert rebuilding.rows(f"SELECT * FROM {retained}.codes") == []
+    assert {result.status for result in rebuilding.load(*keys)} == {"already_loaded"}
 
 
 def test_the_old_tables_are_retained_unchanged(rebuilding: Rebuilding) -> None:
@@ -79,9 +79,9 @@ def test_the_old_tables_are_retained_unchanged(rebuilding: Rebuilding) -> None:
     rebuilding.load(*keys)
     before = rebuilding.rows("SELECT * FROM things ORDER BY id")
     rebuilding.prepare()
-    kept = rebuilding.swap()
+    retained = rebuilding.swap()
     assert rebuilding.rows("SELECT * FROM things") == []
-    assert rebuilding.rows(f"SELECT * FROM {kept}.things ORDER BY id") == before
+    assert rebuilding.rows(f"SELECT * FROM {retained}.things ORDER BY id") == before
 
 
 def test_an_unfinished_shadow_is_replaced(rebuilding: Rebuilding) -> None:
@@ -100,9 +100,9 @@ def test_a_swap_is_done_only_once(rebuilding: Rebuilding) -> None:
     keys = written(rebuilding.rig)
     rebuilding.prepare()
     rebuilding.fill(keys)
-    kept = rebuilding.swap()
-    assert rebuilding.swap() == kept
-    assert rebuilding.schemas() == [kept]
+    retained = rebuilding.swap()
+    assert rebuilding.swap() == retained
+    assert rebuilding.schemas() == [retained]
     assert len(rebuilding.rows("SELECT * FROM loaded_batches")) == len(keys)
 
 
@@ -146,7 +146,7 @@ def test_without_an_owner_the_other_owners_are_unchanged(rebuilding: Rebuilding)
 
 def test_excluding_a_write_restores_the_previous_one(rebuilding: Rebuilding) -> None:
     good, bad, other = code("c", "good"), code("c", "bad"), code("d", "other")
-    keys = [rebuilding.rig.objects.put(f"batches/{n}", [one]) for n, one in enumerate((good, bad, other))]
+    keys = [rebuilding.rig.objects.put(f"batches/{n}", [write]) for n, write in enumerate((good, bad, other))]
     rebuilding.load(*keys)
     rebuilding.prepare(excluding(exclude={"versions": [bad.version]}))
     rebuilding.fill(keys)
@@ -199,7 +199,7 @@ def test_a_write_accepted_after_the_start_of_the_rebuild_is_never_excluded(rebui
     rebuilding.prepare(excluding(exclude={"collections": ["codes"]}))
     rebuilding.swap()
     key = rebuilding.rig.objects.put("batches/a", [code("c", "new")])
-    assert [one.applied for one in rebuilding.load(key)] == [1]
+    assert [result.applied for result in rebuilding.load(key)] == [1]
     assert [row["text"] for row in rebuilding.tables()["codes"]] == ["new"]
 
 
@@ -216,9 +216,9 @@ def test_a_load_of_newer_writes_reads_no_rules(rebuilding: Rebuilding, monkeypat
 
     monkeypatch.setattr(pymysql.cursors.Cursor, "execute", noted)
     rebuilding.load(rebuilding.rig.objects.put("batches/new", [code("c", "new")]))
-    assert not [one for one in statements if "FROM exclusions" in one]
+    assert not [statement for statement in statements if "FROM exclusions" in statement]
     rebuilding.load(rebuilding.rig.objects.put("batches/old", [old]))
-    assert [one for one in statements if "FROM exclusions" in one]
+    assert [statement for statement in statements if "FROM exclusions" in statement]
 
 
 def test_loads_do_not_lock_the_row_that_they_all_read(rebuilding: Rebuilding, connect: Connect) -> None:
@@ -259,12 +259,12 @@ def test_the_next_rebuild_has_the_same_exclusions_unless_they_are_reset(rebuildi
     assert row == {"execution": "first", "reason": "a bad client"}
     time.sleep(1)  # names of retained schemas have a resolution of one second
     second = excluding("second", exclude={"collections": ["things"]})
-    assert [one.execution for one in rebuilding.prepare(second)] == ["first", "second"]
+    assert [exclusion.execution for exclusion in rebuilding.prepare(second)] == ["first", "second"]
     rebuilding.fill([key])
     rebuilding.swap()
     assert rebuilding.tables()["things"] == rebuilding.tables()["codes"] == []
     time.sleep(1)
-    assert [one.rules for one in rebuilding.prepare(excluding(reset_exclusions=True))] == [()]
+    assert [exclusion.rules for exclusion in rebuilding.prepare(excluding(reset_exclusions=True))] == [()]
     rebuilding.fill([key])
     rebuilding.swap()
     assert [row["text"] for row in rebuilding.tables()["codes"]] == ["bad"]

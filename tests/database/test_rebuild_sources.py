@@ -73,10 +73,10 @@ def test_a_key_without_an_hour_is_ignored(put: Any, s3: Any) -> None:
 
 def test_the_exclusions_are_stored_until_the_next_rebuild(s3: Any) -> None:
     rules = (ExclusionRule(owners=("o",), to=NOW), ExclusionRule(from_=NOW - datetime.timedelta(days=1), to=NOW))
-    found = [Exclusion(execution="r", rules=rules, reason="because", made_at=NOW)]
+    exclusions = [Exclusion(execution="r", rules=rules, reason="because", made_at=NOW)]
     assert read_stored_exclusions(bucket()) == []
-    store_exclusions(bucket(), found)
-    assert read_stored_exclusions(bucket()) == found
+    store_exclusions(bucket(), exclusions)
+    assert read_stored_exclusions(bucket()) == exclusions
     assert json.loads(bucket().read_object("rebuilds/exclusions.json").content)[0]["reason"] == "because"
     store_exclusions(bucket(), [])
     assert read_stored_exclusions(bucket()) == []

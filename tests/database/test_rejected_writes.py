@@ -40,12 +40,12 @@ def primary(rig: Rig, s3: Any) -> Iterator[Database]:
     yield database
     database.drop_connection()
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-        for one in page.get("Contents", []):
-            s3.delete_object(Bucket=BUCKET, Key=one["Key"])
+        for entry in page.get("Contents", []):
+            s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
 
 def narrow(rig: Rig) -> None:
-    """Make a column too short for its values, as after a change by hand."""
+    """Make a column too short for its values, like a manual change of the schema."""
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(5)")
 
 
@@ -76,7 +76,7 @@ def versions(primary: Database, select: RejectedWriteSelection = EVERYTHING) -> 
 
 
 def retry_markers(s3: Any) -> list[str]:
-    return [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET, Prefix=RETRY_MARKER_PREFIX).get("Contents", [])]
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=RETRY_MARKER_PREFIX).get("Contents", [])]
 
 
 def test_rejected_writes_are_listed_by_version_and_selected(rig: Rig, primary: Database) -> None:
@@ -151,13 +151,13 @@ def test_many_writes_are_retried_in_several_batches(
 ) -> None:
     before = rejected(rig, *(long(number) for number in range(7)))
     monkeypatch.setattr("sluice.recovery.rejected_write_store.MAX_RETRY_WRITES", 3)
-    found = [retry(primary)]
-    while found[-1].after is not None:
-        found.append(retry(primary, after=found[-1].after))
-    assert [one.writes for one in found] == [3, 3, 1]
+    results = [retry(primary)]
+    while results[-1].after is not None:
+        results.append(retry(primary, after=results[-1].after))
+    assert [result.writes for result in results] == [3, 3, 1]
     widen(rig)
-    for one in found:
-        load(rig, one.batch)
+    for result in results:
+        load(rig, result.batch)
     assert settle_retries(primary, bucket()) == SettleResult(settled=7)
     assert len(before) == len(rig.rows("SELECT 1 FROM things")) == 7
 
@@ -175,8 +175,8 @@ def test_only_selected_writes_are_retried_and_an_empty_selection_puts_no_batch(
     rig: Rig, primary: Database, s3: Any
 ) -> None:
     before = rejected(rig, long(), long(1))
-    found = retry(primary, RejectedWriteSelection(versions=(before[1],)))
-    text = gzip.decompress(s3.get_object(Bucket=BUCKET, Key=found.batch)["Body"].read())
+    result = retry(primary, RejectedWriteSelection(versions=(before[1],)))
+    text = gzip.decompress(s3.get_object(Bucket=BUCKET, Key=result.batch)["Body"].read())
     assert [json.loads(line)["version"] for line in text.splitlines()] == [before[1]]
     assert retry(primary, RejectedWriteSelection(collections=("codes",))) == RetryResult(
         batch="", writes=0, invalid=0, after=None
@@ -188,10 +188,10 @@ def test_a_text_that_is_not_a_write_is_skipped(rig: Rig, primary: Database) -> N
     before = rejected(rig, long(), long(1))
     rig.rows("UPDATE rejected_writes SET `write` = REPLACE(`write`, 'longer', '\\\\xff') WHERE version = %s", before[0])
     rig.connection.commit()
-    found = retry(primary)
-    assert (found.writes, found.invalid) == (1, 1)
+    result = retry(primary)
+    assert (result.writes, result.invalid) == (1, 1)
     widen(rig)
-    load(rig, found.batch)
+    load(rig, result.batch)
     assert settle_retries(primary, bucket()) == SettleResult(settled=1)
     assert versions(primary) == [before[0]]
     assert retry(primary) == RetryResult(batch="", writes=0, invalid=1, after=None)
@@ -237,15 +237,15 @@ def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_list_has_no_data_unless_they_are_requested(rig: Rig, handle: Any) -> None:
     first, second = long(), long(1)
     rejected(rig, first, second)
-    found = handle(action="list", limit=1)
-    assert set(found["rejected_writes"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
-    assert found["rejected_writes"][0]["line"] == 1
-    assert found["rejected_writes"][0]["reason"] == "note: Data too long"
-    assert (found["total"], found["after"]) == (2, first.version)
+    page = handle(action="list", limit=1)
+    assert set(page["rejected_writes"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
+    assert page["rejected_writes"][0]["line"] == 1
+    assert page["rejected_writes"][0]["reason"] == "note: Data too long"
+    assert (page["total"], page["after"]) == (2, first.version)
     for hidden in (first.owner, SECRET, "longer"):
-        assert hidden not in json.dumps(found, ensure_ascii=False)
-    rest = handle(action="list", after=found["after"])
-    assert ([one["version"] for one in rest["rejected_writes"]], rest["after"]) == ([second.version], None)
+        assert hidden not in json.dumps(page, ensure_ascii=False)
+    rest = handle(action="list", after=page["after"])
+    assert ([write["version"] for write in rest["rejected_writes"]], rest["after"]) == ([second.version], None)
     shown = handle(action="list", data=True)["rejected_writes"]
     assert shown[0]["owner"] == first.owner
     assert json.loads(shown[0]["write"])["data"]["label"] == SECRET
@@ -256,10 +256,10 @@ def test_a_list_with_data_fits_the_response(rig: Rig, handle: Any, monkeypatch: 
     monkeypatch.setattr("sluice.handlers.rejected_writes.MAX_RESPONSE_BYTES", 10)
     seen, after = [], ""
     while after is not None:
-        found = handle(action="list", data=True, after=after)
-        assert len(found["rejected_writes"]) == 1
-        seen += [one["version"] for one in found["rejected_writes"]]
-        after = found["after"]
+        page = handle(action="list", data=True, after=after)
+        assert len(page["rejected_writes"]) == 1
+        seen += [write["version"] for write in page["rejected_writes"]]
+        after = page["after"]
     assert seen == before
 
 

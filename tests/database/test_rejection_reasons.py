@@ -97,5 +97,5 @@ def test_many_rejected_writes_have_a_reason_each(rig: Rig) -> None:
     for write, data in zip(writes, (b'{"label":"x","price":"a"}', b'{"label":"%b"}' % (b"y" * 41)), strict=False):
         write.data = msgspec.Raw(data)
     assert rig.load(*writes).rejected == 2
-    found: list[dict[str, Any]] = rig.rows("SELECT line, reason FROM rejected_writes ORDER BY line")
-    assert [row["reason"] for row in found] == ["price: Incorrect decimal value: 'a'", "label: Does not fit"]
+    rejected: list[dict[str, Any]] = rig.rows("SELECT line, reason FROM rejected_writes ORDER BY line")
+    assert [row["reason"] for row in rejected] == ["price: Incorrect decimal value: 'a'", "label: Does not fit"]

@@ -1,4 +1,4 @@
-"""Loads of a batch again, in part, or from the archive."""
+"""Repeated and partial loads of a batch, and loads from the archive."""
 
 from typing import Any
 
@@ -112,5 +112,5 @@ def test_a_rejected_write_is_stored_once(replay: Replay, rig: Rig) -> None:
     for _ in range(2):
         assert replay.load("bypass", collections=frozenset({"things"})).rejected == 1
     assert rig.loader().load_batch("bucket", KEY).rejected == 1
-    [kept] = rig.rows("SELECT version, line FROM rejected_writes")
-    assert (kept["version"], kept["line"]) == (bad.version, 2)
+    [rejected] = rig.rows("SELECT version, line FROM rejected_writes")
+    assert (rejected["version"], rejected["line"]) == (bad.version, 2)

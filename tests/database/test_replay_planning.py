@@ -37,8 +37,8 @@ def empty(s3: Any) -> Iterator[None]:
     for name in ("batches", "archive"):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
             if listed := page.get("Contents"):
-                found = [{"Key": one["Key"]} for one in listed]
-                s3.delete_objects(Bucket=name, Delete={"Objects": found})
+                objects = [{"Key": entry["Key"]} for entry in listed]
+                s3.delete_objects(Bucket=name, Delete={"Objects": objects})
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)  # S3's times are whole seconds
 
 
-def begin(planner: Planner, name: str = "replay", **given: Any) -> ReplayPlan:
-    return planner.begin_replay(name, given, KNOWN, now())
+def begin(planner: Planner, name: str = "replay", **fields: Any) -> ReplayPlan:
+    return planner.begin_replay(name, fields, KNOWN, now())
 
 
 def manifest(s3: Any, plan: ReplayPlan) -> list[dict[str, Any]]:
@@ -109,14 +109,14 @@ def test_batches_that_the_ledger_lacks_are_planned(planner: Planner, batches: Ba
     plan = planner.plan_next_part(begin(planner), 60)
     assert plan.done
     assert (plan.listed, plan.planned.objects, plan.part_count, plan.planned.bytes) == (4, 2, 2, 2)
-    assert [(one["key"], one["size"]) for one in manifest(s3, plan)] == [(keys[1], 1), (keys[3], 1)]
+    assert [(batch["key"], batch["size"]) for batch in manifest(s3, plan)] == [(keys[1], 1), (keys[3], 1)]
     batches.loaded(keys[1])
     plan = planner.verify_remaining(plan, 60)
     assert plan.verified
     assert plan.remaining.sample == [keys[3]]
     batches.loaded(keys[3])
-    again = planner.plan_next_part(begin(planner), 60)
-    assert (again.planned.objects, again.part, again.manifest) == (0, 0, "")
+    second = planner.plan_next_part(begin(planner), 60)
+    assert (second.planned.objects, second.part, second.manifest) == (0, 0, "")
 
 
 def test_an_overwritten_batch_is_missing_again(planner: Planner, batches: Batches, s3: Any) -> None:
@@ -140,7 +140,7 @@ def test_quarantined_batches_are_not_missing_until_they_are_written_again(
     keys = [batches.put("23/10", number) for number in range(3)]
     bucket().copy_under_prefix(keys[1], QUARANTINE_PREFIX)
     plan = planner.plan_next_part(begin(planner), 60)
-    assert [one["key"] for one in manifest(s3, plan)] == [keys[0], keys[2]]
+    assert [batch["key"] for batch in manifest(s3, plan)] == [keys[0], keys[2]]
     time.sleep(1.1)  # S3's times are whole seconds
     batches.put("23/10", 1, content=b"another")
     assert planner.plan_next_part(begin(planner), 60).planned.objects == 3
@@ -160,26 +160,26 @@ def test_many_pages_are_planned_in_consecutive_parts(
     while not plan.done:
         plan = planner.plan_next_part(plan, 60)
         if plan.part_count:
-            planned += [one["key"] for one in manifest(s3, plan)]
+            planned += [batch["key"] for batch in manifest(s3, plan)]
     assert planned == keys[200:-1]
     assert (plan.listed, plan.planned.objects, plan.part) == (len(keys), len(keys) - 201, 2)
-    assert run_to_end(planner.verify_remaining, plan, lambda one: one.verified) == 1
+    assert run_to_end(planner.verify_remaining, plan, lambda state: state.verified) == 1
     assert plan.remaining.objects == len(keys) - 201
 
 
 def test_without_time_a_step_reads_one_page(planner: Planner, batches: Batches) -> None:
     batches.put_many("23/10", PAGE + 1)
     plan = begin(planner)
-    assert run_to_end(planner.plan_next_part, plan, lambda one: one.done, seconds=0) == 3
+    assert run_to_end(planner.plan_next_part, plan, lambda state: state.done, seconds=0) == 3
     assert plan.planned.objects == PAGE + 1
-    assert run_to_end(planner.verify_remaining, plan, lambda one: one.verified, seconds=0) == 3
+    assert run_to_end(planner.verify_remaining, plan, lambda state: state.verified, seconds=0) == 3
     assert plan.remaining.objects == PAGE + 1
 
 
 def test_a_window_includes_its_hours_and_the_hour_before(planner: Planner, batches: Batches, s3: Any) -> None:
     keys = {hour: batches.put(hour, 1) for hour in ("22/23", "23/08", "23/09", "23/10", "23/11", "23/12")}
     plan = planner.plan_next_part(begin(planner, **{"from": "2026-11-23T10:20:00Z", "to": "2026-11-23T11:00:00Z"}), 60)
-    assert [one["key"] for one in manifest(s3, plan)] == [keys[hour] for hour in ("23/09", "23/10", "23/11")]
+    assert [batch["key"] for batch in manifest(s3, plan)] == [keys[hour] for hour in ("23/09", "23/10", "23/11")]
     assert plan.listed == 3
 
 
@@ -230,7 +230,7 @@ def test_a_window_includes_its_first_and_its_last_key(planner: Planner, batches:
         ("2026-11-23T10:59:00Z", ["23/09", "23/10", "23/11"]),
     ):
         plan = planner.plan_next_part(begin(planner, **{"from": "2026-11-23T10:00:00Z", "to": ends}), 60)
-        assert [one["key"][len("batches/2026/11/") :][:5] for one in manifest(s3, plan)] == hours
+        assert [batch["key"][len("batches/2026/11/") :][:5] for batch in manifest(s3, plan)] == hours
 
 
 def test_the_digest_of_the_remaining_batches_changes_with_any_of_them(planner: Planner, batches: Batches) -> None:
@@ -263,7 +263,7 @@ def test_the_archive_is_planned_completely_and_verified_by_the_results_of_its_lo
     batches.put("23/10", 1)
     plan = planner.plan_next_part(begin(planner, source="archive"), 60)
     assert (plan.bucket, plan.archived, plan.reload) == ("archive", True, True)
-    assert [one["key"] for one in manifest(s3, plan)] == [key]
+    assert [batch["key"] for batch in manifest(s3, plan)] == [key]
     assert planner.verify_remaining(plan, 60).remaining.objects == 1
     plan.count.loaded = 1
     assert planner.verify_remaining(plan, 60).remaining.objects == 0
@@ -290,14 +290,14 @@ def test_an_unavailable_ledger_is_an_error(planner: Planner, batches: Batches, r
     root.run(f"KILL {connection.thread_id()}")
     planner.plan_next_part(begin(planner), 60)  # a broken connection is replaced
     closed = msgspec.structs.replace(planner._primary._settings, database_port=1)
-    away = Database(closed, statement_timeout_seconds=5)
+    unavailable = Database(closed, statement_timeout_seconds=5)
     there = Buckets(bucket("batches"), bucket("archive"))
     with pytest.raises(DatabaseUnavailable):
-        Planner(away, away, there, 4).plan_next_part(begin(planner), 60)
+        Planner(unavailable, unavailable, there, 4).plan_next_part(begin(planner), 60)
 
 
 def test_an_object_of_the_archive_opens_like_its_batch(s3: Any, empty: None) -> None:
     lines = [encode_write(delete("01900000-0000-7000-8000-000000000001")) for _ in range(3)]
     s3.put_object(Bucket="archive", Key="archive/a", Body=gzip.compress(lines[0] + b"no\n" + lines[1][:-1] + lines[2]))
-    found = create_replay_opener(partial(open_batch, S3Client()), archived=True)("archive", "archive/a")
-    assert b"".join(read_blocks(found)) == b"".join(lines)
+    opened = create_replay_opener(partial(open_batch, S3Client()), archived=True)("archive", "archive/a")
+    assert b"".join(read_blocks(opened)) == b"".join(lines)

@@ -29,44 +29,51 @@ def accounts(pair: DatabasePair, database: str, shared_vault: Vault, trust: None
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_rotation_sets_a_new_password_and_keeps_the_previous_one(accounts: Accounts, role: str) -> None:
-    first, made = accounts.password(role), accounts.made(role)
+    first, statement = accounts.password(role), accounts.user_statement(role)
     accounts.rotate(role)
     second = accounts.password(role)
     assert (len(second), second.isalnum(), second != first) == (32, True, True)
     assert (accounts.gets_in(role, first), accounts.gets_in(role, second)) == (True, True)
-    assert made.endswith(" REQUIRE SSL") == accounts.made(role).endswith(" REQUIRE SSL") == (role != "admin")
+    assert (
+        statement.endswith(" REQUIRE SSL")
+        == accounts.user_statement(role).endswith(" REQUIRE SSL")
+        == (role != "admin")
+    )
     text = accounts.secrets.get_secret_value(SecretId=accounts.arns[role])["SecretString"]
     assert '"more":"stays"' in text
 
     accounts.rotate(role)
-    known = [first, second, accounts.password(role)]
-    assert [accounts.gets_in(role, one) for one in known] == [False, True, True]
-    assert accounts.made(role).count("mysql_native_password") == 2
+    passwords = [first, second, accounts.password(role)]
+    assert [accounts.gets_in(role, password) for password in passwords] == [False, True, True]
+    assert accounts.user_statement(role).count("mysql_native_password") == 2
 
 
 def test_the_replica_accepts_the_new_password_before_the_reader_gets_it(accounts: Accounts) -> None:
     first = accounts.password("reader")
     accounts.rotate("reader")
     replica = accounts.pair.replica
-    assert [accounts.gets_in("reader", one, replica) for one in (first, accounts.password("reader"))] == [True, True]
+    assert [accounts.gets_in("reader", password, replica) for password in (first, accounts.password("reader"))] == [
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("taken", range(1, 5))
-def test_a_rotation_that_stopped_after_any_step_can_be_repeated(accounts: Accounts, role: str, taken: int) -> None:
+@pytest.mark.parametrize("completed", range(1, 5))
+def test_a_rotation_that_stopped_after_any_step_can_be_repeated(accounts: Accounts, role: str, completed: int) -> None:
     rotation, first = accounts.begin(role), accounts.password(role)
-    for step in STEPS[:taken]:
+    for step in STEPS[:completed]:
         rotation.run_step(step)
     pending = accounts.password(role, rotation.version)
     assert accounts.gets_in(role, accounts.password(role)), "the secret's password must work at any time"
-    made = accounts.made(role)
+    statement = accounts.user_statement(role)
     accounts.pair.wait_for_replica()
     for step in STEPS:
         rotation.run_step(step)
     assert accounts.password(role, rotation.version) == accounts.password(role) == pending
     assert accounts.gets_in(role, first)
-    if taken >= 2:
-        assert accounts.made(role) == made
+    if completed >= 2:
+        assert accounts.user_statement(role) == statement
 
 
 def test_an_abandoned_rotation_does_not_block_the_next(accounts: Accounts) -> None:
@@ -78,8 +85,8 @@ def test_an_abandoned_rotation_does_not_block_the_next(accounts: Accounts) -> No
         SecretId=accounts.arns["loader"], VersionStage="AWSPENDING", RemoveFromVersionId=abandoned.version
     )
     accounts.rotate("loader")
-    known = [unused, first, accounts.password("loader")]
-    assert [accounts.gets_in("loader", one) for one in known] == [False, True, True]
+    passwords = [unused, first, accounts.password("loader")]
+    assert [accounts.gets_in("loader", password) for password in passwords] == [False, True, True]
     with pytest.raises(RotationFailed, match="not pending"):
         abandoned.run_step("setSecret")
 
@@ -142,23 +149,23 @@ def test_no_log_contains_a_password(accounts: Accounts) -> None:
             accounts.rotate(role)
     finally:
         accounts.root.run("SET GLOBAL general_log = 0")
-    written = b"".join(one.read_bytes() for one in [log, *accounts.pair.primary.data.glob("binlog.0*")])
+    written = b"".join(path.read_bytes() for path in [log, *accounts.pair.primary.data.glob("binlog.0*")])
     log.unlink()
     for role in ROLES:
         assert accounts.password(role).encode() not in written
-        [second] = accounts.made(role).split("'")[3::4]
+        [second] = accounts.user_statement(role).split("'")[3::4]
         assert second.encode() in written, "the logs contain its hash"
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("taken", [2, 4])
-def test_a_migration_does_not_disturb_a_rotation(accounts: Accounts, role: str, taken: int) -> None:
+@pytest.mark.parametrize("completed", [2, 4])
+def test_a_migration_does_not_disturb_a_rotation(accounts: Accounts, role: str, completed: int) -> None:
     rotation = accounts.begin(role)
-    for step in STEPS[:taken]:
+    for step in STEPS[:completed]:
         rotation.run_step(step)
-    made = accounts.made(role)
+    statement = accounts.user_statement(role)
     assert accounts.migrate() == []
-    assert accounts.made(role) == made
+    assert accounts.user_statement(role) == statement
 
 
 def test_a_migration_that_replaces_a_user_keeps_the_pending_password(accounts: Accounts) -> None:
@@ -179,7 +186,7 @@ def test_a_secret_that_was_changed_by_hand_replaces_both_passwords(accounts: Acc
     text = accounts.secrets.get_secret_value(SecretId=accounts.arns["loader"])["SecretString"]
     accounts.secrets.put_secret_value(SecretId=accounts.arns["loader"], SecretString=text.replace(second, "by hand"))
     assert accounts.migrate() == ["renew the loader's password"]
-    assert [accounts.gets_in("loader", one) for one in (first, second, "by hand")] == [False, False, True]
+    assert [accounts.gets_in("loader", password) for password in (first, second, "by hand")] == [False, False, True]
 
 
 def test_a_rotation_waits_for_a_running_migration(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +209,7 @@ def test_a_missing_user_is_reported(accounts: Accounts) -> None:
 
 
 def test_an_admin_with_a_wrong_password_changes_nothing(accounts: Accounts) -> None:
-    made, rotation = accounts.made("loader"), accounts.begin("loader")
+    statement, rotation = accounts.user_statement("loader"), accounts.begin("loader")
     rotation.run_step("createSecret")
     wrong = PasswordRotation(
         rotation.versions,
@@ -214,7 +221,7 @@ def test_an_admin_with_a_wrong_password_changes_nothing(accounts: Accounts) -> N
     with pytest.raises(AccessDenied) as refused:
         wrong.run_step("setSecret")
     assert "wrong" not in str(refused.value)
-    assert accounts.made("loader") == made
+    assert accounts.user_statement("loader") == statement
 
 
 def test_a_password_that_was_replaced_meanwhile_does_not_become_current(accounts: Accounts) -> None:
@@ -246,10 +253,10 @@ def test_the_trial_before_a_schedule_tests_the_current_password(accounts: Accoun
 
 
 def _pending(accounts: Accounts) -> str:
-    found: dict[str, list[str]] = accounts.secrets.describe_secret(SecretId=accounts.arns["reader"])[
+    stages_of_versions: dict[str, list[str]] = accounts.secrets.describe_secret(SecretId=accounts.arns["reader"])[
         "VersionIdsToStages"
     ]
-    return next(version for version, stages in found.items() if "AWSPENDING" in stages)
+    return next(version for version, stages in stages_of_versions.items() if "AWSPENDING" in stages)
 
 
 def test_an_unknown_step_or_version_is_refused(accounts: Accounts) -> None:

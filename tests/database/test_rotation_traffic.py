@@ -92,7 +92,7 @@ def at_work(workers: dict[str, Worker]) -> Iterator[None]:
             worker.end()
 
 
-def worker(
+def create_worker(
     accounts: Accounts, place: DatabaseSettings, role: str, work: Callable[[CountingDatabase], object]
 ) -> Worker:
     settings = msgspec.structs.replace(place, database_secret_arn=accounts.arns[role])
@@ -109,9 +109,9 @@ def kill(accounts: Accounts, workers: dict[str, Worker]) -> None:
                         "SELECT id FROM information_schema.processlist WHERE user IN (%s, %s)",
                         (accounts.names["loader"], accounts.names["reader"]),
                     )
-                    found: list[Any] = [row[0] for row in cursor.fetchall()]
+                    connection_ids: list[Any] = [row[0] for row in cursor.fetchall()]
                     mine: Any = worker.database._connection
-                    if mine is not None and mine.thread_id() in found and mine.port == server.port:
+                    if mine is not None and mine.thread_id() in connection_ids and mine.port == server.port:
                         cursor.execute("KILL %s", (mine.thread_id(),))
 
 
@@ -126,9 +126,9 @@ def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
         assert database.query("SELECT COUNT(*) AS n FROM things", ())
 
     workers = {
-        "load": worker(accounts, accounts.primary, "loader", load),
-        "read": worker(accounts, accounts.replica, "reader", read),
-        "plan": worker(accounts, accounts.primary, "reader", read),
+        "load": create_worker(accounts, accounts.primary, "loader", load),
+        "read": create_worker(accounts, accounts.replica, "reader", read),
+        "plan": create_worker(accounts, accounts.primary, "reader", read),
     }
     with at_work(workers):
         for _ in range(3):
@@ -137,12 +137,12 @@ def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
                 for step in STEPS:
                     rotation.run_step(step)
                     kill(accounts, workers)
-                    for one in workers.values():
-                        one.works()
-    assert {name: one.errors for name, one in workers.items()} == {"load": [], "read": [], "plan": []}
+                    for worker in workers.values():
+                        worker.works()
+    assert {name: worker.errors for name, worker in workers.items()} == {"load": [], "read": [], "plan": []}
     # The first rotation keeps the password that the workers use. Each later one ends it, and they read the secret again
     # once.
-    assert {name: (one.database.refused, one.most_refused) for name, one in workers.items()} == {
+    assert {name: (worker.database.refused, worker.most_refused) for name, worker in workers.items()} == {
         "load": (2, 1),
         "read": (2, 1),
         "plan": (2, 1),

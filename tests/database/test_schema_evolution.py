@@ -69,7 +69,7 @@ def bad(collection: str) -> Write:
     return write(collection, {"name": "x" * 81, "needed": "y"}, REVISION)
 
 
-@pytest.mark.parametrize("careful", [False, True], ids=["plain", "with care"])
+@pytest.mark.parametrize("strict", [False, True], ids=["fast", "strict"])
 @pytest.mark.parametrize("schema", [1, 2])
 @pytest.mark.parametrize(
     ("data", "differs", "unknown"),
@@ -85,10 +85,10 @@ def bad(collection: str) -> Write:
     ],
 )
 def test_an_older_write_loads(
-    rig: Rig, collection: str, data: dict[str, Any], differs: dict[str, Any], unknown: int, schema: int, careful: bool
+    rig: Rig, collection: str, data: dict[str, Any], differs: dict[str, Any], unknown: int, schema: int, strict: bool
 ) -> None:
-    outcome = rig.load(write(collection, data, schema), *[bad(collection)] * careful)
-    assert (outcome.applied, outcome.rejected, outcome.unknown_fields) == (1, careful, unknown)
+    outcome = rig.load(write(collection, data, schema), *[bad(collection)] * strict)
+    assert (outcome.applied, outcome.rejected, outcome.unknown_fields) == (1, strict, unknown)
     stored = {"price": Decimal(1), "added": 7, "tags": "[]", "maybe": None} | FULL | differs
     assert rig.rows(f"SELECT {', '.join(stored)} FROM {collection}") == [stored]
 
@@ -117,12 +117,12 @@ def test_an_older_write_is_checked_against_the_current_columns(rig: Rig, collect
     assert outcome_counts(rig.load(write(collection, FULL, 1), write(collection, data, 1))) == (1, 0, 1)
 
 
-@pytest.mark.parametrize("careful", [False, True], ids=["plain", "with care"])
+@pytest.mark.parametrize("strict", [False, True], ids=["fast", "strict"])
 @pytest.mark.parametrize("data", [FULL, FULL | {"new": 1}, None])
-def test_a_newer_write_waits(rig: Rig, collection: str, data: dict[str, Any] | None, careful: bool) -> None:
+def test_a_newer_write_waits(rig: Rig, collection: str, data: dict[str, Any] | None, strict: bool) -> None:
     older = write(collection, FULL, 1)
     with pytest.raises(SchemaOutdated):
-        rig.load(older, *[bad(collection)] * careful, write(collection, data, REVISION + 1))
+        rig.load(older, *[bad(collection)] * strict, write(collection, data, REVISION + 1))
     assert rig.rows(f"SELECT 1 FROM {collection} UNION ALL SELECT 1 FROM loaded_batches") == []
     assert rig.load(older).applied == 1
 

@@ -28,9 +28,9 @@ LOADERS = 3
 
 @pytest.fixture
 def rebuilding(rig: Rig, connect: Connect) -> Iterator[Rebuilding]:
-    found = Rebuilding(rig, connect(autocommit=True))
-    yield found
-    found.clean()
+    created = Rebuilding(rig, connect(autocommit=True))
+    yield created
+    created.clean()
 
 
 class Loads:
@@ -85,9 +85,9 @@ class Loads:
 
 @pytest.fixture
 def loads(rebuilding: Rebuilding) -> Iterator[Loads]:
-    found = Loads(rebuilding)
-    yield found
-    for thread in found.threads:
+    created = Loads(rebuilding)
+    yield created
+    for thread in created.threads:
         thread.join(60)
 
 
@@ -112,15 +112,15 @@ def paused(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Ev
         resume.set()
 
 
-def waits(rebuilding: Rebuilding, count: int) -> None:
+def wait_for_locks(rebuilding: Rebuilding, count: int) -> None:
     """Return when `count` statements have been waiting for a lock for a tenth of a second."""
     deadline = time.monotonic() + 20
     while True:
-        found = rebuilding.rows(
+        rows = rebuilding.rows(
             "SELECT COUNT(*) AS n FROM information_schema.processlist "
             "WHERE command = 'Query' AND time_ms > 100 AND id <> CONNECTION_ID()"
         )
-        if found[0]["n"] >= count:
+        if rows[0]["n"] >= count:
             return
         assert time.monotonic() < deadline, "nothing waits"
         time.sleep(0.02)
@@ -154,21 +154,21 @@ def test_a_load_that_starts_during_a_waiting_swap_runs_after_it(
     monkeypatch.setattr("sluice.schema.swap.SWAP_WAIT_SECONDS", 20)
     rebuilding.prepare()
     early, late = loads.batch("early"), loads.batch("late")
-    kept: list[str] = []
+    retained: list[str] = []
     with paused(monkeypatch, "early") as resume:
         loads.start(lambda loader: loader.load_batch("bucket", early), entry)
         assert resume.reached.wait(20)  # type: ignore[attr-defined]
-        swap = threading.Thread(target=lambda: kept.append(rebuilding.swap()))
+        swap = threading.Thread(target=lambda: retained.append(rebuilding.swap()))
         swap.start()
-        waits(rebuilding, 1)
+        wait_for_locks(rebuilding, 1)
         loads.start(lambda loader: loader.load_batch("bucket", late), entry)
-        waits(rebuilding, 2)
+        wait_for_locks(rebuilding, 2)
     loads.end()
     swap.join()
-    schemas = {"before": kept[0], "after": rebuilding.schema}
+    schemas = {"before": retained[0], "after": rebuilding.schema}
     entered = entry == "once"
     # The early load may have been the deadlock victim: then it ran completely after the swap.
-    assert loads.places(early, schemas) in [({one} if entered else set(), {one}) for one in schemas]
+    assert loads.places(early, schemas) in [({name} if entered else set(), {name}) for name in schemas]
     assert loads.places(late, schemas) == ({"after"} if entered else set(), {"after"})
 
 
@@ -197,12 +197,12 @@ def test_under_steady_loads_every_batch_is_on_one_side_of_each_swap(
         stop.set()
     loads.end()
     schemas["live"] = rebuilding.schema
-    found = [loads.places(key, schemas) for key in loads.batches]
-    assert {len(rows) for _, rows in found} == {1}
+    places = [loads.places(key, schemas) for key in loads.batches]
+    assert {len(rows) for _, rows in places} == {1}
     if entry == "once":
-        assert [one for one in found if one[0] != one[1]] == []
+        assert [place for place in places if place[0] != place[1]] == []
     # There were loads before and after every swap.
-    assert set.union(*(rows for _, rows in found)) == set(schemas)
+    assert set.union(*(rows for _, rows in places)) == set(schemas)
 
 
 def _swapped(rebuilding: Rebuilding) -> str:

@@ -26,7 +26,7 @@ class Part(msgspec.Struct):
 
 
 class Thing(Item):
-    """One of everything."""
+    """A resource with a field of every type."""
 
     label: Annotated[str, Meta(max_length=40)]
     story: str = ""
@@ -54,7 +54,7 @@ THINGS = create_resource(Thing, "things", private=True)
 
 
 class Code(Item):
-    """A text with its code."""
+    """A resource with a natural key."""
 
     code: str
     text: str | None = None

@@ -1,4 +1,4 @@
-"""The property of convergence: two shaky loaders, a plan, and what must hold afterwards."""
+"""The property of convergence: two loaders that can fail, a plan, and the assertions after it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from sluice.model.record import encode_write
 from tests.database import model
 from tests.database.plans import Delivery, Plan
 from tests.database.rig import Rig
-from tests.database.shaky import Died, ShakyDatabase
+from tests.database.shaky import ProcessDied, ShakyDatabase
 
 
 class Trial:
-    """Two loaders, each with a connection of its own that can be made to fail.
+    """Two loaders, each with its own connection, which can fail on demand.
 
     `in_parts` says that batches are not read whole, so that it is open which lines meet in one part.
     """
@@ -48,7 +48,7 @@ class Trial:
         self.rig.connection.commit()
 
     def _deliver(self, plan: Plan) -> list[tuple[int, str]]:
-        """Give each loader its deliveries, both at the same time. Returns the answers: batch and status."""
+        """Run each loader with its deliveries, both at the same time. Return batch and status of each load."""
         for batch, lines in plan.batches.items():
             self.rig.objects.put(f"batches/{batch}", [plan.writes[line].write for line in lines])
         with ThreadPoolExecutor(2) as pool:
@@ -70,7 +70,7 @@ class Trial:
                     status = loader.load_batch("bucket", f"batches/{delivery.batch}").status
                 except DatabaseUnavailable:
                     continue
-                except Died:
+                except ProcessDied:
                     if delivery.mishap == "dies_after_commit":
                         answers.append((delivery.batch, "loaded"))
             answers.append((delivery.batch, status))

@@ -8,29 +8,31 @@ from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
 
 
-def keys(back: RecoveryHarness) -> set[str]:
-    """The keys of all batches in S3."""
-    pages = back.s3.get_paginator("list_objects_v2").paginate(Bucket=back.bucket, Prefix="batches/")
-    return {one["Key"] for page in pages for one in page.get("Contents", [])}
+def list_keys(recovery: RecoveryHarness) -> set[str]:
+    """List the keys of all batches in S3."""
+    pages = recovery.s3.get_paginator("list_objects_v2").paginate(Bucket=recovery.bucket, Prefix="batches/")
+    return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
 
 
-def all_delivered(back: RecoveryHarness, before: set[str], writes: int) -> set[str]:
-    """The batches that are not in `before`, as soon as they have `writes` writes together."""
+def wait_for_delivery(recovery: RecoveryHarness, before: set[str], writes: int) -> set[str]:
+    """Wait until the batches that are not in `before` contain `writes` writes in total, and return their keys."""
     sizes: dict[str, int] = {}
 
-    def together() -> bool:
-        for key in keys(back) - before - set(sizes):
-            content = back.s3.get_object(Bucket=back.bucket, Key=key)["Body"].read()
+    def is_complete() -> bool:
+        for key in list_keys(recovery) - before - set(sizes):
+            content = recovery.s3.get_object(Bucket=recovery.bucket, Key=key)["Body"].read()
             sizes[key] = gzip.decompress(content).count(b"\n")
         return sum(sizes.values()) == writes
 
-    eventually(together)
+    eventually(is_complete)
     return set(sizes)
 
 
-def planned(back: RecoveryHarness, output: dict[str, Any]) -> set[str]:
-    """The keys in the manifests of a replay, given its output."""
+def read_planned_keys(recovery: RecoveryHarness, output: dict[str, Any]) -> set[str]:
+    """Read the batch keys in the manifests of the replay that has this output."""
     folder = output["report"]["key"].rsplit("/", 1)[0]
-    found = back.s3.list_objects_v2(Bucket=back.bucket, Prefix=f"{folder}/manifest-").get("Contents", [])
-    texts = [back.s3.get_object(Bucket=back.bucket, Key=one["Key"])["Body"].read() for one in found]
+    manifests = recovery.s3.list_objects_v2(Bucket=recovery.bucket, Prefix=f"{folder}/manifest-").get("Contents", [])
+    texts = [
+        recovery.s3.get_object(Bucket=recovery.bucket, Key=manifest["Key"])["Body"].read() for manifest in manifests
+    ]
     return {json.loads(line)["key"] for text in texts for line in text.splitlines()}

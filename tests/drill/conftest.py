@@ -16,7 +16,7 @@ __all__ = ["client", "machine", "machine_token", "person", "primary", "replica",
 
 
 @pytest.fixture(scope="session")
-def back(stack: Stack) -> RecoveryHarness:
+def recovery(stack: Stack) -> RecoveryHarness:
     return RecoveryHarness(stack)
 
 
@@ -27,13 +27,13 @@ def sluice(stack: Stack) -> Operator:
 
 @pytest.fixture
 def traffic(client: Any, machine_token: str) -> Callable[[str], Traffic]:
-    """Create traffic to the airports whose codes begin with a letter."""
+    """Return a function that creates traffic to the airports with a first letter."""
     return lambda letter: Traffic(client, machine_token, letter)
 
 
 @pytest.fixture
 def alerts(stack: Stack) -> Iterator[Callable[[], list[dict[str, str]]]]:
-    """Each call returns the new messages of the alerts topic since the test began."""
+    """Return a function that returns the messages of the alerts topic since its last call."""
     queues, topics, topic = stack.aws_client("sqs"), stack.aws_client("sns"), stack.outputs["AlertsTopicArn"]
     queue = queues.create_queue(QueueName="drill")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -47,12 +47,12 @@ def alerts(stack: Stack) -> Iterator[Callable[[], list[dict[str, str]]]]:
     subscription = topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
 
     def received() -> list[dict[str, str]]:
-        found: list[dict[str, str]] = []
+        messages: list[dict[str, str]] = []
         while answer := queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-            found += [json.loads(message["Body"]) for message in answer]
+            messages += [json.loads(message["Body"]) for message in answer]
             for message in answer:
                 queues.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        return messages
 
     yield received
     topics.unsubscribe(SubscriptionArn=subscription)

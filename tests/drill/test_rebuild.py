@@ -1,4 +1,4 @@
-"""Rebuilds of a lost database, as of a moment, without an owner, and under writes. Each compares the tables."""
+"""Rebuild a lost database, to a point in time, without an owner, and during writes. Each test compares the tables."""
 
 import datetime
 import itertools
@@ -32,19 +32,19 @@ CLIENTS, EACH = 6, 300
 
 @pytest.fixture(scope="module")
 def sluice(stack: Stack) -> Iterator[Operator]:
-    """Deletes the rejected writes afterwards, which `status` would report to other drills."""
-    found = Operator(stack)
-    yield found
-    found("rejected-writes", "drop", "--all", "--yes", "sluice-local")
+    """The command line. Deletes the rejected writes afterwards, because `status` would report them to other drills."""
+    operator = Operator(stack)
+    yield operator
+    operator("rejected-writes", "drop", "--all", "--yes", "sluice-local")
 
 
 @pytest.fixture
 def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
-    found = RebuildHarness(stack)
-    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
-    yield found
+    harness = RebuildHarness(stack)
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
+    yield harness
     stack.pair.start()
-    eventually(lambda: found.recovery.run_replay()["status"] == "complete")
+    eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
 
 
 @pytest.fixture
@@ -56,12 +56,12 @@ def writers(client: Any, stack: Stack) -> Any:
         def share(number: int) -> Versions:
             mine: httpx.Client = client(token)
             own = f"{mark}{number}"
-            found = put_airports(mine, own, EACH, name)
-            found |= put_airports(mine, own, EACH // 10, "over")
-            return found | delete_airports(mine, [build_code(own, n) for n in range(0, EACH, 10)])
+            versions = put_airports(mine, own, EACH, name)
+            versions |= put_airports(mine, own, EACH // 10, "over")
+            return versions | delete_airports(mine, [build_code(own, n) for n in range(0, EACH, 10)])
 
         with ThreadPoolExecutor(CLIENTS) as pool:
-            return dict(itertools.chain.from_iterable(one.items() for one in pool.map(share, range(CLIENTS))))
+            return dict(itertools.chain.from_iterable(versions.items() for versions in pool.map(share, range(CLIENTS))))
 
     return write
 
@@ -84,8 +84,8 @@ def test_a_lost_database_is_rebuilt(
         items = set(versions)
         rebuilding.wait_until_archived(versions)
     before = rebuilding.read_rows(items)
-    with ExitStack() as while_:
-        emptied = while_.enter_context(rebuilding.hide_batches()) if source == "archive" else 0
+    with ExitStack() as contexts:
+        emptied = contexts.enter_context(rebuilding.hide_batches()) if source == "archive" else 0
         began = time.monotonic()
         rebuilding.lose_databases()
         lost = time.monotonic() - began
@@ -104,7 +104,7 @@ def test_a_lost_database_is_rebuilt(
 
 
 @pytest.mark.timeout(600)
-def test_a_moment_and_an_owner_are_undone(
+def test_a_rebuild_to_a_point_in_time_and_a_rebuild_without_an_owner(
     rebuilding: RebuildHarness, sluice: Operator, writers: Any, person: Person
 ) -> None:
     rebuilding.wait_until_settled(writers("6"))
@@ -137,7 +137,7 @@ def test_a_moment_and_an_owner_are_undone(
 
 
 @pytest.mark.timeout(600)
-def test_writes_during_a_rebuild_are_all_there(
+def test_no_write_during_a_rebuild_is_lost(
     rebuilding: RebuildHarness, sluice: Operator, writers: Any, machine: httpx.Client
 ) -> None:
     writers("7")
@@ -145,12 +145,12 @@ def test_writes_during_a_rebuild_are_all_there(
         eventually(lambda: len(versions) >= 50)
         outputs = [sluice("rebuild", *YES, "--json").document for _ in range(3)]
     rebuilding.wait_until_settled(versions)
-    found = {item: version for _, item, version in rebuilding.read_rows()["airports"]}
-    wrong = {item for item, version in versions.items() if found.get(item) != version}
+    stored = {item: version for _, item, version in rebuilding.read_rows()["airports"]}
+    wrong = {item for item, version in versions.items() if stored.get(item) != version}
     print(
-        f"\nwrites during rebuilds: three in a row took {', '.join(str(one['seconds']) for one in outputs)} s; after "
-        f"each swap {', '.join(str(one['after_swap']['loaded']) for one in outputs)} batches came; items that lack "
-        f"their last write: {len(wrong)} of {len(versions)}"
+        f"\nwrites during rebuilds: three in a row took {', '.join(str(output['seconds']) for output in outputs)} s; "
+        f"after each swap {', '.join(str(output['after_swap']['loaded']) for output in outputs)} batches were loaded; "
+        f"items that lack their last write: {len(wrong)} of {len(versions)}"
     )
     assert not wrong
-    assert [one["status"] for one in outputs] == ["complete"] * 3
+    assert [output["status"] for output in outputs] == ["complete"] * 3

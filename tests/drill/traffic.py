@@ -1,4 +1,4 @@
-"""Writes over HTTP from several clients at once, and the model of the rows that they must come to."""
+"""Writes over HTTP from several clients at once, and the model of the rows that must result."""
 
 import itertools
 import random
@@ -21,16 +21,16 @@ Rows = dict[str, Row]
 
 
 class Traffic:
-    """Clients of the API, each with airports of its own, whose codes all begin with `letter`.
+    """Clients of the API, each with its own airports. All codes begin with `letter`.
 
-    Half of the writes go to an airport that was written before, and one in ten is a delete. `rows` is what the table
-    must have of them once all are loaded; a write counts from its 202 on, and anything but a 202 is a failure.
+    Half of the writes go to an airport that was written before, and one in ten is a delete. `rows` is the expected
+    content of the table after all loads. A write counts after its 202; any other status is a failure.
     """
 
     def __init__(self, client: Callable[[str], httpx.Client], token: str, letter: str, seed: int = 1) -> None:
         self._letter = letter
         self._api = [client(token) for _ in range(CLIENTS)]
-        self._chance = [random.Random(seed * CLIENTS + n) for n in range(CLIENTS)]
+        self._random = [random.Random(seed * CLIENTS + n) for n in range(CLIENTS)]
         codes = ("".join([letter, *rest]) for rest in itertools.product(string.ascii_uppercase, repeat=3))
         self._codes = list(zip(*[codes] * CLIENTS, strict=False))
         self._rows: list[Rows] = [{} for _ in range(CLIENTS)]
@@ -39,52 +39,57 @@ class Traffic:
 
     @property
     def rows(self) -> Rows:
-        return {code: row for mine in self._rows for code, row in mine.items()}
+        return {code: row for rows in self._rows for code, row in rows.items()}
 
     def write(self, count: int) -> None:
-        """Make so many writes and return when all are accepted."""
+        """Send `count` writes and return when all are accepted."""
         with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(lambda one: self._some(one, count // CLIENTS + (one < count % CLIENTS)), range(CLIENTS)))
+            list(
+                pool.map(
+                    lambda number: self._write_many(number, count // CLIENTS + (number < count % CLIENTS)),
+                    range(CLIENTS),
+                )
+            )
 
     @contextmanager
-    def meanwhile(self) -> Iterator[None]:
-        """A while in which all clients write without a pause."""
-        over = threading.Event()
+    def write_continuously(self) -> Iterator[None]:
+        """All clients write without a pause until the context ends."""
+        stop = threading.Event()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            going = [pool.submit(self._until, one, over) for one in range(CLIENTS)]
+            futures = [pool.submit(self._write_until, number, stop) for number in range(CLIENTS)]
             try:
                 yield
             finally:
-                over.set()
-        for one in going:
-            one.result()
+                stop.set()
+        for future in futures:
+            future.result()
 
-    def _until(self, one: int, over: threading.Event) -> None:
-        while not over.is_set():
-            self._some(one, 1)
+    def _write_until(self, number: int, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self._write_many(number, 1)
 
-    def _some(self, one: int, count: int) -> None:
+    def _write_many(self, number: int, count: int) -> None:
         for _ in range(count):
-            self._write(one)
+            self._write(number)
 
-    def _write(self, one: int) -> None:
-        mine, chance = self._rows[one], self._chance[one]
-        code = chance.choice(list(mine)) if mine and chance.random() < 0.5 else self._codes[len(mine)][one]
+    def _write(self, number: int) -> None:
+        rows, generator = self._rows[number], self._random[number]
+        code = generator.choice(list(rows)) if rows and generator.random() < 0.5 else self._codes[len(rows)][number]
         path = f"/v1/airports/{code}"
-        if mine and chance.random() < 0.1:
-            answer = self._api[one].delete(path)
+        if rows and generator.random() < 0.1:
+            answer = self._api[number].delete(path)
             row: tuple[Any, ...] = (True, None, None)
         else:
-            name, elevation = f"Field {chance.getrandbits(32):x}", float(chance.randrange(9_000))
-            answer = self._api[one].put(path, json=airport(code, name=name, elevation=elevation))
+            name, elevation = f"Field {generator.getrandbits(32):x}", float(generator.randrange(9_000))
+            answer = self._api[number].put(path, json=airport(code, name=name, elevation=elevation))
             row = (False, name, elevation)
         assert answer.status_code == 202, answer.text
-        mine[code] = (answer.json()["version"], *row)
+        rows[code] = (answer.json()["version"], *row)
         with self._lock:
             self.accepted += 1
 
-    def found(self, connection: Any) -> Rows:
-        """What the table of a server has."""
+    def read_rows(self, connection: Any) -> Rows:
+        """Read the rows of the server's table that belong to this traffic."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT id, version, deleted, name, elevation FROM airports WHERE id LIKE %s", (f"{self._letter}%",)
