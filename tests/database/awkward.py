@@ -12,11 +12,11 @@ from tests.database.rig import Rig
 from tests.database.things import put
 
 
-def good() -> bytes:
+def good_line() -> bytes:
     return encode_write(put({"label": "good"}))
 
 
-def bad() -> bytes:
+def bad_line() -> bytes:
     """A write that can be read, but that the database refuses."""
     return encode_write(thing(b'"label":"%b"' % (b"x" * 41)))
 
@@ -31,7 +31,13 @@ def thing(members: bytes) -> Write:
 
 def with_neighbours(line: Callable[[], bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
     """Batches with an unusual line: alone, with good lines, and with a bad line for the strict engine."""
-    for before, after in ((), ()), ((), (good,)), ((good,), ()), ((), (good, bad)), ((bad, good), ()):
+    for before, after in (
+        ((), ()),
+        ((), (good_line,)),
+        ((good_line,), ()),
+        ((), (good_line, bad_line)),
+        ((bad_line, good_line), ()),
+    ):
         text = line()
         yield text, [*(make() for make in before), text, *(make() for make in after)]
 

@@ -38,7 +38,7 @@ class Root:
         finally:
             self.run(f"SET GLOBAL {name} = {before}")
 
-    def waits(self, connection_id: int) -> None:
+    def wait_for_lock(self, connection_id: int) -> None:
         """Return when a connection waits for a row's lock."""
         deadline = time.monotonic() + 20
         while not self.run(
@@ -52,7 +52,7 @@ class Root:
         """A thread, not started, that acts as soon as a connection waits for a row's lock."""
 
         def act() -> None:
-            self.waits(connection_id)
+            self.wait_for_lock(connection_id)
             action()
 
         return threading.Thread(target=act)

@@ -139,7 +139,7 @@ class Accounts:
             rotation.run_step(step)
         return rotation
 
-    def gets_in(self, role: str, password: str, server: DatabaseServer | None = None) -> bool:
+    def can_log_in(self, role: str, password: str, server: DatabaseServer | None = None) -> bool:
         """Whether a server accepts a password; by default the primary."""
         try:
             (server or self.pair.primary).connect(self.names[role], password).close()

@@ -6,18 +6,18 @@ import msgspec
 import pytest
 
 from sluice.model.record import encode_write
-from tests.database.awkward import assert_unreadable, bad, good, load
+from tests.database.awkward import assert_unreadable, bad_line, good_line, load
 from tests.database.rig import Rig
 from tests.database.things import CODES, put
 
 
 @pytest.mark.parametrize("owner", ['a"b', "a,b", "a\\b", "\\N", "NULL", "]", '",', "a'b", "\\", "[x]\\n"])
 def test_an_owner_of_any_printable_characters(rig: Rig, owner: str) -> None:
-    for others in ([], [bad()]):
+    for others in ([], [bad_line()]):
         older, newer = put({"label": "older"}, owner=owner), put({"label": "newer"}, owner=owner)
         newer.id = older.id
         assert load(rig, [encode_write(newer), *others, encode_write(older)]).stale == 1
-        assert load(rig, [encode_write(older), good()]).stale == 1
+        assert load(rig, [encode_write(older), good_line()]).stale == 1
         assert rig.rows("SELECT label, owner FROM things WHERE id = %s", older.id) == [
             {"label": "newer", "owner": owner}
         ]
@@ -32,7 +32,7 @@ def test_an_owner_of_any_printable_characters(rig: Rig, owner: str) -> None:
     ],
 )
 def test_an_envelope_in_another_spelling(rig: Rig, field: bytes, spelled: bytes) -> None:
-    for others in ([], [bad()]):
+    for others in ([], [bad_line()]):
         write = put({"code": "A"}, "A", resource=CODES)
         write.accepted_at = datetime.datetime(2026, 11, 25, 4, tzinfo=datetime.UTC)
         plain = encode_write(write)
@@ -73,6 +73,6 @@ def test_an_invalid_envelope(rig: Rig, change: dict[str, object]) -> None:
     line = (
         msgspec.json.encode(msgspec.json.decode(encode_write(put({"code": "A"}, "A", resource=CODES))) | change) + b"\n"
     )
-    for others in ([], [good()], [bad()]):
+    for others in ([], [good_line()], [bad_line()]):
         assert_unreadable(rig, [*others, line])
         assert_unreadable(rig, [line, *others])

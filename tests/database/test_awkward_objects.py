@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.database.awkward import assert_content_unreadable, assert_unreadable, bad, good
+from tests.database.awkward import assert_content_unreadable, assert_unreadable, bad_line, good_line
 from tests.database.rig import Rig
 
 MANY = 10 << 20
@@ -15,7 +15,7 @@ RUBBISH = random.Random(1).randbytes(1 << 16)
 @pytest.fixture(scope="module")
 def zipped() -> bytes:
     """A batch whose text is read in several blocks."""
-    return gzip.compress(b"".join(good() for _ in range(3000)), 1, mtime=0)
+    return gzip.compress(b"".join(good_line() for _ in range(3000)), 1, mtime=0)
 
 
 def changed(content: bytes, at: int) -> bytes:
@@ -43,8 +43,8 @@ def test_an_object_truncated_anywhere(rig: Rig, zipped: bytes) -> None:
         b"\x1f\x8b",
         RUBBISH,
         b"x" * MANY,
-        gzip.compress(good()) + b"garbage",
-        b"\xef\xbb\xbf" + gzip.compress(good()),
+        gzip.compress(good_line()) + b"garbage",
+        b"\xef\xbb\xbf" + gzip.compress(good_line()),
     ],
     ids=["a NUL", "half a header", "rubbish", "a long line", "garbage behind", "a BOM before"],
 )
@@ -59,12 +59,12 @@ def test_what_is_not_gzip(rig: Rig, content: bytes) -> None:
 )
 def test_garbage_within_gzip(rig: Rig, text: bytes) -> None:
     assert_unreadable(rig, [text])
-    assert_unreadable(rig, [good(), bad(), text])
+    assert_unreadable(rig, [good_line(), bad_line(), text])
 
 
 def test_members_of_gzip_may_end_within_a_line(rig: Rig) -> None:
-    for others in (b"", bad()):
-        text = others + good() + good()
+    for others in (b"", bad_line()):
+        text = others + good_line() + good_line()
         key = rig.objects.put("batches/two", [])
         rig.objects.content[key] = gzip.compress(text[:-200], mtime=0) + gzip.compress(text[-200:], mtime=len(others))
         assert rig.loader().load_batch("bucket", key).applied == 2

@@ -108,7 +108,7 @@ def load_at_once(loading: Loading, root: Root, databases: list[ShakyDatabase]) -
     def wait_for_others() -> None:
         at_commit.set()
         for waiting_database in waiting:
-            root.waits(waiting_database)
+            root.wait_for_lock(waiting_database)
 
     def load(database: ShakyDatabase) -> str:
         if database is not first:

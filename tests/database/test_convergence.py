@@ -13,7 +13,7 @@ from sluice.errors import DatabaseUnavailable
 from tests.database import broken
 from tests.database.plans import Plan, plans
 from tests.database.rig import Rig
-from tests.database.shaky import ProcessDied, Mishap
+from tests.database.shaky import Mishap, ProcessDied
 from tests.database.things import put
 from tests.database.trial import Trial
 
@@ -77,7 +77,7 @@ def test_the_search_finds_a_broken_loader(
         search(trial, EXAMPLES_TO_FIND_A_BREAK)
 
 
-@pytest.mark.parametrize("mishap", [one for one in get_args(Mishap) if one != "none"])
+@pytest.mark.parametrize("mishap", [name for name in get_args(Mishap) if name != "none"])
 def test_a_mishap_happens(trial: Trial, mishap: Mishap) -> None:
     """Otherwise the search would prove nothing about it."""
     database = trial.databases[0]

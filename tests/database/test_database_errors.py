@@ -13,7 +13,7 @@ from sluice.db.errors import classify_error
 from sluice.errors import AccessDenied, DatabaseUnavailable, SchemaOutdated
 from tests.database.conftest import Connect
 from tests.database.deployed import Loading, Root
-from tests.database.shaky import ProcessDied, Mishap, ShakyDatabase
+from tests.database.shaky import Mishap, ProcessDied, ShakyDatabase
 from tests.database.things import put
 
 

@@ -69,7 +69,7 @@ def test_a_deadlock_costs_one_attempt(loading: Loading, root: Root, connect: Con
             target=lambda: answers.append(loading.load(delete(first.id), delete(second.id), key="batches/b"))
         )
         loads.start()
-        root.waits(connection_id)
+        root.wait_for_lock(connection_id)
         cursor.execute("UPDATE things SET label = 'other' WHERE owner = %s AND id = %s", (OWNER, first.id))
         other.commit()
         loads.join()

@@ -32,7 +32,7 @@ def users(pair: DatabasePair) -> Iterator[tuple[DatabaseUser, DatabaseUser]]:
             cursor.execute(f"DROP USER IF EXISTS {user.credentials.username}")
 
 
-def attempt(schema: Migrated, user: DatabaseUser, statement: str) -> None:
+def run_as(schema: Migrated, user: DatabaseUser, statement: str) -> None:
     account = (user.credentials.username, user.credentials.password)
     with schema.connect(account=account, autocommit=True).cursor() as cursor:
         cursor.execute(statement)
@@ -52,9 +52,9 @@ FORBIDDEN_TO_ALL = [
 ]
 
 
-def denied(schema: Migrated, user: DatabaseUser, statement: str) -> bool:
+def is_denied(schema: Migrated, user: DatabaseUser, statement: str) -> bool:
     try:
-        attempt(schema, user, statement)
+        run_as(schema, user, statement)
     except pymysql.Error as error:
         return error.args[0] in {1044, 1045, 1142, 1227, 1290, 1410, 1698}
     return False
@@ -74,12 +74,12 @@ def test_the_loader_can_only_load(schema: Migrated, users: tuple[DatabaseUser, D
             "DROP TEMPORARY TABLE stage",
         ):
             cursor.execute(statement)
-    assert [statement for statement in FORBIDDEN_TO_ALL if not denied(schema, users[0], statement)] == []
+    assert [statement for statement in FORBIDDEN_TO_ALL if not is_denied(schema, users[0], statement)] == []
 
 
 def test_the_reader_can_only_read(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
     schema.run(notes(text=str), users=users)
-    attempt(schema, users[1], "SELECT * FROM notes")
+    run_as(schema, users[1], "SELECT * FROM notes")
     forbidden = [
         *FORBIDDEN_TO_ALL,
         INSERT,
@@ -87,7 +87,7 @@ def test_the_reader_can_only_read(schema: Migrated, users: tuple[DatabaseUser, D
         "DELETE FROM notes",
         "CREATE TEMPORARY TABLE stage (id INT)",
     ]
-    assert [statement for statement in forbidden if not denied(schema, users[1], statement)] == []
+    assert [statement for statement in forbidden if not is_denied(schema, users[1], statement)] == []
 
 
 def test_a_schema_with_a_similar_name_is_not_accessible(
@@ -98,7 +98,7 @@ def test_a_schema_with_a_similar_name_is_not_accessible(
     schema.sql(f"CREATE DATABASE {similar}")
     try:
         schema.sql(f"CREATE TABLE {similar}.secrets (id INT)")
-        assert [user.role for user in users if not denied(schema, user, f"SELECT * FROM {similar}.secrets")] == []
+        assert [user.role for user in users if not is_denied(schema, user, f"SELECT * FROM {similar}.secrets")] == []
     finally:
         schema.sql(f"DROP DATABASE {similar}")
 
@@ -121,9 +121,9 @@ def test_a_new_password_replaces_the_old_one(schema: Migrated, users: tuple[Data
     schema.run(notes(text=str), users=users)
     loader = DatabaseUser("loader", Credentials(users[0].credentials.username, "another"), LOADER_PRIVILEGES)
     assert schema.run(notes(text=str), users=(loader, users[1])).done == ("renew the loader's password",)
-    attempt(schema, loader, INSERT)
-    assert denied(schema, users[0], INSERT)
-    assert not denied(schema, users[1], "SELECT * FROM notes")
+    run_as(schema, loader, INSERT)
+    assert is_denied(schema, users[0], INSERT)
+    assert not is_denied(schema, users[1], "SELECT * FROM notes")
 
 
 def test_other_grants_of_a_user_are_revoked(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
@@ -138,8 +138,8 @@ def test_other_grants_of_a_user_are_revoked(schema: Migrated, users: tuple[Datab
             )
             grants = [row[0] for row in schema.sql(f"SHOW GRANTS FOR {name}")]
             assert len(grants) == 3
-            assert denied(schema, users[1], "DELETE FROM notes")
-        attempt(schema, users[1], "SELECT * FROM notes")
+            assert is_denied(schema, users[1], "DELETE FROM notes")
+        run_as(schema, users[1], "SELECT * FROM notes")
     finally:
         schema.sql(f"DROP ROLE {role}")
 
@@ -155,7 +155,7 @@ def test_a_refusal_changes_no_user(schema: Migrated, users: tuple[DatabaseUser, 
     schema.run(notes(text=str))
     with pytest.raises(MigrationFailed, match="Nothing was changed"):
         schema.run(notes(other=str), users=users)
-    assert denied(schema, users[0], "SELECT 1")
+    assert is_denied(schema, users[0], "SELECT 1")
 
 
 @pytest.mark.parametrize("clash", ["admin", "each other"])

@@ -33,7 +33,7 @@ def code(name: str, text: str) -> Write:
     return put({"code": name, "text": text}, name, "", CODES)
 
 
-def written(rig: Rig, count: int = 6) -> list[str]:
+def put_batches(rig: Rig, count: int = 6) -> list[str]:
     """Batches of writes to the same few items: puts, deletes, and one that is rejected."""
     keys = []
     for number in range(count):
@@ -47,7 +47,7 @@ def written(rig: Rig, count: int = 6) -> list[str]:
     return keys
 
 
-def instant() -> datetime.datetime:
+def wait_and_read_time() -> datetime.datetime:
     """The time, with a pause of a millisecond before and after it."""
     time.sleep(0.002)
     now = datetime.datetime.now(datetime.UTC)
@@ -56,7 +56,7 @@ def instant() -> datetime.datetime:
 
 
 def test_lost_tables_are_rebuilt_from_the_batches_in_any_order(rebuilding: Rebuilding) -> None:
-    keys = written(rebuilding.rig)
+    keys = put_batches(rebuilding.rig)
     rebuilding.load(*keys)
     before = rebuilding.tables()
     assert len(before["rejected_writes"]) == 1
@@ -75,7 +75,7 @@ def test_lost_tables_are_rebuilt_from_the_batches_in_any_order(rebuilding: Rebui
 
 
 def test_the_old_tables_are_retained_unchanged(rebuilding: Rebuilding) -> None:
-    keys = written(rebuilding.rig)
+    keys = put_batches(rebuilding.rig)
     rebuilding.load(*keys)
     before = rebuilding.rows("SELECT * FROM things ORDER BY id")
     rebuilding.prepare()
@@ -85,7 +85,7 @@ def test_the_old_tables_are_retained_unchanged(rebuilding: Rebuilding) -> None:
 
 
 def test_an_unfinished_shadow_is_replaced(rebuilding: Rebuilding) -> None:
-    keys = written(rebuilding.rig)
+    keys = put_batches(rebuilding.rig)
     rebuilding.load(*keys)
     before = rebuilding.tables()
     rebuilding.prepare(excluding(exclude={"collections": ["things"]}))
@@ -97,7 +97,7 @@ def test_an_unfinished_shadow_is_replaced(rebuilding: Rebuilding) -> None:
 
 
 def test_a_swap_is_done_only_once(rebuilding: Rebuilding) -> None:
-    keys = written(rebuilding.rig)
+    keys = put_batches(rebuilding.rig)
     rebuilding.prepare()
     rebuilding.fill(keys)
     retained = rebuilding.swap()
@@ -118,9 +118,9 @@ def test_the_new_tables_have_the_indexes_of_the_old_ones(rebuilding: Rebuilding)
 
 
 def test_as_of_a_moment_the_tables_are_as_they_were_then(rebuilding: Rebuilding) -> None:
-    keys = written(rebuilding.rig)
+    keys = put_batches(rebuilding.rig)
     rebuilding.load(*keys)
-    then, before = instant(), rebuilding.tables()
+    then, before = wait_and_read_time(), rebuilding.tables()
     undone = [delete("c0", "", CODES), code("c1", "undone"), put({"label": "undone"})]
     later = [rebuilding.rig.objects.put("batches/later", undone)]
     mixed = [rebuilding.rig.objects.put("batches/mixed", [code("c2", "undone too")])]
@@ -158,9 +158,9 @@ def test_excluding_a_write_restores_the_previous_one(rebuilding: Rebuilding) -> 
 
 
 def test_a_time_range_of_one_collection_is_excluded(rebuilding: Rebuilding) -> None:
-    before, first = code("c", "before"), instant()
+    before, first = code("c", "before"), wait_and_read_time()
     during, private = code("c", "during"), put({"label": "during"})
-    last, after = instant(), code("d", "after")
+    last, after = wait_and_read_time(), code("d", "after")
     key = rebuilding.rig.objects.put("batches/a", [before, during, private, after])
     window = {"collections": ["codes"], "from": first.isoformat(), "to": last.isoformat()}
     rebuilding.prepare(excluding(exclude=window))
@@ -272,7 +272,7 @@ def test_the_next_rebuild_has_the_same_exclusions_unless_they_are_reset(rebuildi
 
 
 def test_new_tables_that_lack_a_loaded_batch_are_not_swapped_in(rebuilding: Rebuilding) -> None:
-    keys = written(rebuilding.rig)
+    keys = put_batches(rebuilding.rig)
     rebuilding.load(*keys)
     before, began = rebuilding.tables(), datetime.datetime.now(datetime.UTC)
     rebuilding.prepare()

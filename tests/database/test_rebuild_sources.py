@@ -15,7 +15,7 @@ from sluice.rebuild.rebuild_request import check_source, read_stored_exclusions,
 from tests.database.s3 import bucket
 
 
-def both() -> dict[str, Bucket]:
+def create_buckets() -> dict[str, Bucket]:
     return {name: bucket(name) for name in ("batches", "archive")}
 
 
@@ -38,17 +38,17 @@ def put(s3: Any) -> Iterator[Any]:
 
 
 def test_two_empty_buckets_are_no_source(put: Any) -> None:
-    for source in both():
+    for source in create_buckets():
         with pytest.raises(NoRebuildSource, match=rf"no object under {source}/ in the bucket {source}\. The other"):
-            check_source(source, both())
+            check_source(source, create_buckets())
 
 
 @pytest.mark.parametrize(("source", "other"), [("batches", "archive"), ("archive", "batches")])
 def test_for_an_empty_bucket_the_other_is_suggested(put: Any, source: str, other: str) -> None:
     put(other, "2026/11/24/10")
     with pytest.raises(NoRebuildSource, match=f"Rebuild from the {other}."):
-        check_source(source, both())
-    check_source(other, both())
+        check_source(source, create_buckets())
+    check_source(other, create_buckets())
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_batches_that_begin_later_than_the_archive_are_no_source(put: Any, hour:
     put("batches", "2026/11/24/10")
     put("archive", hour)
     if is_complete:
-        check_source("batches", both())
+        check_source("batches", create_buckets())
     else:
         with pytest.raises(NoRebuildSource, match=r"begin at 2026-11-24T10Z, the archive begins at 202\d-11-24"):
-            check_source("batches", both())
-    check_source("archive", both())
+            check_source("batches", create_buckets())
+    check_source("archive", create_buckets())
 
 
 def test_a_key_without_an_hour_is_ignored(put: Any, s3: Any) -> None:
     put("batches", "2026/11/24/10")
     put("archive", "0")
-    check_source("batches", both())
+    check_source("batches", create_buckets())
 
 
 def test_the_exclusions_are_stored_until_the_next_rebuild(s3: Any) -> None:

@@ -53,11 +53,11 @@ def widen(rig: Rig) -> None:
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(20)")
 
 
-def long(number: int = 0) -> Write:
+def create_long_write(number: int = 0) -> Write:
     return put({"label": SECRET, "note": f"longer {number}"})
 
 
-def rejected(rig: Rig, *writes: Write, key: str = "batches/first") -> list[str]:
+def reject_writes(rig: Rig, *writes: Write, key: str = "batches/first") -> list[str]:
     narrow(rig)
     assert rig.load(*writes, key=key).rejected == len(writes)
     return [write.version for write in writes]
@@ -80,9 +80,9 @@ def retry_markers(s3: Any) -> list[str]:
 
 
 def test_rejected_writes_are_listed_by_version_and_selected(rig: Rig, primary: Database) -> None:
-    first, second = long(), long(1)
-    rejected(rig, first, second)
-    third = rejected(rig, long(2), key="batches/second")
+    first, second = create_long_write(), create_long_write(1)
+    reject_writes(rig, first, second)
+    third = reject_writes(rig, create_long_write(2), key="batches/second")
     assert versions(primary) == [first.version, second.version, *third]
     assert versions(primary, RejectedWriteSelection(versions=(second.version,))) == [second.version]
     assert versions(primary, RejectedWriteSelection(ids=(first.id,), collections=("things",))) == [first.version]
@@ -96,7 +96,7 @@ def test_rejected_writes_are_listed_by_version_and_selected(rig: Rig, primary: D
 
 
 def test_a_retried_write_stays_rejected_until_it_is_loaded(rig: Rig, primary: Database, s3: Any) -> None:
-    before = rejected(rig, long(), long(1))
+    before = reject_writes(rig, create_long_write(), create_long_write(1))
     retried = retry(primary)
     assert (retried.writes, retried.invalid, retried.after) == (2, 0, None)
     assert retried.batch.startswith(f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/}")
@@ -112,9 +112,9 @@ def test_a_retried_write_stays_rejected_until_it_is_loaded(rig: Rig, primary: Da
 
 
 def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: Any) -> None:
-    stays = long(1_000_000_000)
+    stays = create_long_write(1_000_000_000)
     goes = put({"label": SECRET, "note": "longer"})
-    rejected(rig, stays, goes)
+    reject_writes(rig, stays, goes)
     rig.rows("ALTER TABLE things MODIFY note VARCHAR(8)")
     retried = retry(primary)
     assert load(rig, retried.batch).rejected == 1
@@ -125,8 +125,8 @@ def test_a_write_that_is_rejected_again_stays(rig: Rig, primary: Database, s3: A
 
 
 def test_a_stale_write_is_no_longer_rejected(rig: Rig, primary: Database) -> None:
-    early = long()
-    rejected(rig, early)
+    early = create_long_write()
+    reject_writes(rig, early)
     widen(rig)
     rig.load(put({"label": "later"}, early.id))
     assert load(rig, retry(primary).batch).stale == 1
@@ -135,7 +135,7 @@ def test_a_stale_write_is_no_longer_rejected(rig: Rig, primary: Database) -> Non
 
 
 def test_rejected_writes_stay_when_another_load_has_changed_them(rig: Rig, primary: Database, s3: Any) -> None:
-    before = rejected(rig, long(), long(1))
+    before = reject_writes(rig, create_long_write(), create_long_write(1))
     retried = retry(primary)
     assert load(rig, retried.batch).rejected == 2
     # As a replay of the first batch with mode all does.
@@ -149,7 +149,7 @@ def test_rejected_writes_stay_when_another_load_has_changed_them(rig: Rig, prima
 def test_many_writes_are_retried_in_several_batches(
     rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = rejected(rig, *(long(number) for number in range(7)))
+    before = reject_writes(rig, *(create_long_write(number) for number in range(7)))
     monkeypatch.setattr("sluice.recovery.rejected_write_store.MAX_RETRY_WRITES", 3)
     results = [retry(primary)]
     while results[-1].after is not None:
@@ -163,7 +163,7 @@ def test_many_writes_are_retried_in_several_batches(
 
 
 def test_a_batch_has_a_maximum_size(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    rejected(rig, long(), long(1))
+    reject_writes(rig, create_long_write(), create_long_write(1))
     monkeypatch.setattr("sluice.recovery.rejected_write_store.MAX_RETRY_BYTES", 10)
     first = retry(primary)
     assert first.writes == 1
@@ -174,7 +174,7 @@ def test_a_batch_has_a_maximum_size(rig: Rig, primary: Database, monkeypatch: py
 def test_only_selected_writes_are_retried_and_an_empty_selection_puts_no_batch(
     rig: Rig, primary: Database, s3: Any
 ) -> None:
-    before = rejected(rig, long(), long(1))
+    before = reject_writes(rig, create_long_write(), create_long_write(1))
     result = retry(primary, RejectedWriteSelection(versions=(before[1],)))
     text = gzip.decompress(s3.get_object(Bucket=BUCKET, Key=result.batch)["Body"].read())
     assert [json.loads(line)["version"] for line in text.splitlines()] == [before[1]]
@@ -185,7 +185,7 @@ def test_only_selected_writes_are_retried_and_an_empty_selection_puts_no_batch(
 
 
 def test_a_text_that_is_not_a_write_is_skipped(rig: Rig, primary: Database) -> None:
-    before = rejected(rig, long(), long(1))
+    before = reject_writes(rig, create_long_write(), create_long_write(1))
     rig.rows("UPDATE rejected_writes SET `write` = REPLACE(`write`, 'longer', '\\\\xff') WHERE version = %s", before[0])
     rig.connection.commit()
     result = retry(primary)
@@ -198,7 +198,7 @@ def test_a_text_that_is_not_a_write_is_skipped(rig: Rig, primary: Database) -> N
 
 
 def test_the_marker_of_an_expired_batch_is_deleted(rig: Rig, primary: Database, s3: Any) -> None:
-    before = rejected(rig, long())
+    before = reject_writes(rig, create_long_write())
     bucket().delete_object(retry(primary).batch)
     assert settle_retries(primary, bucket()) == SettleResult()
     assert retry_markers(s3) == []
@@ -206,7 +206,7 @@ def test_the_marker_of_an_expired_batch_is_deleted(rig: Rig, primary: Database, 
 
 
 def test_rejected_writes_are_deleted(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = rejected(rig, *(long(number) for number in range(3)))
+    before = reject_writes(rig, *(create_long_write(number) for number in range(3)))
     assert rejected_write_store.delete_rejected_writes(primary, RejectedWriteSelection(versions=(before[1],))) == 1
     assert versions(primary) == [before[0], before[2]]
     monkeypatch.setattr(rejected_write_store, "DELETE_BATCH_SIZE", 1)
@@ -235,8 +235,8 @@ def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_list_has_no_data_unless_they_are_requested(rig: Rig, handle: Any) -> None:
-    first, second = long(), long(1)
-    rejected(rig, first, second)
+    first, second = create_long_write(), create_long_write(1)
+    reject_writes(rig, first, second)
     page = handle(action="list", limit=1)
     assert set(page["rejected_writes"][0]) == {"version", "collection", "id", "reason", "object_key", "line"}
     assert page["rejected_writes"][0]["line"] == 1
@@ -252,7 +252,7 @@ def test_the_list_has_no_data_unless_they_are_requested(rig: Rig, handle: Any) -
 
 
 def test_a_list_with_data_fits_the_response(rig: Rig, handle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = rejected(rig, long(), long(1), long(2))
+    before = reject_writes(rig, create_long_write(), create_long_write(1), create_long_write(2))
     monkeypatch.setattr("sluice.handlers.rejected_writes.MAX_RESPONSE_BYTES", 10)
     seen, after = [], ""
     while after is not None:
@@ -264,7 +264,7 @@ def test_a_list_with_data_fits_the_response(rig: Rig, handle: Any, monkeypatch: 
 
 
 def test_the_other_actions(rig: Rig, handle: Any) -> None:
-    before = rejected(rig, long(), long(1))
+    before = reject_writes(rig, create_long_write(), create_long_write(1))
     retried = handle(action="retry", select={"versions": [before[0]]})
     assert retried["writes"] == 1
     assert handle(action="settle") == {"settled": 0, "rejected_again": 0, "pending": [retried["batch"]]}

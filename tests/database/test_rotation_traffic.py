@@ -58,7 +58,7 @@ class Worker:
                 self.most_refused = max(self.most_refused, self.database.refused - before)
                 self.done += 1
 
-    def works(self) -> None:
+    def wait_for_work(self) -> None:
         """Return when it has done its work once more."""
         goal = self.done + 2
         wait_until(lambda: self.done >= goal, 20)
@@ -84,7 +84,7 @@ def accounts(pair: DatabasePair, rig: Rig, shared_vault: Vault, monkeypatch: pyt
 
 
 @contextmanager
-def at_work(workers: dict[str, Worker]) -> Iterator[None]:
+def run_workers(workers: dict[str, Worker]) -> Iterator[None]:
     try:
         yield
     finally:
@@ -130,7 +130,7 @@ def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
         "read": create_worker(accounts, accounts.replica, "reader", read),
         "plan": create_worker(accounts, accounts.primary, "reader", read),
     }
-    with at_work(workers):
+    with run_workers(workers):
         for _ in range(3):
             for role in ("loader", "reader"):
                 rotation = accounts.begin(role)
@@ -138,7 +138,7 @@ def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
                     rotation.run_step(step)
                     kill(accounts, workers)
                     for worker in workers.values():
-                        worker.works()
+                        worker.wait_for_work()
     assert {name: worker.errors for name, worker in workers.items()} == {"load": [], "read": [], "plan": []}
     # The first rotation keeps the password that the workers use. Each later one ends it, and they read the secret again
     # once.

@@ -65,7 +65,7 @@ def write(collection: str, data: dict[str, Any] | None, schema: int) -> Write:
     )
 
 
-def bad(collection: str) -> Write:
+def bad_write(collection: str) -> Write:
     return write(collection, {"name": "x" * 81, "needed": "y"}, REVISION)
 
 
@@ -87,7 +87,7 @@ def bad(collection: str) -> Write:
 def test_an_older_write_loads(
     rig: Rig, collection: str, data: dict[str, Any], differs: dict[str, Any], unknown: int, schema: int, strict: bool
 ) -> None:
-    outcome = rig.load(write(collection, data, schema), *[bad(collection)] * strict)
+    outcome = rig.load(write(collection, data, schema), *[bad_write(collection)] * strict)
     assert (outcome.applied, outcome.rejected, outcome.unknown_fields) == (1, strict, unknown)
     stored = {"price": Decimal(1), "added": 7, "tags": "[]", "maybe": None} | FULL | differs
     assert rig.rows(f"SELECT {', '.join(stored)} FROM {collection}") == [stored]
@@ -106,7 +106,7 @@ def test_an_older_delete_loads(rig: Rig, collection: str, schema: int) -> None:
     outcome = rig.load(put, write(collection, None, schema))
     assert (outcome.applied, outcome.stale) == (1, 1)
     assert rig.load(write(collection, FULL, 1)).applied == 1
-    assert rig.load(write(collection, None, schema), bad(collection)).applied == 1
+    assert rig.load(write(collection, None, schema), bad_write(collection)).applied == 1
     assert rig.rows(f"SELECT deleted, name, needed, added FROM {collection}") == [
         {"deleted": 1, "name": None, "needed": None, "added": None}
     ]
@@ -122,7 +122,7 @@ def test_an_older_write_is_checked_against_the_current_columns(rig: Rig, collect
 def test_a_newer_write_waits(rig: Rig, collection: str, data: dict[str, Any] | None, strict: bool) -> None:
     older = write(collection, FULL, 1)
     with pytest.raises(SchemaOutdated):
-        rig.load(older, *[bad(collection)] * strict, write(collection, data, REVISION + 1))
+        rig.load(older, *[bad_write(collection)] * strict, write(collection, data, REVISION + 1))
     assert rig.rows(f"SELECT 1 FROM {collection} UNION ALL SELECT 1 FROM loaded_batches") == []
     assert rig.load(older).applied == 1
 

@@ -69,7 +69,7 @@ class Loads:
             thread.join(60)
         assert self.errors == []
 
-    def places(self, key: str, schemas: dict[str, str]) -> tuple[set[str], set[str]]:
+    def find_schemas(self, key: str, schemas: dict[str, str]) -> tuple[set[str], set[str]]:
         """The schemas that have a batch's ledger entry, and the schemas that have some of its rows."""
         ledger, rows = set(), set()
         for name, schema in schemas.items():
@@ -92,7 +92,7 @@ def loads(rebuilding: Rebuilding) -> Iterator[Loads]:
 
 
 @contextmanager
-def paused(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Event]:
+def pause_load(monkeypatch: pytest.MonkeyPatch, batch: str) -> Iterator[threading.Event]:
     """Pause the load of a batch in its transaction, after its codes and before its things."""
     reached, resume = threading.Event(), threading.Event()
     apply = FastWriter.apply_rows
@@ -133,7 +133,7 @@ def test_a_running_load_ends_before_the_swap(
     monkeypatch.setattr("sluice.schema.swap.SWAP_WAIT_SECONDS", 1)
     rebuilding.prepare()
     key = loads.batch("early")
-    with paused(monkeypatch, "early") as resume:
+    with pause_load(monkeypatch, "early") as resume:
         loads.start(lambda loader: loader.load_batch("bucket", key), entry)
         assert resume.reached.wait(20)  # type: ignore[attr-defined]
         began = time.monotonic()
@@ -144,7 +144,7 @@ def test_a_running_load_ends_before_the_swap(
         assert rebuilding.schemas() == [shadow_schema_name(rebuilding.schema)]
     loads.end()
     schemas = {"before": rebuilding.swap(), "after": rebuilding.schema}
-    assert loads.places(key, schemas) == ({"before"} if entry == "once" else set(), {"before"})
+    assert loads.find_schemas(key, schemas) == ({"before"} if entry == "once" else set(), {"before"})
 
 
 @pytest.mark.parametrize("entry", ["once", "bypass"])
@@ -155,7 +155,7 @@ def test_a_load_that_starts_during_a_waiting_swap_runs_after_it(
     rebuilding.prepare()
     early, late = loads.batch("early"), loads.batch("late")
     retained: list[str] = []
-    with paused(monkeypatch, "early") as resume:
+    with pause_load(monkeypatch, "early") as resume:
         loads.start(lambda loader: loader.load_batch("bucket", early), entry)
         assert resume.reached.wait(20)  # type: ignore[attr-defined]
         swap = threading.Thread(target=lambda: retained.append(rebuilding.swap()))
@@ -168,8 +168,8 @@ def test_a_load_that_starts_during_a_waiting_swap_runs_after_it(
     schemas = {"before": retained[0], "after": rebuilding.schema}
     entered = entry == "once"
     # The early load may have been the deadlock victim: then it ran completely after the swap.
-    assert loads.places(early, schemas) in [({name} if entered else set(), {name}) for name in schemas]
-    assert loads.places(late, schemas) == ({"after"} if entered else set(), {"after"})
+    assert loads.find_schemas(early, schemas) in [({name} if entered else set(), {name}) for name in schemas]
+    assert loads.find_schemas(late, schemas) == ({"after"} if entered else set(), {"after"})
 
 
 @pytest.mark.parametrize("entry", ["once", "bypass"])
@@ -197,7 +197,7 @@ def test_under_steady_loads_every_batch_is_on_one_side_of_each_swap(
         stop.set()
     loads.end()
     schemas["live"] = rebuilding.schema
-    places = [loads.places(key, schemas) for key in loads.batches]
+    places = [loads.find_schemas(key, schemas) for key in loads.batches]
     assert {len(rows) for _, rows in places} == {1}
     if entry == "once":
         assert [place for place in places if place[0] != place[1]] == []
