@@ -7,17 +7,17 @@ A child process imports the handler, answers one sample event to warm up, and tr
 server on loopback that takes every record.
 """
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
+
+from testkit.aws_stub import serve_aws_stub
+
+ROOT = Path(__file__).resolve().parents[1]
 
 EVENT = "events/post/booking.json"
 # They carry log lines, traces and AWS calls for every path, as a library would: the path of the request ends at them.
@@ -50,8 +50,10 @@ class PostPath:
 
 def trace_post(root: Path) -> PostPath:
     """Trace a POST in the checkout at `root`. Raises CalledProcessError when the handler does not answer 202."""
-    with stream_server() as endpoint:
-        environment = {**SETTINGS, "PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": "src"}
+    with serve_aws_stub() as endpoint:
+        # The package of the traced checkout, and this checkout's own stub.
+        path = f"src{os.pathsep}{ROOT}"
+        environment = {**SETTINGS, "PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": path}
         command = [sys.executable, str(Path(__file__).resolve()), EVENT]
         output = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True).stdout
     edges = [tuple(edge) for edge in json.loads(output.splitlines()[-1])]
@@ -64,37 +66,6 @@ def trace_post(root: Path) -> PostPath:
         else:
             modules.append(called)
     return PostPath(modules, calls, returns)
-
-
-class _Stream(BaseHTTPRequestHandler):
-    """Takes every record."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        content = b'{"RecordId": "1"}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
-        """Write no access log."""
-
-
-@contextlib.contextmanager
-def stream_server() -> Iterator[str]:
-    """Serve a stream on loopback; yields its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Stream)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 class _Tracer:

@@ -8,8 +8,8 @@ from collections import defaultdict
 from contextlib import ExitStack
 from typing import Any
 
-from bench.api.aws_stub import serve_aws_stub
 from bench.api.cases import CASES, CONTENDERS, FUNCTIONS, build_environment
+from testkit.aws_stub import serve_aws_stub
 
 CALLS_PER_TURN = 100
 WRITE_CASES = tuple(case for case, (function, _, _) in CASES.items() if function in {"post", "put", "delete"})

@@ -44,17 +44,17 @@ BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9102",
-        "PostFunction accepts writes, but knows of the database (DATABASE_NAME)",
+        "PostFunction accepts writes, but has settings of the database (DATABASE_NAME)",
         put("PostFunction", "sluice", "Environment", "Variables", "DATABASE_NAME"),
     ),
     (
         "E9102",
-        "is allowed more than the put (secretsmanager:GetSecretValue)",
+        "has more permissions than the put (secretsmanager:GetSecretValue)",
         lambda resources: _policy("PutFunction")(resources)["Action"].append("secretsmanager:GetSecretValue"),
     ),
     (
         "E9102",
-        "is not allowed firehose:PutRecordBatch",
+        "lacks the permission firehose:PutRecordBatch",
         lambda resources: _policy("DeleteFunction")(resources)["Action"].remove("firehose:PutRecordBatch"),
     ),
     (
@@ -90,29 +90,29 @@ BREAKS: list[tuple[str, str, Break]] = [
         "ArchiveBucket does not block public access (BlockPublicPolicy)",
         put("ArchiveBucket", False, "PublicAccessBlockConfiguration", "BlockPublicPolicy"),
     ),
-    ("E9109", "ArchiveBucket holds data", lambda resources: resources["ArchiveBucket"].pop("DeletionPolicy")),
+    ("E9109", "ArchiveBucket has data", lambda resources: resources["ArchiveBucket"].pop("DeletionPolicy")),
     ("E9109", "its UpdateReplacePolicy is", lambda resources: resources["UserPool"].pop("UpdateReplacePolicy")),
-    ("E9109", "Primary holds data", lambda resources: resources["Primary"].update(DeletionPolicy="Delete")),
-    ("E9110", "DatabaseFromFunctions lets", put("DatabaseFromFunctions", "0.0.0.0/0", "CidrIp")),
+    ("E9109", "Primary has data", lambda resources: resources["Primary"].update(DeletionPolicy="Delete")),
+    ("E9110", "DatabaseFromFunctions allows ingress", put("DatabaseFromFunctions", "0.0.0.0/0", "CidrIp")),
     (
         "E9110",
-        "EndpointGroup lets",
+        "EndpointGroup allows ingress",
         lambda resources: resources["EndpointGroup"]["Properties"]["SecurityGroupIngress"][0].update(CidrIpv6="::/0"),
     ),
     ("E9110", "Replica has a public address", put("Replica", True, "PubliclyAccessible")),
     (
         "E9111",
-        "GET /v1/{collection} of Api asks for no scope",
+        "GET /v1/{collection} of Api requires no scope",
         drop("GetFunction", "Events", "Collection", "Properties", "Auth"),
     ),
     (
         "E9111",
-        "GET /v1/{collection}/{id} of Api asks for no scope",
+        "GET /v1/{collection}/{id} of Api requires no scope",
         put("GetFunction", {"Authorizer": "NONE"}, "Events", "Item", "Properties", "Auth"),
     ),
     (
         "E9111",
-        "PUT /v1/{collection}/{id} of Api takes the scope sluice/read",
+        "PUT /v1/{collection}/{id} of Api accepts the scope sluice/read",
         put("PutFunction", ["sluice/read"], "Events", "Item", "Properties", "Auth", "AuthorizationScopes"),
     ),
     (
@@ -128,7 +128,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("E9112", "Api has no gateway response UNAUTHORIZED", drop("Api", "GatewayResponses", "UNAUTHORIZED")),
     (
         "E9112",
-        "THROTTLED of Api names the status 429 and has 503",
+        "THROTTLED of Api has the status 429 in its body and 503 as HTTP status",
         put("Api", 503, "GatewayResponses", "THROTTLED", "StatusCode"),
     ),
     (
@@ -160,7 +160,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9113",
-        "The target LoadBatch of BatchDelivered has no DLQ",
+        "The target LoadBatch of BatchDelivered has no dead-letter queue",
         lambda resources: resources["BatchDelivered"]["Properties"]["Targets"][0].pop("DeadLetterConfig"),
     ),
 ]

@@ -39,14 +39,14 @@ from tests.template.translate import REPOSITORY, TEMPLATE, NotTranslatable, Temp
 
 RULES: tuple[Rule, ...] = (
     functions.DatabaseConcurrency(),
-    functions.WritesApart(),
+    functions.WritesIsolated(),
     functions.FunctionLogs(),
     logs.LogRetention(),
     workflows.TasksRecover(),
     workflows.WorkflowLogs(),
     storage.TlsOnly(),
     storage.Encrypted(),
-    storage.DataKept(),
+    storage.DataRetained(),
     storage.NoOpenIngress(),
     api.MethodScopes(),
     api.ProblemDocuments(),
@@ -54,14 +54,14 @@ RULES: tuple[Rule, ...] = (
     events.DeadLetters(),
     parameters.Described(),
     caches.CallerInKeys(),
-    caches.QuestionsInKeys(),
-    caches.ErrorsNotKept(),
+    caches.ParametersInKeys(),
+    caches.ErrorsNotCached(),
     edge.EdgeTransport(),
     edge.Firewalls(),
     edge.FirewallLogs(),
     archive.ArchiveLocked(),
     alarms.Alarms(),
-    secrets.SecretsUnseen(),
+    secrets.SecretsHidden(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 

@@ -74,7 +74,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9116",
-        "/v1/*: cached without all of its query",
+        "/v1/*: cached without the whole query string",
         put(
             "SharedCachePolicy",
             "none",
@@ -87,7 +87,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ("E9116", "/v1/*: cached for longer", put("SharedCachePolicy", 60, "CachePolicyConfig", "MinTTL")),
     (
         "E9116",
-        "*: cached by a policy that this template does not show",
+        "*: cached by a policy that is not in this template",
         configured("658327ea-f89d-4fab-a63d-7e88639e58f6", "DefaultCacheBehavior", "CachePolicyId"),
     ),
     (
@@ -109,29 +109,29 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ("E9117", "without method.request.header.If-None-Match", uncached("method.request.header.If-None-Match")),
     (
         "E9118",
-        "Distribution keeps the error 404",
+        "Distribution caches the error 404",
         lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CustomErrorResponses"].pop(2),
     ),
     (
         "E9118",
-        "Distribution keeps the error 503",
+        "Distribution caches the error 503",
         configured([{"ErrorCode": 503, "ErrorCachingMinTTL": 10}], "CustomErrorResponses"),
     ),
     ("E9119", "Distribution has no web ACL", drop("Distribution", "DistributionConfig", "WebACLId")),
     (
         "E9119",
-        "takes less than TLS 1.2 from clients",
+        "accepts less than TLS 1.2 from clients",
         configured({"AcmCertificateArn": "arn", "MinimumProtocolVersion": "TLSv1.1_2016"}, "ViewerCertificate"),
     ),
     (
         "E9119",
-        "speaks less than TLS 1.2 to api",
+        "uses less than TLS 1.2 to api",
         configured("match-viewer", "Origins", 0, "CustomOriginConfig", "OriginProtocolPolicy"),
     ),
-    ("E9119", "takes * without TLS", configured("allow-all", "DefaultCacheBehavior", "ViewerProtocolPolicy")),
+    ("E9119", "accepts * without TLS", configured("allow-all", "DefaultCacheBehavior", "ViewerProtocolPolicy")),
     (
         "E9119",
-        "answers /v1/* without security headers",
+        "serves /v1/* without security headers",
         lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][-1].pop(
             "ResponseHeadersPolicyId"
         ),
@@ -145,7 +145,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9120",
-        "EdgeAcl has no rule for the rate of an address",
+        "EdgeAcl has no rule for the rate of an IP address",
         lambda resources: resources["EdgeAcl"]["Properties"]["Rules"].pop(1),
     ),
     (
@@ -172,7 +172,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ("E9122", "ArchiveBucket is not versioned", drop("ArchiveBucket", "VersioningConfiguration")),
     (
         "E9122",
-        "ArchiveBucket loses its policy with the stack",
+        "ArchiveBucket loses its bucket policy when the stack is deleted",
         lambda resources: resources["ArchiveBucketPolicy"].pop("DeletionPolicy"),
     ),
     (
@@ -207,7 +207,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ("E9123", "No alarm watches DeliveryToS3.DataFreshness", lambda resources: resources.pop("FreshnessAlarm")),
     ("E9123", "No alarm watches ExecutionsFailed of Recover", lambda resources: resources.pop("RecoverFailedAlarm")),
     ("E9123", "No alarm watches FreeStorageSpace of Replica", lambda resources: resources.pop("ReplicaStorageAlarm")),
-    ("E9123", "ServerErrorsAlarm tells nobody", drop("ServerErrorsAlarm", "AlarmActions")),
+    ("E9123", "ServerErrorsAlarm has no AlarmActions", drop("ServerErrorsAlarm", "AlarmActions")),
     (
         "E9124",
         "PutFunction shows a secret",

@@ -34,7 +34,7 @@ def test_a_broken_template_breaks_its_rule(template: Template, rule: str, messag
     [
         ("ThrottleRate has no Description", {"Description"}),
         ("ThrottleRate has a limit and no ConstraintDescription", {"ConstraintDescription"}),
-        ("ThrottleRate takes any value", {"MinValue", "MaxValue"}),
+        ("ThrottleRate accepts any value", {"MinValue", "MaxValue"}),
     ],
 )
 def test_a_parameter_without_words_is_found(template: Template, message: str, without: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Alarms: what can stop without anybody asking for it is told to somebody."""
+"""Alarms: a part that can fail silently has an alarm."""
 
 from tests.template.rules.reading import Properties, branches, names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
@@ -13,10 +13,12 @@ _EXECUTIONS = ("AWS/States", "ExecutionsFailed")
 
 
 class Alarms(Rule):
-    """A dead letter that nobody hears of is a lost one."""
+    """Without an alarm, nobody notices a dead letter."""
 
     id = "E9123"
-    shortdesc = "Queues, streams, databases and workflows that events start have an alarm, and every alarm rings"
+    shortdesc = (
+        "Queues, streams, databases and workflows started by events have an alarm, and every alarm has an action"
+    )
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         alarms = dict(of_type(cfn, "AWS::CloudWatch::Alarm"))
@@ -31,12 +33,11 @@ class Alarms(Rule):
                 if not any(self._watches(alarm, name, metric) for alarm in alarms.values())
             ),
             *(
-                RuleMatch(["Resources", name], f"{name} tells nobody")
+                RuleMatch(["Resources", name], f"{name} has no AlarmActions")
                 for name, alarm in alarms.items()
                 if not any(branches(alarm.get("AlarmActions")))
             ),
         ]
 
     def _watches(self, alarm: Properties, name: str, metric: tuple[str, str]) -> bool:
-        found = (alarm.get("Namespace"), alarm.get("MetricName"))
-        return found == metric and names(alarm.get("Dimensions"), name)
+        return (alarm.get("Namespace"), alarm.get("MetricName")) == metric and names(alarm.get("Dimensions"), name)

@@ -1,4 +1,4 @@
-"""The API: nothing is answered to a caller without a token, and every refusal is a problem document."""
+"""The API: every method requires a token, and every error is a problem document."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tests.template.rules.reading import of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
 _READS, _WRITES = "sluice/read", "sluice/write"
-# What is told to everybody: the contract, which holds nobody's data.
+# Public routes: the OpenAPI document and its page contain no data of users.
 PUBLIC = frozenset({"/v1/openapi.json", "/v1/docs"})
 
 
@@ -19,10 +19,10 @@ def _methods(api: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 class MethodScopes(Rule):
-    """Without a scope API Gateway takes identity tokens, which were made for another audience."""
+    """Without a scope, API Gateway also accepts identity tokens, which are for another audience."""
 
     id = "E9111"
-    shortdesc = "Every method but the contract's asks for a token with the scope that fits it"
+    shortdesc = "Every method except the public ones requires a token with a matching scope"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
@@ -34,18 +34,18 @@ class MethodScopes(Rule):
         ]
 
     def _faults(self, method: str, operation: dict[str, Any]) -> list[str]:
-        scopes = {scope for choice in operation.get("security", []) for given in choice.values() for scope in given}
+        scopes = {scope for choice in operation.get("security", []) for listed in choice.values() for scope in listed}
         if not scopes:
-            return ["asks for no scope"]
+            return ["requires no scope"]
         foreign = {"get": _WRITES, "post": _READS, "put": _READS, "delete": _READS}.get(method)
-        return [f"takes the scope {foreign}"] if foreign in scopes else []
+        return [f"accepts the scope {foreign}"] if foreign in scopes else []
 
 
 class ProblemDocuments(Rule):
-    """RFC 9457, also where API Gateway answers by itself."""
+    """RFC 9457 also applies to the errors of API Gateway itself."""
 
     id = "E9112"
-    shortdesc = "Gateway responses are problem documents with the status that they name"
+    shortdesc = "Gateway responses are problem documents whose status is the HTTP status"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         matches = []
@@ -73,7 +73,7 @@ class ProblemDocuments(Rule):
         if not {"type", "title", "status", "detail"} <= document.keys():
             faults.append("lacks a member of a problem document")
         if document.get("status") != status:
-            faults.append(f"names the status {document.get('status')} and has {status}")
+            faults.append(f"has the status {document.get('status')} in its body and {status} as HTTP status")
         if status == 401 and "gatewayresponse.header.WWW-Authenticate" not in headers:
             faults.append("has no WWW-Authenticate")
         if status == 429 and "gatewayresponse.header.Retry-After" not in headers:
@@ -82,15 +82,16 @@ class ProblemDocuments(Rule):
 
 
 class Throttles(Rule):
-    """What is set for one method takes the place of all that is set for every method."""
+    """The settings of one method replace all settings of /*, so they need their own limits."""
 
     id = "E9125"
-    shortdesc = "Every method of a stage has a rate and a burst"
+    shortdesc = "Every method of a stage has a throttling rate and burst"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         matches = []
         for name, stage in of_type(cfn, "AWS::ApiGateway::Stage"):
-            settings = {f"{one['HttpMethod']} {one['ResourcePath']}": one for one in stage.get("MethodSettings", [])}
+            listed = stage.get("MethodSettings", [])
+            settings = {f"{setting['HttpMethod']} {setting['ResourcePath']}": setting for setting in listed}
             matches += [
                 RuleMatch(["Resources", name], f"{name} has no {limit} for {method}")
                 for method, setting in {"* /*": {}, **settings}.items()

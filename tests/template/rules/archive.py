@@ -1,12 +1,12 @@
-"""The archive: nothing that is in it can be taken away by a mistake."""
+"""The archive: nobody can delete a source record by mistake."""
 
 from collections.abc import Iterator
 
 from tests.template.rules.reading import Properties, as_list, names, of_type, statements
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
-_NEVER = {"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:BypassGovernanceRetention"}
-_NOT_BY_US = {
+_DENIED_TO_ALL = {"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:BypassGovernanceRetention"}
+_DENIED_TO_ROLES = {
     "s3:DeleteBucketPolicy",
     "s3:PutBucketObjectLockConfiguration",
     "s3:PutBucketPolicy",
@@ -17,10 +17,10 @@ _NOT_BY_US = {
 
 
 class ArchiveLocked(Rule):
-    """What a source backup goes to is the last copy of a write that is left when all else is lost."""
+    """The bucket of the source backup has the last copy of a write when everything else is lost."""
 
     id = "E9122"
-    shortdesc = "The archive is versioned, kept, and denies deletion to everybody and its settings to every role"
+    shortdesc = "The archive is versioned; its policy denies everybody deletion, and every role changes of settings"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         backups = [
@@ -40,21 +40,23 @@ class ArchiveLocked(Rule):
         policies = {key: value for key, value in of_type(cfn, "AWS::S3::BucketPolicy") if names(value["Bucket"], name)}
         for policy in policies:
             if cfn.template["Resources"][policy].get("DeletionPolicy") != "Retain":
-                yield "loses its policy with the stack"
+                yield "loses its bucket policy when the stack is deleted"
         denied = [
             statement
             for policy in policies.values()
             for statement in statements(policy["PolicyDocument"])
             if statement["Effect"] == "Deny" and statement["Principal"] == "*"
         ]
-        always = {action for one in denied if "Condition" not in one for action in as_list(one["Action"])}
-        for action in sorted(_NEVER - always):
+        unconditional = [statement for statement in denied if "Condition" not in statement]
+        always = {action for statement in unconditional for action in as_list(statement["Action"])}
+        for action in sorted(_DENIED_TO_ALL - always):
             yield f"does not deny {action} to everybody"
         for role, _ in of_type(cfn, "AWS::IAM::Role"):
-            ours = {action for one in denied if self._of(one, role) for action in as_list(one["Action"])}
-            for action in sorted(_NOT_BY_US - ours):
+            of_role = [statement for statement in denied if self._applies_to(statement, role)]
+            ours = {action for statement in of_role for action in as_list(statement["Action"])}
+            for action in sorted(_DENIED_TO_ROLES - ours):
                 yield f"does not deny {action} to {role}"
 
-    def _of(self, statement: Properties, role: str) -> bool:
+    def _applies_to(self, statement: Properties, role: str) -> bool:
         arns = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:PrincipalArn", [])
         return names(arns, role)

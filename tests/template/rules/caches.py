@@ -1,4 +1,4 @@
-"""Caches: no answer goes to another caller, or to another question, than the one that it was made for."""
+"""Caches: the cache key has everything on which a response depends, the caller included."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # AWS's policy CachingDisabl
 
 
 def cached(cfn: Template) -> Iterator[tuple[str, str, set[str]]]:
-    """Stage, method with path, and keys of each method that API Gateway may cache, with whatever parameters."""
+    """Stage, method with path, and cache key of each method that API Gateway may cache under some parameters."""
     operations = {
         f"{method.upper()} {path}": operation
         for _, api in of_type(cfn, "AWS::ApiGateway::RestApi")
@@ -37,11 +37,11 @@ def behaviours(distribution: Properties) -> list[Properties]:
 
 
 class CallerInKeys(Rule):
-    """One path serves shared and private collections, so a cache that left the caller out would mix owners; without the
-    client's key it would answer clients that have none."""
+    """One path serves shared and private collections, so a key without the caller would mix owners. A key without the
+    API key would serve clients that have none."""
 
     id = "E9116"
-    shortdesc = "Whatever is cached is cached for its path and its caller"
+    shortdesc = "Every cache key has the path parameters and the caller"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         matches = []
@@ -63,26 +63,28 @@ class CallerInKeys(Rule):
     def _fault(self, policy: Any, policies: dict[str, Properties]) -> str:
         if policy == _DISABLED:
             return ""
-        known = policies.get(policy.get("Ref", "")) if isinstance(policy, dict) else None
-        if known is None:
-            return "cached by a policy that this template does not show"
-        keys = known["CachePolicyConfig"]["ParametersInCacheKeyAndForwardedToOrigin"]
+        cache_policy = policies.get(policy.get("Ref", "")) if isinstance(policy, dict) else None
+        if cache_policy is None:
+            return "cached by a policy that is not in this template"
+        keys = cache_policy["CachePolicyConfig"]["ParametersInCacheKeyAndForwardedToOrigin"]
         for header in ("Authorization", "x-api-key"):
             if header not in entries(keys["HeadersConfig"].get("Headers", [])):
                 return f"cached without {header} in its key"
         if keys["QueryStringsConfig"]["QueryStringBehavior"] != "all":
-            return "cached without all of its query in its key"
-        if known["CachePolicyConfig"]["MinTTL"] != 0:
-            return "cached for longer than its answer says"
+            return "cached without the whole query string in its key"
+        if cache_policy["CachePolicyConfig"]["MinTTL"] != 0:
+            return "cached for longer than its response allows"
         return ""
 
 
-class QuestionsInKeys(Rule):
-    """What a list may be asked follows from the resource classes; API Gateway passes over what is not declared. The
-    migration refuses a deploy by what it is told of the keys, so that must be what they are."""
+class ParametersInKeys(Rule):
+    """API Gateway ignores parameters that are not declared; the resource classes define the parameters of lists.
+
+    The migration compares both by its property ListParameters, so that must equal the cache key.
+    """
 
     id = "E9117"
-    shortdesc = "Every parameter of a cached list is in its key, and the migration is told of it"
+    shortdesc = "Every parameter of a cached list is in its cache key and in ListParameters of the migration"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         wanted = {f"{QUERY_PARAMETER_PREFIX}{name}" for name in list_parameter_names(load_resources().values())} | {
@@ -96,33 +98,37 @@ class QuestionsInKeys(Rule):
             ]
             declared = {key for key in keys if key.startswith(QUERY_PARAMETER_PREFIX)}
             for name, properties in of_type(cfn, "Custom::Migration"):
-                told = {one for listed in branches(properties.get("ListParameters", [])) for one in listed}
+                listed = {key for names in branches(properties.get("ListParameters", [])) for key in names}
                 matches += [
-                    RuleMatch(["Resources", name], f"ListParameters of {name} has no {one}, by which {stage} caches")
-                    for one in sorted(declared - told)
+                    RuleMatch(
+                        ["Resources", name],
+                        f"ListParameters of {name} has no {key}, which is in the cache key of {stage}",
+                    )
+                    for key in sorted(declared - listed)
                 ]
                 matches += [
                     RuleMatch(
-                        ["Resources", name], f"ListParameters of {name} has {one}, by which {stage} caches nothing"
+                        ["Resources", name],
+                        f"ListParameters of {name} has {key}, which is not in the cache key of {stage}",
                     )
-                    for one in sorted(told - declared)
+                    for key in sorted(listed - declared)
                 ]
         return matches
 
 
-class ErrorsNotKept(Rule):
-    """CloudFront keeps an error for 10 seconds by itself, also one that says "not yet"."""
+class ErrorsNotCached(Rule):
+    """By default CloudFront caches an error for 10 seconds, also 425 (too early)."""
 
     id = "E9118"
-    shortdesc = "CloudFront keeps no error"
+    shortdesc = "CloudFront caches no error"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         matches = []
         for name, distribution in of_type(cfn, "AWS::CloudFront::Distribution"):
             listed = distribution["DistributionConfig"].get("CustomErrorResponses", [])
-            kept = {error["ErrorCode"] for error in listed if error.get("ErrorCachingMinTTL") == 0}
+            uncached = {error["ErrorCode"] for error in listed if error.get("ErrorCachingMinTTL") == 0}
             matches += [
-                RuleMatch(["Resources", name], f"{name} keeps the error {code}")
-                for code in sorted({400, 403, 404, 405, 414, 500, 501, 502, 503, 504} - kept)
+                RuleMatch(["Resources", name], f"{name} caches the error {code}")
+                for code in sorted({400, 403, 404, 405, 414, 500, 501, 502, 503, 504} - uncached)
             ]
         return matches

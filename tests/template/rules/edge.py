@@ -1,4 +1,4 @@
-"""The edge: what is refused there, and how what is let through travels."""
+"""The edge: TLS, web ACLs and their logs."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ _GROUPS = {
 
 
 class EdgeTransport(Rule):
-    """Tokens travel in every request."""
+    """Every request carries a token, so it needs TLS."""
 
     id = "E9119"
-    shortdesc = "CloudFront speaks TLS 1.2 or later on both sides, behind a web ACL, with security headers"
+    shortdesc = "CloudFront uses TLS 1.2 or later on both sides, a web ACL and security headers"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
@@ -35,25 +35,25 @@ class EdgeTransport(Rule):
         for certificate in branches(configuration.get("ViewerCertificate", {})):
             lowest = str(certificate.get("MinimumProtocolVersion", ""))
             if not certificate.get("CloudFrontDefaultCertificate") and not lowest.startswith(("TLSv1.2", "TLSv1.3")):
-                faults.append("takes less than TLS 1.2 from clients")
+                faults.append("accepts less than TLS 1.2 from clients")
         for origin in entries(configuration["Origins"]):
-            spoken = origin["CustomOriginConfig"]
-            if spoken["OriginProtocolPolicy"] != "https-only" or spoken["OriginSSLProtocols"] != ["TLSv1.2"]:
-                faults.append(f"speaks less than TLS 1.2 to {origin['Id']}")
+            connection = origin["CustomOriginConfig"]
+            if connection["OriginProtocolPolicy"] != "https-only" or connection["OriginSSLProtocols"] != ["TLSv1.2"]:
+                faults.append(f"uses less than TLS 1.2 to {origin['Id']}")
         for behaviour in behaviours(distribution):
             path = behaviour.get("PathPattern", "*")
             if behaviour["ViewerProtocolPolicy"] != "https-only":
-                faults.append(f"takes {path} without TLS")
+                faults.append(f"accepts {path} without TLS")
             if not behaviour.get("ResponseHeadersPolicyId"):
-                faults.append(f"answers {path} without security headers")
+                faults.append(f"serves {path} without security headers")
         return faults
 
 
 class Firewalls(Rule):
-    """Whoever reaches the API by itself has gone round all that the edge refuses."""
+    """A direct request to the API would bypass the rules of the edge."""
 
     id = "E9120"
-    shortdesc = "The API lets nobody in by default, and the edge refuses what is known to be bad"
+    shortdesc = "The API's web ACL blocks by default, and the edge has the managed rule groups and limits"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         matches = []
@@ -66,37 +66,39 @@ class Firewalls(Rule):
                 matches.append(RuleMatch(["Resources", stage], f"{stage} has no web ACL that blocks by default"))
         for name, acl in acls.items():
             if acl["Scope"] == "CLOUDFRONT":
-                matches += [RuleMatch(["Resources", name], f"{name} has no rule {rule}") for rule in self._lacking(acl)]
+                matches += [
+                    RuleMatch(["Resources", name], f"{name} has no rule {rule}") for rule in self._missing_rules(acl)
+                ]
         return matches
 
-    def _lacking(self, acl: Properties) -> list[str]:
+    def _missing_rules(self, acl: Properties) -> list[str]:
         statements = [rule["Statement"] for rule in acl["Rules"]]
         groups = {statement.get("ManagedRuleGroupStatement", {}).get("Name") for statement in statements}
-        lacking = sorted(_GROUPS - groups)
+        missing = sorted(_GROUPS - groups)
         if not any(statement.get("RateBasedStatement", {}).get("AggregateKeyType") == "IP" for statement in statements):
-            lacking.append("for the rate of an address")
+            missing.append("for the rate of an IP address")
         if not any("SizeConstraintStatement" in str(statement) for statement in statements):
-            lacking.append("for the size of a body")
-        return lacking
+            missing.append("for the size of a body")
+        return missing
 
 
 class FirewallLogs(Rule):
-    """A log that holds tokens is a store of tokens."""
+    """A log with tokens leaks tokens."""
 
     id = "E9121"
-    shortdesc = "Every web ACL logs what it refuses, without tokens, keys, cookies and the origin's secret"
+    shortdesc = "Every web ACL logs blocked requests, without tokens, API keys, cookies and the origin secret"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         logs = [log for _, log in of_type(cfn, "AWS::WAFv2::LoggingConfiguration")]
         matches = []
         for name, acl in of_type(cfn, "AWS::WAFv2::WebACL"):
-            found = [log for log in logs if names(log["ResourceArn"], name)]
-            if not found:
+            acl_logs = [log for log in logs if names(log["ResourceArn"], name)]
+            if not acl_logs:
                 matches.append(RuleMatch(["Resources", name], f"{name} has no log"))
             matches += [
                 RuleMatch(["Resources", name], f"The log of {name} has the header {header}")
                 for header in sorted({"authorization", "cookie", "x-api-key"} | _secret_headers(acl))
-                if any(header not in _redacted(log) for log in found)
+                if any(header not in _redacted(log) for log in acl_logs)
             ]
         return matches
 
@@ -108,8 +110,8 @@ def _redacted(log: Properties) -> set[str]:
 def _secret_headers(value: Any) -> set[str]:
     """The headers that a rule compares with a secret."""
     if isinstance(value, dict):
-        found = {header for part in value.values() for header in _secret_headers(part)}
+        headers = {header for part in value.values() for header in _secret_headers(part)}
         if "{{resolve:secretsmanager:" in str(value.get("SearchString", "")):
-            found.add(value["FieldToMatch"]["SingleHeader"]["Name"])
-        return found
+            headers.add(value["FieldToMatch"]["SingleHeader"]["Name"])
+        return headers
     return {header for part in value for header in _secret_headers(part)} if isinstance(value, list) else set()

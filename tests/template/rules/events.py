@@ -1,18 +1,21 @@
-"""Events."""
+"""Event rules."""
 
 from tests.template.rules.reading import of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
 
 class DeadLetters(Rule):
-    """EventBridge drops what it could not deliver for 24 hours, unless there is a queue for it."""
+    """After 24 hours EventBridge drops an undelivered event, unless the target has a dead-letter queue."""
 
     id = "E9113"
     shortdesc = "Every target of an event rule has a dead-letter queue"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
-            RuleMatch(["Resources", name, "Properties", "Targets"], f"The target {target['Id']} of {name} has no DLQ")
+            RuleMatch(
+                ["Resources", name, "Properties", "Targets"],
+                f"The target {target['Id']} of {name} has no dead-letter queue",
+            )
             for name, rule in of_type(cfn, "AWS::Events::Rule")
             for target in rule["Targets"]
             if not target.get("DeadLetterConfig", {}).get("Arn")

@@ -1,4 +1,4 @@
-"""Functions: what reaches the database is capped, and what accepts writes cannot reach it."""
+"""Functions: those that reach the database have a limit, and those that accept writes cannot reach it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def _variables(function: Properties) -> dict[str, Any]:
 
 
 class DatabaseConcurrency(Rule):
-    """A function that reaches the database opens no more connections than are reserved for it."""
+    """Reserved concurrency limits the connections of a function to the database."""
 
     id = "E9101"
     shortdesc = "Functions that reach the database have reserved concurrency"
@@ -30,11 +30,11 @@ class DatabaseConcurrency(Rule):
         ]
 
 
-class WritesApart(Rule):
-    """A function that accepts writes can put them on the stream, and nothing else."""
+class WritesIsolated(Rule):
+    """A function that accepts writes can only put records on the stream."""
 
     id = "E9102"
-    shortdesc = "Functions that accept writes can reach the stream only"
+    shortdesc = "Functions that accept writes have access only to the stream"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
@@ -48,21 +48,21 @@ class WritesApart(Rule):
         faults = []
         if "VpcConfig" in function:
             faults.append("is in a VPC")
-        if hinted := sorted(name for name in _variables(function) if name.startswith("DATABASE") or "SECRET" in name):
-            faults.append(f"knows of the database ({', '.join(hinted)})")
+        if settings := sorted(name for name in _variables(function) if name.startswith("DATABASE") or "SECRET" in name):
+            faults.append(f"has settings of the database ({', '.join(settings)})")
         allowed = role_statements(cfn, function)
-        if more := sorted(actions(allowed) - _PUTS):
-            faults.append(f"is allowed more than the put ({', '.join(more)})")
+        if excess := sorted(actions(allowed) - _PUTS):
+            faults.append(f"has more permissions than the put ({', '.join(excess)})")
         if missing := sorted(_PUTS - actions(allowed)):
-            faults.append(f"is not allowed {', '.join(missing)}")
+            faults.append(f"lacks the permission {', '.join(missing)}")
         streams = {str(resource) for statement in allowed for resource in as_list(statement["Resource"])}
         if len(streams) > 1 or any("*" in stream for stream in streams):
-            faults.append("is allowed to put on more than one stream")
+            faults.append("can put on more than one stream")
         return faults
 
 
 class FunctionLogs(Rule):
-    """A log group that Lambda makes by itself keeps its lines for ever."""
+    """A log group that Lambda creates itself has no retention."""
 
     id = "E9103"
     shortdesc = "Functions log to a log group of the template"

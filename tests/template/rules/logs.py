@@ -5,7 +5,7 @@ from tests.template.rules.rule import Rule, RuleMatch, Template
 
 
 class LogRetention(Rule):
-    """A log group without a retention keeps its lines for ever."""
+    """A log group without a retention grows forever."""
 
     id = "E9104"
     shortdesc = "Log groups have a retention"

@@ -1,4 +1,4 @@
-"""Parameters: whoever deploys reads what each is for, and what a refused value should have been."""
+"""Parameters: each has a description, and each limit has a message."""
 
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
@@ -6,10 +6,10 @@ _LIMITS = ("AllowedPattern", "MinValue", "MaxValue", "MinLength", "MaxLength")
 
 
 class Described(Rule):
-    """A parameter without words is a riddle at the moment of a deploy."""
+    """`sam deploy --guided` and the console show these texts."""
 
     id = "E9114"
-    shortdesc = "Every parameter is described, and every limit explained"
+    shortdesc = "Every parameter has a description, and every limit has a ConstraintDescription"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
@@ -26,5 +26,5 @@ class Described(Rule):
         if limited and not parameter.get("ConstraintDescription"):
             faults.append("has a limit and no ConstraintDescription")
         if not limited and "AllowedValues" not in parameter:
-            faults.append("takes any value")
+            faults.append("accepts any value")
         return faults

@@ -1,4 +1,4 @@
-"""How the rules look at a translated template."""
+"""Read a translated template."""
 
 from collections.abc import Iterator
 from typing import Any, TypeGuard
@@ -15,7 +15,7 @@ def of_type(cfn: Template, kind: str) -> Iterator[tuple[str, Properties]]:
 
 
 def branches(value: Any) -> Iterator[Any]:
-    """What a value can be: both sides of an Fn::If, else itself; AWS::NoValue is nothing."""
+    """The possible values: both sides of an Fn::If, else the value itself; AWS::NoValue is skipped."""
     if isinstance(value, dict) and "Fn::If" in value:
         for side in value["Fn::If"][1:]:
             yield from branches(side)
@@ -24,8 +24,8 @@ def branches(value: Any) -> Iterator[Any]:
 
 
 def entries(listed: list[Any]) -> list[Any]:
-    """What a list can hold: the entries of a condition as those without."""
-    return [found for entry in listed for found in branches(entry)]
+    """The possible entries of a list, with both sides of each Fn::If."""
+    return [branch for entry in listed for branch in branches(entry)]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -56,11 +56,12 @@ def is_text(value: Any) -> TypeGuard[str]:
 
 
 def role_statements(cfn: Template, function: Properties) -> list[Properties]:
-    """What the role of a function allows by policies of its own."""
+    """The statements of the inline policies of a function's role."""
     role = next((name for name, _ in of_type(cfn, "AWS::IAM::Role") if names(function.get("Role"), name)), None)
     policies = cfn.get_resources("AWS::IAM::Role")[role]["Properties"].get("Policies", []) if role else []
     return [statement for policy in policies for statement in statements(policy["PolicyDocument"])]
 
 
-def actions(found: list[Properties]) -> set[str]:
-    return {action for statement in found for action in as_list(statement["Action"])}
+def actions(listed: list[Properties]) -> set[str]:
+    """The actions of policy statements."""
+    return {action for statement in listed for action in as_list(statement["Action"])}

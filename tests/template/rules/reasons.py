@@ -1,4 +1,4 @@
-"""Comments, which only the source has: this rule reads the file, and runs on the template before its translation."""
+"""Comments: only the source file has them, so this rule runs before the translation."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.template.translate import lines
 
 
 class WildcardReasons(Rule):
-    """A policy for every resource there is stands beside the reason why it cannot be narrower."""
+    """A wildcard resource needs a comment with the reason why it cannot be narrower."""
 
     id = "E9115"
     shortdesc = 'No Resource: "*" without a comment that gives the reason'
@@ -27,7 +27,7 @@ class WildcardReasons(Rule):
 
 
 def _wildcards(value: yaml.Node) -> list[int]:
-    """Lines, from 0, where a policy statement names every resource."""
+    """The lines, from 0, where a policy statement allows every resource."""
     choices = value.value if isinstance(value, yaml.SequenceNode) else [value]
     return [
         choice.start_mark.line for choice in choices if choice.value == "*" and choice.tag == "tag:yaml.org,2002:str"

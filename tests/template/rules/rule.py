@@ -1,4 +1,4 @@
-"""The one place that touches cfn-lint's classes, which have no types."""
+"""The base of the rules: only this module imports cfn-lint's untyped classes."""
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch  # type: ignore[import-untyped]
 from cfnlint.template import Template  # type: ignore[import-untyped]
@@ -7,7 +7,7 @@ __all__ = ["Rule", "RuleMatch", "Template"]
 
 
 class Rule(CloudFormationLintRule):  # type: ignore[misc]
-    """A rule of this project: `id`, `shortdesc`, and `match`, which returns what breaks it."""
+    """A rule of this project: `id`, `shortdesc`, and `match`, which returns the violations."""
 
     tags = ("sluice",)
 

@@ -1,4 +1,4 @@
-"""Secrets: their addresses may be shown, never what is in them."""
+"""Secrets: their ARNs may be visible, their values never."""
 
 import json
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from tests.template.rules.reading import of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
-_SHOWS = ("{{resolve:", "ClientSecret", "SecretString")
+_SECRET_MARKERS = ("{{resolve:", "ClientSecret", "SecretString")
 
 
-class SecretsUnseen(Rule):
-    """Outputs, and the environment of functions, are read by whoever may look at the stack."""
+class SecretsHidden(Rule):
+    """Everybody who can describe the stack reads outputs and environment variables."""
 
     id = "E9124"
-    shortdesc = "No output and no environment of a function has a secret in it"
+    shortdesc = "No output and no environment variable contains a secret"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         outputs = [("Outputs", name, output["Value"]) for name, output in cfn.template.get("Outputs", {}).items()]
@@ -24,8 +24,8 @@ class SecretsUnseen(Rule):
         return [
             RuleMatch([part, name], f"{name} shows a secret")
             for part, name, value in (*outputs, *functions)
-            if self._shown(value)
+            if self._contains_secret(value)
         ]
 
-    def _shown(self, value: Any) -> bool:
-        return any(word in json.dumps(value) for word in _SHOWS)
+    def _contains_secret(self, value: Any) -> bool:
+        return any(word in json.dumps(value) for word in _SECRET_MARKERS)

@@ -1,4 +1,4 @@
-"""Buckets, queues, topics: encrypted, reached by TLS only, and kept where they hold data."""
+"""Storage: encrypted, with TLS only, and retained where it has data."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _POLICIES = {
     "AWS::SNS::Topic": "AWS::SNS::TopicPolicy",
 }
 _PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
-_HOLD_DATA = (
+_WITH_DATA = (
     "AWS::S3::Bucket",
     "AWS::SQS::Queue",
     "AWS::RDS::DBInstance",
@@ -20,7 +20,7 @@ _HOLD_DATA = (
 )
 
 
-def _refuses_plain(policy: Properties) -> bool:
+def _denies_plain_http(policy: Properties) -> bool:
     return any(
         statement["Effect"] == "Deny"
         and statement["Principal"] == "*"
@@ -30,29 +30,29 @@ def _refuses_plain(policy: Properties) -> bool:
 
 
 class TlsOnly(Rule):
-    """What holds writes, events or alerts is not reached over plain HTTP."""
+    """Buckets, queues and topics deny plain HTTP."""
 
     id = "E9107"
-    shortdesc = "Buckets, queues and topics are reached by TLS only"
+    shortdesc = "Buckets, queues and topics require TLS"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
             RuleMatch(["Resources", name], f"{name} has no policy that denies requests without TLS")
             for kind, policy_kind in _POLICIES.items()
             for name, _ in of_type(cfn, kind)
-            if not any(names(policy, name) and _refuses_plain(policy) for _, policy in of_type(cfn, policy_kind))
+            if not any(names(policy, name) and _denies_plain_http(policy) for _, policy in of_type(cfn, policy_kind))
         ]
 
 
 class Encrypted(Rule):
-    """Said in the template, not left to an account's defaults."""
+    """The template sets encryption; it does not rely on the defaults of an account."""
 
     id = "E9108"
     shortdesc = "Buckets, queues, topics, streams, caches and databases are encrypted, and no bucket can be made public"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         faults = [
-            *((name, "is not encrypted") for name in self._plain(cfn)),
+            *((name, "is not encrypted") for name in self._unencrypted(cfn)),
             *(
                 (name, f"does not block public access ({key})")
                 for name, bucket in of_type(cfn, "AWS::S3::Bucket")
@@ -62,7 +62,7 @@ class Encrypted(Rule):
         ]
         return [RuleMatch(["Resources", name, "Properties"], f"{name} {fault}") for name, fault in faults]
 
-    def _plain(self, cfn: Template) -> list[str]:
+    def _unencrypted(self, cfn: Template) -> list[str]:
         encryption: dict[str, Any] = {
             "AWS::S3::Bucket": lambda bucket: bucket.get("BucketEncryption"),
             "AWS::SQS::Queue": lambda queue: queue.get("SqsManagedSseEnabled") or queue.get("KmsMasterKeyId"),
@@ -86,16 +86,16 @@ class Encrypted(Rule):
         ]
 
 
-class DataKept(Rule):
-    """Deleting the stack, or a change that replaces a resource, loses no data."""
+class DataRetained(Rule):
+    """Neither the deletion of the stack nor the replacement of a resource loses data."""
 
     id = "E9109"
-    shortdesc = "What holds data outlives its stack"
+    shortdesc = "Resources with data outlive their stack"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
-            RuleMatch(["Resources", name], f"{name} holds data, and its {policy} is neither Retain nor Snapshot")
-            for kind in _HOLD_DATA
+            RuleMatch(["Resources", name], f"{name} has data, and its {policy} is neither Retain nor Snapshot")
+            for kind in _WITH_DATA
             for name, properties in of_type(cfn, kind)
             if "SourceDBInstanceIdentifier" not in properties
             for policy in ("DeletionPolicy", "UpdateReplacePolicy")
@@ -104,10 +104,10 @@ class DataKept(Rule):
 
 
 class NoOpenIngress(Rule):
-    """Nothing in the VPC can be reached from outside of it."""
+    """Nothing in the VPC is reachable from outside."""
 
     id = "E9110"
-    shortdesc = "No security group lets the world in, and no database is public"
+    shortdesc = "No security group allows ingress from the internet, and no database is public"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         rules = [
@@ -122,6 +122,6 @@ class NoOpenIngress(Rule):
         opened = [name for name, rule in rules if rule.get("CidrIp") == "0.0.0.0/0" or rule.get("CidrIpv6") == "::/0"]
         public = [name for name, database in of_type(cfn, "AWS::RDS::DBInstance") if database.get("PubliclyAccessible")]
         return [
-            *(RuleMatch(["Resources", name], f"{name} lets the whole internet in") for name in opened),
+            *(RuleMatch(["Resources", name], f"{name} allows ingress from the whole internet") for name in opened),
             *(RuleMatch(["Resources", name], f"{name} has a public address") for name in public),
         ]

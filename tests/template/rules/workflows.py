@@ -1,4 +1,4 @@
-"""Workflows: nothing they call may fail without a second try and a way on; no record's data in their logs."""
+"""Workflows: every task retries and catches errors, and logs contain no execution data."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ def _states(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class TasksRecover(Rule):
-    """A Task retries what passes, and catches everything else."""
+    """A Task retries temporary errors and catches all others."""
 
     id = "E9105"
     shortdesc = "Every Task has a Retry, and a Catch of States.ALL"
@@ -40,10 +40,10 @@ class TasksRecover(Rule):
 
 
 class WorkflowLogs(Rule):
-    """Every execution can be followed, without the data that passed through it."""
+    """Logs and traces show every execution, without its data."""
 
     id = "E9106"
-    shortdesc = "Workflows log all without execution data, and are traced"
+    shortdesc = "Workflows log all events without execution data, and are traced"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         matches = []
