@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tests.template.running import Definition, states_of
+from tests.template.running import Definition, list_states
 
 Event = dict[str, Any]
 
@@ -18,12 +18,12 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def branches(whole: Definition) -> set[str]:
+def list_branches(whole: Definition) -> set[str]:
     """Each error of each retrier and catcher, each rule of each Choice, and each default."""
-    return {branch for name, state in states_of(whole) for branch in _of_state(name, state)}
+    return {branch for name, state in list_states(whole) for branch in _list_state_branches(name, state)}
 
 
-def _of_state(name: str, state: dict[str, Any]) -> Iterator[str]:
+def _list_state_branches(name: str, state: dict[str, Any]) -> Iterator[str]:
     for retrier in state.get("Retry", []):
         for error in retrier["ErrorEquals"]:
             yield _retry(name, retrier, error)
@@ -36,34 +36,36 @@ def _of_state(name: str, state: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: otherwise to {state['Default']}"
 
 
-def taken(whole: Definition, history: Iterable[Event]) -> set[str]:
+def find_taken_branches(whole: Definition, history: Iterable[Event]) -> set[str]:
     """The branches that one execution took."""
-    states, found = dict(states_of(whole)), set[str]()
-    name, given, error = "", None, ""
+    states, taken = dict(list_states(whole)), set[str]()
+    name, state_input, error = "", None, ""
     for event in history:
         kind = event["type"]
         details: dict[str, Any] = next((event[key] for key in event if key.endswith("EventDetails")), {})
         if kind.endswith("StateEntered"):
             if error:
-                found |= _caught(name, states[name], error)
+                taken |= _list_caught_branches(name, states[name], error)
             elif name and states[name]["Type"] == "Choice":
-                found.add(_chosen(name, states[name], given))
-            name, given, error = details["name"], json.loads(details["input"]), ""
+                taken.add(_find_chosen_branch(name, states[name], state_input))
+            name, state_input, error = details["name"], json.loads(details["input"]), ""
         elif kind in {"TaskFailed", "MapRunFailed"}:
             error = details["error"]
         elif kind in {"TaskScheduled", "MapRunStarted"} and error:
-            found |= {_retry(name, one, by) for one, by in _first(states[name]["Retry"], error)}
+            taken |= {_retry(name, handler, by) for handler, by in _find_handler(states[name]["Retry"], error)}
             error = ""
-    return found
+    return taken
 
 
-def _caught(name: str, state: dict[str, Any], error: str) -> set[str]:
-    not_tried = [(one, by) for one, by in _first(state["Retry"], error) if not one["MaxAttempts"]]
-    caught = _first(state["Catch"], error)
-    return {_retry(name, one, by) for one, by in not_tried} | {_catch(name, one, by) for one, by in caught}
+def _list_caught_branches(name: str, state: dict[str, Any], error: str) -> set[str]:
+    excluded = [(retrier, by) for retrier, by in _find_handler(state["Retry"], error) if not retrier["MaxAttempts"]]
+    caught = _find_handler(state["Catch"], error)
+    return {_retry(name, retrier, by) for retrier, by in excluded} | {
+        _catch(name, catcher, by) for catcher, by in caught
+    }
 
 
-def _first(handlers: list[dict[str, Any]], error: str) -> list[tuple[dict[str, Any], str]]:
+def _find_handler(handlers: list[dict[str, Any]], error: str) -> list[tuple[dict[str, Any], str]]:
     """The first handler that matches an error, and the matching name; empty if none matches."""
     for handler in handlers:
         for name in (error, "States.ALL"):
@@ -73,24 +75,24 @@ def _first(handlers: list[dict[str, Any]], error: str) -> list[tuple[dict[str, A
 
 
 def _retry(name: str, retrier: dict[str, Any], error: str) -> str:
-    return f"{name}: {'again' if retrier['MaxAttempts'] else 'not again'} after {error}"
+    return f"{name}: {'retry' if retrier['MaxAttempts'] else 'no retry'} after {error}"
 
 
 def _catch(name: str, catcher: dict[str, Any], error: str) -> str:
     return f"{name}: to {catcher['Next']} after {error}"
 
 
-def _chosen(name: str, state: dict[str, Any], given: Any) -> str:
+def _find_chosen_branch(name: str, state: dict[str, Any], state_input: Any) -> str:
     for number, rule in enumerate(state["Choices"], 1):
-        if _holds(rule, given):
+        if _matches_rule(rule, state_input):
             return f"{name}: rule {number}, to {rule['Next']}"
     return f"{name}: otherwise to {state['Default']}"
 
 
-def _holds(rule: dict[str, Any], given: Any) -> bool:
+def _matches_rule(rule: dict[str, Any], state_input: Any) -> bool:
     if "And" in rule:
-        return all(_holds(part, given) for part in rule["And"])
-    value = given
+        return all(_matches_rule(part, state_input) for part in rule["And"])
+    value = state_input
     for step in rule["Variable"].removeprefix("$.").split("."):
         value = value.get(step) if isinstance(value, dict) else None
     [comparison] = rule.keys() - {"Variable", "Next"}

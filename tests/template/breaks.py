@@ -49,7 +49,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9102",
-        "has more permissions than the put (secretsmanager:GetSecretValue)",
+        "has more permissions than to put records on the stream (secretsmanager:GetSecretValue)",
         lambda resources: _policy("PutFunction")(resources)["Action"].append("secretsmanager:GetSecretValue"),
     ),
     (

@@ -1,9 +1,9 @@
-"""Checks a template: `python -m tests.template.check [FILE]`, with src/ on the path as `make check` has it.
+"""Check a template: `python -m tests.template.check [FILE]`, with src/ in PYTHONPATH as in `make check`.
 
-Prints one line per finding; ends 1 when there is one.
+Prints one line for each finding. Exits with 1 when there is a finding.
 
-Three looks, since each misses what another sees: the SAM CLI's own, cfn-lint on the translated template, and the rules
-of this project (rules/), which are cfn-lint rules too.
+Three judges, because each misses findings of the others: the SAM CLI, cfn-lint on the translated template, and the
+rules of this project (rules/), which are cfn-lint rules too.
 """
 
 import json
@@ -72,13 +72,13 @@ class Finding:
     message: str
 
 
-def by_sam(path: Path) -> Iterator[Finding]:
-    """What `sam validate --lint` says."""
+def check_with_sam(path: Path) -> Iterator[Finding]:
+    """The findings of `sam validate --lint`."""
     sam = shutil.which("sam", path=f"{REPOSITORY / '.tools/sam/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     if sam is None:
         yield Finding("sam", "The SAM CLI is not installed; run `make setup`.")
         return
-    # Linting asks for a region, and for no account.
+    # Linting needs a Region, but no account.
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
     done = subprocess.run(
         [sam, "validate", "--lint", "--template-file", str(path)],
@@ -92,20 +92,20 @@ def by_sam(path: Path) -> Iterator[Finding]:
         yield Finding("sam validate --lint", (done.stdout + done.stderr).strip())
 
 
-def by_cfn_lint(translated: Template) -> Iterator[Finding]:
-    """What cfn-lint says of the translated template."""
+def check_with_cfn_lint(translated: Template) -> Iterator[Finding]:
+    """The findings of cfn-lint on the translated template."""
     for match in lint(json.dumps(translated)):
         place = "/".join(str(part) for part in match.path or [])
         yield Finding(match.rule.id, f"{match.message} ({place})" if place else match.message)
 
 
-def by_rules(translated: Template) -> Iterator[Finding]:
-    """What the project's rules say of the translated template."""
+def check_with_rules(translated: Template) -> Iterator[Finding]:
+    """The findings of the project's rules on the translated template."""
     yield from _run(RULES, Linted(None, translated))
 
 
-def by_source_rules(path: Path) -> Iterator[Finding]:
-    """What the project's rules say of the template's own text."""
+def check_source_with_rules(path: Path) -> Iterator[Finding]:
+    """The findings of the project's rules on the source text."""
     template, faults = decode(str(path))
     if template is None or faults:
         yield from (Finding(fault.rule.id, fault.message) for fault in faults or [])
@@ -119,24 +119,24 @@ def _run(rules: tuple[Rule, ...], template: Linted) -> Iterator[Finding]:
             yield Finding(rule.id, match.message)
 
 
-def findings(path: Path) -> Iterator[Finding]:
-    yield from by_sam(path)
-    yield from by_source_rules(path)
+def list_findings(path: Path) -> Iterator[Finding]:
+    yield from check_with_sam(path)
+    yield from check_source_with_rules(path)
     try:
         translated = translate(read(path), REPOSITORY)
     except NotTranslatable as refusal:
         yield Finding("translation", str(refusal))
         return
-    yield from by_cfn_lint(translated)
-    yield from by_rules(translated)
+    yield from check_with_cfn_lint(translated)
+    yield from check_with_rules(translated)
 
 
 def main(path: Path) -> int:
-    found = list(findings(path))
-    for finding in found:
+    findings = list(list_findings(path))
+    for finding in findings:
         print(f"{path.name}: {finding.rule}: {finding.message}")
-    print(f"{path.name}: {len(found) or 'no'} finding{'' if len(found) == 1 else 's'}", file=sys.stderr)
-    return 1 if found else 0
+    print(f"{path.name}: {len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}", file=sys.stderr)
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def template(_source: Template) -> Template:
 
 @pytest.fixture
 def all_of_module(request: pytest.FixtureRequest) -> None:
-    """Skip a test about what the others of its module did, unless all of them run."""
+    """Skip a test that needs the executions of all tests of its module, unless all of them run."""
     options = request.config.option
-    if options.keyword or options.lf or any("::" in argument for argument in request.config.args):
+    if options.keyword or getattr(options, "lf", False) or any("::" in argument for argument in request.config.args):
         pytest.skip("not all tests of the module run")

@@ -1,47 +1,47 @@
-"""Ways to break the edge, the caches, the archive and the alarms of the template, as `breaks` has them for the rest."""
+"""Ways to break the edge, the caches, the archive and the alarms of the template, beside those of `breaks`."""
 
 from typing import Any
 
 from tests.template.breaks import Break, drop, put
 
 
-def uncached(parameter: str) -> Break:
-    """Take a parameter out of the key of the cached lists."""
+def drop_cache_key(parameter: str) -> Break:
+    """Remove a parameter from the cache key of lists."""
 
     def broken(resources: dict[str, Any]) -> None:
         listed = resources["GetFunction"]["Properties"]["Events"]["Collection"]["Properties"]["RequestParameters"]
-        [one] = [given for given in listed if parameter in given]
-        listed.remove(one)
+        [key] = [entry for entry in listed if parameter in entry]
+        listed.remove(key)
 
     return broken
 
 
-def _told(resources: dict[str, Any]) -> Any:
+def _list_parameters(resources: dict[str, Any]) -> Any:
     return resources["Migration"]["Properties"]["ListParameters"]["Fn::If"][1]
 
 
-def configured(value: Any, *path: Any) -> Break:
+def set_distribution(value: Any, *path: Any) -> Break:
     return put("Distribution", value, "DistributionConfig", *path)
 
 
 def _statement(sid: str) -> Any:
-    def found(resources: dict[str, Any]) -> Any:
+    def find_statement(resources: dict[str, Any]) -> Any:
         statements = resources["ArchiveBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
         return next(statement for statement in statements if statement["Sid"] == sid)
 
-    return found
+    return find_statement
 
 
 EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9116",
         "caches GET /v1/{collection} without method.request.header.Authorization",
-        uncached("method.request.header.Authorization"),
+        drop_cache_key("method.request.header.Authorization"),
     ),
     (
         "E9116",
         "caches GET /v1/{collection} without method.request.header.x-api-key",
-        uncached("method.request.header.x-api-key"),
+        drop_cache_key("method.request.header.x-api-key"),
     ),
     (
         "E9116",
@@ -58,7 +58,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9116",
         "caches GET /v1/{collection} without method.request.path.collection",
-        uncached("method.request.path.collection"),
+        drop_cache_key("method.request.path.collection"),
     ),
     (
         "E9116",
@@ -88,25 +88,25 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9116",
         "*: cached by a policy that is not in this template",
-        configured("658327ea-f89d-4fab-a63d-7e88639e58f6", "DefaultCacheBehavior", "CachePolicyId"),
+        set_distribution("658327ea-f89d-4fab-a63d-7e88639e58f6", "DefaultCacheBehavior", "CachePolicyId"),
     ),
     (
         "E9117",
         "without method.request.querystring.elevation.lte",
-        uncached("method.request.querystring.elevation.lte"),
+        drop_cache_key("method.request.querystring.elevation.lte"),
     ),
     (
         "E9117",
         "ListParameters of Migration has no method.request.querystring.country.gte",
-        lambda resources: _told(resources).remove("method.request.querystring.country.gte"),
+        lambda resources: _list_parameters(resources).remove("method.request.querystring.country.gte"),
     ),
     (
         "E9117",
         "ListParameters of Migration has method.request.querystring.colour",
-        lambda resources: _told(resources).append("method.request.querystring.colour"),
+        lambda resources: _list_parameters(resources).append("method.request.querystring.colour"),
     ),
-    ("E9117", "without method.request.querystring.after", uncached("method.request.querystring.after")),
-    ("E9117", "without method.request.header.If-None-Match", uncached("method.request.header.If-None-Match")),
+    ("E9117", "without method.request.querystring.after", drop_cache_key("method.request.querystring.after")),
+    ("E9117", "without method.request.header.If-None-Match", drop_cache_key("method.request.header.If-None-Match")),
     (
         "E9118",
         "Distribution caches the error 404",
@@ -115,20 +115,20 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9118",
         "Distribution caches the error 503",
-        configured([{"ErrorCode": 503, "ErrorCachingMinTTL": 10}], "CustomErrorResponses"),
+        set_distribution([{"ErrorCode": 503, "ErrorCachingMinTTL": 10}], "CustomErrorResponses"),
     ),
     ("E9119", "Distribution has no web ACL", drop("Distribution", "DistributionConfig", "WebACLId")),
     (
         "E9119",
         "accepts less than TLS 1.2 from clients",
-        configured({"AcmCertificateArn": "arn", "MinimumProtocolVersion": "TLSv1.1_2016"}, "ViewerCertificate"),
+        set_distribution({"AcmCertificateArn": "arn", "MinimumProtocolVersion": "TLSv1.1_2016"}, "ViewerCertificate"),
     ),
     (
         "E9119",
         "uses less than TLS 1.2 to api",
-        configured("match-viewer", "Origins", 0, "CustomOriginConfig", "OriginProtocolPolicy"),
+        set_distribution("match-viewer", "Origins", 0, "CustomOriginConfig", "OriginProtocolPolicy"),
     ),
-    ("E9119", "accepts * without TLS", configured("allow-all", "DefaultCacheBehavior", "ViewerProtocolPolicy")),
+    ("E9119", "accepts * without TLS", set_distribution("allow-all", "DefaultCacheBehavior", "ViewerProtocolPolicy")),
     (
         "E9119",
         "serves /v1/* without security headers",
@@ -156,17 +156,17 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ("E9121", "EdgeAcl has no log", lambda resources: resources.pop("EdgeAclLogging")),
     (
         "E9121",
-        "The log of EdgeAcl has the header authorization",
+        "The log of EdgeAcl does not redact the header authorization",
         lambda resources: resources["EdgeAclLogging"]["Properties"]["RedactedFields"].pop(0),
     ),
     (
         "E9121",
-        "The log of ApiAcl has the header x-api-key",
+        "The log of ApiAcl does not redact the header x-api-key",
         lambda resources: resources["ApiAclLogging"]["Properties"]["RedactedFields"].pop(2),
     ),
     (
         "E9121",
-        "The log of ApiAcl has the header x-origin-verify",
+        "The log of ApiAcl does not redact the header x-origin-verify",
         lambda resources: resources["ApiAclLogging"]["Properties"]["RedactedFields"].pop(),
     ),
     ("E9122", "ArchiveBucket is not versioned", drop("ArchiveBucket", "VersioningConfiguration")),
@@ -210,7 +210,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ("E9123", "ServerErrorsAlarm has no AlarmActions", drop("ServerErrorsAlarm", "AlarmActions")),
     (
         "E9124",
-        "PutFunction shows a secret",
+        "PutFunction contains a secret",
         put(
             "PutFunction",
             {"Fn::Sub": "{{resolve:secretsmanager:${OriginSecret}:SecretString}}"},

@@ -14,7 +14,7 @@ from tests.template.translate import REPOSITORY
 Definition = dict[str, Any]
 
 # Errors of Lambda itself, and of a function that exceeds its time or memory.
-LAMBDA_S_OWN = [
+LAMBDA_ERRORS = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
@@ -40,26 +40,26 @@ ERRORS = """
 """
 
 
-def definition(name: str) -> Definition:
+def read_definition(name: str) -> Definition:
     return dict(json.loads((REPOSITORY / f"statemachines/{name}.asl.json").read_text()))
 
 
-def hasty(whole: Definition) -> Definition:
+def limit_retries(whole: Definition) -> Definition:
     """The same workflow with at most one retry, after one second."""
     copied: Definition = json.loads(json.dumps(whole))
-    for _, state in states_of(copied):
+    for _, state in list_states(copied):
         for retry in state.get("Retry", []):
             retry["MaxAttempts"] = min(retry["MaxAttempts"], 1)
             retry.update({"IntervalSeconds": 1} if retry["MaxAttempts"] else {})
     return copied
 
 
-def states_of(whole: Definition) -> Iterator[tuple[str, dict[str, Any]]]:
+def list_states(whole: Definition) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every state by name, including the states of a Map."""
     for name, state in whole["States"].items():
         yield name, state
         if "ItemProcessor" in state:
-            yield from states_of(state["ItemProcessor"])
+            yield from list_states(state["ItemProcessor"])
 
 
 @dataclass
@@ -71,26 +71,26 @@ class Running:
     folder: Path
     started: list[str] = field(default_factory=list)
 
-    def start(self, given: Any, machine: str = "Patient") -> str:
+    def start(self, execution_input: Any, machine: str = "Patient") -> str:
         started = self.emulator.client("stepfunctions").start_execution(
-            stateMachineArn=self.outputs[machine], input=json.dumps(given)
+            stateMachineArn=self.outputs[machine], input=json.dumps(execution_input)
         )
         self.started.append(str(started["executionArn"]))
         return self.started[-1]
 
-    def ended(self, execution: str, seconds: float = 60) -> dict[str, Any]:
+    def wait_for_end(self, execution: str, seconds: float = 60) -> dict[str, Any]:
         client = self.emulator.client("stepfunctions")
 
         def ended() -> Any:
-            found = client.describe_execution(executionArn=execution)
-            return found if found["status"] != "RUNNING" else None
+            description = client.describe_execution(executionArn=execution)
+            return description if description["status"] != "RUNNING" else None
 
         return dict(wait_until(ended, seconds))
 
     def output(self, execution: str) -> Any:
-        found = self.ended(execution)
-        assert found["status"] == "SUCCEEDED", found
-        return json.loads(found["output"])
+        description = self.wait_for_end(execution)
+        assert description["status"] == "SUCCEEDED", description
+        return json.loads(description["output"])
 
     def states(self, execution: str) -> list[str]:
         """The states that an execution entered, in order and with repetitions."""
@@ -118,12 +118,12 @@ class Running:
 
     def messages(self) -> list[dict[str, Any]]:
         """The alerts so far."""
-        queue, found = self.emulator.client("sqs"), []
+        queue, messages = self.emulator.client("sqs"), []
         while received := queue.receive_message(
             QueueUrl=self.outputs["Inbox"], MaxNumberOfMessages=10, VisibilityTimeout=30
         ).get("Messages"):
-            found += [json.loads(message["Body"]) for message in received]
-        return found
+            messages += [json.loads(message["Body"]) for message in received]
+        return messages
 
 
 class Run:
@@ -132,12 +132,12 @@ class Run:
     The script is also the execution's input, unless there is a `given` one.
     """
 
-    def __init__(self, running: Running, machine: str = "Patient", given: Any = None, **script: Any) -> None:
+    def __init__(self, running: Running, machine: str = "Patient", execution_input: Any = None, **script: Any) -> None:
         self.running, self.run = running, uuid4().hex
         script = {"run": self.run, **script}
         (running.folder / "script").write_text(json.dumps(script))
-        self.execution = running.start(script if given is None else given, machine)
-        self.end = running.ended(self.execution)
+        self.execution = running.start(script if execution_input is None else execution_input, machine)
+        self.end = running.wait_for_end(self.execution)
         self.states = running.states(self.execution)
 
     @property
@@ -149,7 +149,7 @@ class Run:
         return self.running.calls(f"{self.run}-{place}")
 
 
-def inbox() -> dict[str, Any]:
+def build_inbox() -> dict[str, Any]:
     """A topic `Alerts`, and a queue `Inbox` that gets its messages."""
     statement = {
         "Effect": "Allow",
@@ -169,7 +169,7 @@ def inbox() -> dict[str, Any]:
     }
 
 
-def machine(whole: Definition, **substitutions: Any) -> dict[str, Any]:
+def build_state_machine(whole: Definition, **substitutions: Any) -> dict[str, Any]:
     """A workflow whose role has all permissions; other tests check the real ones."""
     return {
         "Type": "AWS::Serverless::StateMachine",
@@ -181,7 +181,7 @@ def machine(whole: Definition, **substitutions: Any) -> dict[str, Any]:
     }
 
 
-def counting(code: str, folder: Path, **more: Any) -> dict[str, Any]:
+def build_counting_function(code: str, folder: Path, **more: Any) -> dict[str, Any]:
     """A function with this source, the helper `stumble`, and all permissions."""
     return build_function(
         ERRORS + code,
@@ -191,7 +191,7 @@ def counting(code: str, folder: Path, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def deployed(name: str, resources: Mapping[str, Any], state: Path, folder: Path) -> Iterator[Running]:
+def deploy_workflow(name: str, resources: Mapping[str, Any], state: Path, folder: Path) -> Iterator[Running]:
     """An emulator with these resources. The references of workflows, functions, queues and buckets are outputs."""
     types = {"AWS::Serverless::StateMachine", "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::S3::Bucket"}
     outputs = {key: {"Value": {"Ref": key}} for key, resource in resources.items() if resource["Type"] in types}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.check import by_source_rules
+from tests.template.check import check_source_with_rules
 from tests.template.translate import REPOSITORY, TEMPLATE
 
 STATEMENT = """
@@ -59,4 +59,4 @@ def test_a_broken_template_ends_1_with_a_line_for_each_finding(tmp_path: Path) -
 def test_a_wildcard_needs_a_reason(tmp_path: Path, resource: str, count: int) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(STATEMENT.format(resource=resource))
-    assert [finding.rule for finding in by_source_rules(path)] == ["E9115"] * count
+    assert [finding.rule for finding in check_source_with_rules(path)] == ["E9115"] * count

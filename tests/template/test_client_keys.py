@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.check import by_cfn_lint, by_rules
+from tests.template.check import check_with_cfn_lint, check_with_rules
 from tests.template.rules.reading import entries
 from tests.template.translate import REPOSITORY, Template, translate
 
@@ -38,8 +38,8 @@ def test_every_route_asks_for_one_where_keys_are_required(template: Template) ->
     assert set(wanting(made).values()) == {True}
     definition = made["Resources"]["Api"]["Properties"]["Body"]["securityDefinitions"]["api_key"]
     assert definition == {"type": "apiKey", "name": "x-api-key", "in": "header"}
-    assert list(by_rules(made)) == []
-    assert list(by_cfn_lint(made)) == []
+    assert list(check_with_rules(made)) == []
+    assert list(check_with_cfn_lint(made)) == []
 
 
 def test_the_setting_makes_another_deployment(template: Template) -> None:

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from tests.emulator.harness import build_function, deploy_stack, start_emulator, wait_until
-from tests.template.branches import branches, taken
-from tests.template.running import LAMBDA_S_OWN, Running, inbox
+from tests.template.branches import find_taken_branches, list_branches
+from tests.template.running import LAMBDA_ERRORS, Running, build_inbox
 from tests.template.translate import REPOSITORY
 
 DEFINITION = json.loads((REPOSITORY / "statemachines/load_batch.asl.json").read_text())
@@ -91,7 +91,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     resources = {
         "Load": build_function(LOAD, Environment=environment),
         "Quarantine": build_function(QUARANTINE, Environment=environment),
-        **inbox(),
+        **build_inbox(),
         "Patient": _machine(DEFINITION, {"Ref": "Alerts"}),
         "Hasty": _machine(_hasty(DEFINITION), {"Ref": "Alerts"}),
         "Mute": _machine(_hasty(DEFINITION), "arn:aws:sns:us-east-1:000000000000:nowhere"),
@@ -108,7 +108,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
 
 def test_a_batch_is_loaded_with_what_the_event_says(workflow: Workflow) -> None:
     execution, etag = workflow.begin("")
-    ended = workflow.ended(execution)
+    ended = workflow.wait_for_end(execution)
     assert ended["status"] == "SUCCEEDED"
     assert json.loads(ended["output"]) == {"key": "batches/", "etag": etag, "status": "loaded", "attempts": 1}
 
@@ -124,15 +124,15 @@ def test_a_batch_is_loaded_with_what_the_event_says(workflow: Workflow) -> None:
     ],
 )
 def test_what_passes_is_tried_again(workflow: Workflow, errors: str) -> None:
-    ended = workflow.ended(workflow.begin(errors)[0])
+    ended = workflow.wait_for_end(workflow.begin(errors)[0])
     assert ended["status"] == "SUCCEEDED"
     assert json.loads(ended["output"])["attempts"] == len(errors.split(",")) + 1
 
 
 def test_whatever_befalls_lambda_is_tried_again(workflow: Workflow) -> None:
-    begun = [workflow.begin(error)[0] for error in LAMBDA_S_OWN]
+    begun = [workflow.begin(error)[0] for error in LAMBDA_ERRORS]
     for execution in begun:
-        assert json.loads(workflow.ended(execution)["output"])["attempts"] == 2
+        assert json.loads(workflow.wait_for_end(execution)["output"])["attempts"] == 2
 
 
 def test_a_batch_waits_while_no_load_may_run(workflow: Workflow) -> None:
@@ -148,13 +148,13 @@ def test_a_batch_waits_while_no_load_may_run(workflow: Workflow) -> None:
 
     wait_until(throttled, 30)
     functions.delete_function_concurrency(FunctionName=workflow.outputs["Load"])
-    assert workflow.ended(execution)["status"] == "SUCCEEDED"
+    assert workflow.wait_for_end(execution)["status"] == "SUCCEEDED"
     assert (workflow.folder / etag).read_bytes() == b"."
 
 
 def test_an_unreadable_batch_is_quarantined_at_once(workflow: Workflow) -> None:
     execution, etag = workflow.begin("UnreadableBatch!")
-    ended = workflow.ended(execution)
+    ended = workflow.wait_for_end(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "Quarantined")
     assert workflow.states(execution) == ["Load", "Quarantine", "NotifyQuarantined", "Quarantined"]
     assert (workflow.folder / etag).read_bytes() == b"."
@@ -174,7 +174,7 @@ def test_an_unreadable_batch_is_quarantined_at_once(workflow: Workflow) -> None:
 )
 def test_a_batch_is_parked_with_an_alert_when_its_error_persists(workflow: Workflow, error: str) -> None:
     execution, etag = workflow.begin(f"{error}!", "Hasty")
-    ended = workflow.ended(execution)
+    ended = workflow.wait_for_end(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "Parked")
     assert workflow.states(execution) == ["Load", "NotifyParked", "Parked"]
     assert (workflow.folder / etag).read_bytes() == b".."
@@ -185,7 +185,7 @@ def test_a_batch_is_parked_with_an_alert_when_its_error_persists(workflow: Workf
 
 def test_a_batch_that_cannot_be_quarantined_is_parked(workflow: Workflow) -> None:
     execution, _ = workflow.begin("UnreadableBatch,NoCopy", "Hasty")
-    assert workflow.ended(execution)["error"] == "Parked"
+    assert workflow.wait_for_end(execution)["error"] == "Parked"
     assert workflow.states(execution) == ["Load", "Quarantine", "NotifyParked", "Parked"]
     assert "The last error was OSError" in workflow.message(execution)
 
@@ -193,12 +193,12 @@ def test_a_batch_that_cannot_be_quarantined_is_parked(workflow: Workflow) -> Non
 @pytest.mark.parametrize(("errors", "end"), [("DatabaseUnavailable!", "Parked"), ("UnreadableBatch!", "Quarantined")])
 def test_a_message_that_cannot_be_sent_changes_nothing(workflow: Workflow, errors: str, end: str) -> None:
     execution, _ = workflow.begin(errors, "Mute")
-    assert workflow.ended(execution)["error"] == end
+    assert workflow.wait_for_end(execution)["error"] == end
     assert workflow.states(execution)[-2:] == [f"Notify{end}", end]
 
 
 @pytest.mark.usefixtures("all_of_module")
 def test_every_branch_was_taken(workflow: Workflow) -> None:
     """Stands last: it looks at what the tests above did."""
-    seen = {branch for history in workflow.histories() for branch in taken(DEFINITION, history)}
-    assert branches(DEFINITION) - seen == set()
+    seen = {branch for history in workflow.histories() for branch in find_taken_branches(DEFINITION, history)}
+    assert list_branches(DEFINITION) - seen == set()

@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.template.branches import branches, taken
-from tests.template.running import Run, Running, counting, definition, deployed, hasty, inbox, machine
+from tests.template.branches import find_taken_branches, list_branches
+from tests.template.running import (
+    Run,
+    Running,
+    build_counting_function,
+    build_inbox,
+    build_state_machine,
+    deploy_workflow,
+    limit_retries,
+    read_definition,
+)
 
 # A file has the script, because not every event contains it: the errors by step, and the outputs by replay.
 SCRIPT = """
@@ -72,7 +81,7 @@ REPLAY = (
         return {"status": "complete", "stopped": False, "planned": 3, "given": event, **output}
 """
 )
-DEFINITION = definition("rebuild")
+DEFINITION = read_definition("rebuild")
 STOPPED = {"status": "incomplete", "stopped": True}
 SETTLED = {"planned": 0}
 
@@ -85,15 +94,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     substitutions |= {"Replay": {"Ref": "Replay"}, "Alerts": {"Ref": "Alerts"}}
     work = {"Type": "Task", "Resource": "${Function}", "End": True}
     resources = {
-        **{name: counting(code, folder) for name, code in functions.items()},
-        "Loads": counting(REPLAY, folder),
-        "Replay": machine({"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}),
-        **inbox(),
-        "Mute": machine(hasty(DEFINITION), **{**substitutions, "Alerts": "arn:aws:sns:us-east-1:000000000000:nowhere"}),
-        "Patient": machine(DEFINITION, **substitutions),
-        "Hasty": machine(hasty(DEFINITION), **substitutions),
+        **{name: build_counting_function(code, folder) for name, code in functions.items()},
+        "Loads": build_counting_function(REPLAY, folder),
+        "Replay": build_state_machine(
+            {"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}
+        ),
+        **build_inbox(),
+        "Mute": build_state_machine(
+            limit_retries(DEFINITION), **{**substitutions, "Alerts": "arn:aws:sns:us-east-1:000000000000:nowhere"}
+        ),
+        "Patient": build_state_machine(DEFINITION, **substitutions),
+        "Hasty": build_state_machine(limit_retries(DEFINITION), **substitutions),
     }
-    with deployed("rebuild", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
+    with deploy_workflow("rebuild", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
         yield found
 
 
@@ -312,5 +325,5 @@ def test_a_message_that_cannot_be_sent_changes_nothing(running: Running, errors:
 @pytest.mark.usefixtures("all_of_module")
 def test_every_branch_was_taken(running: Running) -> None:
     """Runs last: it checks which branches the tests above took."""
-    seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
-    assert branches(DEFINITION) - seen == set()
+    seen = {branch for history in running.histories() for branch in find_taken_branches(DEFINITION, history)}
+    assert list_branches(DEFINITION) - seen == set()

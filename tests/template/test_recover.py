@@ -5,8 +5,17 @@ from typing import Any
 
 import pytest
 
-from tests.template.branches import branches, taken
-from tests.template.running import Run, Running, counting, definition, deployed, hasty, inbox, machine
+from tests.template.branches import find_taken_branches, list_branches
+from tests.template.running import (
+    Run,
+    Running,
+    build_counting_function,
+    build_inbox,
+    build_state_machine,
+    deploy_workflow,
+    limit_retries,
+    read_definition,
+)
 
 LEASE = """
     def handle(event, context):
@@ -45,7 +54,7 @@ REPLAY = """
             **outputs[min(attempt, len(outputs)) - 1],
         }
 """
-DEFINITION = definition("recover")
+DEFINITION = read_definition("recover")
 STOPPED = {"status": "incomplete", "stopped": True, "remaining": 3, "loaded": 0}
 FAILED = {"status": "incomplete", "failed": 1, "remaining": 1, "loaded": 1}
 
@@ -61,16 +70,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "Alerts": {"Ref": "Alerts"},
     }
     resources = {
-        "Lease": counting(LEASE, folder),
-        "HealthCheck": counting(HEALTH_CHECK, folder),
-        "Loads": counting(REPLAY, folder),
-        "Replay": machine({"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}),
-        **inbox(),
-        "Patient": machine(DEFINITION, **substitutions),
-        "Hasty": machine(hasty(DEFINITION), **substitutions),
-        "Mute": machine(hasty(DEFINITION), **{**substitutions, "Alerts": "arn:aws:sns:us-east-1:000000000000:nowhere"}),
+        "Lease": build_counting_function(LEASE, folder),
+        "HealthCheck": build_counting_function(HEALTH_CHECK, folder),
+        "Loads": build_counting_function(REPLAY, folder),
+        "Replay": build_state_machine(
+            {"StartAt": "Work", "States": {"Work": work}}, Function={"Fn::GetAtt": ["Loads", "Arn"]}
+        ),
+        **build_inbox(),
+        "Patient": build_state_machine(DEFINITION, **substitutions),
+        "Hasty": build_state_machine(limit_retries(DEFINITION), **substitutions),
+        "Mute": build_state_machine(
+            limit_retries(DEFINITION), **{**substitutions, "Alerts": "arn:aws:sns:us-east-1:000000000000:nowhere"}
+        ),
     }
-    with deployed("recover", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
+    with deploy_workflow("recover", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
         yield found
 
 
@@ -320,5 +333,5 @@ def test_an_advice_is_part_of_the_alert(running: Running, more: Any, end: str) -
 @pytest.mark.usefixtures("all_of_module")
 def test_every_branch_was_taken(running: Running) -> None:
     """Runs last: it checks which branches the tests above took."""
-    seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
-    assert branches(DEFINITION) - seen == set()
+    seen = {branch for history in running.histories() for branch in find_taken_branches(DEFINITION, history)}
+    assert list_branches(DEFINITION) - seen == set()

@@ -9,8 +9,17 @@ from uuid import uuid4
 import pytest
 
 from tests.emulator.harness import wait_until
-from tests.template.branches import branches, taken
-from tests.template.running import LAMBDA_S_OWN, Definition, Running, counting, definition, deployed, hasty, machine
+from tests.template.branches import find_taken_branches, list_branches
+from tests.template.running import (
+    LAMBDA_ERRORS,
+    Definition,
+    Running,
+    build_counting_function,
+    build_state_machine,
+    deploy_workflow,
+    limit_retries,
+    read_definition,
+)
 
 # The request is a script: which objects each part has, how many steps verifying takes, which errors come on the way.
 # An object's key says which errors come before it is loaded, such as `LockConflict,LockConflict` or
@@ -75,7 +84,7 @@ REPORT = """
         plan["tallied"] += event["step"] == "tally"
         return plan
 """
-DEFINITION = definition("replay")
+DEFINITION = read_definition("replay")
 BEGINNING = ["Begin", "NeedsExclusionSync", "SyncExclusions"]
 
 
@@ -86,16 +95,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     substitutions: dict[str, Any] = {f"{name}Function": {"Fn::GetAtt": [name, "Arn"]} for name in names}
     substitutions["BatchBucket"] = {"Ref": "Bucket"}
     resources = {
-        "Plan": counting(PLAN, folder, BUCKET={"Ref": "Bucket"}),
-        "Load": counting(LOAD, folder, BUCKET={"Ref": "Bucket"}),
-        "Quarantine": counting(QUARANTINE, folder),
-        "Report": counting(REPORT, folder),
+        "Plan": build_counting_function(PLAN, folder, BUCKET={"Ref": "Bucket"}),
+        "Load": build_counting_function(LOAD, folder, BUCKET={"Ref": "Bucket"}),
+        "Quarantine": build_counting_function(QUARANTINE, folder),
+        "Report": build_counting_function(REPORT, folder),
         "Bucket": {"Type": "AWS::S3::Bucket"},
-        "Patient": machine(DEFINITION, **substitutions),
-        "Hasty": machine(hasty(DEFINITION), **substitutions),
-        "Resultless": machine(_resultless(hasty(DEFINITION)), **substitutions),
+        "Patient": build_state_machine(DEFINITION, **substitutions),
+        "Hasty": build_state_machine(limit_retries(DEFINITION), **substitutions),
+        "Resultless": build_state_machine(_resultless(limit_retries(DEFINITION)), **substitutions),
     }
-    with deployed("replay", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
+    with deploy_workflow("replay", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
         yield found
 
 
@@ -179,7 +188,7 @@ def test_what_rebuilds_left_out_is_learned_before_anything_is_loaded(running: Ru
 def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
     given = learning(running, "DatabaseUnavailable!")
     execution = running.start(given, "Hasty")
-    ended = running.ended(execution)
+    ended = running.wait_for_end(execution)
     assert (ended["error"], json.loads(ended["cause"])["errorMessage"]) == ("DatabaseUnavailable", "a sentence")
     assert running.states(execution) == [*BEGINNING, "Failed"]
     (running.folder / "sync_exclusions").unlink()
@@ -196,7 +205,7 @@ def test_a_failed_step_is_retried(running: Running, step: str) -> None:
 def test_a_step_that_keeps_failing_fails_the_replay_with_its_error(running: Running, step: str) -> None:
     given = script(parts=[[""]], errors={step: ["DatabaseUnavailable!"]})
     execution = running.start(given, "Hasty")
-    ended = running.ended(execution)
+    ended = running.wait_for_end(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "DatabaseUnavailable")
     assert json.loads(ended["cause"])["errorMessage"] == "a sentence"
     assert running.states(execution)[-2:] == [step.capitalize(), "Failed"]
@@ -205,12 +214,12 @@ def test_a_step_that_keeps_failing_fails_the_replay_with_its_error(running: Runn
 @pytest.mark.parametrize("error", ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection"])
 def test_an_invalid_input_is_not_retried(running: Running, error: str) -> None:
     given = script(errors={"begin": [f"{error}!"]})
-    assert running.ended(running.start(given))["error"] == error
+    assert running.wait_for_end(running.start(given))["error"] == error
     assert running.calls(f"{given['run']}-begin") == 1
 
 
 def test_a_passing_error_is_retried(running: Running) -> None:
-    errors = ["LockConflict", "DatabaseUnavailable", "SchemaOutdated", "KeyError", *LAMBDA_S_OWN]
+    errors = ["LockConflict", "DatabaseUnavailable", "SchemaOutdated", "KeyError", *LAMBDA_ERRORS]
     given = script(parts=[errors], concurrency=len(errors))
     running.output(running.start(given))
     assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2] * len(errors)
@@ -309,5 +318,5 @@ def test_writing_results_is_retried_and_then_stops_the_replay(running: Running) 
 @pytest.mark.usefixtures("all_of_module")
 def test_every_branch_was_taken(running: Running) -> None:
     """Runs last: it checks which branches the tests above took."""
-    seen = {branch for history in running.histories() for branch in taken(DEFINITION, history)}
-    assert branches(DEFINITION) - seen == set()
+    seen = {branch for history in running.histories() for branch in find_taken_branches(DEFINITION, history)}
+    assert list_branches(DEFINITION) - seen == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.template.breaks import BREAKS, Break
-from tests.template.check import RULES, by_cfn_lint, by_rules
+from tests.template.check import RULES, check_with_cfn_lint, check_with_rules
 from tests.template.edge_breaks import EDGE_BREAKS
 from tests.template.translate import REPOSITORY, NotTranslatable, Template, translate
 
@@ -15,7 +15,7 @@ WORKFLOW = Path("statemachines/load_batch.asl.json")
 
 
 def test_the_template_breaks_no_rule(template: Template) -> None:
-    assert list(by_rules(translate(template, REPOSITORY))) == []
+    assert list(check_with_rules(translate(template, REPOSITORY))) == []
 
 
 ALL = [*BREAKS, *EDGE_BREAKS]
@@ -24,7 +24,7 @@ ALL = [*BREAKS, *EDGE_BREAKS]
 @pytest.mark.parametrize(("rule", "message", "broken"), ALL, ids=[f"{rule} {said}" for rule, said, _ in ALL])
 def test_a_broken_template_breaks_its_rule(template: Template, rule: str, message: str, broken: Break) -> None:
     broken(template["Resources"])
-    found = list(by_rules(translate(template, REPOSITORY)))
+    found = list(check_with_rules(translate(template, REPOSITORY)))
     assert {finding.rule for finding in found} == {rule}
     assert any(message in finding.message for finding in found), found
 
@@ -41,7 +41,9 @@ def test_a_parameter_without_words_is_found(template: Template, message: str, wi
     parameter = template["Parameters"]["ThrottleRate"]
     for key in without:
         del parameter[key]
-    assert [(found.rule, found.message) for found in by_rules(translate(template, REPOSITORY))] == [("E9114", message)]
+    assert [(found.rule, found.message) for found in check_with_rules(translate(template, REPOSITORY))] == [
+        ("E9114", message)
+    ]
 
 
 @pytest.mark.parametrize("key", ["Retry", "Catch"])
@@ -51,7 +53,7 @@ def test_a_task_that_cannot_recover_is_found(template: Template, tmp_path: Path,
     del definition["States"][task][key]
     shutil.copytree(REPOSITORY / WORKFLOW.parent, tmp_path / WORKFLOW.parent)
     (tmp_path / WORKFLOW).write_text(json.dumps(definition))
-    found = list(by_rules(translate(template, tmp_path)))
+    found = list(check_with_rules(translate(template, tmp_path)))
     assert [finding.rule for finding in found] == ["E9105"]
     assert f"The Task {task} of LoadBatch has no {key}" in found[0].message
 
@@ -68,7 +70,7 @@ def test_a_task_within_a_map_or_a_branch_is_found(template: Template, tmp_path: 
     }
     shutil.copytree(REPOSITORY / WORKFLOW.parent, tmp_path / WORKFLOW.parent)
     (tmp_path / WORKFLOW).write_text(json.dumps(definition))
-    found = [finding.message for finding in by_rules(translate(template, tmp_path))]
+    found = [finding.message for finding in check_with_rules(translate(template, tmp_path))]
     assert [message for message in found if "Retry" in message] == ["The Task Deep of LoadBatch has no Retry"] * 2
 
 
@@ -82,18 +84,18 @@ def test_a_circle_that_only_the_translation_shows_is_found(template: Template) -
     template["Resources"]["LoadBatch"]["Properties"]["Policies"].append(
         {"Statement": [{"Effect": "Allow", "Action": "states:StartExecution", "Resource": {"Ref": "LoadBatch"}}]}
     )
-    assert "E3004" in {finding.rule for finding in by_cfn_lint(translate(template, REPOSITORY))}
+    assert "E3004" in {finding.rule for finding in check_with_cfn_lint(translate(template, REPOSITORY))}
 
 
 def test_an_output_that_shows_a_secret_is_found(template: Template) -> None:
     template["Outputs"]["Secret"] = {"Value": {"Fn::GetAtt": ["MachineClient", "ClientSecret"]}}
-    [found] = by_rules(translate(template, REPOSITORY))
-    assert (found.rule, found.message) == ("E9124", "Secret shows a secret")
+    [found] = check_with_rules(translate(template, REPOSITORY))
+    assert (found.rule, found.message) == ("E9124", "Outputs/Secret contains a secret")
 
 
 def test_a_filter_of_a_new_resource_must_be_in_the_key(template: Template, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.template.rules.caches.list_parameter_names", lambda _resources: {"colour"})
-    found = [(finding.rule, finding.message) for finding in by_rules(translate(template, REPOSITORY))]
+    found = [(finding.rule, finding.message) for finding in check_with_rules(translate(template, REPOSITORY))]
     assert [rule for rule, _ in found] == ["E9117"]
     assert found[0][1].endswith("without method.request.querystring.colour in its key")
 

@@ -10,7 +10,7 @@ import pytest
 
 from sluice.rebuild.rebuild_request import EXCLUSIONS_KEY
 from sluice.recovery.recovery_request import parse_recovery_request
-from tests.template.running import definition, states_of
+from tests.template.running import list_states, read_definition
 from tests.template.translate import REPOSITORY, Template, translate
 
 HISTORY_EVENTS = 25_000
@@ -18,7 +18,7 @@ WORKFLOWS = ("replay", "recover", "rebuild")
 
 
 def states(name: str) -> dict[str, dict[str, Any]]:
-    return dict(states_of(definition(name)))
+    return dict(list_states(read_definition(name)))
 
 
 def retriers(name: str) -> list[tuple[str, dict[str, Any]]]:

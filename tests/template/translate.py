@@ -17,7 +17,7 @@ TEMPLATE = REPOSITORY / "template.yaml"
 
 Template = dict[str, Any]
 
-# It tells of features that only the translator in AWS has.
+# It logs features that only the translator of AWS supports.
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 # Which property of a SAM resource names a folder or file that a deploy would upload.

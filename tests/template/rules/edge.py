@@ -96,7 +96,7 @@ class FirewallLogs(Rule):
             if not acl_logs:
                 matches.append(RuleMatch(["Resources", name], f"{name} has no log"))
             matches += [
-                RuleMatch(["Resources", name], f"The log of {name} has the header {header}")
+                RuleMatch(["Resources", name], f"The log of {name} does not redact the header {header}")
                 for header in sorted({"authorization", "cookie", "x-api-key"} | _secret_headers(acl))
                 if any(header not in _redacted(log) for log in acl_logs)
             ]

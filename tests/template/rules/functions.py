@@ -52,7 +52,7 @@ class WritesIsolated(Rule):
             faults.append(f"has settings of the database ({', '.join(settings)})")
         allowed = role_statements(cfn, function)
         if excess := sorted(actions(allowed) - _PUTS):
-            faults.append(f"has more permissions than the put ({', '.join(excess)})")
+            faults.append(f"has more permissions than to put records on the stream ({', '.join(excess)})")
         if missing := sorted(_PUTS - actions(allowed)):
             faults.append(f"lacks the permission {', '.join(missing)}")
         streams = {str(resource) for statement in allowed for resource in as_list(statement["Resource"])}

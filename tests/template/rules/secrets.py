@@ -22,7 +22,7 @@ class SecretsHidden(Rule):
             for name, function in of_type(cfn, "AWS::Lambda::Function")
         ]
         return [
-            RuleMatch([part, name], f"{name} shows a secret")
+            RuleMatch([part, name], f"{part}/{name} contains a secret")
             for part, name, value in (*outputs, *functions)
             if self._contains_secret(value)
         ]
