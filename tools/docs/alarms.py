@@ -77,7 +77,7 @@ def render_alarms(template: dict[str, Any], source: Path) -> str:
     filters = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::Logs::MetricFilter"}
     lines = [NOTICE.format(source="template.yaml and src/sluice"), "", HEAD]
     lines += format_table(
-        ("alarm", "what it says", "metric", "it rings when", "only with"),
+        ("alarm", "description", "metric", "in alarm when", "only with"),
         (
             (
                 format_code(name),
