@@ -97,17 +97,17 @@ def _defined(tree: ast.Module) -> Iterator[tuple[str, int]]:
 @cache
 def collect_texts() -> tuple[tuple[str, Place], ...]:
     """Collect every text that people read, line by line."""
-    found: list[tuple[str, Place]] = []
+    words: list[tuple[str, Place]] = []
     for path in list_files():
         if path.suffix == ".py" and _is_in(path, CODE):
             tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
             for token in tokens:
                 if token.type in _PROSE:
                     lines = enumerate(token.string.splitlines(), token.start[0])
-                    found += [(text, Place(path, number)) for number, text in lines]
+                    words += [(text, Place(path, number)) for number, text in lines]
         elif _is_read(path):
-            found += [(text, Place(path, number)) for number, text in enumerate(path.read_text().splitlines(), 1)]
-    return tuple(found)
+            words += [(text, Place(path, number)) for number, text in enumerate(path.read_text().splitlines(), 1)]
+    return tuple(words)
 
 
 def _is_read(path: Path) -> bool:
@@ -124,16 +124,16 @@ def split_name(name: str) -> list[str]:
 def find_violations(rule: Rule) -> list[str]:
     """List where a rule is broken."""
     word = rule.word.lower()
-    found = []
+    hits = []
     if "name" in rule.places:
-        found += [f"{place}: the name {name}" for name, place in collect_names() if name.strip("_").lower() == word]
+        hits += [f"{place}: the name {name}" for name, place in collect_names() if name.strip("_").lower() == word]
     if "part" in rule.places:
         parts = split_name(rule.word)
-        found += [f"{place}: the name {name}" for name, place in collect_names() if _contains(split_name(name), parts)]
+        hits += [f"{place}: the name {name}" for name, place in collect_names() if _contains(split_name(name), parts)]
     if "text" in rule.places:
         pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])", re.IGNORECASE)
-        found += [f"{place}: {text.strip()}" for text, place in collect_texts() if pattern.search(text)]
-    return found
+        hits += [f"{place}: {text.strip()}" for text, place in collect_texts() if pattern.search(text)]
+    return hits
 
 
 def _contains(parts: list[str], wanted: list[str]) -> bool:

@@ -59,9 +59,9 @@ def _find_caller_key(template: Template) -> tuple[Any, ...]:
 
 
 def test_two_persons_never_get_each_others_answer(edge: DeployedEdge) -> None:
-    first, second, *again = _fetch_owners(edge)
+    first, second, *repeated = _fetch_owners(edge)
     assert first != second
-    assert again == [first, second]
+    assert repeated == [first, second]
 
 
 def test_both_caches_serve_one_caller_again(edge: DeployedEdge) -> None:
@@ -81,8 +81,8 @@ def test_a_template_without_the_caller_in_cloudfronts_key_leaks(deploy_edge: Dep
     """The leak needs a response that a shared cache may store. The service forbids that for private items, so the cache
     key is a second line of defence."""
     cacheable = build_edge_template(outage_file, cache_control="max-age=60", ApiCacheSize="off")
-    first, second, *again = _fetch_owners(deploy_edge("cacheable", cacheable))
-    assert ([first, second], first != second) == (again, True)
+    first, second, *repeated = _fetch_owners(deploy_edge("cacheable", cacheable))
+    assert ([first, second], first != second) == (repeated, True)
     headers = cacheable["Resources"]["SharedCachePolicy"]["Properties"]["CachePolicyConfig"]
     headers["ParametersInCacheKeyAndForwardedToOrigin"]["HeadersConfig"]["Headers"].remove("Authorization")
     first, second, *_ = _fetch_owners(deploy_edge("cacheable-without-key", cacheable))

@@ -86,8 +86,8 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
         output = sluice("rebuild", "--wait", *YES, "--source", "archive", "--json").document
         assert (output["status"], output["failed"]) == ("complete", 0)
         assert rebuilding.read_rows(versions) == before
-    again = put_airports(machine, "VB", 1, "later")
-    rebuilding.wait_until_loaded(again)
+    later_writes = put_airports(machine, "VB", 1, "later")
+    rebuilding.wait_until_loaded(later_writes)
 
 
 def test_later_writes_stay_excluded_after_a_rebuild_as_of_a_time(
@@ -123,8 +123,8 @@ def test_without_an_owner(rebuilding: RebuildHarness, sluice: Operator, person: 
     assert output["status"] == "complete"
     expected = {table: {key: row for key, row in rows.items() if key[0] != owner} for table, rows in before.items()}
     assert rebuilding.read_rows() == expected
-    again = post_bookings(person("mallory"), 1, "better")
-    rebuilding.wait_until_loaded(again, "bookings")
+    later_writes = post_bookings(person("mallory"), 1, "better")
+    rebuilding.wait_until_loaded(later_writes, "bookings")
 
 
 def test_exclusions_survive_the_loss_of_the_database(
@@ -159,8 +159,8 @@ def test_writes_during_a_rebuild_are_loaded_after_it(
         output = sluice("rebuild", "--wait", *YES, "--json").document
     assert output["status"] == "complete"
     rebuilding.wait_until_settled(versions)
-    found = {item: version for _, item, version in rebuilding.read_rows()["airports"]}
-    assert {item: found.get(item) for item in versions} == versions
+    versions_by_item = {item: version for _, item, version in rebuilding.read_rows()["airports"]}
+    assert {item: versions_by_item.get(item) for item in versions} == versions
 
 
 def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(

@@ -31,7 +31,8 @@ def translate_template() -> Template:
 
 def list_functions() -> dict[str, dict[str, Any]]:
     return {
-        name.removesuffix("Function"): found for name, found in of_type(translate_template(), "AWS::Lambda::Function")
+        name.removesuffix("Function"): function
+        for name, function in of_type(translate_template(), "AWS::Lambda::Function")
     }
 
 
@@ -44,8 +45,8 @@ def list_allowed_actions(role: str) -> set[str]:
         for _, policy in of_type(translate_template(), "AWS::IAM::Policy")
         if {"Ref": role} in policy["Roles"]
     ]
-    found = {action for document in documents for action in actions(statements(document))}
-    return {action for action in found if action.split(":")[0] not in MANAGED_POLICY_SERVICES}
+    allowed_actions = {action for document in documents for action in actions(statements(document))}
+    return {action for action in allowed_actions if action.split(":")[0] not in MANAGED_POLICY_SERVICES}
 
 
 class Role:

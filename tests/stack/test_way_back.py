@@ -62,8 +62,8 @@ def test_a_replay_loads_the_missing_batches_and_a_second_one_nothing(recovery: R
     assert recovery.count_missing() == 0
     report = recovery.s3.get_object(Bucket=output["report"]["bucket"], Key=output["report"]["key"])["Body"].read()
     assert json.loads(report) == output
-    again = recovery.run_replay()
-    assert (again["status"], again["planned"], again["loaded"]) == ("complete", 0, 0)
+    second_replay = recovery.run_replay()
+    assert (second_replay["status"], second_replay["planned"], second_replay["loaded"]) == ("complete", 0, 0)
 
 
 def test_a_dry_run_reports_the_plan_and_changes_nothing(recovery: RecoveryHarness) -> None:
@@ -169,8 +169,8 @@ def test_an_unreadable_batch_is_quarantined_once_and_the_others_are_loaded(recov
     assert recovery.read_versions("RF") == versions
     assert recovery.s3.head_object(Bucket=recovery.bucket, Key=f"quarantine/{key}")
     assert recovery.run_replay()["planned"] == 0
-    for one in (key, f"quarantine/{key}"):
-        recovery.s3.delete_object(Bucket=recovery.bucket, Key=one)
+    for object_key in (key, f"quarantine/{key}"):
+        recovery.s3.delete_object(Bucket=recovery.bucket, Key=object_key)
 
 
 @pytest.mark.parametrize(

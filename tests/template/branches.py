@@ -38,23 +38,23 @@ def _list_state_branches(name: str, state: dict[str, Any]) -> Iterator[str]:
 
 def find_taken_branches(whole: Definition, history: Iterable[Event]) -> set[str]:
     """The branches that one execution took."""
-    states, taken = dict(list_states(whole)), set[str]()
+    states, taken_branches = dict(list_states(whole)), set[str]()
     name, state_input, error = "", None, ""
     for event in history:
         kind = event["type"]
         details: dict[str, Any] = next((event[key] for key in event if key.endswith("EventDetails")), {})
         if kind.endswith("StateEntered"):
             if error:
-                taken |= _list_caught_branches(name, states[name], error)
+                taken_branches |= _list_caught_branches(name, states[name], error)
             elif name and states[name]["Type"] == "Choice":
-                taken.add(_find_chosen_branch(name, states[name], state_input))
+                taken_branches.add(_find_chosen_branch(name, states[name], state_input))
             name, state_input, error = details["name"], json.loads(details["input"]), ""
         elif kind in {"TaskFailed", "MapRunFailed"}:
             error = details["error"]
         elif kind in {"TaskScheduled", "MapRunStarted"} and error:
-            taken |= {_retry(name, handler, by) for handler, by in _find_handler(states[name]["Retry"], error)}
+            taken_branches |= {_retry(name, handler, by) for handler, by in _find_handler(states[name]["Retry"], error)}
             error = ""
-    return taken
+    return taken_branches
 
 
 def _list_caught_branches(name: str, state: dict[str, Any], error: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Ways to break the edge, the caches, the archive and the alarms of the template, beside those of `breaks`."""
+"""Ways to break the edge, the caches, the archive and the alarms of the template, in addition to those of `breaks`."""
 
 from typing import Any
 

@@ -21,25 +21,25 @@ def wanting(translated: Template) -> dict[str, bool]:
     """Whether a route asks for a key, by method and path."""
     paths = translated["Resources"]["Api"]["Properties"]["Body"]["paths"]
     return {
-        f"{method} {path}": any("api_key" in one for one in operation["security"])
+        f"{method} {path}": any("api_key" in requirement for requirement in operation["security"])
         for path, methods in paths.items()
         for method, operation in methods.items()
     }
 
 
 def test_no_route_asks_for_a_key_unless_keys_are_required(template: Template) -> None:
-    made = translated(template, "")
-    assert set(wanting(made).values()) == {False}
-    assert "api_key" not in made["Resources"]["Api"]["Properties"]["Body"]["securityDefinitions"]
+    translated_template = translated(template, "")
+    assert set(wanting(translated_template).values()) == {False}
+    assert "api_key" not in translated_template["Resources"]["Api"]["Properties"]["Body"]["securityDefinitions"]
 
 
 def test_every_route_asks_for_one_where_keys_are_required(template: Template) -> None:
-    made = translated(template, "required")
-    assert set(wanting(made).values()) == {True}
-    definition = made["Resources"]["Api"]["Properties"]["Body"]["securityDefinitions"]["api_key"]
+    translated_template = translated(template, "required")
+    assert set(wanting(translated_template).values()) == {True}
+    definition = translated_template["Resources"]["Api"]["Properties"]["Body"]["securityDefinitions"]["api_key"]
     assert definition == {"type": "apiKey", "name": "x-api-key", "in": "header"}
-    assert list(check_with_rules(made)) == []
-    assert list(check_with_cfn_lint(made)) == []
+    assert list(check_with_rules(translated_template)) == []
+    assert list(check_with_cfn_lint(translated_template)) == []
 
 
 def test_the_setting_makes_another_deployment(template: Template) -> None:
@@ -64,10 +64,10 @@ def test_cloudfront_brings_the_key_of_what_everybody_may_read_and_of_nothing_els
     }
     assert {**_sent(origins["open"]), "x-api-key": None} == {**_sent(origins["api"]), "x-api-key": None}
     behaviours = [*entries(configuration["CacheBehaviors"]), configuration["DefaultCacheBehavior"]]
-    to_open = [one.get("PathPattern") for one in behaviours if one["TargetOriginId"] in brings]
+    to_open = [behaviour.get("PathPattern") for behaviour in behaviours if behaviour["TargetOriginId"] in brings]
     assert sorted(to_open) == sorted(OPEN)
     # The first pattern that fits decides.
-    patterns = [re.compile(one.get("PathPattern", "*").replace("*", ".*")) for one in behaviours]
+    patterns = [re.compile(behaviour.get("PathPattern", "*").replace("*", ".*")) for behaviour in behaviours]
     for path in OPEN:
         first = next(number for number, pattern in enumerate(patterns) if pattern.fullmatch(path))
         assert behaviours[first]["PathPattern"] == path
@@ -87,4 +87,4 @@ def test_nothing_of_it_is_made_without_a_rate(template: Template, name: str) -> 
 def test_keys_are_not_required_without_a_plan(template: Template) -> None:
     rule = template["Rules"]["KeysInPlan"]
     assert rule["RuleCondition"] == template["Conditions"]["KeysRequired"]
-    assert [one["Assert"] for one in rule["Assertions"]] == [template["Conditions"]["ClientsHavePlan"]]
+    assert [assertion["Assert"] for assertion in rule["Assertions"]] == [template["Conditions"]["ClientsHavePlan"]]

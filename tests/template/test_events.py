@@ -46,17 +46,17 @@ def test_every_function_and_workflow_has_events(template: Template) -> None:
 def test_an_api_event_reaches_its_function_by_a_route_and_a_scope(template: Template, path: Path) -> None:
     request = json.loads(path.read_text())
     function = functions_by_folder(template)[path.parent.name]
-    routes = [given["Properties"] for given in function["Properties"]["Events"].values()]
-    taken = [
+    routes = [event_source["Properties"] for event_source in function["Properties"]["Events"].values()]
+    matching_routes = [
         route
         for route in routes
         if route["Path"] == request["resource"] and route["Method"] in {request["httpMethod"], "ANY"}
     ]
-    assert len(taken) == 1
+    assert len(matching_routes) == 1
     if request["resource"] not in PUBLIC:
         claims = request["requestContext"]["authorizer"]["claims"]
-        assert set(claims["scope"].split()) & set(taken[0]["Auth"]["AuthorizationScopes"])
-    filled = re.sub(r"{(\w+)\+?}", lambda found: request["pathParameters"][found[1]], request["resource"])
+        assert set(claims["scope"].split()) & set(matching_routes[0]["Auth"]["AuthorizationScopes"])
+    filled = re.sub(r"{(\w+)\+?}", lambda match: request["pathParameters"][match[1]], request["resource"])
     assert request["path"] == filled
 
 

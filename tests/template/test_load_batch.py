@@ -123,13 +123,13 @@ def test_a_batch_is_loaded_with_what_the_event_says(workflow: Workflow) -> None:
         "DatabaseUnavailable,LockConflict,SchemaOutdated",
     ],
 )
-def test_what_passes_is_tried_again(workflow: Workflow, errors: str) -> None:
+def test_a_temporary_error_is_retried(workflow: Workflow, errors: str) -> None:
     ended = workflow.wait_for_end(workflow.begin(errors)[0])
     assert ended["status"] == "SUCCEEDED"
     assert json.loads(ended["output"])["attempts"] == len(errors.split(",")) + 1
 
 
-def test_whatever_befalls_lambda_is_tried_again(workflow: Workflow) -> None:
+def test_an_error_of_lambda_itself_is_retried(workflow: Workflow) -> None:
     begun = [workflow.begin(error)[0] for error in LAMBDA_ERRORS]
     for execution in begun:
         assert json.loads(workflow.wait_for_end(execution)["output"])["attempts"] == 2

@@ -20,8 +20,10 @@ def states() -> dict[str, Any]:
 
 def retrier(states: dict[str, Any], error: str) -> dict[str, Any]:
     """The retrier that the Load task takes for an error."""
-    found = (retry for retry in states["Load"]["Retry"] if {error, "States.ALL"} & set(retry["ErrorEquals"]))
-    return dict(next(found))
+    matching_retriers = (
+        retry for retry in states["Load"]["Retry"] if {error, "States.ALL"} & set(retry["ErrorEquals"])
+    )
+    return dict(next(matching_retriers))
 
 
 def longest(retry: dict[str, Any]) -> float:

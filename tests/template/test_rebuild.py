@@ -106,15 +106,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "Patient": build_state_machine(DEFINITION, **substitutions),
         "Hasty": build_state_machine(limit_retries(DEFINITION), **substitutions),
     }
-    with deploy_workflow("rebuild", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
-        yield found
+    with deploy_workflow("rebuild", resources, tmp_path_factory.mktemp("emulator"), folder) as running_workflows:
+        yield running_workflows
 
 
 class Rebuild(Run):
     """A rebuild; without an argument its input is empty."""
 
-    def __init__(self, running: Running, machine: str = "Patient", given: Any = None, **script: Any) -> None:
-        super().__init__(running, machine, given or {}, **script)
+    def __init__(self, running: Running, machine: str = "Patient", execution_input: Any = None, **script: Any) -> None:
+        super().__init__(running, machine, execution_input or {}, **script)
 
     @property
     def failure(self) -> tuple[str, str]:
@@ -126,8 +126,8 @@ class Rebuild(Run):
     def messages(self) -> list[tuple[str, str]]:
         """Subject and text of its alerts."""
         name = self.execution.rsplit(":", 1)[-1]
-        found = [message for message in self.running.messages() if name in message["Message"]]
-        return [(message["Subject"], message["Message"]) for message in found]
+        named_messages = [message for message in self.running.messages() if name in message["Message"]]
+        return [(message["Subject"], message["Message"]) for message in named_messages]
 
 
 BEGINNING = ["AcquireLease", "Migrate", "Prepare", "Fill", "EvaluateFill"]
@@ -147,7 +147,7 @@ def test_the_tables_are_filled_swapped_and_brought_up_to_date(running: Running) 
 
 
 def test_after_the_archive_the_batches_are_loaded_too(running: Running) -> None:
-    run = Rebuild(running, given={"source": "archive"})
+    run = Rebuild(running, execution_input={"source": "archive"})
     assert run.states == [*BEGINNING, *CATCHING_UP, *END]
     assert run.output["fill"]["output"]["given"] == {"source": "archive", "shadow": True}
     assert run.output["catch_up"]["output"]["given"] == {"source": "batches", "shadow": True}
@@ -225,8 +225,8 @@ def test_a_fill_that_is_always_stopped_is_judged_by_the_swap(running: Running) -
 def test_catching_up_continues_in_its_phase(running: Running) -> None:
     much = {"planned": 21}
     run = Rebuild(running, outputs={"batches": [{}, STOPPED, much, SETTLED]})
-    again = [*NEXT_ROUND, "CatchUp", "EvaluateCatchUp"]
-    assert run.states == [*BEGINNING, *CATCHING_UP, *again, *again, *END]
+    repeated_states = [*NEXT_ROUND, "CatchUp", "EvaluateCatchUp"]
+    assert run.states == [*BEGINNING, *CATCHING_UP, *repeated_states, *repeated_states, *END]
 
 
 def test_catching_up_ends_although_many_batches_arrive(running: Running) -> None:

@@ -83,15 +83,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             limit_retries(DEFINITION), **{**substitutions, "Alerts": "arn:aws:sns:us-east-1:000000000000:nowhere"}
         ),
     }
-    with deploy_workflow("recover", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
-        yield found
+    with deploy_workflow("recover", resources, tmp_path_factory.mktemp("emulator"), folder) as running_workflows:
+        yield running_workflows
 
 
 class Recovery(Run):
     """A recovery. `asked` is the alert that it asked about, `recorded` the alert that it recorded as sent."""
 
     @property
-    def asked(self) -> str:
+    def checked_alert(self) -> str:
         return self._alert("ask")
 
     @property
@@ -145,7 +145,7 @@ def test_missing_batches_are_replayed_and_reported(running: Running) -> None:
 def test_with_nothing_missing_it_sends_no_alert(running: Running) -> None:
     run = Recovery(running, outputs=[{"planned": 0}], is_new=False)
     assert run.states == [*BEGINNING, *NOTHING_MISSING]
-    assert (run.asked, run.recorded) == ("none", "")
+    assert (run.checked_alert, run.recorded) == ("none", "")
     assert run.output["outcome"] == "nothing_missing"
     assert run.messages == []
 
@@ -254,7 +254,7 @@ def test_the_same_alert_is_not_sent_twice(running: Running, script: Any, alert: 
     run = Recovery(running, "Hasty", is_new=False, **script)
     assert (run.end["error"], run.states[-1]) == (end, end)
     assert run.messages == []
-    assert (run.asked, run.recorded) == (alert, "")
+    assert (run.checked_alert, run.recorded) == (alert, "")
 
 
 def test_a_completed_recovery_is_always_reported(running: Running) -> None:
@@ -313,7 +313,7 @@ def test_an_unsent_alert_is_sent_later_when_nothing_is_missing(running: Running)
     late = [*NOTHING_MISSING[:-1], "NotifyDelayed", "RecordDelayedAlert", "NothingMissing"]
     assert run.states == [*BEGINNING, *late]
     assert [message["Subject"] for message in run.messages] == ["Sluice: nothing is missing"]
-    assert (run.asked, run.recorded) == ("none", "none")
+    assert (run.checked_alert, run.recorded) == ("none", "none")
     assert run.output["outcome"] == "nothing_missing"
     run = Recovery(running, "Hasty", outputs=[{"planned": 0}], record=["OSError!"])
     assert (run.output["outcome"], run.recorded) == ("nothing_missing", "")

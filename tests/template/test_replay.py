@@ -64,7 +64,7 @@ LOAD = """
     def handle(event, context):
         if event.get("sync_exclusions"):
             assert event == {"sync_exclusions": True, "bucket": os.environ["BUCKET"]}, event
-            # It is not told of the run.
+            # It does not receive the name of the run.
             place = pathlib.Path(os.environ["FOLDER"], "sync_exclusions")
             found = json.loads(place.read_text()) if place.exists() else {}
             stumble(found.get("errors", {}).get("sync_exclusions"), f"{found.get('run')}-sync_exclusions")
@@ -104,8 +104,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "Hasty": build_state_machine(limit_retries(DEFINITION), **substitutions),
         "Resultless": build_state_machine(_resultless(limit_retries(DEFINITION)), **substitutions),
     }
-    with deploy_workflow("replay", resources, tmp_path_factory.mktemp("emulator"), folder) as found:
-        yield found
+    with deploy_workflow("replay", resources, tmp_path_factory.mktemp("emulator"), folder) as running_workflows:
+        yield running_workflows
 
 
 def _resultless(whole: Definition) -> Definition:
@@ -121,13 +121,15 @@ def script(**more: Any) -> dict[str, Any]:
 def results(running: Running, run: str, part: int = 1) -> dict[str, list[dict[str, Any]]]:
     """What the children of a part came to: the outputs of those that succeeded, and the others."""
     s3, bucket = running.emulator.client("s3"), running.outputs["Bucket"]
-    found: dict[str, list[dict[str, Any]]] = {}
-    for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"replays/{run}/results/{part}/")["Contents"]:
-        name = one["Key"].rsplit("/", 1)[1].removesuffix("_0.json")
+    results_by_name: dict[str, list[dict[str, Any]]] = {}
+    for listed in s3.list_objects_v2(Bucket=bucket, Prefix=f"replays/{run}/results/{part}/")["Contents"]:
+        name = listed["Key"].rsplit("/", 1)[1].removesuffix("_0.json")
         if name != "manifest.json":
-            children = json.loads(s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
-            found[name] = [json.loads(child["Output"]) if name == "SUCCEEDED" else child for child in children]
-    return found
+            children = json.loads(s3.get_object(Bucket=bucket, Key=listed["Key"])["Body"].read())
+            results_by_name[name] = [
+                json.loads(child["Output"]) if name == "SUCCEEDED" else child for child in children
+            ]
+    return results_by_name
 
 
 def test_nothing_missing_ends_at_once(running: Running) -> None:
@@ -137,14 +139,14 @@ def test_nothing_missing_ends_at_once(running: Running) -> None:
 
 
 def test_every_part_is_loaded_before_the_next_is_planned(running: Running) -> None:
-    given = script(parts=[["", ""], [], [""]], verify=2)
-    execution = running.start(given)
+    execution_input = script(parts=[["", ""], [], [""]], verify=2)
+    execution = running.start(execution_input)
     assert running.output(execution)["tallied"] == 2
     part = ["Plan", "HasBatchesToLoad", "LoadBatches", "Tally", "IsPlanComplete"]
     empty = ["Plan", "HasBatchesToLoad", "IsPlanComplete"]
     verifying = ["Verify", "IsVerified", "Verify", "IsVerified", "Report"]
     assert running.states(execution) == [*BEGINNING, *part, *empty, *part, *verifying]
-    [first, second] = results(running, given["run"])["SUCCEEDED"]
+    [first, second] = results(running, execution_input["run"])["SUCCEEDED"]
     assert first["etag"] != second["etag"]
     assert {name: first[name] for name in ("bucket", "key", "archived", "reload", "collections", "shadow")} == {
         "bucket": "bucket",
@@ -166,28 +168,28 @@ def test_a_dry_run_loads_nothing(running: Running) -> None:
     ]
 
 
-def test_a_rebuild_s_own_tables_learn_nothing(running: Running) -> None:
+def test_a_replay_into_shadow_tables_syncs_no_exclusions(running: Running) -> None:
     execution = running.start(script(parts=[[""]], shadow=True))
     assert "synced_exclusions" not in running.output(execution)
     assert running.states(execution)[:3] == ["Begin", "NeedsExclusionSync", "Plan"]
 
 
-def learning(running: Running, *errors: str) -> dict[str, Any]:
-    """A script, of which the function that learns hears too."""
-    given = script(parts=[[""]], errors={"sync_exclusions": errors})
-    (running.folder / "sync_exclusions").write_text(json.dumps(given))
-    return given
+def script_with_sync_errors(running: Running, *errors: str) -> dict[str, Any]:
+    """A script that also the function that syncs exclusions reads."""
+    execution_input = script(parts=[[""]], errors={"sync_exclusions": errors})
+    (running.folder / "sync_exclusions").write_text(json.dumps(execution_input))
+    return execution_input
 
 
-def test_what_rebuilds_left_out_is_learned_before_anything_is_loaded(running: Running) -> None:
-    given = learning(running, "DatabaseUnavailable", "OSError")
-    assert running.output(running.start(given))["synced_exclusions"] == {"names": ["r1"]}
-    assert running.calls(f"{given['run']}-sync_exclusions") == 3
+def test_exclusions_are_synced_before_the_first_load(running: Running) -> None:
+    execution_input = script_with_sync_errors(running, "DatabaseUnavailable", "OSError")
+    assert running.output(running.start(execution_input))["synced_exclusions"] == {"names": ["r1"]}
+    assert running.calls(f"{execution_input['run']}-sync_exclusions") == 3
 
 
-def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
-    given = learning(running, "DatabaseUnavailable!")
-    execution = running.start(given, "Hasty")
+def test_nothing_is_loaded_when_the_sync_of_exclusions_fails(running: Running) -> None:
+    execution_input = script_with_sync_errors(running, "DatabaseUnavailable!")
+    execution = running.start(execution_input, "Hasty")
     ended = running.wait_for_end(execution)
     assert (ended["error"], json.loads(ended["cause"])["errorMessage"]) == ("DatabaseUnavailable", "a sentence")
     assert running.states(execution) == [*BEGINNING, "Failed"]
@@ -196,15 +198,15 @@ def test_nothing_is_loaded_without_having_learned(running: Running) -> None:
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
 def test_a_failed_step_is_retried(running: Running, step: str) -> None:
-    given = script(parts=[[""]], errors={step: ["DatabaseUnavailable"]})
-    running.output(running.start(given))
-    assert running.calls(f"{given['run']}-{step}") == 2
+    execution_input = script(parts=[[""]], errors={step: ["DatabaseUnavailable"]})
+    running.output(running.start(execution_input))
+    assert running.calls(f"{execution_input['run']}-{step}") == 2
 
 
 @pytest.mark.parametrize("step", ["begin", "plan", "tally", "verify", "report"])
 def test_a_step_that_keeps_failing_fails_the_replay_with_its_error(running: Running, step: str) -> None:
-    given = script(parts=[[""]], errors={step: ["DatabaseUnavailable!"]})
-    execution = running.start(given, "Hasty")
+    execution_input = script(parts=[[""]], errors={step: ["DatabaseUnavailable!"]})
+    execution = running.start(execution_input, "Hasty")
     ended = running.wait_for_end(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "DatabaseUnavailable")
     assert json.loads(ended["cause"])["errorMessage"] == "a sentence"
@@ -213,16 +215,16 @@ def test_a_step_that_keeps_failing_fails_the_replay_with_its_error(running: Runn
 
 @pytest.mark.parametrize("error", ["InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection"])
 def test_an_invalid_input_is_not_retried(running: Running, error: str) -> None:
-    given = script(errors={"begin": [f"{error}!"]})
-    assert running.wait_for_end(running.start(given))["error"] == error
-    assert running.calls(f"{given['run']}-begin") == 1
+    execution_input = script(errors={"begin": [f"{error}!"]})
+    assert running.wait_for_end(running.start(execution_input))["error"] == error
+    assert running.calls(f"{execution_input['run']}-begin") == 1
 
 
 def test_a_passing_error_is_retried(running: Running) -> None:
     errors = ["LockConflict", "DatabaseUnavailable", "SchemaOutdated", "KeyError", *LAMBDA_ERRORS]
-    given = script(parts=[errors], concurrency=len(errors))
-    running.output(running.start(given))
-    assert [child["attempts"] for child in results(running, given["run"])["SUCCEEDED"]] == [2] * len(errors)
+    execution_input = script(parts=[errors], concurrency=len(errors))
+    running.output(running.start(execution_input))
+    assert [child["attempts"] for child in results(running, execution_input["run"])["SUCCEEDED"]] == [2] * len(errors)
 
 
 @pytest.mark.parametrize(("state", "shadow"), [("LoadBatches", True), ("SyncExclusions", False)])
@@ -239,13 +241,13 @@ def test_a_step_that_needs_the_loader_waits_for_concurrency(running: Running, st
 
 def test_one_object_s_failure_is_reported_and_the_others_are_loaded(running: Running) -> None:
     keys = ["KeyError!", "", "SchemaOutdated!", "UnreadableBatch!", "UnreadableBatch,NoCopy", "LockConflict!"]
-    given = script(parts=[keys])
-    execution = running.start(given, "Hasty")
+    execution_input = script(parts=[keys])
+    execution = running.start(execution_input, "Hasty")
     running.output(execution)
     assert "MarkStopped" not in running.states(execution)
-    found = results(running, given["run"])
-    assert set(found) == {"SUCCEEDED"}
-    assert [(child["status"], child.get("error")) for child in found["SUCCEEDED"]] == [
+    run_results = results(running, execution_input["run"])
+    assert set(run_results) == {"SUCCEEDED"}
+    assert [(child["status"], child.get("error")) for child in run_results["SUCCEEDED"]] == [
         ("failed", "KeyError"),
         ("loaded", None),
         ("failed", "SchemaOutdated"),
@@ -253,22 +255,22 @@ def test_one_object_s_failure_is_reported_and_the_others_are_loaded(running: Run
         ("failed", "OSError"),
         ("failed", "LockConflict"),
     ]
-    assert running.calls(f"{given['run']}-3-1") == 1
-    assert running.calls(f"quarantine-{given['run']}-3-1") == 1
-    assert running.calls(f"quarantine-{given['run']}-4-1") == 2
+    assert running.calls(f"{execution_input['run']}-3-1") == 1
+    assert running.calls(f"quarantine-{execution_input['run']}-3-1") == 1
+    assert running.calls(f"quarantine-{execution_input['run']}-4-1") == 2
 
 
 def test_the_archive_is_not_quarantined(running: Running) -> None:
-    given = script(parts=[["UnreadableBatch!"]], archived=True)
-    running.output(running.start(given))
-    [child] = results(running, given["run"])["SUCCEEDED"]
+    execution_input = script(parts=[["UnreadableBatch!"]], archived=True)
+    running.output(running.start(execution_input))
+    [child] = results(running, execution_input["run"])["SUCCEEDED"]
     assert (child["status"], child["error"]) == ("failed", "UnreadableBatch")
-    assert running.calls(f"quarantine-{given['run']}-0-1") == 0
+    assert running.calls(f"quarantine-{execution_input['run']}-0-1") == 0
 
 
 def test_too_many_loads_without_a_database_stop_the_replay_which_then_verifies(running: Running) -> None:
-    given = script(parts=[["DatabaseUnavailable!"] * 12, [""]])
-    execution = running.start(given, "Hasty")
+    execution_input = script(parts=[["DatabaseUnavailable!"] * 12, [""]])
+    execution = running.start(execution_input, "Hasty")
     assert running.output(execution)["stopped"] is True
     assert running.states(execution)[5:] == [
         "LoadBatches",
@@ -279,10 +281,10 @@ def test_too_many_loads_without_a_database_stop_the_replay_which_then_verifies(r
         "IsVerified",
         "Report",
     ]
-    found = results(running, given["run"])
-    assert len(found["FAILED"]) >= 3
-    assert {child["Error"] for child in found["FAILED"]} <= {"DatabaseUnavailable", "States.Aborted"}
-    assert found["PENDING"]
+    run_results = results(running, execution_input["run"])
+    assert len(run_results["FAILED"]) >= 3
+    assert {child["Error"] for child in run_results["FAILED"]} <= {"DatabaseUnavailable", "States.Aborted"}
+    assert run_results["PENDING"]
 
 
 def test_a_few_of_them_do_not_stop_it(running: Running) -> None:
@@ -291,15 +293,15 @@ def test_a_few_of_them_do_not_stop_it(running: Running) -> None:
 
 
 def test_reading_a_manifest_is_retried(running: Running) -> None:
-    given = script(parts=[[""]], late=True)
-    execution = running.start(given)
+    execution_input = script(parts=[[""]], late=True)
+    execution = running.start(execution_input)
     wait_until(lambda: "LoadBatches" in running.states(execution))
     time.sleep(0.3)
-    key = f"replays/{given['run']}/manifest-1.jsonl"
-    line = json.dumps({"key": "", "etag": given["run"]})
+    key = f"replays/{execution_input['run']}/manifest-1.jsonl"
+    line = json.dumps({"key": "", "etag": execution_input["run"]})
     running.emulator.client("s3").put_object(Bucket=running.outputs["Bucket"], Key=key, Body=line.encode())
     assert running.output(execution)["stopped"] is False
-    assert running.calls(given["run"]) == 1
+    assert running.calls(execution_input["run"]) == 1
 
 
 def test_a_manifest_that_stays_unreadable_stops_the_replay(running: Running) -> None:
@@ -309,10 +311,10 @@ def test_a_manifest_that_stays_unreadable_stops_the_replay(running: Running) -> 
 
 
 def test_writing_results_is_retried_and_then_stops_the_replay(running: Running) -> None:
-    given = script(parts=[[""]])
-    execution = running.start(given, "Resultless")
+    execution_input = script(parts=[[""]])
+    execution = running.start(execution_input, "Resultless")
     assert running.output(execution)["stopped"] is True
-    assert running.calls(f"{given['run']}-0-1") == 2
+    assert running.calls(f"{execution_input['run']}-0-1") == 2
 
 
 @pytest.mark.usefixtures("all_of_module")

@@ -24,9 +24,9 @@ ALL = [*BREAKS, *EDGE_BREAKS]
 @pytest.mark.parametrize(("rule", "message", "broken"), ALL, ids=[f"{rule} {said}" for rule, said, _ in ALL])
 def test_a_broken_template_breaks_its_rule(template: Template, rule: str, message: str, broken: Break) -> None:
     broken(template["Resources"])
-    found = list(check_with_rules(translate(template, REPOSITORY)))
-    assert {finding.rule for finding in found} == {rule}
-    assert any(message in finding.message for finding in found), found
+    findings = list(check_with_rules(translate(template, REPOSITORY)))
+    assert {finding.rule for finding in findings} == {rule}
+    assert any(message in finding.message for finding in findings), findings
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def test_a_broken_template_breaks_its_rule(template: Template, rule: str, messag
         ("ThrottleRate accepts any value", {"MinValue", "MaxValue"}),
     ],
 )
-def test_a_parameter_without_words_is_found(template: Template, message: str, without: set[str]) -> None:
+def test_a_parameter_without_a_description_is_a_finding(template: Template, message: str, without: set[str]) -> None:
     parameter = template["Parameters"]["ThrottleRate"]
     for key in without:
         del parameter[key]
-    assert [(found.rule, found.message) for found in check_with_rules(translate(template, REPOSITORY))] == [
+    assert [(finding.rule, finding.message) for finding in check_with_rules(translate(template, REPOSITORY))] == [
         ("E9114", message)
     ]
 
@@ -53,9 +53,9 @@ def test_a_task_that_cannot_recover_is_found(template: Template, tmp_path: Path,
     del definition["States"][task][key]
     shutil.copytree(REPOSITORY / WORKFLOW.parent, tmp_path / WORKFLOW.parent)
     (tmp_path / WORKFLOW).write_text(json.dumps(definition))
-    found = list(check_with_rules(translate(template, tmp_path)))
-    assert [finding.rule for finding in found] == ["E9105"]
-    assert f"The Task {task} of LoadBatch has no {key}" in found[0].message
+    findings = list(check_with_rules(translate(template, tmp_path)))
+    assert [finding.rule for finding in findings] == ["E9105"]
+    assert f"The Task {task} of LoadBatch has no {key}" in findings[0].message
 
 
 def test_a_task_within_a_map_or_a_branch_is_found(template: Template, tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ def test_a_task_within_a_map_or_a_branch_is_found(template: Template, tmp_path: 
     }
     shutil.copytree(REPOSITORY / WORKFLOW.parent, tmp_path / WORKFLOW.parent)
     (tmp_path / WORKFLOW).write_text(json.dumps(definition))
-    found = [finding.message for finding in check_with_rules(translate(template, tmp_path))]
-    assert [message for message in found if "Retry" in message] == ["The Task Deep of LoadBatch has no Retry"] * 2
+    messages = [finding.message for finding in check_with_rules(translate(template, tmp_path))]
+    assert [message for message in messages if "Retry" in message] == ["The Task Deep of LoadBatch has no Retry"] * 2
 
 
-def test_what_the_translator_refuses_is_told(template: Template) -> None:
+def test_a_refusal_of_the_translator_is_a_finding(template: Template) -> None:
     del template["Resources"]["GetFunction"]["Properties"]["Events"]["Item"]["Properties"]["Auth"]["Authorizer"]
     with pytest.raises(NotTranslatable, match="Authorizer"):
         translate(template, REPOSITORY)
@@ -89,15 +89,15 @@ def test_a_circle_that_only_the_translation_shows_is_found(template: Template) -
 
 def test_an_output_that_shows_a_secret_is_found(template: Template) -> None:
     template["Outputs"]["Secret"] = {"Value": {"Fn::GetAtt": ["MachineClient", "ClientSecret"]}}
-    [found] = check_with_rules(translate(template, REPOSITORY))
-    assert (found.rule, found.message) == ("E9124", "Outputs/Secret contains a secret")
+    [finding] = check_with_rules(translate(template, REPOSITORY))
+    assert (finding.rule, finding.message) == ("E9124", "Outputs/Secret contains a secret")
 
 
 def test_a_filter_of_a_new_resource_must_be_in_the_key(template: Template, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.template.rules.caches.list_parameter_names", lambda _resources: {"colour"})
-    found = [(finding.rule, finding.message) for finding in check_with_rules(translate(template, REPOSITORY))]
-    assert [rule for rule, _ in found] == ["E9117"]
-    assert found[0][1].endswith("without method.request.querystring.colour in its key")
+    findings = [(finding.rule, finding.message) for finding in check_with_rules(translate(template, REPOSITORY))]
+    assert [rule for rule, _ in findings] == ["E9117"]
+    assert findings[0][1].endswith("without method.request.querystring.colour in its key")
 
 
 def test_every_rule_is_seen_failing() -> None:

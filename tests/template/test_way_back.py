@@ -22,12 +22,12 @@ def states(name: str) -> dict[str, dict[str, Any]]:
 
 
 def retriers(name: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(state, retry) for state, found in states(name).items() for retry in found.get("Retry", [])]
+    return [(state, retry) for state, definition in states(name).items() for retry in definition.get("Retry", [])]
 
 
 def test_a_replay_retries_a_load_like_load_batch() -> None:
     def plain(retry: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{key: value for key, value in one.items() if key != "Comment"} for one in retry]
+        return [{key: value for key, value in retrier.items() if key != "Comment"} for retrier in retry]
 
     assert plain(states("replay")["Load"]["Retry"]) == plain(states("load_batch")["Load"]["Retry"])
 
@@ -43,41 +43,41 @@ def test_retries_have_a_cap_backoff_and_jitter(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_retries_end_before_the_history_is_full(name: str) -> None:
-    for state, retries in itertools.groupby(retriers(name), lambda found: found[0]):
+    for state, retries in itertools.groupby(retriers(name), lambda retrier: retrier[0]):
         assert 3 * sum(retry["MaxAttempts"] for _, retry in retries) < HISTORY_EVENTS - 1000, state
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_task_waits_longer_than_its_function_s_timeout(template: Template, name: str) -> None:
     functions = re.compile(r"\$\{(\w+Function)\}")
-    for state, found in states(name).items():
-        named = functions.fullmatch(found.get("Parameters", {}).get("FunctionName", ""))
+    for state, definition in states(name).items():
+        named = functions.fullmatch(definition.get("Parameters", {}).get("FunctionName", ""))
         if named:
-            assert found["TimeoutSeconds"] > template["Resources"][named[1]]["Properties"]["Timeout"], state
+            assert definition["TimeoutSeconds"] > template["Resources"][named[1]]["Properties"]["Timeout"], state
 
 
 @pytest.mark.parametrize("name", ["recover", "rebuild"])
 def test_a_workflow_waits_for_the_primary_for_a_night(name: str) -> None:
-    away = next(retry for state, retry in retriers(name) if state == "AwaitPrimary")
-    assert away["MaxAttempts"] * away["MaxDelaySeconds"] / 2 > 12 * 3600
+    retrier = next(retry for state, retry in retriers(name) if state == "AwaitPrimary")
+    assert retrier["MaxAttempts"] * retrier["MaxDelaySeconds"] / 2 > 12 * 3600
 
 
 @pytest.mark.parametrize("rule", ["RecoverySchedule", "DatabaseBack", "BatchesParked"])
 def test_the_input_of_each_rule_is_valid(template: Template, rule: str) -> None:
     [target] = template["Resources"][rule]["Properties"]["Targets"]
-    given = target["Input"]
-    if isinstance(given, dict):
-        defaults = {name: str(found.get("Default")) for name, found in template["Parameters"].items()}
-        given = re.sub(r"\$\{(\w+)\}", lambda name: defaults[name[1]], given["Fn::Sub"])
-    request, _ = parse_recovery_request(json.loads(given), datetime.datetime.now(datetime.UTC))
+    target_input = target["Input"]
+    if isinstance(target_input, dict):
+        defaults = {name: str(parameter.get("Default")) for name, parameter in template["Parameters"].items()}
+        target_input = re.sub(r"\$\{(\w+)\}", lambda name: defaults[name[1]], target_input["Fn::Sub"])
+    request, _ = parse_recovery_request(json.loads(target_input), datetime.datetime.now(datetime.UTC))
     assert request.trigger in {"schedule", "event", "alarm"}
 
 
 def test_the_alarms_of_parked_batches_start_a_recovery(template: Template) -> None:
     pattern = template["Resources"]["BatchesParked"]["Properties"]["EventPattern"]
     names = {
-        one["Fn::GetAtt"][0] if isinstance(one["Fn::GetAtt"], list) else one["Fn::GetAtt"].split(".")[0]
-        for one in pattern["resources"]
+        resource["Fn::GetAtt"][0] if isinstance(resource["Fn::GetAtt"], list) else resource["Fn::GetAtt"].split(".")[0]
+        for resource in pattern["resources"]
     }
     assert names == {"LoadsFailedAlarm", "LoadsTimedOutAlarm", "DeadLettersAlarm"}
 
@@ -89,8 +89,8 @@ def test_one_alarm_lasts_for_as_long_as_the_schedule_s_runs_fail(template: Templ
 
 
 def test_the_schedule_looks_further_back_than_backups_reach(template: Template) -> None:
-    kept = template["Resources"]["Primary"]["Properties"]["BackupRetentionPeriod"]
-    assert template["Parameters"]["RecoveryDays"]["Default"] > kept
+    retention_days = template["Resources"]["Primary"]["Properties"]["BackupRetentionPeriod"]
+    assert template["Parameters"]["RecoveryDays"]["Default"] > retention_days
 
 
 def test_stored_exclusions_outlive_the_batches(template: Template) -> None:
@@ -104,8 +104,12 @@ def test_the_map_run_may_start_children_of_its_own_workflow_only(template: Templ
     resources = translate(template, REPOSITORY)["Resources"]
     policy = resources["ReplayChildren"]["Properties"]
     assert policy["Roles"] == [{"Ref": "ReplayRole"}]
-    starts = [one for one in policy["PolicyDocument"]["Statement"] if one["Action"] == "states:StartExecution"]
-    assert [one["Resource"] for one in starts] == [{"Ref": "Replay"}]
+    starts = [
+        statement
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "states:StartExecution"
+    ]
+    assert [statement["Resource"] for statement in starts] == [{"Ref": "Replay"}]
     assert "ReplayRole" in resources
 
 

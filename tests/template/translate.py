@@ -89,13 +89,13 @@ def translate(template: Template, folder: Path) -> Template:
 
 def lines(path: Path) -> list[tuple[yaml.Node, yaml.Node]]:
     """Every key and value of a YAML file as nodes, which know their lines."""
-    found: list[tuple[yaml.Node, yaml.Node]] = []
+    pairs: list[tuple[yaml.Node, yaml.Node]] = []
     waiting = [yaml.compose(path.read_text(), Loader=yaml.SafeLoader)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.MappingNode):
-            found += node.value
+            pairs += node.value
             waiting += [value for _, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value
-    return found
+    return pairs

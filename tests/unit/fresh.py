@@ -56,7 +56,7 @@ class Invocation:
 
 def environment(folder: Path | None = None, **more: str) -> dict[str, str]:
     """The environment of a function; `folder` may hold another package `resources`."""
-    path = ":".join(str(one) for one in (folder, ROOT / "src") if one)
+    path = ":".join(str(part) for part in (folder, ROOT / "src") if part)
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
     return {**inherited, **ENVIRONMENT, "PYTHONPATH": path, **more}
 
@@ -67,7 +67,7 @@ def invoke(
     """Invoke functions one after another and return what came of each, and what the process printed as errors."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        input="".join(json.dumps(one) + "\n" for one in events),
+        input="".join(json.dumps(event) + "\n" for event in events),
         env=dict(settings),
         capture_output=True,
         text=True,

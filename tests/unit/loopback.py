@@ -16,7 +16,7 @@ HANGING_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request: its operation, and its body as JSON (S3's has none: its headers stand there)."""
 
     operation: str
@@ -26,40 +26,40 @@ class Asked:
     @property
     def records(self) -> list[bytes]:
         """The records of a put, decoded."""
-        found = self.body["Records"] if "Records" in self.body else [self.body["Record"]]
-        return [base64.b64decode(record["Data"]) for record in found]
+        records = self.body["Records"] if "Records" in self.body else [self.body["Record"]]
+        return [base64.b64decode(record["Data"]) for record in records]
 
 
 @dataclass(frozen=True)
-class Answered:
+class StubResponse:
     """An answer: JSON or text with a status. Status 0 closes the connection, -1 leaves the client waiting."""
 
     status: int
     body: dict[str, Any] | str
 
 
-Answers = Callable[[Asked], Answered]
+Answers = Callable[[ReceivedRequest], StubResponse]
 
 
 def error(code: str, status: int = 400) -> Answers:
     """An AWS error."""
-    return lambda _: Answered(status, {"__type": code, "message": f"{code}, says the service"})
+    return lambda _: StubResponse(status, {"__type": code, "message": f"{code}, says the service"})
 
 
-def taken(asked: Asked, failed: tuple[int, ...] = ()) -> Answered:
+def accept_records(request: ReceivedRequest, failed: tuple[int, ...] = ()) -> StubResponse:
     """Firehose's 200, with some of a batch's entries failed."""
-    if asked.operation == "PutRecord":
-        return Answered(200, {"RecordId": "1"})
+    if request.operation == "PutRecord":
+        return StubResponse(200, {"RecordId": "1"})
     entries = [
         {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "slow down"} if at in failed else {"RecordId": "1"}
-        for at in range(len(asked.body["Records"]))
+        for at in range(len(request.body["Records"]))
     ]
-    return Answered(200, {"FailedPutCount": len(failed), "RequestResponses": entries})
+    return StubResponse(200, {"FailedPutCount": len(failed), "RequestResponses": entries})
 
 
 def partly(*failed: int) -> Answers:
     """Firehose's 200 to a batch of which some entries, by position, were not taken."""
-    return lambda asked: taken(asked, failed)
+    return lambda request: accept_records(request, failed)
 
 
 class Loopback:
@@ -67,9 +67,9 @@ class Loopback:
 
     def __init__(self, certificate: Path | None = None) -> None:
         """With a certificate it speaks TLS, under the name localhost."""
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.answers: deque[Answers] = deque()
-        self.otherwise: Answers = taken
+        self.otherwise: Answers = accept_records
         self.closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -92,13 +92,13 @@ class Loopback:
         self._server.server_close()
 
     def reset(self) -> None:
-        self.asked.clear()
+        self.requests.clear()
         self.answers.clear()
-        self.otherwise = taken
+        self.otherwise = accept_records
 
-    def answer(self, asked: Asked) -> Answered:
-        self.asked.append(asked)
-        return (self.answers.popleft() if self.answers else self.otherwise)(asked)
+    def answer(self, request: ReceivedRequest) -> StubResponse:
+        self.requests.append(request)
+        return (self.answers.popleft() if self.answers else self.otherwise)(request)
 
 
 def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
@@ -109,14 +109,16 @@ def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self._answer(
-                Asked(self.headers["X-Amz-Target"].split(".")[-1], json.loads(body), self.headers["X-Amzn-Trace-Id"])
+                ReceivedRequest(
+                    self.headers["X-Amz-Target"].split(".")[-1], json.loads(body), self.headers["X-Amzn-Trace-Id"]
+                )
             )
 
         def do_PUT(self) -> None:
-            self._answer(Asked(f"PUT {self.path}", dict(self.headers)))
+            self._answer(ReceivedRequest(f"PUT {self.path}", dict(self.headers)))
 
-        def _answer(self, asked: Asked) -> None:
-            answered = loopback.answer(asked)
+        def _answer(self, request: ReceivedRequest) -> None:
+            answered = loopback.answer(request)
             if answered.status <= 0:
                 if answered.status < 0:
                     loopback.closing.wait(HANGING_SECONDS)

@@ -17,9 +17,9 @@ from tests.unit.requesting import AIRPORT, ALICE, BOOKING, BOOKING_ID, EDITOR, a
 def test_a_put_is_on_the_stream_before_it_is_answered(stream: Loopback) -> None:
     before = datetime.datetime.now(datetime.UTC)
     answer = ask(event("PUT", f"bookings/{BOOKING_ID}", BOOKING))
-    (asked,) = stream.asked
-    assert (asked.operation, asked.body["DeliveryStreamName"]) == ("PutRecord", "writes")
-    (line,) = asked.records
+    (request,) = stream.requests
+    assert (request.operation, request.body["DeliveryStreamName"]) == ("PutRecord", "writes")
+    (line,) = request.records
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
     write = decode_write(line)
@@ -42,7 +42,7 @@ def test_a_put_is_on_the_stream_before_it_is_answered(stream: Loopback) -> None:
 
 def test_the_data_of_a_write_is_canonical(stream: Loopback) -> None:
     ask(event("POST", "bookings", {**BOOKING, "price": 1e2, "notes": None, "voucher": "Straße\u0000\t"}))
-    data = json.loads(bytes(decode_write(stream.asked[0].records[0]).data))
+    data = json.loads(bytes(decode_write(stream.requests[0].records[0]).data))
     assert data["departs_at"] == "2026-12-24T07:15:00Z"
     assert Decimal(data["price"]) == 100
     assert "e" not in data["price"].lower()
@@ -52,18 +52,18 @@ def test_the_data_of_a_write_is_canonical(stream: Loopback) -> None:
 
 def test_a_default_that_was_left_out_is_written(stream: Loopback) -> None:
     ask(event("PUT", "airports/EDDB", AIRPORT, claims=EDITOR))
-    data = json.loads(bytes(decode_write(stream.asked[0].records[0]).data))
+    data = json.loads(bytes(decode_write(stream.requests[0].records[0]).data))
     assert data == {**AIRPORT, "iata": "", "city": "", "subd": "", "lid": ""}
 
 
 def test_a_write_to_a_shared_collection_has_no_owner(stream: Loopback) -> None:
     assert ask(event("PUT", "airports/EDDB", AIRPORT, claims=EDITOR)).status == 202
-    assert decode_write(stream.asked[0].records[0]).owner == ""
+    assert decode_write(stream.requests[0].records[0]).owner == ""
 
 
 def test_a_delete_has_no_data(stream: Loopback) -> None:
     assert ask(event("DELETE", f"bookings/{BOOKING_ID}")).status == 202
-    (line,) = stream.asked[0].records
+    (line,) = stream.requests[0].records
     write = decode_write(line)
     assert (write.operation, bytes(write.data), write.owner) == ("delete", b"null", ALICE["sub"])
     assert json.loads(line)["data"] is None
@@ -74,7 +74,7 @@ def test_a_post_chooses_an_id(stream: Loopback) -> None:
     assert uuid.UUID(first.body["id"]).version == 7
     assert first.body["id"] != second.body["id"]
     assert first.headers["Location"] == f"bookings/{first.body['id']}"
-    assert decode_write(stream.asked[0].records[0]).id == first.body["id"]
+    assert decode_write(stream.requests[0].records[0]).id == first.body["id"]
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_the_references_of_an_answer_lead_to_the_item_and_its_receipt(
     stream: Loopback, method: str, path: str, body: object
 ) -> None:
     answer = ask(event(method, path, body, claims=EDITOR))
-    asked, item = f"https://host/live/v1/{path}", "https://host/live/v1/airports/EDDB"
-    assert urljoin(asked, answer.headers["Location"]) == item
-    assert urljoin(asked, answer.body["receipt"]) == f"{item}/writes/{answer.body['version']}"
+    request_url, item = f"https://host/live/v1/{path}", "https://host/live/v1/airports/EDDB"
+    assert urljoin(request_url, answer.headers["Location"]) == item
+    assert urljoin(request_url, answer.body["receipt"]) == f"{item}/writes/{answer.body['version']}"
     assert answer.headers["Link"] == f'<{answer.body["receipt"]}>; rel="status"'
 
 

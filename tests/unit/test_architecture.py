@@ -38,15 +38,18 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def modules() -> dict[str, Path]:
-    found = {}
+    modules_by_name = {}
     for path in SRC.rglob("*.py"):
         name = ".".join(path.relative_to(SRC).with_suffix("").parts)
-        found[name.removesuffix(".__init__")] = path
-    return found
+        modules_by_name[name.removesuffix(".__init__")] = path
+    return modules_by_name
 
 
 MODULES = modules()
-ARROWS = {name: {one for one in imports(path) if one in MODULES and one != name} for name, path in MODULES.items()}
+ARROWS = {
+    name: {imported for imported in imports(path) if imported in MODULES and imported != name}
+    for name, path in MODULES.items()
+}
 
 
 def room(module: str) -> str:
@@ -67,20 +70,22 @@ def test_the_code_is_found() -> None:
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_arrows_point_down(module: str) -> None:
-    within = {one for one in ARROWS[module] if room(one) == room(module)}
-    below = {one for one in ARROWS[module] if height(one) < height(module)}
-    ground = {one for one in ARROWS[module] if height(one) == height(module) == 0}
+    within = {imported for imported in ARROWS[module] if room(imported) == room(module)}
+    below = {imported for imported in ARROWS[module] if height(imported) < height(module)}
+    ground = {imported for imported in ARROWS[module] if height(imported) == height(module) == 0}
     assert ARROWS[module] - within - below - ground == set()
 
 
 def test_handlers_do_not_know_each_other() -> None:
     handlers = {name: arrows for name, arrows in ARROWS.items() if room(name) == "handlers"}
-    assert {one: other for one, arrows in handlers.items() for other in arrows if room(other) == "handlers"} == {}
+    assert {
+        handler: other for handler, arrows in handlers.items() for other in arrows if room(other) == "handlers"
+    } == {}
 
 
 def test_there_are_no_cycles() -> None:
     # A package is only in the way of its modules: what counts is which module needs which.
-    graph = {name: {one for one in arrows if one != "sluice"} for name, arrows in ARROWS.items()}
+    graph = {name: {imported for imported in arrows if imported != "sluice"} for name, arrows in ARROWS.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -102,12 +107,14 @@ def test_operators_and_the_local_stack_use_only_what_a_deployed_stack_shows() ->
 
 
 def test_a_resource_needs_only_the_words_for_resources() -> None:
-    known = {one for name, arrows in ARROWS.items() if name.startswith("resources.") for one in arrows}
-    assert known <= {"sluice.model.resource"}
+    imported_by_resources = {
+        imported for name, arrows in ARROWS.items() if name.startswith("resources.") for imported in arrows
+    }
+    assert imported_by_resources <= {"sluice.model.resource"}
 
 
 def test_only_the_registry_knows_where_resources_are() -> None:
-    knowing = {name for name, arrows in ARROWS.items() if any(room(one) == "resources" for one in arrows)}
+    knowing = {name for name, arrows in ARROWS.items() if any(room(imported) == "resources" for imported in arrows)}
     assert knowing == {"sluice.model.resource"}
 
 
@@ -131,8 +138,10 @@ CACHE_KEY = "- method.request.querystring."
 
 def names_of_resources() -> set[str]:
     served = load_resources().values()
-    fields = {column.name for one in served for column in one.columns} | {one.key for one in served if one.key}
-    return {one.collection for one in served} | {one.model.__name__ for one in served} | fields
+    fields = {column.name for resource in served for column in resource.columns} | {
+        resource.key for resource in served if resource.key
+    }
+    return {resource.collection for resource in served} | {resource.model.__name__ for resource in served} | fields
 
 
 def test_the_names_are_known() -> None:
@@ -153,10 +162,10 @@ def test_no_part_names_a_resource() -> None:
     # An underscore parts words too: a table's name may be within an index's.
     words = "|".join(sorted(names_of_resources() - ORDINARY))
     word = re.compile(rf"(?<![A-Za-z0-9])({words})(?![A-Za-z0-9])", re.IGNORECASE)
-    found = {
+    mentions = {
         f"{path.relative_to(ROOT)}:{number}: {match[0]}"
         for path in files
         for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), 1)
         if CACHE_KEY not in line and (match := word.search(line))
     }
-    assert found == set()
+    assert mentions == set()

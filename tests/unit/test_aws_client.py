@@ -15,7 +15,7 @@ from sluice.aws.connection import Endpoint
 from sluice.aws.lambda_environment import Service
 from sluice.errors import AwsConnectionError, AwsError
 from sluice.ingest.firehose import FIREHOSE_SERVICE
-from tests.unit.loopback import Answered, Loopback, error
+from tests.unit.loopback import Loopback, StubResponse, error
 
 # The stream itself retries its puts.
 SERVICE = replace(FIREHOSE_SERVICE, max_attempts=3)
@@ -31,15 +31,15 @@ def at_loopback(stream: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=[JsonClient, BotocoreClient], ids=["ours", "botocore's"])
-def made(request: pytest.FixtureRequest, at_loopback: None) -> AwsClient:
+def aws_client(request: pytest.FixtureRequest, at_loopback: None) -> AwsClient:
     kind: Callable[[Service], AwsClient] = request.param
     return kind(SERVICE)
 
 
-def test_a_record_arrives(made: AwsClient, stream: Loopback) -> None:
-    assert made.call("PutRecord", PUT)["RecordId"] == "1"
-    [asked] = stream.asked
-    assert (asked.operation, asked.records) == ("PutRecord", [PUT["Record"]["Data"]])  # type: ignore[index]
+def test_a_record_arrives(aws_client: AwsClient, stream: Loopback) -> None:
+    assert aws_client.call("PutRecord", PUT)["RecordId"] == "1"
+    [request] = stream.requests
+    assert (request.operation, request.records) == ("PutRecord", [PUT["Record"]["Data"]])  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -49,49 +49,49 @@ def test_a_record_arrives(made: AwsClient, stream: Loopback) -> None:
         (error("com.amazonaws.firehose#InvalidArgumentException:http://x/"), "InvalidArgumentException", 1),
         (error("ThrottlingException"), "ThrottlingException", 3),
         (error("ServiceUnavailableException", 503), "ServiceUnavailableException", 3),
-        (lambda _: Answered(502, "<html>Bad Gateway</html>"), "502", 3),
-        (lambda _: Answered(0, {}), "ConnectionClosedError", 3),
+        (lambda _: StubResponse(502, "<html>Bad Gateway</html>"), "502", 3),
+        (lambda _: StubResponse(0, {}), "ConnectionClosedError", 3),
     ],
 )
 def test_a_failure_has_its_code(
-    made: AwsClient, stream: Loopback, answer: Callable[..., Answered], code: str, times: int
+    aws_client: AwsClient, stream: Loopback, answer: Callable[..., StubResponse], code: str, times: int
 ) -> None:
     stream.otherwise = answer
-    with pytest.raises(AwsError) as found:
-        made.call("PutRecord", PUT)
-    assert (found.value.code, found.value.operation, len(stream.asked)) == (code, "PutRecord", times)
-    assert "says the service" not in str(found.value)
+    with pytest.raises(AwsError) as raised:
+        aws_client.call("PutRecord", PUT)
+    assert (raised.value.code, raised.value.operation, len(stream.requests)) == (code, "PutRecord", times)
+    assert "says the service" not in str(raised.value)
 
 
 def test_an_answer_that_is_no_json_is_none(stream: Loopback) -> None:
-    stream.otherwise = lambda _: Answered(200, "<html>")  # botocore takes it for an empty answer
-    with pytest.raises(AwsError) as found:
+    stream.otherwise = lambda _: StubResponse(200, "<html>")  # botocore takes it for an empty answer
+    with pytest.raises(AwsError) as raised:
         JsonClient(SERVICE).call("PutRecord", PUT)
-    assert (found.value.code, len(stream.asked)) == ("ResponseParserError", 1)
+    assert (raised.value.code, len(stream.requests)) == ("ResponseParserError", 1)
 
 
-def test_retries_end_when_a_service_is_down_for_long(made: AwsClient, stream: Loopback) -> None:
+def test_retries_end_when_a_service_is_down_for_long(aws_client: AwsClient, stream: Loopback) -> None:
     stream.otherwise = error("ServiceUnavailableException", 503)
     for _ in range(60):
         with pytest.raises(AwsError):
-            made.call("PutRecord", PUT)
-    asked = len(stream.asked)
-    assert asked == 60 + 100
+            aws_client.call("PutRecord", PUT)
+    request_count = len(stream.requests)
+    assert request_count == 60 + 100
     stream.otherwise = error("AccessDeniedException")
-    stream.answers.extend([lambda _: Answered(200, {"RecordId": "1"})] * 5)
+    stream.answers.extend([lambda _: StubResponse(200, {"RecordId": "1"})] * 5)
     for _ in range(5):
-        made.call("PutRecord", PUT)
+        aws_client.call("PutRecord", PUT)
     stream.otherwise = error("ServiceUnavailableException", 503)
     with pytest.raises(AwsError):
-        made.call("PutRecord", PUT)
-    assert len(stream.asked) == asked + 5 + 2  # five successes pay for one retry
+        aws_client.call("PutRecord", PUT)
+    assert len(stream.requests) == request_count + 5 + 2  # five successes pay for one retry
 
 
 def test_pauses_grow_up_to_a_cap() -> None:
-    found = {attempt: [choose_backoff_seconds(attempt) for _ in range(300)] for attempt in (1, 2, 3, 9)}
+    pauses_by_attempt = {attempt: [choose_backoff_seconds(attempt) for _ in range(300)] for attempt in (1, 2, 3, 9)}
     for attempt, most in {1: 1, 2: 2, 3: 4, 9: 20}.items():
-        assert most / 2 < max(found[attempt]) <= most
-    assert len(set(found[1])) > 200
+        assert most / 2 < max(pauses_by_attempt[attempt]) <= most
+    assert len(set(pauses_by_attempt[1])) > 200
 
 
 @pytest.fixture
@@ -146,10 +146,10 @@ def test_a_server_is_believed_by_its_authority_and_its_name(
         (tmp_path / "cacert.pem").write_bytes(certificate.read_bytes())
         monkeypatch.setattr("botocore.__file__", str(tmp_path / "__init__.py"))
     with Loopback(certificate) as server:
-        asked = Endpoint(server.url, connect_seconds=1, read_seconds=1)
-        with pytest.raises(AwsConnectionError) if code else nullcontext() as found:
-            assert asked.post(b'{"Record": {"Data": ""}}', HEADERS)[0] == 200
-    assert (found.value.code if found else "") == code
+        endpoint = Endpoint(server.url, connect_seconds=1, read_seconds=1)
+        with pytest.raises(AwsConnectionError) if code else nullcontext() as raised:
+            assert endpoint.post(b'{"Record": {"Data": ""}}', HEADERS)[0] == 200
+    assert (raised.value.code if raised else "") == code
 
 
 def _certificate(folder: Path, host: str) -> Path:

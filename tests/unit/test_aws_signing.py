@@ -45,9 +45,9 @@ def test_a_signature_is_botocores(body: bytes, key: str, secret: str, token: str
         "x-amz-target": f"Firehose_20150804.PutRecord{value}",
     }
     scope, credentials = ("eu-west-1", "firehose"), AwsCredentials(key, secret, token)
-    found = sign_headers(headers, body, scope, credentials, AT.timestamp())
-    assert found == botocores(headers, body, scope, credentials)
-    assert ("x-amz-security-token" in found) == bool(token)
+    signed_headers = sign_headers(headers, body, scope, credentials, AT.timestamp())
+    assert signed_headers == botocores(headers, body, scope, credentials)
+    assert ("x-amz-security-token" in signed_headers) == bool(token)
 
 
 @pytest.mark.parametrize("secret", ["secret", "s/cr+t"])

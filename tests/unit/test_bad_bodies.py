@@ -15,7 +15,7 @@ from tests.unit.requesting import AIRPORT, BOOKING, BOOKING_ID, EDITOR, ask, eve
 @pytest.fixture(autouse=True)
 def _nothing_is_written(stream: Loopback) -> Iterator[None]:
     yield
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 FIELDS = [

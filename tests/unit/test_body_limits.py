@@ -47,36 +47,36 @@ PAGES = create_resource(Page, "pages", private=True)
 )
 def test_a_value_at_its_limit_is_accepted(stream: Loopback, field: str, value: object) -> None:
     assert ask(event("POST", "bookings", {**BOOKING, field: value})).status == 202
-    assert len(stream.asked) == 1
+    assert len(stream.requests) == 1
     # What the API accepted, the transform must take.
-    assert len(stream.asked[0].records[0]) < 5000
-    decode_write(stream.asked[0].records[0])
+    assert len(stream.requests[0].records[0]) < 5000
+    decode_write(stream.requests[0].records[0])
 
 
 def test_a_body_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
     body = json.dumps(BOOKING).ljust(MAX_RECORD_BYTES)
     assert ask(event("POST", "bookings", body)).status == 202
     assert ask(event("POST", "bookings", base64.b64encode(body.encode()).decode(), base64=True)).status == 202
-    assert len(stream.asked) == 2
+    assert len(stream.requests) == 2
 
 
 def test_a_record_of_exactly_the_limit_is_accepted(stream: Loopback, write_context: WriteContext) -> None:
     accept_write(write_context, PAGES, CALLER, "id", Page(text=""))
     # The time of acceptance may lose its trailing zeros: fixed parts only.
-    write = stream.asked[0].records[0]
+    write = stream.requests[0].records[0]
     stamp = len(json.loads(write)["accepted_at"]) - len("2026-11-23T10:00:00.123456Z")
     room = MAX_RECORD_BYTES - (len(write) - stamp)
     stream.reset()
     for _ in range(3):  # one in a million has a shorter time
         accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * room))
-    assert max(len(asked.records[0]) for asked in stream.asked) == MAX_RECORD_BYTES
+    assert max(len(request.records[0]) for request in stream.requests) == MAX_RECORD_BYTES
 
 
 def test_a_record_above_the_limit_is_too_large(stream: Loopback, write_context: WriteContext) -> None:
     with pytest.raises(Problem) as refused:
         accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * (MAX_RECORD_BYTES - 100)))
     assert refused.value.status == 413
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 class Tree(Item):

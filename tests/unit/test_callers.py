@@ -36,7 +36,7 @@ def test_a_member_of_the_group_may_write(
     stream: Loopback, method: str, path: str, body: object, claims: dict[str, Any]
 ) -> None:
     assert ask(event(method, path, body, claims={"sub": SUB, **claims})).status == 202
-    assert len(stream.asked) == 1
+    assert len(stream.requests) == 1
 
 
 @pytest.mark.parametrize(("method", "path", "body"), WRITES)
@@ -58,7 +58,7 @@ def test_a_member_of_the_group_may_write(
 def test_nobody_else_may(stream: Loopback, method: str, path: str, body: object, claims: dict[str, Any]) -> None:
     answer = ask(event(method, path, body, claims={"sub": SUB, **claims}))
     assert (answer.status, "editors" in answer.body["detail"]) == (403, True)
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_without_a_subject_nothing_is_done(
 ) -> None:
     answer = ask(event(method, path, BOOKING, claims=claims))
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_an_authorizer_without_claims_is_no_token() -> None:
@@ -93,7 +93,7 @@ def test_an_authorizer_without_claims_is_no_token() -> None:
 def test_the_owner_is_the_subject_whatever_the_body_says(stream: Loopback) -> None:
     longest = "x" * 128
     assert ask(event("PUT", f"bookings/{BOOKING_ID}", BOOKING, claims={"sub": longest})).status == 202
-    assert decode_write(stream.asked[0].records[0]).owner == longest
+    assert decode_write(stream.requests[0].records[0]).owner == longest
     assert ask(event("POST", "bookings", {**BOOKING, "owner": "another"})).status == 422
 
 

@@ -32,7 +32,7 @@ def test_a_condition_is_refused_by_name(
 ) -> None:
     answer = ask(event(method, path, body, headers={name: value}))
     assert (answer.status, [field.lower() for field in answer.fields]) == (400, [name.lower()])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_all_conditions_are_named(stream: Loopback) -> None:

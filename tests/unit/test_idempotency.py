@@ -18,7 +18,7 @@ def test_a_retry_names_the_same_items_with_later_versions(stream: Loopback) -> N
     first, second = ask(sent), ask(sent)
     assert len(set(ids(first))) == 2
     assert ids(first) == ids(second)
-    written = [decode_write(line) for asked in stream.asked for line in asked.records[0].splitlines()]
+    written = [decode_write(line) for request in stream.requests for line in request.records[0].splitlines()]
     assert [write.id for write in written] == ids(first) * 2
     assert [write.version for write in written] == sorted({write.version for write in written})
 
@@ -32,13 +32,13 @@ def test_a_line_keeps_its_id_when_others_are_mended(stream: Loopback) -> None:
 
 def test_owner_collection_key_and_number_make_the_id(stream: Loopback) -> None:
     key = {"Idempotency-Key": "k"}
-    found = [
+    item_ids = [
         *ids(ask(lines_event("bookings", [BOOKING] * 12, headers=key))),
         *ids(ask(lines_event("bookings", [BOOKING] * 12, headers={"Idempotency-Key": "k1"}))),
         *ids(ask(lines_event("bookings", [BOOKING], headers=key, claims=EDITOR))),
         ask(event("POST", "bookings", BOOKING, headers=key)).body["id"],
     ]
-    assert len(set(found)) == len(found)
+    assert len(set(item_ids)) == len(item_ids)
 
 
 def test_a_natural_key_is_stronger(stream: Loopback) -> None:
@@ -57,14 +57,14 @@ def test_what_is_no_key_is_refused_by_name(stream: Loopback, key: str) -> None:
     ):
         answer = ask(sent)
         assert (answer.status, answer.fields) == (400, ["Idempotency-Key"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, "! ~", '"8e03978e-40d5-43e8-bc93-6894a57f9324"'])
 def test_a_key_of_printable_characters_is_taken(stream: Loopback, key: str) -> None:
     headers = {"idempotency-key": key}
-    first, again = (ask(event("POST", "bookings", BOOKING, headers=headers)) for _ in range(2))
-    assert (first.status, first.body["id"]) == (202, again.body["id"])
+    first, second = (ask(event("POST", "bookings", BOOKING, headers=headers)) for _ in range(2))
+    assert (first.status, first.body["id"]) == (202, second.body["id"])
 
 
 def test_a_put_passes_it_over(stream: Loopback) -> None:
@@ -78,4 +78,4 @@ def test_a_key_comes_once(stream: Loopback) -> None:
         twice = {"multiValueHeaders": {"idempotency-KEY": ["a", "b"]}, "headers": {"Idempotency-Key": "b", **kind}}
         answer = ask({**sent, **twice})
         assert (answer.status, answer.fields) == (400, ["Idempotency-Key"])
-    assert stream.asked == []
+    assert stream.requests == []

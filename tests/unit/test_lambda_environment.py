@@ -34,8 +34,8 @@ def test_every_endpoint_that_we_make_is_botocores(service: Service, monkeypatch:
         monkeypatch.setenv("AWS_DEFAULT_REGION", region)
         if lambda_environment.is_standard_lambda():
             ours.add(region)
-            made = session.create_client(service.name, region_name=region)
-            assert build_endpoint_url(service) == made.meta.endpoint_url
+            botocore_client = session.create_client(service.name, region_name=region)
+            assert build_endpoint_url(service) == botocore_client.meta.endpoint_url
     assert {"eu-west-1", "us-east-1", "ap-southeast-2"} <= ours
     assert {"cn-north-1", "us-gov-west-1"} <= regions - ours
     assert not [region for region in regions - ours if region in session.get_available_regions(service.name)]
@@ -71,9 +71,9 @@ def test_what_is_said_in_another_way_is_left_to_botocore(
 def test_which_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(create_client(FIREHOSE_SERVICE), JsonClient)
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
-    made = create_client(FIREHOSE_SERVICE)
-    assert isinstance(made, BotocoreClient)
-    assert made._client.meta.endpoint_url == "https://firehose-fips.eu-west-1.amazonaws.com"
+    aws_client = create_client(FIREHOSE_SERVICE)
+    assert isinstance(aws_client, BotocoreClient)
+    assert aws_client._client.meta.endpoint_url == "https://firehose-fips.eu-west-1.amazonaws.com"
 
 
 def test_an_endpoint_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from sluice.ingest import batch_of_lines as limits
 from sluice.model.record import decode_write
-from tests.unit.loopback import Answered, Loopback, error, partly
+from tests.unit.loopback import Loopback, StubResponse, error, partly
 from tests.unit.requesting import AIRPORT, ALICE, BOOKING, EDITOR, Answer, ask, event, lines_event
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -28,15 +28,15 @@ def statuses(answer: Answer) -> list[tuple[int, int]]:
 
 
 def written(stream: Loopback) -> list[bytes]:
-    return [line for asked in stream.asked for record in asked.records for line in record.splitlines()]
+    return [line for request in stream.requests for record in request.records for line in record.splitlines()]
 
 
 def test_all_lines_are_accepted_in_one_record(stream: Loopback) -> None:
     answer = ask(lines_event("bookings", [{**BOOKING, "seats": seats} for seats in (1, 2, 3)]))
     assert (answer.status, statuses(answer)) == (202, [(1, 202), (2, 202), (3, 202)])
-    (asked,) = stream.asked
-    (record,) = asked.records
-    assert (asked.operation, asked.body["DeliveryStreamName"]) == ("PutRecordBatch", "writes")
+    (request,) = stream.requests
+    (record,) = request.records
+    assert (request.operation, request.body["DeliveryStreamName"]) == ("PutRecordBatch", "writes")
     assert record.endswith(b"}\n")
     writes = [decode_write(line) for line in record.splitlines()]
     assert [json.loads(bytes(write.data))["seats"] for write in writes] == [1, 2, 3]
@@ -94,7 +94,7 @@ def test_when_no_line_can_be_taken_it_is_a_problem_with_the_lines(stream: Loopba
     answer = ask(lines_event("bookings", [BAD, "", "no"]))
     assert (answer.status, statuses(answer)) == (422, [(1, 422), (3, 422)])
     assert "errors" not in answer.body
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize("body", ["", "\n", " \n\r\n\t"])
@@ -134,7 +134,7 @@ def test_of_two_lines_to_one_item_the_later_one_has_the_later_version(stream: Lo
     writes = [decode_write(line) for line in written(stream)]
     assert [json.loads(bytes(write.data))["name"] for write in writes] == names
     assert {write.id for write in writes} == {"EDDB"}
-    assert all(one.version < other.version for one, other in itertools.pairwise(writes))
+    assert all(earlier.version < other.version for earlier, other in itertools.pairwise(writes))
     assert {write.accepted_at for write in writes} == {writes[0].accepted_at}
 
 
@@ -154,10 +154,10 @@ def test_a_bad_natural_key_is_the_line_s_fault(stream: Loopback) -> None:
 
 def test_the_sample_is_answered_as_it_says(stream: Loopback) -> None:
     sample = json.loads((Path(__file__).parents[2] / "events/post/bookings.json").read_text())
-    first, again = ask(sample), ask(sample)
+    first, second = ask(sample), ask(sample)
     assert (first.status, statuses(first)) == (207, [(1, 202), (2, 202), (3, 422), (4, 202)])
     assert first.body["lines"][2]["errors"][0]["field"] == "seats"
-    assert [line.get("id") for line in first.body["lines"]] == [line.get("id") for line in again.body["lines"]]
+    assert [line.get("id") for line in first.body["lines"]] == [line.get("id") for line in second.body["lines"]]
 
 
 # The stream.
@@ -166,17 +166,19 @@ def test_the_sample_is_answered_as_it_says(stream: Loopback) -> None:
 def test_lines_that_the_stream_did_not_take_are_503_each(stream: Loopback, lines: Lines) -> None:
     sent: list[object] = [LARGE] * 60 + [BAD] + [LARGE] * 40
     stream.answers.append(partly(0, 2))
-    stream.otherwise = lambda asked: partly(len(asked.records) - 1)(asked)
+    stream.otherwise = lambda request: partly(len(request.records) - 1)(request)
     answer = ask(lines_event("bookings", sent))
     assert answer.status == 207
-    (first, *_, last) = stream.asked
+    (first, *_, last) = stream.requests
     assert (len(first.records), len(last.records)) == (3, 1)
-    away = {decode_write(line).version for line in last.records[0].splitlines()}
-    taken = [line for line in answer.body["lines"] if line["status"] == 202]
-    kept = {decode_write(line).version for record in first.records for line in record.splitlines()} - away
-    assert {line["version"] for line in taken} == kept
+    missing_versions = {decode_write(line).version for line in last.records[0].splitlines()}
+    accepted_lines = [line for line in answer.body["lines"] if line["status"] == 202]
+    stored_versions = {
+        decode_write(line).version for record in first.records for line in record.splitlines()
+    } - missing_versions
+    assert {line["version"] for line in accepted_lines} == stored_versions
     refused = [line for line in answer.body["lines"] if line["status"] == 503]
-    assert len(refused) == len(away) > 0
+    assert len(refused) == len(missing_versions) > 0
     assert all(line.keys() == {"line", "status", "detail"} for line in refused)
     assert [line["line"] for line in answer.body["lines"] if line["status"] == 422] == [61]
     assert sorted(line["line"] for line in answer.body["lines"]) == list(range(1, 102))
@@ -189,9 +191,9 @@ def test_lines_that_the_stream_did_not_take_are_503_each(stream: Loopback, lines
 
 
 def test_what_a_retry_brings_through_is_accepted(stream: Loopback) -> None:
-    stream.answers.extend([error("ServiceUnavailableException", 503), lambda _: Answered(0, {}), partly(0)])
+    stream.answers.extend([error("ServiceUnavailableException", 503), lambda _: StubResponse(0, {}), partly(0)])
     assert ask(lines_event("bookings", [BOOKING] * 5)).status == 202
-    assert len({tuple(asked.records) for asked in stream.asked}) == 1
+    assert len({tuple(request.records) for request in stream.requests}) == 1
 
 
 @pytest.mark.parametrize("sent", [[BOOKING], [BOOKING, BAD]])
@@ -211,13 +213,13 @@ def test_who_may_not_write_may_not_write_many(stream: Loopback) -> None:
     assert ask(lines_event("airports", [AIRPORT])).status == 403
     assert ask(lines_event("nothing", [AIRPORT])).status == 404
     assert ask(lines_event("bookings", [BOOKING], claims=None)).status == 401
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_a_condition_is_refused(stream: Loopback) -> None:
     answer = ask(lines_event("bookings", [BOOKING], headers={"If-None-Match": "*"}))
     assert (answer.status, answer.fields) == (400, ["If-None-Match"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_a_shared_collection_has_no_owner(stream: Loopback) -> None:
@@ -252,5 +254,5 @@ def test_accepted_lines_are_counted_one_by_one(stream: Loopback, capsys: pytest.
     stream.otherwise = error("AccessDeniedException")
     ask(lines_event("bookings", [BOOKING, BAD, BOOKING, BOOKING]))
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    found = [(one.get("WritesAccepted"), one.get("WritesRefused")) for one in metrics]
-    assert found == [([2.0], None), (None, [3.0])]
+    counts = [(metric.get("WritesAccepted"), metric.get("WritesRefused")) for metric in metrics]
+    assert counts == [([2.0], None), (None, [3.0])]

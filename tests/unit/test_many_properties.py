@@ -23,7 +23,7 @@ class FailingFirehose:
     """A stream that fails as it is told to, request by request: wholly, without an answer, or some of its entries."""
 
     plan: list[Any]
-    taken: list[bytes] = field(default_factory=list)
+    accepted_records: list[bytes] = field(default_factory=list)
 
     def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         assert operation == "PutRecordBatch"
@@ -37,9 +37,9 @@ class FailingFirehose:
         if failing == "denied":
             raise AwsError("AccessDeniedException", operation, 400)
         if failing == "silent":
-            self.taken += records
+            self.accepted_records += records
             raise AwsConnectionError("ReadTimeoutError")
-        self.taken += [record for at, record in enumerate(records) if at not in failing]
+        self.accepted_records += [record for at, record in enumerate(records) if at not in failing]
         return {
             "FailedPutCount": len(failing),
             "RequestResponses": [{"ErrorCode": "Internal"} if at in failing else {} for at in range(len(records))],
@@ -73,21 +73,23 @@ def test_every_line_is_answered_once_and_truly(
         assert answer.status == 400
         return
     answered = answer.body["lines"]
-    assert [one["line"] for one in answered] == list(sent)
-    by_status = {status: [one for one in answered if one["status"] == status] for status in (202, 422, 503)}
+    assert [line["line"] for line in answered] == list(sent)
+    by_status = {status: [line for line in answered if line["status"] == status] for status in (202, 422, 503)}
     assert sum(map(len, by_status.values())) == len(answered)
     assert answer.status == expected({status: len(some) for status, some in by_status.items()})
-    assert all(one["line"] in numbers_of_bad(sent) for one in by_status[422])
-    assert {one["line"] for one in by_status[422]} == numbers_of_bad(sent)
+    assert all(line["line"] in numbers_of_bad(sent) for line in by_status[422])
+    assert {line["line"] for line in by_status[422]} == numbers_of_bad(sent)
     # What is on the stream; a record that came twice is the same twice.
-    writes = {write.version: write for record in stream.taken for write in map(decode_write, record.splitlines())}
+    writes = {
+        write.version: write for record in stream.accepted_records for write in map(decode_write, record.splitlines())
+    }
     accepted = by_status[202]
-    assert {one["version"] for one in accepted} <= writes.keys()
-    for one in accepted:
-        write, item = writes[one["version"]], json.loads(sent[one["line"]])
+    assert {line["version"] for line in accepted} <= writes.keys()
+    for line in accepted:
+        write, item = writes[line["version"]], json.loads(sent[line["line"]])
         assert (write.id, json.loads(bytes(write.data))) == (item["icao"], {**json.loads(bytes(write.data)), **item})
-        assert one["id"] == write.id
-    assert [one["version"] for one in accepted] == sorted({one["version"] for one in accepted})
+        assert line["id"] == write.id
+    assert [line["version"] for line in accepted] == sorted({line["version"] for line in accepted})
 
 
 def numbers_of_bad(sent: dict[int, str]) -> set[int]:
@@ -107,7 +109,7 @@ def size(lines: Iterable[object], **more: Any) -> int:
     from sluice.handlers.post import handle  # noqa: PLC0415
 
     answer = handle(lines_event("bookings", lines, **more), Context())
-    assert [one["line"] for one in json.loads(answer["body"])["lines"]] == list(range(1, limits.MAX_LINES + 1))
+    assert [line["line"] for line in json.loads(answer["body"])["lines"]] == list(range(1, limits.MAX_LINES + 1))
     return len(json.dumps(answer))
 
 

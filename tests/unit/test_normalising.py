@@ -45,7 +45,7 @@ NO_WRITES = [
 
 @given(st.lists(st.lists(st.sampled_from([A, B, C, b"\n", *NO_WRITES])).map(b"".join)))
 def test_joined_records_are_the_lines_that_the_transform_made_of_them(records: list[bytes]) -> None:
-    each = [made for record in records for made in split_record(record)[0]]
+    each = [line for record in records for line in split_record(record)[0]]
     assert list(split_joined_records(b"".join(records))) == each
 
 
@@ -57,7 +57,7 @@ def test_every_line_of_a_record_is_a_write_or_counted(lines: list[bytes]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("records", "found"),
+    ("records", "lines"),
     [
         (A[:-1] + B, [A, B]),
         (A[:-1] + B[:-1] + C[:-1], [A, B, C]),
@@ -67,8 +67,8 @@ def test_every_line_of_a_record_is_a_write_or_counted(lines: list[bytes]) -> Non
         (b'{"data":' + A[:-1] + b"}\n" + B, [B]),
     ],
 )
-def test_records_without_a_line_s_end_are_told_apart(records: bytes, found: list[bytes]) -> None:
-    assert [made + b"\n" for made in split_joined_records(records)] == found
+def test_records_without_a_line_s_end_are_told_apart(records: bytes, lines: list[bytes]) -> None:
+    assert [line + b"\n" for line in split_joined_records(records)] == lines
 
 
 def text_of(content: bytes, *, archived: bool = False, collections: frozenset[str] = frozenset()) -> bytes:

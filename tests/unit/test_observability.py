@@ -11,15 +11,15 @@ import pytest
 
 from sluice.observability import describe_error
 from tests.unit.fresh import Invocation, environment, invoke
-from tests.unit.loopback import Asked, Loopback, error, taken
+from tests.unit.loopback import Loopback, ReceivedRequest, accept_records, error
 from tests.unit.requesting import ALICE, BOOKING_ID, event
 from tests.unit.vault import FAULTS, MARKER, NUMBER, RESOURCE, SECRETS, VALID
 
 
-def _answer(asked: Asked) -> Any:
+def _answer(request: ReceivedRequest) -> Any:
     """The stream takes a write, unless its item has the id that a test refuses."""
-    refused = asked.operation == "PutRecord" and json.loads(asked.records[0])["id"] == BOOKING_ID
-    return error("AccessDeniedException")(asked) if refused else taken(asked)
+    refused = request.operation == "PutRecord" and json.loads(request.records[0])["id"] == BOOKING_ID
+    return error("AccessDeniedException")(request) if refused else accept_records(request)
 
 
 def _events() -> dict[str, tuple[str, dict[str, Any]]]:
@@ -51,10 +51,10 @@ def invocations(aws: Loopback, tmp_path_factory: pytest.TempPathFactory) -> dict
     events = _events()
     aws.reset()
     aws.otherwise = _answer
-    found, errors = invoke(events.values(), environment(folder, AWS_ENDPOINT_URL=aws.url))
+    invocation_logs, errors = invoke(events.values(), environment(folder, AWS_ENDPOINT_URL=aws.url))
     aws.reset()
     assert errors == ""
-    return dict(zip(events, found, strict=True))
+    return dict(zip(events, invocation_logs, strict=True))
 
 
 NAMES = list(_events())
@@ -141,15 +141,15 @@ def test_an_error_reaches_lambda_by_its_class_without_its_message(
 def test_a_metric_has_the_embedded_format(
     invocations: dict[str, Invocation], name: str, metric: str, value: float
 ) -> None:
-    (found,) = invocations[name].metrics
-    (directive,) = found["_aws"]["CloudWatchMetrics"]
+    (emitted,) = invocations[name].metrics
+    (directive,) = emitted["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Sluice"
     assert directive["Metrics"] == [{"Name": metric, "Unit": "Count"}]
-    assert all(name in found for names in directive["Dimensions"] for name in names)
-    assert found[metric] == [value]
-    assert found["service"] == "sluice"
-    assert isinstance(found["_aws"]["Timestamp"], int)
-    assert ALICE["sub"] not in json.dumps(found)
+    assert all(name in emitted for names in directive["Dimensions"] for name in names)
+    assert emitted[metric] == [value]
+    assert emitted["service"] == "sluice"
+    assert isinstance(emitted["_aws"]["Timestamp"], int)
+    assert ALICE["sub"] not in json.dumps(emitted)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,6 @@ def test_a_metric_has_the_embedded_format(
     ],
 )
 def test_what_the_database_says_is_named_by_its_number(error: Exception, code: str | None) -> None:
-    found = describe_error(error)
-    assert (found["error"], found.get("code")) == (type(error).__name__, code)
-    assert MARKER not in str(found)
+    described_error = describe_error(error)
+    assert (described_error["error"], described_error.get("code")) == (type(error).__name__, code)
+    assert MARKER not in str(described_error)

@@ -67,11 +67,13 @@ def _references(part: Any) -> Iterator[str]:
 
 def test_every_reference_has_a_target_and_every_component_is_used() -> None:
     there = {
-        f"#/components/{kind}/{name}" for kind, found in create_test_document()["components"].items() for name in found
+        f"#/components/{kind}/{name}"
+        for kind, components in create_test_document()["components"].items()
+        for name in components
     }
     referred = set(_references(create_test_document()))
     assert referred - there == set()
-    assert {one for one in there - referred if "/securitySchemes/" not in one} <= {
+    assert {reference for reference in there - referred if "/securitySchemes/" not in reference} <= {
         "#/components/responses/MethodNotAllowed",  # of all methods that are not described
     }
 

@@ -45,9 +45,9 @@ def test_both_need_no_token_and_caches_may_store_them(ask: Any, path: str) -> No
 def test_both_have_their_content_type(ask: Any) -> None:
     document, page = ask(PATHS[0]), ask(PATHS[1])
     assert document["headers"]["Content-Type"] == "application/json"
-    made = json.loads(document["body"])
-    assert made["openapi"] == "3.1.0"
-    flow = made["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
+    served_document = json.loads(document["body"])
+    assert served_document["openapi"] == "3.1.0"
+    flow = served_document["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
     assert flow["tokenUrl"] == "https://sign-in.example.com/oauth2/token"
     assert page["headers"]["Content-Type"] == "text/html; charset=utf-8"
     assert page["body"].startswith("<!doctype html>")

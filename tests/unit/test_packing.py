@@ -13,14 +13,14 @@ BILLED = 5 * 1024
 
 @given(st.lists(st.integers(1, 40).map(lambda size: b"x" * (size - 1) + b"\n")), st.integers(1, 60))
 def test_every_line_is_in_one_pack_and_packs_are_as_full_as_can_be(lines: list[bytes], largest: int) -> None:
-    found = plan_records(lines, largest)
-    assert [at for pack in found for at in pack] == list(range(len(lines)))
-    assert b"".join(join_lines(lines, pack) for pack in found) == b"".join(lines)
-    assert all(found), "a record is not empty"
-    for pack in found:
+    planned_records = plan_records(lines, largest)
+    assert [at for pack in planned_records for at in pack] == list(range(len(lines)))
+    assert b"".join(join_lines(lines, pack) for pack in planned_records) == b"".join(lines)
+    assert all(planned_records), "a record is not empty"
+    for pack in planned_records:
         assert len(pack) == 1 or len(join_lines(lines, pack)) <= largest
-    for one, following in itertools.pairwise(found):
-        assert len(join_lines(lines, one)) + len(lines[following[0]]) > largest
+    for positions, following in itertools.pairwise(planned_records):
+        assert len(join_lines(lines, positions)) + len(lines[following[0]]) > largest
 
 
 @pytest.mark.parametrize(

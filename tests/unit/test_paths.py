@@ -24,7 +24,7 @@ def test_an_unknown_collection_is_not_found(stream: Loopback, method: str, colle
     path = collection if method == "POST" else f"{collection}/{BOOKING_ID}"
     answer = ask(event(method, path, BOOKING))
     assert (answer.status, "collection" in answer.body["detail"]) == (404, True)
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_a_request_without_path_parameters_is_not_found() -> None:
@@ -36,7 +36,7 @@ def test_a_request_without_path_parameters_is_not_found() -> None:
 def test_an_id_that_is_no_uuid_is_refused(stream: Loopback, method: str, item_id: str) -> None:
     answer = ask(event(method, f"bookings/{item_id}", BOOKING))
     assert (answer.status, answer.fields) == (400, ["id"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "GET"])
@@ -45,7 +45,7 @@ def test_an_id_that_is_no_key_is_refused(stream: Loopback, method: str, item_id:
     sent = event(method, "airports", {**AIRPORT, "icao": item_id}, claims=EDITOR)
     answer = ask({**sent, "pathParameters": {"collection": "airports", "id": item_id}})
     assert (answer.status, answer.fields) == (400, ["id"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize("item_id", ["x" * 128, "A.b_c~d-e", "...", ".a", "0"])
@@ -57,14 +57,14 @@ def test_the_key_in_the_body_is_the_id_in_the_path(stream: Loopback) -> None:
     answer = ask(event("PUT", "airports/EDDF", AIRPORT, claims=EDITOR))
     assert (answer.status, answer.fields) == (422, ["icao"])
     assert ask(event("PUT", "airports/eddb", AIRPORT, claims=EDITOR)).status == 422
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_an_idempotency_key_may_have_255_characters(stream: Loopback) -> None:
     assert ask(event("POST", "bookings", BOOKING, headers={"Idempotency-Key": "k" * 255})).status == 202
     answer = ask(event("POST", "bookings", BOOKING, headers={"Idempotency-Key": "k" * 256}))
     assert (answer.status, answer.fields) == (400, ["Idempotency-Key"])
-    assert len(stream.asked) == 1
+    assert len(stream.requests) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "HEAD", "OPTIONS"])
@@ -89,14 +89,14 @@ def test_a_method_that_a_receipt_lacks_is_not_allowed(method: str) -> None:
 def test_a_receipt_has_a_version(stream: Loopback, version: str) -> None:
     answer = ask(event("GET", f"bookings/{BOOKING_ID}/writes/{version}"))
     assert (answer.status, answer.fields) == (400, ["version"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_a_receipt_is_of_an_item_of_a_collection(stream: Loopback) -> None:
     assert ask(event("GET", f"bookings/1/writes/{VERSION}")).fields == ["id"]
     assert ask(event("GET", f"nothing/1/writes/{VERSION}")).status == 404
     assert ask(event("GET", f"bookings/{BOOKING_ID}/writes/{VERSION}", claims=None)).status == 401
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize("resource", ["/{proxy+}", "/", ""])

@@ -99,4 +99,4 @@ def test_a_dollar_is_the_end_only_outside_of_classes_and_escapes(pattern: str, m
 def test_a_line_break_after_a_code_is_rejected(stream: Loopback, path: str, body: object, named: str) -> None:
     answer = ask(event("PUT" if "/" in path else "POST", path, body, claims=EDITOR))
     assert (answer.status, answer.fields) == (422, [named])
-    assert stream.asked == []
+    assert stream.requests == []

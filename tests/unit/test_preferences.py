@@ -79,6 +79,6 @@ def test_it_is_looked_at_once_then_less_and_less_often_and_at_the_end(
 
 
 def test_what_is_found_ends_the_waiting(pauses: list[float]) -> None:
-    found = iter([None, None, "it"])
-    assert poll_until_present(lambda: next(found), 60) == "it"
+    results = iter([None, None, "it"])
+    assert poll_until_present(lambda: next(results), 60) == "it"
     assert len(pauses) == 2

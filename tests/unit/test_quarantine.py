@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.loopback import Answered, Asked, Loopback
+from tests.unit.loopback import Loopback, ReceivedRequest, StubResponse
 from tests.unit.requesting import Context
 
 EVENT = {"bucket": "batches", "key": "batches/2026/11/23/10/w-1.jsonl.gz", "etag": "e", "reason": "UnreadableBatch"}
@@ -18,16 +18,16 @@ def quarantine() -> dict[str, str]:
     return handle(dict(EVENT), Context())
 
 
-def s3(status: int, body: str) -> Callable[[Asked], Answered]:
-    return lambda _: Answered(status, body)
+def s3(status: int, body: str) -> Callable[[ReceivedRequest], StubResponse]:
+    return lambda _: StubResponse(status, body)
 
 
 def test_the_batch_is_copied_under_the_prefix(stream: Loopback, lines: Callable[[], list[dict[str, Any]]]) -> None:
     stream.otherwise = s3(200, "<CopyObjectResult></CopyObjectResult>")
     assert quarantine() == {"key": EVENT["key"], "copy": f"quarantine/{EVENT['key']}"}
-    (asked,) = stream.asked
-    assert asked.operation == f"PUT /batches/quarantine/{EVENT['key']}"
-    assert asked.body["x-amz-copy-source"] == f"batches/{EVENT['key']}"
+    (request,) = stream.requests
+    assert request.operation == f"PUT /batches/quarantine/{EVENT['key']}"
+    assert request.body["x-amz-copy-source"] == f"batches/{EVENT['key']}"
     (line,) = lines()
     assert (line["message"], line["batch"], line["etag"]) == ("quarantine done", EVENT["key"], "e")
 

@@ -15,7 +15,7 @@ from sluice.errors import AccessDenied, DatabaseUnavailable
 from sluice.model.resource import load_resources
 from sluice.query.list import Cursor, encode_cursor
 from sluice.query.query_planner import plan_query
-from tests.unit.loopback import Answered, Answers, Loopback, error
+from tests.unit.loopback import Answers, Loopback, StubResponse, error
 from tests.unit.requesting import ALICE, BOOKING_ID, Answer, ask, event
 from tests.unit.test_paths import VERSION
 
@@ -30,7 +30,7 @@ def unavailable_replica(
     authorities = Path(botocore.__file__).with_name("cacert.pem").read_text()
     (tmp_path / "database_trust" / "ca.pem").write_text(authorities)
     monkeypatch.syspath_prepend(str(tmp_path))
-    stream.otherwise = lambda _: Answered(200, {"SecretString": '{"username": "reader", "password": "word"}'})
+    stream.otherwise = lambda _: StubResponse(200, {"SecretString": '{"username": "reader", "password": "word"}'})
     replica = import_module("sluice.handlers.get").router.database
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -47,7 +47,7 @@ def test_while_the_replica_is_unavailable_a_read_is_a_503(
     answer = ask(event("GET", path))
     assert (answer.status, int(answer.headers["Retry-After"]) >= 1) == (503, True)
     assert answer.headers["Cache-Control"] == "no-store"
-    assert [asked.body for asked in unavailable_replica.asked] == [{"SecretId": "arn:reader"}]
+    assert [request.body for request in unavailable_replica.requests] == [{"SecretId": "arn:reader"}]
     (line,) = lines()
     assert (line["level"], line["error"], line["collection"]) == (
         "ERROR",
@@ -64,7 +64,7 @@ def get(query: Mapping[str, str], path: str = "bookings") -> Answer:
 def test_a_limit_is_a_number_from_1_to_500(stream: Loopback, limit: str) -> None:
     answer = get({"limit": limit})
     assert (answer.status, answer.fields) == (400, ["limit"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", f"bookings/{BOOKING_ID}/writes/{VERSION}"])
@@ -77,7 +77,7 @@ def test_a_repeated_parameter_is_rejected(stream: Loopback) -> None:
     sent = event("GET", "bookings", query={"limit": "1"})
     answer = ask({**sent, "multiValueQueryStringParameters": {"limit": ["2", "1"]}})
     assert (answer.status, answer.fields) == (400, ["limit"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 def test_the_log_contains_no_text_of_a_client(stream: Loopback, lines: Callable[[], list[dict[str, Any]]]) -> None:
@@ -117,7 +117,7 @@ def create_cursor(collection: str, item_id: str, owner: str = "") -> str:
 def test_an_invalid_cursor_is_rejected(stream: Loopback, after: str) -> None:
     answer = get({"after": after})
     assert (answer.status, answer.fields) == (400, ["after"])
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_shared_collection_needs_no_subject(unavailable_replica: Loopback) -> 
         (error("ResourceNotFoundException"), "ResourceNotFoundException"),
         (error("InternalServiceError", 500), "InternalServiceError"),
         (error("ThrottlingException"), "ThrottlingException"),
-        (lambda _: Answered(0, {}), "ConnectionClosedError"),
+        (lambda _: StubResponse(0, {}), "ConnectionClosedError"),
     ],
 )
 @pytest.mark.parametrize("path", ["bookings", f"bookings/{BOOKING_ID}", f"bookings/{BOOKING_ID}/writes/{VERSION}"])
@@ -192,7 +192,7 @@ def test_a_function_with_a_valid_password_does_not_read_the_secret(
         with pytest.raises(DatabaseUnavailable, match="AccessDeniedException"):
             replica.get_connection()
     assert ask(event("GET", "bookings")).status == 503
-    unavailable_replica.otherwise = lambda _: Answered(
+    unavailable_replica.otherwise = lambda _: StubResponse(
         200, {"SecretString": '{"username": "reader", "password": "rotated"}'}
     )
     assert replica.get_connection()

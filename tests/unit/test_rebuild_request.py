@@ -40,12 +40,14 @@ def at(moment: datetime.datetime) -> str:
 
 def test_the_bytes_are_the_sum_of_all_rounds() -> None:
     """For batches, the last round also lists what the others have loaded; the archive's objects are not batches."""
-    again = {**OUTPUT, "planned": 1, "bytes": 5}
+    repeated_output = {**OUTPUT, "planned": 1, "bytes": 5}
     assert (
-        build_rebuild_report(RebuildRequest(), again, {**NOTHING, "planned": 2, "bytes": 7}, NOTHING, LEDGER)["bytes"]
+        build_rebuild_report(RebuildRequest(), repeated_output, {**NOTHING, "planned": 2, "bytes": 7}, NOTHING, LEDGER)[
+            "bytes"
+        ]
         == 120
     )
-    archived = {**again, "request": {"source": "archive"}}
+    archived = {**repeated_output, "request": {"source": "archive"}}
     assert build_rebuild_report(RebuildRequest(), archived, NOTHING, NOTHING, LEDGER)["bytes"] == 220
 
 
@@ -53,15 +55,15 @@ def line(**fields: Any) -> bytes:
     return json.dumps({"version": VERSION, "collection": "things", "owner": "me", "id": "1", **fields}).encode()
 
 
-def filter_lines(found: Exclusion, *lines: bytes, numbered: bool = False) -> list[bytes]:
-    return create_exclusion_filter([found], keeps_line_numbers=numbered)(
-        b"".join(one + b"\n" for one in lines)
+def filter_lines(exclusion_rule: Exclusion, *lines: bytes, numbered: bool = False) -> list[bytes]:
+    return create_exclusion_filter([exclusion_rule], keeps_line_numbers=numbered)(
+        b"".join(line + b"\n" for line in lines)
     ).splitlines()
 
 
-def excluding(now: datetime.datetime = NOW, **given: Any) -> Exclusion:
-    [found] = build_exclusions(parse_rebuild_request(given, KNOWN, now), "r", now)
-    return found
+def excluding(now: datetime.datetime = NOW, **request: Any) -> Exclusion:
+    [parsed_exclusion] = build_exclusions(parse_rebuild_request(request, KNOWN, now), "r", now)
+    return parsed_exclusion
 
 
 def test_everything_has_a_default() -> None:
@@ -71,7 +73,7 @@ def test_everything_has_a_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "says"),
+    ("workflow_input", "error", "says"),
     [
         ([], InvalidInput, "The input of rebuild is invalid: Expected `object`"),
         ({"asof": None}, InvalidInput, "unknown field `asof`"),
@@ -98,9 +100,9 @@ def test_everything_has_a_default() -> None:
         ({"exclude": {"collections": ["birds"]}}, UnknownCollection, "There is no collection 'birds'; there are "),
     ],
 )
-def test_an_invalid_input_is_refused_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
+def test_an_invalid_input_is_refused_with_one_sentence(workflow_input: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error) as caught:
-        parse_rebuild_request(given, KNOWN, NOW)
+        parse_rebuild_request(workflow_input, KNOWN, NOW)
     assert says in str(caught.value)
 
 
@@ -133,8 +135,8 @@ def test_resetting_the_exclusions_cancels_earlier_ones_and_may_add_others() -> N
 
 
 def test_an_exclusion_survives_the_database_unchanged() -> None:
-    found = [exclusion("one", 0, ExclusionRule(owners=("o",), to=NOW)), exclusion("two", 0)]
-    assert decode_exclusion_rows(map(encode_exclusion_row, found)) == found
+    exclusions = [exclusion("one", 0, ExclusionRule(owners=("o",), to=NOW)), exclusion("two", 0)]
+    assert decode_exclusion_rows(map(encode_exclusion_row, exclusions)) == exclusions
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
@@ -150,20 +152,20 @@ def test_the_sample_events_are_valid(path: Path) -> None:
 def test_a_rule_ends_before_the_rebuild_begins() -> None:
     inputs: list[dict[str, Any]] = [{"exclude": {"owners": ["me"]}}, {"as_of": (NOW - DAY).isoformat()}]
     for value in inputs:
-        found = excluding(**value)
-        assert {rule.to for rule in found.rules} == {NOW}
-        assert compute_end_version([found])[:10] == VERSION[:10]
+        parsed_exclusion = excluding(**value)
+        assert {rule.to for rule in parsed_exclusion.rules} == {NOW}
+        assert compute_end_version([parsed_exclusion])[:10] == VERSION[:10]
         before, after = line(version=at(NOW - DAY / 2)), line(version=at(NOW))
-        assert filter_lines(found, before, after) == [after]
+        assert filter_lines(parsed_exclusion, before, after) == [after]
 
 
 def test_as_of_and_exclude_each_exclude_something() -> None:
-    found = excluding(as_of=(NOW - DAY).isoformat(), exclude={"collections": ["codes"]})
+    parsed_exclusion = excluding(as_of=(NOW - DAY).isoformat(), exclude={"collections": ["codes"]})
     old = at(NOW - 2 * DAY)
     included = line(version=old)
-    assert filter_lines(found, included, line(version=at(NOW - DAY / 2)), line(version=old, collection="codes")) == [
-        included
-    ]
+    assert filter_lines(
+        parsed_exclusion, included, line(version=at(NOW - DAY / 2)), line(version=old, collection="codes")
+    ) == [included]
 
 
 @pytest.mark.parametrize(
@@ -199,10 +201,10 @@ def test_a_blank_line_replaces_an_excluded_one() -> None:
 
 
 def test_a_line_that_is_not_a_write_is_not_excluded() -> None:
-    found = excluding(exclude={"collections": ["things"]})
+    parsed_exclusion = excluding(exclude={"collections": ["things"]})
     nothing = [b"no json", b"{}", b'{"version": 1}', b"\xff", b"[" * 100_000]
-    assert filter_lines(found, *nothing) == nothing
-    assert create_exclusion_filter([found], keeps_line_numbers=False)(b"") == b""
+    assert filter_lines(parsed_exclusion, *nothing) == nothing
+    assert create_exclusion_filter([parsed_exclusion], keeps_line_numbers=False)(b"") == b""
 
 
 @given(
@@ -215,14 +217,14 @@ def test_the_filter_equals_a_loop_over_the_writes(
 ) -> None:
     begins = NOW + datetime.timedelta(milliseconds=first) if first is not None else None
     rule = ExclusionRule(owners=tuple(owners), from_=begins, to=NOW)
-    found = Exclusion(execution="r", rules=(rule,), reason="", made_at=NOW)
+    parsed_exclusion = Exclusion(execution="r", rules=(rule,), reason="", made_at=NOW)
     lines = [line(owner=owner, version=at(NOW + datetime.timedelta(milliseconds=n))) for owner, n in writes]
     expected = [
         text
         for text, (owner, n) in zip(lines, writes, strict=True)
         if not ((not owners or owner in owners) and (first is None or first <= n) and n < 0)
     ]
-    assert filter_lines(found, *lines) == expected
+    assert filter_lines(parsed_exclusion, *lines) == expected
 
 
 def test_the_names_of_the_other_schemas() -> None:

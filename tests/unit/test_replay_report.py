@@ -18,8 +18,15 @@ STATE_LIMIT = 262_144
 
 
 def plan(**more: Any) -> ReplayPlan:
-    given = {"name": "n", "request": ReplayRequest(), "bucket": "b", "started_at": NOW, "before": NOW, "concurrency": 4}
-    return ReplayPlan(**{**given, "max_unavailable_loads": 8, "archived": False, "reload": False, **more})
+    plan_fields = {
+        "name": "n",
+        "request": ReplayRequest(),
+        "bucket": "b",
+        "started_at": NOW,
+        "before": NOW,
+        "concurrency": 4,
+    }
+    return ReplayPlan(**{**plan_fields, "max_unavailable_loads": 8, "archived": False, "reload": False, **more})
 
 
 def child(key: str, **output: Any) -> dict[str, Any]:
@@ -52,8 +59,8 @@ def files() -> dict[str, Any]:
 
 
 def test_each_outcome_is_counted(files: dict[str, Any]) -> None:
-    given = plan()
-    given.start_part(6)
+    replay_plan = plan()
+    replay_plan.start_part(6)
     files["replays/n/results/00001/run/manifest.json"] = {}
     files["replays/n/results/00001/run/PENDING_0.json"] = [{"Status": "PENDING"}]
     files["replays/n/results/00001/run/SUCCEEDED_0.json"] = [
@@ -67,8 +74,8 @@ def test_each_outcome_is_counted(files: dict[str, Any]) -> None:
         failed("f", "ABORTED"),
     ]
     files["replays/n/results/00002/run/SUCCEEDED_0.json"] = [child("z", status="loaded")]
-    given = results.tally_results(given, MemoryBucket("b", S3Client(), files))
-    assert msgspec.to_builtins(given.count) == {
+    replay_plan = results.tally_results(replay_plan, MemoryBucket("b", S3Client(), files))
+    assert msgspec.to_builtins(replay_plan.count) == {
         "loaded": 1,
         "already_loaded": 1,
         "quarantined": 1,
@@ -77,7 +84,7 @@ def test_each_outcome_is_counted(files: dict[str, Any]) -> None:
         "stale": 2,
         "rejected": 1,
     }
-    assert [(one.key, one.error) for one in given.failures] == [
+    assert [(failure.key, failure.error) for failure in replay_plan.failures] == [
         ("e", "DatabaseUnavailable"),
         ("f", "Unknown"),
         ("d", "SchemaOutdated"),
@@ -100,27 +107,28 @@ def test_a_report_has_the_status(files: dict[str, Any], change: dict[str, Any], 
 
 
 def test_failed_or_remaining_batches_make_it_incomplete(files: dict[str, Any]) -> None:
-    given = plan()
-    given.count.failed = 1
-    assert results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
-    given.count.failed, given.remaining.objects = 0, 1
-    assert results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
+    replay_plan = plan()
+    replay_plan.count.failed = 1
+    assert results.write_replay_report(replay_plan, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
+    replay_plan.count.failed, replay_plan.remaining.objects = 0, 1
+    assert results.write_replay_report(replay_plan, MemoryBucket("b", S3Client(), files), 0)["status"] == "incomplete"
 
 
 def test_the_state_stays_far_below_the_limit_of_a_workflow(files: dict[str, Any]) -> None:
-    given = plan()
+    replay_plan = plan()
     key = "batches/" + "k" * 900
     objects = [ListedObject(f"{key}{n}", "e", 1, NOW) for n in range(20_000)]
-    given.planned.add_objects(objects)
-    given.remaining.add_objects(objects)
-    given.start_part(20_000)
-    files["replays/n/results/00001/run/FAILED_0.json"] = [failed(one.key, Error="E" * 200) for one in objects]
-    given = results.tally_results(given, MemoryBucket("b", S3Client(), files))
-    assert given.count.failed == 20_000
-    assert len(given.failures) == len(given.planned.sample) == SAMPLE_SIZE
-    assert len(msgspec.json.encode(given)) < STATE_LIMIT / 2
+    replay_plan.planned.add_objects(objects)
+    replay_plan.remaining.add_objects(objects)
+    replay_plan.start_part(20_000)
+    files["replays/n/results/00001/run/FAILED_0.json"] = [failed(listed.key, Error="E" * 200) for listed in objects]
+    replay_plan = results.tally_results(replay_plan, MemoryBucket("b", S3Client(), files))
+    assert replay_plan.count.failed == 20_000
+    assert len(replay_plan.failures) == len(replay_plan.planned.sample) == SAMPLE_SIZE
+    assert len(msgspec.json.encode(replay_plan)) < STATE_LIMIT / 2
     assert (
-        len(json.dumps(results.write_replay_report(given, MemoryBucket("b", S3Client(), files), 0))) < STATE_LIMIT / 2
+        len(json.dumps(results.write_replay_report(replay_plan, MemoryBucket("b", S3Client(), files), 0)))
+        < STATE_LIMIT / 2
     )
 
 
@@ -128,10 +136,12 @@ def test_the_digest_does_not_depend_on_the_pages_of_the_listing() -> None:
     objects = [ListedObject(key, "e", 1, NOW) for key in "abc"]
     together, apart = ObjectSummary(), ObjectSummary()
     together.add_objects(objects)
-    for one in objects:
-        apart.add_objects([one])
+    for listed in objects:
+        apart.add_objects([listed])
     assert together.digest == apart.digest
     for number in range(len(objects)):
         other = ObjectSummary()
-        other.add_objects([ListedObject(one.key, "f" if n == number else "e", 1, NOW) for n, one in enumerate(objects)])
+        other.add_objects(
+            [ListedObject(listed.key, "f" if n == number else "e", 1, NOW) for n, listed in enumerate(objects)]
+        )
         assert other.digest != together.digest

@@ -37,7 +37,7 @@ def test_a_replay_of_some_collections_does_not_use_the_ledger() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "says"),
+    ("workflow_input", "error", "says"),
     [
         ([], InvalidInput, "The input of replay is invalid: Expected `object`"),
         ({"form": None}, InvalidInput, "unknown field `form`"),
@@ -53,9 +53,9 @@ def test_a_replay_of_some_collections_does_not_use_the_ledger() -> None:
         ({"collections": ["things", "birds"]}, UnknownCollection, "no collection 'birds'; there are codes, things."),
     ],
 )
-def test_an_invalid_input_is_refused_with_one_sentence(given: Any, error: type[Exception], says: str) -> None:
+def test_an_invalid_input_is_refused_with_one_sentence(workflow_input: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error) as caught:
-        parse_replay_request(given, KNOWN, NOW)
+        parse_replay_request(workflow_input, KNOWN, NOW)
     assert says in str(caught.value)
 
 
@@ -66,18 +66,18 @@ def test_a_window_may_end_now() -> None:
 
 
 def test_the_input_of_the_replay_follows_from_the_recovery_s() -> None:
-    given = {"trigger": "schedule", "days": 2, "min_age": 600}
-    request, replay = parse_recovery_request(given, NOW)
+    workflow_input = {"trigger": "schedule", "days": 2, "min_age": 600}
+    request, replay = parse_recovery_request(workflow_input, NOW)
     assert request.trigger == "schedule"
     assert replay == {"from": "2026-11-21T10:30:00Z", "min_age": 600}
     assert parse_recovery_request({}, NOW)[1] == {"from": None, "min_age": 0}
     parse_replay_request(replay, KNOWN, NOW)
 
 
-@pytest.mark.parametrize("given", [[], {"trigger": "moon"}, {"days": 0}, {"days": 999_999_999}, {"to": None}])
-def test_an_invalid_input_of_a_recovery_is_refused(given: Any) -> None:
+@pytest.mark.parametrize("workflow_input", [[], {"trigger": "moon"}, {"days": 0}, {"days": 999_999_999}, {"to": None}])
+def test_an_invalid_input_of_a_recovery_is_refused(workflow_input: Any) -> None:
     with pytest.raises(InvalidInput, match="The input of recover is invalid"):
-        parse_recovery_request(given, NOW)
+        parse_recovery_request(workflow_input, NOW)
 
 
 HOUR = datetime.timedelta(hours=1)

@@ -142,4 +142,4 @@ def test_two_classes_for_one_collection(monkeypatch: pytest.MonkeyPatch) -> None
     assert declare(first) is first  # its module was imported anew
     with pytest.raises(TypeError, match=r"^Second: 'things' is declared"):
         declare(create_item_class(("field", int), name="Second"))
-    assert [one.model for one in get_declared_resources().values()] == [first]
+    assert [declared.model for declared in get_declared_resources().values()] == [first]

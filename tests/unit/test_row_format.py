@@ -117,8 +117,8 @@ def rendered(write: Write, *, ascii_only: bool) -> tuple[list[Field], list[Field
 @given(_THING, st.booleans())
 def test_both_renderers_agree(data: dict[str, Any], ascii_only: bool) -> None:
     write = put({**data, "label": data["label"][:40], "note": (data.get("note") or "")[:20]})
-    plain, careful = rendered(write, ascii_only=ascii_only)
-    assert plain == careful
+    plain, strict = rendered(write, ascii_only=ascii_only)
+    assert plain == strict
     item = msgspec.json.decode(write.data)
     names = [column.name for column in THINGS.columns]
     fields = dict(zip(names, plain[len(SYSTEM_COLUMNS) :], strict=True))
@@ -129,6 +129,6 @@ def test_both_renderers_agree(data: dict[str, Any], ascii_only: bool) -> None:
 
 def test_both_renderers_agree_about_a_delete() -> None:
     write = delete("01a20f25-a3f4-7a8b-b1d9-0123456789ab")
-    plain, careful = rendered(write, ascii_only=False)
-    assert plain == careful
+    plain, strict = rendered(write, ascii_only=False)
+    assert plain == strict
     assert plain[4:] == [1.0, *[None] * len(THINGS.columns)]

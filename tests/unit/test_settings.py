@@ -44,7 +44,9 @@ def test_a_wrong_variable_is_named(environment: pytest.MonkeyPatch) -> None:
 def test_a_function_of_tests_and_measurements_has_every_setting(environment: pytest.MonkeyPatch) -> None:
     for name, value in build_lambda_environment().items():
         environment.setenv(name, value)
-    kinds = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    kinds = [
+        member for member in vars(settings).values() if isinstance(member, type) and issubclass(member, msgspec.Struct)
+    ]
     assert len(kinds) > 5
     for kind in kinds:
         if kind is not settings.CacheSettings:

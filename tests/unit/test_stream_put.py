@@ -12,7 +12,7 @@ from sluice.aws.client import create_client
 from sluice.errors import AwsConnectionError, StreamUnavailable
 from sluice.ingest import firehose
 from sluice.ingest.firehose import FIREHOSE_SERVICE, FirehoseStream
-from tests.unit.loopback import Answered, Loopback, error
+from tests.unit.loopback import Loopback, StubResponse, error
 from tests.unit.requesting import BOOKING, BOOKING_ID, ask, event
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -46,7 +46,7 @@ def assert_refused(code: str, lines: Lines, method: str = "POST", path: str = "b
 def test_an_error_of_the_stream_is_a_503(stream: Loopback, lines: Lines, code: str, status: int, times: int) -> None:
     stream.otherwise = error(code, status)
     assert_refused(code, lines)
-    assert len(stream.asked) == times
+    assert len(stream.requests) == times
 
 
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
@@ -57,25 +57,25 @@ def test_every_kind_of_write_is_refused(stream: Loopback, lines: Lines, method: 
 
 @pytest.mark.parametrize("first", [error("ServiceUnavailableException", 503), error("ThrottlingException")])
 def test_what_a_retry_brings_through_is_accepted(
-    stream: Loopback, first: Callable[..., Answered], pauses: list[float]
+    stream: Loopback, first: Callable[..., StubResponse], pauses: list[float]
 ) -> None:
     stream.answers.extend([first, first])
     answer = ask(event("POST", "bookings", BOOKING))
-    assert (answer.status, len(stream.asked)) == (202, 3)
-    assert len({tuple(asked.records) for asked in stream.asked}) == 1
-    assert json.loads(stream.asked[-1].records[0])["version"] == answer.body["version"]
+    assert (answer.status, len(stream.requests)) == (202, 3)
+    assert len({tuple(request.records) for request in stream.requests}) == 1
+    assert json.loads(stream.requests[-1].records[0])["version"] == answer.body["version"]
     assert all(0 <= pause <= 3 for pause in pauses)
 
 
 def test_the_record_is_put_as_it_is(stream: Loopback, writes: FirehoseStream) -> None:
     FirehoseStream("somewhere", writes.client).put_record(b'{"a":1}\n')
-    assert (stream.asked[0].body["DeliveryStreamName"], stream.asked[0].records) == ("somewhere", [b'{"a":1}\n'])
+    assert (stream.requests[0].body["DeliveryStreamName"], stream.requests[0].records) == ("somewhere", [b'{"a":1}\n'])
 
 
 def test_a_connection_that_is_cut_is_a_503(stream: Loopback, lines: Lines) -> None:
-    stream.otherwise = lambda _: Answered(0, {})
+    stream.otherwise = lambda _: StubResponse(0, {})
     assert_refused("ConnectionClosedError", lines)
-    assert len(stream.asked) == firehose.MAX_ATTEMPTS
+    assert len(stream.requests) == firehose.MAX_ATTEMPTS
 
 
 @pytest.fixture
@@ -97,9 +97,9 @@ def test_a_stream_that_does_not_answer_is_a_503(
     aws: Loopback, stream: Loopback, lines: Lines, use_endpoint: Callable[[str], None]
 ) -> None:
     use_endpoint(aws.url)
-    stream.otherwise = lambda _: Answered(-1, {})
+    stream.otherwise = lambda _: StubResponse(-1, {})
     assert_refused("ReadTimeoutError", lines)
-    assert len(stream.asked) == firehose.MAX_ATTEMPTS
+    assert len(stream.requests) == firehose.MAX_ATTEMPTS
 
 
 def test_a_refused_connection_is_a_503(lines: Lines, use_endpoint: Callable[[str], None]) -> None:
@@ -127,10 +127,10 @@ def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.
     clock = Clock(monkeypatch)
 
     class Hanging:
-        asked = 0
+        request_count = 0
 
         def call(self, _operation: str, _parameters: dict[str, Any]) -> dict[str, Any]:
-            self.asked += 1
+            self.request_count += 1
             clock.wait(slowest)
             raise AwsConnectionError("ReadTimeoutError")
 
@@ -138,16 +138,19 @@ def test_the_slowest_refusal_comes_before_the_function_ends(monkeypatch: pytest.
     writes = FirehoseStream("writes", hanging)
     with pytest.raises(StreamUnavailable, match="ReadTimeoutError"):
         writes.put_record(b"{}")
-    assert (hanging.asked, clock.now < 20) == (firehose.MAX_ATTEMPTS, True)  # the function's timeout, in seconds
-    clock.now, hanging.asked = 0.0, 0
+    assert (hanging.request_count, clock.now < 20) == (
+        firehose.MAX_ATTEMPTS,
+        True,
+    )  # the function's timeout, in seconds
+    clock.now, hanging.request_count = 0.0, 0
     records = [bytes(1024 * 1024)] * 40  # ten requests
     assert writes.put_records(records).keys() == set(range(40))
     assert clock.now <= firehose.PUT_TIMEOUT_SECONDS < 20
-    assert hanging.asked == 5
+    assert hanging.request_count == 5
 
 
 def test_the_stream_itself_says_the_code(stream: Loopback, writes: FirehoseStream) -> None:
     stream.otherwise = error("InvalidKMSResourceException")
-    with pytest.raises(StreamUnavailable) as away:
+    with pytest.raises(StreamUnavailable) as raised:
         writes.put_record(b"{}\n")
-    assert away.value.code == "InvalidKMSResourceException"
+    assert raised.value.code == "InvalidKMSResourceException"

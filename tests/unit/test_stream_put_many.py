@@ -6,14 +6,14 @@ import pytest
 
 from sluice.ingest import firehose
 from sluice.ingest.firehose import FirehoseStream
-from tests.unit.loopback import Answered, Loopback, error, partly
+from tests.unit.loopback import Loopback, StubResponse, error, partly
 
 MIB = 1024 * 1024
 BUSY = "ServiceUnavailableException"
 
 
 def sizes(stream: Loopback) -> list[int]:
-    return [len(asked.records) for asked in stream.asked]
+    return [len(request.records) for request in stream.requests]
 
 
 def records(count: int) -> list[bytes]:
@@ -22,7 +22,7 @@ def records(count: int) -> list[bytes]:
 
 def test_none_is_no_request(stream: Loopback, writes: FirehoseStream) -> None:
     assert writes.put_records([]) == {}
-    assert stream.asked == []
+    assert stream.requests == []
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_a_request_has_at_most_500_records(
     sent = records(count)
     assert writes.put_records(sent) == {}
     assert sizes(stream) == requests
-    assert [record for asked in stream.asked for record in asked.records] == sent
-    assert {asked.operation for asked in stream.asked} == {"PutRecordBatch"}
+    assert [record for request in stream.requests for record in request.records] == sent
+    assert {request.operation for request in stream.requests} == {"PutRecordBatch"}
 
 
 @pytest.mark.parametrize(
@@ -54,25 +54,25 @@ def test_a_request_has_at_most_4_mib(
 ) -> None:
     assert writes.put_records([b"x" * length for length in lengths]) == {}
     assert sizes(stream) == requests
-    assert all(sum(map(len, asked.records)) <= 4 * MIB for asked in stream.asked)
+    assert all(sum(map(len, request.records)) <= 4 * MIB for request in stream.requests)
 
 
 def test_only_what_failed_is_put_again(stream: Loopback, writes: FirehoseStream) -> None:
     stream.answers.extend([partly(1, 3, 4), partly(0, 2), partly()])
     sent = records(6)
     assert writes.put_records(sent) == {}
-    assert [asked.records for asked in stream.asked] == [sent, [sent[1], sent[3], sent[4]], [sent[1], sent[4]]]
+    assert [request.records for request in stream.requests] == [sent, [sent[1], sent[3], sent[4]], [sent[1], sent[4]]]
 
 
 def test_what_keeps_failing_is_given_up_by_its_position(stream: Loopback, writes: FirehoseStream) -> None:
     stream.answers.extend([partly(1, 3), partly(1), partly(0), partly(0)])
     sent = records(5)
     assert writes.put_records(sent) == {3: BUSY}
-    assert [asked.records for asked in stream.asked] == [sent, [sent[1], sent[3]], [sent[3]], [sent[3]]]
+    assert [request.records for request in stream.requests] == [sent, [sent[1], sent[3]], [sent[3]], [sent[3]]]
 
 
 def test_positions_count_over_all_requests(stream: Loopback, writes: FirehoseStream) -> None:
-    stream.otherwise = lambda asked: partly(len(asked.records) - 1)(asked)
+    stream.otherwise = lambda request: partly(len(request.records) - 1)(request)
     assert writes.put_records(records(700)) == {699: BUSY}
     # What failed of all requests is put again together.
     assert sizes(stream) == [500, 200, 2, 1, 1]
@@ -82,7 +82,7 @@ def test_a_request_that_failed_as_a_whole_is_put_again(stream: Loopback, writes:
     stream.answers.extend([error(BUSY, 503), partly(2)])
     sent = records(3)
     assert writes.put_records(sent) == {}
-    assert [asked.records for asked in stream.asked] == [sent, sent, [sent[2]]]
+    assert [request.records for request in stream.requests] == [sent, sent, [sent[2]]]
 
 
 def test_requests_that_all_fail_are_given_up(stream: Loopback, writes: FirehoseStream, pauses: list[float]) -> None:
@@ -112,7 +112,7 @@ def test_what_no_retry_can_help_is_given_up_at_once(
 
 
 def test_a_cut_connection_is_a_failure_too(stream: Loopback, writes: FirehoseStream) -> None:
-    stream.answers.extend([lambda _: Answered(0, {})] * 3)
+    stream.answers.extend([lambda _: StubResponse(0, {})] * 3)
     assert writes.put_records(records(2)) == {}
 
 
@@ -124,7 +124,7 @@ def test_pauses_grow_at_random_up_to_a_cap(
         writes.put_records(records(1))
     most = [max(pauses[at :: firehose.MAX_ATTEMPTS - 1]) for at in range(firehose.MAX_ATTEMPTS - 1)]
     assert len(set(pauses)) > 80
-    assert all(limit / 2 < found <= limit for found, limit in zip(most, (0.2, 0.4, 0.8), strict=True))
+    assert all(limit / 2 < seconds <= limit for seconds, limit in zip(most, (0.2, 0.4, 0.8), strict=True))
     monkeypatch.setattr(firehose, "MAX_BACKOFF_SECONDS", 0.05)
     pauses.clear()
     writes.put_records(records(1))
@@ -134,4 +134,4 @@ def test_pauses_grow_at_random_up_to_a_cap(
 def test_a_line_of_a_record_is_not_touched(stream: Loopback, writes: FirehoseStream) -> None:
     line = json.dumps({"text": "ä\u2028"}, ensure_ascii=False).encode() + b"\n"
     writes.put_records([line])
-    assert stream.asked[0].records == [line]
+    assert stream.requests[0].records == [line]

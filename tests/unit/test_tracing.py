@@ -9,7 +9,7 @@ import pytest
 
 from sluice.aws import tracing
 from sluice.ingest.firehose import MAX_ATTEMPTS
-from tests.unit.loopback import Answered, Loopback, error
+from tests.unit.loopback import Loopback, StubResponse, error
 from tests.unit.requesting import BOOKING, Context, ask, event
 
 ROOT, PARENT = "1-6b0323d0-3f8a1c9e2b7d4a5f6c8e9d01", "53995c3f42cd8ad8"
@@ -32,14 +32,14 @@ def sent(aws: Loopback, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={ROOT};Parent={PARENT};Sampled=1;Lineage=a:0")
 
         def read() -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = []
+            segments: list[dict[str, Any]] = []
             while True:
                 try:
                     header, document = daemon.recv(65536).split(b"\n", 1)
                 except BlockingIOError:
-                    return found
+                    return segments
                 assert json.loads(header) == {"format": "json", "version": 1}
-                found.append(json.loads(document))
+                segments.append(json.loads(document))
 
         yield read
 
@@ -63,7 +63,7 @@ def test_a_write_is_two_subsegments(stream: Loopback, sent: Sent) -> None:
 def test_the_service_that_is_called_continues_the_trace(stream: Loopback, sent: Sent) -> None:
     ask(event("POST", "bookings", BOOKING))
     put, _ = sent()
-    assert stream.asked[0].trace == f"Root={ROOT};Parent={put['id']};Sampled=1"
+    assert stream.requests[0].trace == f"Root={ROOT};Parent={put['id']};Sampled=1"
 
 
 def nothing(_event: dict[str, Any], _context: object) -> None:
@@ -76,7 +76,7 @@ def test_only_the_first_invocation_is_a_cold_start(stream: Loopback, sent: Sent)
     handle = instrument_handler(nothing)
     handle({}, Context())
     handle({}, Context())
-    assert [found["annotations"]["ColdStart"] for found in sent()] == [True, False]
+    assert [segment["annotations"]["ColdStart"] for segment in sent()] == [True, False]
 
 
 def test_a_refusal_of_the_stream_is_seen(stream: Loopback, sent: Sent) -> None:
@@ -84,13 +84,13 @@ def test_a_refusal_of_the_stream_is_seen(stream: Loopback, sent: Sent) -> None:
     ask(event("POST", "bookings", BOOKING))
     put, work = sent()
     assert (put["error"], put["fault"], put["http"]["response"]["status"]) == (True, False, 400)
-    assert [one["type"] for one in put["cause"]["exceptions"]] == ["AwsError"]
+    assert [exception["type"] for exception in put["cause"]["exceptions"]] == ["AwsError"]
     assert put["aws"]["retries"] == 0
     assert "fault" not in work  # the client was answered
 
 
 def test_a_stream_that_cuts_connections_is_a_fault(stream: Loopback, sent: Sent) -> None:
-    stream.otherwise = lambda _: Answered(0, {})
+    stream.otherwise = lambda _: StubResponse(0, {})
     ask(event("POST", "bookings", BOOKING))
     *puts, _ = sent()
     assert [put["fault"] for put in puts] == [True] * MAX_ATTEMPTS
@@ -121,7 +121,7 @@ def test_outside_a_sampled_trace_nothing_is_sent(
     monkeypatch.setenv(name, value)
     assert ask(event("POST", "bookings", BOOKING)).status == 202
     assert sent() == []
-    assert stream.asked[0].trace is None
+    assert stream.requests[0].trace is None
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp:127.0.0.1:9 udp:127.0.0.1:1"])
@@ -138,7 +138,7 @@ def test_what_cannot_be_sent_harms_nobody(sent: Sent) -> None:
         segment.annotate(much="x" * 70_000)  # more than a datagram takes
     with tracing.create_subsegment("later"):
         pass
-    assert [found["name"] for found in sent()] == ["later"]
+    assert [segment["name"] for segment in sent()] == ["later"]
 
 
 def test_what_an_invocation_left_open_is_no_parent(stream: Loopback, sent: Sent) -> None:
@@ -157,13 +157,13 @@ def test_botocores_clients_are_traced_too(stream: Loopback, sent: Sent) -> None:
     call, work = sent()
     assert (call["name"], call["parent_id"]) == ("stepfunctions", work["id"])
     assert (call["aws"]["operation"], call["http"]["response"]["status"]) == ("DescribeExecution", 400)
-    assert stream.asked[0].trace == f"Root={ROOT};Parent={call['id']};Sampled=1"
+    assert stream.requests[0].trace == f"Root={ROOT};Parent={call['id']};Sampled=1"
 
 
 def test_a_client_of_botocore_that_gets_no_answer_is_a_fault(stream: Loopback, sent: Sent) -> None:
     from sluice.recovery.execution_lease import StatesClient  # noqa: PLC0415
 
-    stream.otherwise = lambda _: Answered(0, {})
+    stream.otherwise = lambda _: StubResponse(0, {})
     with pytest.raises(Exception, match="closed"):
         StatesClient().botocore.describe_execution(executionArn="arn")
     [call] = sent()

@@ -19,7 +19,7 @@ def _imported(aws: Loopback) -> None:
     """The handlers are imported."""
 
 
-def asked(event: dict[str, Any]) -> dict[str, Any]:
+def invoke_transform(event: dict[str, Any]) -> dict[str, Any]:
     from sluice.handlers.transform import handle  # noqa: PLC0415
 
     return handle(event, Context())
@@ -30,9 +30,9 @@ def transformed(*records: bytes) -> list[dict[str, Any]]:
         {"recordId": str(number), "approximateArrivalTimestamp": 0, "data": base64.b64encode(record).decode()}
         for number, record in enumerate(records)
     ]
-    answer = asked({"invocationId": "invocation", "records": sent})
+    answer = invoke_transform({"invocationId": "invocation", "records": sent})
     assert answer.keys() == {"records"}
-    assert [one["recordId"] for one in answer["records"]] == [one["recordId"] for one in sent]
+    assert [record["recordId"] for record in answer["records"]] == [record["recordId"] for record in sent]
     return list(answer["records"])
 
 
@@ -41,7 +41,7 @@ def data(answer: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("came", "goes"),
+    ("received", "goes"),
     [
         (line("A"), line("A")),
         (line("A")[:-1], line("A")),
@@ -52,8 +52,8 @@ def data(answer: dict[str, Any]) -> bytes:
         (line("A") + b"\n" + line("B"), line("A") + line("B")),
     ],
 )
-def test_writes_go_on_with_one_line_end_each(came: bytes, goes: bytes) -> None:
-    (answer,) = transformed(came)
+def test_writes_go_on_with_one_line_end_each(received: bytes, goes: bytes) -> None:
+    (answer,) = transformed(received)
     assert (answer["result"], data(answer)) == ("Ok", goes)
 
 
@@ -91,10 +91,10 @@ NO_WRITES = {
 }
 
 
-@pytest.mark.parametrize("came", NO_WRITES.values(), ids=NO_WRITES)
-def test_what_is_no_write_is_failed_as_it_came(came: bytes) -> None:
-    (answer,) = transformed(came)
-    assert (answer["result"], data(answer)) == ("ProcessingFailed", came)
+@pytest.mark.parametrize("received", NO_WRITES.values(), ids=NO_WRITES)
+def test_what_is_no_write_is_failed_as_it_came(received: bytes) -> None:
+    (answer,) = transformed(received)
+    assert (answer["result"], data(answer)) == ("ProcessingFailed", received)
 
 
 def test_a_mixture_keeps_its_order(lines: Callable[[], list[dict[str, Any]]]) -> None:
@@ -108,7 +108,7 @@ def test_a_mixture_keeps_its_order(lines: Callable[[], list[dict[str, Any]]]) ->
 
 
 @pytest.mark.parametrize(
-    "came",
+    "received",
     [
         line("A") + b"hello\n" + line("B"),
         b"hello\n" + line("A") + line("B"),
@@ -117,9 +117,9 @@ def test_a_mixture_keeps_its_order(lines: Callable[[], list[dict[str, Any]]]) ->
     ],
 )
 def test_a_line_that_is_no_write_does_not_take_its_neighbours_along(
-    lines: Callable[[], list[dict[str, Any]]], came: bytes
+    lines: Callable[[], list[dict[str, Any]]], received: bytes
 ) -> None:
-    answer, _ = transformed(came, line("C"))
+    answer, _ = transformed(received, line("C"))
     assert (answer["result"], data(answer)) == ("Ok", line("A") + line("B"))
     (logged,) = lines()
     assert (logged["records"], logged["failed"], logged["lines_failed"]) == (2, 1, 1)
@@ -130,10 +130,14 @@ def test_a_line_that_is_no_write_does_not_take_its_neighbours_along(
 def test_an_answer_is_no_larger_than_what_was_asked(records: list[list[bytes]]) -> None:
     """Firehose asks with up to 6 MB, which is also what the answer may have."""
     sent = [
-        {"recordId": str(number), "approximateArrivalTimestamp": 1732400000000, "data": base64.b64encode(one).decode()}
-        for number, one in enumerate(b"\n".join(some) for some in records)
+        {
+            "recordId": str(number),
+            "approximateArrivalTimestamp": 1732400000000,
+            "data": base64.b64encode(joined).decode(),
+        }
+        for number, joined in enumerate(b"\n".join(some) for some in records)
     ]
-    answer = asked({"invocationId": "invocation", "records": sent})
+    answer = invoke_transform({"invocationId": "invocation", "records": sent})
     assert len(json.dumps(answer)) <= len(json.dumps({"invocationId": "invocation", "records": sent}))
 
 

@@ -17,9 +17,9 @@ EARLIER = "01JD0000000000000000000000"
 
 
 def test_versions_grow() -> None:
-    given = [versions.new_version() for _ in range(5000)]
-    assert all(before < after for before, after in itertools.pairwise(given))
-    assert all(versions.is_version(version) for version in given)
+    generated = [versions.new_version() for _ in range(5000)]
+    assert all(before < after for before, after in itertools.pairwise(generated))
+    assert all(versions.is_version(version) for version in generated)
 
 
 def test_versions_grow_while_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,18 +28,18 @@ def test_versions_grow_while_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch
     moments = iter([now - 3600 * 10**9, now - 7200 * 10**9, now - 1, *[now] * 20])
     monkeypatch.setattr("time.time_ns", lambda: next(moments))
     monkeypatch.setattr("time.time", lambda: next(moments) / 10**9)
-    given = [before, *(versions.new_version() for _ in range(10))]
-    assert given == sorted(set(given))
+    generated = [before, *(versions.new_version() for _ in range(10))]
+    assert generated == sorted(set(generated))
 
 
 @pytest.mark.parametrize("count", [1, 2, 1023, 1024, 1025, 3000])
 def test_versions_of_one_moment_follow_one_another(count: int) -> None:
     before = versions.new_version()
-    given = versions.new_versions(count)
-    first = int(ULID.from_str(given[0]))
-    assert before < given[0]
-    assert [int(ULID.from_str(version)) for version in given] == list(range(first, first + count))
-    assert given[-1] < versions.new_version()
+    generated = versions.new_versions(count)
+    first = int(ULID.from_str(generated[0]))
+    assert before < generated[0]
+    assert [int(ULID.from_str(version)) for version in generated] == list(range(first, first + count))
+    assert generated[-1] < versions.new_version()
 
 
 def test_a_version_is_the_text_of_its_ulid() -> None:
@@ -57,8 +57,8 @@ def test_a_clock_that_went_back_was_seen(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_versions_are_different_in_threads_and_grow_in_each() -> None:
-    given: list[list[str]] = [[] for _ in range(8)]
-    start = threading.Barrier(len(given))
+    generated: list[list[str]] = [[] for _ in range(8)]
+    start = threading.Barrier(len(generated))
 
     def take(mine: list[str]) -> None:
         start.wait()
@@ -66,14 +66,14 @@ def test_versions_are_different_in_threads_and_grow_in_each() -> None:
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # what the lock prevents is otherwise seldom seen
-    threads = [threading.Thread(target=take, args=(mine,)) for mine in given]
+    threads = [threading.Thread(target=take, args=(mine,)) for mine in generated]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     sys.setswitchinterval(interval)
-    assert len({version for mine in given for version in mine}) == 8000
-    assert all(mine == sorted(mine) for mine in given)
+    assert len({version for mine in generated for version in mine}) == 8000
+    assert all(mine == sorted(mine) for mine in generated)
 
 
 def test_a_version_says_when() -> None:
@@ -92,22 +92,22 @@ def test_other_text_is_no_version(text: str) -> None:
 def test_new_ids_are_of_version_7_and_of_now() -> None:
     ids = [uuid.UUID(new_item_id()) for _ in range(1000)]
     assert len(set(ids)) == 1000
-    assert {(one.version, one.variant) for one in ids} == {(7, uuid.RFC_4122)}
-    assert all(abs((one.int >> 80) / 1000 - time.time()) < 5 for one in ids)
+    assert {(item_id.version, item_id.variant) for item_id in ids} == {(7, uuid.RFC_4122)}
+    assert all(abs((item_id.int >> 80) / 1000 - time.time()) < 5 for item_id in ids)
 
 
 def test_new_ids_of_one_moment_are_in_order() -> None:
     ids = new_item_ids(3000)
     assert ids == sorted(set(ids))
-    assert all(str(uuid.UUID(one)) == one for one in ids)
-    assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in ids} == {(7, uuid.RFC_4122)}
-    bits = [uuid.UUID(one).int for one in ids]
+    assert all(str(uuid.UUID(item_id)) == item_id for item_id in ids)
+    assert {(uuid.UUID(item_id).version, uuid.UUID(item_id).variant) for item_id in ids} == {(7, uuid.RFC_4122)}
+    bits = [uuid.UUID(item_id).int for item_id in ids]
     free = ((1 << 76) - 1) ^ (3 << 62)
     free &= ~(0xF << 76)
     always, ever = bits[0], 0
-    for one in bits:
-        always &= one
-        ever |= one
+    for number in bits:
+        always &= number
+        ever |= number
     assert (always & free, ever & free) == (0, free), "a random bit is always the same"
 
 
@@ -132,4 +132,4 @@ def test_a_derived_id_is_of_owner_collection_and_key() -> None:
     ]
     ids = [derive_item_id(*key) for key in keys]
     assert len(set(ids)) == len(keys)
-    assert all(str(uuid.UUID(one)) == one for one in ids)
+    assert all(str(uuid.UUID(item_id)) == item_id for item_id in ids)

@@ -32,9 +32,7 @@ def apply_fast(
         if touched:
             touched.add_rows(part.rows)
         totals.stale += part.superseded
-        totals.oldest_accepted_at = min(
-            filter(None, (totals.oldest_accepted_at, part.oldest_accepted_at)), default=None
-        )
+        totals.include_acceptance(part.oldest_accepted_at)
         # All loads write the collections in the same order, so that they cannot deadlock.
         for collection in sorted(part.rows):
             try:
@@ -84,9 +82,7 @@ def _apply_parts(parts: Iterator[StrictPart], writer: StrictWriter, touched: Tou
         totals.unknown_fields += part.unknown_fields
         totals.rejected += part.rejected
         totals.newest_version = max(totals.newest_version, part.newest_version)
-        totals.oldest_accepted_at = min(
-            filter(None, (totals.oldest_accepted_at, part.oldest_accepted_at)), default=None
-        )
+        totals.include_acceptance(part.oldest_accepted_at)
         for collection in sorted(part.rows):
             result = writer.apply_rows(collection, part.rows[collection])
             totals.applied += result.applied

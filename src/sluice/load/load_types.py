@@ -56,6 +56,11 @@ class BatchTotals:
     newest_version: str = ""
     rejected: list[RejectedLine] = field(default_factory=list)
 
+    def include_acceptance(self, accepted_at: datetime.datetime | None) -> None:
+        """Keep the earlier of the oldest time so far and this one. None: a part without writes has no time."""
+        if accepted_at and (self.oldest_accepted_at is None or accepted_at < self.oldest_accepted_at):
+            self.oldest_accepted_at = accepted_at
+
 
 @dataclass
 class LoadResult:

@@ -20,7 +20,7 @@ class ArchiveLocked(Rule):
     """The bucket of the source backup has the last copy of a write when everything else is lost."""
 
     id = "E9122"
-    shortdesc = "The archive is versioned; its policy denies everybody deletion, and every role changes of settings"
+    shortdesc = "The archive is versioned; nobody can delete its records, and no role can change its settings"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         backups = [
