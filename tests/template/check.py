@@ -42,6 +42,8 @@ RULES: tuple[Rule, ...] = (
     functions.WritesIsolated(),
     functions.FunctionLogs(),
     logs.LogRetention(),
+    logs.PlatformDropsNoLine(),
+    logs.NoMetricFromLines(),
     workflows.TasksRecover(),
     workflows.WorkflowLogs(),
     storage.TlsOnly(),
@@ -61,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     edge.FirewallLogs(),
     archive.ArchiveLocked(),
     alarms.Alarms(),
+    alarms.StackMetrics(),
     secrets.SecretsHidden(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
