@@ -34,16 +34,6 @@ def _policy(function: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda resources: resources[function]["Properties"]["Policies"][0]["Statement"][0]
 
 
-def _endpoint(endpoint: str, action: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Find the first statement of an endpoint's policy that allows the action."""
-
-    def find_statement(resources: dict[str, Any]) -> dict[str, Any]:
-        listed = resources[endpoint]["Properties"]["PolicyDocument"]["Statement"]
-        return next(statement for statement in listed if action in statement["Action"])
-
-    return find_statement
-
-
 BREAKS: list[tuple[str, str, Break]] = [
     ("E9101", "LoadFunction reaches", drop("LoadFunction", "ReservedConcurrentExecutions")),
     ("E9101", "GetFunction reaches", drop("GetFunction", "ReservedConcurrentExecutions")),
@@ -174,64 +164,35 @@ BREAKS: list[tuple[str, str, Break]] = [
         lambda resources: resources["BatchDelivered"]["Properties"]["Targets"][0].pop("DeadLetterConfig"),
     ),
     (
-        "E9130",
-        "RejectedWritesFunction may s3:DeleteObject on arn:aws:s3:::BatchBucket/retries/*, but S3Endpoint",
-        lambda resources: _endpoint("S3Endpoint", "s3:DeleteObject")(resources).update(Effect="Deny"),
+        "E9160",
+        "LoadFunction loses lines and metrics below {'Ref': 'LogLevel'}",
+        put("LoadFunction", {"Ref": "LogLevel"}, "LoggingConfig", "ApplicationLogLevel"),
     ),
     (
-        "E9130",
-        "RebuildFunction may s3:PutObject on arn:aws:s3:::BatchBucket/replays/*, but S3Endpoint",
-        lambda resources: _endpoint("S3Endpoint", "s3:PutObject")(resources)["Resource"].pop(2),
-    ),
-    (
-        "E9130",
-        ":secret:CacheSecret, but SecretsEndpoint does not allow it",
-        lambda resources: _endpoint("SecretsEndpoint", "secretsmanager:GetSecretValue")(resources)["Resource"].pop(),
-    ),
-    (
-        "E9130",
-        "HealthCheckFunction may s3:GetObject",
+        "E9161",
+        "Lines needs log lines",
         lambda resources: resources.update(
-            Another={
-                "Type": "AWS::IAM::Policy",
+            Lines={
+                "Type": "AWS::Logs::MetricFilter",
                 "Properties": {
-                    "PolicyName": "another",
-                    "Roles": [{"Ref": "HealthCheckFunctionRole"}],
-                    "PolicyDocument": {
-                        "Version": "2012-10-17",
-                        "Statement": [
-                            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::elsewhere/*"}
-                        ],
-                    },
+                    "LogGroupName": {"Ref": "TransformFunctionLog"},
+                    "FilterPattern": "{ $.failed > 0 }",
+                    "MetricTransformations": [
+                        {"MetricNamespace": "Lines", "MetricName": "Failed", "MetricValue": "$.failed"}
+                    ],
                 },
             }
         ),
     ),
+    ("E9162", "RecordsFailedAlarm does not name service and stack", drop("RecordsFailedAlarm", "Dimensions")),
     (
-        "E9130",
-        "MigrateFunction may s3:PutObject on arn:aws:s3:::cloudformation-custom-resource-response-useast1/*",
-        lambda resources: resources["S3Endpoint"]["Properties"]["PolicyDocument"]["Statement"][-1].update(
-            Resource={"Fn::Sub": "arn:${AWS::Partition}:s3:::cloudformation-custom-resource-response-${AWS::Region}/*"}
-        ),
+        "E9162",
+        "RecordsFailedAlarm does not name service and stack",
+        put("RecordsFailedAlarm", "another", "Dimensions", 1, "Value"),
     ),
     (
-        "E9131",
-        "LoadFunction is in the VPC and may call s3, but reaches no endpoint",
-        lambda resources: resources.pop("RouteB"),
-    ),
-    (
-        "E9131",
-        "GetFunction is in the VPC and may call secretsmanager, but reaches no endpoint",
-        put("SecretsEndpoint", False, "PrivateDnsEnabled"),
-    ),
-    (
-        "E9131",
-        "PlanFunction is in the VPC and may call secretsmanager, but reaches no endpoint",
-        put("EndpointGroup", [], "SecurityGroupIngress"),
-    ),
-    (
-        "E9131",
-        "RebuildFunction is in the VPC and may call sns, but reaches no endpoint",
-        lambda resources: _policy("RebuildFunction")(resources).update(Action="sns:Publish"),
+        "E9162",
+        "GetFunction has no STACK_NAME",
+        put("GetFunction", "another", "Environment", "Variables", "STACK_NAME"),
     ),
 ]

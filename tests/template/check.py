@@ -43,6 +43,8 @@ RULES: tuple[Rule, ...] = (
     functions.WritesIsolated(),
     functions.FunctionLogs(),
     logs.LogRetention(),
+    logs.PlatformDropsNoLine(),
+    logs.NoMetricFromLines(),
     workflows.TasksRecover(),
     workflows.WorkflowLogs(),
     storage.TlsOnly(),
@@ -64,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     endpoints.EndpointRoutes(),
     archive.ArchiveLocked(),
     alarms.Alarms(),
+    alarms.StackMetrics(),
     secrets.SecretsHidden(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)

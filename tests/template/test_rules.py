@@ -9,6 +9,7 @@ import pytest
 from tests.template.breaks import BREAKS, Break
 from tests.template.check import RULES, check_with_cfn_lint, check_with_rules
 from tests.template.edge_breaks import EDGE_BREAKS
+from tests.template.endpoint_breaks import ENDPOINT_BREAKS
 from tests.template.translate import REPOSITORY, NotTranslatable, Template, translate
 
 WORKFLOW = Path("statemachines/load_batch.asl.json")
@@ -18,7 +19,7 @@ def test_the_template_breaks_no_rule(template: Template) -> None:
     assert list(check_with_rules(translate(template, REPOSITORY))) == []
 
 
-ALL = [*BREAKS, *EDGE_BREAKS]
+ALL = [*BREAKS, *EDGE_BREAKS, *ENDPOINT_BREAKS]
 
 
 @pytest.mark.parametrize(("rule", "message", "broken"), ALL, ids=[f"{rule} {said}" for rule, said, _ in ALL])

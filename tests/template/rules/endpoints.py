@@ -12,8 +12,8 @@ from tests.template.rules.deployed import REGION, Deployed
 from tests.template.rules.reading import Properties, as_list, statements
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
-# Where the answer of a custom resource goes. CloudFormation's guide on VPC endpoints writes the Region as it is; the event
-# in Lambda's guide on custom resources has it without hyphens. A policy must allow both.
+# Where the answer of a custom resource goes. CloudFormation's guide on VPC endpoints writes the Region as it is; the
+# example event in Lambda's guide has it without hyphens. A policy must allow both.
 _RESPONSE_BUCKETS = tuple(
     f"arn:aws:s3:::cloudformation-custom-resource-response-{region}/*" for region in (REGION, REGION.replace("-", ""))
 )
