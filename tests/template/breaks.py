@@ -163,4 +163,17 @@ BREAKS: list[tuple[str, str, Break]] = [
         "The target LoadBatch of BatchDelivered has no dead-letter queue",
         lambda resources: resources["BatchDelivered"]["Properties"]["Targets"][0].pop("DeadLetterConfig"),
     ),
+    *(
+        ("E9150", f"Migration does not run when {setting} changes", drop("Migration", name))
+        for setting, name in (
+            ("DATABASE_HOST", "DatabaseHost"),
+            ("DATABASE_PORT", "DatabasePort"),
+            ("DATABASE_NAME", "DatabaseName"),
+            ("DATABASE_SECRET_ARN", "DatabaseSecretArn"),
+            ("LOADER_SECRET_ARN", "LoaderSecretArn"),
+            ("READER_SECRET_ARN", "ReaderSecretArn"),
+            ("the instance Primary", "DatabaseInstance"),
+        )
+    ),
+    ("E9151", "Migration has a ServiceTimeout", put("Migration", 900, "ServiceTimeout")),
 ]

@@ -27,6 +27,7 @@ from tests.template.rules import (
     events,
     functions,
     logs,
+    migrations,
     parameters,
     reasons,
     secrets,
@@ -62,6 +63,8 @@ RULES: tuple[Rule, ...] = (
     archive.ArchiveLocked(),
     alarms.Alarms(),
     secrets.SecretsHidden(),
+    migrations.MigrationTriggers(),
+    migrations.MigrationTimeouts(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 
