@@ -27,6 +27,7 @@ from tests.template.rules import (
     events,
     functions,
     logs,
+    migrations,
     parameters,
     reasons,
     secrets,
@@ -42,6 +43,8 @@ RULES: tuple[Rule, ...] = (
     functions.WritesIsolated(),
     functions.FunctionLogs(),
     logs.LogRetention(),
+    logs.PlatformDropsNoLine(),
+    logs.NoMetricFromLines(),
     workflows.TasksRecover(),
     workflows.WorkflowLogs(),
     storage.TlsOnly(),
@@ -64,7 +67,10 @@ RULES: tuple[Rule, ...] = (
     api.SchemesDefined(),
     archive.ArchiveLocked(),
     alarms.Alarms(),
+    alarms.StackMetrics(),
     secrets.SecretsHidden(),
+    migrations.MigrationTriggers(),
+    migrations.MigrationTimeouts(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 
