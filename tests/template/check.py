@@ -28,6 +28,7 @@ from tests.template.rules import (
     events,
     functions,
     logs,
+    migrations,
     parameters,
     reasons,
     secrets,
@@ -62,12 +63,17 @@ RULES: tuple[Rule, ...] = (
     edge.EdgeTransport(),
     edge.Firewalls(),
     edge.FirewallLogs(),
+    edge.NoCookiesForwarded(),
+    edge.NamesUniqueInAccount(),
+    api.SchemesDefined(),
     endpoints.EndpointPolicies(),
     endpoints.EndpointRoutes(),
     archive.ArchiveLocked(),
     alarms.Alarms(),
     alarms.StackMetrics(),
     secrets.SecretsHidden(),
+    migrations.MigrationTriggers(),
+    migrations.MigrationTimeouts(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 
