@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ METRIC = {
     "service": "sluice",
     "Seen": [2.0],
 }
-LINES = {
+LINES: dict[str, dict[str, Any]] = {
     "an error": {"level": "ERROR", "timestamp": NOW},
     "a warning": {"level": "WARN", "timestamp": NOW},
     "information": {"level": "INFO", "timestamp": NOW},
