@@ -66,7 +66,7 @@ def _read_lines(emulator: Emulator, function: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("function", "kept"),
+    ("function", "remaining"),
     [
         ("Text", {*LINES, "text"}),
         ("Debug", {*LINES, "text"}),
@@ -76,13 +76,13 @@ def _read_lines(emulator: Emulator, function: str) -> list[str]:
     ],
 )
 def test_lines_below_the_application_log_level_are_dropped(
-    emulator: Emulator, names: dict[str, str], function: str, kept: set[str]
+    emulator: Emulator, names: dict[str, str], function: str, remaining: set[str]
 ) -> None:
     """A line without a valid level, or without a timestamp in the form of RFC 3339, counts as INFO."""
     text = "\n".join(["text", *(json.dumps({"name": name, **line}) for name, line in LINES.items())])
     invoke_function(emulator, names[function], {"print": text})
     printed = _read_lines(emulator, names[function])
-    assert {name for name in LINES if f'"name": "{name}"' in "".join(printed)} | {"text"} & {*printed} == kept
+    assert {name for name in LINES if f'"name": "{name}"' in "".join(printed)} | {"text"} & {*printed} == remaining
 
 
 def test_a_function_learns_its_level_and_its_errors_have_one(emulator: Emulator, names: dict[str, str]) -> None:

@@ -49,10 +49,10 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
     config = func.get("config") or func
     name = config["FunctionName"]
     group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
-    kept = _drop_lines_below_level(log_text.splitlines(), read_log_level(config))
+    remaining = _drop_lines_below_level(log_text.splitlines(), read_log_level(config))
     lines = [
         f"START RequestId: {request_id} Version: {config.get('Version', '$LATEST')}",
-        *kept,
+        *remaining,
         f"END RequestId: {request_id}",
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tMemory Size: {config.get('MemorySize', 128)} MB",
     ]
@@ -62,9 +62,9 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
     cloudwatch_logs._append_log_events(stream, events)
     del stream["events"][:-MAX_STREAM_EVENTS]
     cloudwatch_logs._fanout_to_subscription_filters(group, stream_name, events)
-    _extract_metrics(kept)
-    if kept:
-        _append_to_file(name, "\n".join(kept))
+    _extract_metrics(remaining)
+    if remaining:
+        _append_to_file(name, "\n".join(remaining))
 
 
 def _drop_lines_below_level(lines: list[str], lowest: str | None) -> list[str]:
