@@ -69,7 +69,7 @@ NAMES = list(_events())
 @pytest.mark.parametrize("name", NAMES)
 def test_exactly_one_line_is_logged(invocations: dict[str, Invocation], name: str) -> None:
     (line,) = invocations[name].lines
-    assert {"level", "timestamp", "message", "request_id", "function"} <= line.keys()
+    assert {"level", "timestamp", "message", "lambda_request_id", "function"} <= line.keys()
     assert (line["service"], line["function"]) == ("sluice", "function")
 
 
