@@ -35,6 +35,11 @@ MAX_IDS_PER_LINE = 1000
 _log_fields: dict[str, Any] = {}
 
 
+def read_request_id(event: Event) -> str:
+    """Return API Gateway's id of the request that an event is, or an empty text for another event."""
+    return str((event.get("requestContext") or {}).get("requestId") or "")
+
+
 def add_log_fields(**fields: Any) -> None:
     """Add fields to the log line of the invocation."""
     _log_fields.update(fields)
@@ -65,6 +70,8 @@ def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Even
         tracing.discard_open_subsegments()
         with tracing.create_subsegment(f"## {name}") as segment:
             segment.annotate(ColdStart=is_cold_start, Service=logger.service)
+            if request_id := read_request_id(event):
+                segment.annotate(request_id=request_id)
             is_cold_start = False
             return log_invocation(event, context)
 

@@ -45,7 +45,9 @@ def sent(aws: Loopback, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
 
 
 def test_a_write_is_two_subsegments(stream: Loopback, sent: Sent) -> None:
-    assert ask(event("POST", "bookings", BOOKING)).status == 202
+    request = event("POST", "bookings", BOOKING)
+    request["requestContext"]["requestId"] = "6f0a7f4e"
+    assert ask(request).status == 202
     put, work = sent()
     assert (work["name"], work["trace_id"], work["parent_id"], work["type"]) == ("## post", ROOT, PARENT, "subsegment")
     assert (put["name"], put["namespace"], put["trace_id"]) == ("firehose", "aws", ROOT)
@@ -56,7 +58,8 @@ def test_a_write_is_two_subsegments(stream: Loopback, sent: Sent) -> None:
     assert not put["fault"]
     assert not put["error"]
     assert "fault" not in work
-    assert work["annotations"].keys() == {"ColdStart", "Service"}
+    assert work["annotations"].keys() == {"ColdStart", "Service", "request_id"}
+    assert work["annotations"]["request_id"] == "6f0a7f4e"
     assert "Ada" not in json.dumps([put, work])
 
 

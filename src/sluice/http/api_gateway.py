@@ -11,7 +11,7 @@ from sluice.http.problem import Problem
 from sluice.http.request import Caller, Origin, Request
 from sluice.http.response import Response, create_problem_response
 from sluice.model.record import MAX_REQUEST_ID_LENGTH
-from sluice.observability import Event, add_log_fields, describe_error, instrument_handler
+from sluice.observability import Event, add_log_fields, describe_error, instrument_handler, read_request_id
 
 LambdaHandler = Callable[[Event, Any], dict[str, Any]]
 
@@ -89,8 +89,8 @@ def _parse_origin(event: Event, headers: Mapping[str, str]) -> Origin:
     CloudFront appends the client's address to X-Forwarded-For, and API Gateway that of CloudFront, which is also the
     request's source. What stands before is the client's own word.
     """
-    context = event.get("requestContext") or {}
-    request_id, source = str(context.get("requestId") or ""), (context.get("identity") or {}).get("sourceIp") or ""
+    request_id = read_request_id(event)
+    source = ((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp") or ""
     addresses = [part.strip() for part in headers.get("x-forwarded-for", "").split(",")]
     if addresses[-1] == source:
         addresses.pop()
