@@ -64,6 +64,12 @@ RULES: tuple[Rule, ...] = (
     archive.ArchiveLocked(),
     alarms.Alarms(),
     alarms.StackMetrics(),
+    alarms.FunctionAlarms(),
+    alarms.WorkflowAlarms(),
+    alarms.StreamAlarms(),
+    alarms.DatabaseAlarms(),
+    alarms.ApiAlarms(),
+    alarms.RejectedWritesAlarm(),
     secrets.SecretsHidden(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
