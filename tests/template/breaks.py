@@ -108,7 +108,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9111",
         "GET /v1/{collection}/{id} of Api requires no scope",
-        put("GetFunction", {"Authorizer": "NONE"}, "Events", "Item", "Properties", "Auth"),
+        drop("GetFunction", "Events", "Item", "Properties", "Auth"),
     ),
     (
         "E9111",

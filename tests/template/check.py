@@ -24,9 +24,11 @@ from tests.template.rules import (
     archive,
     caches,
     edge,
+    endpoints,
     events,
     functions,
     logs,
+    migrations,
     parameters,
     reasons,
     secrets,
@@ -61,6 +63,11 @@ RULES: tuple[Rule, ...] = (
     edge.EdgeTransport(),
     edge.Firewalls(),
     edge.FirewallLogs(),
+    edge.NoCookiesForwarded(),
+    edge.NamesUniqueInAccount(),
+    api.SchemesDefined(),
+    endpoints.EndpointPolicies(),
+    endpoints.EndpointRoutes(),
     archive.ArchiveLocked(),
     alarms.Alarms(),
     alarms.StackMetrics(),
@@ -71,6 +78,8 @@ RULES: tuple[Rule, ...] = (
     alarms.ApiAlarms(),
     alarms.RejectedWritesAlarm(),
     secrets.SecretsHidden(),
+    migrations.MigrationTriggers(),
+    migrations.MigrationTimeouts(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 
