@@ -10,7 +10,7 @@ from botocore.parsers import ResponseParserError
 from ops.arguments import add_common_arguments
 from ops.aws import Stack, choose_target
 from ops.aws_errors import explain_aws_error
-from ops.commands import clients, executions, quarantine, rebuild, recover, rejected_writes, replay, status
+from ops.commands import clients, executions, quarantine, rebuild, recover, rejected_writes, replay, status, verify
 from ops.errors import CommandError, UsageError, WaitInterrupted
 from ops.output import CommandResult, print_result, report_error
 
@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "quarantine": quarantine,
     "rejected-writes": rejected_writes,
     "clients": clients,
+    "verify": verify,
 }
 
 
