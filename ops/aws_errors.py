@@ -43,10 +43,15 @@ def explain_aws_error(error: BotoCoreError | ClientError | ResponseParserError) 
         return UsageError(
             f"AWS does not accept these credentials ({code}).", "Sign in again, or give another --profile."
         )
-    if code in _ACCESS_DENIED_CODES:
+    if is_access_denied(error):
         return UsageError(
             f"These credentials have no permission for {operation}.",
             "docs/how-to/operate.md lists the permissions that an operator needs.",
         )
     reason = str(error.response["Error"].get("Message") or "AWS gives no reason").rstrip(".")
     return OperationError(f"AWS rejects {operation} with {code}: {reason}.")
+
+
+def is_access_denied(error: ClientError) -> bool:
+    """Whether the credentials are valid and lack a permission."""
+    return str(error.response["Error"]["Code"]) in _ACCESS_DENIED_CODES

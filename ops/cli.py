@@ -10,7 +10,18 @@ from botocore.parsers import ResponseParserError
 from ops.arguments import add_common_arguments
 from ops.aws import Stack, choose_target
 from ops.aws_errors import explain_aws_error
-from ops.commands import clients, executions, quarantine, rebuild, recover, rejected_writes, replay, status, verify
+from ops.commands import (
+    clients,
+    executions,
+    preflight,
+    quarantine,
+    rebuild,
+    recover,
+    rejected_writes,
+    replay,
+    status,
+    verify,
+)
 from ops.errors import CommandError, UsageError, WaitInterrupted
 from ops.output import CommandResult, print_result, report_error
 
@@ -28,6 +39,8 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, Command] = {
+    "preflight": preflight,
+    "verify": verify,
     "status": status,
     "replay": replay,
     "recover": recover,
@@ -36,7 +49,6 @@ COMMANDS: dict[str, Command] = {
     "quarantine": quarantine,
     "rejected-writes": rejected_writes,
     "clients": clients,
-    "verify": verify,
 }
 
 
@@ -59,17 +71,22 @@ def build_parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         summary = command.SUMMARY
         subparser = subparsers.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.")
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(run=command.run, choose_stack=getattr(command, "choose_stack", choose_deployed_stack))
         command.add_arguments(subparser)
         add_common_arguments(subparser)
     return parser
+
+
+def choose_deployed_stack(arguments: argparse.Namespace) -> Stack:
+    """The stack that the common arguments name. A command that runs before a deploy has a `choose_stack` of its own."""
+    return Stack(choose_target(arguments.stack_name, arguments.region, arguments.profile))
 
 
 def run_command_line(words: Sequence[str] | None = None) -> int:
     """Run the command line `words` (default: that of the process), and return the exit code."""
     try:
         arguments = build_parser().parse_args(words)
-        stack = Stack(choose_target(arguments.stack_name, arguments.region, arguments.profile))
+        stack = arguments.choose_stack(arguments)
         result: CommandResult = arguments.run(stack, arguments)
         print_result(result, as_json=arguments.json)
     except CommandError as error:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ops.aws import Stack
-from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
-from ops.output import CommandResult, format_count, format_table
+from ops.checks import CheckResult, build_checks_result
+from ops.errors import UsageError
+from ops.output import CommandResult
 from ops.verify.catalogue import CHECKS
-from ops.verify.check import Outcome
 from ops.verify.run import run_checks
 from ops.verify.subject import Subject, read_item
 
@@ -37,10 +37,10 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     subject = Subject(stack, arguments.collection, item)
     checks = [check for name, check in CHECKS.items() if name in (arguments.only or CHECKS)]
     try:
-        outcomes = run_checks(subject, checks)
+        results = run_checks(subject, checks)
     finally:
         remains = subject.clean_up()
-    return build_result(stack, outcomes, remains)
+    return build_checks_result([*results, _report_clean_up(remains)])
 
 
 def _read_item_file(path: Path | None) -> dict[str, Any] | None:
@@ -52,18 +52,8 @@ def _read_item_file(path: Path | None) -> dict[str, Any] | None:
         raise UsageError(f"{path} cannot be read as a JSON object: {error}.", "Give a file with one item.") from None
 
 
-def build_result(stack: Stack, outcomes: list[Outcome], remains: list[str]) -> CommandResult:
-    """The report: a line per check, then what remains of the verification, then the summary."""
-    failed = [outcome.check for outcome in outcomes if outcome.status == "failed"]
-    document = {
-        "stack": stack.name,
-        "region": stack.region,
-        "passed": not failed and not remains,
-        "checks": [{**vars(outcome), "seconds": round(outcome.seconds, 1)} for outcome in outcomes],
-        "remains": remains,
-    }
-    lines = format_table(("check", "result", "took", ""), (outcome.to_line() for outcome in outcomes))
-    lines += [f"remains: {sentence}" for sentence in remains]
-    summary = f"{stack.name}: {format_count(len(outcomes), 'check')}"
-    lines += ["", f"{summary}, {len(failed)} failed: {', '.join(failed)}" if failed else f"{summary}, none failed"]
-    return CommandResult(document, lines, EXIT_INCOMPLETE if failed or remains else EXIT_DONE)
+def _report_clean_up(remains: list[str]) -> CheckResult:
+    """What remains of the verification."""
+    if remains:
+        return CheckResult("clean-up", "failed", " ".join(remains))
+    return CheckResult("clean-up", "ok", "nothing remains of the verification")

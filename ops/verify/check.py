@@ -1,15 +1,13 @@
-"""A check of a deployed stack, and its outcome."""
+"""A check of a deployed stack."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ops.errors import OperationError
 
 if TYPE_CHECKING:
     from ops.verify.subject import Subject
-
-Status = Literal["passed", "failed", "not applicable"]
 
 
 class CheckFailed(OperationError):  # noqa: N818
@@ -30,18 +28,3 @@ class Check:
     name: str
     proves: str
     run: "Callable[[Subject], str]"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a check. `message` says what was seen, what is wrong, or why it is not applicable."""
-
-    check: str
-    status: Status
-    message: str
-    hint: str
-    seconds: float
-
-    def to_line(self) -> tuple[str, str, str, str]:
-        """The cells of the line for a person."""
-        return self.check, self.status, f"{self.seconds:.0f} s", f"{self.message} {self.hint}".rstrip()

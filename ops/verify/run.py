@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ops.aws_errors import explain_aws_error
+from ops.checks import CheckResult, State
 from ops.errors import CommandError
 from ops.output import print_error
-from ops.verify.check import Check, NotApplicable, Outcome, Status
+from ops.verify.check import Check, NotApplicable
 from ops.verify.subject import Subject
 
 LINE_INTERVAL_SECONDS = 15.0
 
 
-def run_checks(subject: Subject, checks: Sequence[Check]) -> list[Outcome]:
-    """Run the checks at the same time: most of them wait. Returns their outcomes in the order of the checks.
+def run_checks(subject: Subject, checks: Sequence[Check]) -> list[CheckResult]:
+    """Run the checks at the same time: most of them wait. Returns their results in the order of the checks.
 
     On Ctrl-C, ends the waits and raises KeyboardInterrupt.
     """
@@ -35,7 +36,7 @@ def run_checks(subject: Subject, checks: Sequence[Check]) -> list[Outcome]:
         return [future.result() for future in futures]
 
 
-def _watch(futures: dict[Future[Outcome], Check], show: Callable[[list[str]], None]) -> None:
+def _watch(futures: dict[Future[CheckResult], Check], show: Callable[[list[str]], None]) -> None:
     running = set(futures)
     while running:
         finished, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
@@ -44,20 +45,19 @@ def _watch(futures: dict[Future[Outcome], Check], show: Callable[[list[str]], No
         show([check.name for future, check in futures.items() if future in running])
 
 
-def _run_check(subject: Subject, check: Check) -> Outcome:
-    started = time.monotonic()
-    status: Status = "failed"
+def _run_check(subject: Subject, check: Check) -> CheckResult:
+    state: State = "failed"
     hint = ""
     try:
-        message, status = check.run(subject), "passed"
+        message, state = check.run(subject), "ok"
     except NotApplicable as reason:
-        message, status = str(reason), "not applicable"
+        message, state = str(reason), "not applicable"
     except CommandError as error:
         message, hint = error.message, error.hint
     except (BotoCoreError, ClientError, ResponseParserError) as error:
         explained = explain_aws_error(error)
         message, hint = explained.message, explained.hint
-    return Outcome(check.name, status, message, hint, time.monotonic() - started)
+    return CheckResult(check.name, state, message, hint)
 
 
 @contextmanager

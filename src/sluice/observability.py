@@ -5,6 +5,8 @@ and passed on to Lambda, by its class and place only: its message may quote data
 """
 
 import functools
+import logging
+import os
 import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -18,8 +20,14 @@ from sluice.errors import AwsError
 Event = dict[str, Any]
 Result = TypeVar("Result")
 
-logger = Logger()
+# Lambda takes a line for INFO unless its timestamp is in the form of RFC 3339.
+logger = Logger(datefmt="%Y-%m-%dT%H:%M:%S.%FZ", utc=True)
+# Powertools prefers the level below which Lambda drops lines. That is always INFO: see ADR-0109.
+logging.getLogger(logger.name).setLevel(os.environ.get("LOG_LEVEL") or logging.INFO)
+
+# Each metric has one dimension set, `service` and `stack`, because CloudWatch bills each set as a metric of its own.
 metrics = Metrics()
+metrics.set_default_dimensions(stack=os.environ.get("STACK_NAME") or "none")
 
 _log_fields: dict[str, Any] = {}
 

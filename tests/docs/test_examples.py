@@ -1,6 +1,8 @@
 """Examples in the guides are right."""
 
 import itertools
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 
 from ops.cli import build_parser
 from ops.errors import UsageError
+from ops.template import ResolvedTemplate, read_template
 from tests.docs.words import ROOT
 
 PAGES = sorted(path for folder in ("how-to", "tutorials") for path in (ROOT / "docs" / folder).glob("*.md"))
@@ -49,6 +52,47 @@ def test_the_class_of_the_tutorial_is_a_resource() -> None:
     [code] = re.findall(r"```python\n(.*?)```", tutorial, re.DOTALL)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def list_local_invocations() -> list[tuple[str, str]]:
+    """The functions and events of the examples of `sam local invoke`."""
+    text = "\n".join(path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    return re.findall(r"sam local invoke (\w+) --event (\S+\.json)", text)
+
+
+INVOKE = "import importlib, json, sys; m, f = sys.argv[1].rsplit('.', 1); event = json.load(open(sys.argv[2]))\n"
+INVOKE += "print(json.dumps(getattr(importlib.import_module(m), f)(event, None)))"
+
+
+@pytest.mark.parametrize(("function", "event"), list_local_invocations())
+def test_an_example_of_a_local_invocation_needs_no_other_service(function: str, event: str) -> None:
+    """`sam local invoke` gives a function the template's environment, with logical ids in place of other resources."""
+    resolved = ResolvedTemplate(read_template(), {}, "sluice", "us-east-1")
+    properties = resolved.list_resources("AWS::Serverless::Function")[function]
+    variables = {
+        **resolved.resolve(resolved.template["Globals"])["Function"]["Environment"]["Variables"],
+        **properties.get("Environment", {}).get("Variables", {}),
+    }
+    environment = {
+        name: value if isinstance(value, str) else next(iter(value.values())) for name, value in variables.items()
+    }
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    done = subprocess.run(
+        [sys.executable, "-c", INVOKE, properties["Handler"], str(ROOT / event)],
+        cwd=ROOT / "src",
+        # No service of AWS answers there.
+        env={"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": "http://127.0.0.1:9", **credentials, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer.get("statusCode", 200) < 500, answer
+
+
+def test_the_docs_have_an_example_of_a_local_invocation() -> None:
+    assert list_local_invocations()
 
 
 def test_make_targets_in_the_guides_exist() -> None:

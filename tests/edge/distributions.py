@@ -36,7 +36,6 @@ def build_cache_policy(minimum: int = 0, default: int = 0, maximum: int = 3600, 
 
 
 VIEWER_POLICY = {**build_parts(), "HeadersConfig": {"HeaderBehavior": "allExcept", "Headers": build_list("Host")}}
-VIEWER_POLICY["CookiesConfig"] = {"CookieBehavior": "all"}
 SECURITY_POLICY = {
     "SecurityHeadersConfig": {
         "StrictTransportSecurity": {"AccessControlMaxAgeSec": 60, "IncludeSubdomains": True, "Override": True},
@@ -49,6 +48,7 @@ def build_distribution(
     cache: Overrides | None = None,
     errors: tuple[dict[str, int], ...] = (),
     behaviour: Overrides | None = None,
+    viewer: Overrides | None = None,
     **overrides: Any,
 ) -> Distribution:
     common = {
@@ -78,7 +78,7 @@ def build_distribution(
         {
             "cache": cache or build_cache_policy(),
             "none": disabled,
-            "viewer": VIEWER_POLICY,
+            "viewer": VIEWER_POLICY | (viewer or {}),
             "security": SECURITY_POLICY,
         },
     )

@@ -8,7 +8,15 @@ from local.edge.api_stage import OriginUnreachable
 from local.edge.cloudfront.policies import parse_cache_policy
 from local.edge.cloudfront.response_cache import compute_stale_seconds, compute_ttl
 from local.edge.http_messages import Response
-from tests.edge.distributions import Origin, Viewer, build_cache_policy, build_distribution, build_response
+from tests.edge.distributions import (
+    Origin,
+    Overrides,
+    Viewer,
+    build_cache_policy,
+    build_distribution,
+    build_list,
+    build_response,
+)
 
 
 @pytest.fixture
@@ -119,6 +127,25 @@ def test_a_viewer_with_a_current_copy_gets_304() -> None:
         response = viewer.send(if_none_match=if_none_match)
         assert (response.status, response.body, response.get_header("etag")) == (304, b"", '"1"')
     assert viewer.send(if_none_match='"2"').status == 200
+
+
+@pytest.mark.parametrize(
+    "forwarding",
+    [
+        {"viewer": {"CookiesConfig": {"CookieBehavior": "all"}}},
+        {"viewer": {"CookiesConfig": {"CookieBehavior": "whitelist", "Cookies": build_list("a")}}},
+        {"cache": build_cache_policy(CookiesConfig={"CookieBehavior": "all"})},
+    ],
+    ids=["all", "a subset", "in the cache key"],
+)
+def test_where_cookies_are_forwarded_no_request_is_conditional(forwarding: Overrides) -> None:
+    origin = Origin(build_response("max-age=0"))
+    viewer = Viewer(origin, build_distribution(**forwarding))
+    statuses = [viewer.send(if_none_match='"1"', cookie="a=b").status for _ in range(2)]
+    assert statuses == [200, 200]
+    assert [(request.get_header("if-none-match"), request.get_header("cookie")) for request in origin.requests] == [
+        (None, "a=b")
+    ] * 2
 
 
 @pytest.mark.parametrize(

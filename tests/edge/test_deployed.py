@@ -1,7 +1,9 @@
 """The edge enforces the configuration of the project's own template. Without one of its rules, a copy of the template
 leaks or lets through."""
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.edge.conftest import DeployedEdge, DeployEdge
 from tests.edge.edge_template import Template, build_edge_template
+from tests.emulator.harness import StackFailedError, deploy_stack
 
 LIST = "/v1/bookings?limit=10"
 
@@ -87,6 +90,26 @@ def test_a_template_without_the_caller_in_cloudfronts_key_leaks(deploy_edge: Dep
     headers["ParametersInCacheKeyAndForwardedToOrigin"]["HeadersConfig"]["Headers"].remove("Authorization")
     first, second, *_ = _fetch_owners(deploy_edge("cacheable-without-key", cacheable))
     assert first == second
+
+
+def test_a_caller_with_a_current_copy_gets_304(edge: DeployedEdge) -> None:
+    ada = edge.fetch_token("ada")
+    item = edge.get("/v1/airports/EDDF", ada, cookie="a=b")
+    again = edge.get("/v1/airports/EDDF", ada, cookie="a=b", if_none_match=item.headers["ETag"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_two_stacks_of_one_name_in_two_regions_are_deployed(edge: DeployedEdge, template: Template) -> None:
+    """CloudFront has one list of policies for all Regions of an account."""
+    policies = {name: template["Resources"][name] for name in ("SharedCachePolicy", "ViewerRequest", "SecurityHeaders")}
+    elsewhere = replace(edge.emulator, region="eu-west-1")
+    conditions = {name: template[name] for name in ("Parameters", "Conditions")}
+    deploy_stack(elsewhere, edge.name, {**conditions, "Resources": policies})
+    named = copy.deepcopy(policies)
+    named["SharedCachePolicy"]["Properties"]["CachePolicyConfig"]["Name"] = {"Fn::Sub": "${AWS::StackName}-shared"}
+    deploy_stack(edge.emulator, "same-name", {**conditions, "Resources": named})
+    with pytest.raises(StackFailedError, match="already exists"):
+        deploy_stack(elsewhere, "same-name", {**conditions, "Resources": named})
 
 
 def test_a_direct_call_is_rejected_with_a_problem_document(edge: DeployedEdge) -> None:

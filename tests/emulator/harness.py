@@ -30,12 +30,13 @@ def free_port() -> int:
 
 @dataclass
 class Emulator:
-    """A running emulator: `state` is the folder of its state, `log` its log file."""
+    """A running emulator: `state` is the folder of its state, `log` its log file, `region` that of its clients."""
 
     port: int
     state: Path
     log: Path
     process: "subprocess.Popen[bytes]"
+    region: str = "us-east-1"
 
     @property
     def url(self) -> str:
@@ -47,7 +48,7 @@ class Emulator:
         return boto3.client(
             service,
             endpoint_url=self.url,
-            region_name="us-east-1",
+            region_name=self.region,
             config=botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"}, max_pool_connections=20),
             **credentials,
         )  # type: ignore[call-overload]

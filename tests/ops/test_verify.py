@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from ops.aws import Stack
-from ops.commands.verify import build_result
 from ops.verify import subject as subject_module
 from ops.verify.catalogue import CHECKS
-from ops.verify.check import CheckFailed, Outcome
+from ops.checks import CheckResult
+from ops.verify.check import CheckFailed
 from ops.verify.contract import choose_collections, list_collections
 from ops.verify.run import run_checks
 from ops.verify.subject import Subject
@@ -65,10 +64,10 @@ def create_subject(service: StubService, **options: Any) -> Subject:
     return ServiceSubject(StubStackOfService(service.url), **options)  # type: ignore[arg-type]
 
 
-def run_round_trip(service: StubService, **options: Any) -> tuple[Outcome, list[str]]:
+def run_round_trip(service: StubService, **options: Any) -> tuple[CheckResult, list[str]]:
     subject = create_subject(service, **options)
-    [outcome] = run_checks(subject, [CHECKS["round-trip"]])
-    return outcome, subject.clean_up()
+    [result] = run_checks(subject, [CHECKS["round-trip"]])
+    return result, subject.clean_up()
 
 
 def test_a_private_collection_with_ids_of_the_service_comes_first() -> None:
@@ -156,46 +155,22 @@ def test_a_round_trip_names_the_step_that_failed(
     service: StubService, request_line: str, status: int, body: Any, headers: dict[str, str], sentence: str
 ) -> None:
     service.respond(request_line, status, body, **headers)
-    outcome, remains = run_round_trip(service)
-    assert (outcome.status, remains) == ("failed", [])
-    assert sentence in outcome.message
-    assert outcome.hint
+    result, remains = run_round_trip(service)
+    assert (result.state, remains) == ("failed", [])
+    assert sentence in result.message
+    assert result.hint
 
 
 def test_an_item_that_is_still_there_after_its_deletion_fails(service: StubService) -> None:
-    outcome, _ = run_round_trip(service)
-    assert (outcome.status, "answers 200 instead of 404" in outcome.message) == ("failed", True)
+    result, _ = run_round_trip(service)
+    assert (result.state, "answers 200 instead of 404" in result.message) == ("failed", True)
 
 
 def test_a_service_that_does_not_answer_is_one_sentence() -> None:
     with start_stub_service() as service:
         subject = create_subject(service)
-    [outcome] = run_checks(subject, [CHECKS["round-trip"]])
-    assert (outcome.status, "does not answer" in outcome.message) == ("failed", True)
-
-
-def test_the_report_has_a_line_per_check_and_what_remains() -> None:
-    outcomes = [
-        Outcome("a", "passed", "seen", "", 1.23),
-        Outcome("b", "failed", "It is broken.", "Mend it.", 61.0),
-        Outcome("c", "not applicable", "There is none.", "", 0.0),
-    ]
-    stack = Stack.__new__(Stack)
-    stack.name, stack.region = "s", "eu-west-1"
-    result = build_result(stack, outcomes, ["DELETE /v1/x/1 answers 500."])
-    assert result.exit_code == 1
-    assert result.lines == [
-        "check  result          took",
-        "a      passed          1 s   seen",
-        "b      failed          61 s  It is broken. Mend it.",
-        "c      not applicable  0 s   There is none.",
-        "remains: DELETE /v1/x/1 answers 500.",
-        "",
-        "s: 3 checks, 1 failed: b",
-    ]
-    assert result.document["checks"][1]["hint"] == "Mend it."
-    assert build_result(stack, outcomes[:1], []).exit_code == 0
-    assert build_result(stack, outcomes[:1], ["x"]).exit_code == 1
+    [result] = run_checks(subject, [CHECKS["round-trip"]])
+    assert (result.state, "does not answer" in result.message) == ("failed", True)
 
 
 def test_mistakes_on_the_command_line_are_one_sentence(sluice: Sluice, stub_stack: StubStack, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 from local.stack import Stack
 from ops.aws import Stack as OperatedStack
 from ops.aws import choose_target
+from ops.checks import CheckResult
 from ops.verify import subject as subject_module
 from ops.verify import workflows
 from ops.verify.catalogue import CHECKS
-from ops.verify.check import Outcome
 from ops.verify.run import run_checks
 from ops.verify.subject import Subject
 from tests.stack.broken_stack import (
@@ -62,21 +62,21 @@ BREAKAGES: dict[str, tuple[str, Breakage, str]] = {
 
 
 @pytest.fixture
-def verify(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Outcome]]:
+def verify(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], CheckResult]]:
     """Runs a check, and waits less than on AWS for what does not come."""
     monkeypatch.setenv("SLUICE_LOCAL", str(stack.folder.root))
     monkeypatch.setattr(subject_module, "DELIVERY_MARGIN_SECONDS", 5.0)
     monkeypatch.setattr(workflows, "WORKFLOW_SECONDS", 8.0)
 
-    def run_check(name: str) -> Outcome:
+    def run_check(name: str) -> CheckResult:
         subject = Subject(OperatedStack(choose_target(None, None, None)))
         try:
-            [outcome] = run_checks(subject, [CHECKS[name]])
+            [result] = run_checks(subject, [CHECKS[name]])
         finally:
             remains = subject.clean_up()
         # Without a token nothing was written, so nothing has to be deleted.
         assert remains == []
-        return outcome
+        return result
 
     yield run_check
     recovery = RecoveryHarness(stack)
@@ -87,9 +87,8 @@ def test_every_check_passes_and_nothing_remains(stack: Stack) -> None:
     sluice = Operator(stack)
     before = sluice("status", "--json").document
     report = sluice("verify", "--json").document
-    assert [check["check"] for check in report["checks"]] == list(CHECKS)
-    assert {check["check"]: check["message"] for check in report["checks"] if check["status"] != "passed"} == {}
-    assert (report["passed"], report["remains"]) == (True, [])
+    assert [check["name"] for check in report["checks"]] == [*CHECKS, "clean-up"]
+    assert {check["name"]: check["message"] for check in report["checks"] if check["state"] != "ok"} == {}
     after = sluice("status", "--json").document
     assert (after["quarantined"], after["rejected_writes"]) == (before["quarantined"], before["rejected_writes"])
 
@@ -99,10 +98,10 @@ def test_every_check_is_seen_failing() -> None:
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
-def test_a_check_fails_on_a_stack_broken_for_it(stack: Stack, verify: Callable[[str], Outcome], name: str) -> None:
+def test_a_check_fails_on_a_stack_broken_for_it(stack: Stack, verify: Callable[[str], CheckResult], name: str) -> None:
     check, broken, sentence = BREAKAGES[name]
     with broken(stack):
-        outcome = verify(check)
-    assert outcome.status == "failed", outcome
-    assert sentence in outcome.message, outcome
-    assert outcome.hint, outcome
+        result = verify(check)
+    assert result.state == "failed", result
+    assert sentence in result.message, result
+    assert result.hint, result

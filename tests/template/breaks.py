@@ -108,7 +108,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9111",
         "GET /v1/{collection}/{id} of Api requires no scope",
-        put("GetFunction", {"Authorizer": "NONE"}, "Events", "Item", "Properties", "Auth"),
+        drop("GetFunction", "Events", "Item", "Properties", "Auth"),
     ),
     (
         "E9111",
@@ -162,5 +162,37 @@ BREAKS: list[tuple[str, str, Break]] = [
         "E9113",
         "The target LoadBatch of BatchDelivered has no dead-letter queue",
         lambda resources: resources["BatchDelivered"]["Properties"]["Targets"][0].pop("DeadLetterConfig"),
+    ),
+    (
+        "E9160",
+        "LoadFunction loses lines and metrics below {'Ref': 'LogLevel'}",
+        put("LoadFunction", {"Ref": "LogLevel"}, "LoggingConfig", "ApplicationLogLevel"),
+    ),
+    (
+        "E9161",
+        "Lines needs log lines",
+        lambda resources: resources.update(
+            Lines={
+                "Type": "AWS::Logs::MetricFilter",
+                "Properties": {
+                    "LogGroupName": {"Ref": "TransformFunctionLog"},
+                    "FilterPattern": "{ $.failed > 0 }",
+                    "MetricTransformations": [
+                        {"MetricNamespace": "Lines", "MetricName": "Failed", "MetricValue": "$.failed"}
+                    ],
+                },
+            }
+        ),
+    ),
+    ("E9162", "RecordsFailedAlarm does not name service and stack", drop("RecordsFailedAlarm", "Dimensions")),
+    (
+        "E9162",
+        "RecordsFailedAlarm does not name service and stack",
+        put("RecordsFailedAlarm", "another", "Dimensions", 1, "Value"),
+    ),
+    (
+        "E9162",
+        "GetFunction has no STACK_NAME",
+        put("GetFunction", "another", "Environment", "Variables", "STACK_NAME"),
     ),
 ]

@@ -24,6 +24,14 @@ def set_distribution(value: Any, *path: Any) -> Break:
     return put("Distribution", value, "DistributionConfig", *path)
 
 
+def open_docs_with_a_default_authorizer(resources: dict[str, Any]) -> None:
+    """Give the API a default authorizer, and the public routes the exemption from it that SAM then needs."""
+    put("Api", "Callers", "Auth", "DefaultAuthorizer")(resources)
+    for function in ("OpenApiFunction", "FallbackFunction"):
+        for event in ("Document", "Docs"):
+            put(function, {"Authorizer": "NONE"}, "Events", event, "Properties", "Auth")(resources)
+
+
 def _statement(sid: str) -> Any:
     def find_statement(resources: dict[str, Any]) -> Any:
         statements = resources["ArchiveBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
@@ -219,4 +227,25 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
             "ORIGIN",
         ),
     ),
+    (
+        "E9180",
+        "Distribution may forward cookies for /v1/*",
+        put("ViewerRequest", {"CookieBehavior": "all"}, "OriginRequestPolicyConfig", "CookiesConfig"),
+    ),
+    (
+        "E9180",
+        "Distribution may forward cookies for *",
+        set_distribution("b689b0a8-53d0-40ab-baf2-68738e2966ac", "DefaultCacheBehavior", "OriginRequestPolicyId"),
+    ),
+    (
+        "E9181",
+        "The name of ViewerRequest would be the same in another Region",
+        put("ViewerRequest", {"Fn::Sub": "${AWS::StackName}-viewer"}, "OriginRequestPolicyConfig", "Name"),
+    ),
+    (
+        "E9181",
+        "The name of SecurityHeaders would be the same in another Region",
+        put("SecurityHeaders", {"Fn::Sub": "${AWS::StackName}-security"}, "ResponseHeadersPolicyConfig", "Name"),
+    ),
+    ("E9182", "GET /v1/docs of Api requires the undefined scheme NONE", open_docs_with_a_default_authorizer),
 ]

@@ -21,7 +21,7 @@ def wanting(translated: Template) -> dict[str, bool]:
     """Whether a route asks for a key, by method and path."""
     paths = translated["Resources"]["Api"]["Properties"]["Body"]["paths"]
     return {
-        f"{method} {path}": any("api_key" in requirement for requirement in operation["security"])
+        f"{method} {path}": any("api_key" in requirement for requirement in operation.get("security", []))
         for path, methods in paths.items()
         for method, operation in methods.items()
     }

@@ -89,10 +89,12 @@ print(json.dumps([record["result"] for record in handle(json.load(sys.stdin), No
     )
     *log, results = [json.loads(line) for line in done.stdout.splitlines()]
     assert results == expected
-    filtered = template["Resources"]["RecordsFailed"]["Properties"]
-    field = filtered["MetricTransformations"][0]["MetricValue"].removeprefix("$.")
-    assert filtered["FilterPattern"] == f"{{ $.{field} > 0 }}"
-    assert [line[field] for line in log if field in line] == [1]
+    alarm = template["Resources"]["RecordsFailedAlarm"]["Properties"]
+    [counted] = [line for line in log if alarm["MetricName"] in line]
+    assert counted[alarm["MetricName"]] == [1]
+    [directive] = counted["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == alarm["Namespace"]
+    assert sorted(*directive["Dimensions"]) == [dimension["Name"] for dimension in alarm["Dimensions"]]
 
 
 def test_the_workflow_starts_with_what_the_rule_lets_through(template: Template) -> None:

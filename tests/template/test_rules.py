@@ -8,7 +8,9 @@ import pytest
 
 from tests.template.breaks import BREAKS, Break
 from tests.template.check import RULES, check_with_cfn_lint, check_with_rules
+from tests.template.database_breaks import DATABASE_BREAKS
 from tests.template.edge_breaks import EDGE_BREAKS
+from tests.template.endpoint_breaks import ENDPOINT_BREAKS
 from tests.template.translate import REPOSITORY, NotTranslatable, Template, translate
 
 WORKFLOW = Path("statemachines/load_batch.asl.json")
@@ -18,7 +20,7 @@ def test_the_template_breaks_no_rule(template: Template) -> None:
     assert list(check_with_rules(translate(template, REPOSITORY))) == []
 
 
-ALL = [*BREAKS, *EDGE_BREAKS]
+ALL = [*BREAKS, *DATABASE_BREAKS, *EDGE_BREAKS, *ENDPOINT_BREAKS]
 
 
 @pytest.mark.parametrize(("rule", "message", "broken"), ALL, ids=[f"{rule} {said}" for rule, said, _ in ALL])

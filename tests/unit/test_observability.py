@@ -1,7 +1,9 @@
 """One line per invocation, its metrics, and nothing of an item in all that a function prints."""
 
 import base64
+import datetime
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from tests.unit.fresh import Invocation, environment, invoke
 from tests.unit.loopback import Loopback, ReceivedRequest, accept_records, error
 from tests.unit.requesting import ALICE, BOOKING_ID, event
 from tests.unit.vault import FAULTS, MARKER, NUMBER, RESOURCE, SECRETS, VALID
+
+NOW = datetime.datetime.now(datetime.UTC)
 
 
 def _answer(request: ReceivedRequest) -> Any:
@@ -51,7 +55,9 @@ def invocations(aws: Loopback, tmp_path_factory: pytest.TempPathFactory) -> dict
     events = _events()
     aws.reset()
     aws.otherwise = _answer
-    invocation_logs, errors = invoke(events.values(), environment(folder, AWS_ENDPOINT_URL=aws.url))
+    invocation_logs, errors = invoke(
+        events.values(), environment(folder, AWS_ENDPOINT_URL=aws.url, STACK_NAME="orders")
+    )
     aws.reset()
     assert errors == ""
     return dict(zip(events, invocation_logs, strict=True))
@@ -65,6 +71,26 @@ def test_exactly_one_line_is_logged(invocations: dict[str, Invocation], name: st
     (line,) = invocations[name].lines
     assert {"level", "timestamp", "message", "request_id", "function"} <= line.keys()
     assert (line["service"], line["function"]) == ("sluice", "function")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_line_has_a_timestamp_that_lambda_reads(invocations: dict[str, Invocation], name: str) -> None:
+    """Lambda reads RFC 3339, and takes a line with any other form for INFO."""
+    (line,) = invocations[name].lines
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
+    assert abs(datetime.datetime.fromisoformat(line["timestamp"]) - NOW) < datetime.timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("level", ["INFO", "WARN", "ERROR"])
+def test_each_log_level_leaves_out_lines_and_no_metric(aws: Loopback, level: str) -> None:
+    """With the level of Lambda's own filter as the template sets it, which Powertools would prefer."""
+    settings = environment(AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO", LOG_LEVEL=level)
+    events = [_events()["transformed"], _events()["untransformed"]]
+    (done, failed), errors = invoke(events, settings | {"AWS_ENDPOINT_URL": aws.url})
+    assert errors == ""
+    assert [line["level"] for line in done.lines] == (["INFO"] if level == "INFO" else [])
+    assert [line["level"] for line in failed.lines] == ["ERROR"]
+    assert [metric["RecordsFailed"] for metric in done.metrics] == [[1.0]]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,7 +173,8 @@ def test_a_metric_has_the_embedded_format(
     assert directive["Metrics"] == [{"Name": metric, "Unit": "Count"}]
     assert all(name in emitted for names in directive["Dimensions"] for name in names)
     assert emitted[metric] == [value]
-    assert emitted["service"] == "sluice"
+    assert directive["Dimensions"] == [["stack", "service"]]
+    assert (emitted["service"], emitted["stack"]) == ("sluice", "orders")
     assert isinstance(emitted["_aws"]["Timestamp"], int)
     assert ALICE["sub"] not in json.dumps(emitted)
 

@@ -17,13 +17,9 @@ which page helps.
 
 METRICS = """## Metrics of the functions
 
-The functions write these metrics into the namespace `Sluice` (CloudWatch's embedded metric format). Where
-no unit is named it is a count.
-"""
-
-FILTERS = """## Metrics from log lines
-
-A metric filter reads these from a function's log group, for the alarms above.
+The functions write these metrics into the namespace `Sluice` (CloudWatch's embedded metric format), at every
+`LogLevel`. Each has the dimensions `service` (`sluice`) and `stack` (the stack's name), and no other dimension set. So
+two stacks of an account have different metrics, and CloudWatch bills each metric once for each stack.
 """
 
 # What a metric counts. A test fails for a metric of the code that is not here.
@@ -74,7 +70,6 @@ def render_alarms(template: dict[str, Any], source: Path) -> str:
     """Return the page."""
     resources = template["Resources"]
     alarms = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
-    filters = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::Logs::MetricFilter"}
     lines = [NOTICE.format(source="template.yaml and src/sluice"), "", HEAD]
     lines += format_table(
         ("alarm", "description", "metric", "in alarm when", "only with"),
@@ -94,18 +89,6 @@ def render_alarms(template: dict[str, Any], source: Path) -> str:
         ("metric", "unit", "what it counts"),
         ((format_code(name), unit, MEANINGS[name]) for name, unit in find_metrics(source).items()),
     )
-    lines += ["", FILTERS]
-    lines += format_table(
-        ("metric", "log group", "pattern"),
-        (
-            (
-                format_code(resource["Properties"]["MetricTransformations"][0]["MetricName"]),
-                format_code(_get_text(resource["Properties"]["LogGroupName"])),
-                format_code(resource["Properties"]["FilterPattern"]),
-            )
-            for resource in filters.values()
-        ),
-    )
     return "\n".join(lines) + "\n"
 
 
@@ -117,8 +100,7 @@ def _format_metric(alarm: dict[str, Any]) -> str:
     if "Metrics" in alarm:
         metric = alarm["Metrics"][0]["MetricStat"]["Metric"]
         return format_code(f"{_get_text(metric['Namespace'])} {metric['MetricName']}")
-    namespace = _get_text(alarm["Namespace"]).replace("${AWS::StackName}", "<stack name>")
-    return format_code(f"{namespace} {alarm['MetricName']}")
+    return format_code(f"{_get_text(alarm['Namespace'])} {alarm['MetricName']}")
 
 
 _COMPARISONS = {

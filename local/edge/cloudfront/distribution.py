@@ -86,6 +86,14 @@ class CacheBehaviour:
     forwarded_parts: RequestParts
     add_response_headers: Callable[[Response], Response]
 
+    @property
+    def supports_conditional_requests(self) -> bool:
+        """Whether no cookies are forwarded (Amazon CloudFront Developer Guide, "Cache content based on cookies").
+
+        Which of the two policies forwards the cookies makes no difference there.
+        """
+        return not (self.cache_policy.key_parts.forwards_cookies or self.forwarded_parts.forwards_cookies)
+
 
 @dataclass(frozen=True)
 class Distribution:

@@ -49,6 +49,8 @@ class DistributionHandler:
         behaviour = distribution.match_behaviour(request.path)
         if request.method not in behaviour.allowed_methods:
             return _add_cloudfront_headers(_build_error(403, "This distribution does not allow the method."), ERROR)
+        if not behaviour.supports_conditional_requests:
+            request = replace(request, headers=remove_headers(request.headers, _CONDITIONAL_HEADERS))
         if _is_cacheable(behaviour, request):
             response = await self._handle_cached(distribution, behaviour, fetch_from_origin, request)
         else:
@@ -155,7 +157,7 @@ def build_origin_request(behaviour: CacheBehaviour, request: Request, entry: Cac
     added += [("cookie", cookies)] if cookies else []
     if entry:
         headers = remove_headers(headers, _CONDITIONAL_HEADERS)
-        added += _build_validation_headers(entry)
+        added += _build_validation_headers(entry) if behaviour.supports_conditional_requests else []
     return replace(
         request,
         path=origin.path + request.path,

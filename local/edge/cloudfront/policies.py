@@ -16,11 +16,12 @@ _QUALITY_ZERO = re.compile(r";q=0(\.0*)?$")
 
 @dataclass(frozen=True)
 class RequestParts:
-    """The headers, query parameters and cookies that a policy includes."""
+    """The headers, query parameters and cookies that a policy includes; `forwards_cookies`: if it can have any."""
 
     includes_header: NameFilter
     includes_query: NameFilter
     includes_cookie: NameFilter
+    forwards_cookies: bool = False
 
     def select_query(self, request: Request) -> str:
         """The included part of the query string, not decoded."""
@@ -46,6 +47,7 @@ def parse_request_parts(config: dict[str, Any], context: str) -> RequestParts:
             queries["QueryStringBehavior"], list_items(queries.get("QueryStrings")), f"query strings of {context}"
         ),
         _build_name_filter(cookies["CookieBehavior"], list_items(cookies.get("Cookies")), f"cookies of {context}"),
+        cookies["CookieBehavior"] != "none",
     )
 
 

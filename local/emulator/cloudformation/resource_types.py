@@ -5,6 +5,8 @@
 - A custom resource whose function fails before it answers makes the deployment wait for an hour. AWS waits too, because
   it calls the function asynchronously and the function may still answer. Here the call has ended, so the resource fails
   at once with the function's error as the reason.
+- Two stacks that give a policy of CloudFront the same name share the first one's policy. AWS refuses the second, in
+  whatever Region it is.
 """
 
 import json
@@ -152,6 +154,17 @@ def _execute_function(func: dict[str, Any], event: Any) -> dict[str, Any]:
     return result
 
 
+def _create_policy(store: Any, parse: Any, label: str, props: Properties, key: str, *names: str) -> Created:
+    """Create a cache, origin request or response headers policy, or raise ValueError if its name is taken.
+
+    `key` is the property that holds the policy's configuration.
+    """
+    if name := (props.get(key) or {}).get("Name"):
+        provisioners._cf_refuse_taken_name(store, "", name, label, lambda policy: policy["Config"]["Name"])
+    created: Created = _original.create_policy(store, parse, label, props, key, *names)
+    return created
+
+
 def patch() -> None:
     _add_security_group_rule("AWS::EC2::SecurityGroupIngress", "IpPermissions")
     _add_security_group_rule("AWS::EC2::SecurityGroupEgress", "IpPermissionsEgress")
@@ -163,3 +176,4 @@ def patch() -> None:
     _original.execute_function = replace_function(
         lambda_svc, "_execute_function_with_config_scope", "26a9d5f64e17", _execute_function
     )
+    _original.create_policy = replace_function(provisioners, "_cf_policy_create", "80283c8addfc", _create_policy)

@@ -41,6 +41,23 @@ class MethodScopes(Rule):
         return [f"accepts the scope {foreign}"] if foreign in scopes else []
 
 
+class SchemesDefined(Rule):
+    """FailOnWarnings turns a warning of API Gateway's import into a failed deployment, and the import may warn of a
+    scheme that the definition does not define. SAM writes such a scheme, NONE, for `Authorizer: NONE`."""
+
+    id = "E9182"
+    shortdesc = "Every security requirement of the API names a defined security scheme"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name], f"{method.upper()} {path} of {name} requires the undefined scheme {scheme}")
+            for name, api in of_type(cfn, "AWS::ApiGateway::RestApi")
+            for path, method, operation in _methods(api)
+            for requirement in operation.get("security", [])
+            for scheme in sorted(requirement.keys() - api["Body"].get("securityDefinitions", {}).keys())
+        ]
+
+
 class ProblemDocuments(Rule):
     """RFC 9457 also applies to the errors of API Gateway itself."""
 

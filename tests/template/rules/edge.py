@@ -1,4 +1,4 @@
-"""The edge: TLS, web ACLs and their logs."""
+"""The edge: TLS, cookies, policies, web ACLs and their logs."""
 
 from typing import Any
 
@@ -101,6 +101,54 @@ class FirewallLogs(Rule):
                 if any(header not in _redacted(log) for log in acl_logs)
             ]
         return matches
+
+
+class NoCookiesForwarded(Rule):
+    """CloudFront supports no conditional requests (If-None-Match) where it forwards cookies: Amazon CloudFront
+    Developer Guide, "Cache content based on cookies"."""
+
+    id = "E9180"
+    shortdesc = "CloudFront forwards no cookies"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        cache_policies, request_policies = (
+            dict(of_type(cfn, f"AWS::CloudFront::{kind}")) for kind in ("CachePolicy", "OriginRequestPolicy")
+        )
+        return [
+            RuleMatch(["Resources", name], f"{name} may forward cookies for {behaviour.get('PathPattern', '*')}")
+            for name, distribution in of_type(cfn, "AWS::CloudFront::Distribution")
+            for behaviour in behaviours(distribution)
+            # CallerInKeys accepts no cache policy but those of the template and the one that caches nothing.
+            if _may_forward_cookies(behaviour.get("CachePolicyId"), cache_policies, otherwise=False)
+            or _may_forward_cookies(behaviour.get("OriginRequestPolicyId"), request_policies, otherwise=True)
+        ]
+
+
+def _may_forward_cookies(policy: Any, policies: dict[str, Properties], *, otherwise: bool) -> bool:
+    """`otherwise` is the answer for a policy that is not in the template."""
+    properties = policies.get(policy["Ref"]) if isinstance(policy, dict) else None
+    if properties is None:
+        return otherwise and policy is not None
+    [config] = properties.values()
+    parts = config.get("ParametersInCacheKeyAndForwardedToOrigin", config)
+    return bool(parts["CookiesConfig"]["CookieBehavior"] != "none")
+
+
+class NamesUniqueInAccount(Rule):
+    """CloudFront is not a service of one Region: the name of a policy must be unique in the account."""
+
+    id = "E9181"
+    shortdesc = "The name of a CloudFront policy has the id of the stack"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name], f"The name of {name} would be the same in another Region")
+            for kind in ("CachePolicy", "OriginRequestPolicy", "ResponseHeadersPolicy")
+            for name, properties in of_type(cfn, f"AWS::CloudFront::{kind}")
+            # The id only, so that the name is as short for a stack with a long name (128 characters at most).
+            if {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+            not in properties[f"{kind}Config"]["Name"].get("Fn::Join", ["", []])[1]
+        ]
 
 
 def _redacted(log: Properties) -> set[str]:

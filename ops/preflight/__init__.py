@@ -1,0 +1,1 @@
+"""What a deploy needs, checked before it: see `sluice preflight`."""

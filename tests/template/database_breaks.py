@@ -1,0 +1,19 @@
+"""Ways to break what the template says of the database and its migration (see breaks.py)."""
+
+from tests.template.breaks import Break, drop, put
+
+DATABASE_BREAKS: list[tuple[str, str, Break]] = [
+    *(
+        ("E9150", f"Migration does not run when {setting} changes", drop("Migration", name))
+        for setting, name in (
+            ("DATABASE_HOST", "DatabaseHost"),
+            ("DATABASE_PORT", "DatabasePort"),
+            ("DATABASE_NAME", "DatabaseName"),
+            ("DATABASE_SECRET_ARN", "DatabaseSecretArn"),
+            ("LOADER_SECRET_ARN", "LoaderSecretArn"),
+            ("READER_SECRET_ARN", "ReaderSecretArn"),
+            ("the instance Primary", "DatabaseInstance"),
+        )
+    ),
+    ("E9151", "Migration has a ServiceTimeout", put("Migration", 900, "ServiceTimeout")),
+]
