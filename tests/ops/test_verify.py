@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from ops.checks import CheckResult
 from ops.verify import subject as subject_module
 from ops.verify.catalogue import CHECKS
-from ops.checks import CheckResult
 from ops.verify.check import CheckFailed
 from ops.verify.contract import choose_collections, list_collections
 from ops.verify.run import run_checks
