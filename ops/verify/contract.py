@@ -61,7 +61,7 @@ def choose_collections(document: Any, name: str | None) -> list[Collection]:
     chosen = [collection for collection in collections if name in {None, collection.name}]
     if chosen:
         return chosen
-    known = ", ".join(collection.name for collection in collections)
-    if name is None or not known:
+    names = ", ".join(collection.name for collection in collections)
+    if name is None or not names:
         raise CheckFailed("No collection of the contract has an example.", "Add `examples` to a resource class.")
-    raise CheckFailed(f"There is no collection {name} with an example.", f"Give --collection with one of {known}.")
+    raise CheckFailed(f"There is no collection {name} with an example.", f"Give --collection with one of {names}.")

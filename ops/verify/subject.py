@@ -184,7 +184,7 @@ class Subject:
         buffers = self.read_seconds("BufferSeconds") + self.read_seconds("TransformBufferSeconds")
         return buffers + DELIVERY_MARGIN_SECONDS
 
-    def wait_until(self, probe: Callable[[], Value], seconds: float, explain: Callable[[], Exception]) -> Value:
+    def wait_until(self, probe: Callable[[], Value | None], seconds: float, explain: Callable[[], Exception]) -> Value:
         """Return the result of `probe` as soon as it is true. After `seconds`, raise what `explain` returns."""
         deadline = time.monotonic() + seconds
         while not (result := probe()):
