@@ -27,6 +27,7 @@ from tests.template.rules import (
     endpoints,
     events,
     functions,
+    lifecycle,
     logs,
     migrations,
     parameters,
@@ -74,6 +75,11 @@ RULES: tuple[Rule, ...] = (
     secrets.SecretsHidden(),
     migrations.MigrationTriggers(),
     migrations.MigrationTimeouts(),
+    lifecycle.FailedCreationDeleted(),
+    lifecycle.CreatedUnprotected(),
+    lifecycle.RefusedBeforeDatabase(),
+    lifecycle.QuietCreation(),
+    lifecycle.NoLateLogGroup(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 

@@ -35,6 +35,7 @@ MEANINGS = {
     "BatchesQuarantined": "batches that cannot be read, copied to `quarantine/`",
     "BatchesReplayed": "batches that a replay loaded",
     "RejectedWritesRetried": "rejected writes that were put into a new batch",
+    "MigrationsUndone": "rollbacks of a deploy that succeeded without their migration",
     "RecordsFailed": "records of the stream, or lines of them, that are not writes",
     "CacheUnavailable": "invocations that could not use the read cache",
 }
