@@ -36,7 +36,7 @@ _log_fields: dict[str, Any] = {}
 
 
 def read_request_id(event: Event) -> str:
-    """Return API Gateway's id of the request that an event is, or an empty text for another event."""
+    """Return API Gateway's id of a request, which the client has as `x-amzn-RequestId`, or "" for another event."""
     return str((event.get("requestContext") or {}).get("requestId") or "")
 
 
@@ -67,8 +67,7 @@ def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Even
     @functools.wraps(handle)
     def trace_invocation(event: Event, context: Any) -> Result:
         nonlocal is_cold_start
-        tracing.discard_open_subsegments()
-        with tracing.create_subsegment(f"## {name}") as segment:
+        with tracing.create_invocation_subsegment(f"## {name}") as segment:
             segment.annotate(ColdStart=is_cold_start, Service=logger.service)
             if request_id := read_request_id(event):
                 segment.annotate(request_id=request_id)
