@@ -49,7 +49,7 @@ def log_request_ids(message: str, request_ids: Iterable[str]) -> None:
     """Log which requests a thing happened to, in as many lines as their ids need."""
     ids = list(request_ids)
     for start in range(0, len(ids), MAX_IDS_PER_LINE):
-        # One text: a list takes JSON's encoder six times as long.
+        # One text: JSON encodes it in two thirds of the time of a list.
         logger.info(message, extra={"request_ids": " ".join(ids[start : start + MAX_IDS_PER_LINE])})
 
 
