@@ -30,6 +30,7 @@ PATCHES = (
     "iam.condition_keys",
     "iam.endpoint_policies",
     "cloudformation.resource_types",
+    "cloudformation.deletions",
     "cloudformation.stored_settings",
     "cloudformation.template_values",
     "secrets.rotation",

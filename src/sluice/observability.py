@@ -51,9 +51,8 @@ def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Even
     @functools.wraps(handle)
     def trace_invocation(event: Event, context: Any) -> Result:
         nonlocal is_cold_start
-        tracing.discard_open_subsegments()
-        with tracing.create_subsegment(f"## {name}") as segment:
-            segment.annotate(ColdStart=is_cold_start, Service=logger.service)
+        with tracing.create_invocation_subsegment(f"## {name}") as segment:
+            segment.annotate(ColdStart=is_cold_start, Service=logger.service, **_read_request_id(event))
             is_cold_start = False
             return log_invocation(event, context)
 
@@ -79,6 +78,12 @@ def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Even
                 metrics.flush_metrics()
 
     return cast("Callable[[Event, Any], Result]", trace_invocation)
+
+
+def _read_request_id(event: Event) -> dict[str, str]:
+    """Return the annotation `request_id` for an event of API Gateway: the client has it as `x-amzn-RequestId`."""
+    request_id = (event.get("requestContext") or {}).get("requestId")
+    return {"request_id": str(request_id)} if request_id else {}
 
 
 def describe_error(error: BaseException) -> dict[str, str]:

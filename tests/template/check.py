@@ -18,6 +18,7 @@ from cfnlint import lint  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from tests.template.judges import Finding, judge
+from tests.template.quotas import list_excesses
 from tests.template.rules import (
     alarms,
     api,
@@ -27,6 +28,7 @@ from tests.template.rules import (
     endpoints,
     events,
     functions,
+    lifecycle,
     logs,
     migrations,
     parameters,
@@ -71,9 +73,20 @@ RULES: tuple[Rule, ...] = (
     archive.ArchiveLocked(),
     alarms.Alarms(),
     alarms.StackMetrics(),
+    alarms.FunctionAlarms(),
+    alarms.WorkflowAlarms(),
+    alarms.StreamAlarms(),
+    alarms.DatabaseAlarms(),
+    alarms.ApiAlarms(),
+    alarms.RejectedWritesAlarm(),
     secrets.SecretsHidden(),
     migrations.MigrationTriggers(),
     migrations.MigrationTimeouts(),
+    lifecycle.FailedCreationDeleted(),
+    lifecycle.CreatedUnprotected(),
+    lifecycle.RefusedBeforeDatabase(),
+    lifecycle.QuietCreation(),
+    lifecycle.NoLateLogGroup(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 
@@ -128,8 +141,10 @@ def _run(rules: tuple[Rule, ...], template: Linted) -> Iterator[Finding]:
 def list_findings(path: Path) -> Iterator[Finding]:
     yield from check_with_sam(path)
     yield from check_source_with_rules(path)
+    template = read(path)
+    yield from (Finding("E9178", excess) for excess in list_excesses(template))
     try:
-        translated = translate(read(path), REPOSITORY)
+        translated = translate(template, REPOSITORY)
     except NotTranslatable as refusal:
         yield Finding("translation", str(refusal))
         return

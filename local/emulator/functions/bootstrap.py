@@ -45,9 +45,14 @@ def build_failure(error_type: str, message: str, stack: list[str]) -> dict[str, 
 
 def report_failure(error: BaseException) -> dict[str, Any]:
     """Write the error to the log and return it as Lambda reports it."""
-    sys.stderr.write(f"[ERROR] {type(error).__name__}: {error}\n{traceback.format_exc()}")
     frames = traceback.extract_tb(error.__traceback__)[1:]
-    return build_failure(type(error).__name__, str(error), traceback.format_list(frames))
+    failure = build_failure(type(error).__name__, str(error), traceback.format_list(frames))
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        sys.stderr.write(json.dumps({"timestamp": timestamp, "level": "ERROR", **failure["error"]}) + "\n")
+    else:
+        sys.stderr.write(f"[ERROR] {type(error).__name__}: {error}\n{traceback.format_exc()}")
+    return failure
 
 
 def load_handler(handler: str) -> Callable[[Any, Context], Any] | dict[str, Any]:

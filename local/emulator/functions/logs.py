@@ -1,22 +1,33 @@
-"""Gap: every invocation creates a log stream, so the logs grow without limit and nobody can follow them.
+"""Gaps in what happens to the lines of a function.
+
+- Every invocation creates a log stream, so the logs grow without limit and nobody can follow them.
+- The application log level is stored and ignored. On AWS, lines below it are dropped.
+- Metrics in the embedded metric format (EMF) stay lines. On AWS, CloudWatch extracts them.
 
 As on AWS a stream belongs to an environment. It keeps its newest events only. What a function logs is also appended to
 `<state>/logs/<function>.log`, which `tail -f` can follow.
 """
 
 import contextlib
+import json
 import os
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.services import cloudwatch_logs, lambda_svc
+from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
 
 from local.emulator.functions.pool import last_invocation
+from local.emulator.functions.worker import DEFAULT_LOG_LEVEL, read_log_level
 from local.emulator.patching import replace_function
 
 MAX_STREAM_EVENTS = 10_000
+
+# From the most to the least detailed.
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 _original = SimpleNamespace()
 
@@ -38,9 +49,10 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
     config = func.get("config") or func
     name = config["FunctionName"]
     group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
+    remaining = _drop_lines_below_level(log_text.splitlines(), read_log_level(config))
     lines = [
         f"START RequestId: {request_id} Version: {config.get('Version', '$LATEST')}",
-        *log_text.splitlines(),
+        *remaining,
         f"END RequestId: {request_id}",
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tMemory Size: {config.get('MemorySize', 128)} MB",
     ]
@@ -50,8 +62,45 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
     cloudwatch_logs._append_log_events(stream, events)
     del stream["events"][:-MAX_STREAM_EVENTS]
     cloudwatch_logs._fanout_to_subscription_filters(group, stream_name, events)
-    if log_text:
-        _append_to_file(name, log_text)
+    _extract_metrics(remaining)
+    if remaining:
+        _append_to_file(name, "\n".join(remaining))
+
+
+def _drop_lines_below_level(lines: list[str], lowest: str | None) -> list[str]:
+    if lowest is None:
+        return lines
+    return [line for line in lines if LEVELS.index(_read_level(line)) >= LEVELS.index(lowest)]
+
+
+def _read_level(line: str) -> str:
+    """Return the level that Lambda gives a line: INFO unless it is JSON with a valid level and timestamp."""
+    parsed = _parse_object(line)
+    level = str(parsed.get("level", "")).upper()
+    is_dated = _RFC_3339.fullmatch(str(parsed.get("timestamp", parsed.get("time", ""))))
+    return level if level in LEVELS and is_dated else DEFAULT_LOG_LEVEL
+
+
+def _parse_object(line: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(line) if line.startswith("{") else {}
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _extract_metrics(lines: list[str]) -> None:
+    """Store the metrics of lines in the embedded metric format."""
+    for parsed in map(_parse_object, lines):
+        for directive in (parsed.get("_aws") or {}).get("CloudWatchMetrics", []):
+            for names in directive["Dimensions"]:
+                dimensions = {name: str(parsed[name]) for name in names}
+                for metric in directive["Metrics"]:
+                    values = parsed[metric["Name"]]
+                    for value in values if isinstance(values, list) else [values]:
+                        cloudwatch.record_metric(
+                            directive["Namespace"], metric["Name"], value, metric.get("Unit", "None"), dimensions
+                        )
 
 
 def _get_or_create_stream(group: str, name: str) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from local.emulator.functions import bootstrap, packages
 # AWS gives the code 10 s to load, or the function's timeout if that is longer.
 LOAD_TIMEOUT_SECONDS = 10.0
 
+DEFAULT_LOG_LEVEL = "INFO"
+
 
 class EnvironmentExitedError(Exception):
     """The process ended without a response."""
@@ -88,6 +90,7 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc]
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
+            **_build_log_settings(config),
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
             "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
             "LAMBDA_TASK_ROOT": str(code),
@@ -170,6 +173,19 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc]
     def _pop_log(self) -> str:
         log, self._log = self._log, b""
         return log.decode(errors="replace").rstrip("\n")
+
+
+def read_log_level(config: dict[str, Any]) -> str | None:
+    """Return the level below which Lambda drops lines, or None for a function with plain text logs."""
+    logging_config = config.get("LoggingConfig") or {}
+    if logging_config.get("LogFormat") != "JSON":
+        return None
+    return str(logging_config.get("ApplicationLogLevel") or DEFAULT_LOG_LEVEL)
+
+
+def _build_log_settings(config: dict[str, Any]) -> dict[str, str]:
+    level = read_log_level(config)
+    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": level} if level else {}
 
 
 def compute_revision(config: dict[str, Any]) -> tuple[Any, ...]:

@@ -95,7 +95,8 @@ class Loader:
             connection = self._database.get_live_connection()
             try:
                 transaction = LoadTransaction(self._context, connection, bucket, batch, parts, mode)
-                result, self._starts_filtered = transaction.run(started)
+                with self._database.trace():
+                    result, self._starts_filtered = transaction.run(started)
             except LoadModeRequired:
                 connection.rollback()
                 raise
