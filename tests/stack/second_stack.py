@@ -1,4 +1,4 @@
-"""A second stack in the emulator of a deployed one, with its build and its database pair: deployments of it may fail."""
+"""A second stack in the emulator of a deployed one, with its build and its database pair. Its deployments may fail."""
 
 import json
 from collections.abc import Callable
@@ -30,11 +30,10 @@ class SecondStack:
 
     def deploy(self, change: Callable[[Template], None] | None = None, *, provision_database: bool = False) -> None:
         """Deploy the built template after a change. Raises LocalError if the deployment fails."""
-        chosen = choose_parameters({"ReadCache": "false", "DatabaseName": DATABASE})
         if provision_database:
-            parameters = {**chosen, "Runtime": detect_runtime(), "Architecture": detect_architecture()}
-            parameters["ProvisionDatabase"] = "true"
+            parameters = {"Runtime": detect_runtime(), "Architecture": detect_architecture()}
         else:
+            chosen = choose_parameters({"ReadCache": "false", "DatabaseName": DATABASE})
             parameters = resolve_parameters(chosen, self._stack.emulator, self._stack.pair, self._stack.cache)
         self.outputs = deploy_stack(
             self._stack.folder, self._stack.emulator, parameters, stack_name=NAME, template=self._write_template(change)

@@ -98,7 +98,7 @@ def _connect_to_s3(stack: Stack) -> Any:
         endpoint_url=stack.emulator.url,
         region_name="us-east-1",
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106  the emulator's
+        aws_secret_access_key="test",
     )
 
 
