@@ -14,7 +14,7 @@ from local.edge.waf.inspected_body import extract_inspected_body
 from local.edge.waf.managed_rules import BODY, COOKIE, HEADER, QUERY, URI, RuleGroup
 
 if TYPE_CHECKING:
-    from libmodsecurity import RuleMessage
+    from libmodsecurity import RuleMessage, RulesSet
 
 # The package supports x86-64 and a few versions of Python. Without it, no rule of CRS matches.
 IS_AVAILABLE = importlib.util.find_spec("libmodsecurity") is not None
@@ -100,17 +100,17 @@ class RuleEngine:
         if self._rules is None:
             return []
         body = extract_inspected_body(request, body_limit)
-        matches = self._run_rules(request, body)
+        matches = self._run_rules(self._rules, request, body)
         in_body = [match for match in matches if match.location == BODY]
         if not in_body:
             return matches
         # A rule reports only the last place where it matches, but AWS has a rule for each part of a request.
-        elsewhere = [match for match in self._run_rules(request, b"") if match.location != BODY]
+        elsewhere = [match for match in self._run_rules(self._rules, request, b"") if match.location != BODY]
         return elsewhere + [match for match in in_body if match.rule_id not in EXCLUDED_IN_BODIES]
 
-    def _run_rules(self, request: Request, body: bytes) -> list[RuleMatch]:
+    def _run_rules(self, rules: "RulesSet", request: Request, body: bytes) -> list[RuleMatch]:
         self._messages.clear()
-        transaction = self._transaction_class(self._engine, self._rules)
+        transaction = self._transaction_class(self._engine, rules)
         transaction.process_connection(request.client_address, 0, "127.0.0.1", 443)
         transaction.process_uri(_add_path_segments_as_arguments(request), request.method, "1.1")
         for name, value in request.headers:

@@ -94,7 +94,9 @@ class FirewallResponses(Rule):
         response = block.get("CustomResponse", {})
         body = acl.get("CustomResponseBodies", {}).get(response.get("CustomResponseBodyKey"), {})
         document = json.loads(body.get("Content", "{}"))
-        return {"type", "title", "detail"} <= document.keys() and document.get("status") == response["ResponseCode"]
+        return {"type", "title", "detail"} <= document.keys() and bool(
+            document.get("status") == response["ResponseCode"]
+        )
 
 
 class FirewallCapacity(Rule):
