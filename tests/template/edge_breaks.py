@@ -40,6 +40,10 @@ def _statement(sid: str) -> Any:
     return find_statement
 
 
+def _archive_rules(resources: dict[str, Any]) -> Any:
+    return resources["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+
 def drop_alarms(*names: str) -> Break:
     """Remove alarms."""
 
@@ -260,6 +264,28 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "PrimaryCreditsAlarm watches CPUCreditBalance of classes that have no credits",
         lambda resources: resources["PrimaryCreditsAlarm"].update(Condition="OwnDatabase"),
     ),
+    ("E9176", "Primary does not always export its error log", drop("Primary", "EnableCloudwatchLogsExports")),
+    ("E9176", "Replica cannot export slow queries", put("Replica", ["error"], "EnableCloudwatchLogsExports")),
+    (
+        "E9176",
+        "Primary exports slow queries that its parameter group does not write to a file",
+        drop("DatabaseParameters", "Parameters", "log_output"),
+    ),
+    ("E9176", "Replica has no MaxAllocatedStorage", drop("Replica", "MaxAllocatedStorage")),
+    ("E9176", "Primary has no MonitoringInterval", drop("Primary", "MonitoringInterval")),
+    ("E9176", "Primary has no EnablePerformanceInsights", drop("Primary", "EnablePerformanceInsights")),
+    ("E9177", "ArchiveBucket keeps everything", lambda resources: _archive_rules(resources).pop()),
+    (
+        "E9177",
+        "ArchiveBucket moves objects whose new class bills more",
+        lambda resources: _archive_rules(resources)[-1]["Fn::If"][1].pop("ObjectSizeGreaterThan"),
+    ),
+    (
+        "E9177",
+        "ArchiveBucket moves objects to GLACIER, from which nothing can be read at once",
+        lambda resources: _archive_rules(resources)[-1]["Fn::If"][1]["Transitions"][0].update(StorageClass="GLACIER"),
+    ),
+    ("E9179", "BatchBucket cannot log", drop("BatchBucket", "LoggingConfiguration")),
     ("E9174", "No alarm watches Latency of Api", drop_alarms("POSTLatencyAlarm", "GETLatencyAlarm")),
     ("E9174", "No alarm watches 5XXError of Api", drop_alarms("ServerErrorsAlarm")),
     ("E9175", "No alarm watches WritesRejected", drop_alarms("RejectedWritesAlarm")),
