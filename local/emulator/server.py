@@ -29,6 +29,7 @@ PATCHES = (
     "gateway.authorization",
     "iam.condition_keys",
     "cloudformation.resource_types",
+    "cloudformation.deletions",
     "cloudformation.stored_settings",
     "cloudformation.template_values",
     "secrets.rotation",
