@@ -2,8 +2,8 @@
 
 Prints one line for each finding. Exits with 1 when there is a finding.
 
-Three judges, because each misses findings of the others: the SAM CLI, cfn-lint on the translated template, and the
-rules of this project (rules/), which are cfn-lint rules too.
+Each of these misses findings of the others: the SAM CLI, cfn-lint on the translated template, the rules of this project
+(rules/), which are cfn-lint rules too, and the judges of other projects (judges.py).
 """
 
 import json
@@ -12,12 +12,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from cfnlint import lint  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from tests.template.judges import Finding, judge
 from tests.template.quotas import list_excesses
 from tests.template.rules import (
     alarms,
@@ -95,12 +95,6 @@ RULES: tuple[Rule, ...] = (
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 
 
-@dataclass(frozen=True)
-class Finding:
-    rule: str
-    message: str
-
-
 def check_with_sam(path: Path) -> Iterator[Finding]:
     """The findings of `sam validate --lint`."""
     sam = shutil.which("sam", path=f"{REPOSITORY / '.tools/sam/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
@@ -160,6 +154,7 @@ def list_findings(path: Path) -> Iterator[Finding]:
         return
     yield from check_with_cfn_lint(translated)
     yield from check_with_rules(translated)
+    yield from judge(translated)
 
 
 def main(path: Path) -> int:
