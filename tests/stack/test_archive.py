@@ -94,6 +94,6 @@ def test_the_archive_and_its_lock_outlive_the_stack(stack: Stack, logical_id: st
     body = template["TemplateBody"]
     resources = (json.loads(body) if isinstance(body, str) else body)["Resources"]
     assert (resources[logical_id]["DeletionPolicy"], resources[logical_id]["UpdateReplacePolicy"]) == (
-        "Retain",
+        "RetainExceptOnCreate",
         "Retain",
     )

@@ -195,4 +195,31 @@ BREAKS: list[tuple[str, str, Break]] = [
         "GetFunction has no STACK_NAME",
         put("GetFunction", "another", "Environment", "Variables", "STACK_NAME"),
     ),
+    (
+        "E9140",
+        "StreamRole stays when its creation is rolled back",
+        lambda resources: resources["StreamRole"].update(DeletionPolicy="Retain"),
+    ),
+    ("E9141", "UserPool does not take its protection", put("UserPool", "ACTIVE", "DeletionProtection")),
+    ("E9141", "Primary does not take its protection", put("Primary", True, "DeletionProtection")),
+    (
+        "E9142",
+        "Primary does not depend on TransformFunction",
+        lambda resources: resources["Primary"]["DependsOn"].remove("TransformFunction"),
+    ),
+    (
+        "E9143",
+        "RecoverySchedule can start work before Distribution",
+        lambda resources: resources["RecoverySchedule"].pop("DependsOn"),
+    ),
+    (
+        "E9143",
+        "DatabaseBack can start work before Distribution",
+        lambda resources: resources["DatabaseBack"].pop("DependsOn"),
+    ),
+    (
+        "E9144",
+        "MigrateFunction may create its log group again",
+        lambda resources: resources["MigrateFunction"]["Properties"]["Policies"][0]["Statement"].pop(),
+    ),
 ]

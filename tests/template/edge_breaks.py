@@ -69,6 +69,26 @@ def _statement(sid: str) -> Any:
     return find_statement
 
 
+def _archive_rules(resources: dict[str, Any]) -> Any:
+    return resources["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+
+def drop_alarms(*names: str) -> Break:
+    """Remove alarms."""
+
+    def broken(resources: dict[str, Any]) -> None:
+        for name in names:
+            del resources[name]
+
+    return broken
+
+
+def copy_alarm(resources: dict[str, Any], name: str, outcome: str) -> dict[str, Any]:
+    """A copy of an alarm on executions that watches another outcome of them."""
+    properties = {**resources[name]["Properties"], "MetricName": f"Executions{outcome}"}
+    return {**resources[name], "Properties": properties}
+
+
 EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9116",
@@ -241,10 +261,63 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "No alarm watches ApproximateNumberOfMessagesVisible of EventDeadLetters",
         put("DeadLettersAlarm", "NumberOfMessagesSent", "MetricName"),
     ),
-    ("E9123", "No alarm watches DeliveryToS3.DataFreshness", lambda resources: resources.pop("FreshnessAlarm")),
-    ("E9123", "No alarm watches ExecutionsFailed of Recover", lambda resources: resources.pop("RecoverFailedAlarm")),
-    ("E9123", "No alarm watches FreeStorageSpace of Replica", lambda resources: resources.pop("ReplicaStorageAlarm")),
     ("E9123", "ServerErrorsAlarm has no AlarmActions", drop("ServerErrorsAlarm", "AlarmActions")),
+    ("E9123", "ServerErrorsAlarm has no TreatMissingData", drop("ServerErrorsAlarm", "TreatMissingData")),
+    ("E9123", "ServerErrorsAlarm has no AlarmDescription", drop("ServerErrorsAlarm", "AlarmDescription")),
+    ("E9170", "No alarm watches Errors of PutFunction", lambda resources: resources.pop("PutFunctionErrorsAlarm")),
+    ("E9170", "No alarm watches Throttles of LoadFunction", lambda resources: resources.pop("LoadThrottlesAlarm")),
+    (
+        "E9170",
+        "No alarm watches Throttles of PlanFunction",
+        lambda resources: resources["PlanFunctionFailuresAlarm"]["Properties"]["Metrics"].pop(1),
+    ),
+    ("E9171", "No alarm watches ExecutionsFailed of Recover", lambda resources: resources.pop("RecoverFailedAlarm")),
+    ("E9171", "No alarm watches ExecutionsAborted of Replay", lambda resources: resources.pop("ReplayAbortedAlarm")),
+    (
+        "E9171",
+        "An alarm watches ExecutionsTimedOut of LoadBatch, whose definition has no TimeoutSeconds",
+        lambda resources: resources.update(LoadsTimedOutAlarm=copy_alarm(resources, "LoadsFailedAlarm", "TimedOut")),
+    ),
+    ("E9172", "No alarm watches DeliveryToS3.DataFreshness", lambda resources: resources.pop("FreshnessAlarm")),
+    ("E9172", "No alarm watches BackupToS3.Success", lambda resources: resources.pop("ArchiveFailedAlarm")),
+    ("E9172", "No alarm watches ThrottledRecords", lambda resources: resources.pop("ThrottledRecordsAlarm")),
+    (
+        "E9172",
+        "No alarm watches RecordsPerSecondLimit of WriteStream",
+        lambda resources: resources["StreamQuotaAlarm"]["Properties"]["Metrics"].pop(4),
+    ),
+    ("E9173", "No alarm watches FreeStorageSpace of Replica", lambda resources: resources.pop("ReplicaStorageAlarm")),
+    ("E9173", "No alarm watches CPUUtilization of Primary", lambda resources: resources.pop("PrimaryProcessorAlarm")),
+    (
+        "E9173",
+        "PrimaryCreditsAlarm watches CPUCreditBalance of classes that have no credits",
+        lambda resources: resources["PrimaryCreditsAlarm"].update(Condition="OwnDatabase"),
+    ),
+    ("E9176", "Primary does not always export its error log", drop("Primary", "EnableCloudwatchLogsExports")),
+    ("E9176", "Replica cannot export slow queries", put("Replica", ["error"], "EnableCloudwatchLogsExports")),
+    (
+        "E9176",
+        "Primary exports slow queries that its parameter group does not write to a file",
+        drop("DatabaseParameters", "Parameters", "log_output"),
+    ),
+    ("E9176", "Replica has no MaxAllocatedStorage", drop("Replica", "MaxAllocatedStorage")),
+    ("E9176", "Primary has no MonitoringInterval", drop("Primary", "MonitoringInterval")),
+    ("E9176", "Primary has no EnablePerformanceInsights", drop("Primary", "EnablePerformanceInsights")),
+    ("E9177", "ArchiveBucket keeps everything", lambda resources: _archive_rules(resources).pop()),
+    (
+        "E9177",
+        "ArchiveBucket moves objects whose new class bills more",
+        lambda resources: _archive_rules(resources)[-1]["Fn::If"][1].pop("ObjectSizeGreaterThan"),
+    ),
+    (
+        "E9177",
+        "ArchiveBucket moves objects to GLACIER, from which nothing can be read at once",
+        lambda resources: _archive_rules(resources)[-1]["Fn::If"][1]["Transitions"][0].update(StorageClass="GLACIER"),
+    ),
+    ("E9179", "BatchBucket cannot log", drop("BatchBucket", "LoggingConfiguration")),
+    ("E9174", "No alarm watches Latency of Api", drop_alarms("POSTLatencyAlarm", "GETLatencyAlarm")),
+    ("E9174", "No alarm watches 5XXError of Api", drop_alarms("ServerErrorsAlarm")),
+    ("E9175", "No alarm watches WritesRejected", drop_alarms("RejectedWritesAlarm")),
     (
         "E9124",
         "PutFunction contains a secret",

@@ -48,6 +48,15 @@ def test_a_parameter_without_a_description_is_a_finding(template: Template, mess
     ]
 
 
+def test_protection_by_default_is_a_finding(template: Template) -> None:
+    template["Parameters"]["DeletionProtection"]["Default"] = "true"
+    findings = [(finding.rule, finding.message) for finding in check_with_rules(translate(template, REPOSITORY))]
+    assert findings == [
+        ("E9141", f"{name} is protected during the first creation, which then cannot be rolled back")
+        for name in ("Primary", "UserPool")
+    ]
+
+
 @pytest.mark.parametrize("key", ["Retry", "Catch"])
 @pytest.mark.parametrize("task", ["Load", "Quarantine", "NotifyQuarantined", "NotifyParked"])
 def test_a_task_that_cannot_recover_is_found(template: Template, tmp_path: Path, task: str, key: str) -> None:

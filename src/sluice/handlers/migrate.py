@@ -1,4 +1,6 @@
-"""Migrate the database: as CloudFormation's custom resource at every deployment, or by hand (`{"dry_run": true}`).
+"""Migrate the database: as CloudFormation's custom resource at every deployment, or by hand.
+
+By hand, the input is `{}`, `{"dry_run": true}` or, to do what a rollback left undone, `{"deployment": ID}`.
 
 The resources and the migration layer are imported late: if one of these imports fails, the handler can still respond.
 Without a response CloudFormation waits for an hour.
@@ -15,10 +17,11 @@ import msgspec
 
 from sluice.aws.secrets import read_credentials
 from sluice.db.connection import Database
-from sluice.errors import MigrationFailed
-from sluice.observability import Event, add_log_fields, describe_error, instrument_handler
-from sluice.schema.cfn_response import CloudFormationResponse, compute_deployment_id
+from sluice.errors import DatabaseUnavailable, MigrationFailed
+from sluice.observability import Event, add_log_fields, add_metric, describe_error, instrument_handler
+from sluice.schema.cfn_response import CloudFormationResponse
 from sluice.schema.ddl_executor import explain_error
+from sluice.schema.deployment import Deployment, read_deployment
 from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser
 from sluice.settings import MigrateSettings, read_settings
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 # How much of the function's time is left when it stops waiting for the database, and when it sends the response at
 # last.
 STOP_SECONDS, RESPOND_SECONDS = 45.0, 35.0
+TIMEOUT_REASON = "The migration did not end within the function's timeout; the next deployment continues it."
 
 
 @instrument_handler
@@ -35,52 +39,75 @@ def handle(event: Event, context: Any) -> dict[str, Any]:
     """Respond to CloudFormation's request, or return the plan or the result to an operator."""
     if "ResponseURL" in event:
         return _handle_request(event, context)
-    return _run_by_hand(bool(event.get("dry_run")), _remaining_seconds(context))
+    return _run_by_hand(event, _remaining_seconds(context))
 
 
 def _handle_request(event: Event, context: Any) -> dict[str, Any]:
     response = CloudFormationResponse(event)
     if event["RequestType"] == "Delete":
-        # The tables are the data of the service: they stay until somebody drops them by hand.
+        # The tables are the data of the service: they stay until somebody drops them by hand. A create that fails and
+        # a physical id that changes end here too, so this needs no database.
         response.send("SUCCESS", "The tables are not dropped.")
         return {"status": "SUCCESS"}
+    deployment = read_deployment(event)
     seconds = _remaining_seconds(context)
     delay = max(seconds - _reserve(seconds, RESPOND_SECONDS), 0)
-    timer = threading.Timer(delay, _send_timeout, [response])
+    timer = threading.Timer(delay, _respond_to_failure, [response, deployment, TIMEOUT_REASON])
     timer.daemon = True
     timer.start()
     try:
-        return _migrate_and_respond(response, event, seconds)
+        return _migrate_and_respond(response, event, deployment, seconds)
     finally:
         timer.cancel()
 
 
-def _migrate_and_respond(response: CloudFormationResponse, event: Event, seconds: float) -> dict[str, Any]:
+def _migrate_and_respond(
+    response: CloudFormationResponse, event: Event, deployment: Deployment, seconds: float
+) -> dict[str, Any]:
     try:
-        result = _migrate(seconds, event)
+        cache_key = event["ResourceProperties"].get("ListParameters")
+        result = _migrate(seconds, deployment.id, is_rollback=deployment.is_rollback, cache_key=cache_key)
     except Exception as error:  # noqa: BLE001  CloudFormation needs a response to any error
+        add_log_fields(**describe_error(error))
         reason = explain_error(error)
-        add_log_fields(status="FAILED", reason=reason, **describe_error(error))
-        response.send("FAILED", reason)
-        return {"status": "FAILED", "reason": reason}
+        if isinstance(error, DatabaseUnavailable) and not deployment.is_rollback:
+            reason += " Deploy again when the database is available."
+        return _respond_to_failure(response, deployment, reason)
     add_log_fields(status="SUCCESS", done=result.done, notices=result.notices)
     done = "; ".join(result.done) or "nothing to change"
-    response.send("SUCCESS", done, Done=done, Notices=" ".join(result.notices))
+    response.send(
+        "SUCCESS",
+        done,
+        physical_id=deployment.build_physical_id(event["LogicalResourceId"]),
+        Done=done,
+        Notices=" ".join(result.notices),
+        Undone="",
+    )
     return {"status": "SUCCESS", **asdict(result)}
 
 
-def _send_timeout(response: CloudFormationResponse) -> None:
-    response.send(
-        "FAILED", "The migration did not end within the function's timeout; the next deployment continues it."
+def _respond_to_failure(response: CloudFormationResponse, deployment: Deployment, reason: str) -> dict[str, Any]:
+    """Fail a new deployment, which CloudFormation rolls back. A rollback that failed would leave the stack stuck."""
+    if not deployment.is_rollback:
+        add_log_fields(status="FAILED", reason=reason)
+        response.send("FAILED", reason)
+        return {"status": "FAILED", "reason": reason}
+    undone = (
+        f"The stack rolled back without a migration. {reason} The next deploy migrates; to migrate earlier, invoke "
+        f'this function with {{"deployment": "{deployment.id}"}}.'
     )
+    if response.send("SUCCESS", undone, Done="", Notices="", Undone=undone):
+        add_metric("MigrationsUndone")
+        add_log_fields(status="SUCCESS", undone=undone)
+    return {"status": "SUCCESS", "undone": undone}
 
 
-def _run_by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
+def _run_by_hand(event: Event, seconds: float) -> dict[str, Any]:
     try:
-        if dry_run:
+        if event.get("dry_run"):
             with _open_migration(seconds) as (migration, _):
                 return asdict(migration.plan())
-        result = _migrate(seconds, {})
+        result = _migrate(seconds, event.get("deployment"))
     except Exception as error:  # noqa: BLE001  the log gets the details, the operator gets the sentence
         add_log_fields(**describe_error(error))
         raise MigrationFailed(explain_error(error)) from None
@@ -88,11 +115,13 @@ def _run_by_hand(dry_run: bool, seconds: float) -> dict[str, Any]:
     return asdict(result)
 
 
-def _migrate(seconds: float, event: Event) -> "MigrationResult":
-    if (cache_key := event.get("ResourceProperties", {}).get("ListParameters")) is not None:
+def _migrate(
+    seconds: float, deployment: str | None, *, is_rollback: bool = False, cache_key: list[str] | None = None
+) -> "MigrationResult":
+    if cache_key is not None and not is_rollback:
         _check_cache_key(cache_key)
     with _open_migration(seconds) as (migration, settings):
-        return migration.run(lambda: _read_users(settings), compute_deployment_id(event) if event else None)
+        return migration.run(lambda: _read_users(settings), deployment, is_rollback=is_rollback)
 
 
 def _check_cache_key(cache_key: list[str]) -> None:

@@ -1,6 +1,5 @@
 """Send the response of a CloudFormation custom resource: once, and small enough for CloudFormation to accept."""
 
-import hashlib
 import json
 import threading
 from typing import Any, Literal
@@ -16,12 +15,6 @@ _RETRY = urllib3.Retry(
 )
 
 
-def compute_deployment_id(event: dict[str, Any]) -> str:
-    """Identify a deployment by its stack and the properties of the custom resource: 64 hexadecimal digits."""
-    properties = {name: value for name, value in event.get("ResourceProperties", {}).items() if name != "ServiceToken"}
-    return hashlib.sha256(json.dumps([event["StackId"], properties], sort_keys=True).encode()).hexdigest()
-
-
 class CloudFormationResponse:
     """The only response to one request. The first caller of `send` decides it."""
 
@@ -30,25 +23,27 @@ class CloudFormationResponse:
         self._lock = threading.Lock()
         self._sent = False
 
-    def send(self, status: Literal["SUCCESS", "FAILED"], reason: str, **data: str) -> bool:
+    def send(
+        self, status: Literal["SUCCESS", "FAILED"], reason: str, *, physical_id: str | None = None, **data: str
+    ) -> bool:
         """Put the response at the request's URL. Returns False when a response was sent before.
 
-        Raises ResponseNotDelivered; the response may then be sent again.
+        Without `physical_id`, the resource keeps the id that it has. Raises ResponseNotDelivered; the response may then
+        be sent again.
         """
         with self._lock:
             if self._sent:
                 return False
-            self._put(json.dumps(self._build_body(status, reason, data)))
+            self._put(json.dumps(self._build_body(status, reason, physical_id, data)))
             self._sent = True
             return True
 
-    def _build_body(self, status: str, reason: str, data: dict[str, str]) -> dict[str, Any]:
+    def _build_body(self, status: str, reason: str, physical_id: str | None, data: dict[str, str]) -> dict[str, Any]:
         request = self._request
         return {
             "Status": status,
             "Reason": _truncate(reason, _MAX_REASON_BYTES),
-            # The same id for the whole life of the custom resource: CloudFormation deletes the old one when it changes.
-            "PhysicalResourceId": request.get("PhysicalResourceId") or request["LogicalResourceId"],
+            "PhysicalResourceId": physical_id or request.get("PhysicalResourceId") or request["LogicalResourceId"],
             "StackId": request["StackId"],
             "RequestId": request["RequestId"],
             "LogicalResourceId": request["LogicalResourceId"],

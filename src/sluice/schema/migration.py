@@ -57,7 +57,13 @@ class Migration:
             tuple(build_statements(judgement.allowed, self._declared)), judgement.refusals, judgement.notices
         )
 
-    def run(self, read_users: Callable[[], tuple[DatabaseUser, ...]], deployment: str | None = None) -> MigrationResult:
+    def run(
+        self,
+        read_users: Callable[[], tuple[DatabaseUser, ...]],
+        deployment: str | None = None,
+        *,
+        is_rollback: bool = False,
+    ) -> MigrationResult:
         """Migrate tables and users. Raises MigrationRefused, with every refusal, before anything is changed.
 
         `read_users` is called under the lock, so that no rotation changes a password in between.
@@ -65,12 +71,13 @@ class Migration:
         A `deployment` that the schema was migrated for before comes back when CloudFormation rolls back: the earlier
         code meets the later schema. The earlier code can use it, but its migration would be refused, for example
         because it narrows a text or removes a field, and the stack would be stuck. So these differences stay unchanged.
+        With `is_rollback`, the caller knows it; a restored database may have forgotten.
         """
         with hold_migration_lock(self._executor, self._schema, LOCK_SECONDS):
             users = read_users()
             plan = self.plan()
             refusals, notices = plan.refusals, plan.notices
-            if refusals and deployment and self._was_deployed(deployment):
+            if refusals and (is_rollback or (deployment and self._was_deployed(deployment))):
                 notices += tuple(f"This is a rollback, so the schema stays unchanged: {text}" for text in refusals)
                 refusals = ()
             if refusals:

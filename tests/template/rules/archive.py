@@ -39,7 +39,7 @@ class ArchiveLocked(Rule):
             yield "is not versioned"
         policies = {key: value for key, value in of_type(cfn, "AWS::S3::BucketPolicy") if names(value["Bucket"], name)}
         for policy in policies:
-            if cfn.template["Resources"][policy].get("DeletionPolicy") != "Retain":
+            if cfn.template["Resources"][policy].get("DeletionPolicy") != "RetainExceptOnCreate":
                 yield "loses its bucket policy when the stack is deleted"
         denied = [
             statement

@@ -94,12 +94,13 @@ class DataRetained(Rule):
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
-            RuleMatch(["Resources", name], f"{name} has data, and its {policy} is neither Retain nor Snapshot")
+            RuleMatch(["Resources", name], f"{name} has data, and its {policy} is neither {kept} nor Snapshot")
             for kind in _WITH_DATA
             for name, properties in of_type(cfn, kind)
             if "SourceDBInstanceIdentifier" not in properties
-            for policy in ("DeletionPolicy", "UpdateReplacePolicy")
-            if cfn.template["Resources"][name].get(policy) not in {"Retain", "Snapshot"}
+            # CloudFormation documents RetainExceptOnCreate for the first of the two only.
+            for policy, kept in (("DeletionPolicy", "RetainExceptOnCreate"), ("UpdateReplacePolicy", "Retain"))
+            if cfn.template["Resources"][name].get(policy) not in {kept, "Snapshot"}
         ]
 
 
