@@ -60,13 +60,8 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
         f"END RequestId: {request_id}",
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tMemory Size: {config.get('MemorySize', 128)} MB",
     ]
-    now = int(time.time() * 1000)
-    events = [{"timestamp": now, "message": line, "ingestionTime": now} for line in lines]
     if group in cloudwatch_logs._log_groups or _may_create_group(config, group):
-        stream = _get_or_create_stream(group, stream_name)
-        cloudwatch_logs._append_log_events(stream, events)
-        del stream["events"][:-MAX_STREAM_EVENTS]
-        cloudwatch_logs._fanout_to_subscription_filters(group, stream_name, events)
+        append_lines(group, stream_name, lines)
     _extract_metrics(remaining)
     if remaining:
         _append_to_file(name, "\n".join(remaining))
@@ -117,6 +112,16 @@ def _may_create_group(config: dict[str, Any], group: str) -> bool:
     resource = cloudwatch_logs._make_group_arn(group)
     context = EvalContext(arn, "AssumedRole", account, "logs:CreateLogGroup", resource, get_region())
     return bool(evaluate(context, _gather_role_policies(role, account)).decision == "Allow")
+
+
+def append_lines(group: str, stream_name: str, lines: list[str]) -> None:
+    """Append lines to a log stream, which is created if it does not exist."""
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now, "message": line, "ingestionTime": now} for line in lines]
+    stream = _get_or_create_stream(group, stream_name)
+    cloudwatch_logs._append_log_events(stream, events)
+    del stream["events"][:-MAX_STREAM_EVENTS]
+    cloudwatch_logs._fanout_to_subscription_filters(group, stream_name, events)
 
 
 def _get_or_create_stream(group: str, name: str) -> dict[str, Any]:
