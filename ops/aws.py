@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,12 +30,21 @@ CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=200, retries={"mode": "st
 
 
 @dataclass(frozen=True)
+class LocalAddresses:
+    """Where a local stack listens. Its outputs have the addresses that AWS would give it."""
+
+    aws: str
+    service: str
+    api: str
+
+
+@dataclass(frozen=True)
 class Target:
-    """The name of a stack, and a session that reaches it. `endpoint` is set for the local stack only."""
+    """The name of a stack, and a session that reaches it. `local` is set for the local stack only."""
 
     name: str
     session: Any
-    endpoint: str | None = None
+    local: LocalAddresses | None = None
 
     @property
     def region(self) -> str:
@@ -47,9 +57,9 @@ def choose_target(stack_name: str | None, region: str | None, profile: str | Non
         # CloudFormation would read an empty name as "any stack".
         raise UsageError("--stack-name is empty.", "Give the name of a stack.")
     is_remote = region or profile
-    if not is_remote and stack_name in {None, LOCAL_STACK} and (endpoint := find_local_endpoint()):
+    if not is_remote and stack_name in {None, LOCAL_STACK} and (local := find_local_addresses()):
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=LOCAL_REGION)  # noqa: S106
-        return Target(LOCAL_STACK, session, endpoint)
+        return Target(LOCAL_STACK, session, local)
     if stack_name is None:
         raise UsageError("No stack is named.", "Give --stack-name NAME, or start the local stack with `make up`.")
     session = boto3.Session(profile_name=profile, region_name=region)
@@ -58,14 +68,18 @@ def choose_target(stack_name: str | None, region: str | None, profile: str | Non
     return Target(stack_name, session)
 
 
-def find_local_endpoint() -> str | None:
-    """The URL of the local stack of this checkout, or of the one in $SLUICE_LOCAL; None when it does not run."""
+def find_local_addresses() -> LocalAddresses | None:
+    """The addresses of the local stack of this checkout, or of the one in $SLUICE_LOCAL; None when it does not run."""
     folder = Path(os.environ.get("SLUICE_LOCAL") or REPOSITORY / ".local")
     try:
-        port = int(json.loads((folder / "state.json").read_text())["emulator_port"])
-    except (OSError, ValueError, KeyError, TypeError):
+        state = json.loads((folder / "state.json").read_text())
+        port = int(state["emulator_port"])
+        edge = (int(state.get("edge_port", 0)), int(state.get("edge_stage_port", 0)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return f"http://127.0.0.1:{port}" if port and _is_healthy(port) else None
+    if not port or not _is_healthy(port):
+        return None
+    return LocalAddresses(*(f"http://127.0.0.1:{number}" for number in (port, *edge)))
 
 
 def _is_healthy(port: int) -> bool:
@@ -87,30 +101,75 @@ class Stack:
         self.region = target.region
         self._target = target
         self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def is_local(self) -> bool:
+        return self._target.local is not None
+
+    @property
+    def service_url(self) -> str:
+        """The URL of the service, without a final slash; clients append /v1/{collection}."""
+        return self._target.local.service if self._target.local else self.output("Url").rstrip("/")
+
+    @property
+    def api_url(self) -> str:
+        """The URL of the API itself, behind CloudFront, with its stage."""
+        if self._target.local:
+            return f"{self._target.local.api}/{self.output('StageName')}"
+        return self.output("ApiUrl").rstrip("/")
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint for machines."""
+        return f"{self._target.local.aws}/oauth2/token" if self._target.local else self.output("TokenUrl")
 
     def client(self, service: str) -> Any:
         """A boto3 client of a service, by its name in boto3. Raises UsageError for an invalid region or endpoint."""
-        if service not in self._clients:
-            try:
-                self._clients[service] = self._target.session.client(
-                    service, endpoint_url=self._target.endpoint, config=CLIENT_CONFIG
-                )
-            except ValueError as error:
-                raise UsageError(f"{str(error).rstrip('.')}.", "Check --region and $AWS_ENDPOINT_URL.") from None
-        return self._clients[service]
+        endpoint = self._target.local.aws if self._target.local else None
+        # A client may be shared by threads; a session may not.
+        with self._lock:
+            if service not in self._clients:
+                try:
+                    self._clients[service] = self._target.session.client(
+                        service, endpoint_url=endpoint, config=CLIENT_CONFIG
+                    )
+                except ValueError as error:
+                    raise UsageError(f"{str(error).rstrip('.')}.", "Check --region and $AWS_ENDPOINT_URL.") from None
+            return self._clients[service]
 
     @cached_property
-    def outputs(self) -> dict[str, str]:
-        """The outputs by name. Raises UsageError when there is no such stack."""
+    def _description(self) -> dict[str, Any]:
+        """CloudFormation's description of the stack. Raises UsageError when there is no such stack."""
         try:
-            description = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
+            return dict(self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0])
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
                 raise UsageError(
                     f"There is no stack {self.name} in {self.region}.", "Check --stack-name and --region."
                 ) from None
             raise
-        return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The outputs by name. Raises UsageError when there is no such stack."""
+        return {output["OutputKey"]: output["OutputValue"] for output in self._description.get("Outputs", [])}
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The values of the template's parameters, defaults included. Raises UsageError when there is no such stack."""
+        parameters = self._description.get("Parameters", [])
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
+
+    def list_resources(self, resource_type: str) -> dict[str, str]:
+        """The physical ids of the stack's resources of a type, by logical id."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+            if resource["ResourceType"] == resource_type
+        }
 
     def output(self, key: str) -> str:
         """The value of an output. Raises UsageError when the stack has no such output."""

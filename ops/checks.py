@@ -1,6 +1,6 @@
 """Checks of a deployment: each prints one line, and a failed one says what to do.
 
-`sluice preflight` uses them.
+`sluice preflight` and `sluice verify` use them.
 """
 
 from collections.abc import Sequence

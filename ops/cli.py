@@ -10,7 +10,18 @@ from botocore.parsers import ResponseParserError
 from ops.arguments import add_common_arguments
 from ops.aws import Stack, choose_target
 from ops.aws_errors import explain_aws_error
-from ops.commands import clients, executions, preflight, quarantine, rebuild, recover, rejected_writes, replay, status
+from ops.commands import (
+    clients,
+    executions,
+    preflight,
+    quarantine,
+    rebuild,
+    recover,
+    rejected_writes,
+    replay,
+    status,
+    verify,
+)
 from ops.errors import CommandError, UsageError, WaitInterrupted
 from ops.output import CommandResult, print_result, report_error
 
@@ -29,6 +40,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "preflight": preflight,
+    "verify": verify,
     "status": status,
     "replay": replay,
     "recover": recover,

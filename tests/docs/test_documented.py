@@ -82,6 +82,7 @@ def test_every_sample_event_is_described() -> None:
 
 
 CHANGES = {
+    "a check of a deployment",
     "a resource",
     "a field type",
     "a filter",

@@ -1,4 +1,4 @@
-"""An alarm on failed executions fires, sends an event to EventBridge, and goes back to OK after its period."""
+"""Alarms on failed executions fire and send events to EventBridge; alarms on metric math are stored."""
 
 import json
 from typing import Any
@@ -71,3 +71,21 @@ def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another
     assert len(list_executions()) == 1
     states.start_execution(stateMachineArn=names["Failing"])
     wait_until(lambda: len(list_executions()) == 2)
+
+
+def test_an_alarm_on_metric_math_is_stored_and_never_fires(emulator: Emulator) -> None:
+    def query(name: str) -> dict[str, Any]:
+        metric = {"Namespace": "Math", "MetricName": name}
+        return {"Id": name, "ReturnData": False, "MetricStat": {"Metric": metric, "Stat": "Sum", "Period": 60}}
+
+    queries = [query("errors"), query("throttles"), {"Id": "failures", "Expression": "SUM([errors, throttles])"}]
+    settings = {key: ALARM[key] for key in ("EvaluationPeriods", "Threshold", "ComparisonOperator")}
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {**settings, "Metrics": queries}}
+    outputs = {"Name": {"Value": {"Ref": "Math"}}}
+    name = deploy_stack(emulator, "alarm-on-math", {"Resources": {"Math": alarm}, "Outputs": outputs})["Name"]
+    cloudwatch = emulator.client("cloudwatch")
+    cloudwatch.put_metric_data(Namespace="Math", MetricData=[{"MetricName": "errors", "Value": 1.0}])
+    [stored] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert [entry["Id"] for entry in stored["Metrics"]] == ["errors", "throttles", "failures"]
+    assert "MetricName" not in stored
+    assert stored["StateValue"] == "INSUFFICIENT_DATA"

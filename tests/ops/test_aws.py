@@ -19,7 +19,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from ops.aws import LOCAL_STACK, choose_target, find_local_endpoint
+from ops.aws import LOCAL_STACK, choose_target, find_local_addresses
 from ops.aws_errors import explain_aws_error
 from ops.errors import UsageError
 from tests.emulator.harness import Emulator
@@ -35,7 +35,7 @@ def test_the_state_file_of_a_stopped_stack_is_ignored(bare_sluice: Sluice, tmp_p
     (tmp_path / "state.json").write_text(json.dumps({"emulator_port": 9}))
     assert "No stack is named" in bare_sluice("status").usage_error()
     (tmp_path / "state.json").write_text("{")
-    assert find_local_endpoint() is None
+    assert find_local_addresses() is None
 
 
 def test_the_local_stack_is_the_default_when_it_runs(
@@ -44,9 +44,10 @@ def test_the_local_stack_is_the_default_when_it_runs(
     (tmp_path / "state.json").write_text(json.dumps({"emulator_port": emulator.port}))
     for name in (None, LOCAL_STACK):
         target = choose_target(name, None, None)
-        assert (target.name, target.endpoint) == (LOCAL_STACK, emulator.url)
-    assert choose_target("mine", "eu-west-1", None).endpoint is None
-    assert choose_target(LOCAL_STACK, "eu-west-1", None).endpoint is None
+        assert target.local is not None
+        assert (target.name, target.local.aws) == (LOCAL_STACK, emulator.url)
+    assert choose_target("mine", "eu-west-1", None).local is None
+    assert choose_target(LOCAL_STACK, "eu-west-1", None).local is None
 
 
 def test_a_port_of_another_program_is_no_stack(tmp_path: Path, clean_environment: Any) -> None:
@@ -59,7 +60,7 @@ def test_a_port_of_another_program_is_no_stack(tmp_path: Path, clean_environment
 
         threading.Thread(target=answer, daemon=True).start()
         (tmp_path / "state.json").write_text(json.dumps({"emulator_port": server.getsockname()[1]}))
-        assert find_local_endpoint() is None
+        assert find_local_addresses() is None
 
 
 def test_an_empty_stack_name_is_a_usage_error(sluice: Sluice) -> None:

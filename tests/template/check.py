@@ -2,8 +2,8 @@
 
 Prints one line for each finding. Exits with 1 when there is a finding.
 
-Three judges, because each misses findings of the others: the SAM CLI, cfn-lint on the translated template, and the
-rules of this project (rules/), which are cfn-lint rules too.
+Each of these misses findings of the others: the SAM CLI, cfn-lint on the translated template, the rules of this project
+(rules/), which are cfn-lint rules too, and the judges of other projects (judges.py).
 """
 
 import json
@@ -12,12 +12,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from cfnlint import lint  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from tests.template.judges import Finding, judge
+from tests.template.quotas import list_excesses
 from tests.template.rules import (
     alarms,
     api,
@@ -26,10 +27,12 @@ from tests.template.rules import (
     edge,
     endpoints,
     events,
+    firewall,
     functions,
     lifecycle,
     logs,
     migrations,
+    observed,
     parameters,
     reasons,
     secrets,
@@ -67,11 +70,23 @@ RULES: tuple[Rule, ...] = (
     edge.NoCookiesForwarded(),
     edge.NamesUniqueInAccount(),
     api.SchemesDefined(),
+    firewall.ManagedRulesBlockedByLabel(),
+    firewall.FirewallResponses(),
+    firewall.FirewallCapacity(),
     endpoints.EndpointPolicies(),
     endpoints.EndpointRoutes(),
     archive.ArchiveLocked(),
     alarms.Alarms(),
     alarms.StackMetrics(),
+    alarms.FunctionAlarms(),
+    alarms.WorkflowAlarms(),
+    alarms.StreamAlarms(),
+    alarms.DatabaseAlarms(),
+    alarms.ApiAlarms(),
+    alarms.RejectedWritesAlarm(),
+    observed.DatabaseObserved(),
+    observed.ArchiveCools(),
+    observed.AccessLogged(),
     secrets.SecretsHidden(),
     migrations.MigrationTriggers(),
     migrations.MigrationTimeouts(),
@@ -82,12 +97,6 @@ RULES: tuple[Rule, ...] = (
     lifecycle.NoLateLogGroup(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
-
-
-@dataclass(frozen=True)
-class Finding:
-    rule: str
-    message: str
 
 
 def check_with_sam(path: Path) -> Iterator[Finding]:
@@ -140,13 +149,16 @@ def _run(rules: tuple[Rule, ...], template: Linted) -> Iterator[Finding]:
 def list_findings(path: Path) -> Iterator[Finding]:
     yield from check_with_sam(path)
     yield from check_source_with_rules(path)
+    template = read(path)
+    yield from (Finding("E9178", excess) for excess in list_excesses(template))
     try:
-        translated = translate(read(path), REPOSITORY)
+        translated = translate(template, REPOSITORY)
     except NotTranslatable as refusal:
         yield Finding("translation", str(refusal))
         return
     yield from check_with_cfn_lint(translated)
     yield from check_with_rules(translated)
+    yield from judge(translated)
 
 
 def main(path: Path) -> int:

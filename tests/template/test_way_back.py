@@ -79,7 +79,7 @@ def test_the_alarms_of_parked_batches_start_a_recovery(template: Template) -> No
         resource["Fn::GetAtt"][0] if isinstance(resource["Fn::GetAtt"], list) else resource["Fn::GetAtt"].split(".")[0]
         for resource in pattern["resources"]
     }
-    assert names == {"LoadsFailedAlarm", "LoadsTimedOutAlarm", "DeadLettersAlarm"}
+    assert names == {"LoadsFailedAlarm", "DeadLettersAlarm"}
 
 
 def test_one_alarm_lasts_for_as_long_as_the_schedule_s_runs_fail(template: Template) -> None:

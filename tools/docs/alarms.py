@@ -99,8 +99,9 @@ def _get_text(value: Any) -> str:
 
 def _format_metric(alarm: dict[str, Any]) -> str:
     if "Metrics" in alarm:
-        metric = alarm["Metrics"][0]["MetricStat"]["Metric"]
-        return format_code(f"{_get_text(metric['Namespace'])} {metric['MetricName']}")
+        metrics = [query["MetricStat"]["Metric"] for query in alarm["Metrics"] if "MetricStat" in query]
+        listed = ", ".join(metric["MetricName"] for metric in metrics)
+        return format_code(f"{_get_text(metrics[0]['Namespace'])} {listed}")
     return format_code(f"{_get_text(alarm['Namespace'])} {alarm['MetricName']}")
 
 
@@ -114,10 +115,10 @@ _COMPARISONS = {
 
 def _format_rule(alarm: dict[str, Any]) -> str:
     if "Metrics" in alarm:
-        stat = alarm["Metrics"][0]["MetricStat"]
-        statistic, period = stat["Stat"], stat["Period"]
+        # The last query is the one that the alarm compares.
+        statistic, period = _get_text(alarm["Metrics"][-1]["Expression"]), alarm["Metrics"][0]["MetricStat"]["Period"]
     else:
-        statistic, period = alarm["Statistic"], alarm["Period"]
+        statistic, period = alarm.get("Statistic") or alarm["ExtendedStatistic"], alarm["Period"]
     periods = int(alarm["EvaluationPeriods"])
     needed = int(alarm.get("DatapointsToAlarm", periods))
     span = f"{needed} of {periods} periods" if needed != periods else f"{periods} period{'s' if periods > 1 else ''}"

@@ -1,7 +1,11 @@
-"""Gap: MiniStack has no metric for failed executions, so no alarm on them fires. An alarm sends no event of its state.
+"""Gaps of MiniStack's alarms.
+
+- There is no metric for failed executions, so no alarm on them fires.
+- An alarm sends no event of its state.
+- A template with an alarm on metric math is refused.
 
 Here an alarm on a workflow's failed executions goes to ALARM at the first failure, and back to OK when its period has
-passed without another. Alarms on other metrics of AWS services never fire.
+passed without another. Alarms on other metrics of AWS services, and on metric math, never fire.
 """
 
 import contextvars
@@ -11,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ministack.services import cloudwatch, eventbridge, stepfunctions
+from ministack.services.cloudformation import provisioners
 
 from local.emulator.patching import replace_function
 
@@ -71,7 +76,23 @@ def _dispatch_actions(alarm: dict[str, Any], old: str, new: str, reason: str) ->
     eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
 
 
+def _build_alarm_record(name: str, props: dict[str, Any]) -> dict[str, Any]:
+    """The stored alarm of a template. One with metric math has `Metrics` instead of a metric of its own."""
+    queries = props.get("Metrics")
+    if not queries:
+        record: dict[str, Any] = _original.build_alarm_record(name, props)
+        return record
+    single_metric = {key: value for key, value in props.items() if key != "Metrics"}
+    record = _original.build_alarm_record(name, {**single_metric, "Namespace": "none", "MetricName": "none"})
+    for key in ("Namespace", "MetricName", "Dimensions", "Statistic", "ExtendedStatistic", "Period"):
+        del record[key]
+    return {**record, "Metrics": queries}
+
+
 def patch() -> None:
+    _original.build_alarm_record = replace_function(
+        provisioners, "_cw_metric_alarm_record", "4565fcede1eb", _build_alarm_record
+    )
     _original.emit_execution_status = replace_function(
         stepfunctions, "_emit_execution_status_event", "9c89e45693e3", _emit_execution_status
     )

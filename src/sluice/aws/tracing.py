@@ -1,79 +1,77 @@
-"""X-Ray subsegments: one for the work of an invocation, and in it one for each call of AWS.
+"""X-Ray subsegments: one for the work of an invocation, and in it one for each call of AWS, the database or the cache.
 
-A subsegment is one datagram to the daemon that Lambda runs beside the function. Nothing waits for it; a lost one is
-only missing from the trace.
+The X-Ray SDK makes them and sends each as a datagram to the daemon that Lambda runs beside the function. Nothing waits
+for it; a lost one is only missing from the trace. The SDK is imported at the first invocation in a sampled trace, so
+that other invocations do not pay for it. It patches no library: what it would record of a call (messages of errors,
+stacks, parameters) may quote data. See docs/adr/0118-trace-with-the-x-ray-sdk.md.
 """
 
+import logging
 import os
-import time
+from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Literal, Self
 
-import msgspec
+Namespace = Literal["local", "aws", "remote"]
 
-if TYPE_CHECKING:
-    import socket
-
-_HEADER = b'{"format": "json", "version": 1}\n'
-_DEFAULT_DAEMON = "127.0.0.1:2000"
-
-_open_subsegments: list["Subsegment"] = []  # the innermost is the last
-_sockets: list["socket.socket"] = []  # at most one
+_SAMPLED = "Sampled=1"
 
 
 class Subsegment:
-    """A subsegment of the trace. Without a trace it does nothing."""
+    """A subsegment of the trace. Outside a sampled trace it does nothing."""
 
-    def __init__(self, name: str = "", namespace: str = "", trace: str = "", parent: str = "") -> None:
-        self._document: dict[str, Any] = {}
-        if trace:
-            self._document = {"id": os.urandom(8).hex(), "type": "subsegment", "name": name[:200]}
-            self._document |= {"trace_id": trace, "parent_id": parent}
-            self._document |= {"namespace": namespace} if namespace else {}
+    def __init__(
+        self, recorder: Any = None, name: str = "", namespace: Namespace = "local", database_type: str = ""
+    ) -> None:
+        self._recorder = recorder
+        self._name = name[:200]
+        self._namespace = namespace
+        self._database_type = database_type
+        self._entity: Any = None  # of the SDK, from begin to end
 
-    @property
-    def id(self) -> str:
-        return str(self._document["id"])
-
-    def annotate(self, **annotations: object) -> None:
+    def annotate(self, **annotations: str | float | bool) -> None:
         """Add annotations, by which traces can be searched."""
-        self._update("annotations", annotations)
+        for key, value in annotations.items() if self._entity else ():
+            self._entity.put_annotation(key, value)
 
     def add_aws_fields(self, **fields: object) -> None:
         """Add fields about a call of AWS."""
-        self._update("aws", fields)
+        if self._entity:
+            self._entity.set_aws({**self._entity.aws, **fields})
 
     def set_response(self, status: int, request_id: str) -> None:
         """Add the response of a call of AWS."""
-        self._update("http", {"response": {"status": status}})
-        self._update("aws", {"request_id": request_id})
-        if self._document:
-            self._document |= {"error": 400 <= status < 500, "throttle": status == 429, "fault": status >= 500}
+        if self._entity:
+            self._entity.put_http_meta("status", status)
+            self.add_aws_fields(request_id=request_id)
 
     def trace_headers(self) -> dict[str, str]:
         """Return the header by which the called service continues the trace."""
-        if not self._document:
-            return {}
-        return {"x-amzn-trace-id": f"Root={self._document['trace_id']};Parent={self.id};Sampled=1"}
+        headers: dict[str, str] = {}
+        if self._entity and self._entity.sampled:
+            from aws_xray_sdk.ext.util import inject_trace_header  # noqa: PLC0415  only in a sampled trace
+
+            inject_trace_header(headers, self._entity)
+        return headers
 
     def begin(self) -> Self:
         """Start the time. A subsegment that begins before this one ends becomes its child."""
-        if self._document:
-            self._document["start_time"] = time.time()
-            _open_subsegments.append(self)
+        if self._recorder:
+            self._entity = self._recorder.begin_subsegment(self._name, self._namespace)
+            if self._entity and self._database_type:
+                self._entity.set_sql({"database_type": self._database_type})
         return self
 
     def end(self, error: type[BaseException] | None = None) -> None:
         """Stop the time and send the subsegment. Only the error's class is sent: its message may quote data."""
-        if not self._document:
+        entity, self._entity = self._entity, None
+        if not entity:
             return
-        if self in _open_subsegments:
-            del _open_subsegments[_open_subsegments.index(self) :]
         if error:
-            self._document |= {"cause": {"exceptions": [{"id": os.urandom(8).hex(), "type": error.__name__}]}}
-            self._document["fault"] = not self._document.get("error")
-        self._document["end_time"] = time.time()
-        _send_document(msgspec.json.encode(self._document))
+            is_refused = getattr(entity, "error", False)
+            entity.add_exception(type(error.__name__, (Exception,), {})(), [])
+            entity.fault = not is_refused
+        self._recorder.end_subsegment()
 
     def __enter__(self) -> Self:
         return self.begin()
@@ -83,24 +81,26 @@ class Subsegment:
     ) -> None:
         self.end(kind)
 
-    def _update(self, section: str, fields: dict[str, object]) -> None:
-        if self._document:
-            self._document.setdefault(section, {}).update(fields)
+
+_NO_SUBSEGMENT = Subsegment()
 
 
-def create_subsegment(name: str, namespace: str = "") -> Subsegment:
-    """Create a child of the innermost open subsegment, or of Lambda's own segment."""
-    header = os.environ.get("_X_AMZN_TRACE_ID", "")
-    if "Sampled=1" not in header or not _is_tracing_enabled():
-        return Subsegment()
-    fields = dict(pair.partition("=")[::2] for pair in header.split(";"))
-    parent = _open_subsegments[-1].id if _open_subsegments else fields.get("Parent", "")
-    return Subsegment(name, namespace, fields.get("Root", ""), parent)
+def create_subsegment(name: str, namespace: Namespace = "local", *, database_type: str = "") -> Subsegment:
+    """Create a child of the innermost open subsegment of the thread, or of Lambda's own segment.
+
+    `namespace` is `aws` for a call of AWS and `remote` for one of another server.
+    """
+    if _SAMPLED not in os.environ.get("_X_AMZN_TRACE_ID", "") or not _is_tracing_enabled():
+        return _NO_SUBSEGMENT
+    return Subsegment(_get_recorder(), name, namespace, database_type)
 
 
-def discard_open_subsegments() -> None:
-    """Discard what the invocation before did not end, because it ran out of time."""
-    _open_subsegments.clear()
+def create_invocation_subsegment(name: str) -> Subsegment:
+    """Create a child of Lambda's own segment, whatever the invocation before left open when it ran out of time."""
+    subsegment = create_subsegment(name)
+    if subsegment is not _NO_SUBSEGMENT and (recorder := _get_recorder()):
+        recorder.clear_trace_entities()
+    return subsegment
 
 
 def _is_tracing_enabled() -> bool:
@@ -109,22 +109,15 @@ def _is_tracing_enabled() -> bool:
     return bool(environ.get("LAMBDA_TASK_ROOT")) and not environ.get("AWS_SAM_LOCAL") and not disabled
 
 
-def _send_document(document: bytes) -> None:
-    import socket  # noqa: PLC0415  most invocations are in no sampled trace
-
+@cache
+def _get_recorder() -> Any:
+    """The SDK's recorder, or None if there can be none, for example because the daemon's address is malformed."""
+    # The SDK logs a document that it cannot send as an error, with its traceback.
+    logging.getLogger("aws_xray_sdk").setLevel(logging.CRITICAL)
     try:
-        if not _sockets:
-            _sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            _sockets[0].setblocking(False)
-        _sockets[0].sendto(_HEADER + document, _read_daemon_address())
-    except OSError:
-        # A trace is not worth a failed write.
-        _sockets.clear()
+        from aws_xray_sdk.core import AWSXRayRecorder  # noqa: PLC0415  only in a sampled trace
 
-
-def _read_daemon_address() -> tuple[str, int]:
-    """Return the daemon's address. The variable has the form HOST:PORT or `tcp:HOST:PORT udp:HOST:PORT`."""
-    addresses = (os.environ.get("AWS_XRAY_DAEMON_ADDRESS") or _DEFAULT_DAEMON).split()
-    udp = next((address for address in addresses if address.startswith("udp:")), addresses[0])
-    host, port = udp.removeprefix("udp:").split(":")
-    return host, int(port)
+        return AWSXRayRecorder()
+    except Exception as error:  # noqa: BLE001  a trace is not worth a failed write
+        logging.getLogger(__name__).warning("no traces: the X-Ray SDK raises %s", type(error).__name__)
+        return None

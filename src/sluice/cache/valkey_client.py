@@ -14,6 +14,7 @@ import hiredis
 
 from sluice.aws.secrets import Credentials, read_credentials
 from sluice.aws.tls import create_cache_tls_context
+from sluice.aws.tracing import create_subsegment
 from sluice.errors import AwsError, CacheErrorReply, CacheUnavailable
 from sluice.observability import add_log_fields, add_metric
 from sluice.settings import CacheSettings
@@ -47,7 +48,8 @@ class ValkeyClient:
             raise CacheUnavailable("backing off after an error")
         packed = b"".join(map(_pack_command, commands))
         try:
-            return self._exchange_with_reconnect(packed, len(commands))
+            with create_subsegment(f"cache@{self._settings.cache_host}", "remote"):
+                return self._exchange_with_reconnect(packed, len(commands))
         except (OSError, CacheErrorReply, hiredis.HiredisError, AwsError) as error:
             self.start_backoff()
             raise CacheUnavailable(str(error) if isinstance(error, CacheErrorReply) else type(error).__name__) from None

@@ -8,6 +8,7 @@ from pymysql.cursors import DictCursor
 
 from sluice.aws.secrets import Credentials, read_credentials
 from sluice.aws.tls import create_database_tls_context
+from sluice.aws.tracing import Subsegment, create_subsegment
 from sluice.db.errors import classify_error, is_disconnected
 from sluice.errors import AccessDenied, AwsError, DatabaseUnavailable
 from sluice.settings import DatabaseSettings
@@ -36,26 +37,32 @@ def open_connection(
     several connections passes the same TLS context to each.
     """
     try:
-        connection = pymysql.connect(
-            host=settings.database_host,
-            port=settings.database_port,
-            database=settings.database_name,
-            user=credentials.username,
-            password=credentials.password,
-            ssl=tls_context or create_database_tls_context(),
-            charset="utf8mb4",
-            sql_mode=LOADER_SQL_MODE if for_loading else None,
-            autocommit=not for_loading,
-            local_infile=for_loading,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            read_timeout=statement_timeout_seconds,
-            write_timeout=statement_timeout_seconds,
-        )
+        with trace_database(settings):
+            connection = pymysql.connect(
+                host=settings.database_host,
+                port=settings.database_port,
+                database=settings.database_name,
+                user=credentials.username,
+                password=credentials.password,
+                ssl=tls_context or create_database_tls_context(),
+                charset="utf8mb4",
+                sql_mode=LOADER_SQL_MODE if for_loading else None,
+                autocommit=not for_loading,
+                local_infile=for_loading,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=statement_timeout_seconds,
+                write_timeout=statement_timeout_seconds,
+            )
     except (pymysql.Error, OSError) as error:
         raise (classify_error(error) or error) from None
     # From now on the server must not request a file: the loader sends its rows itself (see load/load_data.py).
     connection._local_infile = False  # type: ignore[attr-defined]
     return connection
+
+
+def trace_database(settings: DatabaseSettings) -> Subsegment:
+    """Create the subsegment of some work of the database. Neither statements nor values become part of it."""
+    return create_subsegment(f"{settings.database_name}@{settings.database_host}", "remote", database_type="MariaDB")
 
 
 class Database:
@@ -96,12 +103,17 @@ class Database:
 
     def _run_query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
         try:
-            with self.get_connection().cursor(DictCursor) as cursor:
+            connection = self.get_connection()
+            with self.trace(), connection.cursor(DictCursor) as cursor:
                 cursor.execute(statement, values)
                 return list(cursor.fetchall())
         except (pymysql.Error, OSError):
             self.drop_connection()
             raise
+
+    def trace(self) -> Subsegment:
+        """See trace_database."""
+        return trace_database(self._settings)
 
     def get_live_connection(self) -> Connection:
         """Return the connection after the server has answered on it. Raises the errors of `sluice.db.errors`."""

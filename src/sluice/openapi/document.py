@@ -79,9 +79,15 @@ def encode_document(document: Document, indent: int = -1) -> bytes:
     return msgspec.json.format(text, indent=indent)
 
 
-def _create_tag(resource: Resource) -> dict[str, str]:
+def _create_tag(resource: Resource) -> Document:
+    """The tag of a collection. `x-private` and `x-key` say to programs what the descriptions say to persons."""
     access = "Private: only an item's owner can read and write it." if resource.private else "Shared by all callers."
-    return {"name": resource.collection, "description": f"{get_summary(resource.model)} {access}".strip()}
+    return {
+        "name": resource.collection,
+        "description": f"{get_summary(resource.model)} {access}".strip(),
+        "x-private": resource.private,
+        "x-key": resource.key,
+    }
 
 
 def _remove_scheme(paths: Document, scheme: str) -> None:

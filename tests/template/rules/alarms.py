@@ -1,48 +1,203 @@
-"""Alarms: a part that can fail silently has an alarm."""
+"""Alarms: a part that can fail silently has an alarm that can fire, and every alarm has an action."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from tests.template.rules.reading import Properties, branches, names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
-# By type of resource: the metric that an alarm must watch.
-_WATCHED = {
-    "AWS::SQS::Queue": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-    "AWS::KinesisFirehose::DeliveryStream": ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
-    "AWS::RDS::DBInstance": ("AWS/RDS", "FreeStorageSpace"),
-}
-_EXECUTIONS = ("AWS/States", "ExecutionsFailed")
+_ALARM = "AWS::CloudWatch::Alarm"
+_STREAM = "AWS::KinesisFirehose::DeliveryStream"
+_MACHINE = "AWS::StepFunctions::StateMachine"
+
+
+def list_metrics(alarm: Properties) -> list[Properties]:
+    """The metrics of an alarm, also of one with metric math."""
+    queries = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+    return queries or [alarm]
+
+
+def watches(cfn: Template, namespace: str, metric: str, resource: str) -> bool:
+    """Whether an alarm watches that metric of the resource."""
+    return any(
+        (entry.get("Namespace"), entry.get("MetricName")) == (namespace, metric)
+        and names(entry.get("Dimensions"), resource)
+        for _, alarm in of_type(cfn, _ALARM)
+        for entry in list_metrics(alarm)
+    )
+
+
+def _find_unwatched(cfn: Template, namespace: str, resource: str, *metrics: str) -> list[RuleMatch]:
+    return [
+        RuleMatch(["Resources", resource], f"No alarm watches {metric} of {resource}")
+        for metric in metrics
+        if not watches(cfn, namespace, metric, resource)
+    ]
 
 
 class Alarms(Rule):
-    """Without an alarm, nobody notices a dead letter."""
+    """Without an alarm, nobody notices a dead letter; without an action, nobody notices an alarm."""
 
     id = "E9123"
-    shortdesc = (
-        "Queues, streams, databases and workflows started by events have an alarm, and every alarm has an action"
-    )
+    shortdesc = "Queues have an alarm; every alarm has an action and chooses how it treats missing data"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        alarms = dict(of_type(cfn, "AWS::CloudWatch::Alarm"))
-        wanted = [(name, metric) for kind, metric in _WATCHED.items() for name, _ in of_type(cfn, kind)]
-        targets = [target["Arn"] for _, rule in of_type(cfn, "AWS::Events::Rule") for target in rule["Targets"]]
-        machines = [name for name, _ in of_type(cfn, "AWS::StepFunctions::StateMachine")]
-        wanted += [(name, _EXECUTIONS) for name in machines if any(names(target, name) for target in targets)]
+        queues = [name for name, _ in of_type(cfn, "AWS::SQS::Queue")]
         return [
+            *(match for name in queues for match in self._check_queue(cfn, name)),
             *(
-                RuleMatch(["Resources", name], f"No alarm watches {metric[1]} of {name}")
-                for name, metric in wanted
-                if not any(self._watches(alarm, name, metric) for alarm in alarms.values())
-            ),
-            *(
-                RuleMatch(["Resources", name], f"{name} has no AlarmActions")
-                for name, alarm in alarms.items()
-                if not any(branches(alarm.get("AlarmActions")))
+                RuleMatch(["Resources", name], f"{name} {fault}")
+                for name, alarm in of_type(cfn, _ALARM)
+                for fault in self._faults(alarm)
             ),
         ]
 
-    def _watches(self, alarm: Properties, name: str, metric: tuple[str, str]) -> bool:
-        return (alarm.get("Namespace"), alarm.get("MetricName")) == metric and names(alarm.get("Dimensions"), name)
+    def _check_queue(self, cfn: Template, name: str) -> list[RuleMatch]:
+        return _find_unwatched(cfn, "AWS/SQS", name, "ApproximateNumberOfMessagesVisible")
+
+    def _faults(self, alarm: Properties) -> Iterator[str]:
+        if not any(branches(alarm.get("AlarmActions"))):
+            yield "has no AlarmActions"
+        if "TreatMissingData" not in alarm:
+            yield "has no TreatMissingData"
+        if not alarm.get("AlarmDescription"):
+            yield "has no AlarmDescription"
+
+
+class FunctionAlarms(Rule):
+    """A function that fails or is throttled is an error of a client, or work that is not done."""
+
+    id = "E9170"
+    shortdesc = "Alarms watch the errors and throttles of every function that a deploy does not report"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            match
+            for name, _ in of_type(cfn, "AWS::Lambda::Function")
+            if not self._belongs_to_deploy(cfn, name)
+            for match in _find_unwatched(cfn, "AWS/Lambda", name, "Errors", "Throttles")
+        ]
+
+    def _belongs_to_deploy(self, cfn: Template, function: str) -> bool:
+        """Whether it is the function of a custom resource: CloudFormation reports its errors to whoever deploys."""
+        return any(names(resource.get("Properties", {}).get("ServiceToken"), function) for resource in _resources(cfn))
+
+
+class WorkflowAlarms(Rule):
+    """Step Functions counts an execution as timed out only after the TimeoutSeconds of its whole definition."""
+
+    id = "E9171"
+    shortdesc = "Alarms watch failed and aborted executions of every workflow, and timed out ones where they can occur"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [match for name, machine in of_type(cfn, _MACHINE) for match in self._check(cfn, name, machine)]
+
+    def _check(self, cfn: Template, name: str, machine: Properties) -> list[RuleMatch]:
+        matches = _find_unwatched(cfn, "AWS/States", name, "ExecutionsFailed", "ExecutionsAborted")
+        if "TimeoutSeconds" in machine["Definition"]:
+            return [*matches, *_find_unwatched(cfn, "AWS/States", name, "ExecutionsTimedOut")]
+        if watches(cfn, "AWS/States", "ExecutionsTimedOut", name):
+            message = f"An alarm watches ExecutionsTimedOut of {name}, whose definition has no TimeoutSeconds"
+            return [*matches, RuleMatch(["Resources", name], message)]
+        return matches
+
+
+class StreamAlarms(Rule):
+    """Firehose drops what it cannot deliver for 24 hours, and refuses what exceeds its quota."""
+
+    id = "E9172"
+    shortdesc = "Alarms watch delivery, transform, throttles and quotas of a stream, and its backup where it has one"
+
+    delivery = ("DeliveryToS3.DataFreshness", "ExecuteProcessing.Success")
+    backup = ("BackupToS3.DataFreshness", "BackupToS3.Success")
+    quotas = (
+        "ThrottledRecords",
+        "IncomingBytes",
+        "BytesPerSecondLimit",
+        "IncomingRecords",
+        "RecordsPerSecondLimit",
+        "IncomingPutRequests",
+        "PutRequestsPerSecondLimit",
+    )
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [match for name, stream in of_type(cfn, _STREAM) for match in self._check(cfn, name, stream)]
+
+    def _check(self, cfn: Template, name: str, stream: Properties) -> list[RuleMatch]:
+        has_backup = stream["ExtendedS3DestinationConfiguration"].get("S3BackupMode") == "Enabled"
+        metrics = (*self.delivery, *(self.backup if has_backup else ()), *self.quotas)
+        return _find_unwatched(cfn, "AWS/Firehose", name, *metrics)
+
+
+class DatabaseAlarms(Rule):
+    """RDS publishes CPU credits for burstable classes only: for others, an alarm on them can never fire."""
+
+    id = "E9173"
+    shortdesc = "Alarms watch CPU, credits, memory, connections and storage of every database instance"
+
+    metrics = ("CPUUtilization", "CPUCreditBalance", "FreeableMemory", "DatabaseConnections", "FreeStorageSpace")
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        databases = [name for name, _ in of_type(cfn, "AWS::RDS::DBInstance")]
+        return [
+            *(match for name in databases for match in _find_unwatched(cfn, "AWS/RDS", name, *self.metrics)),
+            *(
+                RuleMatch(["Resources", name], f"{name} watches CPUCreditBalance of classes that have no credits")
+                for name, alarm in of_type(cfn, _ALARM)
+                if alarm.get("MetricName") == "CPUCreditBalance" and not self._is_for_burstable(cfn, name)
+            ),
+        ]
+
+    def _is_for_burstable(self, cfn: Template, alarm: str) -> bool:
+        condition = cfn.template["Resources"][alarm].get("Condition", "")
+        return "db.t4g.medium" in str(_expand_condition(cfn, {"Condition": condition}))
+
+
+class ApiAlarms(Rule):
+    """An API that answers late or with errors."""
+
+    id = "E9174"
+    shortdesc = "Alarms watch server errors and latency of the API"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        watched = {
+            metric.get("MetricName")
+            for _, alarm in of_type(cfn, _ALARM)
+            for metric in list_metrics(alarm)
+            if metric.get("Namespace") == "AWS/ApiGateway"
+        }
+        return [
+            RuleMatch(["Resources", name], f"No alarm watches {metric} of {name}")
+            for name, _ in of_type(cfn, "AWS::ApiGateway::RestApi")
+            for metric in ("5XXError", "Latency")
+            if metric not in watched
+        ]
+
+
+class RejectedWritesAlarm(Rule):
+    """A rejected write is an accepted write that no load can apply: its caller got 202."""
+
+    id = "E9175"
+    shortdesc = "An alarm watches the writes that the database rejects"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        watched = [metric.get("MetricName") for _, alarm in of_type(cfn, _ALARM) for metric in list_metrics(alarm)]
+        return [] if "WritesRejected" in watched else [RuleMatch(["Resources"], "No alarm watches WritesRejected")]
+
+
+def _resources(cfn: Template) -> list[dict[str, Any]]:
+    return list(cfn.template["Resources"].values())
+
+
+def _expand_condition(cfn: Template, node: Any) -> Any:
+    """The node with each named condition replaced by its definition."""
+    if isinstance(node, list):
+        return [_expand_condition(cfn, entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(name := node.get("Condition"), str):
+        return _expand_condition(cfn, cfn.template["Conditions"].get(name))
+    return {key: _expand_condition(cfn, value) for key, value in node.items()}
 
 
 class StackMetrics(Rule):
@@ -61,8 +216,8 @@ class StackMetrics(Rule):
         return [
             *(
                 RuleMatch(["Resources", name], f"{name} does not name service and stack of {metric['MetricName']}")
-                for name, alarm in of_type(cfn, "AWS::CloudWatch::Alarm")
-                for metric in self._metrics(alarm)
+                for name, alarm in of_type(cfn, _ALARM)
+                for metric in list_metrics(alarm)
                 if "Sluice" in str(metric.get("Namespace")) and not self._names_stack(metric)
             ),
             *(
@@ -71,10 +226,6 @@ class StackMetrics(Rule):
                 if function.get("Environment", {}).get("Variables", {}).get("STACK_NAME") != {"Ref": "AWS::StackName"}
             ),
         ]
-
-    def _metrics(self, alarm: Properties) -> list[Any]:
-        queries = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
-        return queries or [alarm]
 
     def _names_stack(self, metric: Properties) -> bool:
         named = sorted(metric.get("Dimensions", []), key=lambda dimension: str(dimension["Name"]))

@@ -1,0 +1,63 @@
+"""Alarms reach somebody: each has an action, and each topic a confirmed subscriber."""
+
+from typing import Any
+
+from ops.alerts import count_subscribers
+from ops.output import format_count
+from ops.verify.check import Check, CheckFailed
+from ops.verify.subject import Subject
+
+
+def list_alarms(subject: Subject) -> list[dict[str, Any]]:
+    """The alarms of the stack, as CloudWatch describes them."""
+    names = list(subject.stack.list_resources("AWS::CloudWatch::Alarm").values())
+    client = subject.stack.client("cloudwatch")
+    alarms: list[dict[str, Any]] = []
+    for start in range(0, len(names), 100):  # the most that one call takes
+        chosen = names[start : start + 100]
+        alarms += client.describe_alarms(AlarmNames=chosen, AlarmTypes=["MetricAlarm"], MaxRecords=100)["MetricAlarms"]
+    missing = set(names) - {alarm["AlarmName"] for alarm in alarms}
+    if missing:
+        raise CheckFailed(f"CloudWatch has no alarm {min(missing)}.", "Somebody deleted it: deploy the stack again.")
+    return alarms
+
+
+def run_alarms(subject: Subject) -> str:
+    """Every alarm of the stack has its actions enabled, and the stack's topic among them."""
+    alarms = list_alarms(subject)
+    if not alarms:
+        raise CheckFailed("The stack has no alarm.", "Deploy the current version.")
+    topic = subject.stack.output("AlertsTopicArn")
+    for alarm in alarms:
+        if not alarm["ActionsEnabled"]:
+            raise CheckFailed(
+                f"The actions of {alarm['AlarmName']} are disabled.",
+                "Enable them: aws cloudwatch enable-alarm-actions.",
+            )
+        if topic not in alarm["AlarmActions"]:
+            raise CheckFailed(
+                f"{alarm['AlarmName']} does not notify the topic of alerts.",
+                "Deploy the stack again to restore its action.",
+            )
+    return f"{format_count(len(alarms), 'alarm')} with an action"
+
+
+def run_alerts(subject: Subject) -> str:
+    """The topic of alerts has a confirmed subscriber."""
+    subscribers = count_subscribers(subject.stack)
+    if subscribers.confirmed:
+        return f"{format_count(subscribers.confirmed, 'confirmed subscriber')}"
+    if subscribers.pending:
+        raise CheckFailed(
+            "Nobody has confirmed the subscription to the alerts.", "Follow the link in the mail that AWS sent."
+        )
+    raise CheckFailed(
+        "Nobody is notified: no alert has a subscriber.",
+        "Deploy with AlertEmail, or subscribe to the topic.",
+    )
+
+
+CHECKS = [
+    Check("alarms", "every alarm notifies the topic of alerts", run_alarms),
+    Check("alerts", "somebody receives the alerts", run_alerts),
+]

@@ -1,0 +1,105 @@
+"""Break a deployed stack through the APIs of AWS, and restore it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from local.stack import Stack
+
+STACK_NAME = "sluice-local"
+
+
+def find_resource(stack: Stack, logical_id: str) -> str:
+    """The physical id of a resource."""
+    formation = stack.aws_client("cloudformation")
+    resource = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=logical_id)
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+
+@contextmanager
+def disabled_rule(stack: Stack, logical_id: str) -> Iterator[None]:
+    """Disable a rule of EventBridge."""
+    events, name = stack.aws_client("events"), find_resource(stack, logical_id).rpartition("/")[2]
+    events.disable_rule(Name=name)
+    try:
+        yield
+    finally:
+        events.enable_rule(Name=name)
+
+
+@contextmanager
+def changed_role(stack: Stack, logical_id: str, change: Any) -> Iterator[None]:
+    """Replace the first inline policy of a role by `change(policy)`; None deletes it."""
+    iam, role = stack.aws_client("iam"), find_resource(stack, logical_id)
+    name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    changed = change(policy)
+    if changed is None:
+        iam.delete_role_policy(RoleName=role, PolicyName=name)
+    else:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(changed))
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+
+@contextmanager
+def changed_web_acl(stack: Stack, logical_id: str, **changes: Any) -> Iterator[None]:
+    """Change settings of a web ACL."""
+    waf, (name, id_, scope) = stack.aws_client("wafv2"), find_resource(stack, logical_id).split("|")
+    acl = {"Name": name, "Id": id_, "Scope": scope}
+    described = waf.get_web_acl(**acl)
+    known = waf.meta.service_model.operation_model("UpdateWebACL").input_shape.members
+    settings = {key: value for key, value in described["WebACL"].items() if key in known} | acl
+    waf.update_web_acl(**{**settings, **changes}, LockToken=described["LockToken"])
+    stack.edge.start()  # it reads the configuration at once
+    try:
+        yield
+    finally:
+        waf.update_web_acl(**settings, LockToken=waf.get_web_acl(**acl)["LockToken"])
+        stack.edge.start()
+
+
+@contextmanager
+def changed_alarm(stack: Stack, logical_id: str, **changes: Any) -> Iterator[None]:
+    """Change settings of an alarm."""
+    watch, name = stack.aws_client("cloudwatch"), find_resource(stack, logical_id)
+    [alarm] = watch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    known = watch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    settings = {key: value for key, value in alarm.items() if key in known}
+    watch.put_metric_alarm(**{**settings, **changes})
+    try:
+        yield
+    finally:
+        watch.put_metric_alarm(**settings)
+
+
+@contextmanager
+def unsubscribed(stack: Stack) -> Iterator[None]:
+    """Remove the subscribers of the alerts."""
+    sns, topic = stack.aws_client("sns"), stack.outputs["AlertsTopicArn"]
+    subscriptions = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    for subscription in subscriptions:
+        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    try:
+        yield
+    finally:
+        for subscription in subscriptions:
+            sns.subscribe(TopicArn=topic, Protocol=subscription["Protocol"], Endpoint=subscription["Endpoint"])
+
+
+@contextmanager
+def machine_client_without_flow(stack: Stack) -> Iterator[None]:
+    """Forbid the machine client to get a token."""
+    cognito = stack.aws_client("cognito-idp")
+    ids = {"UserPoolId": stack.outputs["UserPoolId"], "ClientId": stack.outputs["MachineClientId"]}
+    client = cognito.describe_user_pool_client(**ids)["UserPoolClient"]
+    known = cognito.meta.service_model.operation_model("UpdateUserPoolClient").input_shape.members
+    settings = {key: value for key, value in client.items() if key in known and value != ""}
+    cognito.update_user_pool_client(**{**settings, "AllowedOAuthFlows": ["code"]})
+    try:
+        yield
+    finally:
+        cognito.update_user_pool_client(**settings)
