@@ -15,7 +15,7 @@ from sluice.schema.alter import COPY_BYTES_PER_SECOND
 ROWS, SHORT_ROWS = 1_000_000, 50_000
 BUFFER_POOL_MB = 128
 CHANGES = {
-    "a copy: more digits": "MODIFY price DECIMAL(12,2) NOT NULL, ALGORITHM=COPY, LOCK=SHARED",
+    "a copy: more digits": "MODIFY price DECIMAL(12,2), ALGORITHM=COPY, LOCK=SHARED",
     "a copy: a longer text": "MODIFY voucher MEDIUMTEXT, ALGORITHM=COPY, LOCK=SHARED",
     "an index, online": "ADD INDEX passenger (passenger), ALGORITHM=INPLACE, LOCK=NONE",
     "a column, instant": "ADD COLUMN later INT, ALGORITHM=INSTANT",

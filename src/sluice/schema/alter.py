@@ -20,8 +20,8 @@ _COPY = "ALGORITHM=COPY, LOCK=SHARED"
 # ER_ALTER_OPERATION_NOT_SUPPORTED and its _REASON. PyMySQL has no names for them.
 _UNSUPPORTED_ALGORITHM = {1845, 1846}
 
-# A tenth of what tests/drill/test_long_changes.py measured (ADR-0107): the disk of a small instance is slower, and
-# loads compete for it. A slower copy than this ends with the function's time.
+# Less than a quarter of what bench/long_changes.py measured (ADR-0107): the disk of a small instance is slower. A copy
+# that is slower still ends with the function's time.
 COPY_BYTES_PER_SECOND = 5_000_000
 
 
