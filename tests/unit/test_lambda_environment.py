@@ -1,7 +1,5 @@
 """What we know without botocore is what botocore knows; all else is left to it."""
 
-from types import SimpleNamespace
-
 import botocore.session
 import pytest
 
@@ -80,7 +78,7 @@ def test_which_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_the_signer_does_not_run_botocore_makes_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.aws.client.sys", SimpleNamespace(version_info=(3, 11, 2)))
+    monkeypatch.setattr("sluice.aws.client.find_spec", lambda _name: None)
     assert isinstance(create_client(FIREHOSE_SERVICE), BotocoreClient)
 
 

@@ -3,7 +3,7 @@
 See docs/adr/0119-sign-with-aws-sdk-signers-and-send-with-http-client.md.
 """
 
-import sys
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from sluice.aws.lambda_environment import Service, is_standard_lambda
@@ -19,9 +19,9 @@ class AwsClient(Protocol):
 def create_client(service: Service) -> AwsClient:
     """Create a client: JsonClient if the environment is as Lambda makes it, else one that leaves all to botocore.
 
-    Python 3.11 has botocore's too, because AWS's signers need 3.12.
+    Without AWS's signer, which needs Python 3.12, it is botocore too.
     """
-    if is_standard_lambda() and sys.version_info >= (3, 12):
+    if is_standard_lambda() and find_spec("aws_sdk_signers"):
         from sluice.aws.json_client import JsonClient  # noqa: PLC0415  Python 3.11 cannot import it
 
         return JsonClient(service)
