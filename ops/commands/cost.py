@@ -49,7 +49,7 @@ def choose_stack(_arguments: argparse.Namespace) -> None:
     """The command needs neither a stack nor credentials."""
 
 
-def run(_stack: None, arguments: argparse.Namespace) -> CommandResult:
+def run(_stack: object, arguments: argparse.Namespace) -> CommandResult:
     """Estimate the cost. Raises UsageError."""
     prices = read_prices(_parse_prices(arguments.prices))
     if arguments.lines < 1:
