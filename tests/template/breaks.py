@@ -220,6 +220,6 @@ BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9144",
         "MigrateFunction may create its log group again",
-        lambda resources: resources["MigrateFunction"]["Properties"]["Policies"][0]["Statement"].pop(),
+        lambda resources: resources["MigrateFunction"]["Properties"]["Policies"].pop(),
     ),
 ]

@@ -92,6 +92,7 @@ RULES: tuple[Rule, ...] = (
     secrets.SecretsHidden(),
     migrations.MigrationTriggers(),
     migrations.MigrationTimeouts(),
+    migrations.VersionPerInstance(),
     lifecycle.FailedCreationDeleted(),
     lifecycle.CreatedUnprotected(),
     lifecycle.RefusedBeforeDatabase(),
