@@ -102,7 +102,11 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
 
 
 def _needs_edge_stack(plan: _Plan) -> bool:
-    return plan.target.region != EDGE_REGION and not plan.deployment.parameters.get("EdgeAclArn")
+    if plan.target.region == EDGE_REGION or plan.deployment.parameters.get("EdgeAclArn"):
+        return False
+    # A stack with a web ACL of another origin keeps it, as it would with `sam deploy`.
+    deployed = plan.read_outputs(plan.target.name, plan.target.region) or {}
+    return not deployed.get("EdgeAclArn") or plan.read_outputs(plan.edge_stack_name, EDGE_REGION) is not None
 
 
 def _deploy_edge_acl(plan: _Plan) -> dict[str, str]:
@@ -112,8 +116,8 @@ def _deploy_edge_acl(plan: _Plan) -> dict[str, str]:
 
 
 def _deploy_edge(plan: _Plan, distribution: str) -> dict[str, str]:
-    known = read_template(PROJECT / EDGE_TEMPLATE)["Parameters"]
-    parameters = {name: value for name, value in plan.deployment.parameters.items() if name in known}
+    declared = read_template(PROJECT / EDGE_TEMPLATE)["Parameters"]
+    parameters = {name: value for name, value in plan.deployment.parameters.items() if name in declared}
     template = ("--template-file", EDGE_TEMPLATE)
     _deploy_stack(plan, plan.edge_stack_name, EDGE_REGION, {**parameters, "Distribution": distribution}, template)
     return plan.read_outputs(plan.edge_stack_name, EDGE_REGION) or {}

@@ -123,6 +123,9 @@ def test_in_us_east_1_and_with_a_web_acl_of_the_operator_there_is_one_stack(
     )  # fmt: skip
     assert own.exit_code == 0, own
     assert "abroad-own" in list_stacks(emulator, "eu-west-1")
+    # Later deploys keep it.
+    kept = sluice("deploy", "--stack-name", "abroad-own", "--no-build", "--", "--no-confirm-changeset")
+    assert kept.exit_code == 0, kept
     assert not [name for name in list_stacks(emulator, "us-east-1") if name.startswith("abroad-own")]
 
 
