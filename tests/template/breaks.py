@@ -222,4 +222,10 @@ BREAKS: list[tuple[str, str, Break]] = [
         "MigrateFunction may create its log group again",
         lambda resources: resources["MigrateFunction"]["Properties"]["Policies"].pop(),
     ),
+    (
+        "E9163",
+        "lacks $context.requestId",
+        put("Api", '{"id":"$context.extendedRequestId"}', "AccessLogSetting", "Format"),
+    ),
+    ("E9163", "lacks $context.extendedRequestId", drop("Api", "AccessLogSetting")),
 ]

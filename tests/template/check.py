@@ -52,6 +52,7 @@ RULES: tuple[Rule, ...] = (
     logs.LogRetention(),
     logs.PlatformDropsNoLine(),
     logs.NoMetricFromLines(),
+    logs.AccessLogIds(),
     workflows.TasksRecover(),
     workflows.WorkflowLogs(),
     storage.TlsOnly(),
