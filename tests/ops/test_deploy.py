@@ -12,6 +12,7 @@ from ops.commands import deploy
 from tests.edge.edge_template import build_edge_template
 from tests.emulator.harness import Emulator
 from tests.ops.conftest import Sluice
+from tests.template.translate import TEMPLATE, read
 
 SAMCONFIG = """
 version = 0.1
@@ -37,7 +38,8 @@ EDGE_STACK = "abroad-eu-west-1-edge"
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the edge of the project's template, and its edge.yaml."""
     template = build_edge_template(tmp_path / "outage")
-    template["Outputs"] |= {"Url": {"Value": {"Fn::Sub": "https://${Distribution.DomainName}"}}}
+    whole = read(TEMPLATE)
+    template["Outputs"] |= {name: whole["Outputs"][name] for name in ("Url", "EdgeAclArn")}
     body = {"Transform": "AWS::Serverless-2016-10-31", **template}
     (tmp_path / "template.yaml").write_text(json.dumps(body))
     (tmp_path / "edge.yaml").write_text((REPOSITORY / "edge.yaml").read_text())
