@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.unit.fresh import environment
+from tests.unit.fresh import ROOT, environment
+from tools.docs.template import load_template
 
 WRITES = ["post", "put", "delete"]
 DATABASE = {"pymysql", "sluice.db.connection", "sluice.query", "sluice.load", "sluice.aws.s3"}
@@ -151,6 +152,31 @@ def test_a_function_imports_only_its_own(imported: Mapping[str, set[str]], name:
     assert f"sluice.handlers.{name}" in imported[name]
 
 
+def test_functions_that_import_botocore_have_its_layer() -> None:
+    settings = environment(LAMBDA_TASK_ROOT="/var/task", AWS_LAMBDA_FUNCTION_NAME="function")
+    functions = {
+        name: resource["Properties"]
+        for name, resource in load_template(ROOT / "template.yaml")["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    program = "import sys, {}; print(any(name.startswith('botocore.') for name in sys.modules))"
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", program.format(properties["Handler"].removesuffix(".handle"))],
+            env=settings,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name, properties in functions.items()
+    }
+    imports_botocore = {name: process.communicate(timeout=60)[0] == "True\n" for name, process in processes.items()}
+    has_layer = {
+        name: {"Ref": "BotocoreLayer"} in properties.get("Layers", ()) for name, properties in functions.items()
+    }
+    assert imports_botocore == has_layer
+    assert 0 < sum(has_layer.values()) < len(has_layer)
+
+
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_function_is_ready_when_it_was_imported(imported: Mapping[str, set[str]], name: str) -> None:
     assert {"sluice.ingest.firehose", "sluice.aws.json_client", "aws_sdk_signers", "resources"} <= imported[name]
@@ -164,3 +190,18 @@ def test_with_a_cache_its_client_is_imported_at_the_start(name: str) -> None:
         [sys.executable, "-c", program], env={**environment(), **CACHED}, capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) >= CACHE
+
+
+def test_a_sampled_trace_imports_the_sdk_without_botocore() -> None:
+    program = """
+import sys
+sys.modules["botocore"] = None  # an import of it fails
+from sluice.aws import tracing
+assert "aws_xray_sdk" not in sys.modules
+with tracing.create_invocation_subsegment("work") as segment:
+    print(segment.trace_headers())
+"""
+    trace = "Root=1-6b0323d0-3f8a1c9e2b7d4a5f6c8e9d01;Parent=53995c3f42cd8ad8;Sampled=1"
+    settings = environment(LAMBDA_TASK_ROOT="/var/task", _X_AMZN_TRACE_ID=trace, POWERTOOLS_TRACE_DISABLED="")
+    done = subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, check=True)
+    assert "Root=1-6b0323d0" in done.stdout
