@@ -165,13 +165,18 @@ ROLES: dict[str, RolePermissions] = {
         forbidden=(*invoke_functions("Load", "Rotate", "RejectedWrites"), start_execution("Recover"), OTHER_RULE),
     ),
 }
-# The first has only AWS's own policy; the second exists only with ArchiveReplicaBucketArn.
-NOT_SIMULATED = {"ApiLogWriter": "apigateway", "ArchiveReplicationRole": "s3"}
+# The first two have only AWS's own policies; the third exists only with ArchiveReplicaBucketArn.
+NOT_SIMULATED = {
+    "ApiLogWriter": "apigateway",
+    "DatabaseMonitoringRole": "monitoring.rds",
+    "ArchiveReplicationRole": "s3",
+}
 SAME_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 CONDITIONS = {
     # Firehose also serves other accounts, which must not make it write to these buckets.
     "StreamRole": {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}},
     "ArchiveReplicationRole": SAME_ACCOUNT,
+    "DatabaseMonitoringRole": SAME_ACCOUNT,
 }
 
 
@@ -229,6 +234,7 @@ def test_managed_policies_allow_only_logs_traces_and_network_interfaces() -> Non
         "AWSLambdaVPCAccessExecutionRole",
         "AWSXrayWriteOnlyAccess",
         "AmazonAPIGatewayPushToCloudWatchLogs",
+        "AmazonRDSEnhancedMonitoringRole",
     }
 
 
