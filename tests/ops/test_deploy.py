@@ -37,7 +37,8 @@ EDGE_STACK = "abroad-eu-west-1-edge"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the edge of the project's template, and its edge.yaml."""
-    template = build_edge_template(tmp_path / "outage")
+    # The account's log role would be seen by the tests of `sluice preflight`, which share the emulator.
+    template = build_edge_template(tmp_path / "outage", ApiLogRole="existing")
     whole = read(TEMPLATE)
     template["Outputs"] |= {name: whole["Outputs"][name] for name in ("Url", "EdgeAclArn")}
     body = {"Transform": "AWS::Serverless-2016-10-31", **template}
