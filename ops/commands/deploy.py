@@ -1,7 +1,8 @@
 """`sluice deploy`: build the template and deploy it, outside us-east-1 with the stack of its web ACL in us-east-1.
 
 The web ACL comes first, because the distribution names it. The access log comes last, because it names the
-distribution.
+distribution. CloudFormation cannot roll back the creation of what is protected against deletion, so a new stack is
+protected after it was created (ADR-0104).
 """
 
 import argparse
@@ -32,6 +33,7 @@ EDGE_REGION = "us-east-1"
 EDGE_TEMPLATE = "edge.yaml"
 # The folder with template.yaml, edge.yaml and samconfig.toml.
 PROJECT = REPOSITORY
+_PROTECTION = "DeletionProtection"
 _STANDARD_ERROR = 2
 _TOOLS = REPOSITORY / ".tools" / "sam" / "bin"
 
@@ -94,6 +96,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
         _run_sam(["build", *environment], "`sam build` failed.")
     edge = _deploy_edge_acl(plan) if _needs_edge_stack(plan) else None
     parameters = {**deployment.parameters, **({"EdgeAclArn": edge["EdgeAclArn"]} if edge else {})}
+    if parameters.get(_PROTECTION) == "true" and not plan.read_outputs(stack.name, stack.region):
+        _deploy_stack(plan, stack.name, stack.region, {**parameters, _PROTECTION: "false"})
     _deploy_stack(plan, stack.name, stack.region, parameters)
     outputs = plan.read_outputs(stack.name, stack.region) or {}
     if edge and "EdgeLogGroupName" not in edge:

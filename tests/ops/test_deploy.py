@@ -132,6 +132,26 @@ def test_in_us_east_1_and_with_a_web_acl_of_the_operator_there_is_one_stack(
     assert not [name for name in list_stacks(emulator, "us-east-1") if name.startswith("abroad-own")]
 
 
+def test_a_new_stack_is_protected_after_its_creation(sluice: Sluice, emulator: Emulator, project: Path) -> None:
+    template = json.loads((project / "template.yaml").read_text())
+    template["Parameters"]["DeletionProtection"] = {"Type": "String", "Default": "false"}
+    template["Outputs"]["Protection"] = {"Value": {"Ref": "DeletionProtection"}}
+    (project / "template.yaml").write_text(json.dumps(template))
+    for _ in range(2):
+        arguments = ("--config-env", "home", "--stack-name", "home-protected", "--parameter", "DeletionProtection=true")
+        deployed = sluice("deploy", *arguments, "--", "--no-fail-on-empty-changeset")
+        assert deployed.exit_code == 0, deployed
+        assert list_stacks(emulator, "us-east-1")["home-protected"]["Protection"] == "true"
+    events = emulator.client("cloudformation").describe_stack_events(StackName="home-protected")["StackEvents"]
+    ends = [
+        event["ResourceStatus"]
+        for event in events
+        if event["LogicalResourceId"] == "home-protected" and event["ResourceStatus"].endswith("E_COMPLETE")
+    ]
+    # Created without protection, protected, and then nothing to change.
+    assert ends == ["UPDATE_COMPLETE", "CREATE_COMPLETE"]
+
+
 def test_a_failure_of_the_sam_cli_is_one_sentence_and_the_way_out(
     sluice: Sluice, project: Path, clean_environment: pytest.MonkeyPatch
 ) -> None:
