@@ -5,7 +5,7 @@ physical id of a custom resource and passes it to every call. So this id lists t
 succeeded, the newest first: an update to one of them is a rollback. An update that fails leaves the id as it is.
 A changed id makes CloudFormation delete the "old" resource after the update, which this resource answers at once.
 
-A rollback must be told from a new deployment also while the database is unavailable.
+So a rollback differs from a new deployment also while the database is unavailable.
 """
 
 import hashlib
