@@ -1,6 +1,7 @@
 """`sluice verify`: prove after a deploy that a stack does what it promises, one line per check."""
 
 import argparse
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ops.errors import UsageError
 from ops.output import CommandResult
 from ops.verify.catalogue import CHECKS
 from ops.verify.run import run_checks
-from ops.verify.subject import Subject, read_item
+from ops.verify.subject import DEFAULT_WINDOW, Subject, read_item
 
 SUMMARY = "prove that a deployed stack works, one line per check"
 
@@ -28,13 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--item", metavar="FILE", type=Path,
         help="JSON item to write (default: an example of the contract); no item with its id may exist",
     )  # fmt: skip
+    parser.add_argument(
+        "--window", metavar="MINUTES", type=int, default=DEFAULT_WINDOW // datetime.timedelta(minutes=1),
+        help="compare archive and batches for the writes of so many minutes before (default: %(default)s)",
+    )  # fmt: skip
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     """Run the checks. The exit code is 1 when one failed, or when something of the verification remains."""
     item = _read_item_file(arguments.item)
     stack.output("Url")  # before anything else, so that a wrong name is one sentence
-    subject = Subject(stack, arguments.collection, item)
+    subject = Subject(stack, arguments.collection, item, datetime.timedelta(minutes=arguments.window))
     checks = [check for name, check in CHECKS.items() if name in (arguments.only or CHECKS)]
     try:
         results = run_checks(subject, checks)

@@ -1,5 +1,6 @@
 """The stack that is verified, with what its checks share: a client, its own items, waiting, cleaning up."""
 
+import datetime
 import json
 import secrets
 import threading
@@ -23,6 +24,7 @@ from ops.verify.service import MAX_ATTEMPTS, Answer, Service, fetch_machine_toke
 Value = TypeVar("Value")
 
 POLL_SECONDS = 2.0
+DEFAULT_WINDOW = datetime.timedelta(minutes=15)
 # Beyond the buffers of the stack: a cold start, a retry, an event that is late.
 DELIVERY_MARGIN_SECONDS = 120.0
 
@@ -66,8 +68,16 @@ def _once(compute: "Callable[[Subject], Value]") -> "Callable[[Subject], Value]"
 class Subject:
     """A stack under verification. Its methods may be called by several threads."""
 
-    def __init__(self, stack: Stack, collection: str | None = None, item: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        collection: str | None = None,
+        item: dict[str, Any] | None = None,
+        window: datetime.timedelta = DEFAULT_WINDOW,
+    ) -> None:
+        """`collection` and `item` replace what the contract offers. The writes of `window` are compared."""
         self.stack = stack
+        self.window = window
         self._collection_name = collection
         self._item = item
         self._locks: dict[str, threading.Lock] = {}
