@@ -33,6 +33,7 @@ PATCHES = (
     "cloudformation.stored_settings",
     "cloudformation.template_values",
     "secrets.rotation",
+    "xray.traces",
     "firehose.operations",
 )
 
