@@ -40,6 +40,7 @@ demo: setup ## run the main use case on real records, with an outage of the prim
 	@python -m local.demo
 
 test: setup ## run every test: units, real MariaDB, the deployed local stack
+	@local/setup.sh judges
 	@python -m pytest --numprocesses 3 --no-loadscope-reorder
 
 drill: setup ## run longer recovery tests, which print their measurements
@@ -56,8 +57,9 @@ docs: setup ## write the generated pages and build the documentation site into .
 	@python -m tools.docs
 	@$(SITE)
 
-bench: setup ## measure handlers, POSTs of many lines, loads, the read cache, replays, a cold start (SHORT=1: only check that all runs)
+bench: setup ## measure handlers, AWS clients, POSTs of many lines, loads, the read cache, replays, a cold start (SHORT=1: only check that all runs)
 	@python -m bench.api
+	@python -m bench.clients
 	@python -m bench.many
 	@python -m bench.load
 	@python -m bench.cache
@@ -66,7 +68,8 @@ bench: setup ## measure handlers, POSTs of many lines, loads, the read cache, re
 attack: setup ## measure how many attacks the edge blocks, and how many realistic requests it lets through (SHORT=1: a sample)
 	@python -m bench.attack
 
-check: setup ## ruff, mypy, template checks, the OpenAPI document against template and code, links of the documentation
+check: setup ## ruff, mypy, template checks (with checkov, parliament, statelint), the OpenAPI document, links of the documentation
+	@local/setup.sh judges
 	@ruff check . && ruff format --check . && mypy && python -m tests.template.check
 	@python -m tools.code_figures --check
 	@python -m pytest tests/unit/test_openapi_document.py tests/template/test_contract.py

@@ -25,6 +25,7 @@ def main() -> int:
     compile_requirements(DEV, "pyproject.toml", *extras)
     compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_read_extra("ops")))
     compile_requirements("requirements/docs.txt", "-", text="\n".join(_read_extra("docs")))
+    compile_requirements("requirements/judges.txt", "-", text="\n".join(_read_extra("judges")))
     # The deployed functions have the versions that the tests use.
     compile_requirements("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
     # Also the requirements that src/requirements.txt already has: pip checks hashes for all requirements or for none.

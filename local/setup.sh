@@ -3,7 +3,7 @@
 # Core Rule Set from Debian's packages.
 # If everything is installed, it does nothing and ends quickly. It needs root or sudo.
 # `local/setup.sh ops` creates the environment of the operators' command only, `local/setup.sh docs` that of the
-# documentation site only.
+# documentation site only, `local/setup.sh judges` that of the tools that judge the template only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .tools
@@ -68,10 +68,12 @@ environment() { # environment FOLDER REQUIREMENTS
     stamp "$2" >"$1/stamp"
   fi
 }
-if [ "${1:-}" = docs ]; then
-  environment .tools/docs requirements/docs.txt
-  exit 0
-fi
+case "${1:-}" in
+  docs | judges)
+    environment ".tools/$1" "requirements/$1.txt"
+    exit 0
+    ;;
+esac
 environment .tools/ops requirements/ops.txt
 [ "${1:-}" != ops ] || exit 0
 environment .venv requirements/dev.txt

@@ -28,6 +28,7 @@ PATCHES = (
     "gateway.cache",
     "gateway.authorization",
     "iam.condition_keys",
+    "iam.endpoint_policies",
     "cloudformation.resource_types",
     "cloudformation.deletions",
     "cloudformation.stored_settings",

@@ -1,8 +1,10 @@
 """`sluice status`: the state of the database, the batches and the workflows, with advice."""
 
 import argparse
+import dataclasses
 from typing import Any
 
+from ops.alerts import Subscribers, count_subscribers, format_subscribers
 from ops.aws import Stack
 from ops.batches import count_parked_batches, count_pending_batches, list_objects, list_quarantined_batches
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, FunctionError
@@ -50,6 +52,7 @@ def run(stack: Stack, _arguments: argparse.Namespace) -> CommandResult:
         "rejected_writes": ledger["rejected"] if ledger else None,
         "undelivered": _count_undelivered(stack),
         "dead_letters": _count_dead_letters(stack),
+        "alerts": dataclasses.asdict(count_subscribers(stack)),
         "running": running,
     }
     status["advice"] = list_advice(status)
@@ -141,6 +144,7 @@ def format_report(status: dict[str, Any]) -> list[str]:
         ("rejected", _format_known_count(status["rejected_writes"], "write", "writes")),
         ("undelivered", _format_capped_count(status["undelivered"])),
         ("dead letters", format_count(status["dead_letters"], "event")),
+        ("alerts", format_subscribers(Subscribers(**status["alerts"]))),
         ("running", ", ".join(running) or "no workflow"),
     ]
     return [*format_pairs(rows), *(["", *status["advice"]] if status["advice"] else [])]

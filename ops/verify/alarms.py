@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ops.alerts import count_subscribers
 from ops.output import format_count
 from ops.verify.check import Check, CheckFailed
 from ops.verify.subject import Subject
@@ -43,14 +44,10 @@ def run_alarms(subject: Subject) -> str:
 
 def run_alerts(subject: Subject) -> str:
     """The topic of alerts has a confirmed subscriber."""
-    topic = subject.stack.output("AlertsTopicArn")
-    pages = subject.stack.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    subscriptions = [subscription for page in pages for subscription in page["Subscriptions"]]
-    # SNS lists a subscription that is not confirmed with this word in the place of its ARN.
-    confirmed = [entry for entry in subscriptions if entry["SubscriptionArn"].startswith("arn:")]
-    if confirmed:
-        return f"{format_count(len(confirmed), 'confirmed subscriber')}"
-    if subscriptions:
+    subscribers = count_subscribers(subject.stack)
+    if subscribers.confirmed:
+        return f"{format_count(subscribers.confirmed, 'confirmed subscriber')}"
+    if subscribers.pending:
         raise CheckFailed(
             "Nobody has confirmed the subscription to the alerts.", "Follow the link in the mail that AWS sent."
         )

@@ -1,4 +1,4 @@
-"""One structured log line, one set of metrics and one trace for each invocation.
+"""One structured log line, one set of metrics and one trace for each invocation. A load adds lines of request ids.
 
 A log line says what happened to which write or batch. It never contains an item's data. An unexpected error is logged,
 and passed on to Lambda, by its class and place only: its message may quote data.
@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from aws_lambda_powertools.logging import Logger
@@ -29,12 +29,28 @@ logging.getLogger(logger.name).setLevel(os.environ.get("LOG_LEVEL") or logging.I
 metrics = Metrics()
 metrics.set_default_dimensions(stack=os.environ.get("STACK_NAME") or "none")
 
+# CloudWatch takes lines of up to 256 KB. An id has 36 characters, 64 at most.
+MAX_IDS_PER_LINE = 1000
+
 _log_fields: dict[str, Any] = {}
+
+
+def read_request_id(event: Event) -> str:
+    """Return API Gateway's id of a request, which the client has as `x-amzn-RequestId`, or "" for another event."""
+    return str((event.get("requestContext") or {}).get("requestId") or "")
 
 
 def add_log_fields(**fields: Any) -> None:
     """Add fields to the log line of the invocation."""
     _log_fields.update(fields)
+
+
+def log_request_ids(message: str, request_ids: Iterable[str]) -> None:
+    """Log which requests a thing happened to, in as many lines as their ids need."""
+    ids = list(request_ids)
+    for start in range(0, len(ids), MAX_IDS_PER_LINE):
+        # One text: JSON encodes it in two thirds of the time of a list.
+        logger.info(message, extra={"request_ids": " ".join(ids[start : start + MAX_IDS_PER_LINE])})
 
 
 def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
@@ -52,14 +68,16 @@ def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Even
     def trace_invocation(event: Event, context: Any) -> Result:
         nonlocal is_cold_start
         with tracing.create_invocation_subsegment(f"## {name}") as segment:
-            segment.annotate(ColdStart=is_cold_start, Service=logger.service, **_read_request_id(event))
+            segment.annotate(ColdStart=is_cold_start, Service=logger.service)
+            if request_id := read_request_id(event):
+                segment.annotate(request_id=request_id)
             is_cold_start = False
             return log_invocation(event, context)
 
     def log_invocation(event: Event, context: Any) -> Result:
         _log_fields.clear()
         logger.append_keys(
-            request_id=getattr(context, "aws_request_id", None), function=getattr(context, "function_name", None)
+            lambda_request_id=getattr(context, "aws_request_id", None), function=getattr(context, "function_name", None)
         )
         try:
             result = handle(event, context)
@@ -78,12 +96,6 @@ def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Even
                 metrics.flush_metrics()
 
     return cast("Callable[[Event, Any], Result]", trace_invocation)
-
-
-def _read_request_id(event: Event) -> dict[str, str]:
-    """Return the annotation `request_id` for an event of API Gateway: the client has it as `x-amzn-RequestId`."""
-    request_id = (event.get("requestContext") or {}).get("requestId")
-    return {"request_id": str(request_id)} if request_id else {}
 
 
 def describe_error(error: BaseException) -> dict[str, str]:

@@ -12,6 +12,7 @@ import httpcore
 
 from local.stack import Stack
 from testkit.attack.benign import HELD_OUT_SET, TUNING_SET
+from testkit.attack.free_text import HELD_OUT_TEXTS
 from testkit.attack.requests import JSON_TYPE, PLACEMENTS, Request, put_in_path, put_in_query
 from testkit.attack.sql_log import log_statements
 
@@ -61,6 +62,14 @@ class Measurement:
     def tuning(self) -> list[Response]:
         """The benign requests that rules were chosen with."""
         return [response for response in self.benign if response.request.kind == TUNING_SET]
+
+    def select_free_texts(self, content_type: str) -> list[Response]:
+        """The requests with held-out free text in a body of that content type."""
+        return [
+            response
+            for response in self.benign
+            if response.request.kind == HELD_OUT_TEXTS and response.request.headers["Content-Type"] == content_type
+        ]
 
     def count_by_kind(self) -> dict[str, tuple[int, int]]:
         """By kind of attack: how many there are, and how many of them were blocked."""

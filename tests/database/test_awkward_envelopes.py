@@ -63,6 +63,9 @@ def test_an_envelope_in_another_spelling(rig: Rig, field: bytes, spelled: bytes)
         {"schema": "1"},
         {"operation": "patch"},
         {"collection": "Codes"},
+        {"request_id": "a b"},
+        {"request_id": "x" * 65},
+        {"request_id": 1},
         {"more": 1},
     ],
 )

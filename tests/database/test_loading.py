@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from sluice.errors import SchemaOutdated, UnreadableBatch
+from sluice.load import loader
 from sluice.model import item_state
 from sluice.model.item_state import ItemAddress
 from sluice.model.record import Write, encode_write
@@ -170,6 +171,22 @@ def test_rows_that_the_database_does_not_accept_are_rejected(rig: Rig) -> None:
     assert "label" in rejected_rows[0]["reason"]
     assert rig.rows("SELECT COUNT(*) AS n FROM things") == [{"n": 97}]
     assert rig.rows("SELECT rejected FROM loaded_batches") == [{"rejected": 3}]
+
+
+@pytest.mark.parametrize("label", ["good", "x" * 41])
+def test_a_load_logs_the_requests_of_its_writes(rig: Rig, monkeypatch: pytest.MonkeyPatch, label: str) -> None:
+    """Of both engines. A write from before there were request ids has none; a batch is logged once."""
+    logged: list[tuple[str, set[str]]] = []
+    monkeypatch.setattr(loader, "log_request_ids", lambda message, ids: logged.append((message, set(ids))))
+    writes = [put({"label": "first"}), put({"label": "second"}), put({"label": "old"}), put({"label": "x"})]
+    writes[0].request_id, writes[1].request_id, writes[3].request_id = "first", "second", "third"
+    writes[3].data = msgspec.Raw(msgspec.json.encode({"label": label}))
+    for _ in range(2):
+        rig.load(*writes, key="batches/one")
+    assert logged == [
+        ("load contains writes of these requests", {"first", "second", "third"}),
+        ("load rejected writes of these requests", set() if label == "good" else {"third"}),
+    ]
 
 
 def test_a_rejected_write_does_not_shadow_an_older_good_one_of_another_batch(rig: Rig) -> None:

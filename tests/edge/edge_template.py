@@ -69,7 +69,11 @@ def build_edge_template(outage_file: Path, cache_control: str = "", **parameters
     for name, value in parameters.items():
         template["Parameters"][name]["Default"] = value
     return {
-        "Parameters": template["Parameters"],
+        # CloudFormation accepts 51,200 bytes without an upload, so the parameters come without their descriptions.
+        "Parameters": {
+            name: {key: parameter[key] for key in ("Type", "Default") if key in parameter}
+            for name, parameter in template["Parameters"].items()
+        },
         "Mappings": template.get("Mappings", {}),
         "Conditions": template["Conditions"],
         "Resources": {name: copy.deepcopy(resources[name]) for name in _list_needed_resources(resources)},

@@ -2,6 +2,8 @@
 that are only counted."""
 
 import json
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -9,8 +11,10 @@ from local.edge.config_checks import UnsupportedConfiguration
 from local.edge.http_messages import Request
 from local.edge.waf import modsecurity
 from local.edge.waf.inspected_body import extract_inspected_body
+from local.edge.waf.managed_rules import RULE_GROUPS
+from local.edge.waf.modsecurity import RuleEngine
 from local.edge.waf.web_acl import WebAcl
-from tests.edge.acls import build_acl, build_group_rule, build_request, find_block
+from tests.edge.acls import build_acl, build_group_rule, build_request, build_rule, find_block
 
 COMMON, KNOWN, SQL, ADDRESSES = (
     f"AWSManagedRules{name}"
@@ -47,7 +51,7 @@ def encode_item(value: str) -> bytes:
             COMMON,
             "EC2MetaDataSSRF_QUERYARGUMENTS",
         ),
-        (build_request("/v1/airports?limit=1%0d%0aSet-Cookie:%20a=b"), COMMON, "CRS"),
+        (build_request("/v1/airports?limit=1%0d%0aSet-Cookie:%20a=b"), COMMON, "CrossSiteScripting_QUERYARGUMENTS"),
         (build_request(user_agent=""), COMMON, "NoUserAgent_HEADER"),
         (build_request(user_agent="nikto"), COMMON, "UserAgent_BadBots_HEADER"),
         (build_request("/v1/airports?after=" + "a" * 2_043), COMMON, "SizeRestrictions_QUERYSTRING"),
@@ -115,6 +119,69 @@ def test_a_group_matches_its_own_kind_of_attack_only() -> None:
     assert find_block(build_acl(build_group_rule(COMMON)), traversal)
     assert find_block(build_acl(build_group_rule(SQL)), traversal) is None
     assert find_block(build_acl(build_group_rule(ADDRESSES)), traversal) is None
+
+
+def _build_label_rule(*labels: str) -> dict[str, Any]:
+    statements = [{"LabelMatchStatement": {"Scope": "LABEL", "Key": f"awswaf:managed:aws:{key}"}} for key in labels]
+    return build_rule({"OrStatement": {"Statements": statements}}, Name="by-label")
+
+
+def test_a_rule_that_counts_labels_the_request_and_the_group_goes_on() -> None:
+    request = build_request(
+        "/v1/airports?country=%3Cscript%3Ealert(1)%3C/script%3E",
+        "PUT",
+        encode_item("<script>alert(1)</script>"),
+    )
+    labels = "core-rule-set:CrossSiteScripting_Body", "core-rule-set:CrossSiteScripting_QueryArguments"
+    counting = build_group_rule(COMMON, "CrossSiteScripting_BODY", "CrossSiteScripting_QUERYARGUMENTS")
+    for label in labels:
+        block = find_block(build_acl(counting, _build_label_rule(label)), request)
+        assert block
+        assert (block.rule_name, {f"awswaf:managed:aws:{label}" for label in labels} <= set(block.matched_rules)) == (
+            "by-label",
+            True,
+        )
+    assert find_block(build_acl(counting, _build_label_rule("core-rule-set:SizeRestrictions_Body")), request) is None
+
+
+def test_a_rule_that_blocks_ends_the_group_even_if_the_group_only_counts() -> None:
+    """AWS says of OverrideAction that it does not affect how the rules of the group are evaluated."""
+    request = build_request("/v1/" + "a" * 1_021, user_agent="")
+    group = build_group_rule(COMMON, OverrideAction={"Count": {}})
+    assert find_block(build_acl(group, _build_label_rule("core-rule-set:NoUserAgent_Header")), request)
+    assert find_block(build_acl(group, _build_label_rule("core-rule-set:SizeRestrictions_URIPath")), request) is None
+
+
+def test_a_rule_matches_by_the_score_of_its_own_part_of_the_request() -> None:
+    """Two weak matches in two parts are no attack: 942430 is a warning, of 3 points."""
+    many_signs = "(a) (b) (c) (d) (e) (f) (g)"
+    body = build_request("/v1/airports", "PUT", encode_item(many_signs))
+    both = build_request("/v1/airports?country=" + quote(many_signs), "PUT", encode_item(many_signs))
+    assert find_block(build_acl(build_group_rule(SQL)), body) is None
+    assert find_block(build_acl(build_group_rule(SQL)), both) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'She said "yes" and then: no',
+        '"red", "green", "blue"',
+        "tab\tseparated\tvalues",
+        "a form feed\x0c, an escape\x1b[1m, a bell\x07",
+        "C:\\Windows\\System32\\drivers",
+        "run `make check` and $(date)",
+    ],
+)
+def test_free_text_in_a_body_passes(managed_acl: WebAcl, text: str) -> None:
+    lines = encode_item(text) + b"\n" + encode_item("another line") + b"\n"
+    for body, content_type in ((encode_item(text), "application/json"), (lines, "application/x-ndjson")):
+        assert find_block(managed_acl, build_request(method="POST", body=body, content_type=content_type)) is None
+
+
+def test_a_match_whose_quotation_ends_within_a_character_is_in_the_body() -> None:
+    body = encode_item('"Ù‡Ø°Ø§" = "Ù‡Ø°Ø§" or \'Ù‡\'=\'Ù‡ هذا هذا هذا هذا هذا هذا')
+    matches = RuleEngine([RULE_GROUPS[SQL]]).find_matches(build_request(method="PUT", body=body), 16_384)
+    assert {match.location for match in matches} == {"body"}
 
 
 def test_an_unknown_rule_of_a_group_is_rejected() -> None:

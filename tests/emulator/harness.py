@@ -103,7 +103,7 @@ def deploy_stack(emulator: Emulator, name: str, template: dict[str, Any]) -> dic
     Raises StackFailedError with the reasons of the stack's events.
     """
     cloudformation = emulator.client("cloudformation")
-    body = json.dumps({"Transform": "AWS::Serverless-2016-10-31", **template})
+    body = json.dumps({"Transform": "AWS::Serverless-2016-10-31", **template}, separators=(",", ":"))
     arguments = {"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}
     try:
         cloudformation.describe_stacks(StackName=name)

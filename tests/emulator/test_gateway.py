@@ -22,6 +22,7 @@ CODE = """
             return ["no object"]
         return {"statusCode": 200, "body": json.dumps(event)}
 """
+LOGGED = ("requestId", "status", "resourcePath", "error.responseType", "authorizer.claims.username", "xrayTraceId")
 SCOPES = ["things/read", "aws.cognito.signin.user.admin"]
 PROBLEM = '{"title":"%s","message":$context.error.messageString,"type":"$context.error.responseType"}'
 
@@ -53,12 +54,20 @@ def _build_template(**responses: Any) -> dict[str, Any]:
                     "StageName": "live",
                     "OpenApiVersion": "3.0.1",
                     "MinimumCompressionSize": 1024,
+                    "AccessLogSetting": {
+                        "DestinationArn": {"Fn::GetAtt": ["Log", "Arn"]},
+                        "Format": json.dumps({name: f"$context.{name}" for name in LOGGED}),
+                    },
                     "Auth": {
                         "DefaultAuthorizer": "Callers",
                         "Authorizers": {"Callers": {"UserPoolArn": {"Fn::GetAtt": ["Pool", "Arn"]}}},
                     },
                     "GatewayResponses": responses,
                 },
+            },
+            "Log": {
+                "Type": "AWS::Logs::LogGroup",
+                "Properties": {"LogGroupName": {"Fn::Sub": "access/${AWS::StackName}"}},
             },
             "Pool": {
                 "Type": "AWS::Cognito::UserPool",
@@ -106,6 +115,7 @@ def _build_template(**responses: Any) -> dict[str, Any]:
             "Pool": {"Value": {"Ref": "Pool"}},
             "Client": {"Value": {"Ref": "Client"}},
             "Specific": {"Value": {"Ref": "Specific"}},
+            "Log": {"Value": {"Ref": "Log"}},
         },
     }
 
@@ -165,6 +175,27 @@ def test_event_and_response_have_the_same_request_id(api: Api) -> None:
     response = api.get("/v1/airports/EDDF")
     assert response.headers["x-amzn-requestid"] == response.json()["requestContext"]["requestId"]
     assert response.json()["requestContext"]["domainName"] == "127.0.0.1"
+
+
+def test_each_request_has_a_line_in_the_access_log(api: Api, emulator: Emulator) -> None:
+    logs = emulator.client("logs")
+    responses = [api.get("/v1/airports/EDDF"), api.get("/scoped")]
+    for response, expected in zip(
+        responses,
+        [("200", "/v1/{collection}/{id}", "-", "-", "-"), ("401", "/scoped", "UNAUTHORIZED", "-", "-")],
+        strict=True,
+    ):
+        request_id = response.headers["x-amzn-requestid"]
+        found = logs.filter_log_events(logGroupName=api.outputs["Log"], filterPattern=f'"{request_id}"')["events"]
+        [line] = [json.loads(event["message"]) for event in found]
+        assert tuple(line[name] for name in LOGGED) == (request_id, *expected)
+
+
+def test_the_address_that_a_request_came_from_is_the_last_of_those_it_was_forwarded_for(api: Api) -> None:
+    for sent, forwarded_for in (({"X-Forwarded-For": "192.0.2.1"}, "192.0.2.1, 127.0.0.1"), ({}, "127.0.0.1")):
+        event = api.http.get(api.url + "/v1/airports/EDDF", headers=sent).json()
+        assert event["headers"]["x-forwarded-for"] == forwarded_for
+        assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
 
 
 def test_requests_are_decompressed_and_large_responses_compressed(api: Api) -> None:

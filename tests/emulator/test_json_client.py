@@ -6,7 +6,7 @@ import pytest
 
 from sluice.aws import lambda_environment as surroundings
 from sluice.aws import secrets as credentials
-from sluice.aws.client import JsonClient
+from sluice.aws.json_client import JsonClient
 from sluice.aws.lambda_environment import Service
 from sluice.errors import AwsError
 from sluice.ingest import firehose as stream

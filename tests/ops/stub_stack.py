@@ -47,12 +47,14 @@ def build_template(responses: Path) -> dict[str, Any]:
         "Batches": {"Type": "AWS::S3::Bucket"},
         "Archive": {"Type": "AWS::S3::Bucket"},
         "DeadLetters": {"Type": "AWS::SQS::Queue"},
+        "Alerts": {"Type": "AWS::SNS::Topic"},
         "Clients": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {}},
     }
     outputs: dict[str, Any] = {
         "BatchBucketName": {"Value": {"Ref": "Batches"}},
         "ArchiveBucketName": {"Value": {"Ref": "Archive"}},
         "EventDeadLettersUrl": {"Value": {"Ref": "DeadLetters"}},
+        "AlertsTopicArn": {"Value": {"Ref": "Alerts"}},
         "ClientPlanId": {"Value": {"Ref": "Clients"}},
     }
     for name in FUNCTIONS:

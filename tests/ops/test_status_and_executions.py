@@ -5,7 +5,9 @@ import datetime
 import json
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from ops.aws import Stack, choose_target
 from ops.commands.status import MAX_PENDING_SECONDS, list_advice
@@ -105,6 +107,38 @@ def test_what_needs_attention_is_counted(sluice: Sluice, stub_stack: StubStack) 
 def test_pending_batches_are_counted_until_the_plan_is_verified(sluice: Sluice, stub_stack: StubStack) -> None:
     stub_stack.set_response("Plan", verify=[{"verified": False}, build_verified_plan("batches/a")])
     assert sluice("status", "--json").document["pending"]["batches"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arns", "line", "counts"),
+    [
+        ([], "nobody is notified: deploy with AlertEmail, or subscribe to the topic AlertsTopicArn", (0, 0)),
+        (["PendingConfirmation"], "nobody is notified: follow the link in the mail that AWS sent", (0, 1)),
+        (["arn:aws:sns:1", "PendingConfirmation"], "notify 1 subscriber", (1, 1)),
+        (["arn:aws:sns:1", "arn:aws:sns:2"], "notify 2 subscribers", (2, 0)),
+    ],
+)
+def test_the_status_says_who_is_notified(
+    sluice: Sluice, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch, arns: list[str], line: str, counts: Any
+) -> None:
+    stack_client = Stack.client
+    sns = boto3.client("sns", region_name="us-east-1")
+    stubber = Stubber(sns)
+    for _ in range(2):
+        response = {"Subscriptions": [{"SubscriptionArn": arn} for arn in arns]}
+        stubber.add_response(
+            "list_subscriptions_by_topic", response, {"TopicArn": stub_stack.outputs["AlertsTopicArn"]}
+        )
+    monkeypatch.setattr(
+        Stack, "client", lambda stack, service: sns if service == "sns" else stack_client(stack, service)
+    )
+    with stubber:
+        output = sluice("status")
+        document = sluice("status", "--json").document
+    assert any(row.startswith(f"alerts        {line}") for row in output.stdout.splitlines())
+    # It does not need attention now: the exit code stays 0.
+    assert output.exit_code == 0
+    assert (document["alerts"]["confirmed"], document["alerts"]["pending"]) == counts
 
 
 def load_event(key: str) -> dict[str, Any]:

@@ -54,15 +54,19 @@ class Role:
 
     def __init__(self, stack: Stack, session: boto3.Session, function: str, names: dict[str, str]) -> None:
         self._stack, self._session, self._names = stack, session, names
-        resource = stack.aws_client("cloudformation").describe_stack_resource(
-            StackName=STACK_NAME, LogicalResourceId=f"{function}FunctionRole"
-        )
-        name = resource["StackResourceDetail"]["PhysicalResourceId"]
-        arn = stack.aws_client("iam").get_role(RoleName=name)["Role"]["Arn"]
-        self._credentials = stack.aws_client("sts").assume_role(RoleArn=arn, RoleSessionName="permission-test")[
-            "Credentials"
-        ]
+        arn = stack.aws_client("iam").get_role(RoleName=self._find_name(f"{function}FunctionRole"))["Role"]["Arn"]
+        # Lambda names the session after the function. By this name, the emulator enforces the policies of the VPC's
+        # endpoints too.
+        self._credentials = stack.aws_client("sts").assume_role(
+            RoleArn=arn, RoleSessionName=self._find_name(f"{function}Function")
+        )["Credentials"]
         self._clients: dict[str, Any] = {}
+
+    def _find_name(self, resource: str) -> str:
+        described = self._stack.aws_client("cloudformation").describe_stack_resource(
+            StackName=STACK_NAME, LogicalResourceId=resource
+        )
+        return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def client(self, service: str) -> Any:
         if service not in self._clients:

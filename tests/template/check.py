@@ -2,8 +2,8 @@
 
 Prints one line for each finding. Exits with 1 when there is a finding.
 
-Three judges, because each misses findings of the others: the SAM CLI, cfn-lint on the translated template, and the
-rules of this project (rules/), which are cfn-lint rules too.
+Each of these misses findings of the others: the SAM CLI, cfn-lint on the translated template, the rules of this project
+(rules/), which are cfn-lint rules too, and the judges of other projects (judges.py).
 """
 
 import json
@@ -12,12 +12,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from cfnlint import lint  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from tests.template.judges import Finding, judge
 from tests.template.quotas import list_excesses
 from tests.template.rules import (
     alarms,
@@ -27,10 +27,12 @@ from tests.template.rules import (
     edge,
     endpoints,
     events,
+    firewall,
     functions,
     lifecycle,
     logs,
     migrations,
+    observed,
     parameters,
     reasons,
     secrets,
@@ -68,6 +70,9 @@ RULES: tuple[Rule, ...] = (
     edge.NoCookiesForwarded(),
     edge.NamesUniqueInAccount(),
     api.SchemesDefined(),
+    firewall.ManagedRulesBlockedByLabel(),
+    firewall.FirewallResponses(),
+    firewall.FirewallCapacity(),
     endpoints.EndpointPolicies(),
     endpoints.EndpointRoutes(),
     archive.ArchiveLocked(),
@@ -79,6 +84,9 @@ RULES: tuple[Rule, ...] = (
     alarms.DatabaseAlarms(),
     alarms.ApiAlarms(),
     alarms.RejectedWritesAlarm(),
+    observed.DatabaseObserved(),
+    observed.ArchiveCools(),
+    observed.AccessLogged(),
     secrets.SecretsHidden(),
     migrations.MigrationTriggers(),
     migrations.MigrationTimeouts(),
@@ -89,12 +97,6 @@ RULES: tuple[Rule, ...] = (
     lifecycle.NoLateLogGroup(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
-
-
-@dataclass(frozen=True)
-class Finding:
-    rule: str
-    message: str
 
 
 def check_with_sam(path: Path) -> Iterator[Finding]:
@@ -156,6 +158,7 @@ def list_findings(path: Path) -> Iterator[Finding]:
         return
     yield from check_with_cfn_lint(translated)
     yield from check_with_rules(translated)
+    yield from judge(translated)
 
 
 def main(path: Path) -> int:

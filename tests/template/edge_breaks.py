@@ -1,5 +1,6 @@
 """Ways to break the edge, the caches, the archive and the alarms of the template, in addition to those of `breaks`."""
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.template.breaks import Break, drop, put
@@ -32,12 +33,44 @@ def open_docs_with_a_default_authorizer(resources: dict[str, Any]) -> None:
             put(function, {"Authorizer": "NONE"}, "Events", event, "Properties", "Auth")(resources)
 
 
+def _find_acl_rule(resources: dict[str, Any], name: str, *, remove: bool = False) -> Any:
+    """A rule of the edge's web ACL."""
+    rules = resources["EdgeAcl"]["Properties"]["Rules"]
+    [rule] = [rule for rule in rules if rule["Name"] == name]
+    if remove:
+        rules.remove(rule)
+    return rule
+
+
+def stop_counting(rule: str, managed_rule: str) -> Break:
+    """Remove the override of a rule of a managed group."""
+
+    def broken(resources: dict[str, Any]) -> None:
+        overrides = _find_acl_rule(resources, rule)["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]
+        overrides[:] = [override for override in overrides if override["Name"] != managed_rule]
+
+    return broken
+
+
+def change_labels(change: Callable[[list[Any]], object]) -> Break:
+    """Change the labels by which the web ACL blocks requests for other parts than the body."""
+    return lambda resources: change(_find_acl_rule(resources, "Refused")["Statement"]["OrStatement"]["Statements"])
+
+
+def _label(key: str) -> dict[str, Any]:
+    return {"LabelMatchStatement": {"Scope": "LABEL", "Key": f"awswaf:managed:aws:{key}"}}
+
+
 def _statement(sid: str) -> Any:
     def find_statement(resources: dict[str, Any]) -> Any:
         statements = resources["ArchiveBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
         return next(statement for statement in statements if statement["Sid"] == sid)
 
     return find_statement
+
+
+def _archive_rules(resources: dict[str, Any]) -> Any:
+    return resources["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
 
 def drop_alarms(*names: str) -> Break:
@@ -165,7 +198,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9120",
         "EdgeAcl has no rule AWSManagedRulesSQLiRuleSet",
-        lambda resources: resources["EdgeAcl"]["Properties"]["Rules"].pop(),
+        lambda resources: _find_acl_rule(resources, "SqlInjection", remove=True),
     ),
     (
         "E9120",
@@ -260,6 +293,28 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         "PrimaryCreditsAlarm watches CPUCreditBalance of classes that have no credits",
         lambda resources: resources["PrimaryCreditsAlarm"].update(Condition="OwnDatabase"),
     ),
+    ("E9176", "Primary does not always export its error log", drop("Primary", "EnableCloudwatchLogsExports")),
+    ("E9176", "Replica cannot export slow queries", put("Replica", ["error"], "EnableCloudwatchLogsExports")),
+    (
+        "E9176",
+        "Primary exports slow queries that its parameter group does not write to a file",
+        drop("DatabaseParameters", "Parameters", "log_output"),
+    ),
+    ("E9176", "Replica has no MaxAllocatedStorage", drop("Replica", "MaxAllocatedStorage")),
+    ("E9176", "Primary has no MonitoringInterval", drop("Primary", "MonitoringInterval")),
+    ("E9176", "Primary has no EnablePerformanceInsights", drop("Primary", "EnablePerformanceInsights")),
+    ("E9177", "ArchiveBucket keeps everything", lambda resources: _archive_rules(resources).pop()),
+    (
+        "E9177",
+        "ArchiveBucket moves objects whose new class bills more",
+        lambda resources: _archive_rules(resources)[-1]["Fn::If"][1].pop("ObjectSizeGreaterThan"),
+    ),
+    (
+        "E9177",
+        "ArchiveBucket moves objects to GLACIER, from which nothing can be read at once",
+        lambda resources: _archive_rules(resources)[-1]["Fn::If"][1]["Transitions"][0].update(StorageClass="GLACIER"),
+    ),
+    ("E9179", "BatchBucket cannot log", drop("BatchBucket", "LoggingConfiguration")),
     ("E9174", "No alarm watches Latency of Api", drop_alarms("POSTLatencyAlarm", "GETLatencyAlarm")),
     ("E9174", "No alarm watches 5XXError of Api", drop_alarms("ServerErrorsAlarm")),
     ("E9175", "No alarm watches WritesRejected", drop_alarms("RejectedWritesAlarm")),
@@ -295,4 +350,51 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         put("SecurityHeaders", {"Fn::Sub": "${AWS::StackName}-security"}, "ResponseHeadersPolicyConfig", "Name"),
     ),
     ("E9182", "GET /v1/docs of Api requires the undefined scheme NONE", open_docs_with_a_default_authorizer),
+    (
+        "E9121",
+        "The log of EdgeAcl has more than the blocked requests",
+        lambda resources: resources["EdgeAclLogging"]["Properties"]["LoggingFilter"]["Filters"][0]["Conditions"].append(
+            {"ActionCondition": {"Action": "COUNT"}}
+        ),
+    ),
+    ("E9183", "EdgeAcl does not count SQLi_COOKIE", stop_counting("SqlInjection", "SQLi_COOKIE")),
+    (
+        "E9183",
+        "EdgeAcl counts GenericLFI_URIPATH, and no later rule blocks its label",
+        change_labels(lambda labels: labels.remove(_label("core-rule-set:GenericLFI_URIPath"))),
+    ),
+    (
+        "E9183",
+        "EdgeAcl counts AWSManagedIPReputationList, and no later rule blocks its label",
+        lambda resources: _find_acl_rule(resources, "Refused").update(Priority=0),
+    ),
+    (
+        "E9183",
+        "EdgeAcl counts CrossSiteScripting_Body, which AWSManagedRulesCommonRuleSet has not",
+        lambda resources: _find_acl_rule(resources, "Common")["Statement"]["ManagedRuleGroupStatement"][
+            "RuleActionOverrides"
+        ].append({"Name": "CrossSiteScripting_Body", "ActionToUse": {"Count": {}}}),
+    ),
+    (
+        "E9183",
+        "EdgeAcl blocks by the label awswaf:managed:aws:core-rule-set:SizeRestrictions_Body",
+        change_labels(lambda labels: labels.append(_label("core-rule-set:SizeRestrictions_Body"))),
+    ),
+    (
+        "E9184",
+        "BodyRefused of EdgeAcl blocks without a problem document of its status",
+        lambda resources: _find_acl_rule(resources, "BodyRefused").update(Action={"Block": {}}),
+    ),
+    (
+        "E9184",
+        "RateByAddress of EdgeAcl blocks without a problem document of its status",
+        lambda resources: _find_acl_rule(resources, "RateByAddress")["Action"]["Block"]["CustomResponse"].update(
+            ResponseCode=403
+        ),
+    ),
+    (
+        "E9185",
+        "EdgeAcl takes 1,5",
+        change_labels(lambda labels: labels.extend([_label("core-rule-set:BadBots_Header")] * 400)),
+    ),
 ]

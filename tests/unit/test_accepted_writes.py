@@ -11,7 +11,9 @@ import pytest
 from sluice.model import versions
 from sluice.model.record import decode_write
 from tests.unit.loopback import Loopback
-from tests.unit.requesting import AIRPORT, ALICE, BOOKING, BOOKING_ID, EDITOR, ask, event
+from tests.unit.requesting import AIRPORT, ALICE, BOOKING, BOOKING_ID, EDITOR, ask, event, lines_event
+
+REQUEST_ID = "6f0a7f4e-2b1c-4d3e-8f9a-0b1c2d3e4f50"
 
 
 def test_a_put_is_on_the_stream_before_it_is_answered(stream: Loopback) -> None:
@@ -38,6 +40,24 @@ def test_a_put_is_on_the_stream_before_it_is_answered(stream: Loopback) -> None:
     assert answer.headers["Link"] == f'<{receipt}>; rel="status"'
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Retry-After"] == "60"
+
+
+@pytest.mark.parametrize(
+    ("sent", "recorded"), [(REQUEST_ID, REQUEST_ID), ("", None), ("an/id", None), ("x" * 65, None)]
+)
+def test_a_record_names_its_request(stream: Loopback, sent: str, recorded: str | None) -> None:
+    """An id that API Gateway would not make is left out: a record that is no write would be lost."""
+    for request, lines in (
+        (event("PUT", f"airports/{AIRPORT['icao']}", AIRPORT, claims=EDITOR), 1),
+        (event("DELETE", "airports/EDDF", claims=EDITOR), 1),
+        (event("POST", "airports", AIRPORT, claims=EDITOR), 1),
+        (lines_event("airports", [AIRPORT, AIRPORT], claims=EDITOR), 2),
+    ):
+        stream.reset()
+        request["requestContext"]["requestId"] = sent
+        assert ask(request).status == 202
+        records = b"".join(record for received in stream.requests for record in received.records).splitlines()
+        assert [decode_write(record).request_id or None for record in records] == [recorded] * lines
 
 
 def test_the_data_of_a_write_is_canonical(stream: Loopback) -> None:

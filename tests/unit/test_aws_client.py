@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from sluice.aws.botocore_client import BotocoreClient
-from sluice.aws.client import AwsClient, JsonClient, choose_backoff_seconds
+from sluice.aws.client import AwsClient
 from sluice.aws.connection import Endpoint
+from sluice.aws.json_client import JsonClient
 from sluice.aws.lambda_environment import Service
+from sluice.aws.retries import choose_backoff_seconds
 from sluice.errors import AwsConnectionError, AwsError
 from sluice.ingest.firehose import FIREHOSE_SERVICE
 from tests.unit.loopback import Loopback, StubResponse, error

@@ -61,20 +61,20 @@ def test_a_body_of_exactly_the_limit_is_accepted(stream: Loopback) -> None:
 
 
 def test_a_record_of_exactly_the_limit_is_accepted(stream: Loopback, write_context: WriteContext) -> None:
-    accept_write(write_context, PAGES, CALLER, "id", Page(text=""))
+    accept_write(write_context, PAGES, CALLER, "id", Page(text=""), request_id="")
     # The time of acceptance may lose its trailing zeros: fixed parts only.
     write = stream.requests[0].records[0]
     stamp = len(json.loads(write)["accepted_at"]) - len("2026-11-23T10:00:00.123456Z")
     room = MAX_RECORD_BYTES - (len(write) - stamp)
     stream.reset()
     for _ in range(3):  # one in a million has a shorter time
-        accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * room))
+        accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * room), request_id="")
     assert max(len(request.records[0]) for request in stream.requests) == MAX_RECORD_BYTES
 
 
 def test_a_record_above_the_limit_is_too_large(stream: Loopback, write_context: WriteContext) -> None:
     with pytest.raises(Problem) as refused:
-        accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * (MAX_RECORD_BYTES - 100)))
+        accept_write(write_context, PAGES, CALLER, "id", Page(text="x" * (MAX_RECORD_BYTES - 100)), request_id="")
     assert refused.value.status == 413
     assert stream.requests == []
 
@@ -93,7 +93,9 @@ def nested(levels: int) -> bytes:
 
 def test_json_may_nest_31_levels(write_context: WriteContext) -> None:
     item = decode_item(nested(31), TREES)
-    assert accept_write(write_context, TREES, Caller(ALICE["sub"], frozenset()), "id", item).status == 202
+    assert (
+        accept_write(write_context, TREES, Caller(ALICE["sub"], frozenset()), "id", item, request_id="").status == 202
+    )
 
 
 @pytest.mark.parametrize("levels", [32, 500, 5000])

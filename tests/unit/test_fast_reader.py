@@ -50,6 +50,22 @@ def put_as(item_id: str, resource: Resource = THINGS) -> bytes:
     return encode_write(put({"code": "x"} if resource is CODES else {"label": "x"}, item_id, resource=resource))
 
 
+def test_a_part_names_the_requests_of_its_writes() -> None:
+    """Records from before there were request ids have none."""
+    first, second, older = put({"label": "x"}), put({"label": "y"}), put({"label": "z"})
+    first.request_id, second.request_id = "first", "second"
+    [part] = parts(first, second, second, older)
+    assert part.request_ids == {"first", "second", ""}
+
+
+@pytest.mark.parametrize("request_id", ["a b", "é", "x" * 65])
+def test_an_invalid_request_id_is_left_to_the_strict_engine(request_id: str) -> None:
+    write = put({"label": "x"})
+    write.request_id = request_id
+    with pytest.raises(LoadModeRequired):
+        parts(write)
+
+
 @pytest.mark.parametrize(
     "line",
     [

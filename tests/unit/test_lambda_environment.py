@@ -5,7 +5,8 @@ import pytest
 
 from sluice.aws import lambda_environment
 from sluice.aws.botocore_client import BotocoreClient
-from sluice.aws.client import JsonClient, create_client
+from sluice.aws.client import create_client
+from sluice.aws.json_client import JsonClient
 from sluice.aws.lambda_environment import Service, build_endpoint_url
 from sluice.aws.secrets import SECRETS_MANAGER_SERVICE
 from sluice.ingest.firehose import FIREHOSE_SERVICE
@@ -74,6 +75,11 @@ def test_which_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     aws_client = create_client(FIREHOSE_SERVICE)
     assert isinstance(aws_client, BotocoreClient)
     assert aws_client._client.meta.endpoint_url == "https://firehose-fips.eu-west-1.amazonaws.com"
+
+
+def test_where_the_signer_does_not_run_botocore_makes_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.aws.client.find_spec", lambda _name: None)
+    assert isinstance(create_client(FIREHOSE_SERVICE), BotocoreClient)
 
 
 def test_an_endpoint_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ import base64
 import datetime
 import json
 import re
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 from sluice.observability import describe_error
 from tests.unit.fresh import Invocation, environment, invoke
 from tests.unit.loopback import Loopback, ReceivedRequest, accept_records, error
-from tests.unit.requesting import ALICE, BOOKING_ID, event
+from tests.unit.requesting import ALICE, BOOKING, BOOKING_ID, event
 from tests.unit.vault import FAULTS, MARKER, NUMBER, RESOURCE, SECRETS, VALID
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -69,7 +71,7 @@ NAMES = list(_events())
 @pytest.mark.parametrize("name", NAMES)
 def test_exactly_one_line_is_logged(invocations: dict[str, Invocation], name: str) -> None:
     (line,) = invocations[name].lines
-    assert {"level", "timestamp", "message", "request_id", "function"} <= line.keys()
+    assert {"level", "timestamp", "message", "lambda_request_id", "function"} <= line.keys()
     assert (line["service"], line["function"]) == ("sluice", "function")
 
 
@@ -91,6 +93,53 @@ def test_each_log_level_leaves_out_lines_and_no_metric(aws: Loopback, level: str
     assert [line["level"] for line in done.lines] == (["INFO"] if level == "INFO" else [])
     assert [line["level"] for line in failed.lines] == ["ERROR"]
     assert [metric["RecordsFailed"] for metric in done.metrics] == [[1.0]]
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "client_address"),
+    [
+        ("203.0.113.17, 198.51.100.4", "203.0.113.17"),
+        ("10.0.0.1, 203.0.113.17, 198.51.100.4", "203.0.113.17"),
+        ("198.51.100.4, 2001:db8::17,198.51.100.4", "2001:db8::17"),
+        ("10.0.0.1, 203.0.113.17", "203.0.113.17"),
+        ("198.51.100.4", "198.51.100.4"),
+        (None, "198.51.100.4"),
+    ],
+    ids=["usual", "forged", "edge's own", "API Gateway appends nothing", "direct", "no header"],
+)
+@pytest.mark.parametrize("function", ["post", "fallback"])
+def test_the_line_of_a_request_has_its_ids_and_the_clients_address(
+    aws: Loopback, function: str, forwarded_for: str | None, client_address: str
+) -> None:
+    """CloudFront appends the client's address, and API Gateway CloudFront's, which is the source of the request."""
+    headers = {"X-Amz-Cf-Id": "edge==", **({"X-Forwarded-For": forwarded_for} if forwarded_for else {})}
+    request = event("POST", "bookings", BOOKING, headers=headers)
+    request["requestContext"] |= {"requestId": "6f0a7f4e", "identity": {"sourceIp": "198.51.100.4"}}
+    (invocation,), _ = invoke([(function, request)], environment(AWS_ENDPOINT_URL=aws.url))
+    (line,) = invocation.lines
+    assert (line["request_id"], line["edge_request_id"], line["client_address"], line["lambda_request_id"]) == (
+        "6f0a7f4e",
+        "edge==",
+        client_address,
+        "6f3f3a0e-request",
+    )
+
+
+def test_request_ids_are_logged_in_lines_that_cloudwatch_takes() -> None:
+    ids = [f"{number:064}" for number in range(2500)]
+    code = "import json, sys; from sluice.observability import log_request_ids as log; log('x', json.load(sys.stdin))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(ids),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) < 256_000
+    assert [name for line in lines for name in json.loads(line)["request_ids"].split()] == ids
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -25,7 +25,14 @@ SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES|REQUEST_HEADERS "@rx \$\{(?:jndi|\
     "id:100101,phase:2,t:urlDecodeUni,t:lowercase,pass,log,severity:'CRITICAL',logdata:'within %{MATCHED_VAR_NAME}'"
 """.replace("PARANOIA", str(PARANOIA_LEVEL))
 
-# The CRS rules that we exclude, and why.
+# The CRS rules that we exclude in bodies, and why. Elsewhere they stay.
+EXCLUDED_IN_BODIES = {
+    "942110": "a quotation mark at the beginning or the end",
+    "942370": "a quotation mark, words and another sign",
+    "942510": "a word between backticks",
+}
+
+# The CRS rules that we exclude everywhere, and why.
 EXCLUDED_RULES = {
     "920280": "a request without Host: CloudFront responds to it itself",
     "920350": "Host is an IP address: it always is, locally",

@@ -1,5 +1,6 @@
-"""The statement of a managed rule group, and which of its rules block a request."""
+"""The statement of a managed rule group: which of its rules match a request, and what they do with it."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,36 +12,47 @@ from local.edge.waf.modsecurity import RuleMatch
 
 @dataclass(frozen=True)
 class ManagedGroup:
-    """`counted_rules` are the rules that the web ACL counts instead of blocks."""
+    """`counted_rules` are the rules that count instead of block."""
 
     name: str
     group: RuleGroup
     counted_rules: frozenset[str]
 
     def find_blocking_rules(self, inspection: Inspection) -> list[str]:
-        """The names of the AWS rules that block the request, and `CRS (<rule id>)` for matches without an AWS name."""
-        checked = [
-            name
-            for name, substitute in self.group.rules.items()
-            if name not in self.counted_rules and substitute.check and substitute.check(inspection.request)
-        ]
-        if not self.group.rule_files:
-            return checked
-        matches = [
-            (match, name) for match in inspection.rule_matches if (name := self._find_rule_name(match)) is not None
-        ]
-        if sum(match.score for match, _ in matches) < BLOCKING_SCORE:
-            return checked
-        return checked + [f"{name} ({match.rule_id})" for match, name in matches]
+        """Add the labels of the rules that match. Return the rule that blocks the request, with the CRS rules that it
+        stands for, or an empty list.
 
-    def _find_rule_name(self, match: RuleMatch) -> str | None:
-        """The name of the rule that a match counts for; None if the match does not belong to the group, or the rule is
-        only counted."""
-        names = [name for name, substitute in self.group.rules.items() if _covers(substitute, match)]
-        if names:
-            # If two AWS rules have the same substitute and one of them is only counted, the other one still blocks.
-            return next((name for name in names if name not in self.counted_rules), None)
-        return "CRS" if any(_covers(substitute, match) for substitute in self.group.extra_rules) else None
+        As on AWS, a rule that blocks ends the evaluation of the group, and a rule that counts does not.
+        """
+        matches = self._find_strong_matches(inspection)
+        for rule, substitute in self.group.rules.items():
+            ids = [match.rule_id for match in matches if self._counts_for(match, rule, substitute)]
+            if not ids and not (substitute.check and substitute.check(inspection.request)):
+                continue
+            inspection.labels.add(self.group.build_label(rule))
+            if rule not in self.counted_rules:
+                return [f"{rule} ({rule_id})" for rule_id in ids] or [rule]
+        return []
+
+    def _find_strong_matches(self, inspection: Inspection) -> list[RuleMatch]:
+        """The matches of the group's CRS rules in those parts of the request where they reach the blocking score."""
+        if not self.group.rule_files:
+            return []
+        substitutes = [*self.group.rules.values(), *self.group.extra_rules.values()]
+        matches = [
+            match for match in inspection.rule_matches if any(_covers(substitute, match) for substitute in substitutes)
+        ]
+        scores: defaultdict[str, int] = defaultdict(int)
+        for match in matches:
+            scores[match.location] += match.score
+        return [match for match in matches if scores[match.location] >= BLOCKING_SCORE]
+
+    def _counts_for(self, match: RuleMatch, rule: str, substitute: Substitute) -> bool:
+        if _covers(substitute, match):
+            return True
+        extra = self.group.extra_rules.get(rule)
+        named = any(_covers(other, match) for other in self.group.rules.values())
+        return extra is not None and not named and _covers(extra, match)
 
 
 def _covers(substitute: Substitute, match: RuleMatch) -> bool:
@@ -58,12 +70,12 @@ def parse_managed_group(config: dict[str, Any]) -> ManagedGroup:
         raise UnsupportedConfiguration(
             f"the local edge has no substitute for the managed rule group {config['VendorName']} {name}"
         )
-    group, counted = RULE_GROUPS[name], {rule["Name"] for rule in config.get("ExcludedRules", [])}
+    group = RULE_GROUPS[name]
+    counted = {rule["Name"] for rule in config.get("ExcludedRules", [])} | group.counting_rules
     for override in config.get("RuleActionOverrides", []):
         reject_unknown_keys(override, ("Name", "ActionToUse"), "RuleActionOverrides")
         action = require_one_key(override["ActionToUse"], ("Count", "Block"), f"RuleActionOverrides of {name}")
-        if action == "Count":
-            counted.add(override["Name"])
+        counted = counted | {override["Name"]} if action == "Count" else counted - {override["Name"]}
     unknown = sorted(counted - set(group.rules))
     if unknown:
         raise UnsupportedConfiguration(f"the local edge knows no rule {', '.join(unknown)} in {name}")

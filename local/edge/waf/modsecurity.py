@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from local.edge.config_checks import UnsupportedConfiguration
 from local.edge.http_messages import Request
-from local.edge.waf.core_rule_set import EXCLUDED_RULES, SETTINGS
+from local.edge.waf.core_rule_set import EXCLUDED_IN_BODIES, EXCLUDED_RULES, SETTINGS
 from local.edge.waf.inspected_body import extract_inspected_body
 from local.edge.waf.managed_rules import BODY, COOKIE, HEADER, QUERY, URI, RuleGroup
 
 if TYPE_CHECKING:
-    from libmodsecurity import RuleMessage
+    from libmodsecurity import RuleMessage, RulesSet
 
 # The package supports x86-64 and a few versions of Python. Without it, no rule of CRS matches.
 IS_AVAILABLE = importlib.util.find_spec("libmodsecurity") is not None
@@ -99,9 +99,18 @@ class RuleEngine:
         """The matches in a request, with the first `body_limit` bytes of its body."""
         if self._rules is None:
             return []
-        self._messages.clear()
         body = extract_inspected_body(request, body_limit)
-        transaction = self._transaction_class(self._engine, self._rules)
+        matches = self._run_rules(self._rules, request, body)
+        in_body = [match for match in matches if match.location == BODY]
+        if not in_body:
+            return matches
+        # A rule reports only the last place where it matches, but AWS has a rule for each part of a request.
+        elsewhere = [match for match in self._run_rules(self._rules, request, b"") if match.location != BODY]
+        return elsewhere + [match for match in in_body if match.rule_id not in EXCLUDED_IN_BODIES]
+
+    def _run_rules(self, rules: "RulesSet", request: Request, body: bytes) -> list[RuleMatch]:
+        self._messages.clear()
+        transaction = self._transaction_class(self._engine, rules)
         transaction.process_connection(request.client_address, 0, "127.0.0.1", 443)
         transaction.process_uri(_add_path_segments_as_arguments(request), request.method, "1.1")
         for name, value in request.headers:
@@ -130,11 +139,11 @@ def _build_rule_match(message: "RuleMessage") -> RuleMatch:
 
 
 def _read_text(message: "RuleMessage", name: str) -> str:
-    """An attribute of a match. It quotes the request, so the package cannot return it if it is not UTF-8."""
+    """An attribute of a match. It quotes the request, which may be cut within a character."""
     try:
         return str(getattr(message, name))
-    except UnicodeDecodeError:
-        return ""
+    except UnicodeDecodeError as error:
+        return error.object.decode(errors="replace")
 
 
 def _find_location(variable: str) -> str:

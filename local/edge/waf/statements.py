@@ -120,11 +120,8 @@ class StatementParser:
     def _parse_label_match(self, config: dict[str, Any]) -> Predicate:
         reject_unknown_keys(config, ("Scope", "Key"), "LabelMatchStatement")
         key = str(config["Key"])
-        if config["Scope"] != "LABEL" or key.startswith("awswaf:managed:"):
-            raise UnsupportedConfiguration(
-                f"{self._rule}: the local edge knows a label by its whole name only, and only the labels of the web"
-                " ACL's own rules"
-            )
+        if config["Scope"] != "LABEL":
+            raise UnsupportedConfiguration(f"{self._rule}: the local edge knows a label by its whole name only")
         return lambda inspection: key in inspection.labels
 
     def _parse_rate_based(self, config: dict[str, Any]) -> Predicate:

@@ -21,7 +21,10 @@ _CONTENT_TYPES = {"APPLICATION_JSON": "application/json", "TEXT_HTML": "text/htm
 
 @dataclass(frozen=True)
 class BlockDecision:
-    """The rule that blocks a request, what it matched, and the custom response of the web ACL, if it has one."""
+    """The rule that blocks a request, and the custom response of the web ACL, if it has one.
+
+    `matched_rules` are the rules of the managed group that blocks, or the labels of the request.
+    """
 
     rule_name: str
     matched_rules: tuple[str, ...] = ()
@@ -78,7 +81,7 @@ class WebAcl:
             if rule.action == "Allow":
                 return None
             if rule.action == "Block":
-                return BlockDecision(rule.name, tuple(matches), rule.response)
+                return BlockDecision(rule.name, tuple(matches) or tuple(sorted(inspection.labels)), rule.response)
         return None if self._default_action == "Allow" else BlockDecision("Default_Action", (), self._default_response)
 
     def _parse_rule(self, config: dict[str, Any]) -> _Rule:

@@ -1,7 +1,7 @@
 """Gap: MiniStack does not store all settings of a stage and of a web ACL, so the edge cannot read what was deployed.
 
-Of a stage it drops the cache. Of a web ACL it drops the body limits and the bodies of custom responses, and it stores
-the rules in CloudFormation's form instead of the API's.
+Of a stage it drops the cache and the access log. Of a web ACL it drops the body limits and the bodies of custom
+responses, and it stores the rules in CloudFormation's form instead of the API's.
 """
 
 import base64
@@ -22,21 +22,23 @@ NUMERIC_FIELDS = {"EvaluationWindowSec", "Limit", "Priority", "ResponseCode", "S
 
 def _create_stage(logical_id: str, props: Properties, stack_name: str) -> Any:
     created = _original.create_stage(logical_id, props, stack_name)
-    _store_stage_cache(props)
+    _store_stage_settings(props)
     return created
 
 
 def _update_stage(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Any:
     updated = _original.update_stage(physical_id, old, new, stack_name)
-    _store_stage_cache(new)
+    _store_stage_settings(new)
     return updated
 
 
-def _store_stage_cache(props: Properties) -> None:
+def _store_stage_settings(props: Properties) -> None:
     stage = apigateway_v1._stages_v1.get(props["RestApiId"], {}).get(props["StageName"])
     if stage is not None:
         stage.pop("cacheClusterSize", None)
         stage.update(_convert_cache(props))
+        access_log = props.get("AccessLogSetting") or {}
+        stage["accessLogSettings"] = {name[0].lower() + name[1:]: value for name, value in access_log.items()}
 
 
 def _convert_cache(props: Properties) -> Properties:

@@ -56,12 +56,7 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
         f"END RequestId: {request_id}",
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tMemory Size: {config.get('MemorySize', 128)} MB",
     ]
-    now = int(time.time() * 1000)
-    events = [{"timestamp": now, "message": line, "ingestionTime": now} for line in lines]
-    stream = _get_or_create_stream(group, stream_name)
-    cloudwatch_logs._append_log_events(stream, events)
-    del stream["events"][:-MAX_STREAM_EVENTS]
-    cloudwatch_logs._fanout_to_subscription_filters(group, stream_name, events)
+    append_lines(group, stream_name, lines)
     _extract_metrics(remaining)
     if remaining:
         _append_to_file(name, "\n".join(remaining))
@@ -101,6 +96,16 @@ def _extract_metrics(lines: list[str]) -> None:
                         cloudwatch.record_metric(
                             directive["Namespace"], metric["Name"], value, metric.get("Unit", "None"), dimensions
                         )
+
+
+def append_lines(group: str, stream_name: str, lines: list[str]) -> None:
+    """Append lines to a log stream, which is created if it does not exist."""
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now, "message": line, "ingestionTime": now} for line in lines]
+    stream = _get_or_create_stream(group, stream_name)
+    cloudwatch_logs._append_log_events(stream, events)
+    del stream["events"][:-MAX_STREAM_EVENTS]
+    cloudwatch_logs._fanout_to_subscription_filters(group, stream_name, events)
 
 
 def _get_or_create_stream(group: str, name: str) -> dict[str, Any]:

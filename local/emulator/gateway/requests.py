@@ -4,12 +4,15 @@
   passed on as the client sent it, and path parameters are decoded once.
 - Requests have no size limit. On AWS it is 10 MB.
 - The event lacks fields, and its request id is not the one in the response.
+- `X-Forwarded-For` lacks the address that the request came from, and its first entry counts as that address.
+- The access log is dropped (`gateway.access_log`).
 - `MinimumCompressionSize` is stored and ignored. On AWS, API Gateway then compresses responses of at least that many
   bytes for clients that accept gzip, and decompresses requests.
 """
 
 import contextvars
 import gzip
+import time
 import zlib
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +22,7 @@ from ministack import app
 from ministack.core.responses import new_uuid
 from ministack.services import apigateway_v1
 
+from local.emulator.gateway import access_log
 from local.emulator.patching import replace_function
 
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
@@ -70,6 +74,7 @@ async def _handle_request(  # noqa: PLR0913, PLR0917 - the signature is MiniStac
         "request_id": new_uuid(),
         "path": f"/{stage_name}{path}",
         "method": method,
+        "started": time.time(),
     }
     token = _request.set(request)
     try:
@@ -82,8 +87,11 @@ async def _handle_request(  # noqa: PLR0913, PLR0917 - the signature is MiniStac
     finally:
         _request.reset(token)
     if isinstance(response, apigateway_v1._GatewayError):
-        return apigateway_v1._gateway_error_response(response, request)
+        rendered = apigateway_v1._gateway_error_response(response, request)
+        access_log.write_line(request, rendered[0], rendered[2], response.response_type)
+        return rendered
     status, response_headers, response_body = response
+    access_log.write_line(request, status, response_body)
     return status, {**response_headers, "x-amzn-requestid": request["request_id"]}, response_body
 
 
@@ -135,6 +143,11 @@ def _build_event(*arguments: Any, **named: Any) -> dict[str, Any]:
         domainName=str(request["headers"].get("host", "")).partition(":")[0],
         path=request["path"],
     )
+    event["requestContext"]["identity"]["sourceIp"] = access_log.SOURCE_ADDRESS
+    request["claims"] = (event["requestContext"].get("authorizer") or {}).get("claims") or {}
+    forwarded_for = filter(None, [event["headers"].get("x-forwarded-for"), access_log.SOURCE_ADDRESS])
+    event["headers"]["x-forwarded-for"] = ", ".join(forwarded_for)
+    event["multiValueHeaders"]["x-forwarded-for"] = [event["headers"]["x-forwarded-for"]]
     return event
 
 

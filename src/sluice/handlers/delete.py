@@ -15,7 +15,7 @@ def delete_item(request: Request) -> Response:
     resource, caller = authorize_write(request, context.resources)
     if fault := describe_invalid_id(resource, request.item_id):
         raise invalid_field_problem("id", fault, 400)
-    return accept_write(context, resource, caller, request.item_id, None)
+    return accept_write(context, resource, caller, request.item_id, None, request_id=request.origin.request_id)
 
 
 handle = create_api_handler("delete", delete_item)

@@ -16,7 +16,8 @@ def post_items(request: Request) -> Response:
     if request.media_type == NDJSON_MEDIA_TYPE:
         return accept_lines(context, resource, caller, request)
     item_id, item = parse_new_item(request, resource, caller)
-    return accept_write(context, resource, caller, item_id, item, base_path=f"{resource.collection}/")
+    base_path = f"{resource.collection}/"
+    return accept_write(context, resource, caller, item_id, item, base_path, request_id=request.origin.request_id)
 
 
 handle = create_api_handler("post", post_items)

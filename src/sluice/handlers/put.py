@@ -19,7 +19,7 @@ def put_item(request: Request) -> Response:
     item = decode_body(request, resource)
     if resource.key and getattr(item, resource.key) != request.item_id:
         raise invalid_field_problem(resource.key, "Expected the same value as the id in the path")
-    return accept_write(context, resource, caller, request.item_id, item)
+    return accept_write(context, resource, caller, request.item_id, item, request_id=request.origin.request_id)
 
 
 handle = create_api_handler("put", put_item)

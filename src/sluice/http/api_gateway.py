@@ -2,18 +2,22 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from sluice.http.problem import Problem
-from sluice.http.request import Caller, Request
+from sluice.http.request import Caller, Origin, Request
 from sluice.http.response import Response, create_problem_response
-from sluice.observability import Event, add_log_fields, describe_error, instrument_handler
+from sluice.model.record import MAX_REQUEST_ID_LENGTH
+from sluice.observability import Event, add_log_fields, describe_error, instrument_handler, read_request_id
 
 LambdaHandler = Callable[[Event, Any], dict[str, Any]]
 
 _SCOPE_PREFIX = "sluice/"
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+_REQUEST_ID = re.compile(rf"[A-Za-z0-9-]{{1,{MAX_REQUEST_ID_LENGTH}}}")
 _SUBJECT = re.compile(r"[!-~]{1,128}")
 
 
@@ -30,7 +34,9 @@ def create_api_handler(
     def handle(event: Event, _context: Any) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         try:
-            response = respond(parse(event))
+            request = parse(event)
+            add_log_fields(**msgspec.structs.asdict(request.origin))
+            response = respond(request)
         except Problem as problem:
             fields["problem"] = problem.loggable_reason()
             response = create_problem_response(problem)
@@ -47,9 +53,10 @@ def create_api_handler(
 def parse_request(event: Event) -> Request:
     """Parse a proxy event. Raises nothing: see Request for what becomes of an invalid body or token."""
     path = event.get("pathParameters") or {}
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    headers = _parse_headers(event)
     media_type, charset = _parse_content_type(headers.get("content-type"))
     return Request(
+        origin=_parse_origin(event, headers),
         method=event.get("httpMethod") or "",
         route=event.get("resource") or "",
         collection=path.get("collection", ""),
@@ -67,8 +74,31 @@ def parse_request(event: Event) -> Request:
 
 
 def parse_route(event: Event) -> Request:
-    """Parse only the method and the route of a proxy event, for a function that looks at nothing else."""
-    return Request(method=event.get("httpMethod") or "", route=event.get("resource") or "")
+    """Parse only ids, method and route of a proxy event, for a function that looks at nothing else."""
+    origin = _parse_origin(event, _parse_headers(event))
+    return Request(origin=origin, method=event.get("httpMethod") or "", route=event.get("resource") or "")
+
+
+def _parse_headers(event: Event) -> dict[str, str]:
+    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+
+
+def _parse_origin(event: Event, headers: Mapping[str, str]) -> Origin:
+    """Return the ids of a request and the client's address. See ADR-0110 for which of them a client can choose.
+
+    CloudFront appends the client's address to X-Forwarded-For, and API Gateway that of CloudFront, which is also the
+    request's source. What stands before is the client's own word.
+    """
+    request_id = read_request_id(event)
+    source = ((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp") or ""
+    addresses = [part.strip() for part in headers.get("x-forwarded-for", "").split(",")]
+    if addresses[-1] == source:
+        addresses.pop()
+    return Origin(
+        request_id if _REQUEST_ID.fullmatch(request_id) else "",
+        headers.get("x-amz-cf-id", ""),
+        (addresses[-1] if addresses else "") or source,
+    )
 
 
 def _parse_content_type(value: str | None) -> tuple[str, str]:

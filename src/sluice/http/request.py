@@ -23,15 +23,26 @@ class Caller(msgspec.Struct, frozen=True):
     groups: frozenset[str]
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a request comes from: API Gateway's id and CloudFront's id of it, and the address that CloudFront saw.
+
+    Each is an empty text if it is unknown.
+    """
+
+    request_id: str = ""
+    edge_request_id: str = ""
+    client_address: str = ""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request, parsed. Absent path parameters are empty texts.
-
     `route` is the path with its parameters in braces. `headers` has the last value of each header, by its name in lower
     case; `header_lines` has all values, by the names as sent. `query` and `query_lines` likewise. `media_type` and
     `charset` describe the body and are in lower case. `body` is None if it cannot be decoded. `caller` is None if the
     token has no usable subject.
     """
 
+    origin: Origin = Origin()
     method: str = ""
     route: str = ""
     collection: str = ""

@@ -65,6 +65,8 @@ def accept_write(  # noqa: PLR0913, PLR0917  what a write consists of
     item_id: str,
     item: Item | None,
     base_path: str = "",
+    *,
+    request_id: str,
 ) -> Response:
     """Put a write on the stream and respond 202 with its receipt. `item` is None for a delete.
 
@@ -72,7 +74,7 @@ def accept_write(  # noqa: PLR0913, PLR0917  what a write consists of
     503 if the stream did not take it.
     """
     version, accepted_at = new_version(), datetime.datetime.now(datetime.UTC)
-    record = create_record(resource, caller.subject, item_id, version, accepted_at, item)
+    record = create_record(resource, caller.subject, item_id, version, accepted_at, item, request_id)
     if len(record) > MAX_RECORD_BYTES:
         raise record_too_large_problem()
     add_log_fields(version=version, operation="delete" if item is None else "put")

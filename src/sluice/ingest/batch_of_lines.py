@@ -56,7 +56,7 @@ def accept_lines(context: WriteContext, resource: Resource, caller: Caller, requ
     Returns 202 if all lines were accepted, 207 if some were. Raises Problem 400, 413 or 415 for the body as a whole,
     422 if no line is valid, 503 if the stream took none.
     """
-    key, lines = parse_idempotency_key(request), split_lines(request)
+    key, lines, request_id = parse_idempotency_key(request), split_lines(request), request.origin.request_id
     ids = choose_item_ids(resource, caller, key, [number for number, _ in lines])
     base_path = f"{resource.collection}/"
     results: list[LineResult] = []
@@ -69,7 +69,7 @@ def accept_lines(context: WriteContext, resource: Resource, caller: Caller, requ
         try:
             item = decode_item(text, resource)
             item_id = chosen_id or get_natural_id(resource, item)
-            record = create_record(resource, caller.subject, item_id, version, accepted_at, item)
+            record = create_record(resource, caller.subject, item_id, version, accepted_at, item, request_id)
             if len(record) > MAX_RECORD_BYTES:
                 raise record_too_large_problem()
         except Problem as problem:

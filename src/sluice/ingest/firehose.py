@@ -4,8 +4,9 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 
-from sluice.aws.client import AwsClient, is_retryable
+from sluice.aws.client import AwsClient
 from sluice.aws.lambda_environment import Service
+from sluice.aws.retries import is_retryable
 from sluice.errors import AwsError, StreamUnavailable
 
 # A put with all its attempts ends within PUT_TIMEOUT_SECONDS, so that the client gets a response before the function

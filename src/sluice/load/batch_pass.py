@@ -32,6 +32,7 @@ def apply_fast(
         if touched:
             touched.add_rows(part.rows)
         totals.stale += part.superseded
+        totals.request_ids |= part.request_ids
         totals.include_acceptance(part.oldest_accepted_at)
         # All loads write the collections in the same order, so that they cannot deadlock.
         for collection in sorted(part.rows):
@@ -81,6 +82,7 @@ def _apply_parts(parts: Iterator[StrictPart], writer: StrictWriter, touched: Tou
         totals.stale += part.superseded
         totals.unknown_fields += part.unknown_fields
         totals.rejected += part.rejected
+        totals.request_ids |= part.request_ids
         totals.newest_version = max(totals.newest_version, part.newest_version)
         totals.include_acceptance(part.oldest_accepted_at)
         for collection in sorted(part.rows):

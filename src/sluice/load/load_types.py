@@ -47,7 +47,10 @@ class ApplyResult:
 
 @dataclass
 class BatchTotals:
-    """The totals of a batch. `oldest_accepted_at` is the earliest time of acceptance."""
+    """The totals of a batch. `oldest_accepted_at` is the earliest time of acceptance.
+
+    `request_ids` names the requests of the batch's writes, `rejected_request_ids` those of the rejected ones.
+    """
 
     applied: int = 0
     stale: int = 0
@@ -55,6 +58,8 @@ class BatchTotals:
     oldest_accepted_at: datetime.datetime | None = None
     newest_version: str = ""
     rejected: list[RejectedLine] = field(default_factory=list)
+    request_ids: set[str] = field(default_factory=set)
+    rejected_request_ids: set[str] = field(default_factory=set)
 
     def include_acceptance(self, accepted_at: datetime.datetime | None) -> None:
         """Keep the earlier of the oldest time so far and this one. None: a part without writes has no time."""

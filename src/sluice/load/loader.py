@@ -28,6 +28,7 @@ from sluice.load.load_types import BatchTotals, LedgerMode, LoadMode, LoadResult
 from sluice.load.strict.strict_reader import StrictReader, decode_write_line
 from sluice.load.strict.strict_writer import StrictWriter
 from sluice.model.resource import Resource
+from sluice.observability import log_request_ids
 
 if TYPE_CHECKING:  # a function without a cache does not import its client
     from sluice.cache.invalidation import CacheInvalidator
@@ -145,6 +146,8 @@ class LoadTransaction:
             ledger.complete_batch(self.connection, self.batch.key, self.batch.etag, counts, duration_ms)
         self._invalidate_cache(touched)
         self.connection.commit()
+        log_request_ids("load contains writes of these requests", totals.request_ids - {""})
+        log_request_ids("load rejected writes of these requests", totals.rejected_request_ids - {""})
         if totals.oldest_accepted_at:
             lag = datetime.datetime.now(datetime.UTC) - totals.oldest_accepted_at
             result.lag_ms = round(lag.total_seconds() * 1000)
@@ -183,6 +186,7 @@ class LoadTransaction:
         totals = batch_pass.apply_strict(writer, self.context.strict_reader, reopen_batch, mark, touched)
         if totals.rejected:
             rejected_writes = list(_read_rejected_writes(reopen_batch(), totals.rejected))
+            totals.rejected_request_ids = {rejected.write.request_id or "" for rejected in rejected_writes}
             ledger.store_rejected_writes(self.connection, batch.key, rejected_writes)
         return totals
 

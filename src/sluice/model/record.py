@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import string
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,7 +17,11 @@ MAX_RECORD_BYTES = 1_024_000
 
 NULL_DATA = msgspec.Raw(b"null")
 
+MAX_REQUEST_ID_LENGTH = 64
+REQUEST_ID_CHARACTERS = f"{string.ascii_letters}{string.digits}-".encode()
+
 # Patterns end with `\Z`, because `$` also matches before a final line feed.
+RequestId = Annotated[str, Meta(max_length=MAX_REQUEST_ID_LENGTH, pattern=r"^[A-Za-z0-9-]*\Z")]
 CollectionName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}\Z")]
 
 
@@ -24,8 +29,8 @@ class Write(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One accepted POST, PUT or DELETE.
 
     `version` orders the writes to an item. `owner` is the subject of the caller's token, empty in a shared collection.
-    `schema` is the resource's revision at the time of the write. `data` is the item as canonical JSON, null for a
-    delete.
+    `request_id` is the API's id of the request, by which logs can be searched. `schema` is the resource's revision at
+    the time of the write. `data` is the item as canonical JSON, null for a delete.
     """
 
     version: Annotated[str, Meta(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")]
@@ -34,6 +39,7 @@ class Write(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     operation: Literal["put", "delete"]
     owner: Annotated[str, Meta(max_length=128, pattern=r"^[!-~]*\Z")]
     accepted_at: Annotated[datetime.datetime, Meta(tz=True)]
+    request_id: RequestId | msgspec.UnsetType = msgspec.UNSET
     schema: Annotated[int, Meta(ge=1)]
     data: msgspec.Raw = NULL_DATA
 
@@ -49,7 +55,13 @@ _json_decoder = json.JSONDecoder()
 
 
 def create_record(  # noqa: PLR0913, PLR0917  what a write consists of
-    resource: "Resource", subject: str, item_id: str, version: str, accepted_at: datetime.datetime, item: "Item | None"
+    resource: "Resource",
+    subject: str,
+    item_id: str,
+    version: str,
+    accepted_at: datetime.datetime,
+    item: "Item | None",
+    request_id: str,
 ) -> bytes:
     """Create the record of a new write by the caller `subject`. `item` is None for a delete."""
     write = Write(
@@ -59,6 +71,7 @@ def create_record(  # noqa: PLR0913, PLR0917  what a write consists of
         operation="delete" if item is None else "put",
         owner=subject if resource.private else "",
         accepted_at=accepted_at,
+        request_id=request_id or msgspec.UNSET,
         schema=resource.revision,
         data=NULL_DATA if item is None else encode_item(item, resource),
     )

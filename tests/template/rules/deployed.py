@@ -4,38 +4,64 @@ import re
 from typing import Any
 
 from tests.template.rules.reading import Properties
-from tests.template.rules.rule import Template
 
 REGION = "us-east-1"
+_ACCOUNT = "111122223333"
 _NO_VALUE = object()
 _PSEUDO_PARAMETERS = {
-    "AWS::AccountId": "111122223333",
+    "AWS::AccountId": _ACCOUNT,
     "AWS::NoValue": _NO_VALUE,
     "AWS::Partition": "aws",
     "AWS::Region": REGION,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{_ACCOUNT}:stack/sluice/00000000-0000-0000-0000-000000000000",
     "AWS::StackName": "sluice",
+    "AWS::URLSuffix": "amazonaws.com",
 }
+# The ARNs by which policies name resources, and the references that give them besides `Arn`.
+_ARNS = {
+    "AWS::Events::Rule": "arn:aws:events:{region}:{account}:rule/{name}",
+    "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",
+    "AWS::KMS::Key": "arn:aws:kms:{region}:{account}:key/{name}",
+    "AWS::KinesisFirehose::DeliveryStream": "arn:aws:firehose:{region}:{account}:deliverystream/{name}",
+    "AWS::Lambda::Function": "arn:aws:lambda:{region}:{account}:function:{name}",
+    "AWS::Logs::LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}:*",
+    "AWS::S3::Bucket": "arn:aws:s3:::{name}",
+    "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{name}",
+    "AWS::SQS::Queue": "arn:aws:sqs:{region}:{account}:{name}",
+    "AWS::SecretsManager::Secret": "arn:aws:secretsmanager:{region}:{account}:secret:{name}",
+    "AWS::StepFunctions::StateMachine": "arn:aws:states:{region}:{account}:stateMachine:{name}",
+}
+_REF_IS_ARN = {"AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"}
 
 
 class Deployed:
     """A template deployed with some parameters, and with the defaults of the others.
 
-    A reference to a resource is its name, an attribute `Name.Attribute`. Where policies can name a resource in several
-    ways, each way gives the same text: the ARN of a bucket, and the ARN of a secret.
+    A reference is the ARN where AWS gives one that policies use, else the name of the resource; any other attribute is
+    `Name.Attribute`. So each way in which a policy can name a resource gives the same text.
     """
 
-    def __init__(self, cfn: Template, **parameters: str) -> None:
-        template = cfn.template
+    def __init__(self, template: dict[str, Any], **parameters: str) -> None:
         defaults = {name: entry.get("Default", "") for name, entry in template.get("Parameters", {}).items()}
         self._parameters = {**defaults, **parameters}
+        self._template = template
         self._conditions = template.get("Conditions", {})
-        self._resources: dict[str, dict[str, Any]] = template["Resources"]
+        self._types = {name: resource["Type"] for name, resource in template["Resources"].items()}
+
+    def decide_conditions(self) -> dict[str, Any]:
+        """The template with its references, but without conditions."""
+        resources = {
+            name: {key: self._decide_choices(part) for key, part in resource.items() if key != "Condition"}
+            for name, resource in self._template["Resources"].items()
+            if "Condition" not in resource or self._decide(resource["Condition"])
+        }
+        return {**self._template, "Resources": resources, "Conditions": {}, "Rules": {}, "Outputs": {}}
 
     def of_type(self, kind: str) -> dict[str, Properties]:
-        """The properties of the deployed resources of that type, by name."""
+        """The properties of the deployed resources of that type, by name, without references."""
         return {
             name: self._resolve(resource.get("Properties", {}))
-            for name, resource in self._resources.items()
+            for name, resource in self._template["Resources"].items()
             if resource["Type"] == kind and ("Condition" not in resource or self._decide(resource["Condition"]))
         }
 
@@ -56,11 +82,26 @@ class Deployed:
                 return str(self._resolve(left)) == str(self._resolve(right))
         raise ValueError(f"not a condition: {condition}")
 
-    def _resolve(self, value: Any) -> Any:  # noqa: PLR0911 - one for each function
-        """The value without references and Fn::If. Other functions stay, with their arguments resolved."""
+    def _decide_choices(self, value: Any) -> Any:
+        """The value without Fn::If; _NO_VALUE for AWS::NoValue."""
         match value:
             case {"Fn::If": [condition, yes, no]}:
-                return self._resolve(yes if self._decide(condition) else no)
+                return self._decide_choices(yes if self._decide(condition) else no)
+            case {"Ref": "AWS::NoValue"}:
+                return _NO_VALUE
+            case dict():
+                pairs = [(key, self._decide_choices(part)) for key, part in value.items()]
+                return {key: part for key, part in pairs if part is not _NO_VALUE}
+            case list():
+                return [part for part in map(self._decide_choices, value) if part is not _NO_VALUE]
+        return value
+
+    def _resolve(self, value: Any) -> Any:
+        """The value without Fn::If and references. Other functions stay, with their arguments resolved."""
+        return self._resolve_references(self._decide_choices(value))
+
+    def _resolve_references(self, value: Any) -> Any:
+        match value:
             case {"Ref": str(name)}:
                 return self._refer(name)
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
@@ -68,10 +109,9 @@ class Deployed:
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([^}]+)\}", self._replace, text)
             case dict():
-                pairs = [(key, self._resolve(part)) for key, part in value.items()]
-                return {key: part for key, part in pairs if part is not _NO_VALUE}
+                return {key: self._resolve_references(part) for key, part in value.items()}
             case list():
-                return [part for part in map(self._resolve, value) if part is not _NO_VALUE]
+                return [self._resolve_references(part) for part in value]
         return value
 
     def _replace(self, placeholder: re.Match[str]) -> str:
@@ -83,14 +123,12 @@ class Deployed:
             return _PSEUDO_PARAMETERS[name]
         if name in self._parameters:
             return self._parameters[name]
-        return self._get_attribute(name, "Id") if self._is_a(name, "AWS::SecretsManager::Secret") else name
+        return self._get_attribute(name, "Arn") if self._types.get(name) in _REF_IS_ARN else name
 
     def _get_attribute(self, name: str, attribute: str) -> str:
-        if attribute == "Arn" and self._is_a(name, "AWS::S3::Bucket"):
-            return f"arn:aws:s3:::{name}"
-        if attribute == "Id" and self._is_a(name, "AWS::SecretsManager::Secret"):
-            return f"arn:aws:secretsmanager:{REGION}:{_PSEUDO_PARAMETERS['AWS::AccountId']}:secret:{name}"
+        kind = self._types.get(name, "")
+        if attribute == "Name":
+            return name
+        if kind in _ARNS and (attribute == "Arn" or (attribute == "Id" and kind in _REF_IS_ARN)):
+            return _ARNS[kind].format(region=REGION, account=_ACCOUNT, name=name)
         return f"{name}.{attribute}"
-
-    def _is_a(self, name: str, kind: str) -> bool:
-        return bool(self._resources.get(name, {}).get("Type") == kind)

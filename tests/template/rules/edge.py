@@ -83,10 +83,10 @@ class Firewalls(Rule):
 
 
 class FirewallLogs(Rule):
-    """A log with tokens leaks tokens."""
+    """A log with tokens leaks tokens. The managed rules count many requests that pass."""
 
     id = "E9121"
-    shortdesc = "Every web ACL logs blocked requests, without tokens, API keys, cookies and the origin secret"
+    shortdesc = "Every web ACL logs blocked requests only, without tokens, API keys, cookies and the origin secret"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         logs = [log for _, log in of_type(cfn, "AWS::WAFv2::LoggingConfiguration")]
@@ -95,6 +95,8 @@ class FirewallLogs(Rule):
             acl_logs = [log for log in logs if names(log["ResourceArn"], name)]
             if not acl_logs:
                 matches.append(RuleMatch(["Resources", name], f"{name} has no log"))
+            if any(_kept_actions(log) != {"BLOCK"} for log in acl_logs):
+                matches.append(RuleMatch(["Resources", name], f"The log of {name} has more than the blocked requests"))
             matches += [
                 RuleMatch(["Resources", name], f"The log of {name} does not redact the header {header}")
                 for header in sorted({"authorization", "cookie", "x-api-key"} | _secret_headers(acl))
@@ -149,6 +151,18 @@ class NamesUniqueInAccount(Rule):
             if {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
             not in properties[f"{kind}Config"]["Name"].get("Fn::Join", ["", []])[1]
         ]
+
+
+def _kept_actions(log: Properties) -> set[str]:
+    """The actions whose requests a log keeps; ALL without a filter."""
+    log_filter = log.get("LoggingFilter", {})
+    kept = {
+        condition.get("ActionCondition", {}).get("Action", "ALL")
+        for part in log_filter.get("Filters", [])
+        for condition in part["Conditions"]
+        if part["Behavior"] == "KEEP"
+    }
+    return kept if log_filter.get("DefaultBehavior") == "DROP" else {"ALL"}
 
 
 def _redacted(log: Properties) -> set[str]:

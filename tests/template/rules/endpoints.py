@@ -65,7 +65,7 @@ class _Network:
     """
 
     def __init__(self, cfn: Template, **parameters: str) -> None:
-        deployed = Deployed(cfn, ProvisionDatabase="true", **parameters)
+        deployed = Deployed(cfn.template, ProvisionDatabase="true", **parameters)
         subnets = set(deployed.of_type("AWS::EC2::Subnet"))
         self.functions = {
             name: function
@@ -89,12 +89,12 @@ class _Network:
 
     def list_allowed(self, name: str) -> Iterator[Allowed]:
         """What a function may do: what the policies of its role allow, and its answer as a custom resource."""
-        for statement in self._list_statements(self.functions[name]["Role"].split(".")[0]):
+        for statement in self._list_statements(self.functions[name]["Role"].rpartition("/")[2]):
             if statement["Effect"] == "Allow":
                 for action in as_list(statement["Action"]):
                     for resource in as_list(statement["Resource"]):
                         yield Allowed(action, resource)
-        if f"{name}.Arn" in self._service_tokens:
+        if any(token.endswith(f":function:{name}") for token in self._service_tokens):
             yield from (Allowed("s3:PutObject", bucket) for bucket in _RESPONSE_BUCKETS)
 
     def _list_statements(self, role: str) -> Iterator[Properties]:

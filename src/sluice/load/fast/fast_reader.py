@@ -16,6 +16,7 @@ from sluice.load.batch_reader import BatchObject, read_blocks
 from sluice.load.fast.fast_rows import FastLine, RenderLines, RowsByKey, create_fast_renderer, create_line_class
 from sluice.load.load_types import LoadMode
 from sluice.load.row_format import create_spelling_check, has_json_escapes
+from sluice.model.record import MAX_REQUEST_ID_LENGTH, REQUEST_ID_CHARACTERS
 from sluice.model.resource import Resource
 from sluice.model.versions import GREATEST_VERSION, VERSION_CHARACTERS, VERSION_LENGTH
 
@@ -34,7 +35,8 @@ AwareDatetime = Annotated[datetime.datetime, Meta(tz=True)]
 class FastPart:
     """A part of a batch: the text of the latest row of each item, by collection and key (see `fast_rows`).
 
-    `superseded` counts the writes that a later write of the same part replaces.
+    `superseded` counts the writes that a later write of the same part replaces. `request_ids` names the requests of all
+    its writes.
     """
 
     rows: dict[str, RowsByKey] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class FastPart:
     newest_version: str = ""
     oldest_version: str = GREATEST_VERSION
     oldest_accepted_at: datetime.datetime | None = None
+    request_ids: set[str] = field(default_factory=set)
 
 
 class FastReader:
@@ -101,6 +104,12 @@ class FastReader:
             raise LoadModeRequired(LoadMode.STRICT)
         if _has_other_characters({line.owner for line in lines}, OWNER_CHARACTERS):
             raise LoadModeRequired(LoadMode.STRICT)
+        request_ids = {line.request_id for line in lines}
+        if max(map(len, request_ids)) > MAX_REQUEST_ID_LENGTH or _has_other_characters(
+            request_ids, REQUEST_ID_CHARACTERS
+        ):
+            raise LoadModeRequired(LoadMode.STRICT)
+        part.request_ids |= request_ids
         accepted_at = [line.accepted_at for line in lines]
         if not {*map(len, accepted_at)} <= ACCEPTED_AT_LENGTHS:
             raise LoadModeRequired(LoadMode.STRICT)

@@ -24,7 +24,7 @@ RenderValue = Callable[[Any], Any]
 _encode = msgspec.json.Encoder().encode
 
 
-class FastLine(msgspec.Struct, gc=False):
+class FastLine(msgspec.Struct, kw_only=True, gc=False):
     """The fields of every line. Each resource's own class adds its `data`. The class's tag is the collection."""
 
     version: str
@@ -32,6 +32,7 @@ class FastLine(msgspec.Struct, gc=False):
     operation: Literal["put", "delete"]
     owner: str
     accepted_at: str
+    request_id: str = ""
     schema: Annotated[int, Meta(ge=1)]
     data: Any
 
@@ -61,6 +62,7 @@ def create_line_class(resource: Resource) -> type[FastLine]:
         bases=(FastLine,),
         tag_field="collection",
         tag=resource.collection,
+        kw_only=True,
         forbid_unknown_fields=True,
         gc=False,
     )

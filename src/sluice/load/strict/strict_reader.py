@@ -57,6 +57,7 @@ class StrictPart:
     lines: int = 0
     oldest_accepted_at: datetime.datetime | None = None
     newest_version: str = ""
+    request_ids: set[str] = field(default_factory=set)
 
 
 class StrictReader:
@@ -101,6 +102,7 @@ class StrictReader:
             (write.collection, key) not in selection.items or number in selection.excluded_lines
         ):
             return
+        part.request_ids.add(write.request_id or "")
         try:
             fields = self._render_row(write, text, part)
         except (ValueError, RecursionError) as error:

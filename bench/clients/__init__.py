@@ -1,0 +1,1 @@
+"""Ways to call AWS: the function's own client, other libraries for its parts, botocore and boto3."""
