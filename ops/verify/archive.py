@@ -79,7 +79,7 @@ def run_archive(subject: Subject) -> str:
     archive = WriteLog(subject.stack.output("ArchiveBucketName"), "archive/")
     own = subject.own_write().version
     end = parse_ulid_time(own)
-    start = _limit_window(s3, (batches, archive), end - subject.window)
+    start = min(_limit_window(s3, (batches, archive), end - subject.window), end)
     buffers = max(subject.read_seconds("BackupBufferSeconds"), subject.read_seconds("BufferSeconds"))
     missing: dict[str, set[str]] = {}
 
