@@ -57,12 +57,13 @@ docs: setup ## write the generated pages and build the documentation site into .
 	@python -m tools.docs
 	@$(SITE)
 
-bench: setup ## measure handlers, AWS clients, POSTs of many lines, loads, the read cache, replays, a cold start (SHORT=1: only check that all runs)
+bench: setup ## measure handlers, AWS clients, POSTs of many lines, loads, the read cache, changes of a large table, replays, a cold start (SHORT=1: only check that all runs)
 	@python -m bench.api
 	@python -m bench.clients
 	@python -m bench.many
 	@python -m bench.load
 	@python -m bench.cache
+	@python -m bench.long_changes
 	@python -m bench.deployed
 
 attack: setup ## measure how many attacks the edge blocks, and how many realistic requests it lets through (SHORT=1: a sample)

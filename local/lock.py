@@ -21,13 +21,16 @@ def compile_requirements(target: str, *sources: str, text: str | None = None) ->
 def main() -> int:
     compile_requirements("requirements/uv.txt", "-", text="uv")
     compile_requirements("requirements/sam.txt", "-", text="aws-sam-cli==1.170.*")
-    extras = [f"--extra={extra}" for extra in ("local", "dev", "migration", "ops", "bench")]
+    extras = [f"--extra={extra}" for extra in ("local", "dev", "tracing", "botocore", "migration", "ops", "bench")]
     compile_requirements(DEV, "pyproject.toml", *extras)
     compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_read_extra("ops")))
     compile_requirements("requirements/docs.txt", "-", text="\n".join(_read_extra("docs")))
     compile_requirements("requirements/judges.txt", "-", text="\n".join(_read_extra("judges")))
     # The deployed functions have the versions that the tests use.
     compile_requirements("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
+    tracing, botocore = "\n".join(_read_extra("tracing")), "\n".join(_read_extra("botocore"))
+    compile_requirements("layers/tracing/requirements.txt", "-", "--constraint", DEV, "--no-deps", text=tracing)
+    compile_requirements("layers/botocore/requirements.txt", "-", "--constraint", DEV, text=botocore)
     # Also the requirements that src/requirements.txt already has: pip checks hashes for all requirements or for none.
     migration = "\n".join(_read_extra("migration"))
     compile_requirements("layers/migration/requirements.txt", "-", "--constraint", DEV, text=migration)

@@ -12,6 +12,7 @@ from ops.aws import Stack, choose_target
 from ops.aws_errors import explain_aws_error
 from ops.commands import (
     clients,
+    cost,
     executions,
     preflight,
     quarantine,
@@ -40,6 +41,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "preflight": preflight,
+    "cost": cost,
     "verify": verify,
     "status": status,
     "replay": replay,

@@ -27,8 +27,8 @@ ROWS_PER_FILE = 50_000
 class BenchDatabase:
     """The databases below a folder. `items` are the items that the table has from the start."""
 
-    def __init__(self, folder: Path, rows: int) -> None:
-        self.pair = DatabasePair(folder / "pair", BUFFER_POOL_MB)
+    def __init__(self, folder: Path, rows: int, buffer_pool_mb: int = BUFFER_POOL_MB) -> None:
+        self.pair = DatabasePair(folder / "pair", buffer_pool_mb)
         self.folder = folder
         self.generator = WriteGenerator(rows)
         self.items: list[ItemKey] = []

@@ -1,6 +1,7 @@
 """HTTP requests and responses as they pass through the edge."""
 
 from dataclasses import dataclass, field, replace
+from uuid import uuid4
 
 Headers = list[tuple[str, str]]
 
@@ -15,7 +16,7 @@ HOP_BY_HOP_HEADERS = frozenset(
 
 @dataclass(frozen=True)
 class Request:
-    """`path` and `query` are not decoded; header names are in lower case."""
+    """`path` and `query` are not decoded; header names are in lower case. `id` is unique."""
 
     method: str
     path: str
@@ -23,6 +24,7 @@ class Request:
     headers: Headers = field(default_factory=list)
     body: bytes = b""
     client_address: str = "127.0.0.1"
+    id: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def target(self) -> str:

@@ -1,5 +1,6 @@
 """Deploy the built template to the emulator with `sam deploy`, and read what is deployed."""
 
+from pathlib import Path
 from typing import Any
 
 from local.process import LocalError
@@ -9,17 +10,24 @@ from local.stack.sam import run_sam
 from local.stack.services import CREDENTIALS, REGION, STACK_NAME, EmulatorProcess
 
 
-def deploy_stack(folder: StackFolder, emulator: EmulatorProcess, parameters: dict[str, str]) -> dict[str, str]:
-    """Deploy the built template with these parameters; returns the outputs of the stack. Raises LocalError."""
-    if _read_status(emulator) == "ROLLBACK_COMPLETE":
+def deploy_stack(
+    folder: StackFolder,
+    emulator: EmulatorProcess,
+    parameters: dict[str, str],
+    *,
+    stack_name: str = STACK_NAME,
+    template: Path | None = None,
+) -> dict[str, str]:
+    """Deploy a built template with these parameters; returns the outputs of the stack. Raises LocalError."""
+    if read_status(emulator, stack_name) == "ROLLBACK_COMPLETE":
         # CloudFormation can only delete a stack whose first deploy failed. It has no resources.
-        _delete_stack(emulator)
+        delete_stack(emulator, stack_name)
     run_sam(
         [
             "deploy",
-            *("--template-file", str(folder.build / "template.yaml")),
+            *("--template-file", str(template or folder.build / "template.yaml")),
             *("--config-file", str(SAM_CONFIG), "--config-env", "local"),
-            *("--stack-name", STACK_NAME),
+            *("--stack-name", stack_name),
             *("--region", REGION),
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
             *("--parameter-overrides", *format_overrides(parameters)),
@@ -37,25 +45,25 @@ def deploy_stack(folder: StackFolder, emulator: EmulatorProcess, parameters: dic
         },
         failure="sam deploy failed.",
     )
-    return read_outputs(emulator)
+    return read_outputs(emulator, stack_name)
 
 
 def is_deployed(emulator: EmulatorProcess) -> bool:
     """Whether the emulator has the complete stack."""
-    return _read_status(emulator) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    return read_status(emulator) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
-def read_outputs(emulator: EmulatorProcess) -> dict[str, str]:
-    stack = _describe(emulator)
+def read_outputs(emulator: EmulatorProcess, stack_name: str = STACK_NAME) -> dict[str, str]:
+    stack = _describe(emulator, stack_name)
     if stack is None:
-        raise LocalError(f"The emulator has no stack {STACK_NAME}; run `make up`.")
+        raise LocalError(f"The emulator has no stack {stack_name}; run `make up`.")
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _describe(emulator: EmulatorProcess) -> dict[str, Any] | None:
+def _describe(emulator: EmulatorProcess, stack_name: str) -> dict[str, Any] | None:
     client = emulator.client("cloudformation")
     try:
-        stacks: list[dict[str, Any]] = client.describe_stacks(StackName=STACK_NAME)["Stacks"]
+        stacks: list[dict[str, Any]] = client.describe_stacks(StackName=stack_name)["Stacks"]
     except client.exceptions.ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
             return None
@@ -63,12 +71,14 @@ def _describe(emulator: EmulatorProcess) -> dict[str, Any] | None:
     return stacks[0] if stacks else None
 
 
-def _read_status(emulator: EmulatorProcess) -> str:
-    stack = _describe(emulator)
+def read_status(emulator: EmulatorProcess, stack_name: str = STACK_NAME) -> str:
+    """The status of the stack, such as CREATE_COMPLETE, or an empty string if there is none."""
+    stack = _describe(emulator, stack_name)
     return str(stack["StackStatus"]) if stack else ""
 
 
-def _delete_stack(emulator: EmulatorProcess) -> None:
+def delete_stack(emulator: EmulatorProcess, stack_name: str = STACK_NAME) -> None:
+    """Delete the stack and wait until it is gone. Raises WaiterError of botocore if something cannot be deleted."""
     client = emulator.client("cloudformation")
-    client.delete_stack(StackName=STACK_NAME)
-    client.get_waiter("stack_delete_complete").wait(StackName=STACK_NAME, WaiterConfig={"Delay": 1})
+    client.delete_stack(StackName=stack_name)
+    client.get_waiter("stack_delete_complete").wait(StackName=stack_name, WaiterConfig={"Delay": 1})

@@ -53,6 +53,7 @@ def run(stack: Stack, _arguments: argparse.Namespace) -> CommandResult:
         "undelivered": _count_undelivered(stack),
         "dead_letters": _count_dead_letters(stack),
         "alerts": dataclasses.asdict(count_subscribers(stack)),
+        "is_protected": stack.parameters.get("DeletionProtection") == "true",
         "running": running,
     }
     status["advice"] = list_advice(status)
@@ -145,6 +146,8 @@ def format_report(status: dict[str, Any]) -> list[str]:
         ("undelivered", _format_capped_count(status["undelivered"])),
         ("dead letters", format_count(status["dead_letters"], "event")),
         ("alerts", format_subscribers(Subscribers(**status["alerts"]))),
+        # The first deployment must be without it (ADR-0104).
+        ("protection", "on" if status["is_protected"] else "off: deploy with DeletionProtection=true"),
         ("running", ", ".join(running) or "no workflow"),
     ]
     return [*format_pairs(rows), *(["", *status["advice"]] if status["advice"] else [])]

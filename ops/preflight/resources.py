@@ -35,7 +35,7 @@ def check_names(plan: DeploymentPlan) -> CheckResult:
     if conflicts:
         hint = "Choose another stack name, or remove them: they may be left from an earlier stack."
         return CheckResult("names", "failed", f"These names are taken: {', '.join(conflicts)}.", hint)
-    return CheckResult("names", "ok", "No log group, CloudFront policy or domain has the names of this stack.")
+    return CheckResult("names", "ok", "No log group, sign-in domain or distribution has a name of this stack.")
 
 
 def _list_taken_names(plan: DeploymentPlan) -> Iterator[str]:
@@ -45,7 +45,6 @@ def _list_taken_names(plan: DeploymentPlan) -> Iterator[str]:
         groups = logs.describe_log_groups(logGroupNamePrefix=name, limit=50)["logGroups"]
         if any(group["logGroupName"] == name for group in groups):
             yield f"log group {name}"
-    yield from _list_taken_policies(plan)
     if prefix := plan.template.parameters["DomainPrefix"]:
         domain = plan.stack.client("cognito-idp").describe_user_pool_domain(Domain=prefix)["DomainDescription"]
         if domain.get("UserPoolId"):
@@ -56,29 +55,6 @@ def _list_taken_names(plan: DeploymentPlan) -> Iterator[str]:
             for distribution in page["DistributionList"].get("Items", []):
                 if host in distribution["Aliases"].get("Items", []):
                     yield f"host name {host} (CloudFront distribution {distribution['Id']})"
-
-
-def _list_taken_policies(plan: DeploymentPlan) -> Iterator[str]:
-    """CloudFront policies of the account that have a name of the template's: they are global, not of a Region."""
-    client = plan.stack.client("cloudfront")
-    kinds = {
-        "AWS::CloudFront::CachePolicy": (client.list_cache_policies, "CachePolicy"),
-        "AWS::CloudFront::OriginRequestPolicy": (client.list_origin_request_policies, "OriginRequestPolicy"),
-        "AWS::CloudFront::ResponseHeadersPolicy": (client.list_response_headers_policies, "ResponseHeadersPolicy"),
-    }
-    for type_, (list_policies, key) in kinds.items():
-        wanted = {
-            properties[f"{key}Config"]["Name"] for properties in plan.template.list_resources(type_).values()
-        }  # fmt: skip
-        marker: dict[str, str] = {}
-        while wanted:
-            page = list_policies(Type="custom", **marker)[f"{key}List"]
-            for item in page.get("Items", []):
-                if (name := item[key][f"{key}Config"]["Name"]) in wanted:
-                    yield f"CloudFront policy {name}"
-            if not page.get("NextMarker"):
-                break
-            marker = {"Marker": page["NextMarker"]}
 
 
 def check_database(plan: DeploymentPlan) -> CheckResult:

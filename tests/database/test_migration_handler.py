@@ -25,7 +25,7 @@ from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.list_parameters import list_parameter_names
 from sluice.model.resource import load_resources
-from sluice.schema import cfn_response
+from sluice.schema import alter, cfn_response
 from tests.database.aws_rig import Aws, aws
 from tests.database.migration_rig import Migrated
 
@@ -263,6 +263,21 @@ def test_another_stack_s_deployment_is_no_rollback(request_: Request, cloud: Aws
     schema.sql("ALTER TABLE bookings ADD COLUMN later INT COMMENT 'optional'")
     handle(request_("Create", "1", StackId="arn:aws:cloudformation:eu-west-1:1:stack/sluice/another"), context())
     assert cloud.answers[1]["Status"] == "FAILED"
+
+
+def test_a_change_that_makes_loads_wait_too_long_needs_the_parameter(
+    request_: Request, cloud: Aws, schema: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(request_(), context())
+    schema.sql("ALTER TABLE bookings MODIFY notes VARCHAR(60) COLLATE utf8mb4_nopad_bin COMMENT 'optional'")
+    monkeypatch.setattr(alter, "COPY_BYTES_PER_SECOND", 1)
+    for name, kept in (("refuse", "varchar(60)"), ("run", "mediumtext")):
+        properties = {**request_("Update", "2")["ResourceProperties"], "LongChanges": name}
+        handle(request_("Update", ResourceProperties=properties), context())
+        assert schema.columns("bookings")["notes"][0] == kept
+    assert [answer["Status"] for answer in cloud.answers] == ["SUCCESS", "FAILED", "SUCCESS"]
+    assert "Deploy with LongChanges=run" in cloud.answers[1]["Reason"]
+    assert "deploy again: ALTER TABLE bookings MODIFY COLUMN notes MEDIUMTEXT" in cloud.answers[1]["Reason"]
 
 
 @pytest.mark.parametrize(

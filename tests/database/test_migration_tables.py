@@ -143,7 +143,9 @@ def with_a_row(schema: Migrated, before: Resource) -> None:
 
 def test_a_text_that_needs_two_length_bytes_is_copied(schema: Migrated) -> None:
     schema.run(notes(text=Annotated[str, Meta(max_length=60)]))
-    outcome = schema.run(notes(text=Annotated[str, Meta(max_length=100)]))
+    wider = notes(text=Annotated[str, Meta(max_length=100)])
+    assert schema.plan(wider).statements[0].copies
+    outcome = schema.run(wider)
     assert outcome.done == ("alter notes: change text VARCHAR(60) to VARCHAR(100) (ALGORITHM=COPY, LOCK=SHARED)",)
 
 
@@ -189,6 +191,8 @@ def test_an_allowed_change_keeps_the_rows(
     schema: Migrated, new: dict[str, Any], column: str, shape: tuple[str, ...], done: str
 ) -> None:
     with_a_row(schema, notes(**OLD))
+    [statement] = schema.plan(notes(**new)).statements
+    assert statement.copies == (done == "COPY")
     outcome = schema.run(notes(**new))
     assert schema.columns("notes")[column] == shape
     assert len(outcome.done) == 1

@@ -28,8 +28,9 @@ def test_only_included_query_parameters_are_cached_and_forwarded() -> None:
 
 def test_the_request_to_the_origin() -> None:
     origin = Origin(build_response("max-age=60"))
-    Viewer(origin).send(
+    response = Viewer(origin).send(
         "/v1/airports?limit=1",
+        x_amz_cf_id="forged",
         x_origin_verify="guessed",
         x_forwarded_for="192.0.2.1",
         accept_encoding="zstd, gzip;q=0.5",
@@ -41,6 +42,7 @@ def test_the_request_to_the_origin() -> None:
     assert (request.path, request.query) == ("/live/v1/airports", "limit=1")
     expected = {
         "x-origin-verify": "secret",
+        "x-amz-cf-id": response.get_header("x-amz-cf-id"),
         "x-forwarded-for": "192.0.2.1, 127.0.0.1",
         "accept-encoding": "gzip",
         "user-agent": "a viewer",

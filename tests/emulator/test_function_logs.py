@@ -32,6 +32,7 @@ METRIC = {
     "service": "sluice",
     "Seen": [2.0],
 }
+DENIAL = {"Effect": "Deny", "Action": "logs:CreateLogGroup", "Resource": "*"}
 LINES: dict[str, dict[str, Any]] = {
     "an error": {"level": "ERROR", "timestamp": NOW},
     "a warning": {"level": "WARN", "timestamp": NOW},
@@ -167,3 +168,24 @@ def test_the_transform_counts_failed_records_at_every_log_level(emulator: Emulat
         ]
         sums[level] = _read_sums(emulator, alarm["Namespace"], alarm["MetricName"], dimensions)
     assert sums == {level: [1.0] for level in levels}
+
+
+@pytest.mark.parametrize(("denial", "groups"), [([], 1), ([DENIAL], 0)], ids=["allowed", "denied"])
+def test_a_missing_log_group_is_created_with_the_permissions_of_the_role(
+    emulator: Emulator, denial: list[dict[str, Any]], groups: int
+) -> None:
+    name = f"late-{groups}"
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/late/{groups}"}}
+    function = build_function(
+        "def handle(event, context): print('late')",
+        LoggingConfig={"LogGroup": {"Ref": "Group"}},
+        Policies=[{"Version": "2012-10-17", "Statement": denial}] if denial else [],
+    )
+    outputs = {"Name": {"Value": {"Ref": "Function"}}}
+    function_name = deploy_stack(
+        emulator, name, {"Resources": {"Group": group, "Function": function}, "Outputs": outputs}
+    )["Name"]
+    logs = emulator.client("logs")
+    logs.delete_log_group(logGroupName=f"/late/{groups}")
+    invoke_function(emulator, function_name)
+    assert len(logs.describe_log_groups(logGroupNamePrefix=f"/late/{groups}")["logGroups"]) == groups

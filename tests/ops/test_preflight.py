@@ -155,21 +155,20 @@ def test_a_stack_in_progress_fails_and_others_pass() -> None:
         assert resources.check_stack(build_plan(status=status)).state == "ok"
 
 
-@pytest.mark.parametrize("service", ["logs", "cloudfront"])
+@pytest.mark.parametrize("service", ["logs", "cognito-idp"])
 def test_a_taken_name_fails(sluice: Sluice, emulator: Emulator, service: str) -> None:
-    name = f"taken-{service}"
+    name = f"used-{service.partition('-')[0]}"
     client: Any = emulator.client(service)
     if service == "logs":
         client.create_log_group(logGroupName=f"/aws/lambda/{name}-Post")
     else:
-        plan = build_plan()
-        policy = plan.template.list_resources("AWS::CloudFront::CachePolicy")["SharedCachePolicy"]
-        policy_name = policy["CachePolicyConfig"]["Name"].replace(STACK, name)
-        client.create_cache_policy(CachePolicyConfig={"Name": policy_name, "MinTTL": 0})
-    output = sluice("preflight", "--json", "--stack-name", name)
+        pool = client.create_user_pool(PoolName="another")["UserPool"]["Id"]
+        client.create_user_pool_domain(UserPoolId=pool, Domain=name.replace("cognito", "domain"))
+    options = ["--parameter", f"DomainPrefix={name.replace('cognito', 'domain')}"]
+    output = sluice("preflight", "--json", "--stack-name", name, *options)
     names = next(check for check in output.document["checks"] if check["name"] == "names")
     assert names["state"] == "failed"
-    assert name in names["message"]
+    assert f"/aws/lambda/{name}-Post" in names["message"] or "Cognito domain used-domain" in names["message"]
 
 
 def test_a_small_account_fails_and_a_deployed_stack_counts_its_own_reservations() -> None:

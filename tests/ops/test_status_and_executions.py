@@ -38,6 +38,7 @@ def test_a_healthy_stack_needs_no_attention(sluice: Sluice, stub_stack: StubStac
     assert (report["primary"], report["replica"]) == ("accepts writes", "replicates, 0.2 s behind")
     assert (report["loaded"], report["pending"], report["parked"]) == ("12 batches", "0 batches", "0 batches")
     assert (report["rejected"], report["running"]) == ("0 writes", "no workflow")
+    assert report["protection"] == "off: deploy with DeletionProtection=true"
     document = sluice("status", "--json").document
     assert (document["lag_seconds"], document["advice"], document["parked_exact"]) == (0.2, [], True)
 

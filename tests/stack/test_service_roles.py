@@ -62,11 +62,13 @@ def test_managed_policies_allow_only_logs_traces_and_network_interfaces() -> Non
     roles = of_type(translate_template(), "AWS::IAM::Role")
     policies = [policy for _, role in roles for policy in role.get("ManagedPolicyArns", [])]
     own_policies = {policy["Ref"] for policy in policies if isinstance(policy, dict) and "Ref" in policy}
-    assert own_policies == {"WorkflowLogDelivery"}
-    [(_, log_delivery)] = of_type(translate_template(), "AWS::IAM::ManagedPolicy")
-    assert {action.split(":")[0] for action in actions(statements(log_delivery["PolicyDocument"]))} == {"logs"}
+    assert own_policies == {"WorkflowLogDelivery", "FunctionsCreateNoLogGroup"}
+    for _, own in of_type(translate_template(), "AWS::IAM::ManagedPolicy"):
+        assert {action.split(":")[0] for action in actions(statements(own["PolicyDocument"]))} == {"logs"}
     names = {
-        str(policy).rpartition("/")[2].rstrip("'}") for policy in policies if policy != {"Ref": "WorkflowLogDelivery"}
+        str(policy).rpartition("/")[2].rstrip("'}")
+        for policy in policies
+        if policy not in [{"Ref": name} for name in own_policies]
     }
     assert names == {
         "AWSLambdaBasicExecutionRole",

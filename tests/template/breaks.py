@@ -220,6 +220,12 @@ BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9144",
         "MigrateFunction may create its log group again",
-        lambda resources: resources["MigrateFunction"]["Properties"]["Policies"][0]["Statement"].pop(),
+        lambda resources: resources["MigrateFunction"]["Properties"]["Policies"].pop(),
     ),
+    (
+        "E9163",
+        "lacks $context.requestId",
+        put("Api", '{"id":"$context.extendedRequestId"}', "AccessLogSetting", "Format"),
+    ),
+    ("E9163", "lacks $context.extendedRequestId", drop("Api", "AccessLogSetting")),
 ]

@@ -16,4 +16,17 @@ DATABASE_BREAKS: list[tuple[str, str, Break]] = [
         )
     ),
     ("E9151", "Migration has a ServiceTimeout", put("Migration", 900, "ServiceTimeout")),
+    ("E9152", "Primary has no AllowMajorVersionUpgrade", drop("Primary", "AllowMajorVersionUpgrade")),
+    ("E9152", "Replica has no EngineVersion", drop("Replica", "EngineVersion")),
+    ("E9152", "Replica has no EngineVersion", put("Replica", {"Ref": "DatabaseVersion"}, "EngineVersion")),
+    (
+        "E9152",
+        "Replica shares its parameter group",
+        put("Replica", {"Ref": "DatabaseParameters"}, "DBParameterGroupName"),
+    ),
+    (
+        "E9152",
+        "Primary has a parameter group whose family does not follow its version",
+        put("Primary", {"Ref": "ReplicaVersion"}, "EngineVersion"),
+    ),
 ]

@@ -269,7 +269,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9170",
         "No alarm watches Throttles of PlanFunction",
-        lambda resources: resources["PlanFunctionFailuresAlarm"]["Properties"]["Metrics"].pop(1),
+        lambda resources: resources.pop("PlanFunctionThrottlesAlarm"),
     ),
     ("E9171", "No alarm watches ExecutionsFailed of Recover", lambda resources: resources.pop("RecoverFailedAlarm")),
     ("E9171", "No alarm watches ExecutionsAborted of Replay", lambda resources: resources.pop("ReplayAbortedAlarm")),
@@ -284,7 +284,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9172",
         "No alarm watches RecordsPerSecondLimit of WriteStream",
-        lambda resources: resources["StreamQuotaAlarm"]["Properties"]["Metrics"].pop(4),
+        lambda resources: resources.pop("RecordsQuotaAlarm"),
     ),
     ("E9173", "No alarm watches FreeStorageSpace of Replica", lambda resources: resources.pop("ReplicaStorageAlarm")),
     ("E9173", "No alarm watches CPUUtilization of Primary", lambda resources: resources.pop("PrimaryProcessorAlarm")),

@@ -26,16 +26,23 @@ WORKFLOWS = "statemachines"
 
 # Parameters with which the stack has every resource of the template.
 EVERYTHING = {
+    "AccessLogBucket": "access-logs",
     "AlertEmail": "alerts@example.com",
     "ApiCacheSize": "0.5",
+    "ArchiveColdDays": "90",
     "ArchiveLockDays": "30",
     "ArchiveReplicaBucketArn": "arn:aws:s3:::archive-replica",
     "CertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000",
     "ClientQuota": "1000",
     "ClientRate": "10",
     "CustomDomain": "sluice.example.com",
+    "DatabaseInsights": "true",
+    "DatabaseMonitoringSeconds": "60",
+    "DatabaseStorageLimit": "1000",
+    "FreeTextCollections": "bookings",
     "MultiAz": "true",
     "ReadCache": "true",
+    "SlowQueryLog": "true",
 }
 # CloudFormation's names of policy documents that name actions and resources. A trust policy names no resource, which
 # parliament does not know; cfn-lint judges trust policies.

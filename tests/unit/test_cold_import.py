@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.unit.fresh import environment
+from tests.unit.fresh import ROOT, environment
+from tools.docs.template import load_template
 
 WRITES = ["post", "put", "delete"]
 DATABASE = {"pymysql", "sluice.db.connection", "sluice.query", "sluice.load", "sluice.aws.s3"}
@@ -149,6 +150,31 @@ def imported() -> Mapping[str, set[str]]:
 def test_a_function_imports_only_its_own(imported: Mapping[str, set[str]], name: str) -> None:
     assert imported[name] & FORBIDDEN[name] == set()
     assert f"sluice.handlers.{name}" in imported[name]
+
+
+def test_functions_that_import_botocore_have_its_layer() -> None:
+    settings = environment(LAMBDA_TASK_ROOT="/var/task", AWS_LAMBDA_FUNCTION_NAME="function")
+    functions = {
+        name: resource["Properties"]
+        for name, resource in load_template(ROOT / "template.yaml")["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    program = "import sys, {}; print(any(name.startswith('botocore.') for name in sys.modules))"
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", program.format(properties["Handler"].removesuffix(".handle"))],
+            env=settings,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name, properties in functions.items()
+    }
+    imports_botocore = {name: process.communicate(timeout=60)[0] == "True\n" for name, process in processes.items()}
+    has_layer = {
+        name: {"Ref": "BotocoreLayer"} in properties.get("Layers", ()) for name, properties in functions.items()
+    }
+    assert imports_botocore == has_layer
+    assert 0 < sum(has_layer.values()) < len(has_layer)
 
 
 @pytest.mark.parametrize("name", WRITES)

@@ -115,8 +115,11 @@ def test_the_line_of_a_request_has_its_ids_and_the_clients_address(
     headers = {"X-Amz-Cf-Id": "edge==", **({"X-Forwarded-For": forwarded_for} if forwarded_for else {})}
     request = event("POST", "bookings", BOOKING, headers=headers)
     request["requestContext"] |= {"requestId": "6f0a7f4e", "identity": {"sourceIp": "198.51.100.4"}}
-    (invocation,), _ = invoke([(function, request)], environment(AWS_ENDPOINT_URL=aws.url))
+    trace = "1-6b0323d0-3f8a1c9e2b7d4a5f6c8e9d01"
+    settings = environment(AWS_ENDPOINT_URL=aws.url, _X_AMZN_TRACE_ID=f"Root={trace};Parent=0;Sampled=0")
+    (invocation,), _ = invoke([(function, request)], settings)
     (line,) = invocation.lines
+    assert line["xray_trace_id"] == trace
     assert (line["request_id"], line["edge_request_id"], line["client_address"], line["lambda_request_id"]) == (
         "6f0a7f4e",
         "edge==",
@@ -126,7 +129,7 @@ def test_the_line_of_a_request_has_its_ids_and_the_clients_address(
 
 
 def test_request_ids_are_logged_in_lines_that_cloudwatch_takes() -> None:
-    ids = [f"{number:064}" for number in range(2500)]
+    ids = [f"{number:064}" for number in range(5000)]
     code = "import json, sys; from sluice.observability import log_request_ids as log; log('x', json.load(sys.stdin))"
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -100,7 +100,7 @@ def _get_text(value: Any) -> str:
 def _format_metric(alarm: dict[str, Any]) -> str:
     if "Metrics" in alarm:
         metrics = [query["MetricStat"]["Metric"] for query in alarm["Metrics"] if "MetricStat" in query]
-        listed = ", ".join(metric["MetricName"] for metric in metrics)
+        listed = ", ".join(_get_text(metric["MetricName"]) for metric in metrics)
         return format_code(f"{_get_text(metrics[0]['Namespace'])} {listed}")
     return format_code(f"{_get_text(alarm['Namespace'])} {alarm['MetricName']}")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tools.docs.alarms import render_alarms
 from tools.docs.command_line import render_command_line
+from tools.docs.cost import render_cost
 from tools.docs.decisions import render_index
 from tools.docs.parameters import render_parameters
 from tools.docs.settings import render_settings
@@ -19,6 +20,7 @@ def render_pages() -> dict[Path, str]:
     template = load_template(ROOT / "template.yaml")
     return {
         REFERENCE / "cli.md": render_command_line(),
+        REFERENCE / "cost.md": render_cost(),
         REFERENCE / "parameters.md": render_parameters(template),
         REFERENCE / "metrics-and-alarms.md": render_alarms(template, ROOT / "src" / "sluice"),
         REFERENCE / "settings.md": render_settings(ROOT / "src" / "sluice" / "settings.py"),

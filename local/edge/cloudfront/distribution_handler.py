@@ -3,7 +3,6 @@
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import replace
-from uuid import uuid4
 
 from local.edge.api_stage import OriginUnreachable, build_gateway_error
 from local.edge.cloudfront.distribution import CacheBehaviour, Distribution
@@ -32,7 +31,13 @@ class DistributionHandler:
     async def handle_request(
         self, distribution: Distribution, acl: WebAcl | None, fetch_from_origin: OriginFetcher, request: Request
     ) -> Response:
-        """The response to a viewer."""
+        """The response to a viewer. It has the id that the origin got with the request."""
+        response = await self._respond(distribution, acl, fetch_from_origin, request)
+        return response.with_headers(("x-amz-cf-id", request.id))
+
+    async def _respond(
+        self, distribution: Distribution, acl: WebAcl | None, fetch_from_origin: OriginFetcher, request: Request
+    ) -> Response:
         rejection = _reject_invalid_request(distribution, request)
         if rejection:
             return _add_cloudfront_headers(rejection, ERROR)
@@ -147,7 +152,7 @@ def build_origin_request(behaviour: CacheBehaviour, request: Request, entry: Cac
         ("user-agent", user_agent or "Amazon CloudFront"),
         ("x-forwarded-for", ", ".join(forwarded_for)),
         _VIA,
-        ("x-amz-cf-id", uuid4().hex),
+        ("x-amz-cf-id", request.id),
     ]
     if behaviour.cache_policy.key_encodings:
         headers = remove_headers(headers, frozenset({"accept-encoding"}))
@@ -199,7 +204,7 @@ def _make_conditional(response: Response, request: Request) -> Response:
 
 
 def _add_cloudfront_headers(response: Response, x_cache: str) -> Response:
-    return response.with_headers(("x-cache", f"{x_cache} from cloudfront"), _VIA, ("x-amz-cf-id", uuid4().hex))
+    return response.with_headers(("x-cache", f"{x_cache} from cloudfront"), _VIA)
 
 
 def _build_error(status: int, text: str) -> Response:

@@ -3,6 +3,8 @@
 - Every invocation creates a log stream, so the logs grow without limit and nobody can follow them.
 - The application log level is stored and ignored. On AWS, lines below it are dropped.
 - Metrics in the embedded metric format (EMF) stay lines. On AWS, CloudWatch extracts them.
+- A missing log group is always created, even after the function's deletion. On AWS, Lambda creates it with the
+  credentials of the function's role (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html).
 
 As on AWS a stream belongs to an environment. It keeps its newest events only. What a function logs is also appended to
 `<state>/logs/<function>.log`, which `tail -f` can follow.
@@ -17,7 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
+from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import cloudwatch, cloudwatch_logs, iam, lambda_svc
 
 from local.emulator.functions.pool import last_invocation
 from local.emulator.functions.worker import DEFAULT_LOG_LEVEL, read_log_level
@@ -56,7 +60,8 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
         f"END RequestId: {request_id}",
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tMemory Size: {config.get('MemorySize', 128)} MB",
     ]
-    append_lines(group, stream_name, lines)
+    if group in cloudwatch_logs._log_groups or _may_create_group(config, group):
+        append_lines(group, stream_name, lines)
     _extract_metrics(remaining)
     if remaining:
         _append_to_file(name, "\n".join(remaining))
@@ -96,6 +101,17 @@ def _extract_metrics(lines: list[str]) -> None:
                         cloudwatch.record_metric(
                             directive["Namespace"], metric["Name"], value, metric.get("Unit", "None"), dimensions
                         )
+
+
+def _may_create_group(config: dict[str, Any], group: str) -> bool:
+    """Whether the role of the function allows it. A role that does not exist does while the function exists."""
+    arn, account = config.get("Role", ""), get_account_id()
+    role = arn.rpartition("/")[2]
+    if iam._roles.get_scoped(account, None, role) is None:
+        return config["FunctionName"] in lambda_svc._functions
+    resource = cloudwatch_logs._make_group_arn(group)
+    context = EvalContext(arn, "AssumedRole", account, "logs:CreateLogGroup", resource, get_region())
+    return bool(evaluate(context, _gather_role_policies(role, account)).decision == "Allow")
 
 
 def append_lines(group: str, stream_name: str, lines: list[str]) -> None:

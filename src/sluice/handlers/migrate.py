@@ -1,6 +1,7 @@
 """Migrate the database: as CloudFormation's custom resource at every deployment, or by hand.
 
-By hand, the input is `{}`, `{"dry_run": true}` or, to do what a rollback left undone, `{"deployment": ID}`.
+By hand, the input is `{}`, `{"dry_run": true}` or, to do what a rollback left undone, `{"deployment": ID}`. Each takes
+`"long_changes": "run"` too, which allows changes that make loads wait for longer than the function runs.
 
 The resources and the migration layer are imported late: if one of these imports fails, the handler can still respond.
 Without a response CloudFormation waits for an hour.
@@ -26,7 +27,7 @@ from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseU
 from sluice.settings import MigrateSettings, read_settings
 
 if TYPE_CHECKING:
-    from sluice.schema.migration import Migration, MigrationResult
+    from sluice.schema.migration import Migration
 
 # How much of the function's time is left when it stops waiting for the database, and when it sends the response at
 # last.
@@ -65,8 +66,12 @@ def _migrate_and_respond(
     response: CloudFormationResponse, event: Event, deployment: Deployment, seconds: float
 ) -> dict[str, Any]:
     try:
-        cache_key = event["ResourceProperties"].get("ListParameters")
-        result = _migrate(seconds, deployment.id, is_rollback=deployment.is_rollback, cache_key=cache_key)
+        properties = event["ResourceProperties"]
+        if (cache_key := properties.get("ListParameters")) is not None and not deployment.is_rollback:
+            _check_cache_key(cache_key)
+        allow_long = properties.get("LongChanges") == "run"
+        with _open_migration(seconds, allow_long=allow_long) as (migration, settings):
+            result = migration.run(lambda: _read_users(settings), deployment.id, is_rollback=deployment.is_rollback)
     except Exception as error:  # noqa: BLE001  CloudFormation needs a response to any error
         add_log_fields(**describe_error(error))
         reason = explain_error(error)
@@ -104,24 +109,15 @@ def _respond_to_failure(response: CloudFormationResponse, deployment: Deployment
 
 def _run_by_hand(event: Event, seconds: float) -> dict[str, Any]:
     try:
-        if event.get("dry_run"):
-            with _open_migration(seconds) as (migration, _):
+        with _open_migration(seconds, allow_long=event.get("long_changes") == "run") as (migration, settings):
+            if event.get("dry_run"):
                 return asdict(migration.plan())
-        result = _migrate(seconds, event.get("deployment"))
+            result = migration.run(lambda: _read_users(settings), event.get("deployment"))
     except Exception as error:  # noqa: BLE001  the log gets the details, the operator gets the sentence
         add_log_fields(**describe_error(error))
         raise MigrationFailed(explain_error(error)) from None
     add_log_fields(done=result.done, notices=result.notices)
     return asdict(result)
-
-
-def _migrate(
-    seconds: float, deployment: str | None, *, is_rollback: bool = False, cache_key: list[str] | None = None
-) -> "MigrationResult":
-    if cache_key is not None and not is_rollback:
-        _check_cache_key(cache_key)
-    with _open_migration(seconds) as (migration, settings):
-        return migration.run(lambda: _read_users(settings), deployment, is_rollback=is_rollback)
 
 
 def _check_cache_key(cache_key: list[str]) -> None:
@@ -139,7 +135,7 @@ def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
 
 
 @contextmanager
-def _open_migration(seconds: float) -> Iterator["tuple[Migration, MigrateSettings]"]:
+def _open_migration(seconds: float, *, allow_long: bool) -> Iterator["tuple[Migration, MigrateSettings]"]:
     from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.migration import Migration  # noqa: PLC0415
 
@@ -151,7 +147,8 @@ def _open_migration(seconds: float) -> Iterator["tuple[Migration, MigrateSetting
         msgspec.structs.replace(settings, database_name=""), statement_timeout_seconds=max(1, int(timeout))
     )
     with closing(server.get_connection()) as connection:
-        yield Migration(connection, settings.database_name, load_resources().values(), deadline), settings
+        resources = load_resources().values()
+        yield Migration(connection, settings.database_name, resources, deadline, allow_long=allow_long), settings
 
 
 def _remaining_seconds(context: Any) -> float:

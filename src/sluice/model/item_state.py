@@ -1,7 +1,7 @@
 """The state of an item as reads return it, created from a row of its table."""
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,21 +73,34 @@ def create_item_state(resource: Resource, row: Row) -> ItemState:
     return ItemState(row["version"], _VALUE_READERS["DATETIME"](row["written_at"]), body)
 
 
-def create_stored_item(resource: Resource, row: Row, fields: Collection[str] | None = None) -> StoredItem:
-    """Create an item with these fields (None: all) from a row."""
-    data: dict[str, Any] = {}
-    if resource.key and (fields is None or resource.key in fields):
-        data[resource.key] = row["id"]
-    for column in resource.columns:
-        if fields is not None and column.name not in fields:
-            continue
-        value = row[column.name]
-        if value is not None:
-            read_value = _VALUE_READERS.get(column.type.name)
-            data[column.name] = read_value(value) if read_value else value
-        elif column.presence == "default":
-            # The row was written before the field existed.
-            data[column.name] = msgspec.Raw(resource.encode_default(column.name))
-        else:
-            data[column.name] = None
-    return StoredItem(row["id"], row["version"], _VALUE_READERS["DATETIME"](row["written_at"]), data)
+def create_stored_item(resource: Resource, row: Row) -> StoredItem:
+    """Create an item with all fields from a row."""
+    [item] = create_stored_items(resource, [row])
+    return item
+
+
+def create_stored_items(
+    resource: Resource, rows: Iterable[Row], fields: Collection[str] | None = None
+) -> list[StoredItem]:
+    """Create items with these fields (None: all) from rows."""
+    key = resource.key if fields is None or resource.key in fields else None
+    columns = [
+        (column.name, _VALUE_READERS.get(column.type.name), column.presence == "default")
+        for column in resource.columns
+        if fields is None or column.name in fields
+    ]
+    read_datetime = _VALUE_READERS["DATETIME"]
+    items = []
+    for row in rows:
+        data: dict[str, Any] = {key: row["id"]} if key else {}
+        for name, read_value, has_default in columns:
+            value = row[name]
+            if value is not None:
+                data[name] = read_value(value) if read_value else value
+            elif has_default:
+                # The row was written before the field existed.
+                data[name] = msgspec.Raw(resource.encode_default(name))
+            else:
+                data[name] = None
+        items.append(StoredItem(row["id"], row["version"], read_datetime(row["written_at"]), data))
+    return items

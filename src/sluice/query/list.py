@@ -16,7 +16,7 @@ from sluice.http.problem import invalid_field_problem
 from sluice.http.request import read_query_parameters
 from sluice.http.response import Response
 from sluice.model.columns import LIST_PARAMETERS
-from sluice.model.item_state import StoredItem, create_stored_item, list_columns
+from sluice.model.item_state import StoredItem, create_stored_items, list_columns
 from sluice.model.list_parameters import OPERATORS, filter_parameter_names, format_value, parse_value
 from sluice.model.resource import Resource, describe_invalid_id
 from sluice.query.query_planner import DEFAULT_LIMIT, MAX_LIMIT, QueryPlan, plan_query
@@ -98,7 +98,7 @@ def select_page(
         rows += database.query(statement, (*values, *range_values, page.limit + 1 - len(rows)))
         if len(rows) > page.limit:
             break
-    items = [create_stored_item(plan.resource, row, page.fields) for row in rows[: page.limit]]
+    items = create_stored_items(plan.resource, rows[: page.limit], page.fields)
     if len(rows) <= page.limit:
         return items, None
     last = rows[page.limit - 1]

@@ -156,9 +156,24 @@ def _build_alters(allowed: list[Difference], declared: MetaData) -> Iterator[Sta
     # A separate statement for each kind: adding a column is instant, but widening one may rewrite the table.
     for kind in (MissingColumn, ChangedColumn, MissingIndex):
         of_kind = sorted((d for d in allowed if isinstance(d, kind)), key=attrgetter("table"))
-        for table, differences in groupby(of_kind, attrgetter("table")):
+        for table, group in groupby(of_kind, attrgetter("table")):
+            differences = list(group)
             clauses, words = zip(*(_build_clause(difference, declared) for difference in differences), strict=True)
-            yield Statement(f"ALTER TABLE {_QUOTE(table)} {', '.join(clauses)}", f"alter {table}: {', '.join(words)}")
+            copies = any(isinstance(difference, ChangedColumn) and _copies(difference) for difference in differences)
+            sql, description = f"ALTER TABLE {_QUOTE(table)} {', '.join(clauses)}", f"alter {table}: {', '.join(words)}"
+            yield Statement(sql, description, table, copies)
+
+
+def _copies(change: ChangedColumn) -> bool:
+    """Whether MariaDB copies the table: not for a comment, and for a longer VARCHAR only if it needs more length bytes.
+
+    InnoDB stores a length below 128 in one byte in any case, and one up to 255 only if the column can't be longer.
+    """
+    before, after = change.before.type, change.after.type
+    if before.name == after.name == "VARCHAR":
+        width = 1 if (change.after.collation or "").startswith("ascii") else 4
+        return 128 <= width * (before.length or 0) <= 255 < width * (after.length or 0)
+    return before != after
 
 
 def _build_clause(difference: Difference, declared: MetaData) -> tuple[str, str]:

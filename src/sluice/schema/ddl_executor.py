@@ -30,11 +30,6 @@ TEXT_COLLATION = "utf8mb4_nopad_bin"
 # For texts that the service itself generates or checks: one byte a character keeps the keys short.
 ASCII_COLLATION = "ascii_bin"
 
-# From the least to the most disturbing. INSTANT changes no row. INPLACE lets loads and reads continue. COPY (a text
-# that becomes MEDIUMTEXT, a wider DECIMAL) lets reads continue and makes loads wait.
-_ALGORITHMS = ("ALGORITHM=INSTANT", "ALGORITHM=INPLACE, LOCK=NONE", "ALGORITHM=COPY, LOCK=SHARED")
-# ER_ALTER_OPERATION_NOT_SUPPORTED and its _REASON. PyMySQL has no names for them.
-_UNSUPPORTED_ALGORITHM = {1845, 1846}
 STATEMENT_TIMEOUT = 1969  # max_statement_time is exceeded
 
 # How long a statement waits for a load that locks its table. Later loads queue behind the statement.
@@ -50,14 +45,15 @@ _ERROR_TEXTS: dict[type[Exception], str] = {
 
 @dataclass(frozen=True)
 class Statement:
-    """One DDL statement, and a description for operators."""
+    """One DDL statement, and a description for operators.
+
+    An ALTER names its `table`, and says whether it probably copies it. The server decides.
+    """
 
     sql: str
     description: str
-
-    @property
-    def is_alter(self) -> bool:
-        return self.sql.startswith("ALTER TABLE")
+    table: str | None = None
+    copies: bool = False
 
 
 class Executor:
@@ -74,28 +70,24 @@ class Executor:
             cursor.execute(sql, arguments)
             return list(cursor.fetchall())
 
-    def apply_statement(self, statement: Statement) -> str:
-        """Execute DDL and return its description with the algorithm. Raises MigrationFailed when no time is left."""
+    def remaining_seconds(self) -> float:
+        """The time that is left for statements. Raises MigrationFailed if there is less than one second."""
         seconds = self._deadline - time.monotonic()
         if seconds < 1:
             raise MigrationFailed("The time is over before every change was made; the next deploy makes the rest.")
-        self.run(f"SET SESSION max_statement_time = {seconds:.0f}")
-        return self._alter(statement) if statement.is_alter else self._execute(statement)
+        return seconds
 
-    def _execute(self, statement: Statement) -> str:
-        self.run(statement.sql)
-        return statement.description
+    def run_until_deadline(self, sql: str, *, may_outlast: bool = False) -> None:
+        """Execute DDL. At the deadline the server ends it, or with `may_outlast` goes on while the connection breaks.
 
-    def _alter(self, statement: Statement) -> str:
-        for algorithm in _ALGORITHMS:
-            try:
-                self.run(f"{statement.sql}, {algorithm}")
-            except pymysql.Error as error:
-                if error.args[0] not in _UNSUPPORTED_ALGORITHM:
-                    raise
-            else:
-                return f"{statement.description} ({algorithm})"
-        raise MigrationFailed(f"MariaDB has no algorithm to {statement.description}.")
+        Raises MigrationFailed when no time is left, and pymysql's errors.
+        """
+        seconds = self.remaining_seconds()
+        self.run(f"SET SESSION max_statement_time = {0 if may_outlast else round(seconds)}")
+        if may_outlast:
+            # How long PyMySQL waits for each answer. It offers no method.
+            self._connection._read_timeout = seconds  # type: ignore[attr-defined]
+        self.run(sql)
 
 
 def quote_name(name: str) -> str:
@@ -131,7 +123,11 @@ def hold_migration_lock(executor: Executor, schema: str, seconds: float) -> Iter
     """
     name = migration_lock_name(schema)
     if executor.run("SELECT GET_LOCK(%s, %s)", (name, max(seconds, 0))) != [(1,)]:
-        raise MigrationFailed(f"Another migration of the schema {schema} is still running; deploy again after it.")
+        rows = executor.run("SELECT time FROM information_schema.processlist WHERE id = IS_USED_LOCK(%s)", (name,))
+        duration = f", its statement for {rows[0][0]} seconds" if rows else ""
+        raise MigrationFailed(
+            f"Another migration of the schema {schema} is still running{duration}; deploy again after it."
+        )
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 
 from sluice.errors import MigrationRefused
 from sluice.model.resource import Resource
+from sluice.schema.alter import alter_table, describe_long_copy
 from sluice.schema.ddl import build_metadata, build_statements
 from sluice.schema.ddl_executor import Executor, Statement, ensure_schema, hold_migration_lock, read_schema_collation
 from sluice.schema.diff import Difference, MissingIndex, MissingTable, compare_schema
@@ -39,23 +40,40 @@ class Migration:
     """Brings one schema of a server to the state that the resources declare.
 
     `connection` is the admin's, with autocommit, and any schema or none may be selected. `deadline` is in
-    `time.monotonic()` seconds. Raises MigrationFailed with a sentence, or pymysql's errors (see `explain_error`).
+    `time.monotonic()` seconds. `allow_long` allows changes that make loads wait beyond it. Raises MigrationFailed with
+    a sentence, or pymysql's errors (see `explain_error`).
     """
 
     def __init__(
-        self, connection: "Connection[Any]", schema: str, resources: Iterable[Resource], deadline: float
+        self,
+        connection: "Connection[Any]",
+        schema: str,
+        resources: Iterable[Resource],
+        deadline: float,
+        *,
+        allow_long: bool = False,
     ) -> None:
         self._connection = connection
         self._executor = Executor(connection, deadline)
         self._schema = schema
         self._declared = build_metadata(resources)
+        self._allow_long = allow_long
 
     def plan(self) -> MigrationPlan:
         """Compare and judge. Changes nothing."""
         judgement = judge_differences(self._find_differences(self._declared))
-        return MigrationPlan(
-            tuple(build_statements(judgement.allowed, self._declared)), judgement.refusals, judgement.notices
-        )
+        statements, refusals = [], list(judgement.refusals)
+        for statement in build_statements(judgement.allowed, self._declared):
+            if refusal := self._refuse_long_copy(statement):
+                refusals.append(refusal)
+            else:
+                statements.append(statement)
+        return MigrationPlan(tuple(statements), tuple(refusals), judgement.notices)
+
+    def _refuse_long_copy(self, statement: Statement) -> str | None:
+        if self._allow_long or not statement.copies:
+            return None
+        return describe_long_copy(self._executor, self._schema, statement)
 
     def run(
         self,
@@ -84,11 +102,17 @@ class Migration:
                 raise MigrationRefused(refusals)
             changes = ensure_schema(self._executor, self._schema)
             self._connection.select_db(self._schema)
-            changes += [self._executor.apply_statement(statement) for statement in plan.statements]
+            changes += [self._apply(statement) for statement in plan.statements]
             changes += ensure_users(self._executor, self._schema, users)
             if deployment:
                 self._record_deployment(deployment, changes)
             return MigrationResult(tuple(changes), notices)
+
+    def _apply(self, statement: Statement) -> str:
+        if statement.table:
+            return alter_table(self._executor, self._schema, statement, allow_long=self._allow_long)
+        self._executor.run_until_deadline(statement.sql)
+        return statement.description
 
     def _find_differences(self, declared: MetaData) -> list[Difference]:
         if read_schema_collation(self._executor, self._schema) is None:

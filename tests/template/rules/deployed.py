@@ -49,13 +49,18 @@ class Deployed:
         self._types = {name: resource["Type"] for name, resource in template["Resources"].items()}
 
     def decide_conditions(self) -> dict[str, Any]:
-        """The template with its references, but without conditions."""
+        """The template with its references, but without conditions. The parameters have their values as defaults."""
+        parameters = {
+            name: {**entry, "Default": self._parameters[name]}
+            for name, entry in self._template.get("Parameters", {}).items()
+        }
         resources = {
             name: {key: self._decide_choices(part) for key, part in resource.items() if key != "Condition"}
             for name, resource in self._template["Resources"].items()
             if "Condition" not in resource or self._decide(resource["Condition"])
         }
-        return {**self._template, "Resources": resources, "Conditions": {}, "Rules": {}, "Outputs": {}}
+        template = {key: part for key, part in self._template.items() if key not in {"Conditions", "Rules", "Outputs"}}
+        return {**template, "Parameters": parameters, "Resources": resources}
 
     def of_type(self, kind: str) -> dict[str, Properties]:
         """The properties of the deployed resources of that type, by name, without references."""

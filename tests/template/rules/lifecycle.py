@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import networkx  # type: ignore[import-untyped]
 
-from tests.template.rules.reading import Properties, as_list, names, of_type, role_statements
+from tests.template.rules.reading import Properties, as_list, names, of_type, statements
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
 # Deleted with its function, whatever the policy that SAM writes.
@@ -103,21 +103,27 @@ class QuietCreation(Rule):
 
 
 class NoLateLogGroup(Rule):
-    """CloudFormation calls the function of a custom resource just before it deletes the function and its log group."""
+    """Lambda sends lines late, also after CloudFormation has deleted the function and its log group."""
 
     id = "E9144"
-    shortdesc = "The function of a custom resource cannot create its log group again"
+    shortdesc = "No function can create its log group again"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
+        denying = {name for name, policy in of_type(cfn, "AWS::IAM::ManagedPolicy") if _denies_log_groups(policy)}
+        roles = dict(of_type(cfn, "AWS::IAM::Role"))
         return [
             RuleMatch(["Resources", name], f"{name} may create its log group again after the stack's deletion")
             for name, function in of_type(cfn, "AWS::Lambda::Function")
-            if any(
-                names(resource.get("Properties", {}).get("ServiceToken"), name)
-                for resource in cfn.get_resources().values()
-            )
-            if not any(
-                statement["Effect"] == "Deny" and "logs:CreateLogGroup" in as_list(statement["Action"])
-                for statement in role_statements(cfn, function)
-            )
+            for role, properties in roles.items()
+            if names(function["Role"], role)
+            and not any(names(properties.get("ManagedPolicyArns", []), policy) for policy in denying)
         ]
+
+
+def _denies_log_groups(policy: Properties) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and "logs:CreateLogGroup" in as_list(statement["Action"])
+        and statement["Resource"] == "*"
+        for statement in statements(policy["PolicyDocument"])
+    )

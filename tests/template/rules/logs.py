@@ -53,3 +53,18 @@ class NoMetricFromLines(Rule):
             RuleMatch(["Resources", name], f"{name} needs log lines, which LogLevel can leave out")
             for name, _ in of_type(cfn, "AWS::Logs::MetricFilter")
         ]
+
+
+class AccessLogIds(Rule):
+    """Clients see the request id, and may choose it; nobody chooses the extended one."""
+
+    id = "E9163"
+    shortdesc = "The access log of an API has both ids of a request"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name], f"The access log of {name} lacks {variable}")
+            for name, stage in of_type(cfn, "AWS::ApiGateway::Stage")
+            for variable in ("$context.requestId", "$context.extendedRequestId")
+            if f'"{variable}"' not in stage.get("AccessLogSetting", {}).get("Format", "")
+        ]

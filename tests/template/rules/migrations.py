@@ -66,3 +66,48 @@ class MigrationTimeouts(Rule):
             for name, migration, function in _find_migrations(cfn)
             if int(migration.get("ServiceTimeout", 3600)) < 2 * int(function["Timeout"])
         ]
+
+
+class VersionPerInstance(Rule):
+    """RDS upgrades a replica before its primary, and each needs a parameter group of the family of its version."""
+
+    id = "E9152"
+    shortdesc = "Each database instance has a version of its own and a parameter group of that version's family"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        instances = dict(of_type(cfn, "AWS::RDS::DBInstance"))
+        return [
+            RuleMatch(["Resources", name, "Properties"], f"{name} {fault}")
+            for name, instance in instances.items()
+            for fault in self._find_faults(cfn, name, instances)
+        ]
+
+    def _find_faults(self, cfn: Template, name: str, instances: dict[str, Properties]) -> Iterator[str]:
+        instance = instances[name]
+        others = [other for other_name, other in instances.items() if other_name != name]
+        if not instance.get("AllowMajorVersionUpgrade"):
+            yield "has no AllowMajorVersionUpgrade"
+        version = _find_parameters(instance.get("EngineVersion"))
+        if not version or any(version == _find_parameters(other.get("EngineVersion")) for other in others):
+            yield "has no EngineVersion from a parameter of its own"
+        group = instance.get("DBParameterGroupName")
+        if any(group == other.get("DBParameterGroupName") for other in others):
+            yield "shares its parameter group"
+        families = [
+            group["Family"]
+            for name, group in of_type(cfn, "AWS::RDS::DBParameterGroup")
+            if names(instance["DBParameterGroupName"], name)
+        ]
+        if not all(version <= _find_parameters(family) for family in families):
+            yield "has a parameter group whose family does not follow its version"
+
+
+def _find_parameters(value: Any) -> set[str]:
+    """The names of all Refs except pseudo parameters."""
+    if isinstance(value, dict):
+        if set(value) == {"Ref"}:
+            return set() if value["Ref"].startswith("AWS::") else {value["Ref"]}
+        return set().union(*(_find_parameters(part) for part in value.values()))
+    if isinstance(value, list):
+        return set().union(*(_find_parameters(part) for part in value))
+    return set()
