@@ -78,7 +78,7 @@ def run_game_day(subject: Subject, outage: Outage) -> str:
             writes.stop()
         for writer in writers:
             writer.result()
-    accepted = [first, *writes.accepted]
+    accepted = list(writes.accepted)
     seconds = _wait_until_all_arrived(subject, accepted)
     _require_everything_accepted(writes)
     return (

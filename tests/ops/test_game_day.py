@@ -29,7 +29,7 @@ class NotesService(StubService):
     def __init__(self) -> None:
         super().__init__()
         self._numbers = itertools.count(1)
-        self.lost: set[str] = set()
+        self.lost = {"0"}
         self.is_refusing = False
 
     def answer(self, request: str) -> tuple[int, dict[str, str], Any] | None:
@@ -90,7 +90,7 @@ def test_everything_that_was_accepted_is_compared_and_deleted(service: NotesServ
 
 
 def test_a_write_that_is_lost_fails(service: NotesService) -> None:
-    service.lost = {"3"}
+    service.lost |= {"3"}
     result, remains = run_game_day(service, lambda _: "failover")
     assert (result.state, remains) == ("failed", [])
     assert result.message.startswith("1 accepted write of ")

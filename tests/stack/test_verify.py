@@ -8,7 +8,7 @@ import pytest
 from local.stack import Stack
 from ops.aws import Stack as OperatedStack
 from ops.aws import choose_target
-from ops.verify import archive
+from ops.verify import archive, game_day
 from ops.verify.catalogue import CHECKS
 from ops.verify.contract import Collection
 from ops.verify.run import run_checks
@@ -64,3 +64,24 @@ def test_the_archive_check_fails_when_the_archive_lacks_a_write(
         [broken] = run_checks(subject, [CHECKS["archive"]])
     assert broken.state == "failed"
     assert broken.message.startswith("The archive lacks 1 write of the batches")
+
+
+def test_a_game_day_compares_every_write_of_an_outage(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_LOCAL", str(stack.folder.root))
+    monkeypatch.setattr(game_day, "STEADY_SECONDS", 2.0)
+
+    def kill_primary(subject: Subject) -> str:
+        stack.pair.primary.kill()
+        try:
+            subject.sleep(5)
+        finally:
+            stack.pair.start()
+        return "primary killed"
+
+    subject = Subject(OperatedStack(choose_target(None, None, None)))
+    try:
+        [result] = run_checks(subject, [game_day.create_check(kill_primary)])
+    finally:
+        remains = subject.clean_up()
+    assert (result.state, remains) == ("ok", []), result
+    assert result.message.startswith("primary killed in ")
