@@ -13,6 +13,7 @@ from ops.aws_errors import explain_aws_error
 from ops.commands import (
     clients,
     cost,
+    deploy,
     executions,
     preflight,
     quarantine,
@@ -41,6 +42,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "preflight": preflight,
+    "deploy": deploy,
     "cost": cost,
     "verify": verify,
     "status": status,

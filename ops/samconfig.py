@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.aws import REPOSITORY
+from ops.aws import LOCAL_STACK, REPOSITORY, Target, choose_target
 from ops.errors import UsageError
 
 SAMCONFIG_PATH = REPOSITORY / "samconfig.toml"
@@ -61,6 +61,14 @@ def read_deployment(arguments: argparse.Namespace, path: Path = SAMCONFIG_PATH) 
         arguments.region or settings.get("region"),
         {**parse_parameters(words), **parse_parameters(arguments.parameters)},
     )
+
+
+def choose_deployment_target(deployment: Deployment, profile: str | None) -> Target:
+    """The stack that a deployment goes to; `sluice-local` is the local stack. Raises UsageError."""
+    if not deployment.stack_name:
+        raise UsageError(f"The environment {deployment.environment} names no stack.", "Give --stack-name NAME.")
+    region = None if deployment.stack_name == LOCAL_STACK else deployment.region
+    return choose_target(deployment.stack_name, region, profile)
 
 
 def parse_parameters(words: Iterable[str]) -> dict[str, str]:

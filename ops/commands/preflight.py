@@ -5,14 +5,13 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from ops.aws import LOCAL_STACK, Stack, Target, choose_target
+from ops.aws import Stack
 from ops.aws_errors import is_access_denied
 from ops.checks import CheckResult, build_checks_result
-from ops.errors import UsageError
 from ops.output import CommandResult
 from ops.preflight import account, machine, resources
 from ops.preflight.plan import DeploymentPlan
-from ops.samconfig import add_deployment_arguments, read_deployment
+from ops.samconfig import add_deployment_arguments, choose_deployment_target, read_deployment
 
 SUMMARY = "check before a deploy what would make it fail"
 
@@ -41,12 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def choose_stack(arguments: argparse.Namespace) -> Stack:
     """The stack that the environment of samconfig.toml names; `local` is the local stack. Raises UsageError."""
-    deployment = read_deployment(arguments)
-    if not deployment.stack_name:
-        raise UsageError(f"The environment {deployment.environment} names no stack.", "Give --stack-name NAME.")
-    region = None if deployment.stack_name == LOCAL_STACK else deployment.region
-    target: Target = choose_target(deployment.stack_name, region, arguments.profile)
-    return Stack(target)
+    return Stack(choose_deployment_target(read_deployment(arguments), arguments.profile))
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:

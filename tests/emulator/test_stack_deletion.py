@@ -157,6 +157,28 @@ def test_a_protected_database_instance_is_not_deleted(emulator: Emulator) -> Non
     assert "Cannot delete protected DB Instance" in _list_reasons(emulator, "protected-database")
 
 
+def test_a_deletion_tries_again_what_a_rollback_could_not_delete(emulator: Emulator) -> None:
+    pool = {
+        "Type": "AWS::Cognito::UserPool",
+        "DeletionPolicy": "RetainExceptOnCreate",
+        "Properties": {"UserPoolName": "again", "DeletionProtection": "ACTIVE"},
+    }
+    resources = {"Database": _build_database(protected=True), "Pool": pool}
+    assert _deploy_until_refused(emulator, "again", resources) == "ROLLBACK_FAILED"
+    rds = emulator.client("rds")
+    [name] = [
+        instance["DBInstanceIdentifier"]
+        for instance in rds.describe_db_instances()["DBInstances"]
+        if instance["DBInstanceIdentifier"].startswith("again")
+    ]
+    assert _delete_stack(emulator, "again") == "DELETE_FAILED"
+    rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+    assert _delete_stack(emulator, "again") == "DELETE_COMPLETE"
+    assert name not in {instance["DBInstanceIdentifier"] for instance in rds.describe_db_instances()["DBInstances"]}
+    pools = emulator.client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
+    assert "again" in {pool["Name"] for pool in pools}  # a deletion is no rollback
+
+
 def test_the_rollback_of_a_creation_makes_the_snapshot_that_the_policy_wants(emulator: Emulator) -> None:
     database = {"Database": _build_database(protected=False)}
     assert _deploy_until_refused(emulator, "snapshotted", database) == "ROLLBACK_COMPLETE"

@@ -28,15 +28,21 @@ class SecondStack:
     def status(self) -> str:
         return read_status(self._stack.emulator, NAME)
 
-    def deploy(self, change: Callable[[Template], None] | None = None, *, provision_database: bool = False) -> None:
-        """Deploy the built template after a change. Raises LocalError if the deployment fails."""
+    def deploy(
+        self, change: Callable[[Template], None] | None = None, *, provision_database: bool = False, **settings: str
+    ) -> None:
+        """Deploy the built template after a change, with parameters. Raises LocalError if the deployment fails."""
         if provision_database:
             parameters = {"Runtime": detect_runtime(), "Architecture": detect_architecture()}
         else:
             chosen = choose_parameters({"ReadCache": "false", "DatabaseName": DATABASE})
             parameters = resolve_parameters(chosen, self._stack.emulator, self._stack.pair, self._stack.cache)
         self.outputs = deploy_stack(
-            self._stack.folder, self._stack.emulator, parameters, stack_name=NAME, template=self._write_template(change)
+            self._stack.folder,
+            self._stack.emulator,
+            {**parameters, **settings},
+            stack_name=NAME,
+            template=self._write_template(change),
         )
 
     def _write_template(self, change: Callable[[Template], None] | None) -> Path:

@@ -156,3 +156,26 @@ def test_a_creation_that_fails_after_its_database_deletes_it(stack: Stack, secon
         {**AFTER_A_FAILED_CREATION, **WITH_ITS_DATABASE},
         "The first deployment failed",
     )
+
+
+def test_a_creation_that_was_protected_from_the_start_can_be_deleted(stack: Stack, second: SecondStack) -> None:
+    """The reason for the default of DeletionProtection, and the guide's way out."""
+    before = list_resources(stack)
+    with pytest.raises(LocalError):
+        second.deploy(provision_database=True, DeletionProtection="true")
+    assert second.status == "ROLLBACK_FAILED"
+    failed = {
+        event["LogicalResourceId"]: event["PhysicalResourceId"]
+        for event in second.list_events()
+        if event["ResourceStatus"] == "DELETE_FAILED"
+    }
+    assert set(failed) >= {"Primary", "UserPool"}
+    stack.aws_client("rds").modify_db_instance(
+        DBInstanceIdentifier=failed["Primary"], DeletionProtection=False, ApplyImmediately=True
+    )
+    stack.aws_client("cognito-idp").update_user_pool(UserPoolId=failed["UserPool"], DeletionProtection="INACTIVE")
+    second.delete()
+    remaining = list_resources(stack) - before
+    pools = {name for name in remaining if name.startswith("cognito-idp/")}
+    _check_guide(pools, {r"cognito-idp/.+": "user pool"}, "The rollback of the first deployment failed")
+    _check_guide(remaining - pools, {**AFTER_A_FAILED_CREATION, **WITH_ITS_DATABASE}, "The first deployment failed")

@@ -1,5 +1,7 @@
 """Check a template: `python -m tests.template.check [FILE]`, with src/ in PYTHONPATH as in `make check`.
 
+Without FILE, it checks template.yaml and edge.yaml.
+
 Prints one line for each finding. Exits with 1 when there is a finding.
 
 Each of these misses findings of the others: the SAM CLI, cfn-lint on the translated template, the rules of this project
@@ -41,7 +43,7 @@ from tests.template.rules import (
 )
 from tests.template.rules.rule import Rule
 from tests.template.rules.rule import Template as Linted
-from tests.template.translate import REPOSITORY, TEMPLATE, NotTranslatable, Template, read, translate
+from tests.template.translate import EDGE_TEMPLATE, REPOSITORY, TEMPLATE, NotTranslatable, Template, read, translate
 
 RULES: tuple[Rule, ...] = (
     functions.DatabaseConcurrency(),
@@ -152,7 +154,10 @@ def list_findings(path: Path) -> Iterator[Finding]:
     yield from check_with_sam(path)
     yield from check_source_with_rules(path)
     template = read(path)
-    yield from (Finding("E9178", excess) for excess in list_excesses(template))
+    # edge.yaml repeats a part of template.yaml, so the judges of other projects have seen its resources there.
+    is_edge = path.name == EDGE_TEMPLATE.name
+    if not is_edge:
+        yield from (Finding("E9178", excess) for excess in list_excesses(template))
     try:
         translated = translate(template, REPOSITORY)
     except NotTranslatable as refusal:
@@ -160,7 +165,8 @@ def list_findings(path: Path) -> Iterator[Finding]:
         return
     yield from check_with_cfn_lint(translated)
     yield from check_with_rules(translated)
-    yield from judge(translated)
+    if not is_edge:
+        yield from judge(translated)
 
 
 def main(path: Path) -> int:
@@ -172,4 +178,4 @@ def main(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else TEMPLATE))
+    sys.exit(max(main(path) for path in ([Path(word) for word in sys.argv[1:]] or [TEMPLATE, EDGE_TEMPLATE])))

@@ -14,6 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
+EDGE_TEMPLATE = REPOSITORY / "edge.yaml"
 
 Template = dict[str, Any]
 
@@ -64,7 +65,7 @@ def translate(template: Template, folder: Path) -> Template:
     """Translate a SAM template whose paths are relative to `folder`. Raises NotTranslatable."""
     template = json.loads(json.dumps(template))
     definitions: dict[str, Any] = {}
-    template["Globals"].get("Function", {}).pop("CodeUri", None)
+    template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
     for name, resource in template["Resources"].items():
         if (uri := _LOCAL.get(resource["Type"])) is None:
             continue

@@ -190,3 +190,18 @@ def test_with_a_cache_its_client_is_imported_at_the_start(name: str) -> None:
         [sys.executable, "-c", program], env={**environment(), **CACHED}, capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) >= CACHE
+
+
+def test_a_sampled_trace_imports_the_sdk_without_botocore() -> None:
+    program = """
+import sys
+sys.modules["botocore"] = None  # an import of it fails
+from sluice.aws import tracing
+assert "aws_xray_sdk" not in sys.modules
+with tracing.create_invocation_subsegment("work") as segment:
+    print(segment.trace_headers())
+"""
+    trace = "Root=1-6b0323d0-3f8a1c9e2b7d4a5f6c8e9d01;Parent=53995c3f42cd8ad8;Sampled=1"
+    settings = environment(LAMBDA_TASK_ROOT="/var/task", _X_AMZN_TRACE_ID=trace, POWERTOOLS_TRACE_DISABLED="")
+    done = subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, check=True)
+    assert "Root=1-6b0323d0" in done.stdout

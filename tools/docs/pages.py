@@ -9,6 +9,7 @@ from tools.docs.decisions import render_index
 from tools.docs.parameters import render_parameters
 from tools.docs.settings import render_settings
 from tools.docs.template import load_template
+from tools.edge_template import render_edge_template
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -25,4 +26,5 @@ def render_pages() -> dict[Path, str]:
         REFERENCE / "metrics-and-alarms.md": render_alarms(template, ROOT / "src" / "sluice"),
         REFERENCE / "settings.md": render_settings(ROOT / "src" / "sluice" / "settings.py"),
         ADR / "index.md": render_index(ADR),
+        ROOT / "edge.yaml": render_edge_template((ROOT / "template.yaml").read_text()),
     }

@@ -10,6 +10,9 @@
 - A rollback of a creation also asks the custom resource whose creation failed to delete itself
   (https://github.com/aws/aws-cdk/pull/5525), and makes the snapshots that DeletionPolicy wants: the handler of a
   database instance knows only the policy.
+- What a rollback of a creation could not delete stays in the stack as DELETE_FAILED, and the next deletion of the stack
+  tries again. That one is no rollback, so it retains what RetainExceptOnCreate retains.
+  https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 """
 
 import copy
@@ -71,12 +74,16 @@ def _is_pool_protected(pool_id: str) -> bool:
 
 
 def _delete_database(physical_id: str, props: Properties) -> None:
-    if (rds._instances.get(physical_id) or {}).get("DeletionProtection"):
+    if _is_database_protected(physical_id):
         raise ValueError(
             "Cannot delete protected DB Instance, please disable deletion protection and try again. "
             "(InvalidParameterCombination)"
         )
     _original.delete_database(physical_id, props)
+
+
+def _is_database_protected(physical_id: str) -> bool:
+    return bool((rds._instances.get(physical_id) or {}).get("DeletionProtection"))
 
 
 def _create_log_group(logical_id: str, props: Properties, stack_name: str) -> Created:
@@ -100,6 +107,13 @@ async def _roll_back_operation(
         _snapshot_created(stack_name, stack_id, stack, operation)
     _add_failed_custom_resource(stack_name, stack_id, stack, operation)
     await _original.roll_back_operation(stack_name, stack_id, stack, operation, reason_override)
+    if stack["StackStatus"] == "ROLLBACK_FAILED":
+        template, parameters = operation["template"], operation["param_values"]
+        stack["_template"], stack["_resolved_params"] = template, parameters
+        stack["_conditions"] = stacks._evaluate_conditions(template, parameters)
+        for logical_id, resource in stack["_rollback_failed"].items():
+            failed = {"LogicalResourceId": logical_id, "ResourceStatus": "DELETE_FAILED", "Attributes": {}}
+            stack["_resources"][logical_id] = {**resource, **failed}
 
 
 def _snapshot_created(stack_name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any]) -> None:
@@ -108,7 +122,7 @@ def _snapshot_created(stack_name: str, stack_id: str, stack: dict[str, Any], ope
         policy = _resolve(
             operation, stack, stack_name, stack_id, _read_definition(operation, logical_id, "DeletionPolicy")
         )
-        if policy == "Snapshot":
+        if policy == "Snapshot" and not _is_database_protected(resource["PhysicalResourceId"]):
             provisioners._snapshot_resource(
                 resource["ResourceType"], resource["PhysicalResourceId"], resource["Properties"]
             )
