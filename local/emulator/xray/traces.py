@@ -65,13 +65,13 @@ def _get_trace_summaries(request: dict[str, Any]) -> Response:
     if expression and matched is None:
         return _respond(400, {"__type": "InvalidRequestException", "message": f"Not supported: {expression}"})
     with _lock:
-        found = [
+        summaries = [
             {"Id": trace_id, "IsPartial": False}
             for trace_id, trace in _traces.items()
             if request["StartTime"] <= min(_iterate_starts(trace)) <= request["EndTime"]
             and (matched is None or _has_annotation(trace, matched[1], matched[2]))
         ]
-    return _respond(200, {"TraceSummaries": found, "ApproximateTime": time.time(), "TracesProcessedCount": len(found)})
+    return _respond(200, {"TraceSummaries": summaries, "TracesProcessedCount": len(summaries)})
 
 
 def _batch_get_traces(request: dict[str, Any]) -> Response:
