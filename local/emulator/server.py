@@ -34,6 +34,7 @@ PATCHES = (
     "cloudformation.stored_settings",
     "cloudformation.template_values",
     "secrets.rotation",
+    "xray.traces",
     "firehose.operations",
 )
 

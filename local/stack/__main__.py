@@ -1,9 +1,10 @@
-"""Control the local stack: python -m local.stack up | down | status | build | invoke | address | token | logs."""
+"""Control the local stack: python -m local.stack COMMAND; `--help` lists the commands."""
 
 import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -45,6 +46,10 @@ def _build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("down", help="stop everything and keep the data")
     command.add_argument("--delete", action="store_true", help="also delete the data")
     command.set_defaults(run=_run_down)
+
+    command = commands.add_parser("outage", help="kill the primary, and start it again after some seconds")
+    command.add_argument("--seconds", type=float, default=10.0, help="how long it is down (default: %(default)s)")
+    command.set_defaults(run=_run_outage)
 
     command = commands.add_parser("status", help="show what runs, and its addresses; exit code 1 unless all runs")
     command.set_defaults(run=_run_status)
@@ -95,6 +100,14 @@ def _report_progress(line: str) -> None:
 
 def _shorten_path(path: Path) -> Path:
     return path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
+
+
+def _run_outage(arguments: argparse.Namespace) -> int:
+    pair = Stack.load().pair
+    pair.primary.kill()
+    time.sleep(arguments.seconds)
+    pair.start()
+    return 0
 
 
 def _run_down(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,10 @@
 """Every check, in the order of the report."""
 
-from ops.verify import alarms, edge, round_trip, workflows
+from ops.verify import alarms, archive, edge, observability, permissions, round_trip, workflows
 from ops.verify.check import Check
 
 CHECKS: dict[str, Check] = {
-    check.name: check for module in (round_trip, edge, workflows, alarms) for check in module.CHECKS
+    check.name: check
+    for module in (round_trip, edge, archive, workflows, permissions, observability, alarms)
+    for check in module.CHECKS
 }

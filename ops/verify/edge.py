@@ -29,7 +29,7 @@ def run_direct_call(subject: Subject) -> str:
 
 
 def run_attack(subject: Subject) -> str:
-    """Each attack gets 403."""
+    """Each attack gets 403 and a problem document."""
     for name, text in ATTACKS.items():
         answer = subject.client().request("GET", f"/v1/?q={quote(text)}", attempts=MAX_ATTEMPTS)
         if answer.status != 403:
@@ -37,10 +37,16 @@ def run_attack(subject: Subject) -> str:
                 f"An attack ({name}) is answered {answer.describe()} instead of 403.",
                 "The web ACL of the distribution must have the managed rule groups: deploy the stack again.",
             )
-    return f"{len(ATTACKS)} attacks refused"
+        # WAF knows no other content type for it than application/json.
+        if not isinstance(answer.document, dict) or answer.document.get("status") != 403:
+            raise CheckFailed(
+                f"An attack ({name}) is refused without a problem document.",
+                "The web ACL must block by label with its own response: deploy the stack again.",
+            )
+    return f"{len(ATTACKS)} attacks refused with a problem document"
 
 
 CHECKS = [
     Check("direct-call", "the API cannot be called around CloudFront", run_direct_call),
-    Check("attack", "attacks are refused", run_attack),
+    Check("attack", "attacks are refused with a problem document", run_attack),
 ]

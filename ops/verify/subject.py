@@ -1,10 +1,12 @@
 """The stack that is verified, with what its checks share: a client, its own items, waiting, cleaning up."""
 
+import datetime
 import json
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -23,6 +25,9 @@ from ops.verify.service import MAX_ATTEMPTS, Answer, Service, fetch_machine_toke
 Value = TypeVar("Value")
 
 POLL_SECONDS = 2.0
+# A game day leaves hundreds of items to delete.
+MAX_DELETES = 8
+DEFAULT_WINDOW = datetime.timedelta(minutes=15)
 # Beyond the buffers of the stack: a cold start, a retry, an event that is late.
 DELIVERY_MARGIN_SECONDS = 120.0
 
@@ -66,8 +71,16 @@ def _once(compute: "Callable[[Subject], Value]") -> "Callable[[Subject], Value]"
 class Subject:
     """A stack under verification. Its methods may be called by several threads."""
 
-    def __init__(self, stack: Stack, collection: str | None = None, item: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        collection: str | None = None,
+        item: dict[str, Any] | None = None,
+        window: datetime.timedelta = DEFAULT_WINDOW,
+    ) -> None:
+        """`collection` and `item` replace what the contract offers. The writes of `window` are compared."""
         self.stack = stack
+        self.window = window
         self._collection_name = collection
         self._item = item
         self._locks: dict[str, threading.Lock] = {}
@@ -210,8 +223,9 @@ class Subject:
 
     def clean_up(self) -> list[str]:
         """Remove what the verification has made. Returns a sentence for each thing that could not be removed."""
-        for path in sorted(self._own_items):
-            self._run_undo(partial(self.delete_item, path))
+        with ThreadPoolExecutor(MAX_DELETES) as executor:
+            for path in sorted(self._own_items):
+                executor.submit(self._run_undo, partial(self.delete_item, path))
         self._cleanup.close()
         return self._remains
 

@@ -25,7 +25,7 @@ from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.list_parameters import list_parameter_names
 from sluice.model.resource import load_resources
-from sluice.schema import alter, cfn_response
+from sluice.schema import alter, custom_resource
 from tests.database.aws_rig import Aws, aws
 from tests.database.migration_rig import Migrated
 
@@ -365,7 +365,7 @@ def test_a_response_that_is_not_accepted_at_once_is_sent_again(request_: Request
 def test_a_response_that_cannot_be_sent_raises_without_its_url(
     request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cfn_response, "_RETRY", 1)
+    monkeypatch.setattr(custom_resource, "_RETRY", 1)
     cloud.refusing, cloud.refusal = 1, 403
     with pytest.raises(ResponseNotDelivered, match="status 403"):
         handle(request_("Delete"), context())

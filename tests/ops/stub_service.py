@@ -5,12 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ops.verify.service import Service
 from ops.verify.subject import Subject
 
 Response = tuple[int, dict[str, str], Any]
+Service_ = TypeVar("Service_", bound="StubService")
 CLOUDFRONT = {"via": "1.1 edge (CloudFront)"}
 
 
@@ -25,6 +26,10 @@ class StubService(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def answer(self, request: str) -> Response | None:
+        """The answer to a request; None for 404."""
+        return self.responses.get(request)
 
     def respond(self, request: str, status: int, body: Any = None, **headers: str) -> None:
         """Set the answer to a request. A name of a header is written with underscores."""
@@ -45,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         conditional = f"{request} if-none-match"
         if self.headers.get("if-none-match") and conditional in self.server.responses:
             request = conditional
-        status, headers, body = self.server.responses.get(request, self.not_found)
+        status, headers, body = self.server.answer(request) or self.not_found
         content = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         for name, value in {**headers, "content-length": str(len(content))}.items():
@@ -75,9 +80,8 @@ class ServiceSubject(Subject):
 
 
 @contextmanager
-def start_stub_service() -> Iterator[StubService]:
+def start_stub_service(service: Service_) -> Iterator[Service_]:
     """Serve until the end of the block."""
-    service = StubService()
     thread = threading.Thread(target=service.serve_forever, daemon=True)
     thread.start()
     try:

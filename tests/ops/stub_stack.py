@@ -51,6 +51,7 @@ def build_template(responses: Path) -> dict[str, Any]:
         "Clients": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": {}},
     }
     outputs: dict[str, Any] = {
+        "Url": {"Value": "http://127.0.0.1:9"},
         "BatchBucketName": {"Value": {"Ref": "Batches"}},
         "ArchiveBucketName": {"Value": {"Ref": "Archive"}},
         "EventDeadLettersUrl": {"Value": {"Ref": "DeadLetters"}},

@@ -44,7 +44,7 @@ PLANES = describe_collection("planes", False, "tail", {"tail": "LN-AAA"}, {"tail
 
 @pytest.fixture
 def service() -> Iterator[StubService]:
-    with start_stub_service() as service:
+    with start_stub_service(StubService()) as service:
         service.respond("GET /v1/openapi.json", 200, describe_contract(PLANES, NOTES))
         service.respond("POST /v1/notes", 202, {"id": "n1", "version": VERSION}, x_amzn_requestid="r1")
         service.respond("GET /v1/notes/n1", 200, {"id": "n1"}, etag=ETAG)
@@ -167,7 +167,7 @@ def test_an_item_that_is_still_there_after_its_deletion_fails(service: StubServi
 
 
 def test_a_service_that_does_not_answer_is_one_sentence() -> None:
-    with start_stub_service() as service:
+    with start_stub_service(StubService()) as service:
         subject = create_subject(service)
     [result] = run_checks(subject, [CHECKS["round-trip"]])
     assert (result.state, "does not answer" in result.message) == ("failed", True)
@@ -175,8 +175,19 @@ def test_a_service_that_does_not_answer_is_one_sentence() -> None:
 
 def test_mistakes_on_the_command_line_are_one_sentence(sluice: Sluice, stub_stack: StubStack, tmp_path: Path) -> None:
     assert "invalid choice: 'nope'" in sluice("verify", "--only", "nope").usage_error()
-    assert "has no output Url" in sluice("verify").usage_error()
-    assert "has no output Url" in sluice("verify", "--only", "replay").usage_error()
     file = tmp_path / "item.json"
     file.write_text("[]")
     assert "cannot be read as a JSON object" in sluice("verify", "--item", str(file)).usage_error()
+
+
+def test_a_failed_check_is_a_line_and_the_exit_code(sluice: Sluice, stub_stack: StubStack) -> None:
+    output = sluice("verify", "--only", "alarms")
+    assert output.exit_code == 1
+    assert output.stdout.splitlines() == [
+        "failed  alarms    The stack has no alarm. Deploy the current version.",
+        "ok      clean-up  nothing remains of the verification",
+        "",
+        "2 checks: 1 failed, 0 warnings",
+    ]
+    [alarms, _] = sluice("verify", "--only", "alarms", "--json").document["checks"]
+    assert (alarms["state"], alarms["hint"]) == ("failed", "Deploy the current version.")

@@ -1,6 +1,9 @@
 """Break a deployed stack through the APIs of AWS, and restore it."""
 
+import datetime
+import gzip
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -103,3 +106,43 @@ def machine_client_without_flow(stack: Stack) -> Iterator[None]:
         yield
     finally:
         cognito.update_user_pool_client(**settings)
+
+
+@contextmanager
+def changed_function(stack: Stack, function: str, **changes: Any) -> Iterator[None]:
+    """Change the configuration of a function; a change of `Variables` is added to its environment."""
+    client, name = stack.aws_client("lambda"), stack.outputs[f"{function}FunctionName"]
+    configuration = client.get_function_configuration(FunctionName=name)
+    variables = configuration["Environment"]["Variables"]
+    settings = {"LoggingConfig": configuration["LoggingConfig"], "Environment": {"Variables": variables}}
+    if "Variables" in changes:
+        changes = {"Environment": {"Variables": {**variables, **changes["Variables"]}}}
+    if "LoggingConfig" in changes:
+        changes = {"LoggingConfig": {**configuration["LoggingConfig"], **changes["LoggingConfig"]}}
+    client.update_function_configuration(FunctionName=name, **changes)
+    try:
+        yield
+    finally:
+        client.update_function_configuration(FunctionName=name, **settings)
+
+
+@contextmanager
+def dropped_metrics(stack: Stack, function: str) -> Iterator[None]:
+    """Drop the metrics of a function, from a minute on that has none yet."""
+    with changed_function(stack, function, LoggingConfig={"ApplicationLogLevel": "ERROR"}):
+        time.sleep(60 - time.time() % 60)
+        yield
+
+
+@contextmanager
+def batch_without_archive(stack: Stack, version: str) -> Iterator[None]:
+    """Put a batch with a write of the same time as a version. The archive lacks it, and nothing loads it."""
+    s3, bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
+    key = f"batches/{datetime.datetime.now(datetime.UTC):%Y/%m/%d/%H}/forged.jsonl.gz"
+    write = {"version": version[:10] + "0" * 16, "collection": "airports", "id": "FORGED"}
+    with disabled_rule(stack, "BatchDelivered"):
+        s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(json.dumps(write).encode()))
+        try:
+            yield
+        finally:
+            s3.delete_object(Bucket=bucket, Key=key)

@@ -10,6 +10,9 @@ from pymysql.connections import Connection
 
 from local.process import LocalError, read_tail
 from local.stack import Stack, down, up
+from ops.aws import Stack as OperatedStack
+from ops.aws import choose_target
+from ops.verify.access.names import read_names
 from tests.memory import folder_in_memory
 
 
@@ -88,3 +91,11 @@ def replica(stack: Stack) -> Iterator["Connection[Any]"]:
     credentials = stack.pair.admin_credentials
     with stack.pair.replica.connect(*credentials, database="sluice", autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def names(stack: Stack) -> dict[str, str]:
+    """The names of the local stack in the tables. It has an existing database and an existing cache."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SLUICE_LOCAL", str(stack.folder.root))
+        return read_names(OperatedStack(choose_target(None, None, None)))

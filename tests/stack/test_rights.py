@@ -9,7 +9,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.stack import Stack
-from tests.stack.permissions import FORBIDDEN_TO_ALL, PERMISSIONS, Attempt
+from ops.verify.access.functions import FORBIDDEN_TO_ALL, FUNCTIONS
+from ops.verify.access.request import Request
+from tests.stack.attempts import try_request
 from tests.template.rules.reading import actions, of_type, statements
 from tests.template.rules.rule import Template
 from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
@@ -17,8 +19,6 @@ from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
 pytestmark = pytest.mark.stack("second")
 
 STACK_NAME = "sluice-local"
-# The stack does not create these secrets.
-EXTERNAL_SECRETS = {"AdminSecretArn": "sluice-local/database-admin", "CacheSecretArn": "sluice-local/cache-user"}
 # The services of AWS's managed policies for every function: logs, traces, and network interfaces in a VPC.
 MANAGED_POLICY_SERVICES = {"logs", "xray", "ec2"}
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}  # SNS returns the last one
@@ -52,8 +52,8 @@ def list_allowed_actions(role: str) -> set[str]:
 class Role:
     """The role of a function, assumed as Lambda assumes it."""
 
-    def __init__(self, stack: Stack, session: boto3.Session, function: str) -> None:
-        self._stack, self._session = stack, session
+    def __init__(self, stack: Stack, session: boto3.Session, function: str, names: dict[str, str]) -> None:
+        self._stack, self._session, self._names = stack, session, names
         arn = stack.aws_client("iam").get_role(RoleName=self._find_name(f"{function}FunctionRole"))["Role"]["Arn"]
         # Lambda names the session after the function. By this name, the emulator enforces the policies of the VPC's
         # endpoints too.
@@ -81,55 +81,54 @@ class Role:
             )
         return self._clients[service]
 
-    def read_output(self, output: str) -> str:
-        return EXTERNAL_SECRETS.get(output) or self._stack.outputs[output]
-
-    def is_allowed(self, attempt: Attempt) -> bool:
-        """Whether IAM allows an attempt, whatever the response of the service."""
+    def is_allowed(self, request: Request) -> bool:
+        """Whether IAM allows a request, whatever the response of the service."""
+        resolved = request.resolve(self._names)
+        assert resolved, f"the stack has no name of {request}"
         try:
-            attempt.call(self)
+            try_request(self.client, resolved)
         except ClientError as error:
             return error.response["Error"]["Code"] not in DENIED
         return True
 
 
 @pytest.fixture(scope="module")
-def roles(stack: Stack) -> Any:
+def roles(stack: Stack, names: dict[str, str]) -> Any:
     session = boto3.Session()  # one session for all roles, because each session loads the service models again
-    return cache(lambda function: Role(stack, session, function))
+    return cache(lambda function: Role(stack, session, function, names))
 
 
 def test_the_table_has_every_function_of_the_template() -> None:
-    assert set(list_functions()) == set(PERMISSIONS)
+    assert set(list_functions()) == set(FUNCTIONS)
 
 
-@pytest.mark.parametrize("function", sorted(PERMISSIONS))
-def test_the_table_attempts_every_action_that_a_role_allows(function: str) -> None:
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_the_table_has_every_action_that_a_role_allows(function: str) -> None:
     assert list_allowed_actions(f"{function}FunctionRole") == {
-        attempt.action for attempt in PERMISSIONS[function].allowed
+        request.action for request in FUNCTIONS[function].allowed
     }
-    assert len(set(PERMISSIONS[function].forbidden)) >= 3
+    assert len(set(FUNCTIONS[function].forbidden)) >= 3
 
 
 @pytest.mark.parametrize(
-    ("function", "attempt"),
+    ("function", "iam_request"),
     [
-        pytest.param(name, attempt, id=f"{name} can {attempt.description}")
-        for name, permissions in PERMISSIONS.items()
-        for attempt in permissions.allowed
+        pytest.param(name, request, id=f"{name} can {request}")
+        for name, permissions in FUNCTIONS.items()
+        for request in permissions.allowed
     ],
 )
-def test_a_function_is_allowed(roles: Any, function: str, attempt: Attempt) -> None:
-    assert roles(function).is_allowed(attempt)
+def test_a_function_is_allowed(roles: Any, function: str, iam_request: Request) -> None:
+    assert roles(function).is_allowed(iam_request)
 
 
 @pytest.mark.parametrize(
-    ("function", "attempt"),
+    ("function", "iam_request"),
     [
-        pytest.param(name, attempt, id=f"{name} cannot {attempt.description}")
-        for name, permissions in PERMISSIONS.items()
-        for attempt in (*permissions.forbidden, *FORBIDDEN_TO_ALL)
+        pytest.param(name, request, id=f"{name} cannot {request}")
+        for name, permissions in FUNCTIONS.items()
+        for request in (*permissions.forbidden, *FORBIDDEN_TO_ALL)
     ],
 )
-def test_a_function_is_not_allowed(roles: Any, function: str, attempt: Attempt) -> None:
-    assert not roles(function).is_allowed(attempt)
+def test_a_function_is_not_allowed(roles: Any, function: str, iam_request: Request) -> None:
+    assert not roles(function).is_allowed(iam_request)

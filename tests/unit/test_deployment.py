@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sluice.schema.deployment import read_deployment
+from sluice.schema.custom_resource import read_deployment
 
 STACK = "arn:aws:cloudformation:eu-west-1:1:stack/sluice/guid"
 

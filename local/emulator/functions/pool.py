@@ -3,10 +3,12 @@
 - The caller does not get the class name of an exception.
 - An invocation that logs nothing waits 50 ms.
 - An error or a new deployment kills environments that other invocations use.
+- A function behind API Gateway starts a new trace. On AWS it continues the trace that a client sends.
 
 Python functions run in environments of `local.emulator.functions.worker`; this module acquires and releases them.
 """
 
+import secrets
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +35,7 @@ def _execute_function(func: dict[str, Any], event: Any, request_id: str) -> dict
         result = worker.invoke(
             event,
             request_id,
-            trace_id=lambda_svc._xray_trace_id_for_invocation(config),
+            trace_id=lambda_svc._xray_trace_id_for_invocation(config, _read_trace_header(event)),
             invoked_function_arn=config.get("FunctionArn", ""),
         )
         last_invocation.log_stream = worker.log_stream
@@ -42,6 +44,17 @@ def _execute_function(func: dict[str, Any], event: Any, request_id: str) -> dict
     if "error" in result:
         return {"body": {**result["error"], "requestId": request_id}, "error": True, "log": result["log"]}
     return {"body": result.get("result"), "log": result["log"]}
+
+
+def _read_trace_header(event: Any) -> str | None:
+    """Return the trace that a request of API Gateway continues, for the function; None without one."""
+    if not isinstance(event, dict) or "requestContext" not in event:
+        return None
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    header = headers.get("x-amzn-trace-id")
+    if not header or "Root=" not in header:
+        return None
+    return str(header) if "Parent=" in header else f"{header};Parent={secrets.token_hex(8)}"
 
 
 def _is_python(config: dict[str, Any]) -> bool:

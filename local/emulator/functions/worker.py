@@ -92,7 +92,7 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc]
             "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
             **_build_log_settings(config),
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-            "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{os.environ['GATEWAY_PORT']}",
             "LAMBDA_TASK_ROOT": str(code),
             **lambda_runtime.execution_credentials(config),
         }

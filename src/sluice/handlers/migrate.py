@@ -20,9 +20,8 @@ from sluice.aws.secrets import read_credentials
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable, MigrationFailed
 from sluice.observability import Event, add_log_fields, add_metric, describe_error, instrument_handler
-from sluice.schema.cfn_response import CloudFormationResponse
+from sluice.schema.custom_resource import CloudFormationResponse, Deployment, read_deployment
 from sluice.schema.ddl_executor import explain_error
-from sluice.schema.deployment import Deployment, read_deployment
 from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser
 from sluice.settings import MigrateSettings, read_settings
 

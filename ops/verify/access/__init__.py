@@ -1,0 +1,1 @@
+"""Which role may do what: the tables, and the names in them."""

@@ -1,0 +1,126 @@
+"""A request can be followed: its logs, its metrics and its trace are found by its id."""
+
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ops.output import format_count
+from ops.verify.check import Check, CheckFailed
+from ops.verify.round_trip import wait_until_applied
+from ops.verify.subject import Subject
+
+# CloudWatch and X-Ray show what they were sent after a while.
+INGESTION_SECONDS = 240.0
+# Log groups of the stack, by logical id, and the name of what writes to each.
+LOG_GROUPS = {
+    "ApiLog": "The access log of the API",
+    "PostFunctionLog": "The log of PostFunction",
+    "LoadFunctionLog": "The log of LoadFunction",
+}
+# Metrics of the write: the one of the function that accepts it, and the one of the function that loads it.
+METRICS = ("WritesAccepted", "WritesApplied")
+NAMESPACE, SERVICE = "Sluice", "sluice"
+
+
+def run_logs(subject: Subject) -> str:
+    """The access log, the function and the load name the request id of the own write."""
+    write = subject.own_write()
+    groups, client = subject.stack.list_resources("AWS::Logs::LogGroup"), subject.stack.client("logs")
+    missing = set(LOG_GROUPS)
+
+    def is_found() -> bool:
+        for logical_id in sorted(missing):
+            pages = client.get_paginator("filter_log_events").paginate(
+                logGroupName=groups[logical_id],
+                startTime=round((write.seconds - 60) * 1000),
+                filterPattern=f'"{write.request_id}"',
+            )
+            if any(page["events"] for page in pages):
+                missing.discard(logical_id)
+        return not missing
+
+    subject.wait_until(
+        is_found,
+        subject.load_seconds + INGESTION_SECONDS,
+        lambda: CheckFailed(
+            f"{LOG_GROUPS[min(missing)]} has no line of the request {write.request_id}.",
+            "See the log group, and the account's log role of API Gateway (ApiLogRole).",
+        ),
+    )
+    return f"request {write.request_id} in {format_count(len(LOG_GROUPS), 'log group')}"
+
+
+def run_metrics(subject: Subject) -> str:
+    """The metrics of the minute of the own write have values, under the name of this stack."""
+    write = subject.own_write()
+    wait_until_applied(subject, write)
+    client, missing = subject.stack.client("cloudwatch"), set(METRICS)
+    start = datetime.datetime.fromtimestamp(write.seconds // 60 * 60, datetime.UTC)
+    dimensions = {"service": SERVICE, "stack": subject.stack.name}
+
+    def is_found() -> bool:
+        now = datetime.datetime.now(datetime.UTC)
+        results = client.get_metric_data(
+            MetricDataQueries=_build_queries(METRICS, dimensions),
+            StartTime=start,
+            EndTime=now + datetime.timedelta(minutes=1),
+        )["MetricDataResults"]
+        missing.difference_update(METRICS[int(result["Id"][1:])] for result in results if sum(result["Values"]) >= 1)
+        return not missing
+
+    subject.wait_until(
+        is_found,
+        INGESTION_SECONDS,
+        lambda: CheckFailed(
+            f"The namespace {NAMESPACE} has no value of {min(missing)} for the stack since {start:%H:%M} UTC.",
+            "Lambda drops lines below LogLevel: metrics need INFO, see docs/reference/metrics-and-alarms.md.",
+        ),
+    )
+    return f"{' and '.join(METRICS)} since {start:%H:%M} UTC"
+
+
+def _build_queries(metrics: Sequence[str], dimensions: Mapping[str, str]) -> list[dict[str, Any]]:
+    pairs = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    return [
+        {
+            "Id": f"m{number}",
+            "MetricStat": {
+                "Metric": {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": pairs},
+                "Period": 60,
+                "Stat": "Sum",
+            },
+        }
+        for number, metric in enumerate(metrics)
+    ]
+
+
+def run_trace(subject: Subject) -> str:
+    """X-Ray has the trace of the own write, by the annotation `request_id`."""
+    write, client = subject.own_write(), subject.stack.client("xray")
+
+    def find_trace() -> list[Any]:
+        pages = client.get_paginator("get_trace_summaries").paginate(
+            StartTime=write.seconds - 120,
+            EndTime=time.time() + 60,
+            FilterExpression=f'annotation.request_id = "{write.request_id}"',
+        )
+        return [summary for page in pages for summary in page["TraceSummaries"]]
+
+    [summary, *_] = subject.wait_until(
+        find_trace,
+        INGESTION_SECONDS,
+        lambda: CheckFailed(
+            f"X-Ray has no trace of the request {write.request_id} (sent as {write.trace}).",
+            "Tracing must be active for the stage and PostFunction: deploy the stack again.",
+        ),
+    )
+    segments = client.batch_get_traces(TraceIds=[summary["Id"]])["Traces"][0]["Segments"]
+    return f"trace {summary['Id']} with {format_count(len(segments), 'segment')}"
+
+
+CHECKS = [
+    Check("logs", "logs of API, function and load are found by the request id", run_logs),
+    Check("metrics", "metrics have the stack's name and arrive", run_metrics),
+    Check("trace", "the trace is found by the request id", run_trace),
+]
