@@ -11,7 +11,7 @@ from local.stack.folder import REPOSITORY
 
 
 def check_resource_classes(report_progress: Callable[[str], None], source: Path = REPOSITORY / "src") -> None:
-    """Check the classes under `source` in a process of its own. Raises LocalError with one sentence for the first fault.
+    """Check the classes under `source` in another process. Raises LocalError with a sentence for the first fault.
 
     All other faults are reported as progress.
     """

@@ -1,4 +1,4 @@
-"""Check the resource classes before a build: `python -m sluice.model check`, or `validate COLLECTION` with lines of JSON.
+"""Check the resource classes before a build: `python -m sluice.model check`, or `validate COLLECTION` for lines of JSON.
 
 Both end with exit code 1 when something is wrong. `check` prints a line for each fault.
 """
@@ -22,7 +22,7 @@ def check_classes() -> int:
 
 
 def validate_lines(collection: str) -> int:
-    """Validate the lines of standard input. Print a JSON array for each of the first invalid ones: its number, and why."""
+    """Validate the lines of standard input. Print the number and the fault of the first faulty ones, in JSON."""
     resource = load_resources()[collection]
     count = 0
     for number, line in enumerate(sys.stdin.buffer, 1):

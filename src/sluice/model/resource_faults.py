@@ -26,7 +26,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     (r"a union may only join", "choose one type, with `| None` when it may be absent"),
     (r"has no column type", "use a type of docs/reference/resources.md, such as str, int, Decimal or list"),
     (r"exceeds \d+ digits", "lower the numbers of Digits(precision, scale)"),
-    (r"values of an enumeration|an enumeration needs values", "give the enumeration values that are all text or all int"),
+    (r"values of an enumeration|an enumeration needs values", "use values that are all text or all int"),
     (r"default of a field that may be null", "write `= None`, or remove `| None`"),
     (r"its default .* cannot be kept", "correct the default, or remove it to make the field required"),
     (r"the key .* must be a required field", "let `key` name a field of type str without a default"),
@@ -74,19 +74,12 @@ def find_resource_faults(folder: Path, package: str = "resources") -> list[Resou
 
     `folder` is the folder of the package, whose parent must be on Python's path.
     """
-    faults = []
-    for path in sorted(folder.glob("*.py")):
-        if fault := _find_module_fault(path, package):
-            faults.append(fault)
+    faults = [_find_module_fault(path, package) for path in sorted(folder.glob("*.py"))]
     for resource in get_declared_resources().values():
-        path = folder / f"{resource.model.__module__.rpartition('.')[2]}.py"
-        if (
-            resource.model.__module__.startswith(f"{package}.")
-            and path.exists()
-            and (fault := _find_row_fault(resource, path))
-        ):
-            faults.append(fault)
-    return faults
+        module, _, name = resource.model.__module__.rpartition(".")
+        if module == package:
+            faults.append(_find_row_fault(resource, folder / f"{name}.py"))
+    return [fault for fault in faults if fault]
 
 
 def _find_module_fault(path: Path, package: str) -> ResourceFault | None:
