@@ -1,4 +1,4 @@
-"""Check the resource classes before a build: `python -m sluice.model check`, or `validate COLLECTION` for lines of JSON.
+"""Check the resource classes: `python -m sluice.model check`, or `validate COLLECTION` for lines of JSON.
 
 Both end with exit code 1 when something is wrong. `check` prints a line for each fault.
 """
