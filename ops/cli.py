@@ -15,6 +15,7 @@ from ops.commands import (
     cost,
     deploy,
     executions,
+    new,
     preflight,
     quarantine,
     rebuild,
@@ -41,6 +42,7 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, Command] = {
+    "new": new,
     "preflight": preflight,
     "deploy": deploy,
     "cost": cost,
