@@ -14,6 +14,7 @@ from local.stack.deployment import deploy_stack, is_deployed
 from local.stack.folder import StackFolder
 from local.stack.packaging import fingerprint_package, make_package
 from local.stack.parameters import choose_parameters, has_read_cache, resolve_parameters
+from local.stack.resource_check import check_resource_classes
 from local.stack.services import EdgeProcess, EmulatorProcess
 from local.stack.stack import Stack
 
@@ -39,6 +40,7 @@ def up(
     memory for the database pair (see DatabasePair).
     """
     stack_folder = StackFolder(folder)
+    check_resource_classes(report_progress)
     with stack_folder.acquire_lock():
         pair, emulator = DatabasePair(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
         cache, chosen = CacheServer(stack_folder.cache, pair.ca.parent), choose_parameters(parameter_overrides or {})

@@ -98,7 +98,6 @@ def test_each_kind_of_attack_is_matched_where_it_is(
         build_request("/v1/airports/EDDF", user_agent="python-requests/2.32.5"),
         build_request("/v1/airports/EDDF", if_none_match='"01M83TX6AKPEC90XWTBJRZ90MF"', authorization="Bearer a.b.c"),
     ],
-    ids=str,
 )
 def test_requests_of_real_clients_pass(managed_acl: WebAcl, http_request: Request) -> None:
     assert find_block(managed_acl, http_request) is None
