@@ -94,7 +94,6 @@ def build_template(
     Returns whether the bytecode could be compiled, which needs a Python of the runtime's version. Raises LocalError.
     """
     # Other parameters may contain spaces and commas; the build needs these two only.
-    refresh_api_definition()
     build_parameters = {name: parameters[name] for name in ("Runtime", "Architecture")}
     with _write_template_with_one_build() as template:
         run_sam(

@@ -15,13 +15,18 @@ from tests.template.rules.reading import actions, as_list, of_type, statements
 
 pytestmark = pytest.mark.stack("second")
 
-# The first has only AWS's own policy; the second exists only with ArchiveReplicaBucketArn.
-NOT_SIMULATED = {"ApiLogWriter": "apigateway", "ArchiveReplicationRole": "s3"}
+# The first two have only AWS's own policies; the third exists only with ArchiveReplicaBucketArn.
+NOT_SIMULATED = {
+    "ApiLogWriter": "apigateway",
+    "DatabaseMonitoringRole": "monitoring.rds",
+    "ArchiveReplicationRole": "s3",
+}
 SAME_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 CONDITIONS = {
     # Firehose also serves other accounts, which must not make it write to these buckets.
     "StreamRole": {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}},
     "ArchiveReplicationRole": SAME_ACCOUNT,
+    "DatabaseMonitoringRole": SAME_ACCOUNT,
 }
 
 
@@ -75,6 +80,7 @@ def test_managed_policies_allow_only_logs_traces_and_network_interfaces() -> Non
         "AWSLambdaVPCAccessExecutionRole",
         "AWSXrayWriteOnlyAccess",
         "AmazonAPIGatewayPushToCloudWatchLogs",
+        "AmazonRDSEnhancedMonitoringRole",
     }
 
 
