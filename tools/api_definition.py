@@ -5,7 +5,6 @@ not checked in. This needs msgspec and no other library of the service.
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,9 +43,9 @@ def render_api_definition(resources: Iterable[Resource]) -> str:
     if len(names) > MAX_PARAMETERS:
         largest = max(resources, key=lambda resource: len(resource.indexes))
         raise TooManyParametersError(
-            f"The lists of {len(resources)} resources can be asked by {len(names):,} query parameters, and a stack takes "
-            f"{MAX_PARAMETERS:,}: each indexed field gives five. Remove indexes, for example of {largest.collection}, or "
-            "deploy a part of the resources as a stack of its own."
+            f"The lists of {len(resources)} resources can be asked by {len(names):,} query parameters, and a stack "
+            f"takes {MAX_PARAMETERS:,}: each indexed field gives five. Remove indexes, for example of "
+            f"{largest.collection}, or deploy a part of the resources as a stack of its own."
         )
     keys = (*_KEY, *(f"{QUERY_PARAMETER_PREFIX}{name}" for name in sorted(names)))
     entries = [{key: {"Required": key.startswith("method.request.path."), "Caching": True}} for key in keys]
@@ -64,7 +63,7 @@ def write_api_definition() -> bool:
     with NamedTemporaryFile("w", dir=API_DEFINITION.parent, prefix=".api-", suffix=".json", delete=False) as file:
         file.write(text)
     Path(file.name).chmod(0o644)
-    os.replace(file.name, API_DEFINITION)
+    Path(file.name).replace(API_DEFINITION)
     return True
 
 

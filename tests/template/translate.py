@@ -45,9 +45,9 @@ class _NoManagedPolicies:
 
 
 def read(path: Path) -> Template:
-    """Read a SAM template: short forms such as !Ref in full, and what Fn::ForEach repeats written out, included files in place.
+    """Read a SAM template: short forms such as !Ref in full, and what Fn::ForEach repeats written out.
 
-    CloudFormation includes files before any other transform; so does this.
+    Included files are in place. CloudFormation includes them before any other transform; so does this.
     """
     template: Template = _include_files(json.loads(json.dumps(yaml_parse(path.read_text()))))
     # Without the mappings, the expansion leaves Fn::FindInMap to CloudFormation, as it is written.

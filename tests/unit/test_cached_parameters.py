@@ -33,7 +33,10 @@ def test_each_missing_parameter_is_named_with_the_command_that_adds_it(missing: 
     with pytest.raises(MigrationRefused) as refused:
         check_cached_parameters(cache_key(*({*LIST_PARAMETERS, *ENDS} - {missing})), [PLAIN, BY_SIZE])
     [sentence] = refused.value.refusals
-    assert f": method.request.querystring.{missing}. Write api.json again with `python -m tools.api_definition`" in sentence
+    assert (
+        f": method.request.querystring.{missing}. Write api.json again with `python -m tools.api_definition`"
+        in sentence
+    )
 
 
 def test_all_are_named_at_once() -> None:
