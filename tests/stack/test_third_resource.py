@@ -1,4 +1,7 @@
-"""A third resource, with an index, needs one file and a redeploy, also where lists are cached. It runs last, because it deploys the stack from another tree."""
+"""A third resource, with an index, needs one file and a redeploy, also where lists are cached.
+
+It runs last, because it deploys the stack from another tree.
+"""
 
 import os
 import shutil
