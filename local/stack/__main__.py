@@ -90,6 +90,7 @@ def _run_up(_arguments: argparse.Namespace) -> int:
     print(f"token  TOKEN=$({command} token)")
     print(f"       TOKEN=$({command} token --person ada --group editors)")
     print(f'try    curl -H "Authorization: Bearer $TOKEN" {stack.api_url}/v1/')
+    print(f"verify {prefix}./sluice verify")
     print(f"logs   {_shorten_path(stack.folder.logs)}; also: {command} logs Put")
     return 0
 

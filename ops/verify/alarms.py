@@ -4,7 +4,7 @@ from typing import Any
 
 from ops.alerts import count_subscribers
 from ops.output import format_count
-from ops.verify.check import Check, CheckFailed
+from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
 from ops.verify.subject import Subject
 
 
@@ -18,7 +18,7 @@ def list_alarms(subject: Subject) -> list[dict[str, Any]]:
         alarms += client.describe_alarms(AlarmNames=chosen, AlarmTypes=["MetricAlarm"], MaxRecords=100)["MetricAlarms"]
     missing = set(names) - {alarm["AlarmName"] for alarm in alarms}
     if missing:
-        raise CheckFailed(f"CloudWatch has no alarm {min(missing)}.", "Somebody deleted it: deploy the stack again.")
+        raise CheckFailed(f"CloudWatch has no alarm {min(missing)}.", UNDO_DRIFT)
     return alarms
 
 
@@ -37,7 +37,7 @@ def run_alarms(subject: Subject) -> str:
         if topic not in alarm["AlarmActions"]:
             raise CheckFailed(
                 f"{alarm['AlarmName']} does not notify the topic of alerts.",
-                "Deploy the stack again to restore its action.",
+                UNDO_DRIFT,
             )
     return f"{format_count(len(alarms), 'alarm')} with an action"
 

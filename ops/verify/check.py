@@ -9,6 +9,9 @@ from ops.errors import OperationError
 if TYPE_CHECKING:
     from ops.verify.subject import Subject
 
+# A deploy without a change of the template leaves such a change as it is.
+UNDO_DRIFT = "If it was changed by hand, undo that: `aws cloudformation detect-stack-drift` shows what was."
+
 
 class CheckFailed(OperationError):  # noqa: N818
     """The stack does not do what the check proves. `message` is one sentence, `hint` the way out."""

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from ops.verify.check import Check, CheckFailed
+from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
 from ops.verify.service import MAX_ATTEMPTS, Service, fetch_machine_token
 from ops.verify.subject import Subject
 
@@ -23,7 +23,7 @@ def run_direct_call(subject: Subject) -> str:
         if answer.status != 403:
             raise CheckFailed(
                 f"The API's own URL answers {answer.describe()} instead of 403.",
-                "Its web ACL must be associated with the stage: deploy the stack again.",
+                f"Its web ACL must be associated with the stage. {UNDO_DRIFT}",
             )
     return "403 at the API's own URL"
 
@@ -35,13 +35,13 @@ def run_attack(subject: Subject) -> str:
         if answer.status != 403:
             raise CheckFailed(
                 f"An attack ({name}) is answered {answer.describe()} instead of 403.",
-                "The web ACL of the distribution must have the managed rule groups: deploy the stack again.",
+                f"The web ACL of the distribution must have the managed rule groups. {UNDO_DRIFT}",
             )
         # WAF knows no other content type for it than application/json.
         if not isinstance(answer.document, dict) or answer.document.get("status") != 403:
             raise CheckFailed(
                 f"An attack ({name}) is refused without a problem document.",
-                "The web ACL must block by label with its own response: deploy the stack again.",
+                f"The web ACL must block by label with its own response. {UNDO_DRIFT}",
             )
     return f"{len(ATTACKS)} attacks refused with a problem document"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops.output import format_count
-from ops.verify.check import Check, CheckFailed
+from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
 from ops.verify.round_trip import wait_until_applied
 from ops.verify.subject import Subject
 
@@ -112,7 +112,7 @@ def run_trace(subject: Subject) -> str:
         INGESTION_SECONDS,
         lambda: CheckFailed(
             f"X-Ray has no trace of the request {write.request_id} (sent as {write.trace}).",
-            "Tracing must be active for the stage and PostFunction: deploy the stack again.",
+            f"Tracing must be active for the stage and PostFunction. {UNDO_DRIFT}",
         ),
     )
     segments = client.batch_get_traces(TraceIds=[summary["Id"]])["Traces"][0]["Segments"]

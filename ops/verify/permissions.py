@@ -9,7 +9,7 @@ from ops.verify.access import functions, services
 from ops.verify.access.names import read_names
 from ops.verify.access.request import Request
 from ops.verify.access.role import Permissions
-from ops.verify.check import Check, CheckFailed
+from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
 from ops.verify.subject import Subject
 
 
@@ -31,7 +31,7 @@ def run_permissions(subject: Subject) -> str:
         mistakes += [f"{name} may call {request}, which it must not" for request in forbidden if decisions[request]]
     if mistakes:
         more = f"; {len(mistakes) - 1} more are wrong" if len(mistakes) > 1 else ""
-        raise CheckFailed(f"{mistakes[0]}{more}.", "Deploy the stack again to restore the policies of its roles.")
+        raise CheckFailed(f"{mistakes[0]}{more}.", UNDO_DRIFT)
     return f"{format_count(len(roles), 'role')}, {format_count(count, 'decision')} of IAM"
 
 

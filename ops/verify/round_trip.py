@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from ops.verify.check import Check, CheckFailed
+from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
 from ops.verify.service import MAX_ATTEMPTS, Answer
 from ops.verify.subject import OwnWrite, Subject
 
@@ -69,7 +69,7 @@ def require_not_modified(subject: Subject, write: OwnWrite, item: Answer) -> Non
     if answer.status != 304:
         raise CheckFailed(
             f"A read with If-None-Match answers {answer.describe()} instead of 304.",
-            "CloudFront must forward If-None-Match and no cookies: deploy the stack again.",
+            f"CloudFront must forward If-None-Match and no cookies. {UNDO_DRIFT}",
         )
     if not answer.is_from_cloudfront:
         raise CheckFailed(

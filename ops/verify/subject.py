@@ -25,6 +25,8 @@ from ops.verify.service import MAX_ATTEMPTS, Answer, Service, fetch_machine_toke
 Value = TypeVar("Value")
 
 POLL_SECONDS = 2.0
+# API Gateway accepts a new key everywhere after a minute or so.
+KEY_SECONDS = 180.0
 # A game day leaves hundreds of items to delete.
 MAX_DELETES = 8
 DEFAULT_WINDOW = datetime.timedelta(minutes=15)
@@ -118,10 +120,9 @@ class Subject:
         api_client, key = create_client(self.stack, f"sluice verify {secrets.token_hex(4)}")
         self.clean_up_with(lambda: delete_client(self.stack, api_client))
         client = client.with_headers({"x-api-key": key})
-        # API Gateway accepts a new key only after a while.
         self.wait_until(
             lambda: client.request("GET", "/v1/", attempts=MAX_ATTEMPTS).status != 403,
-            180,
+            KEY_SECONDS,
             lambda: CheckFailed("The API refuses a new client key.", "See docs/how-to/client-keys.md."),
         )
         return client

@@ -22,6 +22,7 @@ class StubService(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.responses: dict[str, Response] = {}
         self.requests: list[tuple[str, Any]] = []
+        self.keys: list[str | None] = []  # the header x-api-key of each request
 
     @property
     def url(self) -> str:
@@ -47,6 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
         sent = json.loads(self.rfile.read(length)) if length else None
         request = f"{self.command} {self.path.partition('?')[0]}"
         self.server.requests.append((request, sent))
+        self.server.keys.append(self.headers.get("x-api-key"))
         conditional = f"{request} if-none-match"
         if self.headers.get("if-none-match") and conditional in self.server.responses:
             request = conditional

@@ -101,6 +101,7 @@ class StubStack:
     def __init__(self, emulator: Emulator, folder: Path) -> None:
         self._file = folder / "responses.json"
         self.outputs = deploy_stack(emulator, STACK_NAME, build_template(self._file))
+        self.emulator = emulator
         self.step_functions = emulator.client("stepfunctions")
         self.s3 = emulator.client("s3")
         self.sqs = emulator.client("sqs")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ops.checks import CheckResult
+from ops.commands.clients import list_clients
 from ops.verify import subject as subject_module
 from ops.verify.catalogue import CHECKS
 from ops.verify.check import CheckFailed
@@ -16,7 +17,7 @@ from ops.verify.run import run_checks
 from ops.verify.subject import Subject
 from tests.ops.conftest import Sluice
 from tests.ops.stub_service import ServiceSubject, StubService, StubStackOfService, start_stub_service
-from tests.ops.stub_stack import StubStack
+from tests.ops.stub_stack import STACK_NAME, StubStack
 
 ETAG = '"01M8K6130CRC3F9D03MF01JH7Z"'
 VERSION, DELETION = "01M8K6130CRC3F9D03MF01JH7Z", "01M8K6130CRC3F9D03MF01JH80"
@@ -191,3 +192,55 @@ def test_a_failed_check_is_a_line_and_the_exit_code(sluice: Sluice, stub_stack: 
     ]
     [alarms, _] = sluice("verify", "--only", "alarms", "--json").document["checks"]
     assert (alarms["state"], alarms["hint"]) == ("failed", "Deploy the current version.")
+
+
+class StackWithClients(StubStackOfService):
+    """A stack whose clients have keys: its usage plan is that of the stub stack."""
+
+    def __init__(self, url: str, stub: StubStack) -> None:
+        super().__init__(url)
+        self.outputs = stub.outputs
+        self.name = STACK_NAME
+        self.gateway = stub.emulator.client("apigateway")
+
+    def client(self, _service: str) -> Any:
+        return self.gateway
+
+    def output(self, name: str) -> str:
+        return self.outputs[name]
+
+
+def test_a_client_with_a_key_is_made_where_clients_need_one_and_removed(
+    service: StubService, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = describe_contract(NOTES)
+    contract["components"] = {"securitySchemes": {"client_key": {}}}
+    service.respond("GET /v1/openapi.json", 200, contract)
+    monkeypatch.setattr(subject_module, "fetch_machine_token", lambda _stack: "token")
+    stack: Any = StackWithClients(service.url, stub_stack)
+    subject = Subject(stack)
+    subject.own_write()
+    [client] = list_clients(stack)
+    assert client.name.startswith("sluice verify ")
+    value = stack.gateway.get_api_key(apiKey=client.id, includeValue=True)["value"]
+    sent = {request: key for (request, _), key in zip(service.requests, service.keys, strict=True)}
+    assert (sent["POST /v1/notes"], sent["GET /v1/openapi.json"]) == (value, None)
+    assert subject.clean_up() == []
+    assert list_clients(stack) == []
+
+
+def test_a_key_that_the_api_keeps_refusing_fails(
+    service: StubService, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = describe_contract(NOTES)
+    contract["components"] = {"securitySchemes": {"client_key": {}}}
+    service.respond("GET /v1/openapi.json", 200, contract)
+    service.respond("GET /v1/", 403)
+    monkeypatch.setattr(subject_module, "fetch_machine_token", lambda _stack: "token")
+    monkeypatch.setattr(subject_module, "KEY_SECONDS", 0.1)
+    stack: Any = StackWithClients(service.url, stub_stack)
+    subject = Subject(stack)
+    with pytest.raises(CheckFailed, match="The API refuses a new client key"):
+        subject.own_write()
+    assert subject.clean_up() == []
+    assert list_clients(stack) == []
