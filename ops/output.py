@@ -1,11 +1,12 @@
 """Output of the command: results on standard output; questions, progress and errors on standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from ops.errors import EXIT_DONE, CommandError, OperationError, UsageError
 
@@ -28,8 +29,9 @@ def print_result(result: CommandResult, *, as_json: bool) -> None:
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except BrokenPipeError:
-        return
+        _drop_unwritten(sys.stdout)
     except OSError as error:
+        _drop_unwritten(sys.stdout)
         raise OperationError(f"The command ran, but its result could not be printed: {error.strerror}.") from None
 
 
@@ -46,8 +48,16 @@ def print_error(text: str, end: str = "\n") -> None:
     # A closed standard error is None, and print() would then write to standard output.
     if sys.stderr is None:
         return
-    with suppress(OSError):
+    try:
         print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        _drop_unwritten(sys.stderr)
+
+
+def _drop_unwritten(stream: TextIO) -> None:
+    """Let the stream write nowhere. Otherwise Python tries again at its end, and then exits with 120."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def escape_control_characters(line: str) -> str:

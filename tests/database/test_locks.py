@@ -47,8 +47,11 @@ def test_a_lock_that_is_released_in_time_costs_one_attempt(loading: Loading, roo
     loading.opened = 0
     with root.setting("innodb_lock_wait_timeout", 1), hold_lock(connect, write.id) as other:
         loading.database.drop_connection()
-        threading.Timer(1.5, other.rollback).start()
+        release = threading.Timer(1.5, other.rollback)
+        release.start()
         assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
+        # The load can end before the rollback's response has arrived, and two threads must not share a connection.
+        release.join()
     assert loading.opened == 2
 
 

@@ -24,7 +24,7 @@ def started(emulator: Emulator, stub_stack: StubStack, clean_environment: Any) -
 
     def start(*words: str, stdout: Any = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
             "PYTHONPATH": str(ROOT),
             "AWS_ENDPOINT_URL": emulator.url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -55,7 +55,7 @@ def test_a_closed_standard_error_does_not_change_the_exit_code(clean_environment
     script = f"{sys.executable} -m ops status {more}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
         cwd="/",
         capture_output=True,
         text=True,
