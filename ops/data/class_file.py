@@ -41,8 +41,8 @@ def render_class(draft: ClassDraft) -> str:
     for field in draft.fields:
         optional = "" if field.required else " | None = None"
         lines.append(f"    {field.name}: {field.annotation}{optional}")
-        if notes := _clean(" ".join(field.notes)):
-            lines += _render_docstring(notes)
+        if remarks := _clean(" ".join(field.remarks)):
+            lines += _render_docstring(remarks)
     return "\n".join(lines) + "\n"
 
 

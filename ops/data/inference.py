@@ -204,14 +204,14 @@ class FieldInference:
         if name == key:
             length = max(8, column.max_length, column.integer_digits + 1)
             annotation = f"Annotated[str, Meta(min_length=1, max_length={min(MAX_ID_CHARACTERS, length)})]"
-            return Field(name, column.source, "text", annotation, required=True, notes=source_note)
+            return Field(name, column.source, "text", annotation, required=True, remarks=source_note)
         kind, length = self.choose_kind(column), lengths.get(column.source, 0)
         count = column.count + (column.null_texts if kind == "text" else 0)
         required = count == self.rows
-        notes = (*source_note, *_describe_values(column, kind))
+        remarks = (*source_note, *_describe_values(column, kind))
         indexable = kind != "json" and length <= _MAX_SHORT_TEXT_CHARACTERS
         annotation = _annotate(column, kind, length, required=required)
-        return Field(name, column.source, kind, annotation, required, notes, indexable)
+        return Field(name, column.source, kind, annotation, required, remarks, indexable)
 
 
 def _is_naive_time(text: str) -> bool:

@@ -20,7 +20,7 @@ class FieldRule:
 
 @dataclass(frozen=True)
 class Field:
-    """A field. `annotation` is the Python type without `| None`; `source` is its name in the file, `notes` describe it.
+    """A field. `annotation` is the Python type without `| None`; `source` is its name in the file, `remarks` describe it.
 
     An index can hold it if it is `indexable`.
     """
@@ -30,7 +30,7 @@ class Field:
     kind: Kind
     annotation: str
     required: bool
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     indexable: bool = False
 
     @property

@@ -86,12 +86,12 @@ class SchemaFile:
         name = self.names[source]
         if name == key and not annotation.startswith(("str", "Annotated[str")):
             raise UsageError(f"The key {source!r} is not a text in the schema.", "Choose a property of type string.")
-        notes = [] if source == name else [f"{source!r} in the schema."]
-        notes += [" ".join(str(schema["description"]).split())] if schema.get("description") else []
+        remarks = [] if source == name else [f"{source!r} in the schema."]
+        remarks += [" ".join(str(schema["description"]).split())] if schema.get("description") else []
         required = name == key or (source in self._required and not is_nullable)
         is_short = annotation.startswith("Literal") or int(schema.get("maxLength", 1 << 20)) <= 512
         indexable = kind != "json" and (kind != "text" or is_short)
-        return Field(name, source, kind, annotation, required, tuple(notes), indexable)
+        return Field(name, source, kind, annotation, required, tuple(remarks), indexable)
 
     def _annotate(self, source: str, schema: Schema) -> tuple[Kind, str]:
         values = (
