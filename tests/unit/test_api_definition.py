@@ -2,6 +2,8 @@
 
 import ast
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,24 @@ from pathlib import Path
 import pytest
 
 from sluice.model.resource import Resource, create_resource
+from tests.template.translate import TEMPLATE, read
 from tests.unit.classes import create_item_class
 from tools.api_definition import MAX_PARAMETERS, TooManyParametersError, render_api_definition
 
 ROOT = Path(__file__).parents[2]
+NOTES = '''
+"""Notes, for everyone."""
+
+from sluice.model.resource import Item, resource
+
+
+@resource("notes", key="slug", indexes=("topic",))
+class Note(Item):
+    """A note."""
+
+    slug: str
+    topic: int
+'''
 # CloudFormation invokes the function of a custom resource asynchronously: with at most 256 KB. The event has the
 # properties before and after the change, and its own fields.
 MAX_EVENT = 256 * 1024
@@ -73,3 +89,39 @@ def test_it_needs_no_library_of_the_service_but_msgspec() -> None:
     libraries = set(ast.literal_eval(done.stdout))
     # msgspec imports typing_extensions where it is installed, and does without it otherwise.
     assert libraries - {"typing_extensions", "_virtualenv"} == {"msgspec"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the build of the layer reads, with a resource of its own."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for folder in ("src", "tools", "layers/tracing"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    (tmp_path / "src/resources/notes.py").write_text(NOTES)
+    return tmp_path
+
+
+def build_definition(checkout: Path) -> subprocess.CompletedProcess[str]:
+    """Run the Makefile of the layer as `sam build` does: in the folder of the template."""
+    environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = ["make", "--makefile", str(checkout / "layers/tracing/Makefile"), "api-definition"]
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_sam_build_writes_the_definition_of_a_new_class(checkout: Path) -> None:
+    layer = read(TEMPLATE)["Resources"]["TracingLayer"]
+    assert layer["Metadata"] == {"BuildMethod": "makefile", "WorkingDirectory": "."}
+    assert "build-TracingLayer: api-definition\n" in (ROOT / "layers/tracing/Makefile").read_text()
+    (checkout / "api.json").write_text("an old definition")
+    done = build_definition(checkout)
+    assert done.returncode == 0, done.stderr
+    assert "method.request.querystring.topic.gte" in read_parameters((checkout / "api.json").read_text())
+
+
+def test_sam_build_refuses_a_faulty_class_with_its_file_and_line(checkout: Path) -> None:
+    path = checkout / "src/resources/notes.py"
+    path.write_text(NOTES.replace("int", "object"))
+    done = build_definition(checkout)
+    assert done.returncode != 0
+    assert "src/resources/notes.py:" in done.stderr
+    assert not (checkout / "api.json").exists()
