@@ -20,7 +20,8 @@ class FieldRule:
 
 @dataclass(frozen=True)
 class Field:
-    """A field. `annotation` is the Python type without `| None`; `source` is its name in the file, `remarks` describe it.
+    """A field. `annotation` is the Python type without `| None`; `source` is its name in the file,
+    `remarks` are for the reader.
 
     An index can hold it if it is `indexable`.
     """
