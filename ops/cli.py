@@ -15,6 +15,8 @@ from ops.commands import (
     cost,
     deploy,
     executions,
+    export,
+    import_,
     new,
     preflight,
     quarantine,
@@ -43,6 +45,8 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "new": new,
+    "import": import_,
+    "export": export,
     "preflight": preflight,
     "deploy": deploy,
     "cost": cost,
