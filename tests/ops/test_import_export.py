@@ -306,7 +306,7 @@ def test_an_interrupted_import_goes_on_with_the_same_ids(huts: StubCollection, t
     assert json.loads(ImportFiles(path).state.read_text())["rows"] == 50
     # As after SIGKILL: a row that was written to the file before its position was saved.
     with ImportFiles(path).rejected.open("a") as file:
-        file.write('{"row": 99')
+        file.write('{"row": 99' * 1000)
     state = run(huts, path)
     assert (state.rows, state.rejected) == (200, 3)
     assert {item["stars"] for item in huts.items.values()} == expected
@@ -387,7 +387,7 @@ def test_an_export_is_complete_or_not_there(huts: StubCollection, tmp_path: Path
         run_export(client, "huts", target, stop)
     assert not target.exists()
     with (tmp_path / "out.jsonl.part").open("a") as file:
-        file.write("half a li")
+        file.write("half a li" * 10_000)
     requests = huts.requests
     assert run_export(client, "huts", target, show_nothing) == 1200
     assert huts.requests == requests + 1
