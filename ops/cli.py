@@ -15,6 +15,9 @@ from ops.commands import (
     cost,
     deploy,
     executions,
+    export,
+    import_,
+    new,
     preflight,
     quarantine,
     rebuild,
@@ -41,6 +44,9 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, Command] = {
+    "new": new,
+    "import": import_,
+    "export": export,
     "preflight": preflight,
     "deploy": deploy,
     "cost": cost,

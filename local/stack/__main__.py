@@ -15,7 +15,7 @@ from local.stack.invocation import invoke
 from local.stack.lifecycle import down, up
 from local.stack.parameters import SAM_CONFIG, read_configured_parameters, read_template_default
 from local.stack.resource_check import check_resource_classes
-from local.stack.sam import TEMPLATE, build_template
+from local.stack.sam import TEMPLATE, build_template, refresh_api_definition
 from local.stack.stack import Stack
 from local.stack.status import describe_stack, list_log_files, read_last_lines
 
@@ -124,6 +124,7 @@ def _run_status(_arguments: argparse.Namespace) -> int:
 
 def _run_build(arguments: argparse.Namespace) -> int:
     check_resource_classes(_report_progress)
+    refresh_api_definition()
     target = REPOSITORY / ".aws-sam" / "build"
     parameters = read_configured_parameters(SAM_CONFIG, arguments.config_env)
     for name, option in (("Runtime", arguments.runtime), ("Architecture", arguments.architecture)):

@@ -15,6 +15,7 @@ from local.stack.folder import StackFolder
 from local.stack.packaging import fingerprint_package, make_package
 from local.stack.parameters import choose_parameters, has_read_cache, resolve_parameters
 from local.stack.resource_check import check_resource_classes
+from local.stack.sam import refresh_api_definition
 from local.stack.services import EdgeProcess, EmulatorProcess
 from local.stack.stack import Stack
 
@@ -41,6 +42,7 @@ def up(
     """
     stack_folder = StackFolder(folder)
     check_resource_classes(report_progress)
+    refresh_api_definition()
     with stack_folder.acquire_lock():
         pair, emulator = DatabasePair(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
         cache, chosen = CacheServer(stack_folder.cache, pair.ca.parent), choose_parameters(parameter_overrides or {})

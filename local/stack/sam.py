@@ -19,7 +19,7 @@ TEMPLATE = REPOSITORY / "template.yaml"
 # All functions share the code in _CODE_FOLDER. SAM builds it for _BUILT_FUNCTION only.
 _CODE_FOLDER, _BUILT_FUNCTION = "src/", "PostFunction"
 _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
-_SOURCES = ("template.yaml", "samconfig.toml", "src", "layers", "statemachines")
+_SOURCES = ("template.yaml", "api.json", "samconfig.toml", "src", "layers", "statemachines")
 
 
 def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, str], failure: str) -> None:
@@ -67,6 +67,21 @@ def _list_source_files() -> Iterator[Path]:
         source = REPOSITORY / name
         paths = source.rglob("*") if source.is_dir() else [source]
         yield from sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
+
+
+def refresh_api_definition() -> None:
+    """Write api.json from the resource classes, as `sam build` does. Raises LocalError before anything is built."""
+    process = subprocess.run(
+        [sys.executable, "-B", "-m", "tools.api_definition"],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode != 0:
+        # Of a file that Python cannot import, the last line of the traceback.
+        raise LocalError((process.stderr.strip().splitlines() or ["api.json could not be written."])[-1])
 
 
 def build_template(

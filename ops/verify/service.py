@@ -80,13 +80,14 @@ class Service:
             body = json.dumps(item).encode()
             sent["content-type"] = "application/json"
         for attempt in range(1, attempts + 1):
-            answer = self._send(method, path, body, sent)
+            answer = self.send(method, path, body, sent)
             if answer.status not in RETRYABLE_STATUSES or attempt == attempts:
                 break
             time.sleep(_read_retry_seconds(answer))
         return answer
 
-    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Send a request once, with these headers only. Raises OperationError when nothing answers."""
         url = f"{self.url}{path}"
         try:
             response = self._pool.request(method, url, body=body, headers=headers, redirect=False, retries=False)

@@ -166,10 +166,11 @@ def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anythin
     request_: Request, cloud: Aws, schema: Migrated
 ) -> None:
     schema.sql(f"DROP DATABASE {schema.schema}")
-    parameters = sorted(
-        f"method.request.querystring.{name}" for name in list_parameter_names(load_resources().values())
-    )
-    properties = {**request_()["ResourceProperties"], "ListParameters": parameters[:-1]}
+    names = sorted(f"method.request.querystring.{name}" for name in list_parameter_names(load_resources().values()))
+    # CloudFormation makes texts of the settings.
+    parameters = [{name: {"Required": "false", "Caching": "true"}} for name in names]
+    cached = {**request_()["ResourceProperties"], "ApiCacheSize": "0.5"}
+    properties = {**cached, "ListRequests": {"RequestParameters": parameters[:-1]}}
     before = schema.binary_log_position()
     handle(request_(ResourceProperties=properties), context())
     [answer] = cloud.answers
@@ -177,10 +178,12 @@ def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anythin
     assert answer["Reason"].startswith(
         "Nothing was changed. The key of API Gateway's cache lacks query parameters of lists"
     )
-    assert f"add {parameters[-1]} to RequestParameters" in answer["Reason"]
+    assert f"list of another query: {names[-1]}. Write api.json again with" in answer["Reason"]
     assert schema.binary_log_position() == before
-    handle(request_(ResourceProperties={**properties, "ListParameters": parameters}), context())
+    handle(request_(ResourceProperties={**properties, "ApiCacheSize": "off"}), context())
     assert cloud.answers[1]["Status"] == "SUCCESS"
+    handle(request_(ResourceProperties={**cached, "ListRequests": {"RequestParameters": parameters}}), context())
+    assert cloud.answers[2]["Status"] == "SUCCESS"
 
 
 def test_a_rollback_to_an_earlier_deployment_succeeds(request_: Request, cloud: Aws, schema: Migrated) -> None:

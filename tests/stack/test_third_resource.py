@@ -1,4 +1,7 @@
-"""A third resource needs one file and a redeploy. It runs last, because it deploys the stack from another tree."""
+"""A third resource, with an index, needs one file and a redeploy, also where lists are cached.
+
+It runs last, because it deploys the stack from another tree.
+"""
 
 import os
 import shutil
@@ -23,7 +26,7 @@ from msgspec import Meta
 from sluice.model.resource import Item, resource
 
 
-@resource("notes", key="slug")
+@resource("notes", key="slug", indexes=("text",))
 class Note(Item):
     """A note."""
 
@@ -64,3 +67,9 @@ def test_one_file_and_a_redeploy(stack: Stack, machine: httpx.Client, tmp_path: 
     assert accepted.status_code == 202
     response = eventually(lambda: machine.get("/v1/notes/first") if machine.get("/v1/notes/first").is_success else None)
     assert response.json()["data"] == {"slug": "first", "text": "x", "stars": 3}
+    # A cache key without the filter would give the second list the answer of the first one.
+    listed = {text: machine.get("/v1/notes", params={"text": text}).json()["items"] for text in ("x", "y")}
+    assert [item["data"] for item in listed["x"]] == [response.json()["data"]]
+    assert listed["y"] == []
+    for end in ("gt", "gte", "lt", "lte"):
+        assert machine.get("/v1/notes", params={f"text.{end}": "x"}).is_success

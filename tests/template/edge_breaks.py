@@ -18,7 +18,12 @@ def drop_cache_key(parameter: str) -> Break:
 
 
 def _list_parameters(resources: dict[str, Any]) -> Any:
-    return resources["Migration"]["Properties"]["ListParameters"]["Fn::If"][1]
+    return resources["Migration"]["Properties"]["ListRequests"]["RequestParameters"]
+
+
+def _drop_list_parameter(resources: dict[str, Any], parameter: str) -> None:
+    listed = _list_parameters(resources)
+    listed[:] = [entry for entry in listed if parameter not in entry]
 
 
 def set_distribution(value: Any, *path: Any) -> Break:
@@ -154,13 +159,13 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9117",
-        "ListParameters of Migration has no method.request.querystring.country.gte",
-        lambda resources: _list_parameters(resources).remove("method.request.querystring.country.gte"),
+        "ListRequests of Migration has no method.request.querystring.country.gte",
+        lambda resources: _drop_list_parameter(resources, "method.request.querystring.country.gte"),
     ),
     (
         "E9117",
-        "ListParameters of Migration has method.request.querystring.colour",
-        lambda resources: _list_parameters(resources).append("method.request.querystring.colour"),
+        "ListRequests of Migration has method.request.querystring.colour",
+        lambda resources: _list_parameters(resources).append({"method.request.querystring.colour": {}}),
     ),
     ("E9117", "without method.request.querystring.after", drop_cache_key("method.request.querystring.after")),
     ("E9117", "without method.request.header.If-None-Match", drop_cache_key("method.request.header.If-None-Match")),

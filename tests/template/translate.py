@@ -12,6 +12,9 @@ from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from sluice.model.resource import load_resources
+from tools.api_definition import API_DEFINITION, render_api_definition
+
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
 EDGE_TEMPLATE = REPOSITORY / "edge.yaml"
@@ -42,11 +45,29 @@ class _NoManagedPolicies:
 
 
 def read(path: Path) -> Template:
-    """Read a SAM template: short forms such as !Ref in full, and what Fn::ForEach repeats written out."""
-    template: Template = json.loads(json.dumps(yaml_parse(path.read_text())))
+    """Read a SAM template: short forms such as !Ref in full, and what Fn::ForEach repeats written out.
+
+    Included files are in place. CloudFormation includes them before any other transform; so does this.
+    """
+    template: Template = _include_files(json.loads(json.dumps(yaml_parse(path.read_text()))))
     # Without the mappings, the expansion leaves Fn::FindInMap to CloudFormation, as it is written.
     resources = language_extensions.apply({**template, "Mappings": {}}, {})["Resources"]
     return {**template, "Resources": _without_constant_subs(resources)}
+
+
+def _include_files(node: Any) -> Any:
+    """The node with each AWS::Include replaced by the keys of the file: api.json, as `sam build` would write it."""
+    if isinstance(node, list):
+        return [_include_files(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    included: Template = {}
+    match node.get("Fn::Transform"):
+        case {"Name": "AWS::Include", "Parameters": {"Location": str(location)}}:
+            node = {key: value for key, value in node.items() if key != "Fn::Transform"}
+            assert location == API_DEFINITION.name
+            included = json.loads(render_api_definition(load_resources().values()))
+    return {key: _include_files(value) for key, value in node.items()} | included
 
 
 def _without_constant_subs(node: Any) -> Any:

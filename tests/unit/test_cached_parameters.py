@@ -29,15 +29,17 @@ def test_a_cache_key_with_all_parameters_and_more_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("missing", sorted({*ENDS, "after", "sort"}))
-def test_each_missing_parameter_is_named_with_the_place_to_add_it(missing: str) -> None:
+def test_each_missing_parameter_is_named_with_the_command_that_adds_it(missing: str) -> None:
     with pytest.raises(MigrationRefused) as refused:
         check_cached_parameters(cache_key(*({*LIST_PARAMETERS, *ENDS} - {missing})), [PLAIN, BY_SIZE])
     [sentence] = refused.value.refusals
-    place = "RequestParameters of GetFunction and to ListParameters of Migration in template.yaml"
-    assert f"add method.request.querystring.{missing} to {place}" in sentence
+    assert (
+        f": method.request.querystring.{missing}. Write api.json again with `python -m tools.api_definition`"
+        in sentence
+    )
 
 
 def test_all_are_named_at_once() -> None:
     with pytest.raises(MigrationRefused) as refused:
         check_cached_parameters(cache_key(*LIST_PARAMETERS), [BY_SIZE])
-    assert f"add {', '.join(cache_key(*sorted(ENDS)))} to" in str(refused.value)
+    assert f"another query: {', '.join(cache_key(*sorted(ENDS)))}. Write" in str(refused.value)

@@ -66,8 +66,9 @@ def _migrate_and_respond(
 ) -> dict[str, Any]:
     try:
         properties = event["ResourceProperties"]
-        if (cache_key := properties.get("ListParameters")) is not None and not deployment.is_rollback:
-            _check_cache_key(cache_key)
+        is_cached = properties.get("ApiCacheSize", "off") != "off"
+        if is_cached and not deployment.is_rollback:
+            _check_cache_key(properties["ListRequests"]["RequestParameters"])
         allow_long = properties.get("LongChanges") == "run"
         with _open_migration(seconds, allow_long=allow_long) as (migration, settings):
             result = migration.run(lambda: _read_users(settings), deployment.id, is_rollback=deployment.is_rollback)
@@ -119,11 +120,12 @@ def _run_by_hand(event: Event, seconds: float) -> dict[str, Any]:
     return asdict(result)
 
 
-def _check_cache_key(cache_key: list[str]) -> None:
+def _check_cache_key(request_parameters: list[dict[str, Any]]) -> None:
+    """Check the request parameters of lists as the template declares them: each a name with its settings."""
     from sluice.model.resource import load_resources  # noqa: PLC0415
     from sluice.schema.preflight import check_cached_parameters  # noqa: PLC0415
 
-    check_cached_parameters(cache_key, load_resources().values())
+    check_cached_parameters({name for entry in request_parameters for name in entry}, load_resources().values())
 
 
 def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:

@@ -3,12 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from sluice.errors import MigrationRefused, RebuildRefused
-from sluice.model.list_parameters import list_parameter_names
+from sluice.model.list_parameters import QUERY_PARAMETER_PREFIX, list_parameter_names
 from sluice.model.resource import Resource
 from sluice.schema.ddl_executor import Executor
-
-# How API Gateway and the template name a query parameter.
-QUERY_PARAMETER_PREFIX = "method.request.querystring."
 
 
 def check_cached_parameters(cache_key: Collection[str], resources: Iterable[Resource]) -> None:
@@ -21,8 +18,8 @@ def check_cached_parameters(cache_key: Collection[str], resources: Iterable[Reso
     if missing:
         refusal = (
             "The key of API Gateway's cache lacks query parameters of lists, so that a client could get the cached "
-            f"list of another query: add {', '.join(missing)} to RequestParameters of GetFunction and to "
-            "ListParameters of Migration in template.yaml, or deploy with ApiCacheSize=off."
+            f"list of another query: {', '.join(missing)}. Write api.json again with `python -m tools.api_definition`, "
+            "build and deploy again, or deploy with ApiCacheSize=off."
         )
         raise MigrationRefused((refusal,))
 

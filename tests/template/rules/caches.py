@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sluice.model.list_parameters import list_parameter_names
+from sluice.model.list_parameters import QUERY_PARAMETER_PREFIX, list_parameter_names
 from sluice.model.resource import load_resources
-from sluice.schema.preflight import QUERY_PARAMETER_PREFIX
 from tests.template.rules.reading import Properties, branches, entries, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
@@ -80,11 +79,12 @@ class CallerInKeys(Rule):
 class ParametersInKeys(Rule):
     """API Gateway ignores parameters that are not declared; the resource classes define the parameters of lists.
 
-    The migration compares both by its property ListParameters, so that must equal the cache key.
+    The migration compares both by its property ListRequests, so that must equal the cache key. `sam build` writes both
+    from the classes into api.json.
     """
 
     id = "E9117"
-    shortdesc = "Every parameter of a cached list is in its cache key and in ListParameters of the migration"
+    shortdesc = "Every parameter of a cached list is in its cache key and in ListRequests of the migration"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         wanted = {f"{QUERY_PARAMETER_PREFIX}{name}" for name in list_parameter_names(load_resources().values())} | {
@@ -98,18 +98,19 @@ class ParametersInKeys(Rule):
             ]
             declared = {key for key in keys if key.startswith(QUERY_PARAMETER_PREFIX)}
             for name, properties in of_type(cfn, "Custom::Migration"):
-                listed = {key for names in branches(properties.get("ListParameters", [])) for key in names}
+                requests = properties.get("ListRequests", {}).get("RequestParameters", [])
+                listed = {key for entry in requests for key in entry if key.startswith(QUERY_PARAMETER_PREFIX)}
                 matches += [
                     RuleMatch(
                         ["Resources", name],
-                        f"ListParameters of {name} has no {key}, which is in the cache key of {stage}",
+                        f"ListRequests of {name} has no {key}, which is in the cache key of {stage}",
                     )
                     for key in sorted(declared - listed)
                 ]
                 matches += [
                     RuleMatch(
                         ["Resources", name],
-                        f"ListParameters of {name} has {key}, which is not in the cache key of {stage}",
+                        f"ListRequests of {name} has {key}, which is not in the cache key of {stage}",
                     )
                     for key in sorted(listed - declared)
                 ]

@@ -1,0 +1,70 @@
+"""`sluice import`: load a file into a collection through the public API."""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from ops.aws import Stack
+from ops.commands.new import add_file_arguments
+from ops.data.collection import create_client
+from ops.data.import_run import ImportFiles, ImportOptions, run_import
+from ops.data.transfer_progress import show_transfer
+from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
+from ops.output import CommandResult, format_count
+
+SUMMARY = "load CSV or JSON Lines into a collection through the API"
+
+MAX_CONCURRENCY = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="CSV or JSON Lines, also as .gz")
+    add_client_arguments(parser)
+    parser.add_argument(
+        "--concurrency", metavar="COUNT", type=int, default=4, help="requests at the same time, 1 to 16 (default: 4)"
+    )
+    add_file_arguments(parser)
+    parser.add_argument("--restart", action="store_true", help="begin from the start, not where an earlier run ended")
+
+
+def add_client_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name a collection and the client that uses it."""
+    parser.add_argument("--collection", metavar="NAME", required=True, help="name of the collection")
+    parser.add_argument(
+        "--token", metavar="TOKEN", default=os.environ.get("SLUICE_TOKEN", ""),
+        help="access token (default: $SLUICE_TOKEN, else that of the machine client, renewed when it expires)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--client-key", metavar="KEY", default=os.environ.get("SLUICE_CLIENT_KEY", ""),
+        help="key of the client, where clients need one (default: $SLUICE_CLIENT_KEY)",
+    )  # fmt: skip
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
+    """Load the file. The exit code is 1 when rows were rejected."""
+    if not 1 <= arguments.concurrency <= MAX_CONCURRENCY:
+        raise UsageError(f"--concurrency must be 1 to {MAX_CONCURRENCY}.")
+    if not arguments.file.is_file():
+        raise UsageError(f"There is no file {arguments.file}.", "Check the path.")
+    client, contract = create_client(stack, arguments.collection, arguments.token, arguments.client_key)
+    options = ImportOptions(
+        arguments.collection, arguments.encoding, arguments.utc, arguments.concurrency, arguments.restart
+    )
+    files, started = ImportFiles(arguments.file), time.monotonic()
+    with show_transfer("import") as show:
+        state = run_import(client, contract, files, options, show)
+    seconds = time.monotonic() - started
+    accepted = state.rows - state.rejected
+    document = {
+        "rows": state.rows,
+        "accepted": accepted,
+        "rejected": state.rejected,
+        "rejected_file": str(files.rejected) if state.rejected else None,
+        "seconds": round(seconds, 1),
+    }
+    lines = [f"{arguments.collection} accepted {format_count(accepted, 'row')} in {seconds:,.1f} s"]
+    if state.rejected:
+        lines.append(f"it rejected {format_count(state.rejected, 'row')}: {files.rejected}")
+    return CommandResult(document, lines, EXIT_INCOMPLETE if state.rejected else EXIT_DONE)

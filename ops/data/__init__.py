@@ -1,0 +1,1 @@
+"""Files of data: a resource class from a file, a file into a collection, a collection into a file."""

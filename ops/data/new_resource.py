@@ -1,0 +1,192 @@
+"""Write a resource class from a file of data or a JSON Schema, and prove that it holds every row."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ops.data.class_file import ClassDraft, render_class, render_test
+from ops.data.inference import FieldInference
+from ops.data.items import Field, ItemBuilder, RowError
+from ops.data.json_schema import SchemaFile
+from ops.data.names import check_collection_name, choose_field_name, map_field_names
+from ops.data.natural_keys import check_key_source, choose_key_source, choose_named
+from ops.data.project import Project
+from ops.data.source_file import SourceFile
+from ops.errors import UsageError
+
+MAX_EXAMPLE_CHARACTERS = 3000
+_EXAMPLE_CANDIDATES = 200
+_CHANGE_HINT = "Change the file or the options."
+
+
+@dataclass(frozen=True)
+class ResourceRequest:
+    """What the command line says about the new resource. `key` is a name in the file; empty: none."""
+
+    collection: str
+    source: Path
+    key: str = ""
+    natural_key: bool = False
+    private: bool = False
+    writers: str = ""
+    indexes: Sequence[Sequence[str]] = ()
+    encoding: str = "utf-8-sig"
+    assume_utc: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class NewResource:
+    """What was written. `rows` were read and validated; there is no test without an example."""
+
+    class_file: Path
+    test_file: Path | None
+    fields: Sequence[Field]
+    key: str
+    rows: int
+
+
+def write_resource(project: Project, request: ResourceRequest) -> NewResource:
+    """Write the class and its test. Raises UsageError and leaves nothing when the file cannot be a resource."""
+    check_collection_name(request.collection)
+    _ = project.python
+    class_file = project.resources / f"{request.collection}.py"
+    test_file = project.tests / f"test_{request.collection}.py"
+    if class_file.exists() and not request.force:
+        raise UsageError(f"src/resources/{class_file.name} exists already.", "Choose another name, or give --force.")
+    file = SourceFile(request.source, request.encoding)
+    is_schema = file.format == "schema"
+    draft, rows = (_draft_from_schema(request), 0) if is_schema else _draft_from_rows(file, request)
+    replaced = {path: path.read_text() for path in (class_file, test_file) if path.exists()}
+    try:
+        has_test = _write_files(project, draft, class_file, test_file)
+        if not is_schema:
+            _validate_rows(project, file, request, draft)
+    except BaseException:
+        for path in (class_file, test_file):
+            path.unlink(missing_ok=True)
+            if path in replaced:
+                path.write_text(replaced[path])
+        raise
+    return NewResource(class_file, test_file if has_test else None, draft.fields, draft.key, rows)
+
+
+def _write_files(project: Project, draft: ClassDraft, class_file: Path, test_file: Path) -> bool:
+    """Write class and test, unless the class is faulty. Returns whether there is a test."""
+    class_file.parent.mkdir(parents=True, exist_ok=True)
+    class_file.write_text(render_class(draft))
+    faults = _find_own_faults(project, class_file)
+    if draft.example is not None and any("an example is not a valid item" in fault for fault in faults):
+        # An example of a JSON Schema may contradict the schema.
+        draft = replace(draft, example=None)
+        class_file.write_text(render_class(draft))
+        faults = _find_own_faults(project, class_file)
+    if faults:
+        raise UsageError(f"The file cannot be a resource: {faults[0].rstrip('.')}.", _CHANGE_HINT)
+    if draft.example is None:
+        test_file.unlink(missing_ok=True)
+        project.format_files(class_file)
+        return False
+    test_file.parent.mkdir(parents=True, exist_ok=True)
+    test_file.write_text(render_test(draft))
+    project.format_files(class_file, test_file)
+    return True
+
+
+def _find_own_faults(project: Project, class_file: Path) -> list[str]:
+    """The faults of a file; those of other files are not about it."""
+    marks = (f"src/resources/{class_file.name}:", "src/resources/__init__.py:")
+    return [fault for fault in project.find_class_faults() if fault.startswith(marks)]
+
+
+def _draft_from_schema(request: ResourceRequest) -> ClassDraft:
+    schema = SchemaFile(request.source)
+    if request.natural_key:
+        raise UsageError("A JSON Schema does not say which property is unique.", "Name it with --key.")
+    key = schema.names[choose_named(schema.names, request.key, "--key")] if request.key else ""
+    draft = _start_draft(request, schema.derive_fields(key), schema.names, key)
+    return replace(draft, summary=schema.description, example=schema.choose_example())
+
+
+def _draft_from_rows(file: SourceFile, request: ResourceRequest) -> tuple[ClassDraft, int]:
+    is_text = file.format == "csv"
+    inference = FieldInference(file.read_header() if is_text else (), is_text=is_text, assume_utc=request.assume_utc)
+    for row in file.iterate_rows():
+        inference.add(row)
+    sources = list(inference.columns)
+    names = map_field_names(sources) if is_text else {source: choose_field_name(source) for source in sources}
+    key_source = ""
+    if request.key:
+        key_source = choose_named(names, request.key, "--key")
+        check_key_source(file, inference, key_source)
+    elif request.natural_key:
+        key_source = choose_key_source(file, inference)
+    key = names.get(key_source, "")
+    draft = _start_draft(request, inference.derive_fields(names, key), names, key)
+    return replace(draft, example=_choose_example(file, _create_builder(file, request, draft))), inference.rows
+
+
+def _start_draft(request: ResourceRequest, fields: Sequence[Field], names: Mapping[str, str], key: str) -> ClassDraft:
+    indexable = {field.name: field.indexable for field in fields}
+    indexes = []
+    for words in request.indexes:
+        index = tuple(names[choose_named(names, word, "--index")] for word in words)
+        for name in index:
+            if name == key:
+                raise UsageError(f"{name} is the key, which needs no index.", "Leave it out of --index.")
+            if not indexable[name]:
+                raise UsageError(
+                    f"{name} cannot be in an index: its values have more than 512 characters, or are lists or objects.",
+                    "Choose another field.",
+                )
+        indexes.append(index)
+    return ClassDraft(
+        request.collection,
+        fields,
+        request.source.name,
+        key=key,
+        private=request.private,
+        writers=request.writers,
+        indexes=indexes,
+    )
+
+
+def _create_builder(file: SourceFile, request: ResourceRequest, draft: ClassDraft) -> ItemBuilder:
+    rules = {field.name: field.rule for field in draft.fields}
+    names = {field.source: field.name for field in draft.fields}
+    return ItemBuilder(rules, names, file.format == "csv", draft.key, request.assume_utc)
+
+
+def _choose_example(file: SourceFile, builder: ItemBuilder) -> dict[str, Any] | None:
+    """The row with the most values among the first ones whose text is not too long."""
+    best: dict[str, Any] | None = None
+    for row in file.iterate_rows():
+        if row.number > _EXAMPLE_CANDIDATES:
+            break
+        item = builder.build(row)
+        is_short = len(json.dumps(item)) <= MAX_EXAMPLE_CHARACTERS
+        if best is None or (is_short and _count_values(item) > _count_values(best)):
+            best = item
+    return best
+
+
+def _count_values(item: Mapping[str, Any]) -> int:
+    return sum(value is not None for value in item.values())
+
+
+def _validate_rows(project: Project, file: SourceFile, request: ResourceRequest, draft: ClassDraft) -> None:
+    """Validate each row with the class. Raises UsageError, which names the first row that it refuses."""
+    builder = _create_builder(file, request, draft)
+
+    def encode_items() -> Iterator[bytes]:
+        for row in file.iterate_rows():
+            try:
+                yield json.dumps(builder.build(row)).encode()
+            except RowError as error:
+                raise UsageError(f"Line {row.line}: {error}.", "Correct the line.") from None
+
+    if faults := project.find_invalid_items(draft.collection, encode_items()):
+        number, fault = faults[0]
+        raise UsageError(f"Row {number} of {file.path} cannot be an item: {fault.rstrip('.')}.", _CHANGE_HINT)

@@ -1,0 +1,47 @@
+"""Show the progress of an import or an export: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ops.output import print_error
+
+LINE_INTERVAL_SECONDS = 5.0
+
+Show = Callable[[int, int | None, str], None]
+"""Receives how much is done, of how much (None: nobody knows), and a text such as `1,000 rows`."""
+
+
+@contextmanager
+def show_transfer(name: str) -> Iterator[Show]:
+    """Show the progress of a transfer on standard error."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield _LineProgress(name)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[detail]}"))
+    times = (TimeElapsedColumn(), TextColumn("remaining"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(name, total=None, detail="")
+
+        def show(done: int, total: int | None, detail: str) -> None:
+            progress.update(task, completed=done, total=total, detail=detail)
+
+        yield show
+
+
+class _LineProgress:
+    """Progress without a terminal: a line now and then."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._next_line_at = time.monotonic() + LINE_INTERVAL_SECONDS
+
+    def __call__(self, done: int, total: int | None, detail: str) -> None:
+        if time.monotonic() >= self._next_line_at:
+            self._next_line_at = time.monotonic() + LINE_INTERVAL_SECONDS
+            share = f" ({done * 100 // total}%)" if total else ""
+            print_error(f"{self._name}: {detail}{share}")
