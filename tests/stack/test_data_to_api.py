@@ -82,7 +82,8 @@ def test_two_tables_are_served_by_three_commands(stack: Stack, machine: httpx.Cl
     emoji = write_emoji(emoji_file)
     stocks = read_stocks()
     assert len(emoji) > 3000
-    run("ops", "new", "resource", "emoji", "--from", str(emoji_file), "--writers", "editors")
+    indexes = ("--index", "length", "--index", "is plain,Name", "--index", "selector")
+    run("ops", "new", "resource", "emoji", "--from", str(emoji_file), "--writers", "editors", *indexes)
     run("ops", "new", "resource", "stocks", "--from", str(STOCKS), "--natural-key")
     run("local.stack", "up")
     sources = {"emoji": emoji_file, "stocks": tmp_path / "stocks.csv"}
@@ -96,6 +97,16 @@ def test_two_tables_are_served_by_three_commands(stack: Stack, machine: httpx.Cl
 
         eventually(has_all)
         assert sorted(export(collection), key=encode) == sorted(rows, key=encode)
+    for query, count in {
+        "length=1": sum(item["length"] == 1 for item in emoji),
+        "is_plain=false&name.gte=zebra&name.lt=zz": sum(
+            not item["is_plain"] and "zebra" <= item["name"] < "zz" for item in emoji
+        ),
+        "selector.gte=3": sum((item["selector"] or 0) >= 3 for item in emoji),
+    }.items():
+        listed = machine.get(f"/v1/emoji?{query}&limit=500").raise_for_status().json()["items"]
+        assert len(listed) == min(count, 500), query
+        assert count
     # The same file once more writes the same items, not others.
     run("ops", "import", str(emoji_file), "--collection", "emoji")
     target = tmp_path / "emoji.jsonl"
