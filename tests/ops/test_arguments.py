@@ -68,9 +68,16 @@ def test_counts_sizes_and_tables_are_formatted() -> None:
 
 
 def test_every_command_accepts_the_common_options_before_and_after_its_name() -> None:
-    actions = {"quarantine": ["list"], "rejected-writes": ["list"], "clients": ["list"]}
+    required = {
+        "quarantine": ["list"],
+        "rejected-writes": ["list"],
+        "clients": ["list"],
+        "new": ["resource", "things", "--from", "things.csv"],
+        "import": ["things.csv", "--collection", "things"],
+        "export": ["--collection", "things"],
+    }
     for verb in COMMANDS:
-        words = [verb, *actions.get(verb, [])]
+        words = [verb, *required.get(verb, [])]
         after = build_parser().parse_args([*words, "--stack-name", "s", "--region", "r", "--profile", "p", "--json"])
         before = build_parser().parse_args(["--stack-name", "s", "--region", "r", "--profile", "p", "--json", *words])
         for arguments in (before, after):
