@@ -104,7 +104,7 @@ class CollectionContract:
 
 def read_contract(service: Service, collection: str, client_key: str = "") -> CollectionContract:
     """Read the contract of a collection. Raises UsageError for one that the service does not have."""
-    answer = service.request("GET", "/v1/openapi.json", attempts=3)
+    answer = service.request_contract()
     document = answer.document
     if answer.status != 200 or not isinstance(document, dict):
         raise OperationError(f"{service.url}/v1/openapi.json answers {answer.describe()}.", "Check the stack.")
@@ -113,7 +113,7 @@ def read_contract(service: Service, collection: str, client_key: str = "") -> Co
         names = ", ".join(sorted(tags))
         raise UsageError(
             f"The service has no collection {collection}; it has {names}.",
-            "Deploy its class first, or wait 5 minutes for CloudFront's copy of the contract.",
+            "Deploy its class first.",
         )
     if needs_client_key(document) and not client_key:
         raise UsageError("Clients of this service need a key.", "Give --client-key (docs/how-to/client-keys.md).")

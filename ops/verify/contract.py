@@ -41,10 +41,7 @@ def list_collections(document: Any) -> list[Collection]:
         content = post["requestBody"]["content"]["application/json"]
         examples = tuple(example["value"] for example in content.get("examples", {}).values())
         if "x-key" not in tag:
-            raise CheckFailed(
-                "The contract is of an older version.",
-                "CloudFront serves it for 5 minutes after a deploy: wait.",
-            )
+            raise CheckFailed("The contract is of an older version.", "Deploy the current version.")
         if examples:
             collections.append(Collection(tag["name"], tag["x-private"], tag["x-key"] or "", examples))
     return sorted(collections, key=lambda collection: (bool(collection.key), not collection.is_private))

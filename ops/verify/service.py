@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import secrets
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from ops.aws import Stack
 from ops.errors import OperationError
 from ops.verify.check import CheckFailed
 
+CONTRACT_PATH = "/v1/openapi.json"
 TIMEOUT = urllib3.Timeout(connect=10, read=35)
 # Answers that a client repeats, after `Retry-After`.
 RETRYABLE_STATUSES = frozenset({429, 503, 504})
@@ -85,6 +87,13 @@ class Service:
                 break
             time.sleep(_read_retry_seconds(answer))
         return answer
+
+    def request_contract(self) -> Answer:
+        """Get the OpenAPI document of now. CloudFront may have a copy from before a deploy for five minutes."""
+        # The preference is part of CloudFront's cache key, and no function reads it.
+        return self.request(
+            "GET", CONTRACT_PATH, headers={"prefer": f"uncached={secrets.token_hex(8)}"}, attempts=MAX_ATTEMPTS
+        )
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Send a request once, with these headers only. Raises OperationError when nothing answers."""

@@ -102,7 +102,7 @@ class Subject:
     @_once
     def contract(self) -> Any:
         """The OpenAPI document of the service. Raises CheckFailed."""
-        answer = self.public().request("GET", "/v1/openapi.json", attempts=MAX_ATTEMPTS)
+        answer = self.public().request_contract()
         if answer.status != 200 or not isinstance(answer.document, dict):
             raise CheckFailed(
                 f"{self.stack.service_url}/v1/openapi.json answers {answer.describe()}.",

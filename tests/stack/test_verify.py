@@ -12,6 +12,7 @@ from ops.verify import archive, game_day
 from ops.verify.catalogue import CHECKS
 from ops.verify.contract import Collection
 from ops.verify.run import run_checks
+from ops.verify.service import CONTRACT_PATH
 from ops.verify.subject import OwnWrite, Subject
 from tests.stack.broken_stack import batch_without_archive
 from tests.stack.operator import Operator
@@ -37,6 +38,14 @@ def test_every_check_passes_and_nothing_remains(sluice: Operator, verified: dict
     assert {check["name"]: check["message"] for check in verified["checks"] if check["state"] != "ok"} == {}
     after, before = sluice("status", "--json").document, verified["before"]
     assert (after["quarantined"], after["rejected_writes"]) == (before["quarantined"], before["rejected_writes"])
+
+
+def test_the_contract_is_not_a_copy_from_before_a_deploy(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_LOCAL", str(stack.folder.root))
+    service = Subject(OperatedStack(choose_target(None, None, None))).public()
+    copies = [service.request("GET", CONTRACT_PATH).headers["x-cache"] for _ in range(2)]
+    assert copies[1].startswith("Hit")
+    assert service.request_contract().headers["x-cache"].startswith("Miss")
 
 
 def test_the_archive_check_fails_when_the_archive_lacks_a_write(

@@ -29,7 +29,7 @@ from tests.stack.broken_stack import (
 from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
 
-pytestmark = pytest.mark.stack("second")
+pytestmark = pytest.mark.stack("first")
 
 Breakage = Callable[[Stack], AbstractContextManager[None]]
 
