@@ -64,25 +64,39 @@ def start_emulator(state: Path, **environment: str) -> Emulator:
 
     `environment` is added to the environment of its parent process.
     """
+    for _ in range(3):
+        emulator = _launch_emulator(state, environment)
+        if _is_healthy_soon(emulator):
+            return emulator
+        emulator.process.kill()
+        said = emulator.log.read_text()[-2000:] if emulator.log.exists() else ""
+        # Another process can take the port between the search for one and the start.
+        if "Address already in use" not in said:
+            break
+    raise RuntimeError(f"the emulator did not start: {said}")
+
+
+def _launch_emulator(state: Path, environment: dict[str, str]) -> Emulator:
     port, log = free_port(), state / "emulator.log"
+    log.unlink(missing_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "local.emulator", "--port", str(port), "--state", str(state), "--log", str(log)],
         cwd=ROOT,
         env={**os.environ, **environment},
     )
-    emulator = Emulator(port, state, log, process)
+    return Emulator(port, state, log, process)
+
+
+def _is_healthy_soon(emulator: Emulator) -> bool:
+    """Whether the emulator answers before it ends, and within 30 seconds."""
     deadline = time.monotonic() + 30
-    while True:
+    while emulator.process.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{emulator.url}/_ministack/health", timeout=2):
-                return emulator
+                return True
         except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise RuntimeError(
-                    f"the emulator did not start: {log.read_text()[-2000:] if log.exists() else ''}"
-                ) from None
             time.sleep(0.05)
+    return False
 
 
 def wait_until(probe: Callable[[], Result], seconds: float = 10.0) -> Result:
