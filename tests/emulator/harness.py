@@ -71,14 +71,13 @@ def start_emulator(state: Path, **environment: str) -> Emulator:
         emulator.process.kill()
         said = emulator.log.read_text()[-2000:] if emulator.log.exists() else ""
         # Another process can take the port between the search for one and the start.
-        if "Address already in use" not in said:
+        if "in use" not in said[-200:]:
             break
     raise RuntimeError(f"the emulator did not start: {said}")
 
 
 def _launch_emulator(state: Path, environment: dict[str, str]) -> Emulator:
     port, log = free_port(), state / "emulator.log"
-    log.unlink(missing_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "local.emulator", "--port", str(port), "--state", str(state), "--log", str(log)],
         cwd=ROOT,
