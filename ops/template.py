@@ -6,7 +6,7 @@ else (`Fn::GetAtt` and so on) stays as it is.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,11 +44,12 @@ _Loader.add_multi_constructor("!", _construct_function)
 
 
 def read_template(path: Path = TEMPLATE_PATH) -> dict[str, Any]:
-    """Read a template. Raises UsageError when the file cannot be read."""
+    """Read a template, with the resources of its loops written out. Raises UsageError when the file cannot be read."""
     try:
         template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 - it derives from SafeLoader
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path.name} cannot be read: {error}.", "Run the command in a checkout of Sluice.") from None
+    template["Resources"] = dict(_expand_loops(template["Resources"]))
     return template
 
 
@@ -61,23 +62,26 @@ class ResolvedTemplate:
     stack_name: str
     region: str
 
+    def require_declared_parameters(self) -> None:
+        """Raise UsageError for a value of a parameter that the template lacks."""
+        for name in self.values:
+            if name not in self.template["Parameters"]:
+                raise UsageError(f"The template has no parameter {name}.", "docs/reference/parameters.md lists them.")
+
     @cached_property
     def parameters(self) -> dict[str, str]:
         """Every parameter with its value. Raises UsageError for a value of a parameter that the template lacks."""
+        self.require_declared_parameters()
         declared = self.template["Parameters"]
-        for name in self.values:
-            if name not in declared:
-                raise UsageError(f"The template has no parameter {name}.", "docs/reference/parameters.md lists them.")
         defaults = {name: str(entry["Default"]) for name, entry in declared.items() if "Default" in entry}
         return {**defaults, **self.values}
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
         """The resources that a deployment creates, by logical id."""
-        expanded = dict(_expand_loops(self.template["Resources"]))
         return {
             name: self.resolve(resource)
-            for name, resource in expanded.items()
+            for name, resource in self.template["Resources"].items()
             if "Condition" not in resource or self.holds(resource["Condition"])
         }
 
@@ -146,7 +150,7 @@ class ResolvedTemplate:
         raise UsageError(f"The template has a condition with {function}, which this command cannot evaluate.")
 
 
-def _expand_loops(resources: dict[str, Any]) -> Any:
+def _expand_loops(resources: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, resource in resources.items():
         if not name.startswith(_LOOP):
             yield name, resource

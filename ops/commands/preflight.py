@@ -46,8 +46,7 @@ def choose_stack(arguments: argparse.Namespace) -> Stack:
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     """Run every check. The exit code is 1 when one of them failed."""
     plan = DeploymentPlan(read_deployment(arguments), stack)
-    # A wrong parameter or wrong credentials would make every check fail.
-    plan.template.resolve(plan.template.parameters)
+    plan.template.require_declared_parameters()
     return build_checks_result([run_check(name, check, plan) for name, check in CHECKS.items()])
 
 

@@ -10,8 +10,7 @@ from ops.aws import Stack
 from ops.data.cells import Kind
 from ops.data.items import FieldRule
 from ops.errors import OperationError, UsageError
-from ops.verify.contract import needs_client_key
-from ops.verify.service import Answer, Service, fetch_machine_token
+from ops.service import Answer, Service, fetch_machine_token, needs_client_key
 
 RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 MAX_ATTEMPTS = 10

@@ -9,7 +9,7 @@ from ops.data.collection import MAX_ATTEMPTS, CollectionClient
 from ops.data.items import ItemBuilder, RowError
 from ops.data.source_file import Row, SourceFile
 from ops.errors import OperationError, UsageError
-from ops.verify.service import Answer
+from ops.service import Answer
 
 # They must not change: a chunk's first row and the place of a line in it lead to the id of the item.
 CHUNK_LINES = 1_000

@@ -47,11 +47,6 @@ def list_collections(document: Any) -> list[Collection]:
     return sorted(collections, key=lambda collection: (bool(collection.key), not collection.is_private))
 
 
-def needs_client_key(document: Any) -> bool:
-    """Whether each client of the service needs a key besides its token."""
-    return "client_key" in document.get("components", {}).get("securitySchemes", {})
-
-
 def choose_collections(document: Any, name: str | None) -> list[Collection]:
     """The collections to try, in order: the one of this name, or all. Raises CheckFailed when there is none."""
     collections = list_collections(document)

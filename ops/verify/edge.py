@@ -2,8 +2,8 @@
 
 from urllib.parse import quote
 
+from ops.service import MAX_ATTEMPTS, Service, fetch_machine_token
 from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
-from ops.verify.service import MAX_ATTEMPTS, Service, fetch_machine_token
 from ops.verify.subject import Subject
 
 # Attacks that several rules of AWS's managed groups describe: cross-site scripting, SQL injection, Log4j.

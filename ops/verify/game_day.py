@@ -8,11 +8,11 @@ from functools import partial
 
 from ops.errors import CommandError
 from ops.output import format_count
+from ops.service import MAX_ATTEMPTS
 from ops.times import format_duration
 from ops.verify.check import Check, CheckFailed
 from ops.verify.outage import Outage
 from ops.verify.round_trip import wait_until_applied
-from ops.verify.service import MAX_ATTEMPTS
 from ops.verify.subject import OwnWrite, Subject
 
 WRITERS = 4

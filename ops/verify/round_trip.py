@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
+from ops.service import MAX_ATTEMPTS, Answer
 from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
-from ops.verify.service import MAX_ATTEMPTS, Answer
 from ops.verify.subject import OwnWrite, Subject
 
 _LOOK = "See `sluice status`, and docs/how-to/operate.md for what it says."

@@ -18,9 +18,9 @@ from ops.aws import Stack
 from ops.aws_errors import explain_aws_error
 from ops.commands.clients import create_client, delete_client
 from ops.errors import CommandError, OperationError
+from ops.service import MAX_ATTEMPTS, Answer, Service, fetch_machine_token, needs_client_key
 from ops.verify.check import CheckFailed
-from ops.verify.contract import Collection, choose_collections, needs_client_key
-from ops.verify.service import MAX_ATTEMPTS, Answer, Service, fetch_machine_token
+from ops.verify.contract import Collection, choose_collections
 
 Value = TypeVar("Value")
 

@@ -5,15 +5,15 @@ import re
 import pytest
 import yaml
 
+from ops.template import read_template
 from tests.docs.words import ROOT
 from tools.docs.alarms import MEANINGS, find_metrics
 from tools.docs.command_line import list_verbs
 from tools.docs.decisions import read_records
 from tools.docs.settings import find_settings
-from tools.docs.template import load_template
 
 DOCS = ROOT / "docs"
-TEMPLATE = load_template(ROOT / "template.yaml")
+TEMPLATE = read_template()
 GUIDES = "\n".join(path.read_text() for path in sorted((DOCS / "how-to").glob("*.md")))
 ALARMS = [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, TypeVar
 
-from ops.verify.service import Service
+from ops.service import Service
 from ops.verify.subject import Subject
 
 Response = tuple[int, dict[str, str], Any]

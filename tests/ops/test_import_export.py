@@ -16,7 +16,7 @@ from ops.data.collection import CollectionClient, CollectionContract, TokenSourc
 from ops.data.export_run import run_export
 from ops.data.import_run import ImportFiles, ImportOptions, run_import
 from ops.errors import CommandError, OperationError, UsageError, WaitInterrupted
-from ops.verify.service import Service
+from ops.service import Service
 
 Decide = Callable[["StubCollection", int, dict[str, Any]], "tuple[int, str] | None"]
 

@@ -8,11 +8,11 @@ import pytest
 from local.stack import Stack
 from ops.aws import Stack as OperatedStack
 from ops.aws import choose_target
+from ops.service import CONTRACT_PATH
 from ops.verify import archive, game_day
 from ops.verify.catalogue import CHECKS
 from ops.verify.contract import Collection
 from ops.verify.run import run_checks
-from ops.verify.service import CONTRACT_PATH
 from ops.verify.subject import OwnWrite, Subject
 from tests.stack.broken_stack import batch_without_archive
 from tests.stack.operator import Operator

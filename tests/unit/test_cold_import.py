@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.unit.fresh import ROOT, environment
-from tools.docs.template import load_template
+from ops.template import read_template
+from tests.unit.fresh import environment
 
 WRITES = ["post", "put", "delete"]
 DATABASE = {"pymysql", "sluice.db.connection", "sluice.query", "sluice.load", "sluice.aws.s3"}
@@ -156,7 +156,7 @@ def test_functions_that_import_botocore_have_its_layer() -> None:
     settings = environment(LAMBDA_TASK_ROOT="/var/task", AWS_LAMBDA_FUNCTION_NAME="function")
     functions = {
         name: resource["Properties"]
-        for name, resource in load_template(ROOT / "template.yaml")["Resources"].items()
+        for name, resource in read_template()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
     program = "import sys, {}; print(any(name.startswith('botocore.') for name in sys.modules))"

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from ops.template import read_template
 from tools.docs.alarms import render_alarms
 from tools.docs.command_line import render_command_line
 from tools.docs.cost import render_cost
 from tools.docs.decisions import render_index
 from tools.docs.parameters import render_parameters
 from tools.docs.settings import render_settings
-from tools.docs.template import load_template
 from tools.edge_template import render_edge_template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ ADR = ROOT / "docs" / "adr"
 
 def render_pages() -> dict[Path, str]:
     """Return the text of every generated page."""
-    template = load_template(ROOT / "template.yaml")
+    template = read_template()
     return {
         REFERENCE / "cli.md": render_command_line(),
         REFERENCE / "cost.md": render_cost(),

@@ -16,7 +16,6 @@ from urllib3.exceptions import HTTPError
 
 from ops.aws import Stack
 from ops.errors import OperationError
-from ops.verify.check import CheckFailed
 
 CONTRACT_PATH = "/v1/openapi.json"
 TIMEOUT = urllib3.Timeout(connect=10, read=35)
@@ -127,8 +126,13 @@ def _read_retry_seconds(answer: Answer) -> float:
         return 1.0
 
 
+def needs_client_key(document: Any) -> bool:
+    """Whether each client of the service with this OpenAPI document needs a key besides its token."""
+    return "client_key" in document.get("components", {}).get("securitySchemes", {})
+
+
 def fetch_machine_token(stack: Stack) -> str:
-    """An access token of the stack's machine client, with all its scopes. Raises CheckFailed."""
+    """An access token of the stack's machine client, with all its scopes. Raises OperationError."""
     client_id = stack.output("MachineClientId")
     description = stack.client("cognito-idp").describe_user_pool_client(
         UserPoolId=stack.output("UserPoolId"), ClientId=client_id
@@ -150,11 +154,11 @@ def fetch_machine_token(stack: Stack) -> str:
             retries=False,
         )
     except HTTPError:
-        raise CheckFailed(
+        raise OperationError(
             f"The token endpoint {endpoint.netloc} does not answer.", "Check the stack's UserPoolDomain."
         ) from None
     if response.status != 200:
-        raise CheckFailed(
+        raise OperationError(
             f"The token endpoint {endpoint.netloc} refused the machine client with {response.status}.",
             "Check that its flow client_credentials and its scopes were not changed.",
         )
