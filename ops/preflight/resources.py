@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from ops.checks import CheckResult
 from ops.preflight.plan import DeploymentPlan
 
-_REPAIR = "docs/how-to/deploy.md says how to repair it."
+_REPAIR = "docs/how-to/repair-a-deployment.md says how to repair it."
 # AWS's default for VPCs of a Region, and the code of that quota in Service Quotas.
 DEFAULT_VPCS, VPC_QUOTA_CODE = 5, "L-F678F1CE"
 

@@ -146,7 +146,7 @@ def test_another_region_needs_a_web_acl() -> None:
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"])
 def test_a_stack_that_cannot_be_updated_fails(status: str) -> None:
     result = resources.check_stack(build_plan(status=status))
-    assert_fails(result, status, "docs/how-to/deploy.md")
+    assert_fails(result, status, "docs/how-to/repair-a-deployment.md")
 
 
 def test_a_stack_in_progress_fails_and_others_pass() -> None:
