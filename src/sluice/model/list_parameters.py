@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
@@ -28,10 +29,11 @@ _DECIMAL = re.compile(rf"-?([0-9]{{1,{MAX_DECIMAL_DIGITS}}})(?:\.([0-9]{{1,{MAX_
 _INT64 = 2**63
 
 
-def filter_parameter_names(resource: Resource) -> set[str]:
+@cache
+def filter_parameter_names(resource: Resource) -> frozenset[str]:
     """Return the parameters that filter by an indexed field: by equality (`field`) or by range (`field.gte`)."""
     fields = {field for index in resource.indexes for field in index.fields}
-    return {*fields, *(f"{field}.{operator}" for field in fields for operator in OPERATORS)}
+    return frozenset((*fields, *(f"{field}.{operator}" for field in fields for operator in OPERATORS)))
 
 
 def list_parameter_names(resources: Iterable[Resource]) -> set[str]:
