@@ -6,38 +6,21 @@ import shlex
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from local.cache import CacheServer
 from local.database import DatabasePair
 from local.process import LocalError
 from local.stack.folder import REPOSITORY
 from local.stack.services import EmulatorProcess
+from ops.template import read_template
 
 SAM_CONFIG = REPOSITORY / "samconfig.toml"
 _ADMIN_SECRET_NAME, _CACHE_SECRET_NAME = "sluice-local/database-admin", "sluice-local/cache-user"
 
 
-class CloudFormationLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (!Ref, !Sub and so on) as plain values."""
-
-
-def _construct_plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]
-
-
-CloudFormationLoader.add_multi_constructor("!", _construct_plain)
-
-
 def read_template_default(template: Path, parameter: str) -> str:
     """The default of a template parameter. Raises LocalError if the template has no such parameter."""
-    parameters = yaml.load(template.read_text(), Loader=CloudFormationLoader)["Parameters"]  # noqa: S506 - a SafeLoader
+    parameters = read_template(template)["Parameters"]
     if parameter not in parameters:
         raise LocalError(f"{template.name} has no parameter {parameter}.")
     return str(parameters[parameter].get("Default", ""))

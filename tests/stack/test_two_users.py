@@ -7,11 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from local.stack import Stack
-from local.stack.parameters import CloudFormationLoader
-from local.stack.sam import TEMPLATE
+from ops.template import read_template
 from sluice.ingest.item_body import new_item_id
 from sluice.model.versions import new_version
 from tests.stack.conftest import Person
@@ -37,11 +35,9 @@ TESTED_ROUTES = {
 
 
 def test_every_route_to_items_is_tested() -> None:
-    template = yaml.load(TEMPLATE.read_text(), Loader=CloudFormationLoader)
     events = [
         event["Properties"]
-        for resource in template["Resources"].values()
-        if isinstance(resource, dict)  # Fn::ForEach is a list
+        for resource in read_template()["Resources"].values()
         for event in resource.get("Properties", {}).get("Events", {}).values()
         if event["Type"] == "Api"
     ]
