@@ -7,7 +7,6 @@ protected after it was created (ADR-0104).
 
 import argparse
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ops.samconfig import (
     read_deployment,
 )
 from ops.template import read_template
+from ops.tools import find_tool, get_search_path
 
 SUMMARY = "build and deploy, with the web ACL that only us-east-1 can have"
 
@@ -35,7 +35,6 @@ EDGE_TEMPLATE = "edge.yaml"
 PROJECT = REPOSITORY
 _PROTECTION = "DeletionProtection"
 _STANDARD_ERROR = 2
-_TOOLS = REPOSITORY / ".tools" / "sam" / "bin"
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,16 @@ def _escape(value: str) -> str:
 
 def _run_sam(words: Sequence[str], failure: str) -> None:
     """Run the SAM CLI; its output goes to standard error, its questions to the terminal."""
-    sam = shutil.which("sam", path=f"{os.environ.get('PATH', '')}{os.pathsep}{_TOOLS}")
+    sam = find_tool("sam")
     if sam is None:
         raise UsageError("The SAM CLI is not installed.", "Install it, or run `make setup`.")
-    done = subprocess.run([sam, *words], cwd=PROJECT, stdout=_STANDARD_ERROR, check=False)  # noqa: S603 - the SAM CLI
+    done = subprocess.run(  # noqa: S603 - the SAM CLI
+        [sam, *words],
+        cwd=PROJECT,
+        env={**os.environ, "PATH": get_search_path()},
+        stdout=_STANDARD_ERROR,
+        check=False,
+    )
     if done.returncode:
         raise OperationError(failure, "Its output above says why; run `sluice deploy` again afterwards, it continues.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.stack.folder import REPOSITORY
+from ops import tools
 from ops.commands import deploy
 from tests.edge.edge_template import build_edge_template
 from tests.emulator.harness import Emulator
@@ -166,7 +167,7 @@ def test_a_failure_of_the_sam_cli_is_one_sentence_and_the_way_out(
         ],
     )
     clean_environment.setenv("PATH", os.devnull)
-    clean_environment.setattr(deploy, "_TOOLS", project)
+    clean_environment.setattr(tools, "FOLDERS", (project,))
     missing = sluice("deploy")
     assert (missing.exit_code, missing.stderr.splitlines()) == (
         2,

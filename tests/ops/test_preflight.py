@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from ops import tools
 from ops.aws import Stack, Target
 from ops.checks import CheckResult
 from ops.preflight import account, machine, resources
@@ -113,6 +114,7 @@ def assert_fails(result: CheckResult, *words: str) -> None:
 
 def test_a_machine_without_tools_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tools, "FOLDERS", ())
     assert_fails(machine.check_python(build_plan(Runtime="python3.13")), "python3.13", "Runtime")
     assert_fails(machine.check_make(build_plan()), "Install make")
     assert_fails(machine.check_sam(build_plan()), "not on the PATH")
@@ -121,6 +123,16 @@ def test_a_machine_without_tools_fails(monkeypatch: pytest.MonkeyPatch, tmp_path
     old.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
     assert_fails(machine.check_sam(build_plan()), "Fn::ForEach")
+
+
+def test_tools_of_the_checkout_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setattr(tools, "FOLDERS", (tmp_path,))
+    for name in ("python3.13", "sam"):
+        (tmp_path / name).write_text("#!/bin/sh\necho '  --language-extensions'\n")
+        (tmp_path / name).chmod(0o755)
+    assert machine.check_python(build_plan(Runtime="python3.13")).state == "ok"
+    assert machine.check_sam(build_plan()).state == "ok"
 
 
 def test_a_region_without_two_zones_fails() -> None:
