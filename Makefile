@@ -41,7 +41,7 @@ demo: setup ## run the main use case on real records, with an outage of the prim
 
 test: setup ## run every test: units, real MariaDB, the deployed local stack
 	@local/setup.sh judges
-	@python -m pytest --numprocesses 3 --no-loadscope-reorder
+	@python -m pytest --numprocesses 4 --no-loadscope-reorder
 
 drill: setup ## run longer recovery tests, which print their measurements
 	@python -m pytest -s tests/drill

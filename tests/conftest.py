@@ -12,7 +12,7 @@ STACKS = ("first", "second")
 There are two, so that two workers can run stack tests at once; the marks balance their run times.
 """
 _STACK_PARAMETER = re.compile(r"stack=(\w+)")
-# A third worker starts with the longest file that needs no stack.
+# The other workers start with the longest file that needs no stack.
 _LONGEST_GROUPS = (*STACKS, "tests/database/test_convergence.py")
 
 
