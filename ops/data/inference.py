@@ -182,10 +182,9 @@ class FieldInference:
             return
         place = self._file.describe_place(row)
         for source, value in row.values.items():
-            known = self.columns.get(source)
-            if known is None:
-                known = self.columns[source] = self._create_column(source, place)
-            known.add_value(value, place, assume_utc=self._assume_utc)
+            if source not in self.columns:
+                self.columns[source] = self._create_column(source, place)
+            self.columns[source].add_value(value, place, assume_utc=self._assume_utc)
 
     def _create_column(self, source: str, place: str) -> Column:
         name = choose_field_name(source)
