@@ -307,8 +307,8 @@ def _choose_number_kind(column: Column, *, is_float: bool) -> Kind | None:
         return "int"
     scale = max(column.scales)
     fits = scale <= _MAX_DECIMAL_SCALE and max(column.integer_digits, 1) + scale <= _MAX_DECIMAL_DIGITS
-    is_price = column.scales == {2} and not column.has_exponent and not column.json_types
-    if fits and (not is_float or is_price or not column.fits_float):
+    is_money = column.scales == {2} and not column.has_exponent and not column.json_types
+    if fits and (not is_float or is_money or not column.fits_float):
         return "decimal"
     return "float" if column.fits_float else None
 
