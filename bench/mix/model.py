@@ -112,7 +112,7 @@ class CacheModel:
         return "replica"
 
     def _occupy_environment(self, now: float) -> "Environment":
-        environment = next((one for one in self._environments if one.free_at <= now), None)
+        environment = next((each for each in self._environments if each.free_at <= now), None)
         if environment is None:
             environment = Environment()
             self._environments.append(environment)
