@@ -54,7 +54,7 @@ class CacheModel:
         self._versions: Counter[str] = Counter()
         self._pending: deque[Step] = deque()
         self._copies: OrderedDict[tuple[int, str], int] = OrderedDict()
-        self._known: dict[tuple[int, str], int] = {}
+        self._tags: dict[tuple[int, str], int] = {}
         self._gateway: dict[tuple[str, int | None], tuple[float, int]] = {}
         self._environments: list[Environment] = []
         self.valkey: dict[str, float] = {}
@@ -71,14 +71,14 @@ class CacheModel:
             return Answer(self._read_item(step))
         key = (step.user, step.target)
         copy = self._copies.get(key) if self._caches.cloudfront else None
-        sent_tag = copy if copy is not None else self._known.get(key) if step.is_conditional else None
+        sent_tag = copy if copy is not None else self._tags.get(key) if step.is_conditional else None
         layer, version = self._ask_gateway(step, sent_tag)
         if self._caches.cloudfront:
             self._copies[key] = version
             self._copies.move_to_end(key)
             if len(self._copies) > self._max_copies:
                 self._copies.popitem(last=False)
-        self._known[key] = version
+        self._tags[key] = version
         return Answer(layer, copy is not None and copy == version)
 
     def _apply(self, item: str) -> None:

@@ -56,7 +56,7 @@ class Player:
     ) -> None:
         self._url, self._tokens, self._editor, self._records = api_url, tokens, editor_token, records
         self._pool = urllib3.PoolManager(maxsize=WORKERS, retries=False, timeout=30)
-        self._known: dict[tuple[int, str], tuple[str, Mapping[str, str]]] = {}
+        self._tags: dict[tuple[int, str], tuple[str, Mapping[str, str]]] = {}
         self._lock = threading.Lock()
         self.recording = Recording()
 
@@ -81,7 +81,7 @@ class Player:
     def _read(self, step: Step) -> None:
         with self._lock:
             written = self.recording.writes.get(step.write_number)
-            known = self._known.get((step.user, step.target))
+            kept = self._tags.get((step.user, step.target))
         path, headers = step.target, {}
         if step.kind == "list":
             path = f"?country={step.target}&limit={PAGE_LIMIT}"
@@ -89,15 +89,15 @@ class Player:
             if written is None:
                 return
             path = f"{step.target}?version={written.version}"
-        if known and step.is_conditional and step.kind != "own":
-            headers = {"If-None-Match": known[0]}
+        if kept and step.is_conditional and step.kind != "own":
+            headers = {"If-None-Match": kept[0]}
         started = time.monotonic()
         response = self._send("GET", path, self._tokens[step.user], headers)
         seconds = time.monotonic() - started
-        versions = _read_versions(step, response, known)
+        versions = _read_versions(step, response, kept)
         with self._lock:
             if response.status in {200, 304} and step.kind != "own":
-                self._known[step.user, step.target] = response.headers["ETag"], versions
+                self._tags[step.user, step.target] = response.headers["ETag"], versions
             self.recording.readings.append(
                 Reading(
                     step,
@@ -120,9 +120,9 @@ class Player:
         )
 
 
-def _read_versions(step: Step, response: Any, known: tuple[str, Mapping[str, str]] | None) -> Mapping[str, str]:
-    if response.status == 304 and known:
-        return known[1]
+def _read_versions(step: Step, response: Any, kept: tuple[str, Mapping[str, str]] | None) -> Mapping[str, str]:
+    if response.status == 304 and kept:
+        return kept[1]
     if response.status != 200:
         return {}
     items = response.json()["items"] if step.kind == "list" else [response.json()]

@@ -23,7 +23,7 @@ class CacheSwitches:
         self._variables = {name: self._read_variables(name) for name in names}
 
     def set_caches(self, *, cloudfront: bool, api: bool, valkey: bool) -> None:
-        """Set the three, and return when the edge knows. The functions start anew."""
+        """Set the three, and return when the edge knows. The functions start again."""
         self._set_cloudfront(on=cloudfront)
         self._stack.aws_client("apigateway").update_stage(
             restApiId=self._stack.outputs["ApiId"],
