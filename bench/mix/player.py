@@ -81,7 +81,7 @@ class Player:
     def _read(self, step: Step) -> None:
         with self._lock:
             written = self.recording.writes.get(step.write_number)
-            kept = self._tags.get((step.user, step.target))
+            previous = self._tags.get((step.user, step.target))
         path, headers = step.target, {}
         if step.kind == "list":
             path = f"?country={step.target}&limit={PAGE_LIMIT}"
@@ -89,12 +89,12 @@ class Player:
             if written is None:
                 return
             path = f"{step.target}?version={written.version}"
-        if kept and step.is_conditional and step.kind != "own":
-            headers = {"If-None-Match": kept[0]}
+        if previous and step.is_conditional and step.kind != "own":
+            headers = {"If-None-Match": previous[0]}
         started = time.monotonic()
         response = self._send("GET", path, self._tokens[step.user], headers)
         seconds = time.monotonic() - started
-        versions = _read_versions(step, response, kept)
+        versions = _read_versions(step, response, previous)
         with self._lock:
             if response.status in {200, 304} and step.kind != "own":
                 self._tags[step.user, step.target] = response.headers["ETag"], versions
@@ -120,9 +120,9 @@ class Player:
         )
 
 
-def _read_versions(step: Step, response: Any, kept: tuple[str, Mapping[str, str]] | None) -> Mapping[str, str]:
-    if response.status == 304 and kept:
-        return kept[1]
+def _read_versions(step: Step, response: Any, previous: tuple[str, Mapping[str, str]] | None) -> Mapping[str, str]:
+    if response.status == 304 and previous:
+        return previous[1]
     if response.status != 200:
         return {}
     items = response.json()["items"] if step.kind == "list" else [response.json()]
