@@ -24,7 +24,7 @@ FEW_ROWS, FEW_ROWS_SECONDS = 10_000, 300
 
 
 class Clone:
-    """A clean clone with a stack of its own. The environments are those of this checkout: they are installed already."""
+    """A clean clone with a stack of its own, and the environments of this checkout, which are installed already."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
