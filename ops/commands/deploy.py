@@ -83,8 +83,8 @@ def choose_stack(arguments: argparse.Namespace) -> Stack:
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     """Build and deploy. Raises UsageError, and OperationError when a step fails."""
-    given: Deployment = arguments.deployment
-    deployment = replace(given, parameters=add_free_text(given.parameters, PROJECT / "src" / "resources"))
+    written: Deployment = arguments.deployment
+    deployment = replace(written, parameters=add_free_text(written.parameters, PROJECT / "src" / "resources"))
     environment = ("--config-env", deployment.environment)
     profile = ("--profile", arguments.profile) if arguments.profile else ()
     plan = _Plan(deployment, arguments.target, (*environment, *profile, *arguments.sam_options))
