@@ -51,7 +51,7 @@ def write_tables(packages: Path, folder: Path) -> list[Table]:
             {
                 "bank_code=305299": lambda item: item["bank_code"] == "305299",
                 "primary=true&name.gte=П": lambda item: item["primary"] and item["name"] >= "П",
-                'short_name=JSC "BANK ALLIANCE"': lambda item: item["short_name"] == 'JSC "BANK ALLIANCE"',
+                "short_name.lt=JSC": lambda item: item["short_name"] < "JSC",
             },
         ),
         Table(
