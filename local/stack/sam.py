@@ -20,7 +20,7 @@ TEMPLATE = REPOSITORY / "template.yaml"
 # All functions share the code in _CODE_FOLDER. SAM builds it for _BUILT_FUNCTION only.
 _CODE_FOLDER, _BUILT_FUNCTION = "src/", "PostFunction"
 _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
-_SOURCES = ("template.yaml", "api.json", "samconfig.toml", "src", "layers", "statemachines")
+_SOURCES = ("template.yaml", "api.json", "api-digests.json", "samconfig.toml", "src", "layers", "statemachines")
 
 
 def run_sam(
