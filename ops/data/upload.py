@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.data.collection import MAX_ATTEMPTS, CollectionClient
-from ops.data.items import ItemBuilder, RowError
+from ops.data.items import ItemBuilder, RowError, encode_item
 from ops.data.source_file import Row, SourceFile
 from ops.errors import OperationError, UsageError
 from ops.service import Answer
@@ -16,6 +16,11 @@ CHUNK_LINES = 1_000
 CHUNK_BYTES = 2 * 1024 * 1024
 # When so many lines are refused one by one with 403 and none is accepted, it is not the lines.
 MAX_FORBIDDEN_LINES = 20
+_FIREWALL = "firewall"  # in the detail of its answers
+FIREWALL_HINT = (
+    "Write free_text=True into the class and deploy it, or name the collection in the parameter FreeTextCollections "
+    "(docs/how-to/configure-the-edge.md)."
+)
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,17 @@ class RejectedRow:
     row: Row
     reasons: list[dict[str, str]]
 
+    @property
+    def was_forbidden(self) -> bool:
+        return any(reason.get("detail", "").startswith("403") for reason in self.reasons)
+
+    @property
+    def was_refused_by_firewall(self) -> bool:
+        return any(_FIREWALL in reason.get("detail", "") for reason in self.reasons)
+
     def encode(self) -> bytes:
         document = {"row": self.row.number, "line": self.row.line, "reasons": self.reasons, "values": self.row.values}
-        return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+        return json.dumps(document, ensure_ascii=False, default=str).encode(errors="backslashreplace") + b"\n"
 
 
 @dataclass
@@ -56,7 +69,7 @@ def iterate_chunks(file: SourceFile, builder: ItemBuilder, rows_done: int = 0) -
             continue
         line, rejected = b"", None
         try:
-            line = json.dumps(builder.build(row), ensure_ascii=False).encode()
+            line = encode_item(builder.build(row))
         except UnicodeEncodeError:
             rejected = RejectedRow(row, [{"detail": "A text of the row is not valid Unicode"}])
         except RowError as error:
@@ -91,9 +104,9 @@ class ChunkSender:
         """
         rejected = list(chunk.rejected)
         accepted = self._send_lines(chunk, [bool(line) for line in chunk.lines], rejected)
-        forbidden = sum(reason.get("detail", "").startswith("403") for entry in rejected for reason in entry.reasons)
-        if forbidden > MAX_FORBIDDEN_LINES and not accepted:
-            raise OperationError("The service refuses every line with 403.", "Check the rights of the token.")
+        refused = [entry for entry in rejected if entry.was_forbidden]
+        if len(refused) > MAX_FORBIDDEN_LINES and not accepted:
+            raise _build_forbidden_error(any(entry.was_refused_by_firewall for entry in refused))
         return sorted(rejected, key=lambda entry: entry.row.number)
 
     def _send_lines(self, chunk: Chunk, is_open: list[bool], rejected: list[RejectedRow]) -> int:
@@ -134,9 +147,15 @@ class ChunkSender:
         accepted = 0
         for half in (places[: len(places) // 2], places[len(places) // 2 :]):
             if not accepted and len(rejected) > 2 * MAX_FORBIDDEN_LINES and answer.status == 403:
-                raise OperationError("The service refuses every line with 403.", "Check the rights of the token.")
+                raise _build_forbidden_error(_FIREWALL in answer.describe())
             accepted += self._send_lines(chunk, [at in set(half) for at in range(len(is_open))], rejected)
         return accepted
+
+
+def _build_forbidden_error(by_firewall: bool) -> OperationError:
+    if by_firewall:
+        return OperationError("The firewall takes a text of every line for an attack.", FIREWALL_HINT)
+    return OperationError("The service refuses every line with 403.", "Check the rights of the token.")
 
 
 def _is_about_rights(answer: Answer) -> bool:

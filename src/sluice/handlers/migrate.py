@@ -18,7 +18,7 @@ import msgspec
 
 from sluice.aws.secrets import read_credentials
 from sluice.db.connection import Database
-from sluice.errors import DatabaseUnavailable, MigrationFailed
+from sluice.errors import AwsError, DatabaseUnavailable, MigrationFailed
 from sluice.observability import Event, add_log_fields, add_metric, describe_error, instrument_handler
 from sluice.schema.custom_resource import CloudFormationResponse, Deployment, read_deployment
 from sluice.schema.ddl_executor import explain_error
@@ -66,16 +66,17 @@ def _migrate_and_respond(
 ) -> dict[str, Any]:
     try:
         properties = event["ResourceProperties"]
-        is_cached = properties.get("ApiCacheSize", "off") != "off"
-        if is_cached and not deployment.is_rollback:
-            _check_cache_key(properties["ListRequests"]["RequestParameters"])
+        if not deployment.is_rollback:
+            _check_api_definition(properties.get("ApiDigests") or {})
         allow_long = properties.get("LongChanges") == "run"
         with _open_migration(seconds, allow_long=allow_long) as (migration, settings):
             result = migration.run(lambda: _read_users(settings), deployment.id, is_rollback=deployment.is_rollback)
     except Exception as error:  # noqa: BLE001  CloudFormation needs a response to any error
         add_log_fields(**describe_error(error))
         reason = explain_error(error)
-        if isinstance(error, DatabaseUnavailable) and not deployment.is_rollback:
+        # An unreadable secret looks like an unavailable database, which is no help to whoever deploys.
+        is_unavailable = isinstance(error, DatabaseUnavailable) and not isinstance(error.__cause__, AwsError)
+        if is_unavailable and not deployment.is_rollback:
             reason += " Deploy again when the database is available."
         return _respond_to_failure(response, deployment, reason)
     add_log_fields(status="SUCCESS", done=result.done, notices=result.notices)
@@ -120,12 +121,12 @@ def _run_by_hand(event: Event, seconds: float) -> dict[str, Any]:
     return asdict(result)
 
 
-def _check_cache_key(request_parameters: list[dict[str, Any]]) -> None:
-    """Check the request parameters of lists as the template declares them: each a name with its settings."""
+def _check_api_definition(digests: dict[str, str]) -> None:
+    """Check the digests that the template includes: one for each collection of the API's definition."""
     from sluice.model.resource import load_resources  # noqa: PLC0415
-    from sluice.schema.preflight import check_cached_parameters  # noqa: PLC0415
+    from sluice.schema.preflight import check_api_definition  # noqa: PLC0415
 
-    check_cached_parameters({name for entry in request_parameters for name in entry}, load_resources().values())
+    check_api_definition(digests, load_resources().values())
 
 
 def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
