@@ -108,8 +108,8 @@ def serve_stub(emulator_port: int) -> Iterator[str]:
                 connection.request(self.command, self.path, body, dict(self.headers))
                 response = connection.getresponse()
                 dropped = {"connection", "content-length", "date", "server", "transfer-encoding"}
-                kept = {name: value for name, value in response.getheaders() if name.lower() not in dropped}
-                self.send(response.status, kept, response.read())
+                headers = {name: value for name, value in response.getheaders() if name.lower() not in dropped}
+                self.send(response.status, headers, response.read())
                 connection.close()
 
         do_GET = do_PUT = do_POST = respond  # noqa: N815  the names that the base class calls
