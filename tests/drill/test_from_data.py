@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,10 @@ def sort_key(item: Item) -> str:
 
 
 def assert_equal(read: list[Item], expected: list[Item], what: str) -> None:
-    read, expected = sorted(read, key=sort_key), sorted(expected, key=sort_key)
-    assert len(read) == len(expected), what
-    differing = [(a, b) for a, b in zip(read, expected, strict=True) if a != b]
-    assert not differing, f"{what}: {len(differing)} items differ, such as {differing[0]}"
+    differing = Counter(map(sort_key, read))
+    differing.subtract(Counter(map(sort_key, expected)))
+    wrong = sorted((key, count) for key, count in differing.items() if count)
+    assert not wrong, f"{what}: {len(wrong)} items differ, such as {wrong[:2]}"
 
 
 def test_each_table_is_served_and_read_back_equal(clone: Clone, tables: list[Table]) -> None:
