@@ -51,7 +51,13 @@ class Clone:
         words = ["./sluice", "import", str(table.file), "--collection", table.collection]
         state = table.file.with_name(f"{table.file.name}.import.json")
         with subprocess.Popen(
-            words, cwd=self.root, env=self._environment, stderr=subprocess.PIPE, text=True
+            words,
+            cwd=self.root,
+            env=self._environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell lets the commands that it runs in the background ignore the signal.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             while process.poll() is None and not (state.exists() and json.loads(state.read_text())["rows"]):
                 time.sleep(0.05)
