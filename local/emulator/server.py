@@ -22,6 +22,7 @@ PATCHES = (
     "workflows.distributed_map",
     "cloudwatch.alarms",
     "gateway.openapi_import",
+    "gateway.validation",
     "gateway.requests",
     "gateway.responses",
     # It wraps the function that gateway.responses installs.
