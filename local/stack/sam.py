@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -14,16 +14,22 @@ from tempfile import NamedTemporaryFile
 from local.process import LocalError
 from local.stack.folder import REPOSITORY
 from local.stack.parameters import detect_runtime, format_overrides
+from ops.failures.explanation import explain_build
 
 TEMPLATE = REPOSITORY / "template.yaml"
 # All functions share the code in _CODE_FOLDER. SAM builds it for _BUILT_FUNCTION only.
 _CODE_FOLDER, _BUILT_FUNCTION = "src/", "PostFunction"
 _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
-_SOURCES = ("template.yaml", "api.json", "samconfig.toml", "src", "layers", "statemachines")
+_SOURCES = ("template.yaml", "api.json", "api-digests.json", "samconfig.toml", "src", "layers", "statemachines")
 
 
-def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, str], failure: str) -> None:
-    """Run `sam` in the repository, its output in `log`. Raises LocalError with the message `failure` and the log."""
+def run_sam(
+    arguments: Sequence[str], log: Path, *, environment: Mapping[str, str], explain: Callable[[str], str]
+) -> None:
+    """Run `sam` in the repository, its output in `log`.
+
+    Raises LocalError with the sentence that `explain` finds for the output, and the log.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     tools = REPOSITORY / ".tools" / "sam" / "bin"
     path = f"{Path(sys.executable).parent}:{tools}:{os.environ.get('PATH', '')}"
@@ -48,7 +54,7 @@ def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, st
         except FileNotFoundError as error:
             raise LocalError("The SAM CLI is not installed; run `make setup`.") from error
     if process.returncode != 0:
-        raise LocalError(failure, log)
+        raise LocalError(explain(log.read_text(errors="replace")), log, is_explained=True)
 
 
 def fingerprint_sources(*extra: bytes) -> str:
@@ -106,7 +112,7 @@ def build_template(
             ],
             log,
             environment={"SLUICE_CA_BUNDLE": str(ca)} if ca else {},
-            failure="sam build failed.",
+            explain=explain_build,
         )
     _share_code(target / "template.yaml")
     return compile_bytecode(target, parameters["Runtime"], log)
