@@ -79,9 +79,9 @@ def _build_history(bucket: str, key: str) -> dict[str, Any]:
     history: dict[str, Any] = _original.build_history(bucket, key)
     versions = [version["version_id"] for version in history.get("versions", [])]
     for field, store in _list_locks().items():
-        held = {version: store[bucket, key, version] for version in versions if (bucket, key, version) in store}
-        if held:
-            history[field] = held
+        locked = {version: store[bucket, key, version] for version in versions if (bucket, key, version) in store}
+        if locked:
+            history[field] = locked
     return history
 
 

@@ -21,9 +21,9 @@ def begin(folder: Path) -> None:
     (folder / _MARK).touch()
 
 
-def add(what: str, number: int) -> None:
-    """Count something that this start repairs. `what` reads well before a colon."""
-    _counts[what] = _counts.get(what, 0) + number
+def add(subject: str, number: int) -> None:
+    """Count something that this start repairs. `subject` reads well before a colon."""
+    _counts[subject] = _counts.get(subject, 0) + number
     if (_folder[0] / _REPORT).exists():
         _write()
 
@@ -43,5 +43,5 @@ def read_report(folder: Path) -> str:
         counts: dict[str, int] = json.loads((folder / _REPORT).read_text())
     except (FileNotFoundError, ValueError):
         return ""
-    repaired = "".join(f"; {what}: {number:,}" for what, number in counts.items() if number)
+    repaired = "".join(f"; {subject}: {number:,}" for subject, number in counts.items() if number)
     return f"the emulator had been killed, and its state is back{repaired}"

@@ -24,14 +24,14 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers, stacks
 
 from local.emulator.patching import replace_function
-from local.emulator.workflows.journal import Journal
+from local.emulator.workflows.execution_log import ExecutionLog
 
 _NOT_SAVED_BY_REQUEST = {"logs", "monitoring"}
 _READS = (
     *("Get", "List", "Describe", "BatchGet", "Head", "Lookup", "Filter", "Search", "Select", "Estimate", "Preview"),
     *("Validate", "Simulate", "Test", "GET", "HEAD", "OPTIONS"),
 )
-# Firehose's spool and the journal of executions store these.
+# Firehose's spool and the log of executions store these.
 _STORED_ELSEWHERE = {
     *("PutRecord", "PutRecordBatch"),
     *("StartExecution", "StartSyncExecution", "StopExecution"),
@@ -40,13 +40,13 @@ _MAX_ATTEMPTS = 20
 
 _logger = logging.getLogger("persistence")
 _original = SimpleNamespace()
-_journals: dict[str, Journal] = {}
+_logs: dict[str, ExecutionLog] = {}
 _lock = threading.Lock()
 
 
-def add_journal(service: str, journal: Journal) -> None:
-    """Empty the journal whenever the state of the service, which then contains all of it, is saved."""
-    _journals[service] = journal
+def add_log(service: str, log: ExecutionLog) -> None:
+    """Empty the log whenever the state of the service, which then contains all of it, is saved."""
+    _logs[service] = log
 
 
 def save_service(service: str) -> None:
@@ -54,9 +54,9 @@ def save_service(service: str) -> None:
     read_state = app._build_persistence_save_dict().get(service)
     if read_state is None or (service == "cloudformation" and _is_operation_running()):
         return
-    journal = _journals.get(service)
+    log = _logs.get(service)
     # A lock, so that no older state replaces a newer one.
-    with _lock, journal.empty() if journal else contextlib.nullcontext():
+    with _lock, log.empty() if log else contextlib.nullcontext():
         state = _read_state(read_state)
         if state is not None:
             _write_state(service, state)

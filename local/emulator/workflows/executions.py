@@ -4,7 +4,7 @@
 - A retrier ignores `MaxDelaySeconds` and `JitterStrategy` and never waits longer than a minute.
 - States.ALL matches errors that no state can handle.
 - A stopped execution, or one whose history is full, continues to retry.
-- Executions are only in memory. Here a journal has each start and end before anybody learns of it.
+- Executions are only in memory. Here a log has each start and end before anybody learns of it.
 - Executions that run when the emulator stops fail at the next start. On AWS such a stop does not happen. Here they
   start again from their input, so what they do must be safe to repeat, as it must be on AWS. The children of a
   Distributed Map do not: their parent starts others.
@@ -26,7 +26,7 @@ from ministack.services import stepfunctions
 from local.emulator.durability import report, services
 from local.emulator.firehose import ministack
 from local.emulator.patching import replace_function
-from local.emulator.workflows.journal import Journal
+from local.emulator.workflows.execution_log import ExecutionLog
 
 HISTORY_LIMIT_EVENTS = 25_000
 PAYLOAD_LIMIT_BYTES = 262_144
@@ -35,7 +35,7 @@ DEFAULT_MAX_ATTEMPTS = 3
 UNHANDLED_ERRORS = {"States.DataLimitExceeded", "States.Runtime"}
 
 _original = SimpleNamespace()
-journal = Journal(Path(persistence.STATE_DIR) / "executions.jsonl")
+execution_log = ExecutionLog(Path(persistence.STATE_DIR) / "executions.jsonl")
 # `execution`: the one that runs on this thread.
 _current = threading.local()
 
@@ -112,12 +112,12 @@ def _call_lambda(func_ref: str, event: Any) -> Any:
 
 
 def publish_status(execution: dict[str, Any]) -> None:
-    journal.append("executions", execution["executionArn"], execution)
+    execution_log.append("executions", execution["executionArn"], execution)
     _original.publish_status(execution)
 
 
 def _restore_state(data: dict[str, Any]) -> None:
-    for store, key, record in journal.read():
+    for store, key, record in execution_log.read():
         data.setdefault(store, AccountRegionScopedDict())._data[key] = record
     running = _list_running(data, "executions")
     children = [execution for execution in running if "mapRunArn" in execution]
@@ -161,5 +161,5 @@ def patch() -> None:
     _original.publish_status = replace_function(
         stepfunctions, "_emit_execution_status_event", "9c89e45693e3", publish_status
     )
-    services.add_journal("stepfunctions", journal)
+    services.add_log("stepfunctions", execution_log)
     _original.restore_state = replace_function(stepfunctions, "_restore_state", "b94c49c3dd97", _restore_state)
