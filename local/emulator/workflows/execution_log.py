@@ -18,7 +18,7 @@ Key = tuple[str, str, str]
 """Account, region and ARN of a record."""
 
 
-class Journal:
+class ExecutionLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
