@@ -46,6 +46,8 @@ def up(
     with stack_folder.acquire_lock():
         pair, emulator = DatabasePair(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
         cache, chosen = CacheServer(stack_folder.cache, pair.ca.parent), choose_parameters(parameter_overrides or {})
+        if emulator.stop_outdated():
+            report_progress("restarting the emulator, whose code has changed since it started; its data stay")
         report_progress("starting the database pair and the emulator")
         with ThreadPoolExecutor() as executor:
             pair_start, emulator_start = executor.submit(pair.start), executor.submit(emulator.start)
@@ -59,6 +61,7 @@ def up(
         _build(stack_folder, pair, parameters, report_progress)
         _deploy(stack_folder, emulator, parameters, report_progress)
         edge = EdgeProcess(stack_folder, emulator)
+        edge.stop_outdated()
         edge.start()
         if unenforced := edge.get_unenforced_rules():
             report_progress(f"the edge does not enforce {unenforced}")
