@@ -272,6 +272,7 @@ def test_many_wide_texts_fit_into_a_row(bare_sluice: Sluice, checkout: Path, tmp
     ("source", "name"),
     [
         ("Passenger Name", "passenger_name"), ("class", "class_"), ("ID", "item_id"), ("deleted", "item_deleted"),
+        ("Limit", "item_limit"),
         ("2020", "field_2020"), ("Größe", "grosse"), ("unitPrice", "unit_price"), ("^GSPC", "gspc"), ("%", "u25"),
         ("datetime", "datetime_"), ("名前", "u540d_u524d"), ("a" * 60, "a" * 48), ("Ærø", "aero"),
     ],
