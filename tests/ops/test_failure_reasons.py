@@ -313,7 +313,7 @@ def test_a_change_set_without_changes_is_no_failure() -> None:
 BUILDERS = "https://github.com/aws/aws-lambda-builders/blob/develop/aws_lambda_builders"
 BUILDS = {
     "a package": Recorded(
-        "Build Failed\nError: PythonPipBuilder:ResolveDependencies - Could not satisfy the requirement: msgspec==0.19\n",
+        "Error: PythonPipBuilder:ResolveDependencies - Could not satisfy the requirement: msgspec==0.19\n",
         f"{BUILDERS}/workflows/python_pip/packager.py, without a network",
         "Could not satisfy the requirement: msgspec==0.19. Check the network and the package index of pip, or correct "
         "the requirements in src/ and layers/, and build again.",
