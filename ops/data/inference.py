@@ -30,7 +30,7 @@ _FIELD_BYTES: dict[Kind, int] = {
 }  # fmt: skip
 # Quotation marks, tags, and signs of programs: the rules of firewalls see attacks in them.
 _FREE_TEXT = re.compile(r"[\"“”„«»`<>{}\\]|--|/\*|\.\./|;\s")
-_MAX_SEEN, _MAX_SEEN_CHARACTERS = 2_000, 64
+_MAX_SEEN, _MAX_SEEN_CHARACTERS = 1_000, 64
 _LENGTHS = (8, 16, 32, 64, 128, 255, 512)
 _TEXT_KINDS: tuple[Kind, ...] = ("bool", "int", "decimal", "date", "datetime", "uuid")
 _ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")

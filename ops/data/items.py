@@ -42,7 +42,7 @@ class Field:
 
 
 _NEW, _ABSENT = object(), object()
-_MAX_KEPT, _MAX_KEPT_CHARACTERS = 2_000, 64
+_MAX_KEPT, _MAX_KEPT_CHARACTERS = 1_000, 64
 
 # In a list or an object a number with more digits than a float keeps is rounded, as in the service.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=float)

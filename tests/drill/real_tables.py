@@ -76,8 +76,10 @@ def write_tables(packages: Path, folder: Path) -> list[Table]:
     ]  # fmt: skip
 
 
-def read_csv(file: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(file.read_text("utf-8"), newline="")))
+def read_csv(file: Path) -> list[dict[str, str | None]]:
+    """The rows of a file. An empty cell has no value."""
+    rows = csv.DictReader(io.StringIO(file.read_text("utf-8"), newline=""))
+    return [{name: cell or None for name, cell in row.items()} for row in rows]
 
 
 def expect_items(table: Table, fields: Sequence[Mapping[str, Any]]) -> list[Item]:
@@ -91,9 +93,6 @@ def expect_items(table: Table, fields: Sequence[Mapping[str, Any]]) -> list[Item
 def _expect_value(value: Any, annotation: str) -> Any:
     if not isinstance(value, str):
         return value
-    if value == "":
-        # An empty cell has no value; an empty text in JSON has.
-        return None if "min_length" in annotation or "str" not in annotation else value
     bare = annotation.removeprefix("Annotated[").partition(",")[0]
     return _CONVERSIONS.get(bare, str)(value)
 

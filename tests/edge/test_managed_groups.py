@@ -211,6 +211,10 @@ def test_a_part_of_a_request_that_an_earlier_one_had_is_not_inspected_again(insp
     assert engine.find_matches(build_request("/v1/airports/EDDF", "PUT", text), 16_384) == []
     assert engine.find_matches(build_request("/v1/airports/LPPT", "PUT", text), 16_384) == []
     assert inspected == ["GET /v1/airports/LPPT?path-segment=LPPT"]
+    # Path and query as a whole, and the value of each argument.
+    queries = ["country=PT", "country=PT'%20or%201=1--", "<script>=1", "country=PT&<script>=1"]
+    requests = [build_request(f"/v1/airports?{query}") for query in queries]
+    assert [len(engine.find_matches(request, 16_384)) > 0 for request in requests * 2] == [False, True, True, True] * 2
 
 
 @pytest.mark.parametrize(

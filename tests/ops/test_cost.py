@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from ops.cost.estimate import Estimate
 from ops.cost.prices import read_prices
 from ops.cost.traffic import Traffic
+from ops.errors import UsageError
 from ops.samconfig import parse_parameters
-from ops.template import ResolvedTemplate, read_template
+from ops.template import TEMPLATE_PATH, ResolvedTemplate, read_template
 from tests.ops.conftest import Sluice
 
 
@@ -33,6 +35,14 @@ def test_the_components_are_the_resources_times_their_prices() -> None:
     # A million records of at most 5 KB.
     assert get_part(default, "stream").writes == pytest.approx(5 * 0.029)
     assert default.total == pytest.approx(default.idle + default.steady + default.writes + default.reads)
+
+
+def test_an_estimate_needs_no_build(tmp_path: Path) -> None:
+    # The files that a build writes are beside the template, and this copy has none.
+    copy = tmp_path / "template.yaml"
+    copy.write_text(TEMPLATE_PATH.read_text())
+    template = ResolvedTemplate(read_template(copy), {}, "sluice", "us-east-1")
+    assert Estimate(template, read_prices({}), Traffic()).total == estimate().total
 
 
 def test_a_deployment_without_a_database_and_cache_pays_none() -> None:
@@ -112,3 +122,21 @@ def test_a_price_can_be_given(bare_sluice: Sluice) -> None:
     document = json.loads(bare_sluice("cost", *words).stdout)
     assert document["components"][0]["idle"] == pytest.approx(3 * 730)
     assert parse_parameters(["a=b=c"]) == {"a": "b=c"}
+
+
+def test_a_template_whose_included_file_is_not_built_yet_is_read_without_its_resources(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        "Resources:\n"
+        "  Api:\n"
+        "    Metadata: {WrittenBy: somebody}\n"
+        "    Fn::Transform: {Name: AWS::Include, Parameters: {Location: api.json}}\n"
+        "  Topic: {Type: AWS::SNS::Topic}\n"
+    )
+    assert read_template(path)["Resources"].keys() == {"Topic"}
+    (tmp_path / "api.json").write_text('{"Type": "AWS::Serverless::Api", "Properties": {"StageName": "live"}}')
+    api = read_template(path)["Resources"]["Api"]
+    assert (api["Type"], api["Properties"]["StageName"]) == ("AWS::Serverless::Api", "live")
+    (tmp_path / "api.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_template(path)
