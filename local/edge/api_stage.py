@@ -1,9 +1,11 @@
 """The address of the API stage: the web ACL of the stage, then the emulator."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlsplit
 
-import httpcore
+import aiohttp
+from yarl import URL
 
 from local.edge.http_messages import HOP_BY_HOP_HEADERS, Request, Response, remove_headers
 from local.edge.log import log_event
@@ -13,6 +15,10 @@ from local.edge.waf.web_acl import WebAcl
 EMULATOR_TIMEOUT_SECONDS = 60.0
 # The emulator closes a connection after 75 idle seconds; the pool must drop it earlier.
 IDLE_SECONDS = 10
+MAX_HEADER_BYTES = 64 * 1024
+
+# The client sends its own, and the server has already responded to Expect.
+_REPLACED_HEADERS = HOP_BY_HOP_HEADERS | {"host", "content-length", "expect"}
 
 
 class OriginUnreachable(Exception):  # noqa: N818 - it describes the state of the origin
@@ -52,38 +58,60 @@ class StageHandler:
 
 
 class EmulatorClient:
-    """Forwards requests to the emulator without a change to target or headers."""
+    """Forwards requests to the emulator without a change to target or headers.
+
+    A header that is not UTF-8 is read as Latin-1 and sent as UTF-8.
+    """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = (parts.hostname or "127.0.0.1").encode(), parts.port
-        self._netloc = parts.netloc
-        self._pool = httpcore.AsyncConnectionPool(max_connections=None, keepalive_expiry=IDLE_SECONDS)
+        self._url = url.rstrip("/")
+        self._host = urlsplit(url).netloc
+
+    @cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        """Made with the first request, because it belongs to the running event loop."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
 
     async def send(self, request: Request, path: str, timeout_seconds: float) -> Response:
         """Send the request to this path of the emulator. Raises OriginUnreachable."""
         target = f"{path}?{request.query}" if request.query else path
-        forwarded = remove_headers(request.headers, HOP_BY_HOP_HEADERS | {"host", "content-length"})
-        headers = [("host", self._netloc), *forwarded]
-        if request.body or request.method in {"POST", "PUT", "PATCH"}:
-            headers.append(("content-length", str(len(request.body))))
-        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_seconds)
+        headers = [(name, _decode_utf8(value)) for name, value in request.headers if name not in _REPLACED_HEADERS]
         try:
-            response = await self._pool.request(
+            async with self._session.request(
                 request.method,
-                httpcore.URL(scheme=b"http", host=self._host, port=self._port, target=target.encode("latin-1")),
-                headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-                content=request.body,
-                extensions={"timeout": timeouts},
-            )
-        except httpcore.TimeoutException as error:
+                URL(self._url + target, encoded=True),
+                headers=[("host", self._host), *headers],
+                data=request.body or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(sock_connect=timeout_seconds, sock_read=timeout_seconds),
+            ) as response:
+                body = await response.read()
+        except TimeoutError as error:
             raise OriginUnreachable(timed_out=True) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        except aiohttp.ClientError as error:
             raise OriginUnreachable(timed_out=False) from error
-        received = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers]
-        return Response(
-            response.status, remove_headers(received, HOP_BY_HOP_HEADERS | {"content-length"}), response.content
-        )
+        received = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.raw_headers]
+        return Response(response.status, remove_headers(received, HOP_BY_HOP_HEADERS | {"content-length"}), body)
+
+
+def _decode_utf8(value: str) -> str:
+    """The text of a header whose bytes were read as Latin-1, if they are UTF-8."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def build_gateway_error(failure: OriginUnreachable) -> Response:

@@ -1,61 +1,74 @@
-"""The two listeners of the edge, as ASGI applications."""
+"""The two listeners of the edge, as one ASGI application."""
 
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
+import uvicorn
 
 from local.edge.edge import Edge
 from local.edge.http_messages import Request, Response
 
 # Above the 10 MB limit of API Gateway, which reports it itself.
 MAX_BODY_BYTES = 11 * 1024 * 1024
+BACKLOG = 512  # connections that wait to be accepted
 
 RequestHandler = Callable[[Request], Awaitable[Response]]
 
 
 def run_servers(edge: Edge, port: int, stage_port: int) -> None:
-    """Serve the distribution on one port of 127.0.0.1 and the stage on another, until SIGTERM or SIGINT."""
-    asyncio.run(_serve(edge, port, stage_port))
+    """Serve the distribution on one port of 127.0.0.1 and the stage on another, until SIGTERM or SIGINT.
+
+    Raises OSError if a port is in use.
+    """
+    handlers = {port: edge.handle_viewer_request, stage_port: edge.handle_stage_request}
+    sockets = [_open_listener(number) for number in handlers]
+    asyncio.run(_serve(edge, handlers, sockets))
 
 
-async def _serve(edge: Edge, port: int, stage_port: int) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def _open_listener(port: int) -> socket.socket:
+    # asyncio disables Nagle's algorithm only for a socket whose protocol is stated.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(BACKLOG)
+    return listener
+
+
+async def _serve(edge: Edge, handlers: Mapping[int, RequestHandler], sockets: list[socket.socket]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        # At its end, uvicorn raises the signal that stopped it again.
+        signal.signal(number, lambda *_: None)
     refresh_task = asyncio.create_task(edge.refresh_forever())
-    listeners = ((edge.handle_viewer_request, port), (edge.handle_stage_request, stage_port))
-    await asyncio.gather(
-        *(
-            serve(build_asgi_app(handler), _build_config(listener_port), shutdown_trigger=stop.wait)
-            for handler, listener_port in listeners
-        )
-    )
+    await uvicorn.Server(_build_config(build_asgi_app(handlers))).serve(sockets)
     refresh_task.cancel()
     # A refresh that still waits in its thread would delay the end of the process.
     os._exit(0)
 
 
-def _build_config(port: int) -> Config:
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.keep_alive_timeout = 75
-    config.graceful_timeout = 5
-    config.backlog = 512
-    config.h11_max_incomplete_size = 64 * 1024
-    config.include_server_header = False
-    config.include_date_header = False
-    config.accesslog = None
-    return config
+def _build_config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        # Nothing stands before the edge: X-Forwarded-For must not change the client's address.
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        access_log=False,
+        log_config=None,
+        backlog=BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
 
 
-def build_asgi_app(handler: RequestHandler) -> Any:
-    """An ASGI application that reads a whole request and sends a whole response."""
+def build_asgi_app(handlers: Mapping[int, RequestHandler]) -> Any:
+    """An ASGI application that reads a whole request and sends a whole response, with the handler of its port."""
 
     async def app(
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
@@ -78,7 +91,7 @@ def build_asgi_app(handler: RequestHandler) -> Any:
             bytes(body),
             scope["client"][0],
         )
-        response = Response(413) if more else await handler(request)
+        response = Response(413) if len(body) > MAX_BODY_BYTES else await handlers[scope["server"][1]](request)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if response.status not in {204, 304}:
             headers.append((b"content-length", str(len(response.body)).encode()))
