@@ -77,6 +77,9 @@ def without_query_digest(stack: Stack) -> Iterator[None]:
         stack.edge.start()  # it reads the configuration at once
 
     config = cloudfront.get_distribution_config(Id=id_)["DistributionConfig"]
+    for origin in config["Origins"]["Items"]:
+        # The API requires what the template leaves to CloudFront.
+        origin["CustomOriginConfig"] = {"HTTPPort": 80, "HTTPSPort": 443, **origin["CustomOriginConfig"]}
     broken = copy.deepcopy(config)
     for behaviour in (broken["DefaultCacheBehavior"], *broken["CacheBehaviors"]["Items"]):
         behaviour["FunctionAssociations"] = {"Quantity": 0}
