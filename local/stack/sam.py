@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,8 +16,10 @@ from local.stack.folder import REPOSITORY
 from local.stack.parameters import detect_runtime, format_overrides
 
 TEMPLATE = REPOSITORY / "template.yaml"
-# All functions share the code in _CODE_FOLDER. SAM builds it for _BUILT_FUNCTION only.
-_CODE_FOLDER, _BUILT_FUNCTION = "src/", "PostFunction"
+# All functions share the code in _CODE_FOLDER. SAM builds it for BUILT_FUNCTION only.
+_CODE_FOLDER, BUILT_FUNCTION = "src/", "PostFunction"
+CODE = REPOSITORY / _CODE_FOLDER
+API_DEFINITION = REPOSITORY / "api.json"
 _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
 _SOURCES = ("template.yaml", "api.json", "samconfig.toml", "src", "layers", "statemachines")
 
@@ -51,10 +53,15 @@ def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, st
         raise LocalError(failure, log)
 
 
-def fingerprint_sources(*extra: bytes) -> str:
-    """A hash of every file that a build or a deploy reads, and of `extra`."""
+def is_built(path: Path) -> bool:
+    """Whether only `sam build` can bring a source into the package. It brings api.json nowhere: a deploy reads it."""
+    return path != API_DEFINITION and not (path.suffix == ".py" and path.is_relative_to(CODE))
+
+
+def fingerprint_sources(*extra: bytes, select: Callable[[Path], bool] = lambda _path: True) -> str:
+    """A hash of the selected files among those that a build or a deploy reads, and of `extra`."""
     digest = hashlib.sha256()
-    for path in _list_source_files():
+    for path in filter(select, list_source_files()):
         digest.update(f"{path.relative_to(REPOSITORY)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     for item in extra:
@@ -62,9 +69,10 @@ def fingerprint_sources(*extra: bytes) -> str:
     return digest.hexdigest()
 
 
-def _list_source_files() -> Iterator[Path]:
+def list_source_files(root: Path = REPOSITORY) -> Iterator[Path]:
+    """Every file that a build or a deploy reads."""
     for name in _SOURCES:
-        source = REPOSITORY / name
+        source = root / name
         paths = source.rglob("*") if source.is_dir() else [source]
         yield from sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
@@ -120,11 +128,11 @@ def _write_template_with_one_build() -> Iterator[Path]:
         rf"(?m)^    CodeUri: {_CODE_FOLDER}$", f"    CodeUri: {_PLACEHOLDER}", TEMPLATE.read_text()
     )
     text, function_count = re.subn(
-        rf"(?ms)^  {_BUILT_FUNCTION}:$.*?^    Properties:\n", rf"\g<0>      CodeUri: {_CODE_FOLDER}\n", text, count=1
+        rf"(?ms)^  {BUILT_FUNCTION}:$.*?^    Properties:\n", rf"\g<0>      CodeUri: {_CODE_FOLDER}\n", text, count=1
     )
     if (shared_count, function_count) != (1, 1):
         raise LocalError(
-            f"{TEMPLATE.name} has no CodeUri {_CODE_FOLDER} for all functions, or no function {_BUILT_FUNCTION}."
+            f"{TEMPLATE.name} has no CodeUri {_CODE_FOLDER} for all functions, or no function {BUILT_FUNCTION}."
         )
     # In the folder of the template, because its paths are relative.
     with NamedTemporaryFile("w", dir=REPOSITORY, prefix=".template-", suffix=".yaml") as template:
@@ -135,7 +143,7 @@ def _write_template_with_one_build() -> Iterator[Path]:
 
 def _share_code(template: Path) -> None:
     """Make every function use the built code."""
-    template.write_text(template.read_text().replace(f"CodeUri: {_PLACEHOLDER}\n", f"CodeUri: {_BUILT_FUNCTION}\n"))
+    template.write_text(template.read_text().replace(f"CodeUri: {_PLACEHOLDER}\n", f"CodeUri: {BUILT_FUNCTION}\n"))
 
 
 def compile_bytecode(target: Path, runtime: str, log: Path) -> bool:
