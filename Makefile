@@ -60,7 +60,7 @@ docs: setup ## write the generated pages and build the documentation site into .
 	@python -m tools.docs
 	@$(SITE)
 
-bench: setup ## measure handlers, AWS clients, POSTs of many lines, loads, the read cache, changes of a large table, replays, a cold start (SHORT=1: only check that all runs)
+bench: setup ## measure handlers, AWS clients, POSTs of many lines, loads, the read cache, changes of a large table, replays, a cold start, which cache answers a mix (SHORT=1: only check that all runs)
 	@python -m bench.api
 	@python -m bench.clients
 	@python -m bench.many
@@ -68,6 +68,7 @@ bench: setup ## measure handlers, AWS clients, POSTs of many lines, loads, the r
 	@python -m bench.cache
 	@python -m bench.long_changes
 	@python -m bench.deployed
+	@python -m bench.mix
 
 attack: setup ## measure how many attacks the edge blocks, and how many realistic requests it lets through (SHORT=1: a sample)
 	@python -m bench.attack

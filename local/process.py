@@ -15,12 +15,15 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class LocalError(Exception):
-    """A failure of the local stack. The message is one sentence for the person at the terminal; `log` is the file whose
-    last lines explain it."""
+    """A failure of the local stack. The message is one sentence for the person at the terminal.
 
-    def __init__(self, message: str, log: Path | None = None) -> None:
+    `log` is the file with the details. Its last lines explain the failure, unless the message does (`is_explained`).
+    """
+
+    def __init__(self, message: str, log: Path | None = None, *, is_explained: bool = False) -> None:
         super().__init__(message)
         self.log = log
+        self.is_explained = is_explained
 
 
 def start_process(

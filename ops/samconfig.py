@@ -39,7 +39,22 @@ def add_deployment_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_deployment(arguments: argparse.Namespace, path: Path = SAMCONFIG_PATH) -> Deployment:
     """The deployment that the arguments choose. Raises UsageError."""
-    environment = arguments.config_env
+    settings = _read_deploy_settings(arguments.config_env, path)
+    return Deployment(
+        arguments.config_env,
+        arguments.stack_name or str(settings.get("stack_name", "")),
+        arguments.region or settings.get("region"),
+        {**_parse_overrides(settings), **parse_parameters(arguments.parameters)},
+    )
+
+
+def read_parameters(environment: str, path: Path = SAMCONFIG_PATH) -> dict[str, str]:
+    """The template parameters of an environment. Raises UsageError."""
+    return _parse_overrides(_read_deploy_settings(environment, path))
+
+
+def _read_deploy_settings(environment: str, path: Path) -> dict[str, Any]:
+    """What `sam deploy` reads; a setting of the command replaces the global one."""
     try:
         environments = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -52,15 +67,13 @@ def read_deployment(arguments: argparse.Namespace, path: Path = SAMCONFIG_PATH) 
     settings: dict[str, Any] = {}
     for command in ("global", "deploy"):
         settings |= environments[environment].get(command, {}).get("parameters", {})
+    return settings
+
+
+def _parse_overrides(settings: dict[str, Any]) -> dict[str, str]:
     overrides = settings.get("parameter_overrides", [])
     # The SAM CLI takes a list of words or one string of them.
-    words = shlex.split(overrides) if isinstance(overrides, str) else overrides
-    return Deployment(
-        environment,
-        arguments.stack_name or str(settings.get("stack_name", "")),
-        arguments.region or settings.get("region"),
-        {**parse_parameters(words), **parse_parameters(arguments.parameters)},
-    )
+    return parse_parameters(shlex.split(overrides) if isinstance(overrides, str) else overrides)
 
 
 def choose_deployment_target(deployment: Deployment, profile: str | None) -> Target:

@@ -13,11 +13,13 @@ from local.process import LocalError, read_tail
 from local.stack.folder import REPOSITORY, StackFolder
 from local.stack.invocation import invoke
 from local.stack.lifecycle import down, up
-from local.stack.parameters import SAM_CONFIG, read_configured_parameters, read_template_default
+from local.stack.parameters import read_template_default
 from local.stack.resource_check import check_resource_classes
 from local.stack.sam import TEMPLATE, build_template, refresh_api_definition
 from local.stack.stack import Stack
 from local.stack.status import describe_stack, list_log_files, read_last_lines
+from ops.errors import CommandError
+from ops.samconfig import read_parameters
 
 
 def main() -> int:
@@ -26,9 +28,9 @@ def main() -> int:
     try:
         return int(arguments.run(arguments))
     except LocalError as error:
+        _report_error(error)
+    except CommandError as error:
         print(f"sluice: {error}", file=sys.stderr)
-        if error.log:
-            print(f"--- last lines of {error.log}\n{read_tail(error.log)}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
         print(f"sluice: the emulator returned an error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -99,6 +101,15 @@ def _report_progress(line: str) -> None:
     print(f"  {line}", file=sys.stderr, flush=True)
 
 
+def _report_error(error: LocalError) -> None:
+    """Print the sentence as the last line, after the log's name, and its last lines if they are needed."""
+    if error.log:
+        if not error.is_explained:
+            print(read_tail(error.log), file=sys.stderr)
+        print(f"log: {_shorten_path(error.log)}", file=sys.stderr)
+    print(f"sluice: {error}", file=sys.stderr)
+
+
 def _shorten_path(path: Path) -> Path:
     return path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
 
@@ -126,7 +137,7 @@ def _run_build(arguments: argparse.Namespace) -> int:
     check_resource_classes(_report_progress)
     refresh_api_definition()
     target = REPOSITORY / ".aws-sam" / "build"
-    parameters = read_configured_parameters(SAM_CONFIG, arguments.config_env)
+    parameters = read_parameters(arguments.config_env)
     for name, option in (("Runtime", arguments.runtime), ("Architecture", arguments.architecture)):
         parameters[name] = option or parameters.get(name) or read_template_default(TEMPLATE, name)
     ca = os.environ.get("SLUICE_CA_BUNDLE")

@@ -5,9 +5,11 @@ from typing import Any
 
 from local.process import LocalError
 from local.stack.folder import StackFolder
-from local.stack.parameters import SAM_CONFIG, format_overrides
+from local.stack.parameters import format_overrides
 from local.stack.sam import run_sam
 from local.stack.services import CREDENTIALS, REGION, STACK_NAME, EmulatorProcess
+from ops.failures.explanation import FailedStack, explain_deploy
+from ops.samconfig import SAMCONFIG_PATH
 
 
 def deploy_stack(
@@ -22,11 +24,12 @@ def deploy_stack(
     if read_status(emulator, stack_name) == "ROLLBACK_COMPLETE":
         # CloudFormation can only delete a stack whose first deploy failed. It has no resources.
         delete_stack(emulator, stack_name)
+    failed = FailedStack(emulator.client("cloudformation"), stack_name, REGION, is_local=True)
     run_sam(
         [
             "deploy",
             *("--template-file", str(template or folder.build / "template.yaml")),
-            *("--config-file", str(SAM_CONFIG), "--config-env", "local"),
+            *("--config-file", str(SAMCONFIG_PATH), "--config-env", "local"),
             *("--stack-name", stack_name),
             *("--region", REGION),
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
@@ -45,7 +48,7 @@ def deploy_stack(
             "SAM_CLI_POLL_DELAY": "0.2",
             "NO_PROXY": "127.0.0.1",
         },
-        failure="sam deploy failed.",
+        explain=lambda output: explain_deploy(failed, output),
     )
     return read_outputs(emulator, stack_name)
 

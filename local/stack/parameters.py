@@ -2,19 +2,16 @@
 
 import json
 import platform
-import shlex
 import sys
-import tomllib
 from pathlib import Path
 
 from local.cache import CacheServer
 from local.database import DatabasePair
 from local.process import LocalError
-from local.stack.folder import REPOSITORY
 from local.stack.services import EmulatorProcess
+from ops.samconfig import read_parameters
 from ops.template import read_template
 
-SAM_CONFIG = REPOSITORY / "samconfig.toml"
 _ADMIN_SECRET_NAME, _CACHE_SECRET_NAME = "sluice-local/database-admin", "sluice-local/cache-user"
 
 
@@ -24,19 +21,6 @@ def read_template_default(template: Path, parameter: str) -> str:
     if parameter not in parameters:
         raise LocalError(f"{template.name} has no parameter {parameter}.")
     return str(parameters[parameter].get("Default", ""))
-
-
-def read_configured_parameters(config: Path, environment: str) -> dict[str, str]:
-    """The `parameter_overrides` of an environment in samconfig.toml, for its deploy."""
-    if not config.exists():
-        return {}
-    sections = tomllib.loads(config.read_text()).get(environment, {})
-    parameters: dict[str, str] = {}
-    for command in ("global", "deploy"):
-        overrides = sections.get(command, {}).get("parameters", {}).get("parameter_overrides", [])
-        words = shlex.split(overrides) if isinstance(overrides, str) else overrides
-        parameters |= dict(word.split("=", 1) for word in words)
-    return parameters
 
 
 def detect_runtime() -> str:
@@ -55,7 +39,7 @@ def format_overrides(parameters: dict[str, str]) -> list[str]:
 
 def choose_parameters(overrides: dict[str, str]) -> dict[str, str]:
     """The parameters of the environment `local` in samconfig.toml, with `overrides` before them."""
-    return {**read_configured_parameters(SAM_CONFIG, "local"), **overrides}
+    return {**read_parameters("local"), **overrides}
 
 
 def has_read_cache(parameters: dict[str, str]) -> bool:

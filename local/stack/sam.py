@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from local.process import LocalError
 from local.stack.folder import REPOSITORY
 from local.stack.parameters import detect_runtime, format_overrides
+from ops.failures.explanation import explain_build
 
 TEMPLATE = REPOSITORY / "template.yaml"
 # All functions share the code in _CODE_FOLDER. SAM builds it for BUILT_FUNCTION only.
@@ -24,8 +25,13 @@ _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
 _SOURCES = ("template.yaml", "api.json", "samconfig.toml", "src", "layers", "statemachines")
 
 
-def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, str], failure: str) -> None:
-    """Run `sam` in the repository, its output in `log`. Raises LocalError with the message `failure` and the log."""
+def run_sam(
+    arguments: Sequence[str], log: Path, *, environment: Mapping[str, str], explain: Callable[[str], str]
+) -> None:
+    """Run `sam` in the repository, its output in `log`.
+
+    Raises LocalError with the sentence that `explain` finds for the output, and the log.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     tools = REPOSITORY / ".tools" / "sam" / "bin"
     path = f"{Path(sys.executable).parent}:{tools}:{os.environ.get('PATH', '')}"
@@ -50,7 +56,7 @@ def run_sam(arguments: Sequence[str], log: Path, *, environment: Mapping[str, st
         except FileNotFoundError as error:
             raise LocalError("The SAM CLI is not installed; run `make setup`.") from error
     if process.returncode != 0:
-        raise LocalError(failure, log)
+        raise LocalError(explain(log.read_text(errors="replace")), log, is_explained=True)
 
 
 def is_built(path: Path) -> bool:
@@ -114,7 +120,7 @@ def build_template(
             ],
             log,
             environment={"SLUICE_CA_BUNDLE": str(ca)} if ca else {},
-            failure="sam build failed.",
+            explain=explain_build,
         )
     _share_code(target / "template.yaml")
     return compile_bytecode(target, parameters["Runtime"], log)

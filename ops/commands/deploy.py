@@ -6,9 +6,7 @@ protected after it was created (ADR-0104).
 """
 
 import argparse
-import os
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +14,9 @@ from botocore.exceptions import ClientError
 
 from ops.aws import REPOSITORY, Stack, Target
 from ops.errors import OperationError, UsageError
-from ops.output import CommandResult
+from ops.failures.explanation import FailedStack, explain_build, explain_deploy
+from ops.output import CommandResult, print_error
+from ops.sam import run_sam
 from ops.samconfig import (
     SAMCONFIG_PATH,
     Deployment,
@@ -25,7 +25,6 @@ from ops.samconfig import (
     read_deployment,
 )
 from ops.template import read_template
-from ops.tools import find_tool, get_search_path
 
 SUMMARY = "build and deploy, with the web ACL that only us-east-1 can have"
 
@@ -33,8 +32,8 @@ EDGE_REGION = "us-east-1"
 EDGE_TEMPLATE = "edge.yaml"
 # The folder with template.yaml, edge.yaml and samconfig.toml.
 PROJECT = REPOSITORY
+LOG = ".aws-sam/deploy.log"
 _PROTECTION = "DeletionProtection"
-_STANDARD_ERROR = 2
 
 
 @dataclass(frozen=True)
@@ -74,25 +73,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def choose_stack(arguments: argparse.Namespace) -> Stack:
     """The stack that the environment of samconfig.toml names. Raises UsageError for the local stack."""
-    target = _choose_target(arguments)
-    if target.local:
+    arguments.deployment = read_deployment(arguments, PROJECT / SAMCONFIG_PATH.name)
+    arguments.target = choose_deployment_target(arguments.deployment, arguments.profile)
+    if arguments.target.local:
         raise UsageError("The local stack is deployed by `make up`.", "Give --config-env or --stack-name for another.")
-    return Stack(target)
-
-
-def _choose_target(arguments: argparse.Namespace) -> Target:
-    deployment = read_deployment(arguments, PROJECT / SAMCONFIG_PATH.name)
-    return choose_deployment_target(deployment, arguments.profile)
+    return Stack(arguments.target)
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     """Build and deploy. Raises UsageError, and OperationError when a step fails."""
-    deployment = read_deployment(arguments, PROJECT / SAMCONFIG_PATH.name)
+    deployment: Deployment = arguments.deployment
     environment = ("--config-env", deployment.environment)
     profile = ("--profile", arguments.profile) if arguments.profile else ()
-    plan = _Plan(deployment, _choose_target(arguments), (*environment, *profile, *arguments.sam_options))
+    plan = _Plan(deployment, arguments.target, (*environment, *profile, *arguments.sam_options))
+    (PROJECT / LOG).unlink(missing_ok=True)
     if not arguments.no_build:
-        _run_sam(["build", *environment], "`sam build` failed.")
+        _run_sam(["build", *environment], explain_build)
     edge = _deploy_edge_acl(plan) if _needs_edge_stack(plan) else None
     parameters = {**deployment.parameters, **({"EdgeAclArn": edge["EdgeAclArn"]} if edge else {})}
     if parameters.get(_PROTECTION) == "true" and not plan.read_outputs(stack.name, stack.region):
@@ -133,27 +129,20 @@ def _deploy_stack(
     words = ["deploy", *template, "--stack-name", name, "--region", region, *plan.common_arguments]
     if overrides:
         words += ["--parameter-overrides", *overrides]
-    _run_sam(words, f"`sam deploy` of {name} in {region} failed.")
+    cloudformation = plan.target.session.client("cloudformation", region_name=region)
+    _run_sam(words, lambda output: explain_deploy(FailedStack(cloudformation, name, region), output))
 
 
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _run_sam(words: Sequence[str], failure: str) -> None:
-    """Run the SAM CLI; its output goes to standard error, its questions to the terminal."""
-    sam = find_tool("sam")
-    if sam is None:
-        raise UsageError("The SAM CLI is not installed.", "Install it, or run `make setup`.")
-    done = subprocess.run(  # noqa: S603 - the SAM CLI
-        [sam, *words],
-        cwd=PROJECT,
-        env={**os.environ, "PATH": get_search_path()},
-        stdout=_STANDARD_ERROR,
-        check=False,
-    )
-    if done.returncode:
-        raise OperationError(failure, "Its output above says why; run `sluice deploy` again afterwards, it continues.")
+def _run_sam(words: Sequence[str], explain: Callable[[str], str]) -> None:
+    """Run the SAM CLI. Raises OperationError with the sentence that `explain` finds for its output."""
+    result = run_sam(words, PROJECT, PROJECT / LOG)
+    if result.exit_code:
+        print_error(f"log: {LOG}")
+        raise OperationError(explain(result.output))
 
 
 def _build_result(plan: _Plan, outputs: dict[str, str], edge: dict[str, str] | None) -> CommandResult:

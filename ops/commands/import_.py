@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ops.aws import Stack
-from ops.commands.new import add_file_arguments
+from ops.commands.new import add_file_arguments, read_file_arguments
 from ops.data.collection import create_client
 from ops.data.import_run import ImportFiles, ImportOptions, run_import
 from ops.data.transfer_progress import show_transfer
@@ -20,7 +20,9 @@ MAX_CONCURRENCY = 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="CSV or JSON Lines, also as .gz")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="CSV, JSON Lines or a JSON list, also as .gz, .bz2, .xz or .zip"
+    )
     add_client_arguments(parser)
     parser.add_argument(
         "--concurrency", metavar="COUNT", type=int, default=4, help="requests at the same time, 1 to 16 (default: 4)"
@@ -50,7 +52,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
         raise UsageError(f"There is no file {arguments.file}.", "Check the path.")
     client, contract = create_client(stack, arguments.collection, arguments.token, arguments.client_key)
     options = ImportOptions(
-        arguments.collection, arguments.encoding, arguments.utc, arguments.concurrency, arguments.restart
+        arguments.collection, read_file_arguments(arguments), arguments.concurrency, arguments.restart
     )
     files, started = ImportFiles(arguments.file), time.monotonic()
     with show_transfer("import") as show:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from ops.arguments import add_action_parsers
 from ops.aws import REPOSITORY
+from ops.data.csv_dialect import QUOTES
 from ops.data.items import Field
 from ops.data.new_resource import NewResource, ResourceRequest, write_resource
+from ops.data.packed_file import DEFAULT_ENCODING
 from ops.data.project import Project
+from ops.data.source_file import ReadingOptions
 from ops.output import CommandResult, format_count, format_table
 
 SUMMARY = "write a resource class from CSV, JSON Lines or a JSON Schema"
@@ -22,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command.add_argument("name", metavar="NAME", help="name of the collection, such as blog_entries")
     command.add_argument(
         "--from", dest="source", metavar="FILE", type=Path, required=True,
-        help="CSV, JSON Lines (both also as .gz) or a JSON Schema; all rows are read",
+        help="CSV, JSON Lines, a JSON list (each also as .gz, .bz2, .xz, .zip) or a JSON Schema; all rows are read",
     )  # fmt: skip
     keys = command.add_mutually_exclusive_group()
     keys.add_argument(
@@ -41,8 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say how a file is read."""
-    parser.add_argument("--encoding", metavar="NAME", default="utf-8-sig", help="encoding of the file (default: UTF-8)")
+    parser.add_argument(
+        "--encoding", metavar="NAME", default=DEFAULT_ENCODING,
+        help="encoding of the file (default: UTF-8, or UTF-16 with its mark)",
+    )  # fmt: skip
     parser.add_argument("--utc", action="store_true", help="read date-times without a time zone as UTC")
+    parser.add_argument(
+        "--quotes", choices=QUOTES, default="double",
+        help="how CSV has quotation marks in texts: doubled, after a backslash, or as plain characters everywhere",
+    )  # fmt: skip
+
+
+def read_file_arguments(arguments: argparse.Namespace) -> ReadingOptions:
+    """What the arguments of `add_file_arguments` say."""
+    return ReadingOptions(arguments.encoding, arguments.utc, arguments.quotes)
 
 
 def choose_stack(_arguments: argparse.Namespace) -> None:
@@ -54,7 +69,7 @@ def run(_stack: object, arguments: argparse.Namespace) -> CommandResult:
     request = ResourceRequest(
         arguments.name, arguments.source, arguments.key, arguments.natural_key, arguments.private, arguments.writers,
         [[word.strip() for word in text.split(",")] for text in arguments.index],
-        arguments.encoding, arguments.utc, arguments.force,
+        read_file_arguments(arguments), arguments.force,
     )  # fmt: skip
     created = write_resource(Project(REPOSITORY), request)
     return CommandResult(_build_document(created), _describe(created))

@@ -40,12 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def choose_stack(arguments: argparse.Namespace) -> Stack:
     """The stack that the environment of samconfig.toml names; `local` is the local stack. Raises UsageError."""
-    return Stack(choose_deployment_target(read_deployment(arguments), arguments.profile))
+    arguments.deployment = read_deployment(arguments)
+    return Stack(choose_deployment_target(arguments.deployment, arguments.profile))
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     """Run every check. The exit code is 1 when one of them failed."""
-    plan = DeploymentPlan(read_deployment(arguments), stack)
+    plan = DeploymentPlan(arguments.deployment, stack)
     plan.template.require_declared_parameters()
     return build_checks_result([run_check(name, check, plan) for name, check in CHECKS.items()])
 

@@ -15,7 +15,7 @@ Kind = Literal["text", "int", "float", "decimal", "bool", "date", "datetime", "u
 NULL_TEXTS = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "\\n", "-"})
 _BOOLEANS = {"true": True, "false": False}
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"-?(?=\.?[0-9])(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?"
@@ -38,10 +38,11 @@ def parse_integer(text: str) -> int | None:
 
 def parse_number(text: str) -> Decimal | None:
     """The number of a text, exactly."""
-    if len(text) > _MAX_NUMBER_CHARACTERS or not _NUMBER.fullmatch(text) or not re.match(r"-?\.?[0-9]", text):
-        return None
-    value = Decimal(text)
-    return value if math.isfinite(float(value)) else None
+    return Decimal(text) if _is_number(text) and math.isfinite(float(text)) else None
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _MAX_NUMBER_CHARACTERS and _NUMBER.fullmatch(text) is not None
 
 
 def parse_boolean(text: str) -> bool | None:
@@ -86,13 +87,15 @@ class CellError(ValueError):
 
 
 def _convert_to_integer(text: str) -> int | None:
+    whole = parse_integer(text)
+    if whole is not None:
+        return whole
     number = parse_number(text)
     return int(number) if number is not None and number == number.to_integral_value() else None
 
 
 def _convert_to_float(text: str) -> float | None:
-    number = parse_number(text)
-    return None if number is None else float(number)
+    return float(text) if _is_number(text) and math.isfinite(float(text)) else None
 
 
 def _convert_to_decimal_text(text: str) -> str | None:

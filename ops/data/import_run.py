@@ -4,14 +4,14 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from ops.data.collection import CollectionClient, CollectionContract
 from ops.data.items import ItemBuilder
 from ops.data.names import map_field_names
-from ops.data.source_file import SourceFile
+from ops.data.source_file import ReadingOptions, SourceFile
 from ops.data.transfer_progress import Show
 from ops.data.transfer_state import TransferState, compute_digest
 from ops.data.upload import Chunk, ChunkSender, RejectedRow, iterate_chunks
@@ -40,8 +40,7 @@ class ImportOptions:
     """How the data are read and sent."""
 
     collection: str
-    encoding: str = "utf-8-sig"
-    assume_utc: bool = False
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     concurrency: int = 4
     restart: bool = False
 
@@ -54,7 +53,7 @@ def run_import(
     Raises UsageError for a file that does not belong to the collection, OperationError when the service takes no more,
     and WaitInterrupted; the same command goes on afterwards.
     """
-    file = SourceFile(files.source, options.encoding)
+    file = SourceFile(files.source, options.reading)
     builder = create_builder(file, contract, options)
     if options.restart:
         files.state.unlink(missing_ok=True)
@@ -124,10 +123,11 @@ def _open_rejected(path: Path, size_bytes: int) -> Iterator[IO[bytes]]:
 def create_builder(file: SourceFile, contract: CollectionContract, options: ImportOptions) -> ItemBuilder:
     """How rows of the file become items. Raises UsageError when a header does not belong to the collection."""
     if file.format == "schema":
-        raise UsageError(f"{file.path} is neither CSV nor JSON Lines.", "Write one JSON object on each line.")
-    is_text = file.format == "csv"
+        raise UsageError(
+            f"{file.path} is neither CSV nor JSON Lines nor a JSON list.", "Write one JSON object on each line."
+        )
     names: dict[str, str] = {}
-    if is_text:
+    if file.is_text:
         header = file.read_header()
         mapped = map_field_names(header)
         names = {source: source if source in contract.rules else mapped[source] for source in header}
@@ -137,7 +137,7 @@ def create_builder(file: SourceFile, contract: CollectionContract, options: Impo
         required = [name for name, rule in contract.rules.items() if rule.required and name not in names.values()]
         if required:
             raise UsageError(f"{file.path} has no column for {_list_names(required)}.", "Add what is required.")
-    return ItemBuilder(contract.rules, names, is_text, contract.key, options.assume_utc)
+    return ItemBuilder(contract.rules, names, file.is_text, contract.key, options.reading.assume_utc)
 
 
 def _list_names(names: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Infer the fields of a file from all its rows, with memory for one summary of each column."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -9,17 +9,25 @@ from ops.data import cells
 from ops.data.cells import Kind
 from ops.data.items import Field
 from ops.data.names import choose_field_name
-from ops.data.source_file import Row
+from ops.data.rows_of_json import keeps_number
+from ops.data.source_file import ReadingOptions, Row, SourceFile
 from ops.errors import UsageError
 
 MAX_FIELDS = 300
 MAX_ID_CHARACTERS = 128
 _INT64 = 2**63
 _MAX_DECIMAL_DIGITS, _MAX_DECIMAL_SCALE = 65, 38
-_FLOAT_DIGITS = 17  # that a float tells apart
+_FLOAT_INTEGERS = 2**53  # up to which a float keeps each whole number
 # Of a row, for all short texts together; MariaDB allows 65,535.
 _MAX_SHORT_TEXT_BYTES = 48_000
 _MAX_SHORT_TEXT_CHARACTERS = 512
+# A page of InnoDB takes so many bytes of a row's fields. Of a text of 64 characters or more it counts a pointer.
+_MAX_PAGE_BYTES = 7_700
+_OUTSIDE_CHARACTERS, _POINTER_BYTES = 64, 21
+_FIELD_BYTES: dict[Kind, int] = {
+    "int": 8, "float": 8, "decimal": 30, "bool": 1, "date": 3, "datetime": 8, "uuid": 16, "json": _POINTER_BYTES,
+}  # fmt: skip
+_MAX_SEEN, _MAX_SEEN_CHARACTERS = 2_000, 64
 _LENGTHS = (8, 16, 32, 64, 128, 255, 512)
 _TEXT_KINDS: tuple[Kind, ...] = ("bool", "int", "decimal", "date", "datetime", "uuid")
 _ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
@@ -27,6 +35,7 @@ _SPOKEN_TYPES = {
     "str": "a text",
     "int": "a number",
     "float": "a number",
+    "Decimal": "a number",
     "bool": "true or false",
     "list": "a list",
     "dict": "an object",
@@ -41,7 +50,7 @@ class Column:
     count: int = 0  # rows with a value
     null_texts: int = 0  # cells that say "no value" unless the column holds texts; empty ones do not count
     kinds: set[Kind] = field(default_factory=lambda: set(_TEXT_KINDS))
-    json_types: dict[str, int] = field(default_factory=dict)  # line of the first value by type
+    json_types: dict[str, str] = field(default_factory=dict)  # place of the first value by type
     element_types: set[str] = field(default_factory=set)
     max_length: int = 0
     min_length: int = 1 << 62
@@ -49,35 +58,50 @@ class Column:
     greatest: Any = None
     scales: set[int] = field(default_factory=set)
     integer_digits: int = 0
-    significant_digits: int = 0
     has_exponent: bool = False
-    naive_times: int = 0
+    fits_float: bool = True  # so that no number loses a digit
+    only_naive_times: bool = True
     may_be_id: bool = True
+    # The last texts, and whether each says "no value": a text that was added before changes nothing but the counts.
+    seen: dict[str, bool] = field(default_factory=dict)
 
     def add_cell(self, text: str, *, assume_utc: bool) -> None:
         """Add the cell of a row of CSV."""
         if text == "":
             return
-        self._add_text(text)
-        if cells.is_null(text):
+        says_null = self.seen.get(text)
+        if says_null is None:
+            says_null = cells.is_null(text)
+            self._remember(text, says_null)
+            self._add_text(text)
+            if not says_null:
+                self._narrow(text.strip(), assume_utc=assume_utc)
+        if says_null:
             self.null_texts += 1
         else:
             self.count += 1
-            self._narrow(text.strip(), assume_utc=assume_utc)
 
-    def add_value(self, value: Any, line: int, *, assume_utc: bool) -> None:
-        """Add the value of a line of JSON."""
+    def add_value(self, value: Any, place: str, *, assume_utc: bool) -> None:
+        """Add a value of JSON, which stands at a place of the file."""
         if value is None:
             return
         self.count += 1
-        self.json_types.setdefault(type(value).__name__, line)
+        self.json_types.setdefault(type(value).__name__, place)
         if isinstance(value, str):
-            self._add_text(value)
-            self._narrow(value, assume_utc=assume_utc)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            self._add_number(Decimal(str(value)))
+            if value not in self.seen:
+                self._remember(value, False)
+                self._add_text(value)
+                self._narrow(value, assume_utc=assume_utc)
+        elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            self._add_number(value if isinstance(value, int) else Decimal(str(value)))
         elif isinstance(value, list):
-            self.element_types.update(type(element).__name__ for element in value)
+            self.element_types.update(map(_name_element_type, value))
+
+    def _remember(self, text: str, says_null: bool) -> None:
+        if len(text) <= _MAX_SEEN_CHARACTERS:
+            if len(self.seen) >= _MAX_SEEN:
+                self.seen.clear()
+            self.seen[text] = says_null
 
     def _add_text(self, text: str) -> None:
         self.max_length, self.min_length = max(self.max_length, len(text)), min(self.min_length, len(text))
@@ -90,69 +114,83 @@ class Column:
         if "bool" in self.kinds and cells.parse_boolean(text) is None:
             self.kinds.discard("bool")
         if "decimal" in self.kinds:
-            number = cells.parse_number(text)
-            if number is None:
-                self.kinds -= {"int", "decimal"}
-            else:
-                self.has_exponent = self.has_exponent or "e" in text.lower()
-                if cells.parse_integer(text) is None:
-                    self.kinds.discard("int")
-                self._add_number(number)
+            self._narrow_number(text)
         if "date" in self.kinds and cells.parse_date(text) is None:
             self.kinds.discard("date")
         if "datetime" in self.kinds and cells.parse_time(text, assume_utc=assume_utc) is None:
             self.kinds.discard("datetime")
-        # Only while every value was one: a long file of texts need not be searched for times.
-        if self.naive_times == self.count - 1 and not assume_utc and _is_naive_time(text):
-            self.naive_times += 1
+        if self.only_naive_times and (assume_utc or not _is_naive_time(text)):
+            self.only_naive_times = False
         if "uuid" in self.kinds and cells.parse_uuid(text) is None:
             self.kinds.discard("uuid")
         if self.kinds & {"date", "datetime"}:
             self._add_extremes(text)
 
-    def _add_number(self, number: Decimal) -> None:
-        _, digits, exponent = number.as_tuple()
-        if len(self.scales) < 60:
-            self.scales.add(max(0, -int(exponent)))
-        self.integer_digits = max(self.integer_digits, number.adjusted() + 1)
-        self.significant_digits = max(self.significant_digits, len(digits))
+    def _narrow_number(self, text: str) -> None:
+        whole = cells.parse_integer(text)
+        if whole is not None:
+            self._add_number(whole)
+            return
+        self.kinds.discard("int")
+        number = cells.parse_number(text)
+        if number is None:
+            self.kinds.discard("decimal")
+            return
+        self.has_exponent = self.has_exponent or "e" in text or "E" in text
+        self._add_number(number)
+
+    def _add_number(self, number: int | Decimal) -> None:
+        if isinstance(number, int):
+            scale, integer_digits = 0, len(str(abs(number)))
+            keeps = -_FLOAT_INTEGERS <= number <= _FLOAT_INTEGERS or (
+                integer_digits < 300 and int(float(number)) == number
+            )
+        else:
+            exponent = int(number.as_tuple().exponent)
+            scale, integer_digits = max(0, -exponent), number.adjusted() + 1
+            keeps = keeps_number(str(number))
+        self.scales.add(scale)
+        self.integer_digits = max(self.integer_digits, integer_digits)
+        self.fits_float = self.fits_float and keeps
         self._add_extremes(number)
 
-    def _add_extremes(self, value: Decimal | str) -> None:
-        if self.least is None or type(self.least) is not type(value):
+    def _add_extremes(self, value: int | Decimal | str) -> None:
+        if self.least is None or isinstance(self.least, str) is not isinstance(value, str):
             self.least = self.greatest = value
         else:
             self.least, self.greatest = min(self.least, value), max(self.greatest, value)
 
 
 class FieldInference:
-    """Infers the fields: add every row, then derive the fields. `is_text` says that the values are cells of CSV."""
+    """Infers the fields of a file: add every row, then derive the fields."""
 
-    def __init__(self, header: Iterable[str], *, is_text: bool, assume_utc: bool = False) -> None:
-        self.columns = {source: Column(source) for source in header}
+    def __init__(self, file: SourceFile, options: ReadingOptions) -> None:
+        self.columns = {source: Column(source) for source in (file.read_header() if file.is_text else ())}
         self.rows = 0
-        self._is_text, self._assume_utc = is_text, assume_utc
+        self._file, self._assume_utc = file, options.assume_utc
         self._sources_by_name: dict[str, str] = {}
 
     def add(self, row: Row) -> None:
         """Add a row. Raises UsageError for a row that cannot be read: the class could not be proven to hold it."""
         if row.fault:
-            raise UsageError(f"Line {row.line} cannot be read: {row.fault}.", "Correct or remove the line.")
+            place = self._file.describe_place(row)
+            raise UsageError(f"{place[:1].upper()}{place[1:]} cannot be read: {row.fault}.", "Correct or remove it.")
         self.rows += 1
+        if self._file.is_text:
+            for column, text in zip(self.columns.values(), row.values.values(), strict=True):
+                column.add_cell(text, assume_utc=self._assume_utc)
+            return
+        place = self._file.describe_place(row)
         for source, value in row.values.items():
-            column = self.columns.get(source)
-            if column is None:
-                column = self.columns[source] = self._create_column(source, row.line)
-            if self._is_text:
-                column.add_cell(value, assume_utc=self._assume_utc)
-            else:
-                column.add_value(value, row.line, assume_utc=self._assume_utc)
+            if source not in self.columns:
+                self.columns[source] = self._create_column(source, place)
+            self.columns[source].add_value(value, place, assume_utc=self._assume_utc)
 
-    def _create_column(self, source: str, line: int) -> Column:
+    def _create_column(self, source: str, place: str) -> Column:
         name = choose_field_name(source)
         if name in self._sources_by_name:
             raise UsageError(
-                f"Line {line}: {self._sources_by_name[name]!r} and {source!r} would both be the field {name}.",
+                f"{self._sources_by_name[name]!r} and {source!r} (in {place}) would both be the field {name}.",
                 "Rename one of them in the file.",
             )
         self._sources_by_name[name] = source
@@ -160,44 +198,65 @@ class FieldInference:
             raise UsageError(f"The file has more than {MAX_FIELDS} names.", "Put what varies into one object.")
         return Column(source)
 
-    def derive_fields(self, names: Mapping[str, str], key: str = "") -> list[Field]:
-        """The fields in the order of the file. `names` maps its names to fields; `key` is the field of the ids."""
+    def derive_fields(self, names: Mapping[str, str], key: str = "", indexed: Collection[str] = ()) -> list[Field]:
+        """The fields in the order of the file.
+
+        `names` maps its names to fields, `key` is the field of the ids, `indexed` are names of the file whose texts
+        must stay short.
+        """
         if not self.rows:
             raise UsageError("The file has no rows.", "Give a file with data.")
         if len(self.columns) > MAX_FIELDS:
             raise UsageError(f"The file has more than {MAX_FIELDS} columns.", "Remove those that are not needed.")
-        lengths = self._choose_lengths()
+        lengths = self._choose_lengths(key and next(source for source, name in names.items() if name == key), indexed)
         return [self._derive_field(column, names[source], lengths, key) for source, column in self.columns.items()]
 
     def choose_kind(self, column: Column) -> Kind:
         """The kind of a column. Raises UsageError for JSON of several types."""
-        if self._is_text:
+        if self._file.is_text:
             return _choose_text_kind(column)
         types = set(column.json_types)
         if types <= {"str"}:
             fitting = [kind for kind in _TEXT_KINDS[3:] if kind in column.kinds]
             return fitting[0] if column.count and fitting else "text"
-        if types <= {"int", "float"}:
-            return _choose_number_kind(column, is_float="float" in types)
+        if types <= {"int", "float", "Decimal"}:
+            kind = _choose_number_kind(column, is_float=types != {"int"})
+            if kind is None:
+                raise UsageError(
+                    f"{column.source!r} has numbers of more digits than a column keeps.", "Write them as texts."
+                )
+            return kind
         if types == {"bool"}:
             return "bool"
         if len(types) == 1:
             return "json"
-        places = " and ".join(f"{_SPOKEN_TYPES[name]} on line {line}" for name, line in column.json_types.items())
+        places = " and ".join(f"{_SPOKEN_TYPES[name]} on {place}" for name, place in column.json_types.items())
         raise UsageError(f"{column.source!r} is {places}.", "Make its values of one type.")
 
-    def _choose_lengths(self) -> dict[str, int]:
-        """The limits of the texts, so that all short texts together fit into a row."""
+    def _choose_lengths(self, key_source: str, indexed: Collection[str]) -> dict[str, int]:
+        """The limits of the texts, so that a row fits into a page, and all short texts together into a row."""
         lengths = {}
+        others = 0
         for source, column in self.columns.items():
-            if self.choose_kind(column) == "text":
+            kind = self.choose_kind(column)
+            if source == key_source:
+                continue
+            if kind == "text":
                 fitting = (length for length in _LENGTHS if length >= column.max_length)
                 lengths[source] = next(fitting, 1 << column.max_length.bit_length())
+            else:
+                others += _FIELD_BYTES[kind]
+        while others + sum(map(_count_page_bytes, lengths.values())) > _MAX_PAGE_BYTES:
+            inside = {source: length for source, length in lengths.items() if length < _OUTSIDE_CHARACTERS}
+            if not inside:
+                break  # the check of the class says it
+            lengths[max(inside, key=lambda source: inside[source])] = _OUTSIDE_CHARACTERS
         while True:
             short = {source: length for source, length in lengths.items() if length <= _MAX_SHORT_TEXT_CHARACTERS}
-            if sum(4 * length for length in short.values()) <= _MAX_SHORT_TEXT_BYTES:
+            movable = [source for source in short if source not in indexed]
+            if sum(4 * length for length in short.values()) <= _MAX_SHORT_TEXT_BYTES or not movable:
                 return lengths
-            lengths[max(short, key=lambda source: short[source])] = 2 * _MAX_SHORT_TEXT_CHARACTERS
+            lengths[max(movable, key=lambda source: short[source])] = 2 * _MAX_SHORT_TEXT_CHARACTERS
 
     def _derive_field(self, column: Column, name: str, lengths: Mapping[str, int], key: str) -> Field:
         source_note = () if column.source == name else (f"{column.source!r} in the file.",)
@@ -218,6 +277,16 @@ def _is_naive_time(text: str) -> bool:
     return bool(cells.parse_time(text, assume_utc=True)) and not cells.parse_time(text, assume_utc=False)
 
 
+def _count_page_bytes(length: int) -> int:
+    return 4 * length + 1 if length < _OUTSIDE_CHARACTERS else _POINTER_BYTES
+
+
+def _name_element_type(element: Any) -> str:
+    """The type of an element of a list. A whole number that a float would change is of a type of its own."""
+    is_large = type(element) is int and not -_FLOAT_INTEGERS <= element <= _FLOAT_INTEGERS
+    return "large int" if is_large else type(element).__name__
+
+
 def _choose_text_kind(column: Column) -> Kind:
     if not column.count:
         return "text"
@@ -225,18 +294,23 @@ def _choose_text_kind(column: Column) -> Kind:
         if kind in column.kinds:
             return kind
     if "decimal" in column.kinds:
-        return _choose_number_kind(column, is_float="int" not in column.kinds)
+        return _choose_number_kind(column, is_float="int" not in column.kinds) or "text"
     return "text"
 
 
-def _choose_number_kind(column: Column, *, is_float: bool) -> Kind:
-    """Prices have two digits after the point in every row; what a float would round is a decimal too."""
-    if not is_float:
-        return "int" if column.least >= -_INT64 and column.greatest < _INT64 else "decimal"
+def _choose_number_kind(column: Column, *, is_float: bool) -> Kind | None:
+    """Prices have two digits after the point in every row; what a float would change is a decimal too.
+
+    None for numbers that neither keeps.
+    """
+    if not is_float and column.least >= -_INT64 and column.greatest < _INT64:
+        return "int"
     scale = max(column.scales)
     fits = scale <= _MAX_DECIMAL_SCALE and max(column.integer_digits, 1) + scale <= _MAX_DECIMAL_DIGITS
-    is_exact = column.scales == {2} or column.significant_digits > _FLOAT_DIGITS
-    return "decimal" if fits and is_exact and not column.has_exponent and not column.json_types else "float"
+    is_money = column.scales == {2} and not column.has_exponent and not column.json_types
+    if fits and (not is_float or is_money or not column.fits_float):
+        return "decimal"
+    return "float" if column.fits_float else None
 
 
 def _annotate(column: Column, kind: Kind, length: int, *, required: bool) -> str:
@@ -268,7 +342,7 @@ def _describe_values(column: Column, kind: Kind) -> tuple[str, ...]:
         return ("The file has no value of it.",)
     if kind in {"int", "float", "decimal", "date", "datetime"} and column.least is not None:
         return (f"From {_format(column.least)} to {_format(column.greatest)} in the file.",)
-    if kind == "text" and 0 < column.count == column.naive_times:
+    if kind == "text" and column.count and column.only_naive_times and not column.null_texts:
         return ("Date-times without a time zone, so they stay texts.",)
     return ()
 

@@ -1,7 +1,9 @@
 """Fields of a resource class that is to be written, and the rules by which rows of a file become items."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ops.data.cells import CellError, Kind, convert_cell, is_null
@@ -37,6 +39,15 @@ class Field:
     @property
     def rule(self) -> FieldRule:
         return FieldRule(self.kind, nullable=not self.required, required=self.required)
+
+
+# In a list or an object a number with more digits than a float keeps is rounded, as in the service.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=float)
+
+
+def encode_item(item: Mapping[str, Any]) -> bytes:
+    """The JSON text of an item. Raises UnicodeEncodeError for a text that is not valid Unicode."""
+    return _ENCODER.encode(item).encode()
 
 
 class RowError(ValueError):
@@ -102,6 +113,8 @@ class ItemBuilder:
     def _convert_json(self, name: str, rule: FieldRule, value: Any) -> Any:
         if name == self.key and type(value) is int:
             return str(value)
+        if rule.kind == "decimal" and isinstance(value, Decimal):
+            return f"{value:f}"
         if rule.kind == "datetime" and isinstance(value, str):
             return convert_cell(value, "datetime", assume_utc=self.assume_utc)
         return value

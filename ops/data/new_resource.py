@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from ops.data.json_schema import SchemaFile
 from ops.data.names import check_collection_name, choose_field_name, map_field_names
 from ops.data.natural_keys import check_key_source, choose_key_source, choose_named
 from ops.data.project import Project
-from ops.data.source_file import SourceFile
+from ops.data.source_file import ReadingOptions, SourceFile
 from ops.errors import UsageError
 
 MAX_EXAMPLE_CHARACTERS = 3000
 _EXAMPLE_CANDIDATES = 200
+_EXAMPLE_CHARACTERS = 50  # of a text
 _CHANGE_HINT = "Change the file or the options."
 
 
@@ -32,8 +34,7 @@ class ResourceRequest:
     private: bool = False
     writers: str = ""
     indexes: Sequence[Sequence[str]] = ()
-    encoding: str = "utf-8-sig"
-    assume_utc: bool = False
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     force: bool = False
 
 
@@ -56,9 +57,9 @@ def write_resource(project: Project, request: ResourceRequest) -> NewResource:
     test_file = project.tests / f"test_{request.collection}.py"
     if class_file.exists() and not request.force:
         raise UsageError(f"src/resources/{class_file.name} exists already.", "Choose another name, or give --force.")
-    file = SourceFile(request.source, request.encoding)
+    file = SourceFile(request.source, request.reading)
     is_schema = file.format == "schema"
-    draft, rows = (_draft_from_schema(request), 0) if is_schema else _draft_from_rows(file, request)
+    draft, rows = (_draft_from_schema(file, request), 0) if is_schema else _draft_from_rows(file, request)
     replaced = {path: path.read_text() for path in (class_file, test_file) if path.exists()}
     try:
         has_test = _write_files(project, draft, class_file, test_file)
@@ -101,8 +102,8 @@ def _find_own_faults(project: Project, class_file: Path) -> list[str]:
     return [fault for fault in project.find_class_faults() if fault.startswith(marks)]
 
 
-def _draft_from_schema(request: ResourceRequest) -> ClassDraft:
-    schema = SchemaFile(request.source)
+def _draft_from_schema(file: SourceFile, request: ResourceRequest) -> ClassDraft:
+    schema = SchemaFile(file)
     if request.natural_key:
         raise UsageError("A JSON Schema does not say which property is unique.", "Name it with --key.")
     key = schema.names[choose_named(schema.names, request.key, "--key")] if request.key else ""
@@ -111,12 +112,11 @@ def _draft_from_schema(request: ResourceRequest) -> ClassDraft:
 
 
 def _draft_from_rows(file: SourceFile, request: ResourceRequest) -> tuple[ClassDraft, int]:
-    is_text = file.format == "csv"
-    inference = FieldInference(file.read_header() if is_text else (), is_text=is_text, assume_utc=request.assume_utc)
+    inference = FieldInference(file, request.reading)
     for row in file.iterate_rows():
         inference.add(row)
     sources = list(inference.columns)
-    names = map_field_names(sources) if is_text else {source: choose_field_name(source) for source in sources}
+    names = map_field_names(sources) if file.is_text else {source: choose_field_name(source) for source in sources}
     key_source = ""
     if request.key:
         key_source = choose_named(names, request.key, "--key")
@@ -124,7 +124,8 @@ def _draft_from_rows(file: SourceFile, request: ResourceRequest) -> tuple[ClassD
     elif request.natural_key:
         key_source = choose_key_source(file, inference)
     key = names.get(key_source, "")
-    draft = _start_draft(request, inference.derive_fields(names, key), names, key)
+    indexed = [choose_named(names, word, "--index") for words in request.indexes for word in words]
+    draft = _start_draft(request, inference.derive_fields(names, key, indexed), names, key)
     return replace(draft, example=_choose_example(file, _create_builder(file, request, draft))), inference.rows
 
 
@@ -156,7 +157,7 @@ def _start_draft(request: ResourceRequest, fields: Sequence[Field], names: Mappi
 def _create_builder(file: SourceFile, request: ResourceRequest, draft: ClassDraft) -> ItemBuilder:
     rules = {field.name: field.rule for field in draft.fields}
     names = {field.source: field.name for field in draft.fields}
-    return ItemBuilder(rules, names, file.format == "csv", draft.key, request.assume_utc)
+    return ItemBuilder(rules, names, file.is_text, draft.key, request.reading.assume_utc)
 
 
 def _choose_example(file: SourceFile, builder: ItemBuilder) -> dict[str, Any] | None:
@@ -165,11 +166,26 @@ def _choose_example(file: SourceFile, builder: ItemBuilder) -> dict[str, Any] | 
     for row in file.iterate_rows():
         if row.number > _EXAMPLE_CANDIDATES:
             break
-        item = builder.build(row)
+        item = {name: _shorten(value) for name, value in builder.build(row).items()}
         is_short = len(json.dumps(item)) <= MAX_EXAMPLE_CHARACTERS
         if best is None or (is_short and _count_values(item) > _count_values(best)):
             best = item
     return best
+
+
+def _shorten(value: Any) -> Any:
+    """A value for an example: its texts fit on a line of the class."""
+    if isinstance(value, list):
+        return [_shorten(element) for element in value]
+    if isinstance(value, dict):
+        return {name: _shorten(inner) for name, inner in value.items()}
+    if isinstance(value, Decimal):
+        return float(value)  # in a list or an object
+    if isinstance(value, str) and max(len(value.encode(errors="replace")), len(repr(value))) > _EXAMPLE_CHARACTERS:
+        while max(len(value.encode(errors="replace")), len(repr(value))) >= _EXAMPLE_CHARACTERS:
+            value = value[: len(value) * 9 // 10]
+        return f"{value}…"
+    return value
 
 
 def _count_values(item: Mapping[str, Any]) -> int:
@@ -183,9 +199,10 @@ def _validate_rows(project: Project, file: SourceFile, request: ResourceRequest,
     def encode_items() -> Iterator[bytes]:
         for row in file.iterate_rows():
             try:
-                yield json.dumps(builder.build(row)).encode()
+                yield json.dumps(builder.build(row), default=float).encode()
             except RowError as error:
-                raise UsageError(f"Line {row.line}: {error}.", "Correct the line.") from None
+                place = file.describe_place(row)
+                raise UsageError(f"{place[:1].upper()}{place[1:]}: {error}.", "Correct it.") from None
 
     if faults := project.find_invalid_items(draft.collection, encode_items()):
         number, fault = faults[0]

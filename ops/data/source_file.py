@@ -1,31 +1,35 @@
-"""Read the rows of a CSV or JSON Lines file one after another, however large it is."""
+"""Read the rows of a file of CSV, JSON Lines or a JSON list one after another, however large it is."""
 
-import csv
-import gzip
-import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from ops.errors import UsageError
+from ops.data.csv_dialect import CsvReader, Quotes
+from ops.data.packed_file import DEFAULT_ENCODING, open_text
+from ops.data.rows_of_json import iterate_lines, iterate_list
 
-FileFormat = Literal["csv", "jsonl", "schema"]
+FileFormat = Literal["csv", "jsonl", "list", "schema"]
 
 _SUFFIXES: dict[str, FileFormat] = {
     ".csv": "csv", ".tsv": "csv", ".psv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "schema",
 }  # fmt: skip
-_DELIMITERS = ",;\t|"
-MAX_CELL_CHARACTERS = 16 * 1024 * 1024
-_HEADER_HINT = "Write the names of the columns on the first line."
-
-csv.field_size_limit(MAX_CELL_CHARACTERS)
+_PACKED_SUFFIXES = frozenset({".gz", ".bz2", ".xz", ".zip"})
+# Members of a schema at the top that no row is likely to have.
+_SCHEMA_WORDS = frozenset({"$schema", "$ref", "$defs", "definitions", "properties", "allOf"})
 
 
 @dataclass(frozen=True)
-class Row:
+class ReadingOptions:
+    """How a file is read: its encoding, whether date-times without a time zone are in UTC, the quotation of CSV."""
+
+    encoding: str = DEFAULT_ENCODING
+    assume_utc: bool = False
+    quotes: Quotes = "double"
+
+
+class Row(NamedTuple):
     """A row: its number, counted from 1 without the header, and its values by name in the file.
 
     `line` is the line of the file on which the row ends. A row that cannot be read has a `fault` and no values.
@@ -38,128 +42,67 @@ class Row:
 
 
 class SourceFile:
-    """A file of rows. `encoding` is a name that Python has for it. `consumed_bytes` says how far it is read."""
+    """A file of rows. `consumed_bytes` says how far it is read."""
 
-    def __init__(self, path: Path, encoding: str = "utf-8-sig") -> None:
+    def __init__(self, path: Path, options: ReadingOptions) -> None:
         self.path = path
-        self.encoding = encoding
         self.consumed_bytes = 0
+        self._options = options
         self.format = self._detect_format()
 
     def _detect_format(self) -> FileFormat:
-        suffixes = [suffix.lower() for suffix in self.path.suffixes if suffix.lower() != ".gz"]
+        suffixes = [suffix.lower() for suffix in self.path.suffixes if suffix.lower() not in _PACKED_SUFFIXES]
         by_name = _SUFFIXES.get(suffixes[-1] if suffixes else "")
-        if by_name in {"csv", "jsonl"}:
+        if by_name == "csv":
             return by_name
-        with self._open() as (text, _):
-            first, second = text.readline(1_000_000), text.readline(1_000_000)
-        if _is_object(first) and second.strip() and _is_object(second):
+        with open_text(self.path, self._options.encoding) as (text, _):
+            first = text.readline(1_000_000)
+            while first.isspace():
+                first = text.readline(1_000_000)
+            second = text.readline(1_000_000)
+        if first.lstrip().startswith("[") and (by_name or _is_list(first)):
+            return "list"
+        if by_name == "jsonl" or (_is_object(first) and _is_object(second)):
             return "jsonl"
         if by_name == "schema" or first.lstrip().startswith("{"):
-            return "jsonl" if _is_object(first) and "properties" not in json.loads(first) else "schema"
+            return "jsonl" if _is_object(first) and _is_item(json.loads(first)) else "schema"
         return "csv"
 
-    @contextmanager
-    def _open(self) -> Iterator[tuple[IO[str], IO[bytes]]]:
-        """The text of the file, unpacked if its name ends with .gz, and the file itself. Raises UsageError."""
-        try:
-            with self.path.open("rb") as raw:
-                unpacked: Any = gzip.GzipFile(fileobj=raw) if self.path.suffix.lower() == ".gz" else raw
-                with io.TextIOWrapper(unpacked, encoding=self.encoding, newline="") as text:
-                    yield text, raw
-        except LookupError:
-            raise UsageError(f"Python has no encoding {self.encoding}.", "Give --encoding, such as latin-1.") from None
-        except UnicodeError:
-            name = self.encoding.removesuffix("-sig")
-            raise UsageError(f"{self.path} is not in {name}.", "Give --encoding, such as latin-1.") from None
-        except csv.Error as error:
-            raise UsageError(f"{self.path} is not CSV: {error}.", "Check its quotation marks.") from None
-        except (OSError, EOFError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(f"{self.path} cannot be read: {reason}.", "Check the file.") from None
+    @property
+    def is_text(self) -> bool:
+        """Whether the values of the rows are cells of CSV."""
+        return self.format == "csv"
 
     @property
     def size_bytes(self) -> int:
         return self.path.stat().st_size
 
+    def read_text(self) -> str:
+        """The whole text. Raises UsageError."""
+        with open_text(self.path, self._options.encoding) as (text, _):
+            return text.read()
+
     def read_header(self) -> list[str]:
-        """The names of a CSV file. Raises UsageError for a file that has none, or one twice."""
-        with self._open() as (text, _):
-            return self._check_header(next(_read_csv(text)[0], []))
+        """The names of a CSV file. Raises UsageError for a file that has none."""
+        with open_text(self.path, self._options.encoding) as (text, _):
+            return CsvReader(self.path, text, self._options.quotes).names
 
     def iterate_rows(self) -> Iterator[Row]:
         """The rows in order. Raises UsageError for the file as a whole."""
-        with self._open() as (text, raw):
-            for row in self._iterate_csv(text) if self.format == "csv" else _iterate_json(text):
-                if row.number % 200 == 0:
+        with open_text(self.path, self._options.encoding) as (text, raw):
+            if self.format == "csv":
+                places = CsvReader(self.path, text, self._options.quotes).iterate_rows()
+            else:
+                places = iterate_list(self.path, text) if self.format == "list" else iterate_lines(text)
+            for number, (line, values, fault) in enumerate(places, 1):
+                if number % 200 == 0:
                     self.consumed_bytes = raw.tell()
-                yield row
+                yield Row(number, line, values, fault)
         self.consumed_bytes = self.size_bytes
 
-    def _check_header(self, header: list[str]) -> list[str]:
-        names = [name.strip() for name in header]
-        if not any(names):
-            raise UsageError(f"{self.path} has no header.", _HEADER_HINT)
-        names = [name or f"column {number}" for number, name in enumerate(names, 1)]
-        if duplicates := sorted({name for name in names if names.count(name) > 1}):
-            raise UsageError(f"{self.path} has two columns {duplicates[0]!r}.", "Give each column its own name.")
-        if all(_looks_like_value(name) for name in names):
-            raise UsageError(f"{self.path} has no header: its first line has only values.", _HEADER_HINT)
-        return names
-
-    def _iterate_csv(self, text: IO[str]) -> Iterator[Row]:
-        reader, skipped = _read_csv(text)
-        names = self._check_header(next(reader, []))
-        number = 0
-        for cells in reader:
-            if not cells:
-                continue
-            number += 1
-            line = reader.line_num + skipped
-            if len(cells) == len(names):
-                yield Row(number, line, dict(zip(names, cells, strict=True)))
-            else:
-                yield Row(number, line, {}, f"the row has {len(cells)} cells, and the header {len(names)}")
-
-
-def _read_csv(text: IO[str]) -> tuple[Any, int]:
-    """A reader that is before the header, and how many lines of comment precede the header."""
-    skipped, first = 0, text.readline()
-    while first and (not first.strip() or first.startswith("#")):
-        skipped, first = skipped + 1, text.readline()
-    delimiter = max(_DELIMITERS, key=lambda character: _count_outside_quotes(first, character))
-    return csv.reader(_chain(first, text), delimiter=delimiter, strict=True), skipped
-
-
-def _iterate_json(text: IO[str]) -> Iterator[Row]:
-    number = 0
-    for line_number, line in enumerate(text, 1):
-        if line.isspace():
-            continue
-        number += 1
-        try:
-            value = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_build_object)
-        except (ValueError, RecursionError) as error:
-            yield Row(number, line_number, {}, f"the line is not JSON: {error}")
-            continue
-        if isinstance(value, dict):
-            yield Row(number, line_number, value)
-        else:
-            yield Row(number, line_number, {}, "the line is not a JSON object")
-
-
-def _chain(first: str, text: IO[str]) -> Iterator[str]:
-    yield first
-    yield from text
-
-
-def _count_outside_quotes(line: str, character: str) -> int:
-    return sum(part.count(character) for part in line.split('"')[::2])
-
-
-def _looks_like_value(name: str) -> bool:
-    """Whether a name of a header is a number, other than a year."""
-    return name.lstrip("-").replace(".", "", 1).isdigit() and not (len(name) == 4 and name[:2] in {"19", "20"})
+    def describe_place(self, row: Row) -> str:
+        """Where a row is, for a person."""
+        return f"item {row.number}" if self.format == "list" else f"line {row.line}"
 
 
 def _is_object(line: str) -> bool:
@@ -169,12 +112,12 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no value of JSON")
+def _is_item(value: dict[str, Any]) -> bool:
+    """Whether an object is an item, rather than a schema or an object that has the items as its members."""
+    has_items = len(value) > 1 and all(isinstance(member, dict) for member in value.values())
+    return _SCHEMA_WORDS.isdisjoint(value) and not has_items
 
 
-def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise ValueError("a name stands twice in an object")
-    return values
+def _is_list(first: str) -> bool:
+    """Whether a line begins a JSON list, such as `[`, `[{` or `[{"a": 1},`, and no header of CSV."""
+    return first.strip() == "[" or first.replace(" ", "").startswith(("[{", "[]"))

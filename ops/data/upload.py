@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.data.collection import MAX_ATTEMPTS, CollectionClient
-from ops.data.items import ItemBuilder, RowError
+from ops.data.items import ItemBuilder, RowError, encode_item
 from ops.data.source_file import Row, SourceFile
 from ops.errors import OperationError, UsageError
 from ops.service import Answer
@@ -27,7 +27,7 @@ class RejectedRow:
 
     def encode(self) -> bytes:
         document = {"row": self.row.number, "line": self.row.line, "reasons": self.reasons, "values": self.row.values}
-        return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+        return json.dumps(document, ensure_ascii=False, default=str).encode(errors="backslashreplace") + b"\n"
 
 
 @dataclass
@@ -56,7 +56,7 @@ def iterate_chunks(file: SourceFile, builder: ItemBuilder, rows_done: int = 0) -
             continue
         line, rejected = b"", None
         try:
-            line = json.dumps(builder.build(row), ensure_ascii=False).encode()
+            line = encode_item(builder.build(row))
         except UnicodeEncodeError:
             rejected = RejectedRow(row, [{"detail": "A text of the row is not valid Unicode"}])
         except RowError as error:

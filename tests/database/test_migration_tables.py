@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from local.database import DatabasePair
 from sluice.model.resource import Digits, Resource, load_resources
+from sluice.model.resource_faults import describe_row_fault
 from tests.database.migration_rig import Migrated, notes
 from tests.database.things import CODES, THINGS
 
@@ -279,3 +280,23 @@ def test_an_index_that_is_no_longer_declared_stays(schema: Migrated) -> None:
     outcome = schema.run(notes(count=int | None))
     assert (outcome.done, len(outcome.notices), "by-count" in outcome.notices[0]) == ((), 1, True)
     assert schema.indexes("notes") == BY_COUNT
+
+
+@pytest.mark.parametrize("kind", ["8", "16", "39", "63", "64", "512", "2000", "decimal", "json"])
+def test_each_row_that_the_check_of_the_classes_takes_can_be_created(schema: Migrated, kind: str) -> None:
+    types: dict[str, Any] = {"decimal": Annotated[Decimal, Digits(65, 2)], "json": dict[str, Any]}
+    field: Any = types.get(kind) or Annotated[str, Meta(max_length=int(kind))]
+
+    def create(count: int) -> Resource:
+        fields: dict[str, Any] = {"slug": str} | {f"field{number}": field for number in range(count)}
+        return notes(key="slug", **fields)
+
+    fitting, too_many = 1, 500
+    while too_many - fitting > 1:
+        middle = (fitting + too_many) // 2
+        if describe_row_fault(create(middle)):
+            too_many = middle
+        else:
+            fitting = middle
+    schema.run(create(fitting))
+    assert fitting >= 25

@@ -11,9 +11,10 @@ RESPONDER = """
 
     def handle(event, context):
         properties = event["ResourceProperties"]
-        if properties.get("Crash"):
+        deleted = event["RequestType"] == "Delete"
+        if properties.get("Crash") and not deleted:
             raise RuntimeError("cannot respond")
-        failed = properties.get("Fail")
+        failed = None if deleted else properties.get("Fail")
         response = {
             "Status": "FAILED" if failed else "SUCCESS", "Reason": failed or "", "PhysicalResourceId": "tables",
             "StackId": event["StackId"], "RequestId": event["RequestId"],
@@ -25,7 +26,8 @@ RESPONDER = """
 """
 
 
-def _build_migration(**properties: Any) -> dict[str, Any]:
+def build_migration(**properties: Any) -> dict[str, Any]:
+    """A template with a migration, whose function answers what the properties say."""
     token = {"Fn::GetAtt": ["Responder", "Arn"]}
     return {
         "Resources": {
@@ -37,19 +39,19 @@ def _build_migration(**properties: Any) -> dict[str, Any]:
 
 
 def test_a_custom_resource_is_updated_when_a_property_changes(emulator: Emulator) -> None:
-    assert deploy_stack(emulator, "migrating", _build_migration(Revision="1"))["Seen"] == "Create 1"
-    assert deploy_stack(emulator, "migrating", _build_migration(Revision="2"))["Seen"] == "Update 2"
+    assert deploy_stack(emulator, "migrating", build_migration(Revision="1"))["Seen"] == "Create 1"
+    assert deploy_stack(emulator, "migrating", build_migration(Revision="2"))["Seen"] == "Update 2"
 
 
 def test_the_stack_events_contain_the_reason_of_a_custom_resource(emulator: Emulator) -> None:
     with pytest.raises(StackFailedError, match=r"field 'length' would lose data"):
-        deploy_stack(emulator, "refused", _build_migration(Revision="1", Fail="field 'length' would lose data"))
+        deploy_stack(emulator, "refused", build_migration(Revision="1", Fail="field 'length' would lose data"))
 
 
 def test_a_custom_resource_that_crashes_fails_at_once(emulator: Emulator) -> None:
     started = time.monotonic()
     with pytest.raises(StackFailedError, match="RuntimeError: cannot respond"):
-        deploy_stack(emulator, "crashed", _build_migration(Revision="1", Crash="true"))
+        deploy_stack(emulator, "crashed", build_migration(Revision="1", Crash="true"))
     assert time.monotonic() - started < 20
 
 

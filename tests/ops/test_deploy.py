@@ -162,10 +162,11 @@ def test_a_failure_of_the_sam_cli_is_one_sentence_and_the_way_out(
     assert (failed.exit_code, failed.stderr.splitlines()[-2:]) == (
         1,
         [
-            "sluice: `sam build` failed.",
-            "hint: Its output above says why; run `sluice deploy` again afterwards, it continues.",
+            "log: .aws-sam/deploy.log",
+            "sluice: `sam build` failed: 'Resources' section is required. Correct it, and build again.",
         ],
     )
+    assert "Error: " in (project / ".aws-sam" / "deploy.log").read_text()
     clean_environment.setenv("PATH", os.devnull)
     clean_environment.setattr(tools, "FOLDERS", (project,))
     missing = sluice("deploy")

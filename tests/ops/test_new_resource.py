@@ -167,14 +167,19 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     "no rows": ("a.csv", "a,b\n", (), "has no rows"),
     "nothing": ("a.csv", "", (), "has no header"),
     "no header": ("a.csv", "1,2.5\n3,4\n", (), "its first line has only values"),
-    "duplicate names": ("a.csv", "a,b,a\n1,2,3\n", (), "two columns 'a'"),
     "ragged": ("a.csv", "a,b\n1,2\n3\n", (), "Line 3 cannot be read: the row has 1 cells, and the header 2"),
     "quotes": ("a.csv", 'a,b\n"1,2\n', (), "is not CSV"),
     "mixed types": ("a.jsonl", '{"a":1}\n{"a":"x"}\n', (), "'a' is a number on line 1 and a text on line 2"),
     "not JSON": ("a.jsonl", '{"a":1}\n{"a":\n', (), "Line 2 cannot be read: the line is not JSON"),
     "no object": ("a.jsonl", '{"a":1}\n[2]\n', (), "Line 2 cannot be read: the line is not a JSON object"),
     "one field of two names": ("a.jsonl", '{"a b":1,"a_b":2}\n', (), "would both be the field a_b"),
-    "a list": ("a.json", '[{"a":1}]', (), "is one list"),
+    "a list of numbers": ("a.json", "[1]", (), "Item 1 cannot be read"),
+    "index on long text among others": (
+        "a.csv",
+        f"a,b\n{'x' * 600},{'y' * 600}\n",
+        ("--index", "b,a"),
+        "512 characters",
+    ),
     "another schema": ("a.json", '{"type":"object",\n"properties":{}}', (), "is not the JSON Schema of an object"),
     "several types": ("a.json", '{"properties":\n{"a":{"type":["string","integer"]}}}', (), "no single type"),
     "lone surrogate": ("a.jsonl", '{"a":"\\ud800"}\n', (), "cannot be a"),
@@ -217,6 +222,28 @@ def test_a_file_that_cannot_replace_a_class_leaves_it(bare_sluice: Sluice, check
     bad = write(tmp_path, "b.jsonl", '{"a":"\\ud800"}\n')
     assert bare_sluice("new", "resource", "things", "--from", bad, "--force").exit_code == 2
     assert (checkout / "src/resources/things.py").read_text() == before
+
+
+LINT = """l,O,type,password,path,host,remark,limit,select,self
+1,2,a,hunter2,/tmp/x,0.0.0.0,"a long text of many words, which goes on and on until no line of a class can have it all,
+and then has 名前 and 🎉 in it, and \x00\u200b",5,x,y
+"""
+
+
+def test_the_checks_of_the_project_take_each_class(bare_sluice: Sluice, checkout: Path, tmp_path: Path) -> None:
+    source = write(tmp_path, "lint.csv", LINT)
+    assert bare_sluice("new", "resource", "things", "--from", source, "--index", "remark,l").exit_code == 0
+    for tool in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        result = run_checkout(checkout, "-m", "ruff", *tool, "src/resources", "tests/resources")
+        assert result.returncode == 0, result.stdout
+
+
+def test_a_list_of_objects_is_a_file_of_items(bare_sluice: Sluice, checkout: Path, tmp_path: Path) -> None:
+    source = write(tmp_path, "a.json", '[{"a": 1, "b": null},\n{"a": 0.12345678901234567, "c": [0.12345678901234567]}]')
+    document = bare_sluice("new", "resource", "things", "--from", source, "--json").document
+    assert read_fields(document)["a"] == ("Annotated[Decimal, Digits(20, 17)]", True)
+    bad = write(tmp_path, "b.json", '[{"a": 1},\n{"a": "\\ud800"}]')
+    assert "on item 1 and a text on item 2" in bare_sluice("new", "resource", "other", "--from", bad).usage_error()
 
 
 def test_many_wide_texts_fit_into_a_row(bare_sluice: Sluice, checkout: Path, tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.stack("second", last=True)
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "repair-a-deployment.md"
 
+UNREACHABLE = (
+    r"Could not migrate the database: the database is unreachable .* Deploy again when the database is available\."
+)
 # What remains, as a pattern of its name, and the words of the guide for it.
 AFTER_A_FAILED_CREATION = {
     rf"iam/{NAME}-ApiLogWriter-\w+": "`NAME-ApiLogWriter-…`",
@@ -111,7 +114,9 @@ def _check_service(second: SecondStack, code: str) -> None:
 
 def test_a_creation_that_fails_at_its_last_resource_can_be_repeated(stack: Stack, second: SecondStack) -> None:
     before = list_resources(stack)
-    with pytest.raises(LocalError):
+    with pytest.raises(
+        LocalError, match=r"^Refused \(AWS::Logs::LogGroup\) could not be created: .* already exists\. "
+    ):
         second.deploy(refuse_at_the_end)
     assert second.status == "ROLLBACK_COMPLETE"
     created = [event["LogicalResourceId"] for event in second.list_events() if "CREATE" in event["ResourceStatus"]]
@@ -130,7 +135,7 @@ def _check_update_while_the_database_is_unavailable(stack: Stack, second: Second
     before, functions = list_resources(stack), stack.aws_client("lambda")
     name = second.outputs["OpenApiFunctionName"]
     stack.pair.primary.kill()
-    with pytest.raises(LocalError):
+    with pytest.raises(LocalError, match=f"^The migration failed: {UNREACHABLE}"):
         second.deploy(migrate_with_new_settings)
     assert second.status == "UPDATE_ROLLBACK_COMPLETE"
     updated = {event["LogicalResourceId"] for event in second.list_events() if "UPDATE" in event["ResourceStatus"]}
@@ -144,7 +149,7 @@ def _check_update_while_the_database_is_unavailable(stack: Stack, second: Second
 def test_a_creation_that_fails_after_its_database_deletes_it(stack: Stack, second: SecondStack) -> None:
     """The emulator knows instances, but runs none, so the migration fails."""
     before = list_resources(stack)
-    with pytest.raises(LocalError):
+    with pytest.raises(LocalError, match=f"^The migration failed: {UNREACHABLE}"):
         second.deploy(provision_database=True)
     assert second.status == "ROLLBACK_COMPLETE"
     events = second.list_events()
@@ -161,7 +166,7 @@ def test_a_creation_that_fails_after_its_database_deletes_it(stack: Stack, secon
 def test_a_creation_that_was_protected_from_the_start_can_be_deleted(stack: Stack, second: SecondStack) -> None:
     """The reason for the default of DeletionProtection, and the guide's way out."""
     before = list_resources(stack)
-    with pytest.raises(LocalError):
+    with pytest.raises(LocalError, match=r"^The migration failed: .* The rollback failed too: \w+ \(.*protect"):
         second.deploy(provision_database=True, DeletionProtection="true")
     assert second.status == "ROLLBACK_FAILED"
     failed = {

@@ -88,6 +88,11 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
         + "".join(f"    text{number}: Annotated[str, Meta(max_length=500)]\n" for number in range(40)),
         7, "its row has up to", "raise some max_length above 512",
     ),
+    "row too long for its page": (
+        "@resource('hotels')\nclass Hotel(Item):\n"
+        + "".join(f"    text{number}: Annotated[str, Meta(max_length=32)]\n" for number in range(61)),
+        7, "bytes in its page", "raise short max_length to 64",
+    ),
 }  # fmt: skip
 
 

@@ -17,6 +17,11 @@ MAX_ROW_BYTES = 65_535
 _SYSTEM_COLUMN_BYTES = 1_200
 _COLUMN_BYTES = {"BOOLEAN": 1, "BIGINT": 8, "DOUBLE": 8, "DATE": 3, "DATETIME": 8, "UUID": 16, "DECIMAL": 30}
 _POINTER_BYTES = 12
+# InnoDB's limit of a row in a page of 16 KiB, and what the columns besides the fields have of it. A text that may have
+# more than 255 bytes counts as a pointer, because it may be stored in another page.
+MAX_PAGE_BYTES = 8_126
+_SYSTEM_PAGE_BYTES = 330
+_OUTSIDE_BYTES, _PAGE_POINTER_BYTES = 256, 21
 
 # What to do, by a part of the message. The first match counts.
 _FIXES: tuple[tuple[str, str], ...] = (
@@ -45,6 +50,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     (r"the index .* needs fields", "name each field once"),
     (r"an example is not a valid item", "correct the example"),
     (r"Required field .* cannot follow optional", "move the field up, or write class …(Item, kw_only=True)"),
+    (r"its row has up to .* in its page", "raise short max_length to 64: such texts may be stored outside it"),
     (r"its row has up to", "raise some max_length above 512: such texts are stored outside the row"),
     (r"Can only set|not supported|is not supported", "use a type of docs/reference/resources.md"),
     (r"is not defined", "import the name, or correct it"),
@@ -96,14 +102,30 @@ def _find_module_fault(path: Path, package: str) -> ResourceFault | None:
     return None
 
 
-def _find_row_fault(resource: Resource, path: Path) -> ResourceFault | None:
+def describe_row_fault(resource: Resource) -> str | None:
+    """Describe why MariaDB cannot have a row of a resource, or return None if it can."""
     size = _SYSTEM_COLUMN_BYTES
+    page_size = _SYSTEM_PAGE_BYTES + len(resource.columns) // 8
     for column in resource.columns:
-        is_short = column.type.name == "VARCHAR"
-        size += 2 + 4 * (column.type.length or 0) if is_short else _COLUMN_BYTES.get(column.type.name, _POINTER_BYTES)
-    if size <= MAX_ROW_BYTES:
+        if column.type.name == "VARCHAR":
+            text_size = 4 * (column.type.length or 0)
+            size += 2 + text_size
+            page_size += 1 + text_size if text_size < _OUTSIDE_BYTES else _PAGE_POINTER_BYTES
+        else:
+            size += _COLUMN_BYTES.get(column.type.name, _POINTER_BYTES)
+            page_size += _COLUMN_BYTES.get(column.type.name, _PAGE_POINTER_BYTES)
+    if size > MAX_ROW_BYTES:
+        return f"its row has up to {size:,} bytes, and MariaDB stores {MAX_ROW_BYTES:,}"
+    if page_size > MAX_PAGE_BYTES:
+        return f"its row has up to {page_size:,} bytes in its page, and MariaDB stores {MAX_PAGE_BYTES:,} there"
+    return None
+
+
+def _find_row_fault(resource: Resource, path: Path) -> ResourceFault | None:
+    fault = describe_row_fault(resource)
+    if fault is None:
         return None
-    message = f"{resource.model.__name__}: its row has up to {size:,} bytes, and MariaDB stores {MAX_ROW_BYTES:,}"
+    message = f"{resource.model.__name__}: {fault}"
     line = _locate_class(ast.parse(path.read_text()), resource.model.__name__)
     return ResourceFault(path.name, line, message, _choose_fix(message))
 

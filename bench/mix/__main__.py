@@ -1,0 +1,144 @@
+"""`make bench`: which cache answers which share of a realistic mix, and what each spares the replica.
+
+The stack is the local one with all of its caches. Each configuration turns some of them off, plays the same mix and
+counts on the replica itself. A model plays it at rates that this machine cannot serve.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.mix.measurement import Durations, Measurement, MixBenchmark
+from bench.mix.model import LAYERS, Caches, Shares
+from bench.mix.plot import plot_mix
+from bench.mix.preparation import load_items
+from bench.mix.trace import Mix, Population
+from bench.mix.worth import model_rate, read_cache_prices, spare_dollars, spare_statements, to_figures
+from bench.results import is_short, save_results
+from local.demo.source import load_airports
+from local.process import LocalError
+from local.stack import down, up
+
+RATE, SHORT_RATE = 30.0, 20.0
+EXPONENT = 1.0
+OTHER_EXPONENTS = (0.8, 1.2)
+API_SECONDS, VALKEY_SECONDS = 10, 600
+CONFIGURATIONS = {
+    "no caches": Caches(),
+    "CloudFront": Caches(cloudfront=True),
+    "API Gateway": Caches(api_seconds=API_SECONDS),
+    "Valkey": Caches(valkey_seconds=VALKEY_SECONDS),
+    "CloudFront + API Gateway": Caches(cloudfront=True, api_seconds=API_SECONDS),
+    "all": Caches(cloudfront=True, api_seconds=API_SECONDS, valkey_seconds=VALKEY_SECONDS),
+}
+DURATIONS, SHORT_DURATIONS = Durations(600, 15, 75), Durations(30, 2, 4)
+PLOT_RATES, OTHER_RATES, SHORT_RATES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0), (10.0, 100.0, 1000.0), (10.0,)
+MODEL_WARM_SECONDS, SHORT_MODEL_WARM_SECONDS = 700, 10  # longer than any entry lives
+MODEL_COUNTED_SECONDS, MODEL_COUNTED_REQUESTS = 60, 20_000  # the longer of both
+MODEL_API_SECONDS = (5, 10, 60, 300)
+
+
+def main() -> None:
+    short = is_short()
+    records = {code: dict(airport) for code, airport in load_airports().items()}
+    population = Population({code: airport["country"] for code, airport in records.items()})
+    measured = measure_configurations(records, population)
+    modelled = model_rates(population)
+    print_worth(modelled)
+    save_results("mix", {name: asdict(each) for name, each in measured.items()})
+    save_results("mix_model", {name: to_figures(each) for name, each in modelled.items()})
+    if not short:
+        plot(measured, modelled)
+
+
+def measure_configurations(records: dict[str, dict[str, Any]], population: Population) -> dict[str, Measurement]:
+    """Measure each configuration on a stack of its own, and print a table."""
+    short = is_short()
+    mix = Mix(SHORT_RATE if short else RATE, EXPONENT)
+    runs = [(name, caches, mix) for name, caches in CONFIGURATIONS.items()]
+    if not short:
+        runs += [(f"all, exponent {other}", CONFIGURATIONS["all"], Mix(RATE, other)) for other in OTHER_EXPONENTS]
+    seconds = {"ApiCacheSeconds": str(API_SECONDS), "CacheSeconds": str(VALKEY_SECONDS)}
+    measured = {}
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as temporary:
+        folder = Path(temporary) / "stack"
+        try:
+            stack = up(folder, parameter_overrides=seconds)
+            load_items(stack, records)
+            benchmark = MixBenchmark(stack, population, records)
+            for name, caches, each in runs:
+                measured[name] = benchmark.measure(caches, each, SHORT_DURATIONS if short else DURATIONS)
+                print_measurement(name, measured[name])
+        finally:
+            with suppress(LocalError):
+                down(folder)
+    return measured
+
+
+def print_measurement(name: str, figures: Measurement) -> None:
+    def describe(shares: Shares) -> str:
+        return ", ".join(f"{layer} {100 * shares.layers[layer]:.1f}%" for layer in LAYERS)
+
+    print(f"{name}: {figures.shares.reads:,} reads: {describe(figures.shares)}")
+    print(f"  by the model: {describe(figures.modelled)}")
+    print(f"  CloudFront's own copy after a 304: {100 * figures.shares.copies:.1f}%", end="")
+    print(f" (model {100 * figures.modelled.copies:.1f}%)")
+    print(f"  replica, of 1,000 reads: {figures.statements_per_1000:.0f} statements,", end="")
+    print(f" {figures.processor_ms_per_1000:.0f} ms of processor time")
+    print(f"  client: {figures.median_ms:.1f} ms at the median, {figures.p99_ms:.1f} ms at p99")
+    print(f"  oldest state {figures.oldest_seconds:.1f} s, beyond the bound: {figures.beyond_bound},", end="")
+    print(f" older than ?version=: {figures.older_than_asked}, 425: {figures.early}", flush=True)
+
+
+def model_rates(population: Population) -> dict[str, dict[str, Shares]]:
+    """The shares by the model: by exponent and rate, then by configuration, with other times to live too."""
+    short = is_short()
+    configurations = {
+        **CONFIGURATIONS,
+        **{f"API Gateway, {seconds} s": Caches(api_seconds=seconds) for seconds in MODEL_API_SECONDS},
+    }
+    modelled = {}
+    for exponent in (EXPONENT, *OTHER_EXPONENTS):
+        for rate in SHORT_RATES if short else PLOT_RATES if exponent == EXPONENT else OTHER_RATES:
+            warm = SHORT_MODEL_WARM_SECONDS if short else MODEL_WARM_SECONDS
+            counted = warm if short else max(MODEL_COUNTED_SECONDS, MODEL_COUNTED_REQUESTS / rate)
+            shares = model_rate(list(configurations.values()), Mix(rate, exponent), population, warm, counted)
+            modelled[f"{exponent} {rate:g}"] = dict(zip(configurations, shares, strict=True))
+    return modelled
+
+
+def print_worth(modelled: Mapping[str, Mapping[str, Shares]]) -> None:
+    """Print what the model says of each rate, with dollars."""
+    prices = read_cache_prices()
+    print(f"dollars a month: API Gateway's cache {prices.api_cache:.2f}, Valkey {prices.valkey:.2f}", end="")
+    print(f", a million reads by the function {1e6 * prices.function_read:.2f}")
+    for key, by_configuration in modelled.items():
+        exponent, rate = key.split()
+        print(f"exponent {exponent}, {rate} requests a second, by the model:")
+        for name, shares in by_configuration.items():
+            layers = ", ".join(f"{layer} {100 * shares.layers[layer]:.1f}%" for layer in LAYERS)
+            print(f"  {name:25} {layers}; copies {100 * shares.copies:.1f}%;", end="")
+            print(f" replica spared {spare_statements(shares):.0f} of 1,000;", end="")
+            print(f" function spared {spare_dollars(shares, float(rate), prices):.2f} dollars", flush=True)
+
+
+def plot(measured: Mapping[str, Measurement], modelled: Mapping[str, Mapping[str, Shares]]) -> None:
+    """Draw the configurations of the usual exponent."""
+    names = list(CONFIGURATIONS)
+    by_rate = {
+        name: {rate: 1000 - spare_statements(modelled[f"{EXPONENT} {rate:g}"][name]) for rate in PLOT_RATES}
+        for name in names
+    }
+    plot_mix(
+        {name: measured[name].shares for name in names},
+        {name: measured[name].statements_per_1000 for name in names},
+        by_rate,
+        RATE,
+    )
+
+
+if __name__ == "__main__":
+    main()

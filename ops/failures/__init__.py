@@ -1,0 +1,1 @@
+"""Why a deployment failed, in one sentence, and what to do."""
