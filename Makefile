@@ -68,6 +68,7 @@ bench: setup ## measure handlers, AWS clients, POSTs of many lines, loads, the r
 	@python -m bench.cache
 	@python -m bench.long_changes
 	@python -m bench.deployed
+	@python -m bench.dev
 	@python -m bench.mix
 
 attack: setup ## measure how many attacks the edge blocks, and how many realistic requests it lets through (SHORT=1: a sample)
