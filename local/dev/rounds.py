@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -39,9 +40,11 @@ class Server:
 
         `changed` are the paths of the sources that differ from what is served.
         """
-        check_resource_classes(self._report_progress)
-        check_modules(self._stack)
-        refresh_api_definition()
+        with ThreadPoolExecutor() as executor:
+            modules = executor.submit(check_modules, self._stack)
+            check_resource_classes(self._report_progress)
+            modules.result()
+            refresh_api_definition()
         is_definition_new = API_DEFINITION.read_bytes() != self._definition
         if is_definition_new or any(is_built(REPOSITORY / path) for path in changed):
             up(report_progress=self._report_progress)

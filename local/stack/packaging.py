@@ -55,10 +55,25 @@ def make_package(folder: StackFolder, ca: Path, parameters: dict[str, str]) -> N
                 build_template(built, folder.log_path("build"), parameters, ca=ca, cached=True)
                 _pack(built)
             fingerprint_file.write_text("\n".join(current))
-        shutil.rmtree(folder.build, ignore_errors=True)
-        shutil.copytree(built, folder.build, copy_function=_link_or_copy)
+        _copy_package(built, folder, ca, parameters)
+
+
+def _copy_package(built: Path, folder: StackFolder, ca: Path, parameters: dict[str, str]) -> None:
+    """Copy a built package, of which only the code may differ from what the stack has: then only that is copied."""
+    current = fingerprint_sources(ca.read_bytes(), *_encode_build_parameters(parameters), select=is_built)
+    marker, archive = folder.build / "fingerprint", get_code_archive(folder)
+    if marker.exists() and marker.read_text() == current:
+        SharedCode(folder.build / BUILT_FUNCTION).refresh_folder()
+        new = archive.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        _link_or_copy(str(built / archive.name), str(new))
+        new.replace(archive)
+        return
+    shutil.rmtree(folder.build, ignore_errors=True)
+    shutil.copytree(built, folder.build, copy_function=_link_or_copy)
     _resolve_source_paths(folder.build / "template.yaml", built)
     _install_ca(folder.build, ca)
+    marker.write_text(current)
 
 
 def get_code_archive(folder: StackFolder) -> Path:
