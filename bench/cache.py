@@ -151,7 +151,8 @@ def _build_request(owner: str, item_id: str) -> Request:
     return parse_request(
         {
             "httpMethod": "GET",
-            "pathParameters": {"collection": "bookings", "id": item_id},
+            "resource": "/v1/bookings/{id}",
+            "pathParameters": {"id": item_id},
             "requestContext": {"authorizer": {"claims": {"sub": owner}}},
         }
     )

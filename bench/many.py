@@ -36,11 +36,11 @@ def build_booking(number: int, extra_bytes: int = 0) -> bytes:
 def build_event(lines: list[bytes], media_type: str = "application/x-ndjson") -> dict[str, Any]:
     """A POST of bookings, as API Gateway passes it on."""
     return {
-        "resource": "/v1/{collection}",
+        "resource": "/v1/bookings",
         "path": "/v1/bookings",
         "httpMethod": "POST",
         "headers": {"Content-Type": media_type},
-        "pathParameters": {"collection": "bookings"},
+        "pathParameters": None,
         "requestContext": {"authorizer": {"claims": {"sub": "somebody", "scope": "sluice/write"}}},
         "body": b"\n".join(lines).decode(),
         "isBase64Encoded": False,

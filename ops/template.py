@@ -1,10 +1,11 @@
 """The SAM template as CloudFormation would deploy it: with parameter values, conditions and loops resolved.
 
 Commands that run before a deploy (`preflight`, `cost`) read from it what a deployment would create. It resolves `Ref`
-to parameters and pseudo parameters, `Fn::If`, `Fn::Sub`, conditions and `Fn::ForEach` over a list of names. Everything
-else (`Fn::GetAtt` and so on) stays as it is.
+to parameters and pseudo parameters, `Fn::If`, `Fn::Sub`, conditions, `Fn::ForEach` over a list of names, and the files
+that `AWS::Include` names. Everything else (`Fn::GetAtt` and so on) stays as it is.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,12 +45,17 @@ _Loader.add_multi_constructor("!", _construct_function)
 
 
 def read_template(path: Path = TEMPLATE_PATH) -> dict[str, Any]:
-    """Read a template, with the resources of its loops written out. Raises UsageError when the file cannot be read."""
+    """Read a template, with the resources of its loops written out and its files included.
+
+    A build writes these files: before the first build they are missing, and what they contain is left out. Raises
+    UsageError when a file cannot be read.
+    """
     try:
         template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 - it derives from SafeLoader
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path.name} cannot be read: {error}.", "Run the command in a checkout of Sluice.") from None
-    template["Resources"] = dict(_expand_loops(template["Resources"]))
+    included = _include_files(template["Resources"], path.parent)
+    template["Resources"] = dict(_expand_loops(included))
     return template
 
 
@@ -148,6 +154,30 @@ class ResolvedTemplate:
             case "Fn::Or":
                 return any(map(self._evaluate, value))
         raise UsageError(f"The template has a condition with {function}, which this command cannot evaluate.")
+
+
+def _include_files(node: Any, folder: Path) -> Any:
+    """The node with each AWS::Include replaced by the keys of its file, as CloudFormation does before anything else."""
+    if isinstance(node, list):
+        return [_include_files(entry, folder) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    included: dict[str, Any] = {}
+    match node.get("Fn::Transform"):
+        case {"Name": "AWS::Include", "Parameters": {"Location": str(location)}}:
+            node = {key: value for key, value in node.items() if key != "Fn::Transform"}
+            included = _read_json(folder / location)
+    return {key: _include_files(value, folder) for key, value in node.items()} | included
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path.name} cannot be read: {error}.", "Write it again with `make build`.") from None
+    return content
 
 
 def _expand_loops(resources: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -7,16 +7,16 @@ counts on the replica itself. A model plays it at rates that this machine cannot
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.mix.measurement import Durations, Measurement, MixBenchmark
-from bench.mix.model import LAYERS, Caches, Shares
+from bench.mix.model import Caches, Shares
 from bench.mix.plot import plot_mix
 from bench.mix.preparation import load_items
+from bench.mix.report import print_measured, print_modelled, to_figures, to_measured_figures
 from bench.mix.trace import Mix, Population
-from bench.mix.worth import model_rate, read_cache_prices, spare_dollars, spare_statements, to_figures
+from bench.mix.worth import model_rate, price_caches, read_cache_prices, spare_statements
 from bench.results import is_short, save_results
 from local.demo.source import load_airports
 from local.process import LocalError
@@ -42,20 +42,25 @@ MODEL_API_SECONDS = (5, 10, 60, 300)
 
 
 def main() -> None:
-    short = is_short()
     records = {code: dict(airport) for code, airport in load_airports().items()}
     population = Population({code: airport["country"] for code, airport in records.items()})
+    prices = read_cache_prices()
     measured = measure_configurations(records, population)
+    dollars = {name: price_caches(CONFIGURATIONS[name.partition(",")[0]], prices) for name in measured}
+    print_measured(measured, dollars)
     modelled = model_rates(population)
-    print_worth(modelled)
-    save_results("mix", {name: asdict(each) for name, each in measured.items()})
-    save_results("mix_model", {name: to_figures(each) for name, each in modelled.items()})
-    if not short:
+    for key, shares in modelled.items():
+        exponent, rate = key.split()
+        print_modelled(f"exponent {exponent}, {rate} requests a second", shares, float(rate), prices)
+    print(f"\nA million reads by the function: {1e6 * prices.function_read:.2f} dollars")
+    save_results("mix", to_measured_figures(measured))
+    save_results("mix_model", to_figures(modelled))
+    if not is_short():
         plot(measured, modelled)
 
 
 def measure_configurations(records: dict[str, dict[str, Any]], population: Population) -> dict[str, Measurement]:
-    """Measure each configuration on a stack of its own, and print a table."""
+    """Measure each configuration on a stack of its own, ."""
     short = is_short()
     mix = Mix(SHORT_RATE if short else RATE, EXPONENT)
     runs = [(name, caches, mix) for name, caches in CONFIGURATIONS.items()]
@@ -71,26 +76,11 @@ def measure_configurations(records: dict[str, dict[str, Any]], population: Popul
             benchmark = MixBenchmark(stack, population, records)
             for name, caches, each in runs:
                 measured[name] = benchmark.measure(caches, each, SHORT_DURATIONS if short else DURATIONS)
-                print_measurement(name, measured[name])
+                print(f"measured: {name}", flush=True)
         finally:
             with suppress(LocalError):
                 down(folder)
     return measured
-
-
-def print_measurement(name: str, figures: Measurement) -> None:
-    def describe(shares: Shares) -> str:
-        return ", ".join(f"{layer} {100 * shares.layers[layer]:.1f}%" for layer in LAYERS)
-
-    print(f"{name}: {figures.shares.reads:,} reads: {describe(figures.shares)}")
-    print(f"  by the model: {describe(figures.modelled)}")
-    print(f"  CloudFront's own copy after a 304: {100 * figures.shares.copies:.1f}%", end="")
-    print(f" (model {100 * figures.modelled.copies:.1f}%)")
-    print(f"  replica, of 1,000 reads: {figures.statements_per_1000:.0f} statements,", end="")
-    print(f" {figures.processor_ms_per_1000:.0f} ms of processor time")
-    print(f"  client: {figures.median_ms:.1f} ms at the median, {figures.p99_ms:.1f} ms at p99")
-    print(f"  oldest state {figures.oldest_seconds:.1f} s, beyond the bound: {figures.beyond_bound},", end="")
-    print(f" older than ?version=: {figures.older_than_asked}, 425: {figures.early}", flush=True)
 
 
 def model_rates(population: Population) -> dict[str, dict[str, Shares]]:
@@ -108,21 +98,6 @@ def model_rates(population: Population) -> dict[str, dict[str, Shares]]:
             shares = model_rate(list(configurations.values()), Mix(rate, exponent), population, warm, counted)
             modelled[f"{exponent} {rate:g}"] = dict(zip(configurations, shares, strict=True))
     return modelled
-
-
-def print_worth(modelled: Mapping[str, Mapping[str, Shares]]) -> None:
-    """Print what the model says of each rate, with dollars."""
-    prices = read_cache_prices()
-    print(f"dollars a month: API Gateway's cache {prices.api_cache:.2f}, Valkey {prices.valkey:.2f}", end="")
-    print(f", a million reads by the function {1e6 * prices.function_read:.2f}")
-    for key, by_configuration in modelled.items():
-        exponent, rate = key.split()
-        print(f"exponent {exponent}, {rate} requests a second, by the model:")
-        for name, shares in by_configuration.items():
-            layers = ", ".join(f"{layer} {100 * shares.layers[layer]:.1f}%" for layer in LAYERS)
-            print(f"  {name:25} {layers}; copies {100 * shares.copies:.1f}%;", end="")
-            print(f" replica spared {spare_statements(shares):.0f} of 1,000;", end="")
-            print(f" function spared {spare_dollars(shares, float(rate), prices):.2f} dollars", flush=True)
 
 
 def plot(measured: Mapping[str, Measurement], modelled: Mapping[str, Mapping[str, Shares]]) -> None:

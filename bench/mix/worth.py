@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.mix.model import Answer, CacheModel, Caches, Shares, count_shares
@@ -55,6 +55,11 @@ def read_cache_prices() -> Prices:
     )
 
 
+def price_caches(caches: Caches, prices: Prices) -> float:
+    """Dollars a month of these caches. CloudFront's has no price of its own."""
+    return prices.api_cache * bool(caches.api_seconds) + prices.valkey * bool(caches.valkey_seconds)
+
+
 def _estimate_idle(table: PriceTable, *parameters: str) -> float:
     arguments = argparse.Namespace(config_env="default", parameters=list(parameters), stack_name=None, region=None)
     return Estimate(cost.resolve_template(arguments, table), table, Traffic()).idle
@@ -69,11 +74,3 @@ def spare_dollars(shares: Shares, rate: float, prices: Prices) -> float:
 def spare_statements(shares: Shares) -> float:
     """Statements of 1,000 reads that the replica is spared."""
     return 1000 * (1 - shares.layers["replica"])
-
-
-def to_figures(shares: Mapping[str, Shares]) -> dict[str, dict[str, float]]:
-    """The shares by configuration, rounded, for the file of results."""
-    return {
-        name: {**{layer: round(part, 4) for layer, part in each.layers.items()}, "copies": round(each.copies, 4)}
-        for name, each in shares.items()
-    }

@@ -22,7 +22,7 @@ _CODE_FOLDER, BUILT_FUNCTION = "src/", "PostFunction"
 CODE = REPOSITORY / _CODE_FOLDER
 API_DEFINITION = REPOSITORY / "api.json"
 _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
-_SOURCES = ("template.yaml", "api.json", "samconfig.toml", "src", "layers", "statemachines")
+_SOURCES = ("template.yaml", "api.json", "api-digests.json", "samconfig.toml", "src", "layers", "statemachines")
 
 
 def run_sam(

@@ -23,7 +23,7 @@ from sluice.aws import secrets
 from sluice.aws.client import create_client
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
-from sluice.model.list_parameters import list_parameter_names
+from sluice.model.api_digest import digest_collections
 from sluice.model.resource import load_resources
 from sluice.schema import alter, custom_resource
 from tests.database.aws_rig import Aws, aws
@@ -78,6 +78,8 @@ def request_(
     client = create_client(secrets.SECRETS_MANAGER_SERVICE)
     monkeypatch.setattr(secrets, "get_secrets_client", lambda: client)
 
+    digests = digest_collections(load_resources().values())
+
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
         return {
             "RequestType": kind,
@@ -86,7 +88,11 @@ def request_(
             "RequestId": uuid4().hex,
             "ResourceType": "Custom::Migration",
             "LogicalResourceId": "Migration",
-            "ResourceProperties": {"ServiceToken": "arn:lambda", "Deployment": deployment},
+            "ResourceProperties": {
+                "ServiceToken": "arn:lambda",
+                "Deployment": deployment,
+                "ApiDigests": digests,
+            },
             **more,
         }
 
@@ -162,28 +168,21 @@ def test_a_refusal_fails_the_deploy_with_its_sentences(request_: Request, cloud:
     assert "airports.name is a new required field" in answer["Reason"]
 
 
-def test_a_cache_key_that_lacks_a_list_parameter_fails_the_deploy_before_anything_is_changed(
+def test_an_api_definition_of_other_classes_fails_the_deploy_before_anything_is_changed(
     request_: Request, cloud: Aws, schema: Migrated
 ) -> None:
     schema.sql(f"DROP DATABASE {schema.schema}")
-    names = sorted(f"method.request.querystring.{name}" for name in list_parameter_names(load_resources().values()))
-    # CloudFormation makes texts of the settings.
-    parameters = [{name: {"Required": "false", "Caching": "true"}} for name in names]
-    cached = {**request_()["ResourceProperties"], "ApiCacheSize": "0.5"}
-    properties = {**cached, "ListRequests": {"RequestParameters": parameters[:-1]}}
+    properties = request_()["ResourceProperties"]
+    digests = {**properties["ApiDigests"], "airports": "of another class"}
     before = schema.binary_log_position()
-    handle(request_(ResourceProperties=properties), context())
+    handle(request_(ResourceProperties={**properties, "ApiDigests": digests}), context())
     [answer] = cloud.answers
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(
-        "Nothing was changed. The key of API Gateway's cache lacks query parameters of lists"
-    )
-    assert f"list of another query: {names[-1]}. Write api.json again with" in answer["Reason"]
+    assert answer["Reason"].startswith("Nothing was changed. The API definition was not written from these resource")
+    assert "it differs in airports. Write it again with" in answer["Reason"]
     assert schema.binary_log_position() == before
-    handle(request_(ResourceProperties={**properties, "ApiCacheSize": "off"}), context())
+    handle(request_(ResourceProperties=properties), context())
     assert cloud.answers[1]["Status"] == "SUCCESS"
-    handle(request_(ResourceProperties={**cached, "ListRequests": {"RequestParameters": parameters}}), context())
-    assert cloud.answers[2]["Status"] == "SUCCESS"
 
 
 def test_a_rollback_to_an_earlier_deployment_succeeds(request_: Request, cloud: Aws, schema: Migrated) -> None:

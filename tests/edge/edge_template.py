@@ -22,6 +22,8 @@ ROOTS = (
     "OpenApiFunction",
     "UserPool",
     "PersonClient",
+    "GetFromApi",
+    "OpenApiFromApi",
     "ClientPlan",
     "OpenKeyInPlan",
 )
@@ -34,7 +36,7 @@ GET_CODE = """
     def handle(event, context):
         if os.path.exists({outage_file!r}):
             return {{"statusCode": 503, "headers": {{"Cache-Control": "no-store"}}, "body": "unavailable"}}
-        private = event["pathParameters"]["collection"] == "bookings"
+        private = event["resource"].startswith("/v1/bookings")
         body = {{"path": event["path"], "query": event["queryStringParameters"] or {{}}, "time_ns": time.time_ns()}}
         if private:
             cache_control = "private, no-cache, stale-if-error=0"
@@ -63,9 +65,12 @@ def build_edge_template(outage_file: Path, cache_control: str = "", **parameters
             "Runtime": "python3.13",
             "Handler": "index.handle",
             "InlineCode": textwrap.dedent(code),
-            "Events": resources[function]["Properties"]["Events"],
         }
         resources[function].pop("DependsOn", None)
+    definition = resources["Api"]["Properties"]["DefinitionBody"]
+    definition["paths"] = {
+        path: {"get": methods["get"]} for path, methods in definition["paths"].items() if "get" in methods
+    }
     for name, value in parameters.items():
         template["Parameters"][name]["Default"] = value
     return {

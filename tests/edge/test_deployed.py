@@ -13,6 +13,7 @@ import pytest
 from tests.edge.conftest import DeployedEdge, DeployEdge
 from tests.edge.edge_template import Template, build_edge_template
 from tests.emulator.harness import StackFailedError, deploy_stack
+from tools.api_definition.routes import INTEGRATION
 
 LIST = "/v1/bookings?limit=10"
 
@@ -49,16 +50,11 @@ def _remove(template: Template, *path: Any) -> Template:
 
 
 def _find_caller_key(template: Template) -> tuple[Any, ...]:
-    path = ("GetFunction", "Properties", "Events", "Collection", "Properties", "RequestParameters")
-    parameters = template["Resources"]
-    for key in path:
-        parameters = parameters[key]
-    [index] = [
-        index
-        for index, parameter in enumerate(parameters)
-        if next(iter(parameter)) == "method.request.header.Authorization"
-    ]
-    return (*path, index)
+    path = ("Api", "Properties", "DefinitionBody", "paths", "/v1/bookings", "get", INTEGRATION, "cacheKeyParameters")
+    keys: Any = template["Resources"]
+    for name in path:
+        keys = keys[name]
+    return (*path, keys.index("method.request.header.Authorization"))
 
 
 def test_two_persons_never_get_each_others_answer(edge: DeployedEdge) -> None:

@@ -102,18 +102,18 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("E9110", "Replica has a public address", put("Replica", True, "PubliclyAccessible")),
     (
         "E9111",
-        "GET /v1/{collection} of Api requires no scope",
-        drop("GetFunction", "Events", "Collection", "Properties", "Auth"),
+        "GET /v1/airports of Api requires no scope",
+        drop("Api", "DefinitionBody", "paths", "/v1/airports", "get", "security"),
     ),
     (
         "E9111",
-        "GET /v1/{collection}/{id} of Api requires no scope",
-        drop("GetFunction", "Events", "Item", "Properties", "Auth"),
+        "GET /v1/airports/{id} of Api requires no scope",
+        drop("Api", "DefinitionBody", "paths", "/v1/airports/{id}", "get", "security"),
     ),
     (
         "E9111",
-        "PUT /v1/{collection}/{id} of Api accepts the scope sluice/read",
-        put("PutFunction", ["sluice/read"], "Events", "Item", "Properties", "Auth", "AuthorizationScopes"),
+        "PUT /v1/airports/{id} of Api accepts the scope sluice/read",
+        put("Api", [{"Callers": ["sluice/read"]}], "DefinitionBody", "paths", "/v1/airports/{id}", "put", "security"),
     ),
     (
         "E9125",
@@ -122,7 +122,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     ),
     (
         "E9125",
-        "has no ThrottlingBurstLimit for GET /~1v1~1{collection}",
+        "has no ThrottlingBurstLimit for GET /~1v1~1airports",
         lambda resources: resources["Api"]["Properties"]["MethodSettings"][1].pop("ThrottlingBurstLimit"),
     ),
     ("E9112", "Api has no gateway response UNAUTHORIZED", drop("Api", "GatewayResponses", "UNAUTHORIZED")),

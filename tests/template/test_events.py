@@ -13,6 +13,7 @@ import pytest
 
 from sluice.model.record import decode_write
 from tests.template.rules.api import PUBLIC
+from tests.template.test_contract import find_function, find_scopes, list_routes
 from tests.template.translate import REPOSITORY, Template
 
 EVENTS = REPOSITORY / "events"
@@ -46,16 +47,12 @@ def test_every_function_and_workflow_has_events(template: Template) -> None:
 def test_an_api_event_reaches_its_function_by_a_route_and_a_scope(template: Template, path: Path) -> None:
     request = json.loads(path.read_text())
     function = functions_by_folder(template)[path.parent.name]
-    routes = [event_source["Properties"] for event_source in function["Properties"]["Events"].values()]
-    matching_routes = [
-        route
-        for route in routes
-        if route["Path"] == request["resource"] and route["Method"] in {request["httpMethod"], "ANY"}
-    ]
-    assert len(matching_routes) == 1
+    methods = {method: operation for route, method, operation in list_routes(template) if route == request["resource"]}
+    operation = methods.get(request["httpMethod"].lower(), methods["any"])
+    assert template["Resources"][find_function(operation)] is function
     if request["resource"] not in PUBLIC:
         claims = request["requestContext"]["authorizer"]["claims"]
-        assert set(claims["scope"].split()) & set(matching_routes[0]["Auth"]["AuthorizationScopes"])
+        assert set(claims["scope"].split()) & find_scopes(operation)
     filled = re.sub(r"{(\w+)\+?}", lambda match: request["pathParameters"][match[1]], request["resource"])
     assert request["path"] == filled
 

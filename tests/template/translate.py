@@ -13,7 +13,7 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from sluice.model.resource import load_resources
-from tools.api_definition import API_DEFINITION, render_api_definition
+from tools.api_definition.__main__ import API_DEFINITION, API_DIGESTS, render_api_definition, render_api_digests
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
@@ -31,6 +31,9 @@ _LOCAL = {
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
 _UPLOADED = "s3://bucket/key"
+
+# What `sam build` would write into each file that the template includes.
+_INCLUDED = {API_DEFINITION.name: render_api_definition, API_DIGESTS.name: render_api_digests}
 
 
 class NotTranslatable(Exception):  # noqa: N818
@@ -56,7 +59,7 @@ def read(path: Path) -> Template:
 
 
 def _include_files(node: Any) -> Any:
-    """The node with each AWS::Include replaced by the keys of the file: api.json, as `sam build` would write it."""
+    """The node with each AWS::Include replaced by the keys of the file, as `sam build` would write it."""
     if isinstance(node, list):
         return [_include_files(entry) for entry in node]
     if not isinstance(node, dict):
@@ -65,8 +68,7 @@ def _include_files(node: Any) -> Any:
     match node.get("Fn::Transform"):
         case {"Name": "AWS::Include", "Parameters": {"Location": str(location)}}:
             node = {key: value for key, value in node.items() if key != "Fn::Transform"}
-            assert location == API_DEFINITION.name
-            included = json.loads(render_api_definition(load_resources().values()))
+            included = json.loads(_INCLUDED[location](load_resources().values()))
     return {key: _include_files(value) for key, value in node.items()} | included
 
 

@@ -65,17 +65,15 @@ def event(
     """A proxy event for a path below `/v1`. A body but a text is sent as JSON; no claims: no token."""
     collection, _, rest = path.partition("/")
     item_id, _, version = rest.partition("/writes/")
-    parameters = {
-        name: value for name, value in (("collection", collection), ("id", item_id), ("version", version)) if value
-    }
-    resource = "/v1/{collection}" + ("/{id}" if item_id else "") + ("/writes/{version}" if version else "")
+    parameters = {name: value for name, value in (("id", item_id), ("version", version)) if value}
+    resource = f"/v1/{collection}" + ("/{id}" if item_id else "") + ("/writes/{version}" if version else "")
     return {
         "resource": resource,
         "path": f"/v1/{path}",
         "httpMethod": method,
         "headers": {"Content-Type": "application/json", **(headers or {})},
         "queryStringParameters": query,
-        "pathParameters": parameters,
+        "pathParameters": parameters or None,
         "requestContext": {} if claims is None else {"authorizer": {"claims": dict(claims)}},
         "body": body if body is None or isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": base64,

@@ -7,13 +7,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sluice.model.resource import Resource, create_resource
-from tests.template.translate import TEMPLATE, read
+from sluice.model.resource import Resource, create_resource, load_resources
+from tests.template.translate import TEMPLATE, read, translate
 from tests.unit.classes import create_item_class
-from tools.api_definition import MAX_PARAMETERS, TooManyParametersError, render_api_definition
+from tools.api_definition.__main__ import (
+    MAX_API_RESOURCES,
+    MAX_COLLECTIONS,
+    MAX_DEFINITION_BYTES,
+    ApiTooLargeError,
+    render_api_definition,
+    render_api_digests,
+)
+from tools.api_definition.routes import ANY_METHOD, INTEGRATION, list_api_resources
 
 ROOT = Path(__file__).parents[2]
 NOTES = '''
@@ -29,55 +38,82 @@ class Note(Item):
     slug: str
     topic: int
 '''
+# AWS: a processed template has at most 1 MB.
+MAX_TEMPLATE_BYTES = 1_000_000
 # CloudFormation invokes the function of a custom resource asynchronously: with at most 256 KB. The event has the
 # properties before and after the change, and its own fields.
-MAX_EVENT = 256 * 1024
+MAX_EVENT_BYTES = 256 * 1024
 
 
-def create_resources(fields: int) -> list[Resource]:
-    """Resources with this many indexed fields in all, whose names are as long as names usually get."""
-    names = [f"measured_value_number_{number:03}" for number in range(fields)]
-    groups = [names[start : start + 8] for start in range(0, fields, 8)]
+def create_resources(count: int, *, indexes: int = 2) -> list[Resource]:
+    """Resources with this many indexed fields each, whose names are as long as names usually get."""
+    fields = [f"measured_value_number_{number:02}" for number in range(indexes)]
     return [
         create_resource(
-            create_item_class(*((name, int) for name in group), name=f"Group{number}"),
-            f"group_{number}",
-            indexes=group,
+            create_item_class(*((name, int) for name in fields), name=f"Group{number}"),
+            f"measurements_of_group_{number}",
+            indexes=fields,
         )
-        for number, group in enumerate(groups)
+        for number in range(count)
     ]
 
 
-def read_parameters(text: str) -> dict[str, dict[str, bool]]:
-    return {name: settings for entry in json.loads(text)["RequestParameters"] for name, settings in entry.items()}
+def read_body(text: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(text)["Properties"]["DefinitionBody"]
+    return body
 
 
-def test_every_filter_is_in_the_cache_key_and_the_path_is_required() -> None:
-    parameters = read_parameters(render_api_definition(create_resources(1)))
-    assert all(settings["Caching"] for settings in parameters.values())
-    assert {name for name, settings in parameters.items() if settings["Required"]} == {"method.request.path.collection"}
-    added = {"", ".gt", ".gte", ".lt", ".lte"}
-    field = "method.request.querystring.measured_value_number_000"
-    assert parameters.keys() - read_parameters(render_api_definition([])).keys() == {f"{field}{end}" for end in added}
+def read_keys(text: str, path: str) -> set[str]:
+    return set(read_body(text)["paths"][path]["get"][INTEGRATION].get("cacheKeyParameters", ()))
 
 
-def test_as_many_parameters_as_are_allowed_fit_the_event_of_the_migration() -> None:
-    text = render_api_definition(create_resources(MAX_PARAMETERS // 5 - 2))
-    properties = json.dumps(json.loads(text)).replace("true", '"true"').replace("false", '"false"')
-    assert MAX_EVENT / 2 < 2 * len(properties) < MAX_EVENT - 16_384
+def test_every_filter_of_a_collection_is_in_its_cache_key_and_in_no_other() -> None:
+    text = render_api_definition([*create_resources(1), *load_resources().values()])
+    keys = read_keys(text, "/v1/measurements_of_group_0")
+    field = "method.request.querystring.measured_value_number_00"
+    assert {f"{field}{end}" for end in ("", ".gt", ".gte", ".lt", ".lte")} < keys
+    assert not any("measured" in key for key in read_keys(text, "/v1/airports"))
 
 
-def test_more_parameters_are_refused_with_the_way_out() -> None:
-    resources = create_resources(MAX_PARAMETERS // 5)
-    with pytest.raises(TooManyParametersError) as refused:
-        render_api_definition(resources)
-    assert f"{len(resources)} resources can be asked by 8" in str(refused.value)
-    assert "Remove indexes, for example of group_0," in str(refused.value)
+def test_each_collection_has_its_own_routes() -> None:
+    paths = read_body(render_api_definition(create_resources(1)))["paths"]
+    base = "/v1/measurements_of_group_0"
+    assert {path: set(methods) for path, methods in paths.items() if path.startswith(base)} == {
+        base: {"get", "post", ANY_METHOD},
+        f"{base}/{{id}}": {"get", "put", "delete", ANY_METHOD},
+        f"{base}/{{id}}/writes/{{version}}": {"get", ANY_METHOD},
+    }
+    assert not [path for path in paths if "{collection}" in path]
 
 
-def test_it_needs_no_library_of_the_service_but_msgspec() -> None:
+def test_as_many_collections_as_are_allowed_fit_the_quotas_of_aws() -> None:
+    resources = create_resources(MAX_COLLECTIONS, indexes=4)
+    text = render_api_definition(resources)
+    assert len(list_api_resources(read_body(text)["paths"])) <= MAX_API_RESOURCES
+    assert 2 * len(render_api_digests(resources)) < MAX_EVENT_BYTES / 4
+    with pytest.raises(ApiTooLargeError) as refused:
+        render_api_definition([*resources, *load_resources().values()])
+    assert str(refused.value) == (
+        "The routes of 75 collections need 305 resources of API Gateway, and an API has at most 300, enough for 73 "
+        "collections: deploy a part of the resource classes as a stack of its own."
+    )
+
+
+def test_the_largest_definition_fits_the_template() -> None:
+    translated = translate(read(TEMPLATE), ROOT)
+    del translated["Resources"]["Api"]
+    rest = len(json.dumps(translated))
+    assert rest + MAX_DEFINITION_BYTES < MAX_TEMPLATE_BYTES
+    with pytest.raises(ApiTooLargeError) as refused:
+        render_api_definition(create_resources(MAX_COLLECTIONS, indexes=30))
+    assert " bytes, and at most 700,000 fit CloudFormation's template: remove indexes, for example of " in str(
+        refused.value
+    )
+
+
+def test_it_needs_only_two_libraries_of_the_service() -> None:
     code = (
-        "import sys, tools.api_definition\n"
+        "import sys, tools.api_definition.__main__\n"
         "from sluice.model.resource import load_resources\n"
         "load_resources()\n"
         "import msgspec\n"
@@ -88,7 +124,7 @@ def test_it_needs_no_library_of_the_service_but_msgspec() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     libraries = set(ast.literal_eval(done.stdout))
     # msgspec imports typing_extensions where it is installed, and does without it otherwise.
-    assert libraries - {"typing_extensions", "_virtualenv"} == {"msgspec"}
+    assert libraries - {"typing_extensions", "_virtualenv"} == {"msgspec", "ulid"}
 
 
 @pytest.fixture
@@ -115,7 +151,12 @@ def test_sam_build_writes_the_definition_of_a_new_class(checkout: Path) -> None:
     (checkout / "api.json").write_text("an old definition")
     done = build_definition(checkout)
     assert done.returncode == 0, done.stderr
-    assert "method.request.querystring.topic.gte" in read_parameters((checkout / "api.json").read_text())
+    assert "method.request.querystring.topic.gte" in read_keys((checkout / "api.json").read_text(), "/v1/notes")
+    assert json.loads((checkout / "api-digests.json").read_text())["ApiDigests"].keys() == {
+        "airports",
+        "bookings",
+        "notes",
+    }
 
 
 def test_sam_build_refuses_a_faulty_class_with_its_file_and_line(checkout: Path) -> None:

@@ -27,8 +27,9 @@ def test_an_unknown_collection_is_not_found(stream: Loopback, method: str, colle
     assert stream.requests == []
 
 
-def test_a_request_without_path_parameters_is_not_found() -> None:
-    assert ask({**event("POST", "bookings", BOOKING), "pathParameters": None}).status == 404
+@pytest.mark.parametrize("resource", ["", "/", "/v1", "/v1/", None])
+def test_a_request_without_a_route_is_not_found(resource: str | None) -> None:
+    assert ask({**event("POST", "bookings", BOOKING), "resource": resource}).status == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "GET"])
@@ -43,7 +44,7 @@ def test_an_id_that_is_no_uuid_is_refused(stream: Loopback, method: str, item_id
 @pytest.mark.parametrize("item_id", NOT_A_KEY, ids=ascii)
 def test_an_id_that_is_no_key_is_refused(stream: Loopback, method: str, item_id: str) -> None:
     sent = event(method, "airports", {**AIRPORT, "icao": item_id}, claims=EDITOR)
-    answer = ask({**sent, "pathParameters": {"collection": "airports", "id": item_id}})
+    answer = ask({**sent, "pathParameters": {"id": item_id}})
     assert (answer.status, answer.fields) == (400, ["id"])
     assert stream.requests == []
 

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 CONTENT_TYPE = "application/problem+json"
 ALLOWED_METHODS = {
-    "/v1/{collection}": "GET, POST",
-    "/v1/{collection}/{id}": "GET, PUT, DELETE",
-    "/v1/{collection}/{id}/writes/{version}": "GET",
+    "/v1/airports": "GET, POST",
+    "/v1/airports/{id}": "GET, PUT, DELETE",
+    "/v1/airports/{id}/writes/{version}": "GET",
 }
 
 

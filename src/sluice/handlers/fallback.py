@@ -5,21 +5,26 @@ from sluice.http.problem import Problem
 from sluice.http.request import Request
 from sluice.http.response import Response
 
-_METHODS_BY_ROUTE = {
-    "/v1/{collection}": "GET, POST",
-    "/v1/{collection}/{id}": "GET, PUT, DELETE",
-    "/v1/{collection}/{id}/writes/{version}": "GET",
-    "/v1/openapi.json": "GET",
-    "/v1/docs": "GET",
+# By the part of a route after `/v1/{collection}`. Each collection has the same.
+_METHODS_BY_SUFFIX = {
+    "": "GET, POST",
+    "/{id}": "GET, PUT, DELETE",
+    "/{id}/writes/{version}": "GET",
 }
+_METHODS_BY_ROUTE = {"/v1/openapi.json": "GET", "/v1/docs": "GET", "/": "", "/{proxy+}": ""}
 
 
 def reject_request(request: Request) -> Response:
     """Raise Problem 404 or 405."""
-    methods = _METHODS_BY_ROUTE.get(request.route)
-    if methods is None:
-        raise Problem(404, "There is nothing at this path.")
-    raise Problem(405, f"This path takes {methods}, not {request.method}.", headers={"Allow": methods})
+    if methods := find_methods(request.route):
+        raise Problem(405, f"This path takes {methods}, not {request.method}.", headers={"Allow": methods})
+    raise Problem(404, "There is nothing at this path.")
+
+
+def find_methods(route: str) -> str:
+    """Return the methods that a route takes, or an empty text if nothing is there."""
+    suffix = route.removeprefix("/v1/").lstrip("abcdefghijklmnopqrstuvwxyz0123456789_")
+    return _METHODS_BY_ROUTE.get(route, _METHODS_BY_SUFFIX.get(suffix, "") if route.startswith("/v1/") else "")
 
 
 handle = create_api_handler("fallback", reject_request, parse_route)

@@ -66,9 +66,8 @@ def _migrate_and_respond(
 ) -> dict[str, Any]:
     try:
         properties = event["ResourceProperties"]
-        is_cached = properties.get("ApiCacheSize", "off") != "off"
-        if is_cached and not deployment.is_rollback:
-            _check_cache_key(properties["ListRequests"]["RequestParameters"])
+        if not deployment.is_rollback:
+            _check_api_definition(properties.get("ApiDigests") or {})
         allow_long = properties.get("LongChanges") == "run"
         with _open_migration(seconds, allow_long=allow_long) as (migration, settings):
             result = migration.run(lambda: _read_users(settings), deployment.id, is_rollback=deployment.is_rollback)
@@ -120,12 +119,12 @@ def _run_by_hand(event: Event, seconds: float) -> dict[str, Any]:
     return asdict(result)
 
 
-def _check_cache_key(request_parameters: list[dict[str, Any]]) -> None:
-    """Check the request parameters of lists as the template declares them: each a name with its settings."""
+def _check_api_definition(digests: dict[str, str]) -> None:
+    """Check the digests that the template includes: one for each collection of the API's definition."""
     from sluice.model.resource import load_resources  # noqa: PLC0415
-    from sluice.schema.preflight import check_cached_parameters  # noqa: PLC0415
+    from sluice.schema.preflight import check_api_definition  # noqa: PLC0415
 
-    check_cached_parameters({name for entry in request_parameters for name in entry}, load_resources().values())
+    check_api_definition(digests, load_resources().values())
 
 
 def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:

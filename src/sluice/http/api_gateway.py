@@ -53,13 +53,14 @@ def create_api_handler(
 def parse_request(event: Event) -> Request:
     """Parse a proxy event. Raises nothing: see Request for what becomes of an invalid body or token."""
     path = event.get("pathParameters") or {}
+    route = event.get("resource") or ""
     headers = _parse_headers(event)
     media_type, charset = _parse_content_type(headers.get("content-type"))
     return Request(
         origin=_parse_origin(event, headers),
         method=event.get("httpMethod") or "",
-        route=event.get("resource") or "",
-        collection=path.get("collection", ""),
+        route=route,
+        collection=_parse_collection(route),
         item_id=path.get("id", ""),
         write_version=path.get("version", ""),
         query=event.get("queryStringParameters") or {},
@@ -71,6 +72,12 @@ def parse_request(event: Event) -> Request:
         body=_decode_body(event),
         caller=_parse_caller(event),
     )
+
+
+def _parse_collection(route: str) -> str:
+    """Return the collection of a route, which is its second segment: `/v1/{collection}…`."""
+    segments = route.split("/", 3)
+    return segments[2] if len(segments) > 2 else ""
 
 
 def parse_route(event: Event) -> Request:

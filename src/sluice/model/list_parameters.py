@@ -15,9 +15,6 @@ from msgspec import Meta
 from sluice.model.columns import LIST_PARAMETERS, MAX_DECIMAL_DIGITS, MAX_DECIMAL_SCALE, ColumnType
 from sluice.model.resource import Resource
 
-# How API Gateway and the template name a query parameter.
-QUERY_PARAMETER_PREFIX = "method.request.querystring."
-
 # The suffixes of range parameters, with their SQL operators.
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 

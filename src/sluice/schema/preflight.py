@@ -1,25 +1,25 @@
-"""Checks before a migration or a rebuild: the key of API Gateway's cache, and objects that somebody created by hand."""
+"""Checks before a migration or a rebuild: the API's definition, and objects that somebody created by hand."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sluice.errors import MigrationRefused, RebuildRefused
-from sluice.model.list_parameters import QUERY_PARAMETER_PREFIX, list_parameter_names
+from sluice.model.api_digest import digest_collections
 from sluice.model.resource import Resource
 from sluice.schema.ddl_executor import Executor
 
 
-def check_cached_parameters(cache_key: Collection[str], resources: Iterable[Resource]) -> None:
-    """Check that the key of API Gateway's cache has every query parameter of the lists.
+def check_api_definition(digests: Mapping[str, str], resources: Iterable[Resource]) -> None:
+    """Check that the API's definition was written from these resource classes. `digests` says what it contains.
 
-    API Gateway ignores the other parameters: it would answer one filter with the cached list of another. Raises
-    MigrationRefused.
+    Another definition would lack a route, or would cache an answer for callers that may not see it, or for another
+    query. Raises MigrationRefused.
     """
-    missing = sorted({f"{QUERY_PARAMETER_PREFIX}{name}" for name in list_parameter_names(resources)} - set(cache_key))
-    if missing:
+    expected = digest_collections(resources)
+    differing = sorted(name for name in {*expected, *digests} if digests.get(name) != expected.get(name))
+    if differing:
         refusal = (
-            "The key of API Gateway's cache lacks query parameters of lists, so that a client could get the cached "
-            f"list of another query: {', '.join(missing)}. Write api.json again with `python -m tools.api_definition`, "
-            "build and deploy again, or deploy with ApiCacheSize=off."
+            f"The API definition was not written from these resource classes: it differs in {', '.join(differing)}. "
+            "Write it again with `python -m tools.api_definition`, build and deploy again."
         )
         raise MigrationRefused((refusal,))
 

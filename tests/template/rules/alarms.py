@@ -154,10 +154,11 @@ class DatabaseAlarms(Rule):
 
 
 class ApiAlarms(Rule):
-    """An API that answers late or with errors."""
+    """An API that answers late or with errors. Latency is that of the functions: the API's own needs metrics of each
+    method, and contains what the cache answers."""
 
     id = "E9174"
-    shortdesc = "Alarms watch server errors and latency of the API"
+    shortdesc = "Alarms watch server errors of the API and the duration of a write and of a read"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         watched = {
@@ -166,11 +167,16 @@ class ApiAlarms(Rule):
             for metric in list_metrics(alarm)
             if metric.get("Namespace") == "AWS/ApiGateway"
         }
+        apis = list(of_type(cfn, "AWS::ApiGateway::RestApi"))
+        unwatched = [name for name, _ in apis if "5XXError" not in watched]
+        functions = [
+            name
+            for name, function in of_type(cfn, "AWS::Lambda::Function")
+            if apis and function.get("Handler") in {"sluice.handlers.post.handle", "sluice.handlers.get.handle"}
+        ]
         return [
-            RuleMatch(["Resources", name], f"No alarm watches {metric} of {name}")
-            for name, _ in of_type(cfn, "AWS::ApiGateway::RestApi")
-            for metric in ("5XXError", "Latency")
-            if metric not in watched
+            *(RuleMatch(["Resources", name], f"No alarm watches 5XXError of {name}") for name in unwatched),
+            *(match for name in functions for match in _find_unwatched(cfn, "AWS/Lambda", name, "Duration")),
         ]
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sluice.model.list_parameters import QUERY_PARAMETER_PREFIX, list_parameter_names
+from sluice.model.list_parameters import list_parameter_names
 from sluice.model.resource import load_resources
 from tests.template.rules.reading import Properties, branches, entries, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
@@ -77,43 +77,21 @@ class CallerInKeys(Rule):
 
 
 class ParametersInKeys(Rule):
-    """API Gateway ignores parameters that are not declared; the resource classes define the parameters of lists.
-
-    The migration compares both by its property ListRequests, so that must equal the cache key. `sam build` writes both
-    from the classes into api.json.
-    """
+    """API Gateway ignores parameters that are not declared; the resource classes define the parameters of lists."""
 
     id = "E9117"
-    shortdesc = "Every parameter of a cached list is in its cache key and in ListRequests of the migration"
+    shortdesc = "Every parameter of a cached list is in its cache key"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
-        wanted = {f"{QUERY_PARAMETER_PREFIX}{name}" for name in list_parameter_names(load_resources().values())} | {
-            "method.request.header.If-None-Match"
-        }
+        resources = load_resources()
         matches = []
         for stage, method, keys in cached(cfn):
+            resource = resources[method.split("/")[2]]
+            wanted = {f"method.request.querystring.{name}" for name in list_parameter_names([resource])}
             matches += [
                 RuleMatch(["Resources", stage], f"{stage} caches {method} without {missing} in its key")
-                for missing in sorted(wanted - keys)
+                for missing in sorted((wanted | {"method.request.header.If-None-Match"}) - keys)
             ]
-            declared = {key for key in keys if key.startswith(QUERY_PARAMETER_PREFIX)}
-            for name, properties in of_type(cfn, "Custom::Migration"):
-                requests = properties.get("ListRequests", {}).get("RequestParameters", [])
-                listed = {key for entry in requests for key in entry if key.startswith(QUERY_PARAMETER_PREFIX)}
-                matches += [
-                    RuleMatch(
-                        ["Resources", name],
-                        f"ListRequests of {name} has no {key}, which is in the cache key of {stage}",
-                    )
-                    for key in sorted(declared - listed)
-                ]
-                matches += [
-                    RuleMatch(
-                        ["Resources", name],
-                        f"ListRequests of {name} has {key}, which is not in the cache key of {stage}",
-                    )
-                    for key in sorted(listed - declared)
-                ]
         return matches
 
 
