@@ -19,7 +19,7 @@ from local.stack.lifecycle import build
 from local.stack.packaging import get_code_archive
 from local.stack.parameters import choose_parameters, resolve_parameters
 from local.stack.resource_check import check_resource_classes
-from local.stack.sam import API_DEFINITION, CODE, is_built, refresh_api_definition
+from local.stack.sam import API_FILES, CODE, is_built, refresh_api_definition
 from local.stack.steps import ProgressReporter
 
 
@@ -32,7 +32,7 @@ class Server:
         self._remember_served()
 
     def _remember_served(self) -> None:
-        self._definition = API_DEFINITION.read_bytes()
+        self._definition = _read_definition()
         self._archive = get_code_archive(self._stack.folder).read_bytes()
 
     def serve(self, changed: Iterable[str]) -> str:
@@ -45,7 +45,7 @@ class Server:
             check_resource_classes(self._report_progress)
             modules.result()
             refresh_api_definition()
-        is_definition_new = API_DEFINITION.read_bytes() != self._definition
+        is_definition_new = _read_definition() != self._definition
         if is_definition_new or any(is_built(REPOSITORY / path) for path in changed):
             up(report_progress=self._report_progress)
             done = "built and deployed, with a new API definition" if is_definition_new else "built and deployed"
@@ -81,6 +81,10 @@ class Server:
         """Empty the cache of the distribution, which keeps the contract for minutes."""
         url = f"{self._stack.edge.stage_url}/_edge/forget"
         httpx.post(url, timeout=30, trust_env=False).raise_for_status()
+
+
+def _read_definition() -> list[bytes]:
+    return [path.read_bytes() for path in API_FILES]
 
 
 def check_modules(stack: Stack, source: Path = CODE) -> None:

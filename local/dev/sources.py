@@ -7,9 +7,11 @@ from pathlib import Path
 import watchfiles
 
 from local.stack.folder import REPOSITORY
-from local.stack.sam import list_source_files
+from local.stack.sam import API_FILES, list_source_files
 
 _FOLDERS = ("src", "statemachines", "layers")
+# Each build writes them from the resource classes.
+_GENERATED = frozenset(path.name for path in API_FILES)
 _CHECK_MILLISECONDS = 500
 """How often the files outside of the folders are compared. To watch them would be to watch all of the checkout, or to
 lose a file that an editor replaces."""
@@ -49,6 +51,8 @@ class SourceWatcher:
         digests = {}
         for path in list_source_files(self._root):
             name = path.relative_to(self._root).as_posix()
+            if name in _GENERATED:
+                continue
             try:
                 status = path.stat()
                 signature = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -57,6 +61,4 @@ class SourceWatcher:
             except FileNotFoundError:
                 continue
             digests[name] = self._digests[name][1]
-        # It is written from the resource classes, by each build.
-        digests.pop("api.json", None)
         return digests

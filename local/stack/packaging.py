@@ -60,7 +60,9 @@ def make_package(folder: StackFolder, ca: Path, parameters: dict[str, str]) -> N
 
 def _copy_package(built: Path, folder: StackFolder, ca: Path, parameters: dict[str, str]) -> None:
     """Copy a built package, of which only the code may differ from what the stack has: then only that is copied."""
-    current = fingerprint_sources(ca.read_bytes(), *_encode_build_parameters(parameters), select=is_built)
+    # The template of the copy has the path of the checkout.
+    others = (str(built).encode(), ca.read_bytes(), *_encode_build_parameters(parameters))
+    current = fingerprint_sources(*others, select=is_built)
     marker, archive = folder.build / "fingerprint", get_code_archive(folder)
     if marker.exists() and marker.read_text() == current:
         SharedCode(folder.build / BUILT_FUNCTION).refresh_folder()

@@ -20,9 +20,10 @@ TEMPLATE = REPOSITORY / "template.yaml"
 # All functions share the code in _CODE_FOLDER. SAM builds it for BUILT_FUNCTION only.
 _CODE_FOLDER, BUILT_FUNCTION = "src/", "PostFunction"
 CODE = REPOSITORY / _CODE_FOLDER
-API_DEFINITION = REPOSITORY / "api.json"
+# What `refresh_api_definition` writes. The template includes them.
+API_FILES = (REPOSITORY / "api.json", REPOSITORY / "api-digests.json")
 _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
-_SOURCES = ("template.yaml", "api.json", "api-digests.json", "samconfig.toml", "src", "layers", "statemachines")
+_SOURCES = ("template.yaml", *(path.name for path in API_FILES), "samconfig.toml", "src", "layers", "statemachines")
 
 
 def run_sam(
@@ -60,8 +61,9 @@ def run_sam(
 
 
 def is_built(path: Path) -> bool:
-    """Whether only `sam build` can bring a source into the package. It brings api.json nowhere: a deploy reads it."""
-    return path != API_DEFINITION and not (path.suffix == ".py" and path.is_relative_to(CODE))
+    """Whether only `sam build` can bring a source into the package. It brings the API's files nowhere: a deploy reads
+    them."""
+    return path not in API_FILES and not (path.suffix == ".py" and path.is_relative_to(CODE))
 
 
 def fingerprint_sources(*extra: bytes, select: Callable[[Path], bool] = lambda _path: True) -> str:
@@ -84,7 +86,7 @@ def list_source_files(root: Path = REPOSITORY) -> Iterator[Path]:
 
 
 def refresh_api_definition() -> None:
-    """Write api.json from the resource classes, as `sam build` does. Raises LocalError before anything is built."""
+    """Write the API's files from the resource classes, as `sam build` does. Raises LocalError before a build."""
     process = subprocess.run(
         [sys.executable, "-B", "-m", "tools.api_definition"],
         cwd=REPOSITORY,
