@@ -5,7 +5,6 @@ It changes a copy of the checkout, with `make dev` on a stack of its own. A chan
 
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -120,8 +119,8 @@ def developing(checkout: Path) -> Iterator[None]:
                 time.sleep(0.1)
             yield
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait()
+            process.terminate()
+            process.wait(timeout=TIMEOUT_SECONDS)
             print((checkout / "dev.log").read_text())
 
 

@@ -1,6 +1,7 @@
 """`make dev`."""
 
 import os
+import signal
 import sys
 import time
 
@@ -14,6 +15,9 @@ NOT_SERVED = "what was served before is still served"
 
 def main() -> int:
     """Bring the stack up, and serve each change until Ctrl-C; returns the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell lets its background jobs ignore Ctrl-C, and a supervisor sends SIGTERM: both end it in the same way.
+        signal.signal(number, signal.default_int_handler)
     watcher = SourceWatcher()
     try:
         stack = up(report_progress=_print_progress)
