@@ -26,6 +26,7 @@ def main() -> int:
     compile_requirements("requirements/ops.txt", "-", "--constraint", DEV, text="\n".join(_read_extra("ops")))
     compile_requirements("requirements/docs.txt", "-", text="\n".join(_read_extra("docs")))
     compile_requirements("requirements/judges.txt", "-", text="\n".join(_read_extra("judges")))
+    compile_requirements("requirements/data.txt", "-", "--no-deps", text="\n".join(_read_extra("data")))
     # The deployed functions have the versions that the tests use.
     compile_requirements("src/requirements.txt", "pyproject.toml", "--constraint", DEV)
     tracing, botocore = "\n".join(_read_extra("tracing")), "\n".join(_read_extra("botocore"))

@@ -55,7 +55,9 @@ def read_template(path: Path = TEMPLATE_PATH) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path.name} cannot be read: {error}.", "Run the command in a checkout of Sluice.") from None
     included = _include_files(template["Resources"], path.parent)
-    template["Resources"] = dict(_expand_loops(included))
+    resources = dict(_expand_loops(included))
+    # A resource that a missing file has as a whole has no type yet.
+    template["Resources"] = {name: resource for name, resource in resources.items() if "Type" in resource}
     return template
 
 

@@ -72,7 +72,9 @@ def function_names(trees: list[ast.Module]) -> list[str]:
 
 def measure_tree(root: Path) -> dict[str, int]:
     """The figures of one checkout, by their titles. That of one-word names is a percentage."""
-    files = python_files(root / "src")
+    # The classes of an adopter are not the project's code: a field may have any name.
+    resources = root / "src" / "resources"
+    files = [path for path in python_files(root / "src") if resources not in path.parents]
     texts = {path: path.read_text() for path in files}
     trees = {path: ast.parse(text) for path, text in texts.items()}
     markers = sum(path.name == "__init__.py" and not has_code(trees[path]) for path in files)
@@ -84,7 +86,8 @@ def measure_tree(root: Path) -> dict[str, int]:
     basenames = collections.Counter(path.name for path in files if path.name != "__init__.py")
     names = function_names(list(trees.values()))
     one_word = sum("_" not in name.strip("_") for name in names)
-    everywhere = [ast.parse(path.read_text()) for path in python_files(root / "src", root / "ops", root / "local")]
+    others = [ast.parse(path.read_text()) for path in python_files(root / "ops", root / "local")]
+    everywhere = [*trees.values(), *others]
     used = collections.Counter(name for tree in everywhere for name in bound_names(tree))
     path_of_post = trace_post(root)
     return {

@@ -46,13 +46,16 @@ def main() -> None:
     population = Population({code: airport["country"] for code, airport in records.items()})
     prices = read_cache_prices()
     measured = measure_configurations(records, population)
-    dollars = {name: price_caches(CONFIGURATIONS[name.partition(",")[0]], prices) for name in measured}
+    rate = SHORT_RATE if is_short() else RATE
+    dollars = {name: price_caches(CONFIGURATIONS[name.partition(",")[0]], rate, prices) for name in measured}
     print_measured(measured, dollars)
     modelled = model_rates(population)
     for key, shares in modelled.items():
-        exponent, rate = key.split()
-        print_modelled(f"exponent {exponent}, {rate} requests a second", shares, float(rate), prices)
-    print(f"\nA million reads by the function: {1e6 * prices.function_read:.2f} dollars")
+        exponent, modelled_rate = key.split()
+        title = f"exponent {exponent}, {modelled_rate} requests a second"
+        print_modelled(title, shares, float(modelled_rate), prices)
+    print(f"\nA million reads by the function: {1e6 * prices.function_read:.2f} dollars;", end=" ")
+    print(f"a million requests with API Gateway's cache: {1e6 * prices.api_cache_request:.2f}")
     save_results("mix", to_measured_figures(measured))
     save_results("mix_model", to_figures(modelled))
     if not is_short():

@@ -35,9 +35,13 @@ def model_rate(
 
 @dataclass(frozen=True)
 class Prices:
-    """Dollars: a month of a cache, and the function with its log lines for a read that reaches it."""
+    """Dollars: a month of a cache, and a read that reaches the function, with its log lines.
+
+    `api_cache_request` is due for each request with API Gateway's cache on: CloudFront's function for its key.
+    """
 
     api_cache: float
+    api_cache_request: float
     valkey: float
     function_read: float
 
@@ -45,24 +49,27 @@ class Prices:
 def read_cache_prices() -> Prices:
     """The prices of the smallest caches, by `sluice cost`."""
     table, figures = read_prices({}), RequestFigures()
-    base = _estimate_idle(table)
+    base, api, valkey = (_estimate(table, *words) for words in ((), ("ApiCacheSize=0.5",), ("ReadCache=true",)))
     second = table.get("lambda arm64") * figures.function_gigabytes
     function = table.get("lambda request") + figures.read_seconds * second
     return Prices(
-        _estimate_idle(table, "ApiCacheSize=0.5") - base,
-        _estimate_idle(table, "ReadCache=true") - base,
+        api.idle - base.idle,
+        (api.per_million_reads - base.per_million_reads) / 1e6,
+        valkey.idle - base.idle,
         function + FUNCTION_LOG_BYTES / GIGABYTE * table.get("log"),
     )
 
 
-def price_caches(caches: Caches, prices: Prices) -> float:
-    """Dollars a month of these caches. CloudFront's has no price of its own."""
-    return prices.api_cache * bool(caches.api_seconds) + prices.valkey * bool(caches.valkey_seconds)
-
-
-def _estimate_idle(table: PriceTable, *parameters: str) -> float:
+def _estimate(table: PriceTable, *parameters: str) -> Estimate:
     arguments = argparse.Namespace(config_env="default", parameters=list(parameters), stack_name=None, region=None)
-    return Estimate(cost.resolve_template(arguments, table), table, Traffic()).idle
+    return Estimate(cost.resolve_template(arguments, table), table, Traffic())
+
+
+def price_caches(caches: Caches, rate: float, prices: Prices) -> float:
+    """Dollars a month of these caches. CloudFront's has no price of its own."""
+    requests = rate * SECONDS_PER_MONTH
+    api = prices.api_cache + requests * prices.api_cache_request
+    return api * bool(caches.api_seconds) + prices.valkey * bool(caches.valkey_seconds)
 
 
 def spare_dollars(shares: Shares, rate: float, prices: Prices) -> float:

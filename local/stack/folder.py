@@ -15,7 +15,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @dataclass
 class StackState:
     """The content of `state.json`. `built` and `deployed` are the fingerprints of the last build and the last deploy;
-    `outputs` are the outputs of the deployed stack. `is_code_replaced` says that the functions' code is not that of the
+    `outputs` are the outputs of the deployed stack; `emulator_code` and `edge_code` are the fingerprints of the code
+    that the running processes were started with. `is_code_replaced` says that the functions' code is not that of the
     last deploy, which CloudFormation does not know."""
 
     emulator_port: int = 0
@@ -23,6 +24,8 @@ class StackState:
     edge_port: int = 0
     edge_stage_port: int = 0
     edge_pid: int = 0
+    emulator_code: str = ""
+    edge_code: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
     built: str = ""
     deployed: str = ""
@@ -45,11 +48,12 @@ class StackFolder:
         return self.logs / f"{name}.log"
 
     def read_state(self) -> StackState:
-        """The saved state, or an empty one if there is none."""
+        """The saved state, or an empty one if there is none. What another version of this code saved is ignored."""
         try:
-            return StackState(**json.loads(self._state_file.read_text()))
+            saved = json.loads(self._state_file.read_text())
         except FileNotFoundError:
             return StackState()
+        return StackState(**{name: value for name, value in saved.items() if name in StackState.__dataclass_fields__})
 
     def write_state(self, state: StackState) -> None:
         self.root.mkdir(parents=True, exist_ok=True)

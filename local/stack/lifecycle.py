@@ -43,6 +43,8 @@ def up(
     with stack_folder.acquire_lock():
         pair, emulator = DatabasePair(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
         cache, chosen = CacheServer(stack_folder.cache, pair.ca.parent), choose_parameters(parameter_overrides or {})
+        if emulator.stop_outdated():
+            report_progress("restarting the emulator, whose code has changed since it started; its data stay")
         with steps.measure("starting the database pair and the emulator"), ThreadPoolExecutor() as executor:
             for start in (executor.submit(pair.start), executor.submit(emulator.start)):
                 start.result()
@@ -55,6 +57,7 @@ def up(
         with steps.measure("sam deploy"):
             _deploy(stack_folder, emulator, parameters)
         edge = EdgeProcess(stack_folder, emulator)
+        edge.stop_outdated()
         with steps.measure("starting the edge"):
             edge.start()
         steps.report()

@@ -8,7 +8,9 @@ from pathlib import Path
 from local.cache import CacheServer
 from local.database import DatabasePair
 from local.process import LocalError
+from local.stack.folder import REPOSITORY
 from local.stack.services import EmulatorProcess
+from ops.free_text import add_free_text
 from ops.samconfig import read_parameters
 from ops.template import read_template
 
@@ -38,8 +40,11 @@ def format_overrides(parameters: dict[str, str]) -> list[str]:
 
 
 def choose_parameters(overrides: dict[str, str]) -> dict[str, str]:
-    """The parameters of the environment `local` in samconfig.toml, with `overrides` before them."""
-    return {**read_parameters("local"), **overrides}
+    """The parameters of the environment `local` in samconfig.toml, with `overrides` before them.
+
+    The classes say which collections have free text. Raises UsageError.
+    """
+    return add_free_text({**read_parameters("local"), **overrides}, REPOSITORY / "src" / "resources")
 
 
 def has_read_cache(parameters: dict[str, str]) -> bool:

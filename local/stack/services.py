@@ -1,6 +1,9 @@
 """The emulator and the edge as background processes of a local stack."""
 
+import hashlib
 import http.client
+import importlib.metadata
+import json
 import sys
 import time
 from typing import Any
@@ -15,6 +18,14 @@ STACK_NAME = "sluice-local"
 REGION = "us-east-1"
 # The root credentials of the emulator, which allow everything. The emulator enforces the policies of all others.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def fingerprint_code(folder: str, *packages: str) -> str:
+    """A hash of the modules of a folder of `local`, and of the versions of installed packages."""
+    digest = hashlib.sha256(json.dumps([importlib.metadata.version(package) for package in packages]).encode())
+    for path in sorted((REPOSITORY / "local" / folder).rglob("*.py")):
+        digest.update(f"{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 class EmulatorProcess:
@@ -36,6 +47,20 @@ class EmulatorProcess:
         pid = self.folder.read_state().emulator_pid
         return pid if is_running(pid, *self._marks) else None
 
+    def stop_outdated(self) -> bool:
+        """Stop it if it runs other code than that of the checkout; returns whether it did. It keeps its data.
+
+        The update of a stack may need what only the present code can do.
+        """
+        if self.pid is None or self.folder.read_state().emulator_code == self._fingerprint_code():
+            return False
+        self.stop()
+        return True
+
+    @staticmethod
+    def _fingerprint_code() -> str:
+        return fingerprint_code("emulator", "ministack")
+
     def start(self) -> None:
         """Start it unless it runs, and return when it is healthy. Raises LocalError."""
         if self.pid is None:
@@ -47,6 +72,7 @@ class EmulatorProcess:
         if not state.emulator_port or not is_port_free(state.emulator_port):
             state.emulator_port = find_free_port()
         self.folder.emulator.mkdir(parents=True, exist_ok=True)
+        state.emulator_code = self._fingerprint_code()
         state.emulator_pid = start_process(
             [
                 sys.executable,
@@ -123,6 +149,11 @@ class EdgeProcess:
         pid = self.folder.read_state().edge_pid
         return pid if is_running(pid, *self._marks) else None
 
+    def stop_outdated(self) -> None:
+        """Stop it if it runs other code than that of the checkout."""
+        if self.folder.read_state().edge_code != fingerprint_code("edge"):
+            self.stop()
+
     def start(self, *, seconds: float = 30) -> None:
         """Start it unless it runs, and return when it enforces the current deployment. Raises LocalError."""
         if self.pid is None:
@@ -142,6 +173,7 @@ class EdgeProcess:
         for name in ("edge_port", "edge_stage_port"):
             if not getattr(state, name) or not is_port_free(getattr(state, name)):
                 setattr(state, name, find_free_port())
+        state.edge_code = fingerprint_code("edge")
         self.folder.write_state(state)
         state.edge_pid = start_process(
             [

@@ -7,7 +7,7 @@ protected after it was created (ADR-0104).
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from ops.aws import REPOSITORY, Stack, Target
 from ops.errors import OperationError, UsageError
 from ops.failures.explanation import FailedStack, explain_build, explain_deploy
+from ops.free_text import add_free_text
 from ops.output import CommandResult, print_error
 from ops.sam import run_sam
 from ops.samconfig import (
@@ -82,7 +83,8 @@ def choose_stack(arguments: argparse.Namespace) -> Stack:
 
 def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     """Build and deploy. Raises UsageError, and OperationError when a step fails."""
-    deployment: Deployment = arguments.deployment
+    written: Deployment = arguments.deployment
+    deployment = replace(written, parameters=add_free_text(written.parameters, PROJECT / "src" / "resources"))
     environment = ("--config-env", deployment.environment)
     profile = ("--profile", arguments.profile) if arguments.profile else ()
     plan = _Plan(deployment, arguments.target, (*environment, *profile, *arguments.sam_options))

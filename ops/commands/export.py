@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from ops.aws import Stack
-from ops.commands.import_ import add_client_arguments
-from ops.data.collection import create_client
+from ops.commands.import_ import add_client_arguments, choose_stack, connect
 from ops.data.export_run import print_export, run_export
 from ops.data.transfer_progress import show_transfer
 from ops.errors import UsageError
 from ops.output import CommandResult, format_count
+
+__all__ = ["SUMMARY", "add_arguments", "choose_stack", "run"]
 
 SUMMARY = "write a collection out as JSON Lines through the API"
 
@@ -27,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
-def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
+def run(stack: Stack | None, arguments: argparse.Namespace) -> CommandResult:
     """Write the collection. Raises OperationError when it cannot be read to its end."""
     target = arguments.file
     if target is None and arguments.json:
         raise UsageError("--json needs a FILE: the items go to standard output.", "Give FILE, or leave --json out.")
     if target is not None and target.exists() and not arguments.force:
         raise UsageError(f"{target} exists already.", "Give another FILE, or --force.")
-    client, _ = create_client(stack, arguments.collection, arguments.token, arguments.client_key)
+    client, _ = connect(stack, arguments)
     with show_transfer("export") as show:
         if target is None:
             count = print_export(client, sys.stdout.buffer, show, metadata=arguments.metadata)

@@ -5,13 +5,15 @@ import os
 import time
 from pathlib import Path
 
-from ops.aws import Stack
+from ops.aws import Stack, choose_target
 from ops.commands.new import add_file_arguments, read_file_arguments
-from ops.data.collection import create_client
+from ops.data.collection import CollectionClient, CollectionContract, TokenSource, choose_address, create_client
 from ops.data.import_run import ImportFiles, ImportOptions, run_import
 from ops.data.transfer_progress import show_transfer
+from ops.data.upload import FIREWALL_HINT
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
 from ops.output import CommandResult, format_count
+from ops.service import Service
 
 SUMMARY = "load CSV or JSON Lines into a collection through the API"
 
@@ -35,6 +37,10 @@ def add_client_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a collection and the client that uses it."""
     parser.add_argument("--collection", metavar="NAME", required=True, help="name of the collection")
     parser.add_argument(
+        "--url", metavar="URL", default="",
+        help="address of the service, instead of a stack: with a token it needs no AWS credentials",
+    )  # fmt: skip
+    parser.add_argument(
         "--token", metavar="TOKEN", default=os.environ.get("SLUICE_TOKEN", ""),
         help="access token (default: $SLUICE_TOKEN, else that of the machine client, renewed when it expires)",
     )  # fmt: skip
@@ -44,13 +50,25 @@ def add_client_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
+def choose_stack(arguments: argparse.Namespace) -> Stack | None:
+    """The stack that the arguments name, or None when they name the service by its URL: that needs no credentials."""
+    return None if arguments.url else Stack(choose_target(arguments.stack_name, arguments.region, arguments.profile))
+
+
+def connect(stack: Stack | None, arguments: argparse.Namespace) -> tuple[CollectionClient, CollectionContract]:
+    """A client of the collection, and its contract. Raises UsageError for a collection that the service lacks."""
+    url = stack.service_url if stack else choose_address(arguments.url, arguments.token)
+    tokens = TokenSource(stack, arguments.token)
+    return create_client(Service(url), arguments.collection, tokens, arguments.client_key)
+
+
+def run(stack: Stack | None, arguments: argparse.Namespace) -> CommandResult:
     """Load the file. The exit code is 1 when rows were rejected."""
     if not 1 <= arguments.concurrency <= MAX_CONCURRENCY:
         raise UsageError(f"--concurrency must be 1 to {MAX_CONCURRENCY}.")
     if not arguments.file.is_file():
         raise UsageError(f"There is no file {arguments.file}.", "Check the path.")
-    client, contract = create_client(stack, arguments.collection, arguments.token, arguments.client_key)
+    client, contract = connect(stack, arguments)
     options = ImportOptions(
         arguments.collection, read_file_arguments(arguments), arguments.concurrency, arguments.restart
     )
@@ -63,10 +81,14 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
         "rows": state.rows,
         "accepted": accepted,
         "rejected": state.rejected,
+        "refused_by_firewall": state.refused_by_firewall,
         "rejected_file": str(files.rejected) if state.rejected else None,
         "seconds": round(seconds, 1),
     }
     lines = [f"{arguments.collection} accepted {format_count(accepted, 'row')} in {seconds:,.1f} s"]
     if state.rejected:
         lines.append(f"it rejected {format_count(state.rejected, 'row')}: {files.rejected}")
+    if state.refused_by_firewall:
+        lines.append(f"the firewall took {format_count(state.refused_by_firewall, 'row')} of them for attacks")
+        lines.append(FIREWALL_HINT)
     return CommandResult(document, lines, EXIT_INCOMPLETE if state.rejected else EXIT_DONE)

@@ -81,6 +81,7 @@ def _build_document(created: NewResource) -> dict[str, object]:
         "test": str(created.test_file) if created.test_file else None,
         "key": created.key or None,
         "rows": created.rows,
+        "free_text": created.free_text,
         "fields": [
             {"name": field.name, "source": field.source, "type": field.annotation, "required": field.required}
             for field in created.fields
@@ -99,6 +100,8 @@ def _describe(created: NewResource) -> list[str]:
     if created.test_file:
         lines.append(f"wrote {_shorten(created.test_file)}")
     lines.append(f"ids   {created.key or 'the service chooses them (--key COLUMN, or --natural-key, takes a column)'}")
+    if created.free_text:
+        lines.append("texts with quotation marks or signs of programs: free_text=True lets them through the firewall")
     lines.append("Review the class, then run `make up`.")
     return lines
 

@@ -152,6 +152,7 @@ class Estimate:
 
     def _estimate_edge(self) -> Component:
         request, transfer = self._prices.get("edge request"), self._prices.get("edge transfer") / GIGABYTE
+        request += bool(self._count("AWS::CloudFront::Function")) * self._prices.get("edge function")
         write = request + self._figures.response_bytes * transfer
         read = request + (self._figures.response_bytes + self._traffic.item_bytes) * transfer
         return Component("edge", 0.0, 0.0, self._traffic.write_requests * write, self._traffic.reads * read)

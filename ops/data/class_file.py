@@ -22,6 +22,7 @@ class ClassDraft:
     key: str = ""
     private: bool = False
     writers: str = ""
+    free_text: bool = False
     indexes: Sequence[tuple[str, ...]] = ()
     example: Mapping[str, Any] | None = None
 
@@ -73,6 +74,8 @@ def _render_decorator(draft: ClassDraft) -> list[str]:
         options.append("private=True")
     if draft.writers:
         options.append(f"writers={draft.writers!r}")
+    if draft.free_text:
+        options.append("free_text=True")
     if draft.indexes:
         entries = ", ".join(repr(index[0]) if len(index) == 1 else repr(index) for index in draft.indexes)
         options.append(f"indexes=[{entries}]")

@@ -2,9 +2,10 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ops.aws import Stack
 from ops.data.cells import Kind
@@ -23,16 +24,17 @@ _RESUME_HINT = "The same command goes on where this one ended."
 
 
 class TokenSource:
-    """The token of the machine client, or one of the command line. It may be shared by threads."""
+    """The token of a stack's machine client, or one of the command line. It may be shared by threads."""
 
-    def __init__(self, stack: Stack, fixed: str = "") -> None:
+    def __init__(self, stack: Stack | None, fixed: str = "") -> None:
         self._stack, self._fixed, self._token = stack, fixed, fixed
         self._lock = threading.Lock()
 
     def get_token(self) -> str:
         """A token that was accepted so far."""
         with self._lock:
-            self._token = self._token or fetch_machine_token(self._stack)
+            if not self._token and self._stack:
+                self._token = fetch_machine_token(self._stack)
             return self._token
 
     def renew_token(self, refused: str) -> None:
@@ -154,10 +156,20 @@ def _resolve(document: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(target)
 
 
+def choose_address(url: str, token: str) -> str:
+    """The address of a service that is named by its URL. Raises UsageError for one that a token must not go to."""
+    address = urlsplit(url)
+    is_here = address.hostname in {"127.0.0.1", "localhost", "::1"}
+    if address.scheme != "https" and not (address.scheme == "http" and is_here):
+        raise UsageError(f"--url {url} does not begin with https://.", "Give the Url of the stack's outputs.")
+    if not token:
+        raise UsageError("--url needs a token.", "Give --token, or set $SLUICE_TOKEN.")
+    return url.rstrip("/").removesuffix("/v1")
+
+
 def create_client(
-    stack: Stack, collection: str, token: str, client_key: str, service: Callable[[str], Service] = Service
+    service: Service, collection: str, tokens: TokenSource, client_key: str
 ) -> tuple[CollectionClient, CollectionContract]:
     """A client of a collection, and its contract. Raises UsageError for a collection that the service does not have."""
-    public = service(stack.service_url)
-    contract = read_contract(public, collection, client_key)
-    return CollectionClient(public, collection, TokenSource(stack, token), client_key), contract
+    contract = read_contract(service, collection, client_key)
+    return CollectionClient(service, collection, tokens, client_key), contract

@@ -69,6 +69,7 @@ def run_import(
                 rejected_file.write(row.encode())
             rejected_file.flush()
             state.rows, state.rejected = chunk.last_row, state.rejected + len(rejected)
+            state.refused_by_firewall += sum(row.was_refused_by_firewall for row in rejected)
             state.output_bytes = rejected_file.tell()
             state.save(files.state)
             detail = f"{state.rows:,} rows" + (f", {state.rejected:,} rejected" if state.rejected else "")

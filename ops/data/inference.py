@@ -1,6 +1,7 @@
 """Infer the fields of a file from all its rows, with memory for one summary of each column."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -27,7 +28,9 @@ _OUTSIDE_CHARACTERS, _POINTER_BYTES = 64, 21
 _FIELD_BYTES: dict[Kind, int] = {
     "int": 8, "float": 8, "decimal": 30, "bool": 1, "date": 3, "datetime": 8, "uuid": 16, "json": _POINTER_BYTES,
 }  # fmt: skip
-_MAX_SEEN, _MAX_SEEN_CHARACTERS = 2_000, 64
+# Quotation marks, tags, and signs of programs: the rules of firewalls see attacks in them.
+_FREE_TEXT = re.compile(r"[\"“”„«»`<>{}\\]|--|/\*|\.\./|;\s")
+_MAX_SEEN, _MAX_SEEN_CHARACTERS = 1_000, 64
 _LENGTHS = (8, 16, 32, 64, 128, 255, 512)
 _TEXT_KINDS: tuple[Kind, ...] = ("bool", "int", "decimal", "date", "datetime", "uuid")
 _ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
@@ -62,6 +65,7 @@ class Column:
     fits_float: bool = True  # so that no number loses a digit
     only_naive_times: bool = True
     may_be_id: bool = True
+    free_text: str = ""  # the first text that a firewall may take for an attack
     # The last texts, and whether each says "no value": a text that was added before changes nothing but the counts.
     seen: dict[str, bool] = field(default_factory=dict)
 
@@ -94,8 +98,10 @@ class Column:
                 self._narrow(value, assume_utc=assume_utc)
         elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             self._add_number(value if isinstance(value, int) else Decimal(str(value)))
-        elif isinstance(value, list):
-            self.element_types.update(map(_name_element_type, value))
+        elif isinstance(value, list | dict):
+            self.free_text = self.free_text or next(filter(_FREE_TEXT.search, _iterate_texts(value)), "")
+            if isinstance(value, list):
+                self.element_types.update(map(_name_element_type, value))
 
     def _remember(self, text: str, says_null: bool) -> None:
         if len(text) <= _MAX_SEEN_CHARACTERS:
@@ -104,6 +110,8 @@ class Column:
             self.seen[text] = says_null
 
     def _add_text(self, text: str) -> None:
+        if not self.free_text and _FREE_TEXT.search(text):
+            self.free_text = text
         self.max_length, self.min_length = max(self.max_length, len(text)), min(self.min_length, len(text))
         if self.may_be_id:
             fits = 0 < len(text) <= MAX_ID_CHARACTERS and _ID_CHARACTERS.issuperset(text)
@@ -198,6 +206,11 @@ class FieldInference:
             raise UsageError(f"The file has more than {MAX_FIELDS} names.", "Put what varies into one object.")
         return Column(source)
 
+    @property
+    def free_text(self) -> str:
+        """A text of the file that a firewall may take for an attack; empty when there is none."""
+        return next((column.free_text for column in self.columns.values() if column.free_text), "")
+
     def derive_fields(self, names: Mapping[str, str], key: str = "", indexed: Collection[str] = ()) -> list[Field]:
         """The fields in the order of the file.
 
@@ -279,6 +292,15 @@ def _is_naive_time(text: str) -> bool:
 
 def _count_page_bytes(length: int) -> int:
     return 4 * length + 1 if length < _OUTSIDE_CHARACTERS else _POINTER_BYTES
+
+
+def _iterate_texts(value: Any) -> Iterator[str]:
+    """The texts in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _iterate_texts(inner)
 
 
 def _name_element_type(element: Any) -> str:

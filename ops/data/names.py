@@ -9,8 +9,8 @@ from ops.errors import UsageError
 
 MAX_NAME_CHARACTERS = 48
 COLLECTION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,47}")
-# The columns that each table has besides the fields.
-RESERVED_NAMES = frozenset({"id", "owner", "version", "written_at", "deleted"})
+# The columns that each table has besides the fields, and the parameters of each list, which no index can have.
+RESERVED_NAMES = frozenset({"id", "owner", "version", "written_at", "deleted", "limit", "after", "sort", "fields"})
 # A field of such a name would hide the type from the fields below it in its class.
 _TYPE_NAMES = frozenset({"bool", "datetime", "dict", "float", "int", "list", "str", "uuid"})
 _LETTERS_WITHOUT_BASE = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})

@@ -9,7 +9,7 @@ from typing import Any
 
 from ops.data.class_file import ClassDraft, render_class, render_test
 from ops.data.inference import FieldInference
-from ops.data.items import Field, ItemBuilder, RowError
+from ops.data.items import Field, ItemBuilder, RowError, encode_escaped
 from ops.data.json_schema import SchemaFile
 from ops.data.names import check_collection_name, choose_field_name, map_field_names
 from ops.data.natural_keys import check_key_source, choose_key_source, choose_named
@@ -47,6 +47,7 @@ class NewResource:
     fields: Sequence[Field]
     key: str
     rows: int
+    free_text: bool
 
 
 def write_resource(project: Project, request: ResourceRequest) -> NewResource:
@@ -71,7 +72,7 @@ def write_resource(project: Project, request: ResourceRequest) -> NewResource:
             if path in replaced:
                 path.write_text(replaced[path])
         raise
-    return NewResource(class_file, test_file if has_test else None, draft.fields, draft.key, rows)
+    return NewResource(class_file, test_file if has_test else None, draft.fields, draft.key, rows, draft.free_text)
 
 
 def _write_files(project: Project, draft: ClassDraft, class_file: Path, test_file: Path) -> bool:
@@ -126,6 +127,7 @@ def _draft_from_rows(file: SourceFile, request: ResourceRequest) -> tuple[ClassD
     key = names.get(key_source, "")
     indexed = [choose_named(names, word, "--index") for words in request.indexes for word in words]
     draft = _start_draft(request, inference.derive_fields(names, key, indexed), names, key)
+    draft = replace(draft, free_text=bool(inference.free_text))
     return replace(draft, example=_choose_example(file, _create_builder(file, request, draft))), inference.rows
 
 
@@ -199,7 +201,7 @@ def _validate_rows(project: Project, file: SourceFile, request: ResourceRequest,
     def encode_items() -> Iterator[bytes]:
         for row in file.iterate_rows():
             try:
-                yield json.dumps(builder.build(row), default=float).encode()
+                yield encode_escaped(builder.build(row))
             except RowError as error:
                 place = file.describe_place(row)
                 raise UsageError(f"{place[:1].upper()}{place[1:]}: {error}.", "Correct it.") from None

@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ops.output import print_error
 
 LINE_INTERVAL_SECONDS = 5.0
+WIDE_CHARACTERS = 80  # a narrower terminal has room for numbers only
 
 Show = Callable[[int, int | None, str], None]
 """Receives how much is done, of how much (None: nobody knows), and a text such as `1,000 rows`."""
@@ -22,9 +31,12 @@ def show_transfer(name: str) -> Iterator[Show]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield _LineProgress(name)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[detail]}"))
-    times = (TimeElapsedColumn(), TextColumn("remaining"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    columns: list[ProgressColumn] = [TaskProgressColumn(), TextColumn("{task.fields[detail]}")]
+    if console.width >= WIDE_CHARACTERS:
+        columns = [TextColumn("{task.description}"), BarColumn(), *columns]
+        columns += [TimeElapsedColumn(), TextColumn("remaining"), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(name, total=None, detail="")
 
         def show(done: int, total: int | None, detail: str) -> None:

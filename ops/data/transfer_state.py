@@ -11,7 +11,7 @@ from ops.errors import UsageError
 
 @dataclass
 class TransferState:
-    """How far a transfer is: `rows` are done, of which `rejected` were rejected.
+    """How far a transfer is: `rows` are done, of which `rejected` were rejected, some by the firewall.
 
     `output_bytes` are of the file that the transfer writes; `cursor` is of the next page of an export; `digest`
     identifies the data that an import reads.
@@ -21,6 +21,7 @@ class TransferState:
     digest: str = ""
     rows: int = 0
     rejected: int = 0
+    refused_by_firewall: int = 0
     output_bytes: int = 0
     cursor: str = ""
 

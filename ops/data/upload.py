@@ -16,6 +16,11 @@ CHUNK_LINES = 1_000
 CHUNK_BYTES = 2 * 1024 * 1024
 # When so many lines are refused one by one with 403 and none is accepted, it is not the lines.
 MAX_FORBIDDEN_LINES = 20
+_FIREWALL = "firewall"  # in the detail of its answers
+FIREWALL_HINT = (
+    "Write free_text=True into the class and deploy it, or name the collection in the parameter FreeTextCollections "
+    "(docs/how-to/configure-the-edge.md)."
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,14 @@ class RejectedRow:
 
     row: Row
     reasons: list[dict[str, str]]
+
+    @property
+    def was_forbidden(self) -> bool:
+        return any(reason.get("detail", "").startswith("403") for reason in self.reasons)
+
+    @property
+    def was_refused_by_firewall(self) -> bool:
+        return any(_FIREWALL in reason.get("detail", "") for reason in self.reasons)
 
     def encode(self) -> bytes:
         document = {"row": self.row.number, "line": self.row.line, "reasons": self.reasons, "values": self.row.values}
@@ -91,9 +104,9 @@ class ChunkSender:
         """
         rejected = list(chunk.rejected)
         accepted = self._send_lines(chunk, [bool(line) for line in chunk.lines], rejected)
-        forbidden = sum(reason.get("detail", "").startswith("403") for entry in rejected for reason in entry.reasons)
-        if forbidden > MAX_FORBIDDEN_LINES and not accepted:
-            raise OperationError("The service refuses every line with 403.", "Check the rights of the token.")
+        refused = [entry for entry in rejected if entry.was_forbidden]
+        if len(refused) > MAX_FORBIDDEN_LINES and not accepted:
+            raise _build_forbidden_error(any(entry.was_refused_by_firewall for entry in refused))
         return sorted(rejected, key=lambda entry: entry.row.number)
 
     def _send_lines(self, chunk: Chunk, is_open: list[bool], rejected: list[RejectedRow]) -> int:
@@ -134,9 +147,15 @@ class ChunkSender:
         accepted = 0
         for half in (places[: len(places) // 2], places[len(places) // 2 :]):
             if not accepted and len(rejected) > 2 * MAX_FORBIDDEN_LINES and answer.status == 403:
-                raise OperationError("The service refuses every line with 403.", "Check the rights of the token.")
+                raise _build_forbidden_error(_FIREWALL in answer.describe())
             accepted += self._send_lines(chunk, [at in set(half) for at in range(len(is_open))], rejected)
         return accepted
+
+
+def _build_forbidden_error(by_firewall: bool) -> OperationError:
+    if by_firewall:
+        return OperationError("The firewall takes a text of every line for an attack.", FIREWALL_HINT)
+    return OperationError("The service refuses every line with 403.", "Check the rights of the token.")
 
 
 def _is_about_rights(answer: Answer) -> bool:

@@ -305,6 +305,8 @@ def test_every_failure_is_answered(
     [answer] = cloud.answers
     assert answer["Status"] == "FAILED"
     assert expected in answer["Reason"]
+    # Waiting helps only where the database itself did not respond.
+    assert ("when the database is available" in answer["Reason"]) == (setting == "DATABASE_PORT")
 
 
 def test_a_missing_layer_is_answered(request_: Request, cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

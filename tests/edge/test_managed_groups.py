@@ -9,10 +9,11 @@ import pytest
 
 from local.edge.config_checks import UnsupportedConfiguration
 from local.edge.http_messages import Request
-from local.edge.waf import modsecurity
+from local.edge.waf import modsecurity, rule_engine
 from local.edge.waf.inspected_body import extract_inspected_body
 from local.edge.waf.managed_rules import RULE_GROUPS
-from local.edge.waf.modsecurity import RuleEngine
+from local.edge.waf.modsecurity import CoreRuleSet, RuleMatch
+from local.edge.waf.rule_engine import RuleEngine
 from local.edge.waf.web_acl import WebAcl
 from tests.edge.acls import build_acl, build_group_rule, build_request, build_rule, find_block
 
@@ -181,6 +182,78 @@ def test_a_match_whose_quotation_ends_within_a_character_is_in_the_body() -> Non
     body = encode_item('"Ù‡Ø°Ø§" = "Ù‡Ø°Ø§" or \'Ù‡\'=\'Ù‡ هذا هذا هذا هذا هذا هذا')
     matches = RuleEngine([RULE_GROUPS[SQL]]).find_matches(build_request(method="PUT", body=body), 16_384)
     assert {match.location for match in matches} == {"body"}
+
+
+@pytest.fixture
+def inspected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the rules inspect from now on: each target without its headers, and each body."""
+    inspected: list[str] = []
+    find_matches = CoreRuleSet.find_matches
+
+    def record_and_find(rules: CoreRuleSet, method: str, target: str, headers: Any, body: bytes) -> list[RuleMatch]:
+        inspected.append(body.decode() or f"{method} {target}")
+        return find_matches(rules, method, target, headers, body)
+
+    monkeypatch.setattr(CoreRuleSet, "find_matches", record_and_find)
+    return inspected
+
+
+def test_a_part_of_a_request_that_an_earlier_one_had_is_not_inspected_again(inspected: list[str]) -> None:
+    engine = RuleEngine(RULE_GROUPS.values())
+    text = encode_item("two words")
+    assert engine.find_matches(build_request("/v1/airports/EDDF", "PUT", text), 16_384) == []
+    assert inspected == [
+        "PUT /",
+        "GET /v1/airports/EDDF?path-segment=v1&path-segment=airports&path-segment=EDDF",
+        '["two words"]',
+    ]
+    del inspected[:]
+    assert engine.find_matches(build_request("/v1/airports/EDDF", "PUT", text), 16_384) == []
+    assert engine.find_matches(build_request("/v1/airports/LPPT", "PUT", text), 16_384) == []
+    assert inspected == ["GET /v1/airports/LPPT?path-segment=LPPT"]
+
+
+@pytest.mark.parametrize(
+    ("attack", "location"),
+    [
+        (build_request("/v1/airports/PT'%20or%201=1--"), "uri"),
+        (build_request("/v1/airports?country=PT'%20or%201=1--"), "query"),
+        (build_request("/v1/airports", cookie="session=1'%20or%201=1--"), "cookie"),
+        (build_request("/v1/airports", "PUT", encode_item("two words") + encode_item("a' or 1=1 --")), "body"),
+    ],
+    ids=["uri", "query", "cookie", "body"],
+)
+def test_an_attack_matches_each_time_beside_known_parts(attack: Request, location: str) -> None:
+    engine = RuleEngine(RULE_GROUPS.values())
+    for harmless in (build_request("/v1/airports"), build_request("/v1/airports", "PUT", encode_item("two words"))):
+        assert engine.find_matches(harmless, 16_384) == []
+    matches = [engine.find_matches(attack, 16_384) for _ in range(2)]
+    assert {match.location for match in matches[0]} == {location}
+    assert matches[0] == matches[1]
+
+
+def test_what_is_known_apart_still_matches_together() -> None:
+    """Rule 944110: a word in one text, and another word in another text or elsewhere. Rule 943110: name and Referer."""
+    engine = RuleEngine(RULE_GROUPS.values())
+    words = [encode_item("the runtime"), encode_item("the java.")]
+    assert [engine.find_matches(build_request(method="PUT", body=body), 16_384) for body in words] == [[], []]
+    for request, rule in (
+        (build_request(method="PUT", body=b"\n".join(words)), "944110"),
+        (build_request(method="PUT", body=words[1], x_note="the runtime"), "944110"),
+        (build_request("/v1/airports?note=the%20r%75ntime", "PUT", words[1]), "944110"),
+        (build_request("/v1/airports?jsessionid=1", referer="http://example.com/"), "943110"),
+    ):
+        assert rule in {match.rule_id for match in engine.find_matches(request, 16_384)}
+
+
+def test_what_is_forgotten_is_inspected_again(inspected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_engine, "MAX_KNOWN_PARTS", 1)
+    monkeypatch.setattr(rule_engine, "MAX_KNOWN_VALUES", 1)
+    engine = RuleEngine(RULE_GROUPS.values())
+    for item in ("EDDF", "LPPT", "EDDF"):
+        body = encode_item(f"the name of {item}")
+        assert engine.find_matches(build_request(f"/{item}", "PUT", body), 16_384) == []
+    assert inspected[1:3] == ["GET /EDDF?path-segment=EDDF", '["the name of EDDF"]'] == inspected[-2:]
 
 
 def test_an_unknown_rule_of_a_group_is_rejected() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from ops.cost.estimate import Estimate
 from ops.cost.prices import read_prices
 from ops.cost.traffic import Traffic
 from ops.samconfig import parse_parameters
-from ops.template import ResolvedTemplate, read_template
+from ops.template import TEMPLATE_PATH, ResolvedTemplate, read_template
 from tests.ops.conftest import Sluice
 
 
@@ -33,6 +34,14 @@ def test_the_components_are_the_resources_times_their_prices() -> None:
     # A million records of at most 5 KB.
     assert get_part(default, "stream").writes == pytest.approx(5 * 0.029)
     assert default.total == pytest.approx(default.idle + default.steady + default.writes + default.reads)
+
+
+def test_an_estimate_needs_no_build(tmp_path: Path) -> None:
+    # The files that a build writes are beside the template, and this copy has none.
+    copy = tmp_path / "template.yaml"
+    copy.write_text(TEMPLATE_PATH.read_text())
+    template = ResolvedTemplate(read_template(copy), {}, "sluice", "us-east-1")
+    assert Estimate(template, read_prices({}), Traffic()).total == estimate().total
 
 
 def test_a_deployment_without_a_database_and_cache_pays_none() -> None:

@@ -46,6 +46,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "template.yaml").write_text(json.dumps(body))
     (tmp_path / "edge.yaml").write_text((REPOSITORY / "edge.yaml").read_text())
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+    resources = tmp_path / "src" / "resources"
+    resources.mkdir(parents=True)
+    (resources / "posts.py").write_text('@resource("posts", free_text=True)\nclass Post(Item):\n    text: str\n')
     monkeypatch.setattr(deploy, "PROJECT", tmp_path)
     monkeypatch.setenv("SAM_CLI_TELEMETRY", "0")
     return tmp_path
@@ -85,9 +88,9 @@ def test_outside_us_east_1_one_command_deploys_both_stacks(sluice: Sluice, emula
     name, identifier = edge["EdgeAclArn"].split("/")[2:]
     acl = emulator.client("wafv2").get_web_acl(Name=name, Id=identifier, Scope="CLOUDFRONT")["WebACL"]
     rules = {rule["Name"]: rule["Statement"] for rule in acl["Rules"]}
-    # The parameters of samconfig.toml and of the command line.
+    # The parameters of samconfig.toml and of the command line, and what the classes say.
     assert rules["RateByAddress"]["RateBasedStatement"]["Limit"] == 500
-    assert "^/v1/(remarks|letters)(/" in json.dumps(rules["BodyRefused"])
+    assert "^/v1/(remarks|letters|posts)(/" in json.dumps(rules["BodyRefused"])
     logs = emulator.client("logs")
     [source] = logs.describe_delivery_sources()["deliverySources"]
     assert source["resourceArns"][0].endswith(f"distribution/{main['DistributionId']}")

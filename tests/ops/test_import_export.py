@@ -54,6 +54,7 @@ class StubCollection(ThreadingHTTPServer):
         self.faults: list[tuple[int, dict[str, str]]] = []
         self.refuse_line: Callable[[dict[str, Any]], int] = lambda _item: 202
         self.forbidden = b"\0"
+        self.refusal: dict[str, str] = {"message": "Forbidden"}
         self.lock = threading.Lock()
 
     @property
@@ -83,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.fail():
             return
         if self.server.forbidden in body:
-            self.respond(403, {"message": "Forbidden"})
+            self.respond(403, self.server.refusal)
             return
         key, results = self.headers["idempotency-key"], []
         for number, line in enumerate(body.split(b"\n"), 1):
@@ -336,7 +337,7 @@ def test_an_expired_token_is_renewed_once(huts: StubCollection, tmp_path: Path) 
     with pytest.raises(UsageError, match="answers 401"):
         run(huts, write_csv(tmp_path / "more.csv", 15), concurrency=1)
     huts.faults = [(401, {})]
-    client, contract = connect(huts, TokenSource(None, "mine"))  # type: ignore[arg-type]
+    client, contract = connect(huts, TokenSource(None, "mine"))
     with pytest.raises(UsageError, match="refuses the token"):
         run_import(client, contract, ImportFiles(tmp_path / "more.csv"), ImportOptions("huts"), show_nothing)
 
@@ -348,6 +349,23 @@ def test_a_line_that_the_firewall_refuses_is_rejected_alone(huts: StubCollection
     assert (state.rows, state.rejected, len(huts.items)) == (40, 1, 39)
     assert [entry["row"] for entry in read_rejected(path)] == [24]
     assert len({(key, line) for key, line in huts.items}) == 39
+
+
+def test_the_firewall_is_named_with_the_way_out(
+    huts: StubCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "CHUNK_LINES", 100)
+    huts.refusal = {"detail": "A firewall rule refused the body: a value in it looks like an attack."}
+    huts.forbidden = b'"c23"'
+    stack: Any = StubStack(huts.url)
+    path = str(write_csv(tmp_path / "huts.csv", 40))
+    result = import_.run(stack, parse(import_, path, "--collection", "huts", "--token", "t"))
+    assert (result.exit_code, result.document["refused_by_firewall"]) == (1, 1)
+    assert "free_text=True" in result.lines[-1]
+    huts.forbidden = b"c"
+    with pytest.raises(OperationError, match="takes a text of every line for an attack") as caught:
+        run(huts, write_csv(tmp_path / "huts.csv", 300), concurrency=1)
+    assert "free_text=True" in caught.value.hint
 
 
 def test_a_service_that_forbids_everything_is_one_sentence(
@@ -433,3 +451,22 @@ def test_the_commands_report_what_they_did(huts: StubCollection, tmp_path: Path,
     assert capfdbinary.readouterr().out.count(b"\n") == 1200
     with pytest.raises(CommandError, match="must be 1 to 16"):
         import_.run(stack, parse(import_, path, "--collection", "huts", "--concurrency", "99"))
+
+
+def test_a_service_that_is_named_by_its_url_needs_a_token_and_no_stack(huts: StubCollection, tmp_path: Path) -> None:
+    path = str(write_csv(tmp_path / "huts.csv", 12))
+    words = ("--collection", "huts", "--url", f"{huts.url}/v1/")
+    arguments = parse(import_, path, *words, "--token", "mine")
+    stack = import_.choose_stack(arguments)
+    assert stack is None
+    assert import_.run(stack, arguments).document["accepted"] == 12
+    assert set(huts.tokens) == {"mine"}
+    target = tmp_path / "out.jsonl"
+    arguments = parse(export, str(target), *words, "--token", "mine")
+    assert export.run(export.choose_stack(arguments), arguments).document["items"] == 1200
+    with pytest.raises(UsageError, match="needs a token"):
+        import_.run(None, parse(import_, path, *words, "--token", ""))
+    with pytest.raises(UsageError, match="does not begin with https"):
+        import_.run(
+            None, parse(import_, path, "--collection", "huts", "--url", "http://example.com", "--token", "mine")
+        )

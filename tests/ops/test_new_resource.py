@@ -13,6 +13,7 @@ import pytest
 
 from ops.commands import new
 from ops.data.names import choose_class_name, choose_field_name, map_field_names
+from ops.free_text import add_free_text
 from tests.ops.conftest import Sluice
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,6 +225,21 @@ def test_a_file_that_cannot_replace_a_class_leaves_it(bare_sluice: Sluice, check
     assert (checkout / "src/resources/things.py").read_text() == before
 
 
+def test_texts_that_look_like_an_attack_are_let_through(bare_sluice: Sluice, checkout: Path, tmp_path: Path) -> None:
+    for name, text in {"quoted": 'АТ "БАНК"', "tag": "<b>", "program": "x; y", "typographic": "“so-called”"}.items():
+        row = json.dumps({"a": {"b": ["plain", text]}, "c": 1})
+        source = write(tmp_path, "a.jsonl", row)
+        output = bare_sluice("new", "resource", name, "--from", source)
+        assert "through the firewall" in output.stdout
+        assert "free_text=True" in (checkout / f"src/resources/{name}.py").read_text()
+    words = "Pago Pago Int'l (PPG) & Ta'u, 50% - no. 7/8"
+    source = write(tmp_path, "a.csv", f'a,b\n"{words}",1\n')
+    assert not bare_sluice("new", "resource", "plain", "--from", source, "--json").document["free_text"]
+    assert "free_text" not in (checkout / "src/resources/plain.py").read_text()
+    parameters = add_free_text({"FreeTextCollections": "other,tag"}, checkout / "src/resources")
+    assert parameters == {"FreeTextCollections": "other,tag,program,quoted,typographic"}
+
+
 LINT = """l,O,type,password,path,host,remark,limit,select,self
 1,2,a,hunter2,/tmp/x,0.0.0.0,"a long text of many words, which goes on and on until no line of a class can have it all,
 and then has 名前 and 🎉 in it, and \x00\u200b",5,x,y
@@ -256,6 +272,7 @@ def test_many_wide_texts_fit_into_a_row(bare_sluice: Sluice, checkout: Path, tmp
     ("source", "name"),
     [
         ("Passenger Name", "passenger_name"), ("class", "class_"), ("ID", "item_id"), ("deleted", "item_deleted"),
+        ("Limit", "item_limit"),
         ("2020", "field_2020"), ("Größe", "grosse"), ("unitPrice", "unit_price"), ("^GSPC", "gspc"), ("%", "u25"),
         ("datetime", "datetime_"), ("名前", "u540d_u524d"), ("a" * 60, "a" * 48), ("Ærø", "aero"),
     ],

@@ -35,8 +35,8 @@ def write_emoji(path: Path) -> list[dict[str, Any]]:
         for name, sign in EMOJI.items():
             points = " ".join(f"{ord(character):04X}" for character in sign)
             selector = sign.index(VARIATION_SELECTOR) if VARIATION_SELECTOR in sign else None
-            # Signs and quotation marks, but nothing that the firewall takes for an attack.
-            remark = f"{sign}, «{name}»\n{sign[::-1]} “so-called”" if len(sign) > 2 else ""
+            # The firewall takes the last words for an attack, unless the class says that texts are free.
+            remark = f'{sign}, «{name}»\n{sign[::-1]} “so-called”; JSC "{name}" or "1"="1"' if len(sign) > 2 else ""
             cells = [name, sign, points, len(sign), "" if selector is None else selector, len(sign) == 1, remark]
             writer.writerow(cells)
             item = dict(

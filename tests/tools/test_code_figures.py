@@ -36,6 +36,7 @@ def tree(tmp_path: Path) -> Path:
         "src/sluice/writer.py": WRITER,
         "src/sluice/other/__init__.py": "",
         "src/sluice/other/reader.py": '"""Nothing yet."""\n\nLIMIT = 1\n',
+        "src/resources/things.py": "class Thing:\n    found: str\n    given: str\n",
         "events/post/booking.json": "{}",
     }
     for name, text in files.items():

@@ -26,7 +26,13 @@ _ENVIRONMENTS = {
     "small": "A small stack (`--config-env small`)",
     "production": "The production example (`--config-env production`)",
 }
-_WHAT_IF = ("MultiAz=false", "DatabaseInstanceClass=db.t4g.small", "ReadCache=true", "BufferSeconds=10")
+_WHAT_IF = (
+    "MultiAz=false",
+    "DatabaseInstanceClass=db.t4g.small",
+    "ReadCache=true",
+    "ApiCacheSize=0.5",
+    "BufferSeconds=10",
+)
 
 
 def render_cost() -> str:

@@ -8,7 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 from local.edge.config_checks import UnsupportedConfiguration, reject_unknown_keys, require_one_key
 from local.edge.http_messages import Request
-from local.edge.waf.modsecurity import RuleEngine, RuleMatch
+from local.edge.waf.modsecurity import RuleMatch
+from local.edge.waf.rule_engine import RuleEngine
 
 
 class Inspection:

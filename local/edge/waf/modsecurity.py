@@ -1,4 +1,4 @@
-"""OWASP ModSecurity with the Core Rule Set (CRS) of Debian's package, as one in-process call per request."""
+"""OWASP ModSecurity with the Core Rule Set (CRS) of Debian's package, in this process."""
 
 import importlib.util
 import re
@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.edge.config_checks import UnsupportedConfiguration
-from local.edge.http_messages import Request
-from local.edge.waf.core_rule_set import EXCLUDED_IN_BODIES, EXCLUDED_RULES, SETTINGS
-from local.edge.waf.inspected_body import extract_inspected_body
-from local.edge.waf.managed_rules import BODY, COOKIE, HEADER, QUERY, URI, RuleGroup
+from local.edge.waf.core_rule_set import EXCLUDED_RULES, SETTINGS
+from local.edge.waf.managed_rules import BODY, COOKIE, HEADER, QUERY, URI
 
 if TYPE_CHECKING:
-    from libmodsecurity import RuleMessage, RulesSet
+    from libmodsecurity import RuleMessage
 
 # The package supports x86-64 and a few versions of Python. Without it, no rule of CRS matches.
 IS_AVAILABLE = importlib.util.find_spec("libmodsecurity") is not None
@@ -25,6 +23,8 @@ SEVERITY_SCORES = {2: 5, 3: 4, 4: 3, 5: 2}
 
 PATH_SEGMENT_ARGUMENT = "path-segment"
 
+# Without the newline, ModSecurity's parser misreads the beginning of what it loads next.
+_WITHOUT_ARGUMENT_NAMES = 'SecRuleUpdateTargetByTag OWASP_CRS "!ARGS_NAMES"\n'
 _BASE_SETTINGS = """
 SecRuleEngine DetectionOnly
 SecRequestBodyAccess On
@@ -59,31 +59,28 @@ class RuleMatch:
     message: str
 
 
-class RuleEngine:
-    """Runs the CRS rules that the groups need. It takes one request at a time, because a callback collects the matches.
+class CoreRuleSet:
+    """ModSecurity with files of CRS. `argument_names` says whether the rules inspect the names of arguments.
 
-    `is_unavailable` says whether the groups need rules that this machine cannot run.
+    It takes one request at a time, because a callback collects the matches. Raises UnsupportedConfiguration.
     """
 
-    def __init__(self, groups: Iterable[RuleGroup]) -> None:
-        files = sorted({name for group in groups for name in group.rule_files})
-        self.is_unavailable = bool(files) and not IS_AVAILABLE
-        self._rules = None
-        self._messages: list[RuleMessage] = []
-        if not files or self.is_unavailable:
-            return
+    def __init__(self, files: Iterable[str], *, argument_names: bool = True) -> None:
         from libmodsecurity import ModSecurity, RulesSet, Transaction  # noqa: PLC0415 - not on every machine
 
-        self._rules, self._transaction_class = RulesSet(), Transaction
+        self._transaction_class, self._rules = Transaction, RulesSet()
         self._load_text(_BASE_SETTINGS + SETTINGS)
         for number in ("901", *files):
             self._load_file(number)
         self._load_text(f"SecRuleRemoveById {' '.join(EXCLUDED_RULES)}")
+        if not argument_names:
+            self._load_text(_WITHOUT_ARGUMENT_NAMES)
+        self._messages: list[RuleMessage] = []
         self._engine = ModSecurity()
         self._engine.set_rule_message_callback(self._messages.append)
 
     def _load_text(self, text: str) -> None:
-        if self._rules is not None and self._rules.load(text) < 0:
+        if self._rules.load(text) < 0:
             raise UnsupportedConfiguration(f"ModSecurity rejects a rule: {self._rules.get_parser_error()}")
 
     def _load_file(self, number: str) -> None:
@@ -92,43 +89,24 @@ class RuleEngine:
             raise UnsupportedConfiguration(
                 f"{RULES_FOLDER} has no file {number} of the Core Rule Set; run `make setup`"
             )
-        if self._rules is not None and self._rules.load_from_uri(str(paths[0])) < 0:
+        if self._rules.load_from_uri(str(paths[0])) < 0:
             raise UnsupportedConfiguration(f"ModSecurity rejects {paths[0]}: {self._rules.get_parser_error()}")
 
-    def find_matches(self, request: Request, body_limit: int) -> list[RuleMatch]:
-        """The matches in a request, with the first `body_limit` bytes of its body."""
-        if self._rules is None:
-            return []
-        body = extract_inspected_body(request, body_limit)
-        matches = self._run_rules(self._rules, request, body)
-        in_body = [match for match in matches if match.location == BODY]
-        if not in_body:
-            return matches
-        # A rule reports only the last place where it matches, but AWS has a rule for each part of a request.
-        elsewhere = [match for match in self._run_rules(self._rules, request, b"") if match.location != BODY]
-        return elsewhere + [match for match in in_body if match.rule_id not in EXCLUDED_IN_BODIES]
-
-    def _run_rules(self, rules: "RulesSet", request: Request, body: bytes) -> list[RuleMatch]:
+    def find_matches(
+        self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
+    ) -> list[RuleMatch]:
+        """The matches in a request. Header names are in lower case."""
         self._messages.clear()
-        transaction = self._transaction_class(self._engine, rules)
-        transaction.process_connection(request.client_address, 0, "127.0.0.1", 443)
-        transaction.process_uri(_add_path_segments_as_arguments(request), request.method, "1.1")
-        for name, value in request.headers:
-            transaction.add_request_header(name, str(len(body)) if name == "content-length" else value)
+        transaction = self._transaction_class(self._engine, self._rules)
+        transaction.process_connection("127.0.0.1", 0, "127.0.0.1", 443)
+        transaction.process_uri(target, method, "1.1")
+        for name, value in headers:
+            transaction.add_request_header(name, value)
         transaction.process_request_headers()
         if body:
             transaction.append_request_body(body)
         transaction.process_request_body()
         return [_build_rule_match(message) for message in self._messages]
-
-
-def _add_path_segments_as_arguments(request: Request) -> str:
-    """CRS inspects arguments, and paths hardly; but clients of a service like this send values in the path. AWS has
-    rules for both."""
-    segments = "&".join(
-        f"{PATH_SEGMENT_ARGUMENT}={segment.replace('&', '%26')}" for segment in request.path.split("/") if segment
-    )
-    return f"{request.path}?{request.query}&{segments}" if request.query else f"{request.path}?{segments}"
 
 
 def _build_rule_match(message: "RuleMessage") -> RuleMatch:

@@ -7,7 +7,7 @@ from local.edge.config_checks import UnsupportedConfiguration, reject_unknown_ke
 from local.edge.http_messages import Request, Response
 from local.edge.waf.inspection import Inspection
 from local.edge.waf.managed_groups import ManagedGroup, parse_managed_group
-from local.edge.waf.modsecurity import RuleEngine
+from local.edge.waf.rule_engine import RuleEngine
 from local.edge.waf.statements import Predicate, RateCounter, StatementParser
 
 _BODY_LIMITS = {"KB_16": 16_384, "KB_32": 32_768, "KB_48": 49_152, "KB_64": 65_536}

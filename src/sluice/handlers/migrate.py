@@ -18,7 +18,7 @@ import msgspec
 
 from sluice.aws.secrets import read_credentials
 from sluice.db.connection import Database
-from sluice.errors import DatabaseUnavailable, MigrationFailed
+from sluice.errors import AwsError, DatabaseUnavailable, MigrationFailed
 from sluice.observability import Event, add_log_fields, add_metric, describe_error, instrument_handler
 from sluice.schema.custom_resource import CloudFormationResponse, Deployment, read_deployment
 from sluice.schema.ddl_executor import explain_error
@@ -74,7 +74,9 @@ def _migrate_and_respond(
     except Exception as error:  # noqa: BLE001  CloudFormation needs a response to any error
         add_log_fields(**describe_error(error))
         reason = explain_error(error)
-        if isinstance(error, DatabaseUnavailable) and not deployment.is_rollback:
+        # An unreadable secret looks like an unavailable database, which is no help to whoever deploys.
+        is_unavailable = isinstance(error, DatabaseUnavailable) and not isinstance(error.__cause__, AwsError)
+        if is_unavailable and not deployment.is_rollback:
             reason += " Deploy again when the database is available."
         return _respond_to_failure(response, deployment, reason)
     add_log_fields(status="SUCCESS", done=result.done, notices=result.notices)

@@ -59,8 +59,9 @@ class Resource:
 
     `model` is the class as written. `strict_model` is the same class with every limit that the columns set;
     `decoder` decodes into it. `key` names the field that is the item's id (None: the service chooses a UUID).
-    `writers` names the group that may write a shared collection (None: everyone with the write scope). `revision`
-    increases with each change of the class. `examples` are items as a client writes them, for the OpenAPI document.
+    `writers` names the group that may write a shared collection (None: everyone with the write scope). `free_text` says
+    that the firewall lets bodies through whose texts look like an attack. `revision` increases with each change of the
+    class. `examples` are items as a client writes them, for the OpenAPI document.
     """
 
     collection: str
@@ -69,6 +70,7 @@ class Resource:
     private: bool
     key: str | None
     writers: str | None
+    free_text: bool
     revision: int
     columns: tuple[Column, ...]
     indexes: tuple[Index, ...] = ()
@@ -101,6 +103,7 @@ class ResourceOptions(TypedDict, total=False):
     key: str | None
     private: bool
     writers: str | None
+    free_text: bool
     revision: int
     indexes: Sequence[str | Sequence[str]]
     examples: Sequence[Mapping[str, Any]]
@@ -153,6 +156,7 @@ def create_resource(  # noqa: PLR0913  the options of a resource, all by name
     key: str | None = None,
     private: bool = False,
     writers: str | None = None,
+    free_text: bool = False,
     revision: int = 1,
     indexes: Sequence[str | Sequence[str]] = (),
     examples: Sequence[Mapping[str, Any]] = (),
@@ -185,6 +189,7 @@ def create_resource(  # noqa: PLR0913  the options of a resource, all by name
         private,
         key,
         writers,
+        free_text,
         revision,
         columns,
         table_indexes,
