@@ -19,12 +19,13 @@ ClientFactory = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class DeployedConfiguration:
-    """What the APIs returned; `policies` by id."""
+    """What the APIs returned; `policies` by id, the text of `functions` by ARN."""
 
     api_id: str
     stage_name: str
     distribution: dict[str, Any]
     policies: dict[str, dict[str, Any]]
+    functions: dict[str, str]
     edge_acl: dict[str, Any] | None
     stage_acl: dict[str, Any] | None
     waf_filtered_response: dict[str, Any]
@@ -63,6 +64,7 @@ def read_deployed_configuration(clients: ClientFactory, stack_name: str, region:
         stage_name,
         distribution,
         _read_policies(cloudfront, distribution),
+        _read_functions(cloudfront, distribution),
         _read_edge_acl(clients("wafv2"), distribution.get("WebACLId") or ""),
         clients("wafv2").get_web_acl_for_resource(ResourceArn=stage_arn).get("WebACL"),
         _read_waf_filtered_response(clients("apigateway"), api_id),
@@ -71,7 +73,7 @@ def read_deployed_configuration(clients: ClientFactory, stack_name: str, region:
 
 def _read_policies(cloudfront: Any, distribution: dict[str, Any]) -> dict[str, dict[str, Any]]:
     policies: dict[str, dict[str, Any]] = {}
-    for behaviour in [distribution["DefaultCacheBehavior"], *list_items(distribution.get("CacheBehaviors"))]:
+    for behaviour in _list_behaviours(distribution):
         if not behaviour.get("CachePolicyId"):
             raise UnsupportedConfiguration("the local edge does not enforce a cache behaviour without a cache policy")
         for name, (call, member) in _POLICY_CALLS.items():
@@ -79,6 +81,21 @@ def _read_policies(cloudfront: Any, distribution: dict[str, Any]) -> dict[str, d
             if identifier and identifier not in policies:
                 policies[identifier] = getattr(cloudfront, call)(Id=identifier)[member]
     return policies
+
+
+def _read_functions(cloudfront: Any, distribution: dict[str, Any]) -> dict[str, str]:
+    functions: dict[str, str] = {}
+    for behaviour in _list_behaviours(distribution):
+        for association in list_items(behaviour.get("FunctionAssociations")):
+            arn = association["FunctionARN"]
+            if arn not in functions:
+                answer = cloudfront.get_function(Name=arn.rpartition("/")[2], Stage="LIVE")
+                functions[arn] = answer["FunctionCode"].read().decode()
+    return functions
+
+
+def _list_behaviours(distribution: dict[str, Any]) -> list[dict[str, Any]]:
+    return [distribution["DefaultCacheBehavior"], *list_items(distribution.get("CacheBehaviors"))]
 
 
 def _read_edge_acl(waf: Any, arn: str) -> dict[str, Any] | None:
@@ -103,7 +120,7 @@ def _read_waf_filtered_response(gateway: Any, api_id: str) -> dict[str, Any]:
 
 def build_edge_configuration(deployed: DeployedConfiguration, rates: RateCounter) -> EdgeConfiguration:
     """Raises UnsupportedConfiguration for each part that the edge cannot enforce."""
-    distribution = parse_distribution(deployed.distribution, deployed.policies)
+    distribution = parse_distribution(deployed.distribution, deployed.policies, deployed.functions)
     foreign = {each.origin.domain for each in distribution.behaviours if each.origin.api_id != deployed.api_id}
     if foreign:
         raise UnsupportedConfiguration(f"the origin {', '.join(foreign)} is not the API of the stack")

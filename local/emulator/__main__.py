@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from local.emulator import environment, patching
+from local.emulator.durability import report
+from local.emulator.functions.leftovers import end_leftovers
 
 
 def main() -> int:
@@ -14,7 +16,10 @@ def main() -> int:
     state = arguments.state.resolve()
     if arguments.log:
         _redirect_output(arguments.log.resolve())
+    leftovers = end_leftovers(state / "tmp")
     environment.reset_environment(arguments.port, state, arguments.log_level)
+    report.begin(state / "services")
+    report.add("processes of functions ended", leftovers)
     try:
         patching.check_version()
         from local.emulator import server  # noqa: PLC0415 - MiniStack reads the new environment when it is imported
@@ -30,7 +35,8 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.emulator",
         description="MiniStack with patches, on 127.0.0.1 only, with IAM enforced. "
-        "It is healthy when GET /_ministack/health answers. SIGTERM delivers buffered records and saves the state.",
+        "It is healthy when GET /_ministack/health answers. SIGTERM delivers buffered records and saves the state. "
+        "After SIGKILL the next start has everything that was acknowledged.",
     )
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--state", type=Path, required=True, help="folder of all state: objects, services, code")

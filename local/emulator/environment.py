@@ -31,7 +31,8 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
             "AUTH": "true",
             "PERSIST_STATE": "1",
             "STATE_DIR": str(state / "services"),
-            "S3_PERSIST": "1",
+            # `durability.objects` sets it to 1: before its patches MiniStack must not load the objects.
+            "S3_PERSIST": "0",
             "S3_DATA_DIR": str(state / "objects"),
             "LOG_LEVEL": log_level,
             "DOCKER_HOST": "unix:///nonexistent/docker.sock",

@@ -11,10 +11,15 @@ import socket
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from local.emulator.durability import report
+
 # Modules of this package, in the order in which `patch()` is called. Each is imported only when its turn comes.
 PATCHES = (
     # First: MiniStack's services bind the replaced function when they are imported.
     "threads",
+    "durability.services",
+    "durability.objects",
+    "durability.events",
     "functions.pool",
     "functions.logs",
     "functions.concurrency",
@@ -22,6 +27,7 @@ PATCHES = (
     "workflows.distributed_map",
     "cloudwatch.alarms",
     "gateway.openapi_import",
+    "gateway.validation",
     "gateway.requests",
     "gateway.responses",
     # It wraps the function that gateway.responses installs.
@@ -81,6 +87,7 @@ async def _serve(app: object, config: Config) -> None:
         await asyncio.to_thread(operations.flush_all)
 
     await serve(app, config, shutdown_trigger=flush_before_shutdown)  # type: ignore[arg-type]
+    report.end()
     # The state is saved. Running executions, deployments and invocations must not delay the exit.
     logging.shutdown()
     os._exit(0)

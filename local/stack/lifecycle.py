@@ -46,8 +46,10 @@ def up(
         if emulator.stop_outdated():
             report_progress("restarting the emulator, whose code has changed since it started; its data stay")
         with steps.measure("starting the database pair and the emulator"), ThreadPoolExecutor() as executor:
-            for start in (executor.submit(pair.start), executor.submit(emulator.start)):
-                start.result()
+            pair_start, emulator_start = executor.submit(pair.start), executor.submit(emulator.start)
+            pair_start.result()
+            if repaired := emulator_start.result():
+                report_progress(repaired)
         if has_read_cache(chosen):
             with steps.measure("starting the read cache"):
                 cache.start()

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import importlib.metadata
 import json
+import signal
 import sys
 import time
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import boto3
 import httpx
 
+from local.emulator.durability.report import read_report
 from local.process import LocalError, find_free_port, is_port_free, is_running, start_process, stop_process
 from local.stack.folder import REPOSITORY, StackFolder
 
@@ -61,11 +63,17 @@ class EmulatorProcess:
     def _fingerprint_code() -> str:
         return fingerprint_code("emulator", "ministack")
 
-    def start(self) -> None:
-        """Start it unless it runs, and return when it is healthy. Raises LocalError."""
-        if self.pid is None:
-            self._launch()
+    def start(self) -> str:
+        """Start it unless it runs, and return when it is healthy. Raises LocalError.
+
+        Returns one sentence on what it repaired if the emulator before it was killed, or an empty text.
+        """
+        if self.pid is not None:
+            self._wait_until_healthy(seconds=60)
+            return ""
+        self._launch()
         self._wait_until_healthy(seconds=60)
+        return read_report(self.folder.emulator / "services")
 
     def _launch(self) -> None:
         state = self.folder.read_state()
@@ -88,6 +96,10 @@ class EmulatorProcess:
     def stop(self) -> None:
         """Stop it after it has delivered its buffers and saved its state; return when the process has ended."""
         stop_process(self.pid, *self._marks, seconds=180)
+
+    def kill(self) -> None:
+        """Kill it, as a crash would, and return when the process has ended."""
+        stop_process(self.pid, *self._marks, with_signal=signal.SIGKILL)
 
     def is_healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.folder.read_state().emulator_port, timeout=5)

@@ -88,6 +88,7 @@ CHANGES = {
     "a filter",
     "an alarm",
     "an operator command",
+    "a reason of a failed deployment",
     "a WAF rule",
     "a workflow retry or state",
     "a metric",

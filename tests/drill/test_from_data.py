@@ -48,10 +48,15 @@ class Clone:
 
     def interrupt_import(self, table: Table) -> int:
         """Begin an import, and interrupt it as Ctrl-C does. Returns the rows that it says are sent."""
-        words = ["./sluice", "import", str(table.file), "--collection", table.collection]
+        # A shell lets the commands that it runs in the background ignore the signal.
+        words = ["env", "--default-signal=INT", "./sluice", "import", str(table.file), "--collection", table.collection]
         state = table.file.with_name(f"{table.file.name}.import.json")
         with subprocess.Popen(
-            words, cwd=self.root, env=self._environment, stderr=subprocess.PIPE, text=True
+            words,
+            cwd=self.root,
+            env=self._environment,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             while process.poll() is None and not (state.exists() and json.loads(state.read_text())["rows"]):
                 time.sleep(0.05)

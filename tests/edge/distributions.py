@@ -49,6 +49,7 @@ def build_distribution(
     errors: tuple[dict[str, int], ...] = (),
     behaviour: Overrides | None = None,
     viewer: Overrides | None = None,
+    functions: dict[str, str] | None = None,
     **overrides: Any,
 ) -> Distribution:
     common = {
@@ -81,6 +82,7 @@ def build_distribution(
             "viewer": VIEWER_POLICY | (viewer or {}),
             "security": SECURITY_POLICY,
         },
+        functions or {},
     )
 
 

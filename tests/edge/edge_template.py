@@ -36,6 +36,8 @@ GET_CODE = """
     def handle(event, context):
         if os.path.exists({outage_file!r}):
             return {{"statusCode": 503, "headers": {{"Cache-Control": "no-store"}}, "body": "unavailable"}}
+        if {{name.lower(): value for name, value in event["headers"].items()}}.get("if-none-match") == '"1"':
+            return {{"statusCode": 304, "headers": {{"ETag": '"1"'}}, "body": ""}}
         private = event["resource"].startswith("/v1/bookings")
         body = {{"path": event["path"], "query": event["queryStringParameters"] or {{}}, "time_ns": time.time_ns()}}
         if private:

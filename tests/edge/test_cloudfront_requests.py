@@ -1,9 +1,11 @@
 """The requests that CloudFront sends to the origin, those that it rejects itself, and the response headers it adds."""
 
+import hashlib
 import re
 
 import pytest
 
+from local.edge.cloudfront.functions import _QUERY_DIGEST
 from local.edge.config_checks import UnsupportedConfiguration
 from tests.edge.distributions import (
     Origin,
@@ -15,6 +17,7 @@ from tests.edge.distributions import (
     build_parts,
     build_response,
 )
+from tests.template.translate import TEMPLATE, read
 
 
 def test_only_included_query_parameters_are_cached_and_forwarded() -> None:
@@ -131,3 +134,29 @@ def test_what_is_not_understood_is_refused_by_name(change: Overrides, words: str
 def test_which_behaviour_a_path_has(pattern: str, path: str, matches: bool) -> None:
     distribution = build_distribution(behaviour={"PathPattern": pattern})
     assert (distribution.match_behaviour(path) is distribution.behaviours[0]) == matches
+
+
+def test_the_function_of_the_template_digests_the_query_whatever_the_viewer_sends() -> None:
+    text = read(TEMPLATE)["Resources"]["QueryDigest"]["Properties"]["FunctionCode"]
+    association = {"EventType": "viewer-request", "FunctionARN": "arn"}
+    origin = Origin(build_response("max-age=0"))
+    distribution = build_distribution(
+        behaviour={"FunctionAssociations": build_list(association)}, functions={"arn": text}
+    )
+    viewer = Viewer(origin, distribution)
+    viewer.send("/v1/airports?b=%41&a", x_query_digest="guessed")
+    viewer.send("/v1/airports")
+    sent = [request.get_header("x-query-digest") for request in origin.requests]
+    assert sent == [hashlib.sha256(query).hexdigest() for query in (b"b=%41&a", b"")]
+
+
+@pytest.mark.parametrize(
+    ("association", "text"),
+    [
+        ({"EventType": "viewer-request", "FunctionARN": "arn"}, "function handler(event) { return event.request; }"),
+        ({"EventType": "viewer-response", "FunctionARN": "arn"}, _QUERY_DIGEST),
+    ],
+)
+def test_another_function_is_not_supported(association: dict[str, str], text: str) -> None:
+    with pytest.raises(UnsupportedConfiguration, match="no stand-in for its FunctionAssociations"):
+        build_distribution(behaviour={"FunctionAssociations": build_list(association)}, functions={"arn": text})

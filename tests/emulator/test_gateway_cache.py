@@ -104,6 +104,11 @@ def test_the_declared_parameters_are_the_cache_key(api: Api) -> None:
     assert api.get("/keyed/a", x_caller="ada") == responses[4]
 
 
+def test_neither_a_repeated_nor_an_empty_value_is_part_of_the_key(api: Api) -> None:
+    assert api.get("/keyed/twice?key=1&key=2") == api.get("/keyed/twice?key=2")
+    assert api.get("/keyed/empty?key=") == api.get("/keyed/empty")
+
+
 def test_undeclared_parameters_are_not_part_of_the_key_not_even_the_path(api: Api) -> None:
     assert api.get("/bare/a") == api.get("/bare/b?key=1", Authorization="Bearer eve")
 

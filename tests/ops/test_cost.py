@@ -10,6 +10,7 @@ import pytest
 from ops.cost.estimate import Estimate
 from ops.cost.prices import read_prices
 from ops.cost.traffic import Traffic
+from ops.errors import UsageError
 from ops.samconfig import parse_parameters
 from ops.template import TEMPLATE_PATH, ResolvedTemplate, read_template
 from tests.ops.conftest import Sluice
@@ -121,3 +122,21 @@ def test_a_price_can_be_given(bare_sluice: Sluice) -> None:
     document = json.loads(bare_sluice("cost", *words).stdout)
     assert document["components"][0]["idle"] == pytest.approx(3 * 730)
     assert parse_parameters(["a=b=c"]) == {"a": "b=c"}
+
+
+def test_a_template_whose_included_file_is_not_built_yet_is_read_without_its_resources(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        "Resources:\n"
+        "  Api:\n"
+        "    Metadata: {WrittenBy: somebody}\n"
+        "    Fn::Transform: {Name: AWS::Include, Parameters: {Location: api.json}}\n"
+        "  Topic: {Type: AWS::SNS::Topic}\n"
+    )
+    assert read_template(path)["Resources"].keys() == {"Topic"}
+    (tmp_path / "api.json").write_text('{"Type": "AWS::Serverless::Api", "Properties": {"StageName": "live"}}')
+    api = read_template(path)["Resources"]["Api"]
+    assert (api["Type"], api["Properties"]["StageName"]) == ("AWS::Serverless::Api", "live")
+    (tmp_path / "api.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_template(path)

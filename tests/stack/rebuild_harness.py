@@ -78,14 +78,15 @@ class RebuildHarness:
     def wait_until_archived(self, versions: Versions) -> None:
         """Return when the archive has these writes."""
         expected = {version.encode() for version in versions.values()}
-        eventually(lambda: expected <= self._read_archived_versions(), 150)
+        eventually(lambda: expected <= set(self.list_stored_versions(self.archive, "archive/")), 150)
 
-    def _read_archived_versions(self) -> set[bytes]:
-        versions: set[bytes] = set()
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.archive, Prefix="archive/"):
+    def list_stored_versions(self, bucket: str, prefix: str) -> list[bytes]:
+        """The versions of the writes in the objects of a bucket. A write that was delivered twice is there twice."""
+        versions: list[bytes] = []
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for entry in page.get("Contents", []):
-                content = self.s3.get_object(Bucket=self.archive, Key=entry["Key"])["Body"].read()
-                versions.update(_VERSION.findall(gzip.decompress(content)))
+                content = self.s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                versions.extend(_VERSION.findall(gzip.decompress(content)))
         return versions
 
     def lose_databases(self) -> None:

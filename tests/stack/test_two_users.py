@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from local.stack import Stack
-from ops.template import read_template
 from sluice.ingest.item_body import new_item_id
 from sluice.model.versions import new_version
 from tests.stack.conftest import Person
 from tests.stack.read_cache import mark_log_time, read_get_log, without_cache
 from tests.stack.samples import booking
 from tests.stack.waiting import eventually
+from tests.template.translate import TEMPLATE, read
 from tools.api_definition.routes import ANY_METHOD
 
 pytestmark = pytest.mark.stack("second")
@@ -36,7 +36,7 @@ TESTED_ROUTES = {
 
 
 def test_every_route_to_items_is_tested() -> None:
-    paths = read_template()["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
+    paths = read(TEMPLATE)["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
     routes = {
         (method, path.removeprefix(PRIVATE))
         for path, methods in paths.items()

@@ -4,17 +4,24 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.template.breaks import Break, drop, put
+from tools.api_definition.resource import create_method_settings
 
 
 def _operation(resources: dict[str, Any], path: str, method: str) -> Any:
     return resources["Api"]["Properties"]["DefinitionBody"]["paths"][path][method]
 
 
-def drop_cache_key(parameter: str, path: str = "/v1/airports") -> Break:
+def drop_cache_key(parameter: Any, path: str = "/v1/airports") -> Break:
     """Remove a parameter from the cache key of a GET."""
     return lambda resources: _operation(resources, path, "get")["x-amazon-apigateway-integration"][
         "cacheKeyParameters"
     ].remove(parameter)
+
+
+def cache_method(path: str, method: str = "GET") -> Break:
+    """Turn the cache on for a method."""
+    settings = create_method_settings(path, method, is_cached=True)
+    return lambda resources: resources["Api"]["Properties"]["MethodSettings"].append(settings)
 
 
 def set_distribution(value: Any, *path: Any) -> Break:
@@ -24,6 +31,13 @@ def set_distribution(value: Any, *path: Any) -> Break:
 def open_docs_with_an_undefined_scheme(resources: dict[str, Any]) -> None:
     """What SAM writes for a route without the API's default authorizer."""
     _operation(resources, "/v1/docs", "get")["security"] = [{"NONE": []}]
+
+
+def drop_query_digest(behaviour: int) -> Break:
+    """Remove the function from a cache behaviour."""
+    return lambda resources: resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"][
+        behaviour
+    ].pop("FunctionAssociations")
 
 
 def _find_acl_rule(resources: dict[str, Any], name: str, *, remove: bool = False) -> Any:
@@ -82,17 +96,16 @@ def copy_alarm(resources: dict[str, Any], name: str, outcome: str) -> dict[str, 
     return {**resources[name], "Properties": properties}
 
 
+ITEM = "/v1/airports/{id}"
 EDGE_BREAKS: list[tuple[str, str, Break]] = [
+    ("E9116", "caches GET /v1/bookings, which is no item or list", cache_method("/v1/bookings")),
+    ("E9116", "caches GET /v1/bookings/{id}, which is no item or list", cache_method("/v1/bookings/{id}")),
     (
         "E9116",
-        "caches GET /v1/airports without method.request.header.Authorization",
-        drop_cache_key("method.request.header.Authorization"),
+        "caches GET /v1/airports/{id}/writes/{version}, which is no item or list",
+        cache_method("/v1/airports/{id}/writes/{version}"),
     ),
-    (
-        "E9116",
-        "caches GET /v1/airports without method.request.header.x-api-key",
-        drop_cache_key("method.request.header.x-api-key"),
-    ),
+    ("E9116", "caches POST /v1/airports, which is no item or list", cache_method("/v1/airports", "POST")),
     (
         "E9116",
         "/v1/docs: cached without x-api-key",
@@ -142,6 +155,41 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     ("E9117", "without method.request.querystring.after", drop_cache_key("method.request.querystring.after")),
     ("E9117", "without method.request.header.If-None-Match", drop_cache_key("method.request.header.If-None-Match")),
+    ("E9117", "without method.request.header.x-query-digest", drop_cache_key("method.request.header.x-query-digest")),
+    ("E9117", "without method.request.header.Accept-Encoding", drop_cache_key("method.request.header.Accept-Encoding")),
+    (
+        "E9117",
+        "without method.request.header.x-api-key",
+        drop_cache_key({"Fn::If": ["KeysRequired", "method.request.header.x-api-key", {"Ref": "AWS::NoValue"}]}),
+    ),
+    *(
+        ("E9117", f"caches GET {ITEM} without {parameter}", drop_cache_key(parameter, ITEM))
+        for parameter in (
+            "method.request.path.id",
+            "method.request.querystring.version",
+            "method.request.header.Prefer",
+            "method.request.header.If-None-Match",
+            "method.request.header.x-query-digest",
+        )
+    ),
+    ("E9186", "sends no digest of the query of /v1/*", drop_query_digest(-1)),
+    (
+        "E9186",
+        "sends no digest of the query of *",
+        drop("Distribution", "DistributionConfig", "DefaultCacheBehavior", "FunctionAssociations"),
+    ),
+    ("E9186", "sends no digest of the query of *", put("QueryDigest", "function handler() {}", "FunctionCode")),
+    ("E9187", "may invoke PutFunction for None, not PUT", lambda resources: resources.pop("PutFromApi")),
+    (
+        "E9187",
+        "may invoke GetFunction for *, not GET",
+        put("GetFromApi", {"Fn::Sub": "arn:aws:execute-api:eu-west-1:1:${Api}/live/*/v1/*"}, "SourceArn"),
+    ),
+    (
+        "E9188",
+        "has metrics for GET /~1v1~1airports",
+        lambda resources: resources["Api"]["Properties"]["MethodSettings"][1].update(MetricsEnabled=True),
+    ),
     (
         "E9118",
         "Distribution caches the error 404",

@@ -15,7 +15,7 @@ from tools.api_definition.resource import AUTHORIZER
 from tools.api_definition.routes import ANY_METHOD, INTEGRATION
 
 # What API Gateway responds only to some requests: without a route, or with a body.
-SPECIAL_STATUSES = {404, 413, 415}
+SPECIAL_STATUSES = {404, 413, 415, 422}
 
 
 def list_routes(template: Template) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sluice.model.resource import Resource, create_resource, load_resources
+from sluice.openapi.document import create_document
 from tests.template.translate import TEMPLATE, read, translate
 from tests.unit.classes import create_item_class
 from tools.api_definition.__main__ import (
@@ -22,7 +23,14 @@ from tools.api_definition.__main__ import (
     render_api_definition,
     render_api_digests,
 )
-from tools.api_definition.routes import ANY_METHOD, INTEGRATION, list_api_resources
+from tools.api_definition.routes import (
+    ANY_METHOD,
+    INTEGRATION,
+    VALIDATOR,
+    VALIDATORS,
+    list_api_resources,
+    name_model,
+)
 
 ROOT = Path(__file__).parents[2]
 NOTES = '''
@@ -64,7 +72,8 @@ def read_body(text: str) -> dict[str, Any]:
 
 
 def read_keys(text: str, path: str) -> set[str]:
-    return set(read_body(text)["paths"][path]["get"][INTEGRATION].get("cacheKeyParameters", ()))
+    keys = read_body(text)["paths"][path]["get"][INTEGRATION].get("cacheKeyParameters", ())
+    return {key for key in keys if isinstance(key, str)}
 
 
 def test_every_filter_of_a_collection_is_in_its_cache_key_and_in_no_other() -> None:
@@ -73,6 +82,23 @@ def test_every_filter_of_a_collection_is_in_its_cache_key_and_in_no_other() -> N
     field = "method.request.querystring.measured_value_number_00"
     assert {f"{field}{end}" for end in ("", ".gt", ".gte", ".lt", ".lte")} < keys
     assert not any("measured" in key for key in read_keys(text, "/v1/airports"))
+
+
+def test_only_items_and_lists_of_shared_collections_are_cached() -> None:
+    shared, private = (
+        create_resource(create_item_class(("size", int), name=name.title()), name, private=name == "private")
+        for name in ("shared", "private")
+    )
+    api = json.loads(render_api_definition([shared, private]))["Properties"]
+    cached = [setting["ResourcePath"] for setting in api["MethodSettings"] if setting["CachingEnabled"] is not False]
+    assert cached == ["/~1v1~1shared", "/~1v1~1shared~1{id}"]
+    keyed = {path for path in api["DefinitionBody"]["paths"] if path.startswith("/v1/") and read_keys_of(api, path)}
+    assert keyed == {"/v1/shared", "/v1/shared/{id}"}
+
+
+def read_keys_of(api: dict[str, Any], path: str) -> list[Any]:
+    keys: list[Any] = api["DefinitionBody"]["paths"][path]["get"][INTEGRATION].get("cacheKeyParameters", [])
+    return keys
 
 
 def test_each_collection_has_its_own_routes() -> None:
@@ -84,6 +110,45 @@ def test_each_collection_has_its_own_routes() -> None:
         f"{base}/{{id}}/writes/{{version}}": {"get", ANY_METHOD},
     }
     assert not [path for path in paths if "{collection}" in path]
+
+
+def test_api_gateway_requires_of_a_body_what_the_contract_requires() -> None:
+    resources = list(load_resources().values())
+    body = read_body(render_api_definition(resources))
+    document = create_document(resources)
+    for resource in resources:
+        model = body["definitions"][name_model(resource)]
+        name = document["paths"][f"/v1/{resource.collection}"]["post"]["requestBody"]["content"]["application/json"]
+        schema = document["components"]["schemas"][name["schema"]["$ref"].rpartition("/")[2]]
+        assert (model["type"], model["required"]) == ("object", sorted(schema["required"]))
+        # Nothing else: the function alone knows which values a column takes.
+        assert model.keys() == {"type", "required"}
+
+
+def test_only_json_bodies_of_writes_are_validated() -> None:
+    body = read_body(render_api_definition([*create_resources(1), *load_resources().values()]))
+    validated = {
+        f"{method} {path}": operation
+        for path, methods in body["paths"].items()
+        for method, operation in methods.items()
+        if VALIDATOR in operation
+    }
+    bases = ("/v1/airports", "/v1/bookings", "/v1/measurements_of_group_0")
+    assert validated.keys() == {*(f"post {base}" for base in bases), *(f"put {base}/{{id}}" for base in bases)}
+    assert all(operation["consumes"] == ["application/json"] for operation in validated.values())
+    assert body[VALIDATORS] == {"body": {"validateRequestBody": True, "validateRequestParameters": False}}
+
+
+def test_models_of_similar_collections_have_different_names_that_api_gateway_takes() -> None:
+    names = ["a_1", "a1", "a__1", "ab", "a_b"]
+    models = {name_model(create_resource(create_item_class(("size", int)), name)) for name in names}
+    assert len(models) == len(names)
+    assert all(model.isalnum() for model in models)
+
+
+def test_a_body_may_lack_every_field_where_none_is_required() -> None:
+    resource = create_resource(create_item_class(("size", int | None, None)), "loose")
+    assert read_body(render_api_definition([resource]))["definitions"][name_model(resource)] == {"type": "object"}
 
 
 def test_as_many_collections_as_are_allowed_fit_the_quotas_of_aws() -> None:

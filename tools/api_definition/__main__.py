@@ -10,12 +10,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 from sluice.model.api_digest import digest_collections
 from sluice.model.resource import Resource, load_resources
+from tools.api_definition.caching import declare_cache_key, list_cached_paths
 from tools.api_definition.resource import create_api, create_method_settings
-from tools.api_definition.routes import INTEGRATION, create_paths, list_api_resources
+from tools.api_definition.routes import create_definition, list_api_resources
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 API_DEFINITION = _REPOSITORY / "api.json"
@@ -28,8 +28,6 @@ MAX_COLLECTIONS = 73
 MAX_DEFINITION_BYTES = 700_000
 """Bytes of api.json. CloudFormation takes a processed template of 1 MB, and the rest of the stack needs a quarter."""
 
-_PARAMETER_LOCATIONS = {"path": "path", "query": "querystring", "header": "header"}
-
 
 class ApiTooLargeError(Exception):
     """The routes are more than fits. The message is a sentence with the way out."""
@@ -41,15 +39,11 @@ def render_api_definition(resources: Iterable[Resource]) -> str:
     Raises ApiTooLargeError.
     """
     resources = list(resources)
-    paths = create_paths(resources)
-    cached = [f"/v1/{resource.collection}" for resource in resources]
+    definition = create_definition(resources)
+    paths = definition["paths"]
+    cached = [path for resource in resources if not resource.private for path in list_cached_paths(resource)]
     for path in cached:
-        _declare_cache_key(paths[path]["get"])
-    definition = {
-        "swagger": "2.0",
-        "info": {"version": "1.0", "title": {"Ref": "AWS::StackName"}},
-        "paths": paths,
-    }
+        declare_cache_key(paths[path]["get"])
     settings = [
         create_method_settings("/*", "*", is_cached=False),
         *(create_method_settings(path, "GET", is_cached=True) for path in cached),
@@ -62,20 +56,6 @@ def render_api_definition(resources: Iterable[Resource]) -> str:
 def render_api_digests(resources: Iterable[Resource]) -> str:
     """The text of api-digests.json for these resources."""
     return json.dumps({"ApiDigests": digest_collections(resources)})
-
-
-def _declare_cache_key(operation: dict[str, Any]) -> None:
-    """Declare the cache key of a list: what it can be asked, what the client has, and the caller.
-
-    API Gateway ignores what is not declared: a request would get the answer to another one.
-    """
-    operation["parameters"] += [
-        {"name": name, "in": "header", "type": "string"} for name in ("Authorization", "x-api-key")
-    ]
-    operation[INTEGRATION]["cacheKeyParameters"] = [
-        f"method.request.{_PARAMETER_LOCATIONS[parameter['in']]}.{parameter['name']}"
-        for parameter in operation["parameters"]
-    ]
 
 
 def _require_fit(resources: Sequence[Resource], paths: Iterable[str], text: str) -> None:

@@ -35,6 +35,8 @@ _ACCESS_LOG = {
 # so every response type that can occur with another status has its own entry: status, detail, further headers.
 _GATEWAY_RESPONSES: dict[str, tuple[int, str, dict[str, str]]] = {
     "DEFAULT_4XX": (400, "The request could not be read.", {}),
+    # API Gateway validates only that a body is an object with the required fields.
+    "BAD_REQUEST_BODY": (422, "The body must be a JSON object with every required field.", {}),
     "UNAUTHORIZED": (
         401,
         "The token is missing, has expired, or does not cover this method.",
@@ -90,7 +92,7 @@ def create_api(definition: Properties, method_settings: list[Properties]) -> Pro
             "Authorizers": {AUTHORIZER: {"UserPoolArn": {"Fn::GetAtt": ["UserPool", "Arn"]}}},
         },
         "GatewayResponses": {
-            kind: _create_gateway_response(status, detail, headers)
+            kind: _create_gateway_response(kind, status, detail, headers)
             for kind, (status, detail, headers) in _GATEWAY_RESPONSES.items()
         },
         "MethodSettings": method_settings,
@@ -118,8 +120,13 @@ def create_method_settings(path: str, method: str, *, is_cached: bool) -> Proper
     }
 
 
-def _create_gateway_response(status: int, detail: str, headers: dict[str, str]) -> Properties:
-    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def _create_gateway_response(kind: str, status: int, detail: str, headers: dict[str, str]) -> Properties:
+    problem: Properties = {
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
+    }  # fmt: skip
+    if kind == "BAD_REQUEST_BODY":
+        # It names the missing fields. API Gateway escapes it for a JSON text.
+        problem["errors"] = [{"field": "", "detail": "$context.error.validationErrorString"}]
     return {
         "StatusCode": status,
         "ResponseParameters": {"Headers": {"Content-Type": "'application/problem+json'", **headers}},

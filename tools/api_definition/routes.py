@@ -1,9 +1,10 @@
 """The routes of the API as API Gateway imports them: OpenAPI 2.0 with its extensions, derived from the contract."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from sluice.model.api_digest import required_fields
 from sluice.model.resource import Resource
 from sluice.openapi.document import create_document
 from sluice.openapi.operations import READ_SCOPES, WRITE_SCOPES
@@ -13,6 +14,7 @@ from tools.api_definition.resource import AUTHORIZER
 Definition = dict[str, Any]
 
 ANY_METHOD, INTEGRATION = "x-amazon-apigateway-any-method", "x-amazon-apigateway-integration"
+VALIDATORS, VALIDATOR = "x-amazon-apigateway-request-validators", "x-amazon-apigateway-request-validator"
 UNKNOWN_PATHS = ("/", "/{proxy+}")
 """What no other route takes."""
 
@@ -20,12 +22,46 @@ _FUNCTIONS = {"get": "GetFunction", "post": "PostFunction", "put": "PutFunction"
 _PUBLIC_FUNCTION, _FALLBACK_FUNCTION = "OpenApiFunction", "FallbackFunction"
 
 
-def create_paths(resources: Iterable[Resource]) -> Definition:
+def create_definition(resources: Sequence[Resource]) -> Definition:
     """Create every path of the contract, with a method ANY for what the contract lacks, and the unknown paths."""
     # The scopes stand in the document only with an address for sign-in.
-    document = create_document(list(resources), sign_in_url="https://sign-in")
+    document = create_document(resources, sign_in_url="https://sign-in")
     paths = {path: _create_methods(operations) for path, operations in document["paths"].items()}
-    return {**paths, **{path: {ANY_METHOD: _create_fallback(is_public=False)} for path in UNKNOWN_PATHS}}
+    models = {name_model(resource): _create_model(resource) for resource in resources}
+    for resource in resources:
+        base = f"/v1/{resource.collection}"
+        for operation in (paths[base]["post"], paths[f"{base}/{{id}}"]["put"]):
+            _validate_body(operation, name_model(resource))
+    return {
+        "swagger": "2.0",
+        "info": {"version": "1.0", "title": {"Ref": "AWS::StackName"}},
+        "paths": {**paths, **{path: {ANY_METHOD: _create_fallback(is_public=False)} for path in UNKNOWN_PATHS}},
+        "definitions": models,
+        VALIDATORS: {"body": {"validateRequestBody": True, "validateRequestParameters": False}},
+    }
+
+
+def name_model(resource: Resource) -> str:
+    """Return the name of the model of a body: of letters and digits, as API Gateway requires."""
+    return f"Write{resource.collection.replace('_', 'U')}"
+
+
+def _create_model(resource: Resource) -> Definition:
+    """Create the model of a body: an object with the required fields.
+
+    API Gateway names these faults clearly. Types and limits are left to the function, whose problem document names each
+    faulty field, and which alone knows what a column takes.
+    """
+    required = required_fields(resource)
+    return {"type": "object", **({"required": required} if required else {})}
+
+
+def _validate_body(operation: Definition, model: str) -> None:
+    """Let API Gateway validate a body of JSON. It validates no other type, such as lines of JSON."""
+    body = {"name": "item", "in": "body", "required": True, "schema": {"$ref": f"#/definitions/{model}"}}
+    operation["consumes"] = ["application/json"]
+    operation["parameters"] = [*operation.get("parameters", []), body]
+    operation[VALIDATOR] = "body"
 
 
 def list_api_resources(paths: Iterable[str]) -> set[str]:

@@ -1,10 +1,11 @@
 """The configuration of a CloudFront distribution, as its API returns it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.edge.cloudfront.functions import RequestFunction, parse_function_associations
 from local.edge.cloudfront.policies import (
     NO_PARTS,
     CachePolicy,
@@ -42,13 +43,13 @@ _BEHAVIOUR_KEYS = (
     "CachePolicyId",
     "OriginRequestPolicyId",
     "ResponseHeadersPolicyId",
+    "FunctionAssociations",
     "SmoothStreaming",
 )
 _EMPTY_BEHAVIOUR_KEYS = (
     "TrustedSigners",
     "TrustedKeyGroups",
     "LambdaFunctionAssociations",
-    "FunctionAssociations",
     "FieldLevelEncryptionId",
 )
 _ORIGIN_KEYS = (
@@ -85,6 +86,7 @@ class CacheBehaviour:
     cache_policy: CachePolicy
     forwarded_parts: RequestParts
     add_response_headers: Callable[[Response], Response]
+    change_viewer_request: RequestFunction
 
     @property
     def supports_conditional_requests(self) -> bool:
@@ -112,8 +114,13 @@ PolicyConfigurations = dict[str, dict[str, Any]]
 """The configurations of policies by id."""
 
 
-def parse_distribution(config: dict[str, Any], policies: PolicyConfigurations) -> Distribution:
-    """Raises UnsupportedConfiguration for each part that the edge cannot enforce."""
+def parse_distribution(
+    config: dict[str, Any], policies: PolicyConfigurations, functions: Mapping[str, str]
+) -> Distribution:
+    """`functions` has the text of each function, by ARN.
+
+    Raises UnsupportedConfiguration for each part that the edge cannot enforce.
+    """
     _require_empty(config, _EMPTY_KEYS, "distribution")
     reject_unknown_keys(config, (*_IGNORED_KEYS, *_ENFORCED_KEYS, *_EMPTY_KEYS), "distribution")
     if list_items((config.get("Restrictions") or {}).get("GeoRestriction")):
@@ -122,7 +129,7 @@ def parse_distribution(config: dict[str, Any], policies: PolicyConfigurations) -
     behaviours = [*list_items(config.get("CacheBehaviors")), {"PathPattern": "*", **config["DefaultCacheBehavior"]}]
     return Distribution(
         bool(config["Enabled"]),
-        tuple(_parse_behaviour(behaviour, origins, policies) for behaviour in behaviours),
+        tuple(_parse_behaviour(behaviour, origins, policies, functions) for behaviour in behaviours),
         _parse_error_ttls(config),
     )
 
@@ -155,7 +162,7 @@ def _parse_origin(config: dict[str, Any]) -> Origin:
 
 
 def _parse_behaviour(
-    config: dict[str, Any], origins: dict[str, Origin], policies: PolicyConfigurations
+    config: dict[str, Any], origins: dict[str, Origin], policies: PolicyConfigurations, functions: Mapping[str, str]
 ) -> CacheBehaviour:
     pattern = config["PathPattern"]
     _require_empty(config, _EMPTY_BEHAVIOUR_KEYS, f"behaviour {pattern}")
@@ -174,6 +181,7 @@ def _parse_behaviour(
         parse_response_headers_policy(policies[response_headers_id])
         if response_headers_id
         else lambda response: response,
+        parse_function_associations(config.get("FunctionAssociations"), functions, f"behaviour {pattern}"),
     )
 
 

@@ -58,6 +58,7 @@ class DistributionHandler:
         behaviour = distribution.match_behaviour(request.path)
         if request.method not in behaviour.allowed_methods:
             return _add_cloudfront_headers(_build_error(403, "This distribution does not allow the method."), ERROR)
+        request = behaviour.change_viewer_request(request)
         if not behaviour.supports_conditional_requests:
             request = replace(request, headers=remove_headers(request.headers, _CONDITIONAL_HEADERS))
         if _is_cacheable(behaviour, request):

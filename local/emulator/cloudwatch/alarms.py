@@ -17,14 +17,15 @@ from typing import Any
 from ministack.services import cloudwatch, eventbridge, stepfunctions
 from ministack.services.cloudformation import provisioners
 
-from local.emulator.patching import replace_function
+from local.emulator.patching import UnexpectedMiniStackError, replace_function
+from local.emulator.workflows import executions
 
 _original = SimpleNamespace()
 _reset_timers: dict[str, threading.Timer] = {}
 
 
 def _emit_execution_status(execution: dict[str, Any]) -> None:
-    _original.emit_execution_status(execution)
+    executions.publish_status(execution)
     if execution["status"] == "FAILED":
         for alarm in list(cloudwatch._alarms.values()):
             if _watches_failures_of(alarm, execution["stateMachineArn"]):
@@ -93,9 +94,9 @@ def patch() -> None:
     _original.build_alarm_record = replace_function(
         provisioners, "_cw_metric_alarm_record", "4565fcede1eb", _build_alarm_record
     )
-    _original.emit_execution_status = replace_function(
-        stepfunctions, "_emit_execution_status_event", "9c89e45693e3", _emit_execution_status
-    )
+    if stepfunctions._emit_execution_status_event is not executions.publish_status:
+        raise UnexpectedMiniStackError("The patch cloudwatch.alarms must come after workflows.executions.")
+    stepfunctions._emit_execution_status_event = _emit_execution_status
     _original.dispatch_actions = replace_function(
         cloudwatch, "_dispatch_alarm_actions", "fcf47c0d1e6e", _dispatch_actions
     )

@@ -48,6 +48,11 @@ class Dispatcher:
                 self._streams[stream_id] = Stream(stream_id, Spool(self._folder / name))
             return self._streams[stream_id]
 
+    def count_records(self) -> int:
+        """Count the records that no job has taken yet."""
+        with self._lock:
+            return sum(stream.count_records() for stream in self._streams.values())
+
     def delete_stream(self, stream_id: StreamId) -> None:
         """Delete a stream and its records, as AWS does."""
         with self._lock:

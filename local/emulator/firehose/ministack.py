@@ -3,6 +3,9 @@
 import asyncio
 import functools
 import inspect
+import os
+import socket
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +24,7 @@ _CALLED_FUNCTIONS = {
     "core.responses.error_response_json": "code message status extra message_key content_type",
 }
 _PUT_TIMEOUT_SECONDS = 120
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, order=True)
@@ -80,6 +84,20 @@ def is_serving() -> bool:
 def wait_until_ready() -> None:
     """Wait until the event loop runs a task, which it does after MiniStack has loaded its state."""
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), import_module("app")._MAIN_LOOP).result()
+
+
+def wait_for_server() -> None:
+    """Wait until the emulator has its state and answers requests."""
+    while not is_serving():
+        time.sleep(_POLL_SECONDS)
+    wait_until_ready()
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), 1).close()
+        except OSError:
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def put_object(account: str, region: str, bucket: str, key: str, body: bytes) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.emulator import patching
+from local.emulator.durability import report
 from local.emulator.firehose import configuration, ministack, put_requests
 from local.emulator.firehose.configuration import StreamConfiguration
 from local.emulator.firehose.dispatcher import Dispatcher
@@ -46,6 +47,7 @@ def patch() -> None:
         original = patching.replace_function(firehose, name, digest, replacement)
         operations.originals[name] = original
         handlers.update({action: replacement for action, handler in handlers.items() if handler is original})
+    report.add("accepted records to deliver", operations.dispatcher.count_records())
     operations.dispatcher.start()
     _dispatchers.append(operations.dispatcher)
 

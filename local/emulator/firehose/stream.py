@@ -25,8 +25,8 @@ class Buffer:
         self._entries: deque[tuple[float, Record]] = deque()
         self._size_bytes = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._entries)
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def add_records(self, records: Iterable[Record], now: float) -> None:
         """`now` is a monotonic time in seconds, here and below."""
@@ -73,6 +73,11 @@ class Stream:
         """Whether the buffers are empty. Records in running jobs do not count."""
         with self._lock:
             return not (self._source or self._output or self._errors or self._backup)
+
+    def count_records(self) -> int:
+        """Count the records that wait for the transform or for their delivery, or for their backup alone."""
+        with self._lock:
+            return max(len(self._source), len(self._backup))
 
     def accept_records(self, payloads: Sequence[bytes], config: StreamConfiguration) -> list[str]:
         """Store the records of one request and return their ids. Raises OSError if they cannot be stored."""

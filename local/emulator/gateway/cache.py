@@ -5,6 +5,9 @@ reach it. The key of an entry is the resource, the method and the values of the 
 declares. The path and the caller are part of it only if they are declared. An entry lives for the method's TTL,
 whatever the function's `Cache-Control` says. All responses of the function are cached, errors too. API Gateway's own
 responses are not.
+
+AWS does not document whether a key distinguishes the values of a repeated parameter, or an empty value from none. Here
+it distinguishes neither: of several values the last one counts, and an empty one is none.
 """
 
 import time
@@ -93,7 +96,7 @@ def _read_key_values(parameters: list[str], headers: Any, query: Any, path: Any)
         if not parameter.startswith("method.request.") or location not in request_values:
             raise ValueError(f"the emulator does not support the cache key parameter {parameter}")
         value = request_values[location].get(name.lower() if location == "header" else name)
-        values.append(tuple(value) if isinstance(value, list) else value)
+        values.append((value[-1:] or [""])[0] if isinstance(value, list) else value or "")
     return tuple(values)
 
 

@@ -1,6 +1,7 @@
 """Gaps in the import of the OpenAPI body that SAM writes.
 
-- `ANY` methods, gateway responses, integration timeouts, cache keys and binary media types are dropped.
+- `ANY` methods, gateway responses, integration timeouts, cache keys, models, request validators and binary media types
+  are dropped.
 - A changed body creates another API with another address. AWS changes the API in place.
 """
 
@@ -15,6 +16,7 @@ from local.emulator.patching import UnexpectedMiniStackError, replace_function
 
 ANY_METHOD = "x-amazon-apigateway-any-method"
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
+VALIDATORS, VALIDATOR = "x-amazon-apigateway-request-validators", "x-amazon-apigateway-request-validator"
 BINARY_MEDIA_TYPES = "x-amazon-apigateway-binary-media-types"
 
 PARAMETER_LOCATIONS = {"path": "path", "query": "querystring", "header": "header"}
@@ -39,6 +41,26 @@ def _import_operation(api_id: str, resource_id: str, method: str, operation: dic
         for parameter in (operation or {}).get("parameters", [])
         if parameter.get("in") in PARAMETER_LOCATIONS
     }
+    imported["requestModels"] = {
+        content_type: parameter["schema"]["$ref"].rpartition("/")[2]
+        for parameter in (operation or {}).get("parameters", [])
+        if parameter.get("in") == "body"
+        for content_type in operation.get("consumes", ["application/json"])
+    }
+    if VALIDATOR in (operation or {}):
+        validators = apigateway_v1._request_validators.get(api_id, {})
+        imported["requestValidatorId"] = next(
+            (key for key, value in validators.items() if value["name"] == operation[VALIDATOR]), None
+        )
+
+
+def _import_security_schemes(api_id: str, spec: dict[str, Any]) -> Any:
+    """Also import what the operations, which come next, refer to."""
+    for name, schema in (spec.get("definitions") or {}).items():
+        apigateway_v1._create_model(api_id, {"name": name, "schema": json.dumps(schema)})
+    for name, validator in (spec.get(VALIDATORS) or {}).items():
+        apigateway_v1._create_request_validator(api_id, {"name": name, **validator})
+    return _original.import_security_schemes(api_id, spec)
 
 
 def _import_api(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
@@ -75,6 +97,9 @@ def patch() -> None:
         raise UnexpectedMiniStackError(f"MiniStack now imports {ANY_METHOD}: remove that from openapi_import.")
     apigateway_v1._OPENAPI_HTTP_METHODS.add(ANY_METHOD)
     _original.import_operation = replace_function(apigateway_v1, "_import_operation", "ca6b0dd9dcf2", _import_operation)
+    _original.import_security_schemes = replace_function(
+        apigateway_v1, "_import_security_schemes", "52260df45b3d", _import_security_schemes
+    )
     _original.import_api = replace_function(apigateway_v1, "_import_rest_api", "ef72f9312702", _import_api)
     _original.update_api = replace_function(provisioners, "_apigw_rest_api_update", "9dee2ef4d951", _update_api)
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = _update_api

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import json
 import re
 import time
 from types import SimpleNamespace
@@ -93,6 +94,7 @@ def _render_error(error: Any, request: dict[str, Any]) -> tuple[int, dict[str, A
         if error.response_type not in customized and not family.get("statusCode"):
             status = error_status
     variables = _build_variables(request)
+    variables["context.error.validationErrorString"] = json.dumps(getattr(error, "validation", ""))[1:-1]
     text = apigateway_v1._GATEWAY_TEMPLATE_VARIABLE.sub(
         lambda match: variables.get(match.group(1) or match.group(2), match.group(0)), body.decode()
     )
@@ -113,7 +115,6 @@ def _build_variables(request: dict[str, Any]) -> dict[str, str]:
         "context.domainName": str(headers.get("host", "")).partition(":")[0],
         "context.identity.sourceIp": "127.0.0.1",
         "context.identity.userAgent": str(headers.get("user-agent", "")),
-        "context.error.validationErrorString": "",
         "context.integrationErrorMessage": "",
     }
 

@@ -2,10 +2,11 @@
 
 Here a thread calls the function for each of the four steps in turn. It stops when a step fails and does not retry. A
 rotation schedule configures the rotation and runs the step testSecret on a copy of the current value. No secret rotates
-by the clock.
+by the clock. A rotation that runs when the emulator ends begins again at the next start.
 """
 
 import contextvars
+import functools
 import json
 import logging
 import threading
@@ -13,13 +14,17 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.core.responses import error_response_json, json_response, new_uuid
+from ministack.core.responses import error_response_json, json_response, new_uuid, request_scope
 from ministack.services import lambda_svc, secretsmanager
 
 from local.emulator.cloudformation.resource_types import Properties, add_resource_type
+from local.emulator.durability import report, services
+from local.emulator.firehose import ministack
 from local.emulator.patching import replace_function
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+# The field of a secret with the token and the steps of the rotation that runs.
+_RUNNING = "_RunningRotation"
 
 _logger = logging.getLogger("ministack")
 _original = SimpleNamespace()
@@ -49,6 +54,7 @@ def _rotate_secret(data: dict[str, Any]) -> Any:
             "A previous rotation isn't complete. That rotation will be reattempted.",
         )
     token, rotates_now = data.get("ClientRequestToken") or new_uuid(), data.get("RotateImmediately", True)
+    steps = STEPS if rotates_now else ("testSecret",)
     _, current = secretsmanager._find_stage_version(secret, "AWSCURRENT")
     secretsmanager._remove_stage_everywhere(secret, "AWSPENDING")
     secret["Versions"][token] = {
@@ -57,7 +63,7 @@ def _rotate_secret(data: dict[str, Any]) -> Any:
         "CreatedDate": int(time.time()),
         "Stages": ["AWSPENDING"],
     }
-    _start_steps(secret, token, STEPS if rotates_now else ("testSecret",))
+    _start_steps(secret, token, steps)
     return json_response({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": token})
 
 
@@ -72,6 +78,7 @@ def _build_error(code: str, message: str) -> Any:
 
 
 def _start_steps(secret: dict[str, Any], token: str, steps: tuple[str, ...]) -> None:
+    secret[_RUNNING] = [token, *steps]
     context = contextvars.copy_context()
     threading.Thread(target=lambda: context.run(_run_steps, secret, token, steps), daemon=True, name="rotation").start()
 
@@ -85,8 +92,13 @@ def _run_steps(secret: dict[str, Any], token: str, steps: tuple[str, ...]) -> No
         if result.get("error"):
             _logger.warning("The rotation of %s stopped at %s: %s", secret["Name"], step, result.get("body"))
             break
+    _, secret = secretsmanager._resolve(secret["ARN"])  # an update replaces the record
+    if not secret:
+        return
     if steps == ("testSecret",):
         secret["Versions"].pop(token, None)
+    secret.pop(_RUNNING, None)
+    services.save_service("secretsmanager")
 
 
 def _get_secret_value(data: dict[str, Any]) -> Any:
@@ -121,7 +133,24 @@ def _delete_schedule(physical_id: str, _props: Properties) -> None:
         secret["RotationEnabled"] = False
 
 
+def _restore_state(data: dict[str, Any]) -> None:
+    _original.restore_state(data)
+    for (account, region, _), secret in list(secretsmanager._secrets._data.items()):
+        if _RUNNING in secret:
+            report.add("rotations begun again", 1)
+            rotate = functools.partial(_rotate_again, account, region, secret)
+            threading.Thread(target=rotate, daemon=True, name="rotation").start()
+
+
+def _rotate_again(account: str, region: str, secret: dict[str, Any]) -> None:
+    ministack.wait_for_server()
+    token, *steps = secret[_RUNNING]
+    with request_scope(account, region):
+        _run_steps(secret, token, tuple(steps))
+
+
 def patch() -> None:
+    _original.restore_state = replace_function(secretsmanager, "_restore_state", "fce3198f0fe9", _restore_state)
     _original.rotate_secret = replace_function(secretsmanager, "_rotate_secret", "29b4ea743fc3", _rotate_secret)
     _original.get_secret_value = replace_function(
         secretsmanager, "_get_secret_value", "faa3eb333a8b", _get_secret_value

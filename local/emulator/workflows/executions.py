@@ -4,24 +4,29 @@
 - A retrier ignores `MaxDelaySeconds` and `JitterStrategy` and never waits longer than a minute.
 - States.ALL matches errors that no state can handle.
 - A stopped execution, or one whose history is full, continues to retry.
+- Executions are only in memory. Here a log has each start and end before anybody learns of it.
 - Executions that run when the emulator stops fail at the next start. On AWS such a stop does not happen. Here they
-  start again from their input, so what they do must be safe to repeat, as it must be on AWS.
+  start again from their input, so what they do must be safe to repeat, as it must be on AWS. The children of a
+  Distributed Map do not: their parent starts others.
 """
 
 import contextvars
 import json
-import os
 import random
-import socket
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.core.responses import now_iso, request_scope
+from ministack.core import persistence
+from ministack.core.responses import AccountRegionScopedDict, now_iso, request_scope
 from ministack.services import stepfunctions
 
+from local.emulator.durability import report, services
+from local.emulator.firehose import ministack
 from local.emulator.patching import replace_function
+from local.emulator.workflows.execution_log import ExecutionLog
 
 HISTORY_LIMIT_EVENTS = 25_000
 PAYLOAD_LIMIT_BYTES = 262_144
@@ -30,6 +35,7 @@ DEFAULT_MAX_ATTEMPTS = 3
 UNHANDLED_ERRORS = {"States.DataLimitExceeded", "States.Runtime"}
 
 _original = SimpleNamespace()
+execution_log = ExecutionLog(Path(persistence.STATE_DIR) / "executions.jsonl")
 # `execution`: the one that runs on this thread.
 _current = threading.local()
 
@@ -105,20 +111,30 @@ def _call_lambda(func_ref: str, event: Any) -> Any:
     return result
 
 
+def publish_status(execution: dict[str, Any]) -> None:
+    execution_log.append("executions", execution["executionArn"], execution)
+    _original.publish_status(execution)
+
+
 def _restore_state(data: dict[str, Any]) -> None:
-    interrupted = {
-        key
-        for key, execution in _list_executions(data.get("executions") or {})
-        if execution.get("status") == "RUNNING" and not execution.get("sync")
-    }
+    for store, key, record in execution_log.read():
+        data.setdefault(store, AccountRegionScopedDict())._data[key] = record
+    running = _list_running(data, "executions")
+    children = [execution for execution in running if "mapRunArn" in execution]
+    for record in children + _list_running(data, "map_runs"):
+        record.update(status="ABORTED", stopDate=now_iso())
+    interrupted = [execution for execution in running if not ({"mapRunArn", "sync"} & execution.keys())]
     _original.restore_state(data)
-    for key, execution in _list_executions(stepfunctions._executions):
-        if key in interrupted:
-            _restart_execution(execution)
+    for execution in interrupted:
+        _restart_execution(execution)
+    report.add("executions started again", len(interrupted))
+    services.save_service("stepfunctions")
 
 
-def _list_executions(executions: Any) -> Any:
-    return list(executions._data.items()) if hasattr(executions, "_data") else list(executions.items())
+def _list_running(data: dict[str, Any], store: str) -> list[dict[str, Any]]:
+    if store not in data:
+        return []
+    return [record for record in data[store]._data.values() if record.get("status") == "RUNNING"]
 
 
 def _restart_execution(execution: dict[str, Any]) -> None:
@@ -129,22 +145,11 @@ def _restart_execution(execution: dict[str, Any]) -> None:
     _, _, _, region, account, *_ = arn.split(":")
 
     def run() -> None:
-        _wait_for_server()
+        ministack.wait_for_server()
         with request_scope(account, region):
             stepfunctions._run_execution(arn)
 
     threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
-
-
-def _wait_for_server() -> None:
-    """Return when this process accepts connections: an execution calls services of the emulator."""
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
 
 
 def patch() -> None:
@@ -153,4 +158,8 @@ def patch() -> None:
     _original.add_event = replace_function(stepfunctions, "_add_event", "b1db143ccd21", _add_event)
     _original.fail_execution = replace_function(stepfunctions, "_fail_execution", "e6da895fa0b7", _fail_execution)
     _original.call_lambda = replace_function(stepfunctions, "_call_lambda", "25830369b126", _call_lambda)
+    _original.publish_status = replace_function(
+        stepfunctions, "_emit_execution_status_event", "9c89e45693e3", publish_status
+    )
+    services.add_log("stepfunctions", execution_log)
     _original.restore_state = replace_function(stepfunctions, "_restore_state", "b94c49c3dd97", _restore_state)

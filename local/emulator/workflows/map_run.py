@@ -13,6 +13,8 @@ from typing import Any
 from ministack.core.responses import new_uuid, now_iso
 from ministack.services import stepfunctions
 
+from local.emulator.workflows.executions import execution_log
+
 _COUNTERS = (
     "pending",
     "running",
@@ -59,6 +61,7 @@ class MapRun:
             "_stateMachineArn": self._machine_arn,
         }
         stepfunctions._map_runs[self.arn] = self.record
+        execution_log.append("map_runs", self.arn, self.record)
 
     def run(self, processor: dict[str, Any], context: dict[str, Any]) -> list[Any]:
         """Run all children and return their outputs in the order of the items. Raises _ExecutionError on failure."""
@@ -66,12 +69,14 @@ class MapRun:
             for index in range(len(self.items)):
                 pool.submit(contextvars.copy_context().run, self._run_child, index, processor, copy.deepcopy(context))
         self.record["stopDate"] = now_iso()
+        if self.record["status"] == "RUNNING" and self._execution["status"] == "RUNNING":
+            self.record["status"] = "SUCCEEDED"
+        execution_log.append("map_runs", self.arn, self.record)
         if self._execution["status"] != "RUNNING":
             raise stepfunctions._ExecutionError("States.Runtime", "The execution was stopped.")
         if self.record["status"] == "FAILED":
             message = "The specified tolerated failure threshold was exceeded"
             raise stepfunctions._ExecutionError("States.ExceedToleratedFailureThreshold", message)
-        self.record["status"] = "SUCCEEDED"
         return [json.loads(child["output"]) for child in self.children if child and child["status"] == "SUCCEEDED"]
 
     def stop(self) -> None:
@@ -96,6 +101,7 @@ class MapRun:
             is_aborted = child["status"] != "RUNNING"
             child.update({} if is_aborted else outcome, stopDate=now_iso())
             self._move_count("running", child["status"].lower())
+            execution_log.append("executions", child["executionArn"], child)
             if self.record["status"] == "RUNNING" and self._has_too_many_failures():
                 self.record["status"] = "FAILED"
                 self._abort_children()

@@ -6,7 +6,7 @@ import hashlib
 import re
 from email.utils import format_datetime
 
-from sluice.http.request import Request, join_header_lines
+from sluice.http.request import Request, has_several_lines, join_header_lines
 from sluice.http.response import Response
 
 # The prefix W/ is left out: If-None-Match compares weakly. A tag may contain a comma.
@@ -14,8 +14,14 @@ _ETAG = re.compile(r'"[!#-~\x80-\xff]*"')
 
 
 def apply_if_none_match(request: Request, response: Response) -> Response:
-    """Return the response, or 304 in its place if If-None-Match contains its ETag."""
+    """Return the response, or 304 in its place if If-None-Match contains its ETag.
+
+    Several lines of the header count as none: API Gateway's cache takes one of them for the key of the response, and
+    the 304 would go to a client that has only what that line says.
+    """
     etags = join_header_lines(request, "if-none-match")
+    if has_several_lines(request, "if-none-match"):
+        return response
     if etags.strip() != "*" and response.headers["ETag"] not in _ETAG.findall(etags):
         return response
     return Response(304, headers=response.headers, content_type="")

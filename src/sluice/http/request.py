@@ -64,6 +64,11 @@ def join_header_lines(request: Request, name: str) -> str:
     return ", ".join(lines) or request.headers.get(name, "")
 
 
+def has_several_lines(request: Request, name: str) -> bool:
+    """Whether a header occurs more than once. `name` is in lower case."""
+    return sum(len(lines) for sent, lines in request.header_lines.items() if sent.lower() == name) > 1
+
+
 def read_query_parameters(request: Request, parameters: Collection[str] = ()) -> Mapping[str, str]:
     """Return the query parameters. Raises Problem 400 for one that is not among `parameters`, and for a repeated one.
 

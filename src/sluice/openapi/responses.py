@@ -21,7 +21,7 @@ PROBLEM_SCHEMA: Schema = {
         "detail": {"type": "string", "description": "What is wrong, for people."},
         "errors": {
             "type": "array",
-            "description": "What is wrong, for each invalid field, parameter or header.",
+            "description": "What is wrong, for each invalid field, parameter or header. An empty name means the body.",
             "items": {
                 "type": "object",
                 "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
@@ -109,7 +109,7 @@ _RETRY_REQUIRED_HEADERS = {"headers": header_references(Retry_After="RetryAfterR
 PROBLEM_RESPONSES: Mapping[int, tuple[str, str, ResponseObject]] = {
     400: (
         "BadRequest",
-        "The request is invalid: not JSON, an invalid id, an unknown parameter, or a query that no index answers.",
+        "The request is invalid: an invalid id, an unknown parameter, or a query that no index answers.",
         _problem_response(400, "limit: Expected a number from 1 to 500", ("limit", "Expected a number from 1 to 500")),
     ),
     401: (
@@ -148,7 +148,7 @@ PROBLEM_RESPONSES: Mapping[int, tuple[str, str, ResponseObject]] = {
     ),
     422: (
         "UnprocessableContent",
-        "The body is JSON, but not a valid item.",
+        "The body is not a valid item in JSON.",
         _problem_response(422, "name: Expected `str`, got `int`", ("name", "Expected `str`, got `int`")),
     ),
     425: (

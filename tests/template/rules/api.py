@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.template.rules.reading import of_type
+from tests.template.rules.reading import names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
+from tools.api_definition.routes import ANY_METHOD
 
 _READS, _WRITES = "sluice/read", "sluice/write"
 # Public routes: the OpenAPI document and its page contain no data of users.
@@ -116,3 +117,48 @@ class Throttles(Rule):
                 if limit not in setting
             ]
         return matches
+
+
+class FunctionsInvocable(Rule):
+    """SAM writes the permissions of events only, and the API's routes are none: a forgotten one is a 500."""
+
+    id = "E9187"
+    shortdesc = "The API has permission to invoke the function of every route, and for no other method"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        methods: dict[str, set[str]] = {}
+        for _, api in of_type(cfn, "AWS::ApiGateway::RestApi"):
+            for _, method, operation in _methods(api):
+                uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+                function = uri.partition("functions/${")[2].partition(".Arn}")[0]
+                methods.setdefault(function, set()).add("*" if method == ANY_METHOD else method.upper())
+        allowed = {
+            function: permission["SourceArn"]["Fn::Sub"].partition("${Api}/live/")[2].partition("/")[0]
+            for _, permission in of_type(cfn, "AWS::Lambda::Permission")
+            if permission["Principal"] == "apigateway.amazonaws.com"
+            for function in methods
+            if names(permission["FunctionName"], function)
+        }
+        return [
+            RuleMatch(
+                ["Resources", function], f"The API may invoke {function} for {allowed.get(function)}, not {method}"
+            )
+            for function, wanted in methods.items()
+            for method in sorted(wanted)
+            if allowed.get(function) != method
+        ]
+
+
+class NoMethodMetrics(Rule):
+    """CloudWatch bills each metric of each method by the month, so they would cost more with each collection."""
+
+    id = "E9188"
+    shortdesc = "No method has metrics of its own"
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", name], f"{name} has metrics for {setting['HttpMethod']} {setting['ResourcePath']}")
+            for name, stage in of_type(cfn, "AWS::ApiGateway::Stage")
+            for setting in stage.get("MethodSettings", [])
+            if setting.get("MetricsEnabled") is not False
+        ]
