@@ -32,7 +32,7 @@ class Server:
         self._remember_served()
 
     def _remember_served(self) -> None:
-        self._definition = _read_definition()
+        self._definition, self._parameters = _read_definition(), choose_parameters({})
         self._archive = get_code_archive(self._stack.folder).read_bytes()
 
     def serve(self, changed: Iterable[str]) -> str:
@@ -46,7 +46,9 @@ class Server:
             modules.result()
             refresh_api_definition()
         is_definition_new = _read_definition() != self._definition
-        if is_definition_new or any(is_built(REPOSITORY / path) for path in changed):
+        # Some parameters follow from the resource classes.
+        are_parameters_new = choose_parameters({}) != self._parameters
+        if is_definition_new or are_parameters_new or any(is_built(REPOSITORY / path) for path in changed):
             up(report_progress=self._report_progress)
             done = "built and deployed, with a new API definition" if is_definition_new else "built and deployed"
         else:
