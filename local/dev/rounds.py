@@ -49,7 +49,7 @@ class Server:
         # Some parameters follow from the resource classes.
         are_parameters_new = choose_parameters({}) != self._parameters
         if is_definition_new or are_parameters_new or any(is_built(REPOSITORY / path) for path in changed):
-            up(report_progress=self._report_progress)
+            self._stack = up(report_progress=self._report_progress)
             done = "built and deployed, with a new API definition" if is_definition_new else "built and deployed"
         else:
             done = self._replace_code()
