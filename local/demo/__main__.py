@@ -28,6 +28,8 @@ def main() -> int:
             stack = up(report_progress=lambda line: console.print(f"  {line}", style="dim"))
         return _run(stack)
     except LocalError as error:
+        if error.log:
+            console.print(f"log: {error.log}", style="dim")
         console.print(str(error), style="red")
         return 1
 
