@@ -250,6 +250,17 @@ def test_what_is_known_apart_still_matches_together() -> None:
         assert rule in {match.rule_id for match in engine.find_matches(request, 16_384)}
 
 
+def test_rules_do_not_inspect_ignored_variables_and_not_run_without_others() -> None:
+    rules = (
+        'SecRule ARGS|!ARGS:/a_b/|REQUEST_HEADERS:Range|&XML "@pmFromFile words.data" \\\n    "id:1,chain"\n'
+        '    SecRule REQUEST_HEADERS "@rx a" "t:none"\nSecRule REQUEST_HEADERS:Range "@rx \\(" \\\n    "id:2"\n'
+    )
+    text, without_variables = modsecurity._ignore_variables(rules, frozenset({"REQUEST_HEADERS", "XML"}))
+    assert without_variables == ["2"]
+    assert text.splitlines()[0] == f'SecRule ARGS|!ARGS:/a_b/ "@pmFromFile {modsecurity.RULES_FOLDER}/words.data" \\'
+    assert text.splitlines()[1:] == rules.splitlines()[1:]
+
+
 def test_what_is_forgotten_is_inspected_again(inspected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rule_engine, "MAX_KNOWN_PARTS", 1)
     monkeypatch.setattr(rule_engine, "MAX_KNOWN_VALUES", 1)

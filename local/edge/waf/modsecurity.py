@@ -33,8 +33,9 @@ SecRequestBodyJsonDepthLimit 64
 SecPcreMatchLimit 200000
 SecPcreMatchLimitRecursion 200000
 """
-# The variables of a rule, and a file beside the rules.
+# The variables of a rule, those of a rule that is not within a chain with its id, and a file beside the rules.
 _RULE_VARIABLES = re.compile(r'^( *SecRule +"?)([^"\s]+)', re.MULTILINE)
+_RULE_ID = re.compile(r'^SecRule +"?([^"\s]+).+?"id:(\d+)', re.MULTILINE | re.DOTALL)
 _NAMED_FILE = re.compile(r"(@pmFromFile )(?=\w)")
 _VARIABLE = re.compile(r"(?:found )?within ([A-Z_]+(?::[^:\s]*)?)|against variable `([^']+)'")
 _LOCATIONS = (
@@ -64,7 +65,7 @@ class CoreRuleSet:
     """ModSecurity with files of CRS.
 
     `removed` are the ids of rules that it does not run, or ranges of them. `ignored_variables` are parts of a request
-    in which the caller expects no match: a rule does not inspect them if it inspects other parts too.
+    that no rule inspects.
 
     It takes one request at a time, because a callback collects the matches. Raises UnsupportedConfiguration.
     """
@@ -76,10 +77,13 @@ class CoreRuleSet:
 
         self._transaction_class, self._rules = Transaction, RulesSet()
         self._load(_BASE_SETTINGS + SETTINGS, "our settings")
+        excluded = [*EXCLUDED_RULES, *UNUSED_PREPARATIONS, *removed]
         for number in ("901", *files):
             path = _find_file(number)
-            self._load(_ignore_variables(path.read_text(), ignored_variables), str(path))
-        self._load(f"SecRuleRemoveById {' '.join((*EXCLUDED_RULES, *UNUSED_PREPARATIONS, *removed))}", "our exclusions")
+            text, without_variables = _ignore_variables(path.read_text(), ignored_variables)
+            self._load(text, str(path))
+            excluded += without_variables
+        self._load(f"SecRuleRemoveById {' '.join(excluded)}", "our exclusions")
         self._messages: list[RuleMessage] = []
         self._engine = ModSecurity()
         self._engine.set_rule_message_callback(self._messages.append)
@@ -112,15 +116,18 @@ def _find_file(number: str) -> Path:
     return paths[0]
 
 
-def _ignore_variables(rules: str, ignored: frozenset[str]) -> str:
-    """The rules without these variables, except where a rule has no others. The files that they name get a path."""
+def _ignore_variables(rules: str, ignored: frozenset[str]) -> tuple[str, list[str]]:
+    """The rules without these variables, and the ids of those that have no others. The files that they name get a path.
 
-    def replace(match: re.Match[str]) -> str:
-        variables = match[2].split("|")
-        others = [name for name in variables if name.lstrip("!&").partition(":")[0] not in ignored]
-        return match[1] + "|".join(others or variables)
+    A chain of rules has an id at its first rule only. Where another one has no other variables, it stays as it is.
+    """
 
-    return _NAMED_FILE.sub(rf"\1{RULES_FOLDER}/", _RULE_VARIABLES.sub(replace, rules))
+    def list_others(variables: str) -> list[str]:
+        return [name for name in variables.split("|") if name.lstrip("!&").partition(":")[0] not in ignored]
+
+    without_variables = [match[2] for match in _RULE_ID.finditer(rules) if not list_others(match[1])]
+    text = _RULE_VARIABLES.sub(lambda match: match[1] + ("|".join(list_others(match[2])) or match[2]), rules)
+    return _NAMED_FILE.sub(rf"\1{RULES_FOLDER}/", text), without_variables
 
 
 def _build_rule_match(message: "RuleMessage") -> RuleMatch:

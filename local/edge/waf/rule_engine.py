@@ -30,8 +30,11 @@ _TEXT_HEADERS = (*_USUAL_HEADERS, ("content-type", "application/json"))
 
 # What the rules need not look at then: the parts for which these stand, and the names of a list's places.
 _NOT_IN_TARGET = frozenset(
-    {"REQUEST_COOKIES", "REQUEST_COOKIES_NAMES", "REQUEST_HEADERS", "REQUEST_HEADERS_NAMES", "REQUEST_BODY", "XML"}
-)
+    {
+        "FILES", "FILES_COMBINED_SIZE", "FILES_NAMES", "REQUEST_BODY", "REQUEST_COOKIES", "REQUEST_COOKIES_NAMES",
+        "REQUEST_HEADERS", "REQUEST_HEADERS_NAMES", "REQUEST_METHOD", "REQUEST_PROTOCOL", "XML",
+    }
+)  # fmt: skip
 _NOT_IN_TEXTS = (_NOT_IN_TARGET - {"REQUEST_BODY"}) | {
     "ARGS_NAMES", "QUERY_STRING", "REQUEST_BASENAME", "REQUEST_FILENAME", "REQUEST_LINE", "REQUEST_URI",
     "REQUEST_URI_RAW",
