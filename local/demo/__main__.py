@@ -8,7 +8,7 @@ from local.demo.api_client import ApiClient
 from local.demo.database_observer import DatabaseObserver
 from local.demo.progress import Reporter
 from local.demo.source import COLLECTION, FIRST, Airport, count_mismatches, load_airports
-from local.process import LocalError, read_tail
+from local.process import LocalError
 from local.stack import Stack, up
 
 # The others go in as lines of NDJSON, many in a request. One in a request is how a person's client writes.
@@ -25,8 +25,8 @@ def main() -> int:
         stack = up(report_progress=report.print_detail)
         return Demo(stack, report).run()
     except LocalError as error:
-        if error.log:
-            report.print_detail(f"last lines of {error.log}:\n{read_tail(error.log)}")
+        if log := error.describe_log():
+            report.print_detail(log)
         report.print_result(f"sluice: {error}", is_good=False)
     except KeyboardInterrupt:
         report.print_result("sluice: interrupted; `make demo` starts again, `make down` stops the stack", is_good=False)

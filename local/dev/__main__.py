@@ -7,7 +7,7 @@ import time
 
 from local.dev.rounds import Server
 from local.dev.sources import SourceWatcher
-from local.process import LocalError, read_tail
+from local.process import LocalError
 from local.stack import up
 
 NOT_SERVED = "what was served before is still served"
@@ -53,8 +53,8 @@ def _print_progress(line: str) -> None:
 
 
 def _print_failure(error: LocalError) -> None:
-    if error.log:
-        print(f"--- last lines of {error.log}\n{read_tail(error.log)}")
+    if log := error.describe_log():
+        print(log)
     print(f"sluice: {error}", flush=True)
 
 
