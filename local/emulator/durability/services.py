@@ -127,6 +127,10 @@ def _changes_state(service: str, request: tuple[Any, ...]) -> bool:
         return method in {"PUT", "POST", "DELETE"} and "/" not in path.strip("/")
     if service == "lambda" and path.endswith(("/invocations", "/invoke-async/")):
         return False
+    if service == "lambda" and path.endswith("/code"):
+        # The state has the code of all functions, a second of work. Who replaces code without a deploy can do it again:
+        # `make up` does, for `make dev`.
+        return False
     action = _read_action(method, *content)
     return action not in _STORED_ELSEWHERE and not action.startswith(_READS)
 
