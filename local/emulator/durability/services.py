@@ -5,7 +5,8 @@ because CloudFormation creates it, is saved when CloudFormation ends an operatio
 is therefore as if it had not begun, and the next deploy begins it again.
 
 Not saved by a request are log events and metrics, which are many and which nothing is recovered from: a kill loses
-those since the last operation of CloudFormation or the last stop.
+those since the last operation of CloudFormation or the last stop. The same holds for code that was replaced without
+CloudFormation.
 """
 
 import contextlib
