@@ -1,7 +1,7 @@
 """The built package of a local stack: built once for each state of the sources, then copied with the stack's own CA.
 
 `sam build` runs when anything but the functions' own modules changed. Otherwise the changed modules replace those in
-the package.
+the package (ADR-0131).
 """
 
 import fcntl

@@ -63,7 +63,6 @@ def kill_repeatedly(stack: Stack, harness: RebuildHarness, writers: Writers) -> 
             kills.rotated = rotation["VersionId"]
             time.sleep(generator.uniform(0, 0.5))
         seconds, lines = kill_and_start(stack)
-        assert not [line for line in lines if "sam" in line]
         kills.starts.append(seconds)
         kills.repaired += [line for line in lines if "killed" in line]
     return kills

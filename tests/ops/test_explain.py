@@ -34,6 +34,7 @@ def sluice(emulator: Emulator, clean_environment: pytest.MonkeyPatch, bare_sluic
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.2",
     }.items():
         clean_environment.setenv(name, value)
     clean_environment.setattr(deploy, "PROJECT", tmp_path)

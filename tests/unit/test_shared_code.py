@@ -73,6 +73,9 @@ def test_the_same_modules_give_the_same_archive(code: SharedCode, source: Path) 
     first.write_text(text)
     code.refresh()
     assert code.archive.read_bytes() == before
+    with zipfile.ZipFile(code.archive) as files:
+        assert len({entry.date_time for entry in files.infolist()}) == 1
+        assert files.infolist()[0].date_time[0] == 1980
 
 
 def test_a_stack_that_shares_the_files_keeps_its_own(code: SharedCode, source: Path, tmp_path: Path) -> None:
