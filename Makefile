@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
 
-.PHONY: help setup lock build up down status invoke demo test check drill contract openapi docs bench attack
+.PHONY: help setup lock build up dev down status invoke demo test check drill contract openapi docs bench attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ build: setup ## sam build, plus compiled bytecode for faster cold starts
 
 up: setup ## start the local stack (MariaDB primary and replica, read cache, emulator, edge); build and deploy what changed
 	@python -m local.stack up
+
+dev: setup ## bring the local stack up and serve each change of the sources within seconds, until Ctrl-C
+	@python -m local.dev
 
 down: setup ## stop the local stack and keep its data
 	@python -m local.stack down
@@ -66,6 +69,7 @@ bench: setup ## measure handlers, AWS clients, POSTs of many lines, the local ed
 	@python -m bench.cache
 	@python -m bench.long_changes
 	@python -m bench.deployed
+	@python -m bench.dev
 	@python -m bench.mix
 
 attack: setup ## measure how many attacks the edge blocks, and how many realistic requests it lets through (SHORT=1: a sample)

@@ -25,6 +25,13 @@ class LocalError(Exception):
         self.log = log
         self.is_explained = is_explained
 
+    def describe_log(self) -> str:
+        """What to print before the message: the name of the log, after its last lines if they are needed."""
+        if self.log is None:
+            return ""
+        log = self.log.relative_to(Path.cwd()) if self.log.is_relative_to(Path.cwd()) else self.log
+        return f"log: {log}" if self.is_explained else f"{read_tail(self.log)}\nlog: {log}"
+
 
 def start_process(
     arguments: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, directory: Path | None = None

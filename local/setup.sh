@@ -13,6 +13,31 @@ for bin in .venv/bin .tools/sam/bin; do PATH=${PATH//"$PWD/$bin:"/}; done
 say() { printf 'set-up: %s\n' "$*" >&2; }
 die() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
 
+ticker=
+trap '[ -z "$ticker" ] || kill "$ticker" 2>/dev/null' EXIT
+tick() { # tick WHAT: says every 15 seconds that it goes on
+  local started=$SECONDS sleeping
+  trap 'kill "$sleeping"; exit 0' TERM
+  while true; do
+    sleep 15 & sleeping=$!
+    wait "$sleeping"
+    say "$1: $((SECONDS - started)) s …"
+  done
+}
+step() { # step WHAT COMMAND…: runs the command and says how long it took
+  local what=$1 started=$SECONDS status=0
+  shift
+  say "$what …"
+  tick "$what" & ticker=$!
+  "$@" || status=$?
+  kill "$ticker" && wait "$ticker" || true
+  ticker=
+  [ "$status" = 0 ] || return "$status"
+  is_changed=yes
+  say "$what took $((SECONDS - started)) s"
+}
+is_changed=
+
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"
   elif command -v sudo >/dev/null; then sudo "$@"
@@ -21,12 +46,12 @@ as_root() {
 
 apt_install() {
   command -v apt-get >/dev/null || die "install $* (this machine has no apt-get), then run make again."
-  say "installing $* from Debian's packages"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >.tools/apt.log 2>&1 || die "apt-get update failed; see .tools/apt.log."
+  step "updating the list of Debian's packages" apt_get update || die "apt-get update failed; see .tools/apt.log."
   # The package must not start a server: the project starts private servers in the checkout.
-  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >>.tools/apt.log 2>&1 \
+  step "installing $* from Debian's packages" apt_get install -y --no-install-recommends "$@" \
     || die "apt-get install $* failed; see .tools/apt.log."
 }
+apt_get() { as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq "$@" >>.tools/apt.log 2>&1; }
 
 find_python() { # the version of .python-version, else the newest installed one from 3.11 on
   local version candidate
@@ -49,10 +74,13 @@ if [ -z "$python" ]; then
 fi
 "$python" -c 'import venv, ensurepip' 2>/dev/null || apt_install "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
 
+install_uv() {
+  "$python" -m venv .tools/uv \
+    && .tools/uv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+}
 if [ "$(cat .tools/uv/stamp 2>/dev/null)" != "$(stamp requirements/uv.txt)" ]; then
   rm -rf .tools/uv
-  "$python" -m venv .tools/uv
-  .tools/uv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+  step "installing uv" install_uv
   stamp requirements/uv.txt >.tools/uv/stamp
 fi
 uv=$PWD/.tools/uv/bin/uv
@@ -60,13 +88,15 @@ export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy
 
 environment() { # environment FOLDER REQUIREMENTS
   if [ "$(cat "$1/stamp" 2>/dev/null)" != "$(stamp "$2")" ]; then
-    say "creating $1 from $2 with $("$python" --version)"
     rm -rf "$1"
-    # sam build needs pip in the environment.
-    "$uv" venv -q --seed --python "$python" "$1"
-    "$uv" pip install -q --require-hashes --compile-bytecode --python "$1/bin/python" -r "$2"
+    step "installing $(grep -c == "$2") packages into $1 with $("$python" --version)" install_packages "$1" "$2"
     stamp "$2" >"$1/stamp"
   fi
+}
+install_packages() {
+  # sam build needs pip in the environment.
+  "$uv" venv -q --seed --python "$python" "$1" \
+    && "$uv" pip install -q --require-hashes --compile-bytecode --python "$1/bin/python" -r "$2"
 }
 case "${1:-}" in
   docs | judges)
@@ -89,3 +119,4 @@ command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || ap
 command -v valkey-server >/dev/null || command -v redis-server >/dev/null || apt_install redis-server
 # The rules of the local firewall. A Python package has the engine that runs them.
 [ -d /usr/share/modsecurity-crs/rules ] || apt_install modsecurity-crs
+[ -z "$is_changed" ] || say "ready after $SECONDS s"

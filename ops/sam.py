@@ -45,4 +45,6 @@ def run_sam(words: Sequence[str], folder: Path, log: Path) -> SamResult:
             print_error(chunk.decode(errors="replace"), end="")
             file.write(chunk)
             output += chunk
+    if output and not output.endswith(b"\n"):
+        print_error("")
     return SamResult(process.returncode, output.decode(errors="replace"))

@@ -6,6 +6,8 @@ from typing import Any
 import airportsdata
 
 COLLECTION = "airports"
+FIRST = "LPPT"
+"""The airport that is written and read before all others."""
 
 Airport = Mapping[str, Any]
 

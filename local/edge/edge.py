@@ -25,7 +25,8 @@ from local.edge.waf.statements import RateCounter
 
 REFRESH_INTERVAL_SECONDS = 2.0
 CONTROL_PATH_PREFIX = "/_edge/"
-"""Paths of the edge itself at the stage's address: GET `status`, and POST `read` to refresh the configuration now."""
+"""Paths of the edge itself at the stage's address: GET `status`, POST `read` to refresh the configuration now, and POST
+`forget` to empty the cache of the distribution."""
 
 
 class Edge:
@@ -103,6 +104,8 @@ class Edge:
     async def _handle_control_request(self, request: Request) -> Response:
         if (request.method, request.path) == ("POST", f"{CONTROL_PATH_PREFIX}read"):
             await self.refresh_configuration()
+        elif (request.method, request.path) == ("POST", f"{CONTROL_PATH_PREFIX}forget"):
+            self._distribution_handler.forget_responses()
         status = {"problem": self.problem, "unenforced": self._describe_unenforced_rules()}
         return _build_json_response(503 if self.problem else 200, status)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.process import LocalError, read_tail
+from local.process import LocalError
 from local.stack.folder import REPOSITORY, StackFolder
 from local.stack.invocation import invoke
 from local.stack.lifecycle import down, up
@@ -102,11 +102,9 @@ def _report_progress(line: str) -> None:
 
 
 def _report_error(error: LocalError) -> None:
-    """Print the sentence as the last line, after the log's name, and its last lines if they are needed."""
-    if error.log:
-        if not error.is_explained:
-            print(read_tail(error.log), file=sys.stderr)
-        print(f"log: {_shorten_path(error.log)}", file=sys.stderr)
+    """Print the sentence as the last line."""
+    if log := error.describe_log():
+        print(log, file=sys.stderr)
     print(f"sluice: {error}", file=sys.stderr)
 
 

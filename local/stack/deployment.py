@@ -44,6 +44,8 @@ def deploy_stack(
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             "AWS_EC2_METADATA_DISABLED": "true",
+            # How often it asks for the state of the deployment, which takes a few seconds here.
+            "SAM_CLI_POLL_DELAY": "0.2",
             "NO_PROXY": "127.0.0.1",
         },
         explain=lambda output: explain_deploy(failed, output),
@@ -85,3 +87,14 @@ def delete_stack(emulator: EmulatorProcess, stack_name: str = STACK_NAME) -> Non
     client = emulator.client("cloudformation")
     client.delete_stack(StackName=stack_name)
     client.get_waiter("stack_delete_complete").wait(StackName=stack_name, WaiterConfig={"Delay": 1})
+
+
+def list_functions(emulator: EmulatorProcess, stack_name: str = STACK_NAME) -> list[str]:
+    """The names of the functions of the stack."""
+    pages = emulator.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_name)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    return [
+        str(resource["PhysicalResourceId"])
+        for resource in resources
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    ]

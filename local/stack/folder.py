@@ -16,7 +16,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class StackState:
     """The content of `state.json`. `built` and `deployed` are the fingerprints of the last build and the last deploy;
     `outputs` are the outputs of the deployed stack; `emulator_code` and `edge_code` are the fingerprints of the code
-    that the running processes were started with."""
+    that the running processes were started with. `is_code_replaced` says that the functions' code is not that of the
+    last deploy, which CloudFormation does not know."""
 
     emulator_port: int = 0
     emulator_pid: int = 0
@@ -28,6 +29,7 @@ class StackState:
     outputs: dict[str, str] = field(default_factory=dict)
     built: str = ""
     deployed: str = ""
+    is_code_replaced: bool = False
 
 
 class StackFolder:

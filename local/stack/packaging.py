@@ -1,4 +1,8 @@
-"""The built package of a local stack: built once for each state of the sources, then copied with the stack's own CA."""
+"""The built package of a local stack: built once for each state of the sources, then copied with the stack's own CA.
+
+`sam build` runs when anything but the functions' own modules changed. Otherwise the changed modules replace those in
+the package (ADR-0131).
+"""
 
 import fcntl
 import json
@@ -11,7 +15,9 @@ import yaml
 
 from local.process import LocalError
 from local.stack.folder import REPOSITORY, StackFolder
-from local.stack.sam import build_template, fingerprint_sources
+from local.stack.parameters import detect_runtime
+from local.stack.sam import BUILT_FUNCTION, build_template, fingerprint_sources, is_built
+from local.stack.shared_code import SharedCode
 
 _SHARED_FOLDER = REPOSITORY / ".local" / "package"
 _CA_PATH = "python/database_trust/ca.pem"
@@ -33,21 +39,48 @@ def make_package(folder: StackFolder, ca: Path, parameters: dict[str, str]) -> N
     with (_SHARED_FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         built = _SHARED_FOLDER / "build"
+        code = SharedCode(built / BUILT_FUNCTION)
         fingerprint_file = _SHARED_FOLDER / "fingerprint"
-        current = fingerprint_sources(*_encode_build_parameters(parameters))
-        if not fingerprint_file.exists() or fingerprint_file.read_text() != current:
-            if fingerprint_file.exists():
-                fingerprint_file.unlink()
+        current = [fingerprint_sources(*_encode_build_parameters(parameters), select=is_built), code.fingerprint()]
+        previous = fingerprint_file.read_text().split() if fingerprint_file.exists() else []
+        if current != previous:
+            # While the package changes it has no fingerprint: after an interruption the next build starts afresh.
+            fingerprint_file.unlink(missing_ok=True)
+            if current[:1] == previous[:1] and code.is_packed() and parameters["Runtime"] == detect_runtime():
+                code.refresh()
             else:
-                # An interrupted build may have left an incomplete dependency, which SAM would reuse.
-                _delete_build_caches()
-            build_template(built, folder.log_path("build"), parameters, ca=ca, cached=True)
-            _pack(built)
-            fingerprint_file.write_text(current)
-        shutil.rmtree(folder.build, ignore_errors=True)
-        shutil.copytree(built, folder.build, copy_function=_link_or_copy)
+                if not previous:
+                    # An interrupted build may have left an incomplete dependency, which SAM would reuse.
+                    _delete_build_caches()
+                build_template(built, folder.log_path("build"), parameters, ca=ca, cached=True)
+                _pack(built)
+            fingerprint_file.write_text("\n".join(current))
+        _copy_package(built, folder, ca, parameters)
+
+
+def _copy_package(built: Path, folder: StackFolder, ca: Path, parameters: dict[str, str]) -> None:
+    """Copy a built package, of which only the code may differ from what the stack has: then only that is copied."""
+    # The template of the copy has the path of the checkout.
+    others = (str(built).encode(), ca.read_bytes(), *_encode_build_parameters(parameters))
+    current = fingerprint_sources(*others, select=is_built)
+    marker, archive = folder.build / "fingerprint", get_code_archive(folder)
+    if marker.exists() and marker.read_text() == current:
+        SharedCode(folder.build / BUILT_FUNCTION).refresh_folder()
+        new = archive.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        _link_or_copy(str(built / archive.name), str(new))
+        new.replace(archive)
+        return
+    shutil.rmtree(folder.build, ignore_errors=True)
+    shutil.copytree(built, folder.build, copy_function=_link_or_copy)
     _resolve_source_paths(folder.build / "template.yaml", built)
     _install_ca(folder.build, ca)
+    marker.write_text(current)
+
+
+def get_code_archive(folder: StackFolder) -> Path:
+    """The zip file with the code of all functions, in a package that `make_package` made."""
+    return folder.build / f"{BUILT_FUNCTION}.zip"
 
 
 def _delete_build_caches() -> None:
@@ -65,7 +98,9 @@ def _pack(package: Path) -> None:
     text = template.read_text()
     for folder in (entry for entry in package.iterdir() if entry.is_dir() and not (entry / _CA_PATH).exists()):
         text, uses = re.subn(rf"(?m)^( +(?:Code|Content)Uri: ){re.escape(folder.name)}$", r"\g<0>.zip", text)
-        if uses:
+        if uses and folder.name == BUILT_FUNCTION:
+            SharedCode(folder).pack()
+        elif uses:
             shutil.make_archive(str(folder), "zip", folder)
     template.write_text(json.dumps(yaml.safe_load(text)))
 

@@ -17,10 +17,13 @@ from local.stack.parameters import detect_runtime, format_overrides
 from ops.failures.explanation import explain_build
 
 TEMPLATE = REPOSITORY / "template.yaml"
-# All functions share the code in _CODE_FOLDER. SAM builds it for _BUILT_FUNCTION only.
-_CODE_FOLDER, _BUILT_FUNCTION = "src/", "PostFunction"
+# All functions share the code in _CODE_FOLDER. SAM builds it for BUILT_FUNCTION only.
+_CODE_FOLDER, BUILT_FUNCTION = "src/", "PostFunction"
+CODE = REPOSITORY / _CODE_FOLDER
+# What `refresh_api_definition` writes. The template includes them.
+API_FILES = (REPOSITORY / "api.json", REPOSITORY / "api-digests.json")
 _PLACEHOLDER = "elsewhere.zip"  # SAM does not build a zip file
-_SOURCES = ("template.yaml", "api.json", "api-digests.json", "samconfig.toml", "src", "layers", "statemachines")
+_SOURCES = ("template.yaml", *(path.name for path in API_FILES), "samconfig.toml", "src", "layers", "statemachines")
 
 
 def run_sam(
@@ -57,10 +60,16 @@ def run_sam(
         raise LocalError(explain(log.read_text(errors="replace")), log, is_explained=True)
 
 
-def fingerprint_sources(*extra: bytes) -> str:
-    """A hash of every file that a build or a deploy reads, and of `extra`."""
+def is_built(path: Path) -> bool:
+    """Whether only `sam build` can bring a source into the package. It brings the API's files nowhere: a deploy reads
+    them."""
+    return path not in API_FILES and not (path.suffix == ".py" and path.is_relative_to(CODE))
+
+
+def fingerprint_sources(*extra: bytes, select: Callable[[Path], bool] = lambda _path: True) -> str:
+    """A hash of the selected files among those that a build or a deploy reads, and of `extra`."""
     digest = hashlib.sha256()
-    for path in _list_source_files():
+    for path in filter(select, list_source_files()):
         digest.update(f"{path.relative_to(REPOSITORY)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     for item in extra:
@@ -68,15 +77,16 @@ def fingerprint_sources(*extra: bytes) -> str:
     return digest.hexdigest()
 
 
-def _list_source_files() -> Iterator[Path]:
+def list_source_files(root: Path = REPOSITORY) -> Iterator[Path]:
+    """Every file that a build or a deploy reads."""
     for name in _SOURCES:
-        source = REPOSITORY / name
+        source = root / name
         paths = source.rglob("*") if source.is_dir() else [source]
         yield from sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
 
 def refresh_api_definition() -> None:
-    """Write api.json from the resource classes, as `sam build` does. Raises LocalError before anything is built."""
+    """Write the API's files from the resource classes, as `sam build` does. Raises LocalError before a build."""
     process = subprocess.run(
         [sys.executable, "-B", "-m", "tools.api_definition"],
         cwd=REPOSITORY,
@@ -126,11 +136,11 @@ def _write_template_with_one_build() -> Iterator[Path]:
         rf"(?m)^    CodeUri: {_CODE_FOLDER}$", f"    CodeUri: {_PLACEHOLDER}", TEMPLATE.read_text()
     )
     text, function_count = re.subn(
-        rf"(?ms)^  {_BUILT_FUNCTION}:$.*?^    Properties:\n", rf"\g<0>      CodeUri: {_CODE_FOLDER}\n", text, count=1
+        rf"(?ms)^  {BUILT_FUNCTION}:$.*?^    Properties:\n", rf"\g<0>      CodeUri: {_CODE_FOLDER}\n", text, count=1
     )
     if (shared_count, function_count) != (1, 1):
         raise LocalError(
-            f"{TEMPLATE.name} has no CodeUri {_CODE_FOLDER} for all functions, or no function {_BUILT_FUNCTION}."
+            f"{TEMPLATE.name} has no CodeUri {_CODE_FOLDER} for all functions, or no function {BUILT_FUNCTION}."
         )
     # In the folder of the template, because its paths are relative.
     with NamedTemporaryFile("w", dir=REPOSITORY, prefix=".template-", suffix=".yaml") as template:
@@ -141,7 +151,7 @@ def _write_template_with_one_build() -> Iterator[Path]:
 
 def _share_code(template: Path) -> None:
     """Make every function use the built code."""
-    template.write_text(template.read_text().replace(f"CodeUri: {_PLACEHOLDER}\n", f"CodeUri: {_BUILT_FUNCTION}\n"))
+    template.write_text(template.read_text().replace(f"CodeUri: {_PLACEHOLDER}\n", f"CodeUri: {BUILT_FUNCTION}\n"))
 
 
 def compile_bytecode(target: Path, runtime: str, log: Path) -> bool:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from ops.aws import REPOSITORY, Stack, Target
 from ops.errors import OperationError, UsageError
 from ops.failures.explanation import FailedStack, explain_build, explain_deploy
+from ops.failures.sam_output import was_declined
 from ops.free_text import add_free_text
 from ops.output import CommandResult, print_error
 from ops.sam import run_sam
@@ -132,19 +133,25 @@ def _deploy_stack(
     if overrides:
         words += ["--parameter-overrides", *overrides]
     cloudformation = plan.target.session.client("cloudformation", region_name=region)
-    _run_sam(words, lambda output: explain_deploy(FailedStack(cloudformation, name, region), output))
+    output = _run_sam(words, lambda output: explain_deploy(FailedStack(cloudformation, name, region), output))
+    if was_declined(output):
+        raise OperationError(
+            f"The change set of {name} was declined, so it was not deployed.",
+            "Answer y to deploy it, or give `-- --no-confirm-changeset`.",
+        )
 
 
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _run_sam(words: Sequence[str], explain: Callable[[str], str]) -> None:
-    """Run the SAM CLI. Raises OperationError with the sentence that `explain` finds for its output."""
+def _run_sam(words: Sequence[str], explain: Callable[[str], str]) -> str:
+    """Run the SAM CLI; returns its output. Raises OperationError with the sentence that `explain` finds for it."""
     result = run_sam(words, PROJECT, PROJECT / LOG)
     if result.exit_code:
         print_error(f"log: {LOG}")
         raise OperationError(explain(result.output))
+    return result.output
 
 
 def _build_result(plan: _Plan, outputs: dict[str, str], edge: dict[str, str] | None) -> CommandResult:

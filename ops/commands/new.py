@@ -11,6 +11,7 @@ from ops.data.new_resource import NewResource, ResourceRequest, write_resource
 from ops.data.packed_file import DEFAULT_ENCODING
 from ops.data.project import Project
 from ops.data.source_file import ReadingOptions
+from ops.data.transfer_progress import show_transfer
 from ops.output import CommandResult, format_count, format_table
 
 SUMMARY = "write a resource class from CSV, JSON Lines or a JSON Schema"
@@ -71,7 +72,8 @@ def run(_stack: object, arguments: argparse.Namespace) -> CommandResult:
         [[word.strip() for word in text.split(",")] for text in arguments.index],
         read_file_arguments(arguments), arguments.force,
     )  # fmt: skip
-    created = write_resource(Project(REPOSITORY), request)
+    with show_transfer("new resource") as show:
+        created = write_resource(Project(REPOSITORY), request, show)
     return CommandResult(_build_document(created), _describe(created))
 
 

@@ -14,11 +14,13 @@ from ops.data.json_schema import SchemaFile
 from ops.data.names import check_collection_name, choose_field_name, map_field_names
 from ops.data.natural_keys import check_key_source, choose_key_source, choose_named
 from ops.data.project import Project
-from ops.data.source_file import ReadingOptions, SourceFile
+from ops.data.source_file import ReadingOptions, Row, SourceFile
+from ops.data.transfer_progress import Show
 from ops.errors import UsageError
 
 MAX_EXAMPLE_CHARACTERS = 3000
 _EXAMPLE_CANDIDATES = 200
+_SHOWN_ROWS = 1_000
 _EXAMPLE_CHARACTERS = 50  # of a text
 _CHANGE_HINT = "Change the file or the options."
 
@@ -50,7 +52,11 @@ class NewResource:
     free_text: bool
 
 
-def write_resource(project: Project, request: ResourceRequest) -> NewResource:
+def show_nothing(_done: int, _total: int | None, _detail: str) -> None:
+    """Show no progress."""
+
+
+def write_resource(project: Project, request: ResourceRequest, show: Show = show_nothing) -> NewResource:
     """Write the class and its test. Raises UsageError and leaves nothing when the file cannot be a resource."""
     check_collection_name(request.collection)
     _ = project.python
@@ -60,12 +66,12 @@ def write_resource(project: Project, request: ResourceRequest) -> NewResource:
         raise UsageError(f"src/resources/{class_file.name} exists already.", "Choose another name, or give --force.")
     file = SourceFile(request.source, request.reading)
     is_schema = file.format == "schema"
-    draft, rows = (_draft_from_schema(file, request), 0) if is_schema else _draft_from_rows(file, request)
+    draft, rows = (_draft_from_schema(file, request), 0) if is_schema else _draft_from_rows(file, request, show)
     replaced = {path: path.read_text() for path in (class_file, test_file) if path.exists()}
     try:
         has_test = _write_files(project, draft, class_file, test_file)
         if not is_schema:
-            _validate_rows(project, file, request, draft)
+            _validate_rows(project, file, request, draft, show)
     except BaseException:
         for path in (class_file, test_file):
             path.unlink(missing_ok=True)
@@ -112,9 +118,17 @@ def _draft_from_schema(file: SourceFile, request: ResourceRequest) -> ClassDraft
     return replace(draft, summary=schema.description, example=schema.choose_example())
 
 
-def _draft_from_rows(file: SourceFile, request: ResourceRequest) -> tuple[ClassDraft, int]:
-    inference = FieldInference(file, request.reading)
+def _iterate_rows(file: SourceFile, show: Show, step: str) -> Iterator[Row]:
+    """The rows of a file. It shows how far a step is."""
     for row in file.iterate_rows():
+        if row.number % _SHOWN_ROWS == 0:
+            show(file.consumed_bytes, file.size_bytes, f"{row.number:,} rows {step}")
+        yield row
+
+
+def _draft_from_rows(file: SourceFile, request: ResourceRequest, show: Show) -> tuple[ClassDraft, int]:
+    inference = FieldInference(file, request.reading)
+    for row in _iterate_rows(file, show, "read"):
         inference.add(row)
     sources = list(inference.columns)
     names = map_field_names(sources) if file.is_text else {source: choose_field_name(source) for source in sources}
@@ -194,12 +208,12 @@ def _count_values(item: Mapping[str, Any]) -> int:
     return sum(value is not None for value in item.values())
 
 
-def _validate_rows(project: Project, file: SourceFile, request: ResourceRequest, draft: ClassDraft) -> None:
+def _validate_rows(project: Project, file: SourceFile, request: ResourceRequest, draft: ClassDraft, show: Show) -> None:
     """Validate each row with the class. Raises UsageError, which names the first row that it refuses."""
     builder = _create_builder(file, request, draft)
 
     def encode_items() -> Iterator[bytes]:
-        for row in file.iterate_rows():
+        for row in _iterate_rows(file, show, "validated"):
             try:
                 yield encode_escaped(builder.build(row))
             except RowError as error:

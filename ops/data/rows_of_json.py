@@ -29,8 +29,10 @@ def _parse_float(text: str) -> float | Decimal:
     return float(text) if len(text) <= _FLOAT_DIGITS + 1 or keeps_number(text) else Decimal(text)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no value of JSON")
+def _parse_constant(name: str) -> None:
+    """Python writes NaN where it has no number, although JSON has none either. Raises ValueError for an infinity."""
+    if name != "NaN":
+        raise ValueError(f"{name} is no value of JSON")
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-_DECODER = json.JSONDecoder(parse_float=_parse_float, parse_constant=_refuse_constant, object_pairs_hook=_build_object)
+_DECODER = json.JSONDecoder(parse_float=_parse_float, parse_constant=_parse_constant, object_pairs_hook=_build_object)
 
 
 def _check_row(line: int, value: Any, unit: str) -> RowParts:

@@ -93,6 +93,20 @@ REASONS = (
         "`sam build` writes api.json from the resource classes; run it again, and deploy again.",
         f"{_SAM_CLI}/blob/develop/samcli/commands/package/exceptions.py (InvalidLocalPathError)",
     ),
+    # The build.
+    _describe(
+        "package",
+        r"Could not satisfy the requirement",
+        "Check the network and the package index of pip, or correct the requirements in src/ and layers/, and build "
+        "again.",
+        "https://github.com/aws/aws-lambda-builders/blob/develop/aws_lambda_builders/workflows/python_pip/packager.py",
+    ),
+    _describe(
+        "python",
+        r"Binary validation failed for python.*for runtime: (?P<runtime>python[\d.]+\d)",
+        "Install {runtime}, or set the parameter Runtime to a version that is installed; `sluice preflight` checks it.",
+        "https://github.com/aws/aws-lambda-builders/blob/develop/aws_lambda_builders/validator.py",
+    ),
     # The bucket of the SAM CLI.
     _describe(
         "bucket of the SAM CLI",

@@ -12,13 +12,15 @@ _ERROR = re.compile(r"^Error: ", re.MULTILINE)
 _END = re.compile(r"^(Traceback:|An unexpected error was encountered|make: \*\*\*).*", re.MULTILINE | re.DOTALL)
 # The first line of `sluice.model check`, which the build of a layer runs.
 _FAULT = re.compile(r"\bsrc/resources/[\w/]+\.py:\d+: .*")
-_PREFIXES = (
+_DETAILS = (
     re.compile(r"\[\w+\(.*?\)\] ", re.DOTALL),
     re.compile(r"Failed to create changeset for the stack: [^,]+, (?:ex: )?"),
     re.compile(r"Failed to create/update the stack: [^,]+, "),
     re.compile(r"Waiter ChangeSetCreateComplete failed: .*?Status: FAILED\. Reason: ", re.DOTALL),
     re.compile(r"Failed to create managed resources: "),
-    re.compile(r"(?:\w+:\w+ - )?Make Failed: "),
+    re.compile(r"\w+Builder:\w+ - (?:Make Failed: )?"),
+    # Every place where it looked for a program.
+    re.compile(r", searched for \w+ in following locations\s*: \[.*?\]"),
 )
 # The stack was created or updated, and failed: its events have the reason.
 _EXECUTION_FAILED = re.compile(r"Waiter Stack\w+ failed")
@@ -33,8 +35,8 @@ def find_error(output: str) -> str:
     if not starts:
         return _find_exception(text)
     message = _END.sub("", text[starts[-1] :]).strip()
-    for prefix in _PREFIXES:
-        message = prefix.sub("", message, count=1)
+    for detail in _DETAILS:
+        message = detail.sub("", message, count=1)
     return " ".join(message.split())
 
 
@@ -47,3 +49,8 @@ def _find_exception(text: str) -> str:
 def did_execution_fail(error: str) -> bool:
     """Whether CloudFormation began to create or to update the stack, so that the stack's events have the reason."""
     return _EXECUTION_FAILED.search(error) is not None
+
+
+def was_declined(output: str) -> bool:
+    """Whether somebody answered no to the change set. The SAM CLI ends with success then."""
+    return "Deploy this changeset? [y/N]" in output and "Successfully created/updated stack" not in output

@@ -26,6 +26,8 @@ resolve_s3 = true
 capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 """
 TOPIC = {"Type": "AWS::SNS::Topic"}
+# As in template.yaml.
+INCLUDED = {"Metadata": {}, "Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "api.json"}}}
 NAMED_ROLE = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "named", "AssumeRolePolicyDocument": {}}}
 NOBODY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SESSION_TOKEN": "expired"}
 NOWHERE = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
@@ -118,19 +120,7 @@ KINDS = {
         "limit), and set resolve_s3 = true in samconfig.toml.",
     ),
     "api.json is missing": Kind(
-        {
-            "Resources": {
-                "Api": {
-                    "Type": "AWS::Serverless::Api",
-                    "Properties": {
-                        "StageName": "v1",
-                        "DefinitionBody": {
-                            "Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "api.json"}}
-                        },
-                    },
-                }
-            }
-        },
+        {"Resources": {"Topic": TOPIC, "Api": INCLUDED}},
         "`sam build` writes api.json from the resource classes; run it again, and deploy again.",
     ),
     "loops are not switched on": Kind(

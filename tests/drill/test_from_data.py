@@ -26,6 +26,7 @@ APPLY_SECONDS = 120
 FEW_ROWS, FEW_ROWS_SECONDS = 10_000, 300
 # The import of a table with so many rows is interrupted once.
 MANY_ROWS = 100_000
+READ_ITEMS = 50
 
 
 class Clone:
@@ -48,10 +49,15 @@ class Clone:
 
     def interrupt_import(self, table: Table) -> int:
         """Begin an import, and interrupt it as Ctrl-C does. Returns the rows that it says are sent."""
-        words = ["./sluice", "import", str(table.file), "--collection", table.collection]
+        # A shell lets the commands that it runs in the background ignore the signal.
+        words = ["env", "--default-signal=INT", "./sluice", "import", str(table.file), "--collection", table.collection]
         state = table.file.with_name(f"{table.file.name}.import.json")
         with subprocess.Popen(
-            words, cwd=self.root, env=self._environment, stderr=subprocess.PIPE, text=True
+            words,
+            cwd=self.root,
+            env=self._environment,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             while process.poll() is None and not (state.exists() and json.loads(state.read_text())["rows"]):
                 time.sleep(0.05)
@@ -153,6 +159,8 @@ def test_each_table_is_served_and_read_back_equal(clone: Clone, tables: list[Tab
         with clone.connect() as client:
             expected = read_back(client, table, fields, steps)
             check_filters(client, table, expected, fields, steps)
+            if report["key"]:
+                read_items_twice(client, table, expected, report["key"], steps)
         exported = export(clone, table)
         assert_equal(read_items(exported, fields), expected, "the export")
         steps.end("sluice export, compared")
@@ -186,6 +194,15 @@ def check_filters(client: httpx.Client, table: Table, expected: list[Item], fiel
         # From the cache it is the same.
         assert read_collection(client, table.collection, query) == listed
         steps.end(f"filter {query} ({len(wanted):,} items)")
+
+
+def read_items_twice(client: httpx.Client, table: Table, expected: list[Item], key: str, steps: Steps) -> None:
+    """Read some items by their ids, the second time from the API cache."""
+    for item in expected[:: len(expected) // READ_ITEMS]:
+        path = f"/v1/{table.collection}/{item[key]}"
+        answers = [client.get(path).raise_for_status() for _ in range(2)]
+        assert [answer.json()["data"] for answer in answers] == [item, item]
+    steps.end("items by id, each twice")
 
 
 def export(clone: Clone, table: Table) -> list[Item]:

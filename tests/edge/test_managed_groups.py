@@ -211,6 +211,10 @@ def test_a_part_of_a_request_that_an_earlier_one_had_is_not_inspected_again(insp
     assert engine.find_matches(build_request("/v1/airports/EDDF", "PUT", text), 16_384) == []
     assert engine.find_matches(build_request("/v1/airports/LPPT", "PUT", text), 16_384) == []
     assert inspected == ["GET /v1/airports/LPPT?path-segment=LPPT"]
+    # Path and query as a whole, and the value of each argument.
+    queries = ["country=PT", "country=PT'%20or%201=1--", "<script>=1", "country=PT&<script>=1"]
+    requests = [build_request(f"/v1/airports?{query}") for query in queries]
+    assert [len(engine.find_matches(request, 16_384)) > 0 for request in requests * 2] == [False, True, True, True] * 2
 
 
 @pytest.mark.parametrize(
@@ -244,6 +248,17 @@ def test_what_is_known_apart_still_matches_together() -> None:
         (build_request("/v1/airports?jsessionid=1", referer="http://example.com/"), "943110"),
     ):
         assert rule in {match.rule_id for match in engine.find_matches(request, 16_384)}
+
+
+def test_rules_do_not_inspect_ignored_variables_and_not_run_without_others() -> None:
+    rules = (
+        'SecRule ARGS|!ARGS:/a_b/|REQUEST_HEADERS:Range|&XML "@pmFromFile words.data" \\\n    "id:1,chain"\n'
+        '    SecRule REQUEST_HEADERS "@rx a" "t:none"\nSecRule REQUEST_HEADERS:Range "@rx \\(" \\\n    "id:2"\n'
+    )
+    text, without_variables = modsecurity._ignore_variables(rules, frozenset({"REQUEST_HEADERS", "XML"}))
+    assert without_variables == ["2"]
+    assert text.splitlines()[0] == f'SecRule ARGS|!ARGS:/a_b/ "@pmFromFile {modsecurity.RULES_FOLDER}/words.data" \\'
+    assert text.splitlines()[1:] == rules.splitlines()[1:]
 
 
 def test_what_is_forgotten_is_inspected_again(inspected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import datetime
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -279,15 +279,30 @@ def test_the_processes_of_functions_end_and_the_start_says_what_it_repaired(kill
     assert not read_report(killed.state / "services")
 
 
-def test_only_the_start_after_a_kill_has_a_report(tmp_path: Path) -> None:
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
+    """Start emulators on the same state, one after the other. None of them outlives the test."""
+    started: list[Emulator] = []
+
+    def start_next() -> Emulator:
+        started.append(start_emulator(tmp_path))
+        return started[-1]
+
+    yield start_next
+    for emulator in started:
+        emulator.process.kill()
+        emulator.process.wait()
+
+
+def test_only_the_start_after_a_kill_has_a_report(start: Callable[[], Emulator]) -> None:
     for _ in range(2):
-        emulator = start_emulator(tmp_path)
-        assert not read_report(tmp_path / "services")
+        emulator = start()
+        assert not read_report(emulator.state / "services")
         emulator.stop()
 
 
-def test_a_deployment_that_a_kill_interrupts_can_be_repeated(tmp_path: Path) -> None:
-    first = start_emulator(tmp_path)
+def test_a_deployment_that_a_kill_interrupts_can_be_repeated(start: Callable[[], Emulator]) -> None:
+    first = start()
     resources: dict[str, Any] = {"First": build_function(SLOW)}
     deploy_stack(first, "interrupted", {"Resources": resources})
     resources["Topic"] = {"Type": "AWS::SNS::Topic"}
@@ -306,12 +321,11 @@ def test_a_deployment_that_a_kill_interrupts_can_be_repeated(tmp_path: Path) -> 
     first.client("sns").create_topic(Name="meanwhile")
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
-    second = start_emulator(tmp_path)
+    second = start()
     status = second.client("cloudformation").describe_stacks(StackName="interrupted")["Stacks"][0]["StackStatus"]
     assert status == "CREATE_COMPLETE"
     del resources["Late"]
     deploy_stack(second, "interrupted", {"Resources": resources})
-    second.process.kill()
 
 
 def write_object(folder: Path, body: str, body_id: str) -> None:

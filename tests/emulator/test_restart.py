@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from local.stack import services
-from local.stack.folder import StackFolder
-from local.stack.services import EmulatorProcess
+from local.stack.folder import StackFolder, StackState
+from local.stack.services import EdgeProcess, EmulatorProcess
 
 
 @pytest.fixture
@@ -33,6 +33,19 @@ def test_an_emulator_is_stopped_only_when_its_code_has_changed(
     assert process.pid not in {None, first}
     assert process.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
     assert not process.stop_outdated()
+
+
+def test_an_edge_is_stopped_only_when_its_code_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = StackFolder(tmp_path)
+    stopped: list[EdgeProcess] = []
+    edge = EdgeProcess(folder, EmulatorProcess(folder))
+    monkeypatch.setattr(edge, "stop", lambda: stopped.append(edge))
+    folder.write_state(StackState(edge_code=services.fingerprint_code("edge")))
+    edge.stop_outdated()
+    assert not stopped
+    folder.write_state(StackState(edge_code="older"))
+    edge.stop_outdated()
+    assert stopped == [edge]
 
 
 def test_the_fingerprint_covers_each_module_and_the_version_of_the_emulator(

@@ -51,6 +51,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (resources / "posts.py").write_text('@resource("posts", free_text=True)\nclass Post(Item):\n    text: str\n')
     monkeypatch.setattr(deploy, "PROJECT", tmp_path)
     monkeypatch.setenv("SAM_CLI_TELEMETRY", "0")
+    monkeypatch.setenv("SAM_CLI_POLL_DELAY", "0.2")  # seconds between its questions how far a deployment is
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 """`sluice explain`, and the last line of `sluice deploy`, with deployments that fail on the emulator."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def sluice(emulator: Emulator, clean_environment: pytest.MonkeyPatch, bare_sluic
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.2",
     }.items():
         clean_environment.setenv(name, value)
     clean_environment.setattr(deploy, "PROJECT", tmp_path)
@@ -125,3 +127,25 @@ def test_a_deployment_ends_with_the_line_and_names_the_log_above_it(
     log = (tmp_path / ".aws-sam" / "deploy.log").read_text()
     assert "ROLLBACK_COMPLETE" in log
     assert "must be 1 or more" not in log
+
+
+def test_a_change_set_that_nobody_confirms_is_not_deployed(sluice: Sluice, tmp_path: Path) -> None:
+    """The SAM CLI ends with success then."""
+    (tmp_path / "template.yaml").write_text(json.dumps({"Resources": {"Topic": TOPIC}}))
+    declined = tmp_path / "declined"
+    declined.write_text("n\n")
+    with declined.open() as answer:
+        before = os.dup(0)
+        os.dup2(answer.fileno(), 0)
+        try:
+            output = sluice("deploy", "--no-build", "--stack-name", "explain-declined", "--", "--confirm-changeset")
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+    assert (output.exit_code, output.stderr.splitlines()[-2:]) == (
+        1,
+        [
+            "sluice: The change set of explain-declined was declined, so it was not deployed.",
+            "hint: Answer y to deploy it, or give `-- --no-confirm-changeset`.",
+        ],
+    )

@@ -310,31 +310,44 @@ def test_a_change_set_without_changes_is_no_failure() -> None:
     assert explain_last_failure(stack_of(cloudformation), None) is None
 
 
+BUILDERS = "https://github.com/aws/aws-lambda-builders/blob/develop/aws_lambda_builders"
 BUILDS = {
-    # aws_lambda_builders/workflows/python_pip: the form of its errors.
-    "a package": (
-        "Build Failed\nError: PythonPipBuilder:ResolveDependencies - {requests==99.0(sdist)}\n",
-        "PythonPipBuilder:ResolveDependencies - {requests==99.0(sdist)}. Correct it, and build again.",
+    "a package": Recorded(
+        "Error: PythonPipBuilder:ResolveDependencies - Could not satisfy the requirement: msgspec==0.19\n",
+        f"{BUILDERS}/workflows/python_pip/packager.py, without a network",
+        "Could not satisfy the requirement: msgspec==0.19. Check the network and the package index of pip, or correct "
+        "the requirements in src/ and layers/, and build again.",
     ),
-    # aws_lambda_builders/workflows/custom_make/make.py, with what `sluice.model check` prints.
-    "a resource class": (
+    "a version of Python": Recorded(
+        "Error: PythonPipBuilder:Validation - Binary validation failed for python, searched for python in following "
+        "locations  : ['/usr/bin/python3', '/bin/python3'] which did not satisfy constraints for runtime: python3.12. "
+        "Do you have python for runtime: python3.12 on your PATH?\n",
+        f"{BUILDERS}/validator.py",
+        "Binary validation failed for python which did not satisfy constraints for runtime: python3.12. Do you have "
+        "python for runtime: python3.12 on your PATH? Install python3.12, or set the parameter Runtime to a version "
+        "that is installed; `sluice preflight` checks it.",
+    ),
+    "a resource class": Recorded(
         "Error: CustomMakeBuilder:MakeBuild - Make Failed: src/resources/a.py:7: size is narrow: widen\nother.py:9",
+        f"{BUILDERS}/workflows/custom_make/make.py, with what `sluice.model check` prints",
         "src/resources/a.py:7: size is narrow: widen. Correct it, and build again.",
     ),
-    "a template": (
+    "a template": Recorded(
         "Error: [InvalidTemplateException(\"'Resources' section is required\")] 'Resources' section is required\n",
+        "samcli/commands/validate/lib/exceptions.py",
         "'Resources' section is required. Correct it, and build again.",
     ),
-    "an exception": (
+    "an exception": Recorded(
         "Traceback (most recent call last):\n  File x\nsamcli.ConfigException: 'version' key is not present \n",
+        "samcli/lib/config/samconfig.py",
         "'version' key is not present. Correct it, and build again.",
     ),
 }
 
 
-@pytest.mark.parametrize(("output", "line"), BUILDS.values(), ids=BUILDS)
-def test_a_failed_build_ends_with_its_error(output: str, line: str) -> None:
-    assert explain_build(output) == f"`sam build` failed: {line}"
+@pytest.mark.parametrize("recorded", BUILDS.values(), ids=BUILDS)
+def test_a_failed_build_ends_with_its_error(recorded: Recorded) -> None:
+    assert explain_build(recorded.message) == f"`sam build` failed: {recorded.line}"
 
 
 @pytest.mark.parametrize("entry", REASONS, ids=lambda entry: entry.name)

@@ -354,7 +354,7 @@ def test_a_line_that_the_firewall_refuses_is_rejected_alone(huts: StubCollection
 def test_the_firewall_is_named_with_the_way_out(
     huts: StubCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "CHUNK_LINES", 100)
+    monkeypatch.setattr(upload, "MAX_FORBIDDEN_LINES", 2)
     huts.refusal = {"detail": "A firewall rule refused the body: a value in it looks like an attack."}
     huts.forbidden = b'"c23"'
     stack: Any = StubStack(huts.url)

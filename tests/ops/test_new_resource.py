@@ -12,6 +12,7 @@ import matplotlib
 import pytest
 
 from ops.commands import new
+from ops.data import transfer_progress
 from ops.data.names import choose_class_name, choose_field_name, map_field_names
 from ops.free_text import add_free_text
 from tests.ops.conftest import Sluice
@@ -285,4 +286,16 @@ def test_names_of_a_header_stay_apart() -> None:
     assert map_field_names(["A b", "a_b", "a-b"]) == {"A b": "a_b", "a_b": "a_b_2", "a-b": "a_b_3"}
     assert [choose_class_name(name) for name in ("blog_entries", "glasses", "news", "items", "x")] == [
         "BlogEntry", "Glass", "New", "ItemItem", "X",
+    ]  # fmt: skip
+
+
+def test_a_long_file_shows_how_far_it_is(
+    bare_sluice: Sluice, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer_progress, "LINE_INTERVAL_SECONDS", 0.0)
+    source = write(tmp_path, "a.csv", "a\n" + "x\n" * 2500)
+    output = bare_sluice("new", "resource", "things", "--from", source)
+    assert [line.partition(" (")[0] for line in output.stderr.splitlines()] == [
+        "new resource: 1,000 rows read", "new resource: 2,000 rows read",
+        "new resource: 1,000 rows validated", "new resource: 2,000 rows validated",
     ]  # fmt: skip

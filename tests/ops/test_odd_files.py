@@ -129,6 +129,8 @@ VALUES: dict[str, tuple[str, str, str, list[Any]]] = {
     "JSON: large int among floats": ("t.jsonl", f'{{"a": {2**53 + 1}}}\n{{"a": 0.5}}\n',
                                      "Annotated[Decimal, Digits(19, 1)]", [2**53 + 1, 0.5]),
     "JSON: list of large ints": ("t.jsonl", f'{{"a": [{2**53 + 1}]}}\n', "list[Any]", [[2**53 + 1]]),
+    "JSON: no number": ("t.jsonl", '{"a": NaN, "b": [NaN]}\n{"a": 0.5, "b": []}\n', "Annotated[float, Meta(ge=0)]?",
+                        [None, 0.5]),
     "JSON: nested": ("t.jsonl", '{"a": {"b": [{"c": null}], "d": 1.5}}\n', "dict[str, Any]",
                      [{"b": [{"c": None}], "d": 1.5}]),
 }  # fmt: skip
@@ -176,6 +178,7 @@ REFUSED: dict[str, tuple[str, bytes, str, str]] = {
     "one object of objects": ("t.json", b'{"x": {"a": 1},\n"y": {"a": 2}}', "is not the JSON Schema", "to_entries[]"),
     "objects on one line": ("t.json", b'{"x": {"a": 1}, "y": {"a": 2}}', "is not the JSON Schema", "{key} + .value"),
     "GeoJSON": ("t.geojson", b'{"type": "FeatureCollection", "features": [{"a": 1}\n]}', "is not the", ".features[]"),
+    "infinity": ("t.jsonl", b'{"a": -Infinity}', "Line 1 cannot be read: the line is not JSON: -Infinity", "Correct"),
     "JSON: too many digits": ("t.jsonl", f'{{"a": 0.1}}\n{{"a": 1{"0" * 70}1}}'.encode(), "more digits", "as texts"),
 }
 

@@ -247,3 +247,43 @@ def test_a_key_that_the_api_keeps_refusing_fails(
         subject.own_write()
     assert subject.clean_up() == []
     assert list_clients(stack) == others
+
+
+class ServiceWithCache(StubService):
+    """Answers a list of planes with the next of `statuses`."""
+
+    statuses: tuple[int, ...] = ()
+
+    def answer(self, request: str) -> Any:
+        if request != "GET /v1/planes":
+            return super().answer(request)
+        status, *rest = self.statuses
+        self.statuses = tuple(rest)
+        return status, {}, {"detail": "The answer."}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "sentence"),
+    [
+        ((400, 200), ""),
+        ((400, 400), "A list after an unknown parameter answers 400"),
+        ((200, 200), "A list with an unknown parameter answers 200"),
+    ],
+)
+def test_the_error_of_one_query_must_not_be_the_answer_to_another(statuses: tuple[int, ...], sentence: str) -> None:
+    with start_stub_service(ServiceWithCache()) as service:
+        service.respond("GET /v1/openapi.json", 200, describe_contract(PLANES, NOTES))
+        service.statuses = statuses
+        subject = create_subject(service)
+        subject.stack.parameters["ApiCacheSize"] = "0.5"
+        [result] = run_checks(subject, [CHECKS["cache-key"]])
+    assert (result.state, sentence in result.message) == ("failed" if sentence else "ok", True)
+
+
+def test_without_a_cache_or_a_shared_collection_there_is_nothing_to_check(service: StubService) -> None:
+    subject = create_subject(service)
+    assert run_checks(subject, [CHECKS["cache-key"]])[0].state == "ok"
+    service.respond("GET /v1/openapi.json", 200, describe_contract(NOTES))
+    subject = create_subject(service)
+    subject.stack.parameters["ApiCacheSize"] = "0.5"
+    assert "nothing is cached" in run_checks(subject, [CHECKS["cache-key"]])[0].message

@@ -1,5 +1,6 @@
 """Break a deployed stack through the APIs of AWS, and restore it."""
 
+import copy
 import datetime
 import gzip
 import json
@@ -63,6 +64,30 @@ def changed_web_acl(stack: Stack, logical_id: str, **changes: Any) -> Iterator[N
     finally:
         waf.update_web_acl(**settings, LockToken=waf.get_web_acl(**acl)["LockToken"])
         stack.edge.start()
+
+
+@contextmanager
+def without_query_digest(stack: Stack) -> Iterator[None]:
+    """Remove the functions from the distribution."""
+    cloudfront, id_ = stack.aws_client("cloudfront"), stack.outputs["DistributionId"]
+
+    def update(config: dict[str, Any]) -> None:
+        etag = cloudfront.get_distribution_config(Id=id_)["ETag"]
+        cloudfront.update_distribution(Id=id_, IfMatch=etag, DistributionConfig=config)
+        stack.edge.start()  # it reads the configuration at once
+
+    config = cloudfront.get_distribution_config(Id=id_)["DistributionConfig"]
+    for origin in config["Origins"]["Items"]:
+        # The API requires what the template leaves to CloudFront.
+        origin["CustomOriginConfig"] = {"HTTPPort": 80, "HTTPSPort": 443, **origin["CustomOriginConfig"]}
+    broken = copy.deepcopy(config)
+    for behaviour in (broken["DefaultCacheBehavior"], *broken["CacheBehaviors"]["Items"]):
+        behaviour["FunctionAssociations"] = {"Quantity": 0}
+    update(broken)
+    try:
+        yield
+    finally:
+        update(config)
 
 
 @contextmanager

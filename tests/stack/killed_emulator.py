@@ -63,8 +63,14 @@ class Writers:
 
 
 def kill_and_start(stack: Stack) -> tuple[float, list[str]]:
-    """Kill the emulator and start the stack again. Returns the seconds until it was up, and what `up` reported."""
+    """Kill the emulator and start the stack again, which deploys nothing.
+
+    Returns the seconds until it was up, and what `up` reported.
+    """
+    deploy_log = stack.folder.log_path("deploy")
+    deployed_at = deploy_log.stat().st_mtime_ns
     stack.emulator.kill()
     began, lines = time.monotonic(), list[str]()
     up(stack.folder.root, report_progress=lines.append)
+    assert deploy_log.stat().st_mtime_ns == deployed_at
     return time.monotonic() - began, lines

@@ -17,7 +17,7 @@ import pytest
 from rich._emoji_codes import EMOJI
 
 from local.stack import Stack
-from tests.stack.test_third_resource import copy_checkout
+from testkit.checkout import copy_checkout
 from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.stack("second", last=True)

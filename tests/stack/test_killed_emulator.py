@@ -27,5 +27,4 @@ def test_a_killed_emulator_keeps_what_it_accepted(stack: Stack, client: Any) -> 
     assert {version.encode() for version in writers.accepted.values()} <= set(stored)
     assert keys <= {batch["Key"] for batch in harness.s3.list_objects_v2(Bucket=harness.batches)["Contents"]}
     assert any(line.startswith("the emulator had been killed") for line in lines)
-    assert not any("sam" in line for line in lines)
     assert seconds < 30

@@ -25,6 +25,7 @@ from tests.stack.broken_stack import (
     dropped_metrics,
     machine_client_without_flow,
     unsubscribed,
+    without_query_digest,
 )
 from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
@@ -42,6 +43,7 @@ BREAKAGES: dict[str, tuple[str, Breakage, str]] = {
         partial(changed_web_acl, logical_id="ApiAcl", DefaultAction={"Allow": {}}),
         "instead of 403",
     ),
+    "CloudFront digests no query": ("cache-key", without_query_digest, "after an unknown parameter answers 400"),
     "the web ACL has no rules": (
         "attack", partial(changed_web_acl, logical_id="EdgeAcl", Rules=[]), "instead of 403"
     ),

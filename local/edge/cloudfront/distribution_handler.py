@@ -28,6 +28,10 @@ class DistributionHandler:
     def __init__(self) -> None:
         self._cache = ResponseCache()
 
+    def forget_responses(self) -> None:
+        """Empty the cache, as an invalidation of all paths does."""
+        self._cache = ResponseCache()
+
     async def handle_request(
         self, distribution: Distribution, acl: WebAcl | None, fetch_from_origin: OriginFetcher, request: Request
     ) -> Response:

@@ -25,9 +25,15 @@ SecRule ARGS|REQUEST_FILENAME|REQUEST_COOKIES|REQUEST_HEADERS "@rx \$\{(?:jndi|\
     "id:100101,phase:2,t:urlDecodeUni,t:lowercase,pass,log,severity:'CRITICAL',logdata:'within %{MATCHED_VAR_NAME}'"
 """.replace("PARANOIA", str(PARANOIA_LEVEL))
 
-# The files whose rules count nowhere in a body (see `managed_rules`). A body is not inspected with these. 933 does not
-# belong here: two of its rules do not report in which part of a request they match, and count for the URI.
-FILES_WITHOUT_BODY_RULES = frozenset({"913", "920", "921", "932", "943"})
+# Rules that only prepare what nothing here uses: CRS's own scores, samples of the traffic, counters for each address.
+UNUSED_PREPARATIONS = ("901100-901110", "901130-901152", "901166-901167", "901200-901321", "901350-901450")
+
+# The CRS rules that never count in a body (see `managed_rules`), so that its texts are not inspected with them. Two
+# rules of file 933 do count there, for the URI: they do not report in which part of a request they match.
+NOT_FOR_BODIES = (
+    "913000-913999", "920000-920999", "921000-921999", "932000-932999",
+    "933000-933119", "933121-933150", "933152-933999", "943000-943999",
+)  # fmt: skip
 
 # The CRS rules that we exclude in bodies, and why. Elsewhere they stay.
 EXCLUDED_IN_BODIES = {

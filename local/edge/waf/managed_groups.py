@@ -36,7 +36,7 @@ class ManagedGroup:
 
     def _find_strong_matches(self, inspection: Inspection) -> list[RuleMatch]:
         """The matches of the group's CRS rules in those parts of the request where they reach the blocking score."""
-        if not self.group.rule_files:
+        if not self.group.rule_files or not inspection.rule_matches:
             return []
         substitutes = [*self.group.rules.values(), *self.group.extra_rules.values()]
         matches = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.edge.config_checks import UnsupportedConfiguration
-from local.edge.waf.core_rule_set import EXCLUDED_RULES, SETTINGS
+from local.edge.waf.core_rule_set import EXCLUDED_RULES, SETTINGS, UNUSED_PREPARATIONS
 from local.edge.waf.managed_rules import BODY, COOKIE, HEADER, QUERY, URI
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ SEVERITY_SCORES = {2: 5, 3: 4, 4: 3, 5: 2}
 
 PATH_SEGMENT_ARGUMENT = "path-segment"
 
-# Without the newline, ModSecurity's parser misreads the beginning of what it loads next.
-_WITHOUT_ARGUMENT_NAMES = 'SecRuleUpdateTargetByTag OWASP_CRS "!ARGS_NAMES"\n'
 _BASE_SETTINGS = """
 SecRuleEngine DetectionOnly
 SecRequestBodyAccess On
@@ -35,6 +33,10 @@ SecRequestBodyJsonDepthLimit 64
 SecPcreMatchLimit 200000
 SecPcreMatchLimitRecursion 200000
 """
+# The variables of a rule, those of a rule that is not within a chain with its id, and a file beside the rules.
+_RULE_VARIABLES = re.compile(r'^( *SecRule +"?)([^"\s]+)', re.MULTILINE)
+_RULE_ID = re.compile(r'^SecRule +"?([^"\s]+).+?"id:(\d+)', re.MULTILINE | re.DOTALL)
+_NAMED_FILE = re.compile(r"(@pmFromFile )(?=\w)")
 _VARIABLE = re.compile(r"(?:found )?within ([A-Z_]+(?::[^:\s]*)?)|against variable `([^']+)'")
 _LOCATIONS = (
     ("REQUEST_COOKIES", COOKIE),
@@ -60,37 +62,35 @@ class RuleMatch:
 
 
 class CoreRuleSet:
-    """ModSecurity with files of CRS. `argument_names` says whether the rules inspect the names of arguments.
+    """ModSecurity with files of CRS.
+
+    `removed` are the ids of rules that it does not run, or ranges of them. `ignored_variables` are parts of a request
+    that no rule inspects.
 
     It takes one request at a time, because a callback collects the matches. Raises UnsupportedConfiguration.
     """
 
-    def __init__(self, files: Iterable[str], *, argument_names: bool = True) -> None:
+    def __init__(
+        self, files: Iterable[str], removed: Iterable[str] = (), ignored_variables: frozenset[str] = frozenset()
+    ) -> None:
         from libmodsecurity import ModSecurity, RulesSet, Transaction  # noqa: PLC0415 - not on every machine
 
         self._transaction_class, self._rules = Transaction, RulesSet()
-        self._load_text(_BASE_SETTINGS + SETTINGS)
+        self._load(_BASE_SETTINGS + SETTINGS, "our settings")
+        excluded = [*EXCLUDED_RULES, *UNUSED_PREPARATIONS, *removed]
         for number in ("901", *files):
-            self._load_file(number)
-        self._load_text(f"SecRuleRemoveById {' '.join(EXCLUDED_RULES)}")
-        if not argument_names:
-            self._load_text(_WITHOUT_ARGUMENT_NAMES)
+            path = _find_file(number)
+            text, without_variables = _ignore_variables(path.read_text(), ignored_variables)
+            self._load(text, str(path))
+            excluded += without_variables
+        self._load(f"SecRuleRemoveById {' '.join(excluded)}", "our exclusions")
         self._messages: list[RuleMessage] = []
         self._engine = ModSecurity()
         self._engine.set_rule_message_callback(self._messages.append)
 
-    def _load_text(self, text: str) -> None:
+    def _load(self, text: str, source: str) -> None:
         if self._rules.load(text) < 0:
-            raise UnsupportedConfiguration(f"ModSecurity rejects a rule: {self._rules.get_parser_error()}")
-
-    def _load_file(self, number: str) -> None:
-        paths = sorted(RULES_FOLDER.glob(f"REQUEST-{number}-*.conf"))
-        if len(paths) != 1:
-            raise UnsupportedConfiguration(
-                f"{RULES_FOLDER} has no file {number} of the Core Rule Set; run `make setup`"
-            )
-        if self._rules.load_from_uri(str(paths[0])) < 0:
-            raise UnsupportedConfiguration(f"ModSecurity rejects {paths[0]}: {self._rules.get_parser_error()}")
+            raise UnsupportedConfiguration(f"ModSecurity rejects {source}: {self._rules.get_parser_error()}")
 
     def find_matches(
         self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
@@ -107,6 +107,27 @@ class CoreRuleSet:
             transaction.append_request_body(body)
         transaction.process_request_body()
         return [_build_rule_match(message) for message in self._messages]
+
+
+def _find_file(number: str) -> Path:
+    paths = sorted(RULES_FOLDER.glob(f"REQUEST-{number}-*.conf"))
+    if len(paths) != 1:
+        raise UnsupportedConfiguration(f"{RULES_FOLDER} has no file {number} of the Core Rule Set; run `make setup`")
+    return paths[0]
+
+
+def _ignore_variables(rules: str, ignored: frozenset[str]) -> tuple[str, list[str]]:
+    """The rules without these variables, and the ids of those that have no others. The files that they name get a path.
+
+    A chain of rules has an id at its first rule only. Where another one has no other variables, it stays as it is.
+    """
+
+    def list_others(variables: str) -> list[str]:
+        return [name for name in variables.split("|") if name.lstrip("!&").partition(":")[0] not in ignored]
+
+    without_variables = [match[2] for match in _RULE_ID.finditer(rules) if not list_others(match[1])]
+    text = _RULE_VARIABLES.sub(lambda match: match[1] + ("|".join(list_others(match[2])) or match[2]), rules)
+    return _NAMED_FILE.sub(rf"\1{RULES_FOLDER}/", text), without_variables
 
 
 def _build_rule_match(message: "RuleMessage") -> RuleMatch:

@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from local.edge.http_messages import Request
 from local.edge.waf import modsecurity
-from local.edge.waf.core_rule_set import EXCLUDED_IN_BODIES, FILES_WITHOUT_BODY_RULES
+from local.edge.waf.core_rule_set import EXCLUDED_IN_BODIES, NOT_FOR_BODIES
 from local.edge.waf.inspected_body import encode_texts, extract_inspected_body, extract_texts, has_json_body
 from local.edge.waf.managed_rules import BODY, RuleGroup
 from local.edge.waf.modsecurity import PATH_SEGMENT_ARGUMENT, CoreRuleSet, RuleMatch
@@ -28,8 +28,21 @@ _USUAL_TARGET = "/"
 _USUAL_HEADERS = (("host", "localhost"), ("user-agent", "client"), ("accept", "*/*"))
 _TEXT_HEADERS = (*_USUAL_HEADERS, ("content-type", "application/json"))
 
+# What the rules need not look at then: the parts for which these stand, and the names of a list's places.
+_NOT_IN_TARGET = frozenset(
+    {
+        "FILES", "FILES_COMBINED_SIZE", "FILES_NAMES", "REQUEST_BODY", "REQUEST_COOKIES", "REQUEST_COOKIES_NAMES",
+        "REQUEST_HEADERS", "REQUEST_HEADERS_NAMES", "REQUEST_METHOD", "REQUEST_PROTOCOL", "XML",
+    }
+)  # fmt: skip
+_NOT_IN_TEXTS = (_NOT_IN_TARGET - {"REQUEST_BODY"}) | {
+    "ARGS_NAMES", "QUERY_STRING", "REQUEST_BASENAME", "REQUEST_FILENAME", "REQUEST_LINE", "REQUEST_URI",
+    "REQUEST_URI_RAW",
+}  # fmt: skip
+
 # Rules 931110, 944110 and 944250 can match two values together, if one of them has such a word.
-_WORDS_OF_JOINT_MATCHES = re.compile(r"runtime|processbuilder|include\s*[(%]", re.IGNORECASE)
+_WORDS_OF_JOINT_MATCHES = ("runtime", "processbuilder", "include")
+_INCLUDE_CALL = re.compile(r"include\s*[(%]")
 # Rules 920200, 920201, 943110 and 943120 look at one of these headers and at the path or the query.
 _HEADERS_OF_JOINT_MATCHES = frozenset({"range", "request-range", "referer"})
 
@@ -47,15 +60,12 @@ class RuleEngine:
         if not files or self.is_unavailable:
             return
         self._rules = CoreRuleSet(files)
-        # Without a query, and in a body, the names of the arguments are ours.
-        path_rules = CoreRuleSet(files, argument_names=False)
-        self._text_rules = CoreRuleSet(
-            [name for name in files if name not in FILES_WITHOUT_BODY_RULES], argument_names=False
-        )
-        self._harmless_segments, self._harmless_texts = KnownValues(), KnownValues()
+        self._target_rules = CoreRuleSet(files, ignored_variables=_NOT_IN_TARGET)
+        self._target_rules_without_names = CoreRuleSet(files, ignored_variables=_NOT_IN_TARGET | {"ARGS_NAMES"})
+        self._text_rules = CoreRuleSet(files, (*EXCLUDED_IN_BODIES, *NOT_FOR_BODIES), _NOT_IN_TEXTS)
+        self._harmless_names, self._harmless_segments, self._harmless_texts = (KnownValues() for _ in range(3))
         self._find_in_headers = lru_cache(MAX_KNOWN_PARTS)(partial(self._inspect_headers, self._rules))
-        self._find_in_target = lru_cache(MAX_KNOWN_PARTS)(partial(self._inspect_target, self._rules))
-        self._find_in_path = lru_cache(MAX_KNOWN_PARTS)(partial(self._inspect_target, path_rules, query=""))
+        self._find_in_target = lru_cache(MAX_KNOWN_PARTS)(self._inspect_target)
 
     def find_matches(self, request: Request, body_limit: int) -> list[RuleMatch]:
         """The matches in a request, with the first `body_limit` bytes of its body."""
@@ -68,7 +78,7 @@ class RuleEngine:
         headers = _replace_length(request, len(texts[:1]))
         return [
             *self._find_in_headers(request.method, headers),
-            *(self._find_in_target(request.path, request.query) if request.query else self._find_in_path(request.path)),
+            *self._find_in_target(request.path, request.query),
             *self._find_in_texts(texts),
         ]
 
@@ -86,12 +96,15 @@ class RuleEngine:
     def _inspect_headers(self, rules: CoreRuleSet, method: str, headers: HeaderItems) -> list[RuleMatch]:
         return rules.find_matches(method, _USUAL_TARGET, headers, b"")
 
-    def _inspect_target(self, rules: CoreRuleSet, path: str, query: str) -> list[RuleMatch]:
-        """The matches in a path and a query. CRS sees the whole path besides the segments that are new."""
+    def _inspect_target(self, path: str, query: str) -> list[RuleMatch]:
+        """The matches in a path and a query. CRS sees both as a whole; names and path segments only if they are new."""
+        names = self._harmless_names.select_others(part.partition("=")[0] for part in query.split("&"))
         segments = self._harmless_segments.select_others(_split_path(path))
         target = _add_path_segments_as_arguments(path, query, segments)
+        rules = self._target_rules if names else self._target_rules_without_names
         matches = rules.find_matches("GET", target, _USUAL_HEADERS, b"")
         if not matches:
+            self._harmless_names.add(names)
             self._harmless_segments.add(segments)
         return matches
 
@@ -102,7 +115,6 @@ class RuleEngine:
         body = encode_texts(new_texts)
         headers = (*_TEXT_HEADERS, ("content-length", str(len(body))))
         matches = self._text_rules.find_matches("POST", _USUAL_TARGET, headers, body)
-        matches = [match for match in matches if match.rule_id not in EXCLUDED_IN_BODIES]
         if not matches:
             self._harmless_texts.add(new_texts)
         # Two rules of file 933 do not report that they match in the body. They count if no other rule does.
@@ -130,7 +142,9 @@ def _needs_whole_request(request: Request, texts: list[str]) -> bool:
     if any(name in _HEADERS_OF_JOINT_MATCHES for name, _ in request.headers):
         return True
     values = (unquote_plus(request.target, "latin-1"), *(value for _, value in request.headers), *texts)
-    return any(map(_WORDS_OF_JOINT_MATCHES.search, values))
+    joined = "\n".join(values).lower()
+    words = [word for word in _WORDS_OF_JOINT_MATCHES if word in joined]
+    return bool(words) and (words != ["include"] or bool(_INCLUDE_CALL.search(joined)))
 
 
 def _replace_length(request: Request, length: int) -> HeaderItems:

@@ -5,7 +5,8 @@ because CloudFormation creates it, is saved when CloudFormation ends an operatio
 is therefore as if it had not begun, and the next deploy begins it again.
 
 Not saved by a request are log events and metrics, which are many and which nothing is recovered from: a kill loses
-those since the last operation of CloudFormation or the last stop.
+those since the last operation of CloudFormation or the last stop. The same holds for code that was replaced without
+CloudFormation.
 """
 
 import contextlib
@@ -126,6 +127,10 @@ def _changes_state(service: str, request: tuple[Any, ...]) -> bool:
         # `objects` stores what belongs to a key.
         return method in {"PUT", "POST", "DELETE"} and "/" not in path.strip("/")
     if service == "lambda" and path.endswith(("/invocations", "/invoke-async/")):
+        return False
+    if service == "lambda" and path.endswith("/code"):
+        # The state has the code of all functions, a second of work. Who replaces code without a deploy can do it again:
+        # `make up` does, for `make dev`.
         return False
     action = _read_action(method, *content)
     return action not in _STORED_ELSEWHERE and not action.startswith(_READS)

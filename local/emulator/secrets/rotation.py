@@ -48,7 +48,8 @@ def _rotate_secret(data: dict[str, Any]) -> Any:
     secret.update(RotationLambdaARN=arn, RotationRules=rules, RotationEnabled=True)
     pending, version = secretsmanager._find_stage_version(secret, "AWSPENDING")
     if version and "AWSCURRENT" not in version["Stages"]:
-        _start_steps(secret, pending, STEPS)
+        if _RUNNING not in secret:
+            _start_steps(secret, pending, STEPS)
         return _build_error(
             "InvalidRequestException",
             "A previous rotation isn't complete. That rotation will be reattempted.",
@@ -84,6 +85,13 @@ def _start_steps(secret: dict[str, Any], token: str, steps: tuple[str, ...]) -> 
 
 
 def _run_steps(secret: dict[str, Any], token: str, steps: tuple[str, ...]) -> None:
+    try:
+        _invoke_steps(secret, token, steps)
+    finally:
+        _end_rotation(secret, token, steps)
+
+
+def _invoke_steps(secret: dict[str, Any], token: str, steps: tuple[str, ...]) -> None:
     for step in steps:
         function, config, _ = lambda_svc._get_func_record_for_ref(secret["RotationLambdaARN"])
         record = lambda_svc._execution_record_for_config(function, config)
@@ -91,13 +99,15 @@ def _run_steps(secret: dict[str, Any], token: str, steps: tuple[str, ...]) -> No
         result = lambda_svc._execute_function_with_config_scope(record, event)
         if result.get("error"):
             _logger.warning("The rotation of %s stopped at %s: %s", secret["Name"], step, result.get("body"))
-            break
-    _, secret = secretsmanager._resolve(secret["ARN"])  # an update replaces the record
-    if not secret:
-        return
-    if steps == ("testSecret",):
-        secret["Versions"].pop(token, None)
-    secret.pop(_RUNNING, None)
+            return
+
+
+def _end_rotation(secret: dict[str, Any], token: str, steps: tuple[str, ...]) -> None:
+    _, current = secretsmanager._resolve(secret["ARN"])
+    for record in filter(None, (secret, current)):  # an update replaces the record
+        if steps == ("testSecret",):
+            record["Versions"].pop(token, None)
+        record.pop(_RUNNING, None)
     services.save_service("secretsmanager")
 
 
