@@ -21,6 +21,7 @@ FUNCTION_SECONDS = 0.008  # of a read on this machine
 ARRIVAL_TIMEOUT_SECONDS = 60
 # The read function's time is not part of an entry's time to live, and a moment of arrival is rounded.
 TOLERANCE_SECONDS = 0.5
+MAX_DIFFERENCE = 0.005  # of the reads, between what was classified and what the replica counted
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,19 @@ class MixBenchmark:
         player = Player(self._stack.api_url, tokens, self._editor, self._records)
         watch = ArrivalWatch(self._stack, player.recording.writes)
         watch.start()
-        since = time.time()
         work = self._play(player, steps, durations.warm)
         self._wait_for_arrival(watch)
 
         readings = [reading for reading in player.recording.readings if reading.step.at >= durations.warm]
-        lines = self._read_function_lines(since)
+        lines = self._read_function_lines()
+        answers = [classify(reading, lines) for reading in readings]
+        self._require_statements(answers, work)
         ages = measure_ages(player.recording, watch.seen)
         times = [1000 * reading.seconds for reading in readings]
         model = CacheModel(caches, self._population, function_seconds=FUNCTION_SECONDS, copies=COPIES)
         model.valkey.update(left)
         return Measurement(
-            shares=count_shares(classify(reading, lines) for reading in readings),
+            shares=count_shares(answers),
             modelled=model_shares(model, steps, durations.warm),
             statements_per_1000=1000 * work.statements / len(readings),
             processor_ms_per_1000=1000 * 1000 * work.seconds / len(readings),
@@ -95,6 +97,13 @@ class MixBenchmark:
             older_than_asked=count_older_than_asked(player.recording),
             early=sum(reading.status == 425 for reading in readings),
         )
+
+    @staticmethod
+    def _require_statements(answers: list[Answer], work: ReplicaWork) -> None:
+        """Raise LocalError if the replica had other statements than one for each read that no cache answered."""
+        reads = sum(answer.layer == "replica" for answer in answers)
+        if abs(reads - work.statements) > MAX_DIFFERENCE * len(answers):
+            raise LocalError(f"The replica had {work.statements:,} statements for {reads:,} reads.")
 
     def _model_earlier_traffic(self, caches: Caches, mix: Mix, seconds: float) -> dict[str, float]:
         """The seconds that are left of each entry of the read cache after so much traffic of the same kind."""
@@ -130,20 +139,14 @@ class MixBenchmark:
             time.sleep(0.1)
         watch.stop()
 
-    def _read_function_lines(self, since: float) -> dict[str, dict[str, Any]]:
-        """The read function's line of each request that reached it, by request id."""
-        function = self._stack.aws_client("lambda").get_function_configuration(
-            FunctionName=self._stack.outputs["GetFunctionName"]
-        )
-        pages = self._stack.aws_client("logs").get_paginator("filter_log_events")
-        group = function["LoggingConfig"]["LogGroup"]
-        lines = {}
-        for page in pages.paginate(logGroupName=group, startTime=int(since * 1000)):
-            for event in page["events"]:
-                if '"get done"' in event["message"]:
-                    line = json.loads(event["message"])
-                    lines[line["request_id"]] = line
-        return lines
+    def _read_function_lines(self) -> dict[str, dict[str, Any]]:
+        """The read function's line of each request that reached it, by request id.
+
+        They are from the file beside the log group: the emulator's log streams keep their newest events only.
+        """
+        log = self._stack.folder.emulator / "logs" / f"{self._stack.outputs['GetFunctionName']}.log"
+        lines = [json.loads(line) for line in log.read_text().splitlines() if '"get done"' in line]
+        return {line["request_id"]: line for line in lines}
 
 
 def classify(reading: Reading, lines: dict[str, dict[str, Any]]) -> Answer:
