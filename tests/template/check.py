@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cfnlint import lint  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
@@ -43,7 +44,16 @@ from tests.template.rules import (
 )
 from tests.template.rules.rule import Rule
 from tests.template.rules.rule import Template as Linted
-from tests.template.translate import EDGE_TEMPLATE, REPOSITORY, TEMPLATE, NotTranslatable, Template, read, translate
+from tests.template.translate import (
+    EDGE_TEMPLATE,
+    REPOSITORY,
+    TEMPLATE,
+    NotTranslatable,
+    Template,
+    read,
+    read_with_includes,
+    translate,
+)
 
 RULES: tuple[Rule, ...] = (
     functions.DatabaseConcurrency(),
@@ -107,21 +117,24 @@ SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 
 
 def check_with_sam(path: Path) -> Iterator[Finding]:
-    """The findings of `sam validate --lint`."""
+    """The findings of `sam validate --lint`, with included files in place: SAM does not read them."""
     sam = shutil.which("sam", path=f"{REPOSITORY / '.tools/sam/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     if sam is None:
         yield Finding("sam", "The SAM CLI is not installed; run `make setup`.")
         return
     # Linting needs a Region, but no account.
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
-    done = subprocess.run(
-        [sam, "validate", "--lint", "--template-file", str(path)],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with TemporaryDirectory() as folder:
+        whole = Path(folder, path.name)
+        whole.write_text(json.dumps(read_with_includes(path)))
+        done = subprocess.run(
+            [sam, "validate", "--lint", "--template-file", str(whole)],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode != 0:
         yield Finding("sam validate --lint", (done.stdout + done.stderr).strip())
 

@@ -47,12 +47,18 @@ class _NoManagedPolicies:
         return {}
 
 
-def read(path: Path) -> Template:
-    """Read a SAM template: short forms such as !Ref in full, and what Fn::ForEach repeats written out.
+def read_with_includes(path: Path) -> Template:
+    """Read a SAM template: short forms such as !Ref in full, and included files in place.
 
-    Included files are in place. CloudFormation includes them before any other transform; so does this.
+    CloudFormation includes them before any other transform.
     """
     template: Template = _include_files(json.loads(json.dumps(yaml_parse(path.read_text()))))
+    return template
+
+
+def read(path: Path) -> Template:
+    """Read a SAM template with its included files, and what Fn::ForEach repeats written out."""
+    template = read_with_includes(path)
     # Without the mappings, the expansion leaves Fn::FindInMap to CloudFormation, as it is written.
     resources = language_extensions.apply({**template, "Mappings": {}}, {})["Resources"]
     return {**template, "Resources": _without_constant_subs(resources)}
