@@ -23,8 +23,8 @@ from typing import Any
 import airportsdata
 
 from bench.results import is_short, save_results
-from tests.edge.edge_template import build_edge_template
-from tests.emulator.harness import ROOT, deploy_stack, free_port, start_emulator
+from testkit.edge_template import build_edge_template
+from testkit.emulator_harness import ROOT, deploy_stack, free_port, start_emulator
 
 STACK = "edge-bench"
 TURNS, SHORT_TURNS, SHORT_COUNT = 16, 1, 5  # the first turn, with the first use of each rule, does not count

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.mix.measurement import Durations, Measurement, MixBenchmark
-from bench.mix.model import Caches, Shares
 from bench.mix.plot import plot_mix
 from bench.mix.preparation import load_items
 from bench.mix.report import print_measured, print_modelled, to_figures, to_measured_figures
-from bench.mix.trace import Mix, Population
 from bench.mix.worth import model_rate, price_caches, read_cache_prices, spare_statements
 from bench.results import is_short, save_results
 from local.demo.source import load_airports
 from local.process import LocalError
 from local.stack import down, up
+from testkit.mix.model import Caches, Shares
+from testkit.mix.trace import Mix, Population
 
 RATE, SHORT_RATE = 30.0, 20.0
 EXPONENT = 1.0

@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bench.mix.model import Answer, CacheModel, Caches, Layer, Shares, count_shares
-from bench.mix.player import Player, Reading
 from bench.mix.preparation import CacheFiller
-from bench.mix.staleness import ArrivalWatch, count_older_than_asked, measure_ages
 from bench.mix.switches import CacheSwitches, ReplicaCounter, ReplicaWork
-from bench.mix.trace import Mix, Population, Step, generate_trace
 from local.process import LocalError
 from local.stack import Stack
+from testkit.mix.model import Answer, CacheModel, Caches, Layer, Shares, count_shares
+from testkit.mix.player import Player, Reading
+from testkit.mix.staleness import ArrivalWatch, count_older_than_asked, measure_ages
+from testkit.mix.trace import Mix, Population, Step, generate_trace
 
 COPIES = 5_000  # what the local edge keeps
 FUNCTION_SECONDS = 0.008  # of a read on this machine

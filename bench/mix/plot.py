@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from bench.mix.model import LAYERS, Shares
+from testkit.mix.model import LAYERS, Shares
 
 PLOT_FILE = Path(__file__).parents[2] / "docs" / "mix.svg"
 COLOURS = {"CloudFront": "#7c5cbf", "API Gateway": "#1f6feb", "Valkey": "#2f9e6e", "replica": "#d1453b"}

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from bench.loading.database import install_trust_layer
-from bench.mix.player import COLLECTION
 from local.process import LocalError
 from local.stack import Stack
 from sluice.aws.secrets import Credentials
@@ -19,6 +18,7 @@ from sluice.http.api_gateway import parse_request
 from sluice.model.resource import load_resources
 from sluice.query.read_router import ReadRouter
 from sluice.settings import CacheSettings, ReadSettings
+from testkit.mix.player import COLLECTION
 
 SCHEMA = "sluice"
 LINES_PER_POST = 10_000

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.mix.measurement import Measurement
-from bench.mix.model import LAYERS, Shares
 from bench.mix.worth import Prices, spare_dollars, spare_statements
 from ops.output import format_table
+from testkit.mix.model import LAYERS, Shares
 
 MEASURED_HEADER = (
     *("measured", "reads", *LAYERS, "copies", "by the model", "statements", "processor"),

@@ -5,12 +5,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.mix.model import Answer, CacheModel, Caches, Shares, count_shares
-from bench.mix.trace import WRITE_SHARE, Mix, Population, generate_trace
 from ops.commands import cost
 from ops.cost.estimate import Estimate
 from ops.cost.prices import PriceTable, read_prices
 from ops.cost.traffic import SECONDS_PER_MONTH, RequestFigures, Traffic
+from testkit.mix.model import Answer, CacheModel, Caches, Shares, count_shares
+from testkit.mix.trace import WRITE_SHARE, Mix, Population, generate_trace
 
 # Of the 1,750 bytes of log of a read, those of the function and its platform: the API's own line remains.
 FUNCTION_LOG_BYTES = 1_300

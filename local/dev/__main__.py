@@ -23,7 +23,10 @@ def main() -> int:
         stack = up(report_progress=_print_progress)
         server = Server(stack, _print_progress)
         print(f"API    {stack.api_url}")
-        print("serving each change of src, template.yaml, samconfig.toml, statemachines and layers; Ctrl-C ends it")
+        print(
+            "serving each change of src, template.yaml, samconfig.toml, statemachines and layers; Ctrl-C ends it",
+            flush=True,
+        )
         for changed in watcher.wait_for_changes():
             _report_round(changed, watcher, server)
     except LocalError as error:

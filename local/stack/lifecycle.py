@@ -9,7 +9,7 @@ from local.cache import CacheServer
 from local.database import DatabasePair
 from local.stack.code_update import replace_code
 from local.stack.deployment import deploy_stack, is_deployed
-from local.stack.folder import StackFolder
+from local.stack.folder import StackFolder, StackState
 from local.stack.packaging import fingerprint_package, get_code_archive, make_package
 from local.stack.parameters import choose_parameters, has_read_cache, resolve_parameters
 from local.stack.resource_check import check_resource_classes
@@ -54,10 +54,12 @@ def up(
             with steps.measure("starting the read cache"):
                 cache.start()
         parameters = resolve_parameters(chosen, emulator, pair, cache)
-        with steps.measure("building the package"):
-            build(stack_folder, pair, parameters)
-        with steps.measure("sam deploy"):
-            _deploy(stack_folder, emulator, parameters)
+        if not _is_built(stack_folder, pair, parameters):
+            with steps.measure("building the package"):
+                build(stack_folder, pair, parameters)
+        if not _is_up_to_date(stack_folder, emulator, parameters):
+            with steps.measure("sam deploy"):
+                _deploy(stack_folder, emulator, parameters)
         edge = EdgeProcess(stack_folder, emulator)
         edge.stop_outdated()
         with steps.measure("starting the edge"):
@@ -68,28 +70,39 @@ def up(
         return Stack(stack_folder, pair, emulator, cache)
 
 
+def _is_built(folder: StackFolder, pair: DatabasePair, parameters: dict[str, str]) -> bool:
+    """Whether the package of the stack is that of the sources."""
+    is_current = folder.read_state().built == fingerprint_package(pair.ca, parameters)
+    return is_current and (folder.build / "template.yaml").exists()
+
+
 def build(folder: StackFolder, pair: DatabasePair, parameters: dict[str, str]) -> None:
-    """Build the package of a stack unless it is that of the sources. The caller has the lock. Raises LocalError."""
+    """Build the package of a stack. The caller has the lock. Raises LocalError."""
     state = folder.read_state()
     current = fingerprint_package(pair.ca, parameters)
-    if state.built == current and (folder.build / "template.yaml").exists():
-        return
     make_package(folder, pair.ca, parameters)
     state.built = current
     folder.write_state(state)
 
 
+def _digest_deployment(state: StackState, parameters: dict[str, str]) -> str:
+    inputs = json.dumps([state.built, state.emulator_port, parameters], sort_keys=True)
+    return hashlib.sha256(inputs.encode()).hexdigest()
+
+
+def _is_up_to_date(folder: StackFolder, emulator: EmulatorProcess, parameters: dict[str, str]) -> bool:
+    state = folder.read_state()
+    is_current = state.deployed == _digest_deployment(state, parameters) and not state.is_code_replaced
+    return is_current and is_deployed(emulator)
+
+
 def _deploy(folder: StackFolder, emulator: EmulatorProcess, parameters: dict[str, str]) -> None:
     state = folder.read_state()
-    inputs = json.dumps([state.built, state.emulator_port, parameters], sort_keys=True)
-    current = hashlib.sha256(inputs.encode()).hexdigest()
-    if state.deployed == current and not state.is_code_replaced and is_deployed(emulator):
-        return
     state.outputs = deploy_stack(folder, emulator, parameters)
     if state.is_code_replaced:
         # CloudFormation leaves a function alone whose code in the template is that of the last deploy.
         replace_code(emulator, get_code_archive(folder).read_bytes())
-    state.deployed, state.is_code_replaced = current, False
+    state.deployed, state.is_code_replaced = _digest_deployment(state, parameters), False
     folder.write_state(state)
 
 

@@ -22,8 +22,8 @@ from sluice.rotation.password_rotation import PasswordRotation, SecretVersions
 from sluice.schema.ddl_executor import Executor
 from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser, ensure_users
 from sluice.settings import DatabaseSettings
+from testkit.emulator_harness import build_function, deploy_stack, start_emulator
 from tests.database.deployed import Root
-from tests.emulator.harness import build_function, deploy_stack, start_emulator
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ROLES = ("loader", "reader", "admin")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice.aws.s3 import Bucket, S3Client
-from tests.emulator.harness import Emulator, start_emulator
+from testkit.emulator_harness import Emulator, start_emulator
 
 
 def bucket(name: str = "batches") -> Bucket:

@@ -10,8 +10,8 @@ import pytest
 
 from sluice.errors import LockConflict
 from sluice.recovery.execution_lease import RECOVERY_LEASE_KEY, StatesClient, acquire_lease
+from testkit.emulator_harness import Emulator, wait_until
 from tests.database.s3 import bucket, buckets
-from tests.emulator.harness import Emulator, wait_until
 
 WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
 TRUST = {

@@ -14,10 +14,10 @@ from sluice.db.connection import Connection, Database
 from sluice.errors import AccessDenied
 from sluice.load.loader import Loader
 from sluice.settings import DatabaseSettings
+from testkit.emulator_harness import wait_until
 from tests.database.rig import Rig
 from tests.database.rotation_rig import STEPS, Accounts, Vault, vault
 from tests.database.things import put
-from tests.emulator.harness import wait_until
 
 
 class CountingDatabase(Database):

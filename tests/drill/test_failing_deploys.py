@@ -15,7 +15,7 @@ import pytest
 
 from ops.cli import run_command_line
 from ops.commands import deploy
-from tests.emulator.harness import Emulator, start_emulator
+from testkit.emulator_harness import Emulator, start_emulator
 from tests.emulator.test_cloudformation import build_migration
 
 SAMCONFIG = """

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from local.stack.stack import fetch_person_token
-from tests.edge.edge_template import Template
-from tests.emulator.harness import ROOT, Emulator, deploy_stack, free_port, start_emulator
+from testkit.edge_template import Template
+from testkit.emulator_harness import ROOT, Emulator, deploy_stack, free_port, start_emulator
 
 
 @dataclass

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from testkit.edge_template import build_edge_template
 from tests.edge.conftest import DeployedEdge, DeployEdge
-from tests.edge.edge_template import build_edge_template
 
 # The token bucket gets one token in a thousand seconds, so no test is slow enough to see another request accepted.
 SLOW_RATE = 0.001

@@ -7,6 +7,7 @@ import pytest
 
 from local.edge.cloudfront.functions import _QUERY_DIGEST
 from local.edge.config_checks import UnsupportedConfiguration
+from testkit.translate import TEMPLATE, read
 from tests.edge.distributions import (
     Origin,
     Overrides,
@@ -17,7 +18,6 @@ from tests.edge.distributions import (
     build_parts,
     build_response,
 )
-from tests.template.translate import TEMPLATE, read
 
 
 def test_only_included_query_parameters_are_cached_and_forwarded() -> None:

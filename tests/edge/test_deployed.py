@@ -11,9 +11,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from testkit.edge_template import Template, build_edge_template
+from testkit.emulator_harness import StackFailedError, deploy_stack
 from tests.edge.conftest import DeployedEdge, DeployEdge
-from tests.edge.edge_template import Template, build_edge_template
-from tests.emulator.harness import StackFailedError, deploy_stack
 from tests.template.breaks import Break
 from tests.template.edge_breaks import cache_method, drop_cache_key
 

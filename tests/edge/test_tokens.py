@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from testkit.edge_template import build_edge_template
 from tests.edge.conftest import DeployedEdge, DeployEdge
-from tests.edge.edge_template import build_edge_template
 
 Claims = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.emulator.harness import Emulator, start_emulator
+from testkit.emulator_harness import Emulator, start_emulator
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import botocore.config
 
-from tests.emulator.harness import Emulator, wait_until
+from testkit.emulator_harness import Emulator, wait_until
 
 TRUST_POLICY = json.dumps(
     {

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.emulator.harness import Emulator, deploy_stack, wait_until
+from testkit.emulator_harness import Emulator, deploy_stack, wait_until
 
 PRINCIPALS = ["states.amazonaws.com", "events.amazonaws.com"]
 ALARM = {

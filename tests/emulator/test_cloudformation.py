@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, StackFailedError, build_function, deploy_stack
+from testkit.emulator_harness import Emulator, StackFailedError, build_function, deploy_stack
 
 RESPONDER = """
     import json, urllib.request

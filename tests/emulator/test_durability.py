@@ -15,7 +15,7 @@ import pytest
 
 from local.emulator.durability.objects import finish_writes
 from local.emulator.durability.report import read_report
-from tests.emulator.harness import Emulator, build_function, deploy_stack, invoke_function, start_emulator, wait_until
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, invoke_function, start_emulator, wait_until
 
 SLOW = """
     import time

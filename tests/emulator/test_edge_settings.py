@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, StackFailedError, deploy_stack
+from testkit.emulator_harness import Emulator, StackFailedError, deploy_stack
 
 Resources = dict[str, Any]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, build_function, deploy_stack, invoke_function
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, invoke_function
 
 CALLER = """
     import boto3, os

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, deploy_stack, wait_until
+from testkit.emulator_harness import Emulator, deploy_stack, wait_until
 
 OBJECTS = int(os.environ.get("EVENTS_OBJECTS", "100"))
 

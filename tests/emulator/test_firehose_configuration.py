@@ -7,8 +7,8 @@ import pytest
 from local.emulator import patching
 from local.emulator.firehose import configuration, ministack
 from local.emulator.firehose.put_requests import RejectedRequestError
+from testkit.emulator_harness import Emulator
 from tests.emulator.firehose_streams import build_destination, build_processor, create_stream
-from tests.emulator.harness import Emulator
 
 TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 ERROR = "!{firehose:error-output-type}"

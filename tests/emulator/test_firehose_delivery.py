@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from testkit.emulator_harness import Emulator, wait_until
 from tests.emulator.firehose_streams import (
     DeliveryStream,
     build_destination,
@@ -16,7 +17,6 @@ from tests.emulator.firehose_streams import (
     create_transform,
     create_transformed_stream,
 )
-from tests.emulator.harness import Emulator, wait_until
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 

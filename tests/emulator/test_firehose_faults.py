@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from testkit.emulator_harness import Emulator
 from tests.emulator.firehose_streams import DeliveryStream, create_stream
-from tests.emulator.harness import Emulator
 
 
 def force_faults(emulator: Emulator, **faults: object) -> Path:

@@ -4,8 +4,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.emulator.firehose import put_requests
+from testkit.emulator_harness import Emulator
 from tests.emulator.firehose_streams import DeliveryStream, create_stream
-from tests.emulator.harness import Emulator
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Spool
+from testkit.emulator_harness import Emulator, start_emulator, wait_until
 from tests.emulator.firehose_streams import DeliveryStream, create_stream
-from tests.emulator.harness import Emulator, start_emulator, wait_until
 
 
 def list_spool_files(emulator: Emulator) -> list[Path]:

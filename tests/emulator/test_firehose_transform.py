@@ -8,8 +8,8 @@ import pytest
 from local.emulator.firehose import ministack
 from local.emulator.firehose import transform as transform_protocol
 from local.emulator.firehose.spool import DELIVERY, Spool
+from testkit.emulator_harness import Emulator, wait_until
 from tests.emulator.firehose_streams import create_transform, create_transformed_stream
-from tests.emulator.harness import Emulator, wait_until
 
 
 def test_the_function_gets_the_event_of_firehose(emulator: Emulator) -> None:

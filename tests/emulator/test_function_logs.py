@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import ROOT, Emulator, build_function, deploy_stack, invoke_function
-from tests.template.translate import TEMPLATE, read
+from testkit.emulator_harness import ROOT, Emulator, build_function, deploy_stack, invoke_function
+from testkit.translate import TEMPLATE, read
 
 CODE = """
     def handle(event, context):

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.emulator.harness import Emulator, build_function, deploy_stack
+from testkit.emulator_harness import Emulator, build_function, deploy_stack
 
 # Each response is unique, so that a test recognizes a cached one.
 CODE = """

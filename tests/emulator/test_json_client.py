@@ -10,8 +10,8 @@ from sluice.aws.json_client import JsonClient
 from sluice.aws.lambda_environment import Service
 from sluice.errors import AwsError
 from sluice.ingest import firehose as stream
+from testkit.emulator_harness import Emulator, wait_until
 from tests.emulator.firehose_streams import create_stream
-from tests.emulator.harness import Emulator, wait_until
 
 
 @pytest.fixture(autouse=True)

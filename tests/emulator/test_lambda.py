@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from tests.emulator.harness import Emulator, build_function, deploy_stack, invoke_function, wait_until
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, invoke_function, wait_until
 
 CODE = """
     import os, sys, time

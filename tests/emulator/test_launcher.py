@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from local.emulator import environment, patching
-from tests.emulator.harness import Emulator, build_function, deploy_stack, invoke_function, start_emulator
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, invoke_function, start_emulator
 
 
 def test_it_listens_on_the_loopback_address_only(emulator: Emulator) -> None:

@@ -3,8 +3,8 @@
 import copy
 from typing import Any
 
-from tests.emulator.harness import Emulator, deploy_stack
-from tests.template.translate import TEMPLATE, read
+from testkit.emulator_harness import Emulator, deploy_stack
+from testkit.translate import TEMPLATE, read
 
 HEADER = "x-origin-verify"
 RESOURCES = ("Distribution", "SharedCachePolicy", "SecurityHeaders", "OriginSecret", "ApiAcl")

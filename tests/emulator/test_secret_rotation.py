@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.harness import Emulator, StackFailedError, build_function, deploy_stack, wait_until
+from testkit.emulator_harness import Emulator, StackFailedError, build_function, deploy_stack, wait_until
 
 # Runs the steps of a rotation, and fails at the step that the secret's field `refuse` names.
 ROTATOR = """

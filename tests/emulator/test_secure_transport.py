@@ -2,7 +2,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from tests.emulator.harness import Emulator
+from testkit.emulator_harness import Emulator
 
 
 def test_a_bucket_that_requires_tls_can_be_used(emulator: Emulator) -> None:

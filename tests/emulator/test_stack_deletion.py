@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.harness import Emulator, StackFailedError, build_function, deploy_stack, wait_until
+from testkit.emulator_harness import Emulator, StackFailedError, build_function, deploy_stack, wait_until
 
 # Its name is taken, so its creation fails, after everything that it depends on.
 REFUSED = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/deletion/taken"}}

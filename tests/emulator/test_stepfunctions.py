@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.emulator.workflows.executions import compute_retry_delay
-from tests.emulator.harness import Emulator, build_function, deploy_stack, start_emulator, wait_until
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, start_emulator, wait_until
 
 CODE = """
     import time

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.emulator.harness import Emulator, build_function, deploy_stack, wait_until
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, wait_until
 
 CODE = """
     import time

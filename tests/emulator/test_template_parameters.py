@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.harness import Emulator
-from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
+from testkit.emulator_harness import Emulator
+from testkit.translate import REPOSITORY, TEMPLATE, read, translate
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 import string
 from typing import Any
 
-from tests.emulator.harness import Emulator, deploy_stack
+from testkit.emulator_harness import Emulator, deploy_stack
 
 
 def _build_log_group(name: str, condition: str) -> dict[str, Any]:

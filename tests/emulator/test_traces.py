@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.harness import Emulator, build_function, deploy_stack, wait_until
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, wait_until
 
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 

@@ -9,7 +9,7 @@ import pytest
 from ops import progress
 from ops.cli import run_command_line
 from ops.commands import rejected_writes
-from tests.emulator.harness import Emulator, start_emulator
+from testkit.emulator_harness import Emulator, start_emulator
 from tests.ops.command_output import CommandOutput
 from tests.ops.stub_stack import STACK_NAME, StubStack
 

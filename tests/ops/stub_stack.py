@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.emulator.harness import Emulator, build_function, deploy_stack
+from testkit.emulator_harness import Emulator, build_function, deploy_stack
 
 STACK_NAME = "stub-stack"
 

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 from ops.aws import LOCAL_STACK, choose_target, find_local_addresses
 from ops.aws_errors import explain_aws_error
 from ops.errors import UsageError
-from tests.emulator.harness import Emulator
+from testkit.emulator_harness import Emulator
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import STACK_NAME, StubStack
 

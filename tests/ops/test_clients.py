@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.emulator.harness import Emulator, deploy_stack
+from testkit.emulator_harness import Emulator, deploy_stack
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import STACK_NAME, StubStack
 

@@ -10,10 +10,10 @@ import pytest
 from local.stack.folder import REPOSITORY
 from ops import tools
 from ops.commands import deploy
-from tests.edge.edge_template import build_edge_template
-from tests.emulator.harness import Emulator
+from testkit.edge_template import build_edge_template
+from testkit.emulator_harness import Emulator
+from testkit.translate import TEMPLATE, read
 from tests.ops.conftest import Sluice
-from tests.template.translate import TEMPLATE, read
 
 SAMCONFIG = """
 version = 0.1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ops.commands import deploy
-from tests.emulator.harness import Emulator, StackFailedError, deploy_stack
+from testkit.emulator_harness import Emulator, StackFailedError, deploy_stack
 from tests.emulator.test_cloudformation import build_migration
 from tests.ops.conftest import Sluice
 

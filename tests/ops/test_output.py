@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops.output import escape_control_characters
-from tests.emulator.harness import Emulator
+from testkit.emulator_harness import Emulator
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import STACK_NAME, StubStack
 

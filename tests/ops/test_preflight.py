@@ -15,7 +15,7 @@ from ops.checks import CheckResult
 from ops.preflight import account, machine, resources
 from ops.preflight.plan import DeploymentPlan
 from ops.samconfig import Deployment
-from tests.emulator.harness import Emulator
+from testkit.emulator_harness import Emulator
 from tests.ops.conftest import Sluice
 
 STACK = "new-stack"

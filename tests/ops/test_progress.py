@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from ops import progress
 from ops.aws import Stack, choose_target
 from ops.workflows import describe_execution
-from tests.emulator.harness import wait_until
+from testkit.emulator_harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import REPLAY_REPORT, STACK_NAME, StubStack
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops.commands import rejected_writes
-from tests.emulator.harness import wait_until
+from testkit.emulator_harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import STACK_NAME, StubStack
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.emulator.harness import wait_until
+from testkit.emulator_harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, StubStack, build_verified_plan
 

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from ops.aws import Stack, choose_target
 from ops.commands.status import MAX_PENDING_SECONDS, list_advice
 from ops.workflows import list_executions
-from tests.emulator.harness import wait_until
+from testkit.emulator_harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, StubStack, build_verified_plan
 

@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 from local.stack import Stack
 from ops.verify.access.functions import FORBIDDEN_TO_ALL, FUNCTIONS
 from ops.verify.access.request import Request
+from testkit.translate import REPOSITORY, TEMPLATE, read, translate
 from tests.stack.attempts import try_request
 from tests.template.rules.reading import actions, of_type, statements
 from tests.template.rules.rule import Template
-from tests.template.translate import REPOSITORY, TEMPLATE, read, translate
 
 pytestmark = pytest.mark.stack("second")
 

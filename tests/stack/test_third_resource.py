@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import httpx
 import pytest
@@ -20,6 +21,8 @@ from testkit.checkout import copy_checkout
 from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.stack("second", last=True)
+
+LONGEST_SECONDS = 120
 
 FILE = '''
 """Notes, for everyone."""
@@ -77,6 +80,9 @@ def developing(checkout: Path, stack: Stack) -> Iterator[Iterator[str]]:
     process = start(checkout, stack, "local.dev")
     assert process.stdout
     lines = iter(process.stdout)
+    # Without its line, the test would wait for ever.
+    watchdog = Timer(LONGEST_SECONDS, process.kill)
+    watchdog.start()
     try:
         wait_for_line(lines, "serving each change")
         yield lines
@@ -84,6 +90,7 @@ def developing(checkout: Path, stack: Stack) -> Iterator[Iterator[str]]:
         assert "The local stack runs on" in "".join(lines)
         assert process.wait() == 0
     finally:
+        watchdog.cancel()
         process.kill()
         process.wait()
 

@@ -11,11 +11,11 @@ import pytest
 from local.stack import Stack
 from sluice.ingest.item_body import new_item_id
 from sluice.model.versions import new_version
+from testkit.translate import TEMPLATE, read
 from tests.stack.conftest import Person
 from tests.stack.read_cache import mark_log_time, read_get_log, without_cache
 from tests.stack.samples import booking
 from tests.stack.waiting import eventually
-from tests.template.translate import TEMPLATE, read
 from tools.api_definition.routes import ANY_METHOD
 
 pytestmark = pytest.mark.stack("second")

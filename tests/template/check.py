@@ -20,6 +20,16 @@ from tempfile import TemporaryDirectory
 from cfnlint import lint  # type: ignore[import-untyped]
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from testkit.translate import (
+    EDGE_TEMPLATE,
+    REPOSITORY,
+    TEMPLATE,
+    NotTranslatable,
+    Template,
+    read,
+    read_with_includes,
+    translate,
+)
 from tests.template.judges import Finding, judge
 from tests.template.quotas import list_excesses
 from tests.template.rules import (
@@ -44,16 +54,6 @@ from tests.template.rules import (
 )
 from tests.template.rules.rule import Rule
 from tests.template.rules.rule import Template as Linted
-from tests.template.translate import (
-    EDGE_TEMPLATE,
-    REPOSITORY,
-    TEMPLATE,
-    NotTranslatable,
-    Template,
-    read,
-    read_with_includes,
-    translate,
-)
 
 RULES: tuple[Rule, ...] = (
     functions.DatabaseConcurrency(),

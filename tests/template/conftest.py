@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from tests.template.translate import TEMPLATE, Template, read
+from testkit.translate import TEMPLATE, Template, read
 
 
 @pytest.fixture(scope="session")

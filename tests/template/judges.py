@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testkit.translate import REPOSITORY, Template
 from tests.template.rules.deployed import Deployed
-from tests.template.translate import REPOSITORY, Template
 
 JUDGES = REPOSITORY / ".tools/judges/bin"
 SKIPS = Path(__file__).parent / "skips.toml"

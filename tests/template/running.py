@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.emulator.harness import Emulator, build_function, deploy_stack, start_emulator, wait_until
-from tests.template.translate import REPOSITORY
+from testkit.emulator_harness import Emulator, build_function, deploy_stack, start_emulator, wait_until
+from testkit.translate import REPOSITORY
 
 Definition = dict[str, Any]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from testkit.translate import REPOSITORY, TEMPLATE
 from tests.template.check import check_source_with_rules
-from tests.template.translate import REPOSITORY, TEMPLATE
 
 STATEMENT = """
 Resources:

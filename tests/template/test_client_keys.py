@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from testkit.translate import REPOSITORY, Template, translate
 from tests.template.check import check_with_cfn_lint, check_with_rules
 from tests.template.rules.reading import entries
-from tests.template.translate import REPOSITORY, Template, translate
 
 OPEN = ("/v1/openapi.json", "/v1/docs")
 

@@ -8,9 +8,9 @@ import pytest
 
 from sluice.handlers import fallback
 from sluice.openapi.responses import COMMON_STATUSES, PROBLEM_RESPONSES
+from testkit.translate import Template
 from tests.contract.documents import create_test_document, list_operations
 from tests.template.rules.api import PUBLIC
-from tests.template.translate import Template
 from tools.api_definition.resource import AUTHORIZER
 from tools.api_definition.routes import ANY_METHOD, INTEGRATION
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from testkit.translate import EDGE_TEMPLATE, REPOSITORY, TEMPLATE, Template, read, translate
 from tests.template.check import check_with_cfn_lint, check_with_rules
-from tests.template.translate import EDGE_TEMPLATE, REPOSITORY, TEMPLATE, Template, read, translate
 from tools.edge_template import render_edge_template
 
 # The conditions of what AWS creates in us-east-1 only.

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from sluice.model.record import decode_write
+from testkit.translate import REPOSITORY, Template
 from tests.template.rules.api import PUBLIC
 from tests.template.test_contract import find_function, find_scopes, list_routes
-from tests.template.translate import REPOSITORY, Template
 
 EVENTS = REPOSITORY / "events"
 DEFINITION = json.loads((REPOSITORY / "statemachines/load_batch.asl.json").read_text())

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from testkit.translate import REPOSITORY, TEMPLATE, Template, read, translate
 from tests.template import judges
 from tests.template.check import check_with_cfn_lint
 from tests.template.judges import EVERYTHING, Finding, judge, list_policies
 from tests.template.rules.deployed import Deployed
-from tests.template.translate import REPOSITORY, TEMPLATE, Template, read, translate
 
 
 @pytest.fixture(scope="module")

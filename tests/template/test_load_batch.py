@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.emulator.harness import build_function, deploy_stack, start_emulator, wait_until
+from testkit.emulator_harness import build_function, deploy_stack, start_emulator, wait_until
+from testkit.translate import REPOSITORY
 from tests.template.branches import find_taken_branches, list_branches
 from tests.template.running import LAMBDA_ERRORS, Running, build_inbox
-from tests.template.translate import REPOSITORY
 
 DEFINITION = json.loads((REPOSITORY / "statemachines/load_batch.asl.json").read_text())
 EVENT = json.loads((REPOSITORY / "events/load_batch/delivered.json").read_text())

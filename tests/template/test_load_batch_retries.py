@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.translate import REPOSITORY
+from testkit.translate import REPOSITORY
 
 HISTORY_EVENTS = 25_000  # the most that a Standard execution may have
 EVENTS_PER_ATTEMPT = 3  # scheduled, started, failed

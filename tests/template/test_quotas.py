@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from testkit.translate import Template
 from tests.template.quotas import list_excesses
-from tests.template.translate import Template
 
 
 def write_settings(folder: Path, region: str, rate: int | None, raised: int | None = None) -> Path:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.emulator.harness import wait_until
+from testkit.emulator_harness import wait_until
 from tests.template.branches import find_taken_branches, list_branches
 from tests.template.running import (
     LAMBDA_ERRORS,

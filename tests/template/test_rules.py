@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from testkit.translate import REPOSITORY, NotTranslatable, Template, translate
 from tests.template.breaks import BREAKS, Break
 from tests.template.check import RULES, check_with_cfn_lint, check_with_rules
 from tests.template.database_breaks import DATABASE_BREAKS
 from tests.template.edge_breaks import EDGE_BREAKS
 from tests.template.endpoint_breaks import ENDPOINT_BREAKS
-from tests.template.translate import REPOSITORY, NotTranslatable, Template, translate
 
 WORKFLOW = Path("statemachines/load_batch.asl.json")
 

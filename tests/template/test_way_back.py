@@ -10,8 +10,8 @@ import pytest
 
 from sluice.rebuild.rebuild_request import EXCLUSIONS_KEY
 from sluice.recovery.recovery_request import parse_recovery_request
+from testkit.translate import REPOSITORY, Template, translate
 from tests.template.running import list_states, read_definition
-from tests.template.translate import REPOSITORY, Template, translate
 
 HISTORY_EVENTS = 25_000
 WORKFLOWS = ("replay", "recover", "rebuild")

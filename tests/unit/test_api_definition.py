@@ -13,7 +13,7 @@ import pytest
 
 from sluice.model.resource import Resource, create_resource, load_resources
 from sluice.openapi.document import create_document
-from tests.template.translate import TEMPLATE, read, translate
+from testkit.translate import TEMPLATE, read, translate
 from tests.unit.classes import create_item_class
 from tools.api_definition.__main__ import (
     MAX_API_RESOURCES,

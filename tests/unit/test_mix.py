@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from bench.mix.model import ARRIVAL_SECONDS, CacheModel, Caches, count_shares
-from bench.mix.player import Reading, Recording, Written
-from bench.mix.staleness import count_older_than_asked, measure_ages
-from bench.mix.trace import Mix, Population, Step, generate_trace
+from testkit.mix.model import ARRIVAL_SECONDS, CacheModel, Caches, count_shares
+from testkit.mix.player import Reading, Recording, Written
+from testkit.mix.staleness import count_older_than_asked, measure_ages
+from testkit.mix.trace import Mix, Population, Step, generate_trace
 
 POPULATION = Population({f"A{number:03}": "PT" for number in range(200)})
 OLD, NEW = "01AAAAAAAAAAAAAAAAAAAAAAAA", "01BBBBBBBBBBBBBBBBBBBBBBBB"

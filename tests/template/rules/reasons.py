@@ -4,8 +4,8 @@ from pathlib import Path
 
 import yaml
 
+from testkit.translate import lines
 from tests.template.rules.rule import Rule, RuleMatch, Template
-from tests.template.translate import lines
 
 
 class WildcardReasons(Rule):

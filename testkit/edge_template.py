@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.template.translate import TEMPLATE, read
+from testkit.translate import TEMPLATE, read
 
 Template = dict[str, Any]
 

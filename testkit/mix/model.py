@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.mix.trace import Population, Step
+from testkit.mix.trace import Population, Step
 
 Layer = Literal["CloudFront", "API Gateway", "Valkey", "replica"]
 LAYERS: tuple[Layer, ...] = ("CloudFront", "API Gateway", "Valkey", "replica")

@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bench.mix.player import COLLECTION, Reading, Recording, Written
 from local.stack import Stack
+from testkit.mix.player import COLLECTION, Reading, Recording, Written
 
 POLL_SECONDS = 0.1
 

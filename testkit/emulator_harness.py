@@ -19,7 +19,7 @@ import botocore.config
 import pytest
 
 Result = TypeVar("Result")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def free_port() -> int:

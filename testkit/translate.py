@@ -15,7 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 from sluice.model.resource import load_resources
 from tools.api_definition.__main__ import API_DEFINITION, API_DIGESTS, render_api_definition, render_api_digests
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 TEMPLATE = REPOSITORY / "template.yaml"
 EDGE_TEMPLATE = REPOSITORY / "edge.yaml"
 

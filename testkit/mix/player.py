@@ -10,9 +10,9 @@ from typing import Any
 
 import urllib3
 
-from bench.mix.model import PAGE_LIMIT
-from bench.mix.trace import Step
 from local.process import LocalError
+from testkit.mix.model import PAGE_LIMIT
+from testkit.mix.trace import Step
 
 COLLECTION = "airports"
 WORKERS = 16
