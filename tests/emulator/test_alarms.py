@@ -1,9 +1,10 @@
 """Alarms on failed executions fire and send events to EventBridge; alarms on metric math are stored."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from testkit.emulator_harness import Emulator, deploy_stack, wait_until
+from testkit.emulator_harness import Emulator, deploy_stack, start_emulator, wait_until
 
 PRINCIPALS = ["states.amazonaws.com", "events.amazonaws.com"]
 ALARM = {
@@ -71,6 +72,25 @@ def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another
     assert len(list_executions()) == 1
     states.start_execution(stateMachineArn=names["Failing"])
     wait_until(lambda: len(list_executions()) == 2)
+
+
+def test_an_alarm_goes_back_to_ok_although_the_emulator_was_stopped(tmp_path: Path) -> None:
+    emulator = start_emulator(tmp_path)
+    try:
+        cloudwatch = emulator.client("cloudwatch")
+        arn = "arn:aws:states:eu-west-1:000000000000:stateMachine:gone"
+        cloudwatch.put_metric_alarm(AlarmName="left", **ALARM, Dimensions=[{"Name": "StateMachineArn", "Value": arn}])
+        cloudwatch.set_alarm_state(AlarmName="left", StateValue="ALARM", StateReason="an execution failed")
+        emulator.stop()
+        emulator = start_emulator(tmp_path)
+        wait_until(
+            lambda: (
+                emulator.client("cloudwatch").describe_alarms(AlarmNames=["left"])["MetricAlarms"][0]["StateValue"]
+                == "OK"
+            )
+        )
+    finally:
+        emulator.stop()
 
 
 def test_an_alarm_on_metric_math_is_stored_and_never_fires(emulator: Emulator) -> None:

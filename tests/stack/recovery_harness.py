@@ -136,7 +136,12 @@ class RecoveryHarness:
                 key = f"batches/{now:%Y/%m/%d/%H}/test-{prefix}-{number:04}-{uuid4()}.jsonl.gz"
                 body = gzip.compress(b"".join(map(encode_write, writes)))
                 self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+            # The event of a put is sent after its response, to the rules that are enabled by then.
+            eventually(self._are_events_sent)
         return versions
+
+    def _are_events_sent(self) -> bool:
+        return not list((self.stack.folder.emulator / "services/events").iterdir())
 
     @contextmanager
     def limit_load_retries(self) -> Iterator[None]:

@@ -5,7 +5,8 @@
 - A template with an alarm on metric math is refused.
 
 Here an alarm on a workflow's failed executions goes to ALARM at the first failure, and back to OK when its period has
-passed without another. Alarms on other metrics of AWS services, and on metric math, never fire.
+passed without another, also if the emulator was stopped meanwhile. Alarms on other metrics of AWS services, and on
+metric math, never fire.
 """
 
 import contextvars
@@ -14,9 +15,11 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+from ministack.core.responses import request_scope
 from ministack.services import cloudwatch, eventbridge, stepfunctions
 from ministack.services.cloudformation import provisioners
 
+from local.emulator.firehose.ministack import wait_for_server
 from local.emulator.patching import UnexpectedMiniStackError, replace_function
 from local.emulator.workflows import executions
 
@@ -43,6 +46,10 @@ def _watches_failures_of(alarm: dict[str, Any], machine_arn: str) -> bool:
 
 def _fire_alarm(alarm: dict[str, Any]) -> None:
     _set_state(alarm["AlarmName"], "ALARM", "Threshold Crossed: an execution failed")
+    _schedule_reset(alarm)
+
+
+def _schedule_reset(alarm: dict[str, Any]) -> None:
     earlier = _reset_timers.pop(alarm["AlarmArn"], None)
     if earlier:
         earlier.cancel()
@@ -54,6 +61,16 @@ def _fire_alarm(alarm: dict[str, Any]) -> None:
     timer.daemon = True
     _reset_timers[alarm["AlarmArn"]] = timer
     timer.start()
+
+
+def _schedule_resets_after_start() -> None:
+    """Let alarms go back to OK that an earlier process left in ALARM. They would not fire at the next failure."""
+    wait_for_server()
+    for (account, region, _), alarm in list(cloudwatch._alarms._data.items()):
+        is_ours = alarm.get("Namespace") == "AWS/States" and alarm.get("MetricName") == "ExecutionsFailed"
+        if is_ours and alarm["StateValue"] == "ALARM" and alarm["AlarmArn"] not in _reset_timers:
+            with request_scope(account, region):
+                _schedule_reset(alarm)
 
 
 def _set_state(name: str, state: str, reason: str) -> None:
@@ -100,3 +117,4 @@ def patch() -> None:
     _original.dispatch_actions = replace_function(
         cloudwatch, "_dispatch_alarm_actions", "fcf47c0d1e6e", _dispatch_actions
     )
+    threading.Thread(target=_schedule_resets_after_start, daemon=True, name="alarm-resets").start()
