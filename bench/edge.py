@@ -11,12 +11,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import airportsdata
 from bench.results import is_short, save_results
 from testkit.edge_template import build_edge_template
 from testkit.emulator_harness import ROOT, deploy_stack, free_port, start_emulator
+from testkit.loopback_server import serve_on_loopback
 
 STACK = "edge-bench"
 TURNS, SHORT_TURNS, SHORT_COUNT = 16, 1, 5  # the first turn, with the first use of each rule, does not count
@@ -125,14 +125,8 @@ def serve_stub(emulator_port: int) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name of the base class
             """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serve_on_loopback(Handler) as url:
+        yield url
 
 
 def _find_case(method: str, path: str) -> Case:

@@ -1,10 +1,11 @@
 """A stub of AWS on loopback, for first calls: it returns a secret and accepts every record."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from testkit.loopback_server import serve_on_loopback
 
 RESPONSES = {
     "GetSecretValue": {"SecretString": json.dumps({"username": "reader", "password": "word"})},
@@ -34,11 +35,5 @@ class StubHandler(BaseHTTPRequestHandler):
 @contextmanager
 def serve_aws_stub() -> Iterator[str]:
     """Run the stub, and yield its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), StubHandler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serve_on_loopback(StubHandler) as url:
+        yield url

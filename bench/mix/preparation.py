@@ -79,6 +79,6 @@ class CacheFiller:
             event = {
                 "httpMethod": "GET",
                 "resource": f"/v1/{COLLECTION}/{{id}}",
-                "pathParameters": {"collection": COLLECTION, "id": item},
+                "pathParameters": {"id": item},
             }
             assert self._router.respond(parse_request(event)).status == 200

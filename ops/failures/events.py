@@ -27,7 +27,7 @@ _FAILURES = {
     "IMPORT_FAILED": "imported",
 }
 # CloudFormation gives the details of a failed validation to DescribeEvents only.
-_VALIDATION_MARK = "DescribeEvents"
+VALIDATION_MARK = "DescribeEvents"
 _MOST_EVENTS = 5_000
 
 
@@ -87,10 +87,14 @@ def read_last_operation(cloudformation: Any, stack_name: str) -> Operation | Non
 
 
 def _read_events_of_last_operation(cloudformation: Any, stack_name: str) -> list[dict[str, Any]]:
-    """The events, the first one first. CloudFormation lists the newest first."""
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_name)
-    newest_first = islice((event for page in pages for event in page["StackEvents"]), _MOST_EVENTS)
-    return list(_take_operation(newest_first))[::-1]
+    """The events, the first one first."""
+    return list(_take_operation(_iterate_newest_events(cloudformation, stack_name)))[::-1]
+
+
+def _iterate_newest_events(cloudformation: Any, stack: str) -> Iterator[dict[str, Any]]:
+    """The events of a stack, by its name or id, the newest first."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
+    return islice((event for page in pages for event in page["StackEvents"]), _MOST_EVENTS)
 
 
 def _take_operation(newest_first: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -132,16 +136,11 @@ def _find_nested_failure(cloudformation: Any, event: dict[str, Any]) -> FailedRe
     if event["ResourceType"] != _STACK or not nested.startswith("arn:"):
         return None
     try:
-        operations = _read_events_of_nested_stack(cloudformation, nested)
+        # All events: the last operation of the nested stack is its deletion.
+        events = list(_iterate_newest_events(cloudformation, nested))[::-1]
     except ClientError:
         return None
-    return _find_first_failure(cloudformation, operations)
-
-
-def _read_events_of_nested_stack(cloudformation: Any, stack_id: str) -> list[dict[str, Any]]:
-    """All events, the first one first: the deletion of the nested stack would be its last operation."""
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-    return list(islice((event for page in pages for event in page["StackEvents"]), _MOST_EVENTS))[::-1]
+    return _find_first_failure(cloudformation, events)
 
 
 def _find_failure_of_stack(cloudformation: Any, events: Iterable[dict[str, Any]]) -> FailedResource | None:
@@ -150,8 +149,9 @@ def _find_failure_of_stack(cloudformation: Any, events: Iterable[dict[str, Any]]
         if event["ResourceStatus"] in _FAILURES and _is_of_stack(event):
             reason = str(event.get("ResourceStatusReason", ""))
             failed = FailedResource(event["LogicalResourceId"], "", _FAILURES[event["ResourceStatus"]], reason)
-            invalid = read_validation_failure(cloudformation, StackName=event["StackId"])
-            return (invalid if _VALIDATION_MARK in reason else None) or failed
+            if VALIDATION_MARK not in reason:
+                return failed
+            return read_validation_failure(cloudformation, StackName=event["StackId"]) or failed
     return None
 
 

@@ -6,19 +6,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.failures.events import (
+    VALIDATION_MARK,
     FailedResource,
     Operation,
     read_failed_change_set,
     read_last_operation,
     read_validation_failure,
 )
-from ops.failures.reasons import REPAIR, find_reason, format_advice, unwrap_reason
+from ops.failures.reasons import REPAIR, find_reason, format_advice, is_without_changes, unwrap_reason
 from ops.failures.sam_output import did_execution_fail, find_error
 
 _MIGRATION = "Custom::Migration"
-# A change set that changes nothing is no failure.
-_NO_CHANGES = ("didn't contain changes", "No updates are to be performed", "No changes to deploy")
-_VALIDATION_MARK = "DescribeEvents"
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def explain_deploy(stack: FailedStack, output: str) -> str:
     try:
         if did_execution_fail(error) and (operation := read_last_operation(stack.cloudformation, stack.name)):
             return explain_operation(stack, operation)
-        if _VALIDATION_MARK in error and (failed := _read_invalid_resource(stack)):
+        if VALIDATION_MARK in error and (failed := _read_invalid_resource(stack)):
             return _explain_resource(stack, failed)
     except (BotoCoreError, ClientError):
         pass  # the SAM CLI's own sentence is better than that of a second error
@@ -56,7 +54,7 @@ def explain_build(output: str) -> str:
 def explain_last_failure(stack: FailedStack, operation: Operation | None) -> str | None:
     """The sentence for the last operation on the stack, or the change set after it; None when it did not fail."""
     failed_change_set = read_failed_change_set(stack.cloudformation, stack.name, operation)
-    if failed_change_set and not any(text in failed_change_set[1] for text in _NO_CHANGES):
+    if failed_change_set and not is_without_changes(failed_change_set[1]):
         arn, reason = failed_change_set
         if invalid := read_validation_failure(stack.cloudformation, ChangeSetName=arn):
             return _explain_resource(stack, invalid)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _SAM_CLI = "https://github.com/aws/aws-sam-cli"
 _GUIDE = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide"
 REPAIR = "docs/how-to/repair-a-deployment.md"
+_NO_CHANGES = re.compile(r"No changes to deploy|No updates are to be performed|didn't contain changes")
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ REASONS = (
     ),
     _describe(
         "no changes",
-        r"No changes to deploy|No updates are to be performed|didn't contain changes",
+        _NO_CHANGES.pattern,
         "Nothing is to do; fail_on_empty_changeset = false in samconfig.toml makes it no error.",
         f"{_SAM_CLI}/blob/develop/samcli/commands/deploy/exceptions.py (ChangeEmptyError)",
     ),
@@ -312,6 +313,11 @@ REASONS = (
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html",
     ),
 )
+
+
+def is_without_changes(reason: str) -> bool:
+    """Whether a change set has the status FAILED only because it would change nothing."""
+    return _NO_CHANGES.search(reason) is not None
 
 
 def find_reason(reason: str) -> ReasonEntry | None:

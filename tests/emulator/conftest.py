@@ -1,6 +1,7 @@
-"""One emulator for all tests of this folder."""
+"""One emulator for all tests of this folder, and others that a test starts one after the other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,3 +15,18 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     yield started
     if started.process.poll() is None:
         started.stop()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
+    """Start emulators on the same state, one after the other. The last one stops at the end of the test."""
+    started: list[Emulator] = []
+
+    def start_next() -> Emulator:
+        started.append(start_emulator(tmp_path))
+        return started[-1]
+
+    yield start_next
+    for emulator in started:
+        if emulator.process.poll() is None:
+            emulator.stop()

@@ -279,21 +279,6 @@ def test_the_processes_of_functions_end_and_the_start_says_what_it_repaired(kill
     assert not read_report(killed.state / "services")
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
-    """Start emulators on the same state, one after the other. None of them outlives the test."""
-    started: list[Emulator] = []
-
-    def start_next() -> Emulator:
-        started.append(start_emulator(tmp_path))
-        return started[-1]
-
-    yield start_next
-    for emulator in started:
-        emulator.process.kill()
-        emulator.process.wait()
-
-
 def test_only_the_start_after_a_kill_has_a_report(start: Callable[[], Emulator]) -> None:
     for _ in range(2):
         emulator = start()

@@ -1,31 +1,14 @@
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Spool
-from testkit.emulator_harness import Emulator, start_emulator, wait_until
+from testkit.emulator_harness import Emulator, wait_until
 from tests.emulator.firehose_streams import DeliveryStream, create_stream
 
 
 def list_spool_files(emulator: Emulator) -> list[Path]:
     return list((emulator.state / "services" / "firehose").rglob("*.jsonl"))
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Emulator]]:
-    """Start emulators on the same state, one after the other. The last one stops at the end of the test."""
-    started: list[Emulator] = []
-
-    def start_next() -> Emulator:
-        started.append(start_emulator(tmp_path))
-        return started[-1]
-
-    yield start_next
-    for emulator in started:
-        if emulator.process.poll() is None:
-            emulator.stop()
 
 
 def test_neither_a_kill_nor_a_stop_loses_an_accepted_record(start: Callable[[], Emulator]) -> None:

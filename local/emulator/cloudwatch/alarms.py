@@ -37,11 +37,13 @@ def _emit_execution_status(execution: dict[str, Any]) -> None:
 
 def _watches_failures_of(alarm: dict[str, Any], machine_arn: str) -> bool:
     dimensions = alarm.get("Dimensions") or []
-    return (
-        alarm.get("Namespace") == "AWS/States"
-        and alarm.get("MetricName") == "ExecutionsFailed"
-        and any(entry.get("Name") == "StateMachineArn" and entry.get("Value") == machine_arn for entry in dimensions)
+    return _counts_failures(alarm) and any(
+        entry.get("Name") == "StateMachineArn" and entry.get("Value") == machine_arn for entry in dimensions
     )
+
+
+def _counts_failures(alarm: dict[str, Any]) -> bool:
+    return alarm.get("Namespace") == "AWS/States" and alarm.get("MetricName") == "ExecutionsFailed"
 
 
 def _fire_alarm(alarm: dict[str, Any]) -> None:
@@ -67,8 +69,7 @@ def _schedule_resets_after_start() -> None:
     """Let alarms go back to OK that an earlier process left in ALARM. They would not fire at the next failure."""
     wait_for_server()
     for (account, region, _), alarm in list(cloudwatch._alarms._data.items()):
-        is_ours = alarm.get("Namespace") == "AWS/States" and alarm.get("MetricName") == "ExecutionsFailed"
-        if is_ours and alarm["StateValue"] == "ALARM" and alarm["AlarmArn"] not in _reset_timers:
+        if _counts_failures(alarm) and alarm["StateValue"] == "ALARM" and alarm["AlarmArn"] not in _reset_timers:
             with request_scope(account, region):
                 _schedule_reset(alarm)
 
