@@ -122,8 +122,13 @@ class RecoveryHarness:
         try:
             yield
         finally:
+            # The event of a put is sent after its response, to the rules that are enabled by then.
+            eventually(self._are_events_sent)
             for name in names:
                 self.events.enable_rule(Name=name)
+
+    def _are_events_sent(self) -> bool:
+        return not list((self.stack.folder.emulator / "services/events").iterdir())
 
     def put_batches(self, prefix: str, count: int, per_batch: int = 3) -> Versions:
         """Put batches without starting a load; returns the last version of each item. Later batches overwrite items."""
@@ -136,12 +141,7 @@ class RecoveryHarness:
                 key = f"batches/{now:%Y/%m/%d/%H}/test-{prefix}-{number:04}-{uuid4()}.jsonl.gz"
                 body = gzip.compress(b"".join(map(encode_write, writes)))
                 self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
-            # The event of a put is sent after its response, to the rules that are enabled by then.
-            eventually(self._are_events_sent)
         return versions
-
-    def _are_events_sent(self) -> bool:
-        return not list((self.stack.folder.emulator / "services/events").iterdir())
 
     @contextmanager
     def limit_load_retries(self) -> Iterator[None]:
