@@ -3,15 +3,23 @@ import threading
 
 import pytest
 
+from local.emulator import threads
 from local.emulator.threads import run_reentrant
 
 
 def test_a_thread_is_reused() -> None:
-    async def scenario() -> set[int]:
-        return {await run_reentrant(threading.get_ident) for _ in range(20)}
+    async def call() -> int:
+        count = max(len(threads._idle_threads), 1)
+        identity: int = await run_reentrant(threading.get_ident)
+        # The thread is idle a moment after its call has ended.
+        while len(threads._idle_threads) < count:
+            await asyncio.sleep(0)
+        return identity
 
-    # A thread may not be idle yet when the next call starts.
-    assert len(asyncio.run(scenario())) <= 3
+    async def scenario() -> set[int]:
+        return {await call() for _ in range(20)}
+
+    assert len(asyncio.run(asyncio.wait_for(scenario(), 10))) == 1
 
 
 def test_calls_that_wait_for_each_other_do_not_block() -> None:
