@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from local.emulator.cloudwatch.metric_math import MetricMathError, Series, evaluate
+from local.emulator.cloudwatch.metric_functions import MetricMathError, Series
+from local.emulator.cloudwatch.metric_math import evaluate
 
 Points = Sequence[float | None]
 
