@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a command. `list` is several texts; `flag` is true or false; `time` is RFC 3339, a day or an age."""
+    """An argument of a command. `list` is several texts, `flag` a truth value; `time` is RFC 3339, a day or an age."""
 
     name: str
     kind: Literal["text", "time", "number", "choice", "flag", "list"]
@@ -118,7 +118,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The live picture. `status` is the document of `sluice status --json`; None and a problem when it cannot be read."""
+    """The live picture. `status` is the document of `sluice status --json`; None, with a problem, when it fails."""
 
     at: str
     status: dict[str, Any] | None
