@@ -173,7 +173,7 @@ class Outage:
 
     from_: str
     to: str | None  # None: it lasts
-    what: Literal["primary", "replica", "batches"]
+    kind: Literal["primary", "replica", "batches"]
 
 
 @dataclass(frozen=True)
