@@ -109,7 +109,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls of AWS by this console: since its start, and per hour with a tab open, with their price."""
+    """Calls of AWS by this console: since its start, and per hour with a tab open, and what these cost."""
 
     total: int
     per_hour: float
