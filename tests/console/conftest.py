@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -38,10 +39,10 @@ def open_console(browser: Browser, console: FixtureConsole) -> Iterator[Callable
     """
     opened = []
 
-    def open_(**options: object) -> OpenPage:
-        context = browser.new_context(**options)  # type: ignore[arg-type]
+    def open_(**options: Any) -> OpenPage:
+        context = browser.new_context(**options)
         context.set_default_timeout(10_000)
-        opened.append(OpenPage(context.new_page(), console.url))
+        opened.append(OpenPage(context.new_page(), console.url, console.token))
         return opened[-1]
 
     yield open_

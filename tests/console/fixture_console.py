@@ -1,4 +1,4 @@
-"""A console server with sample answers, for the tests of the page. Its answers and events can be changed at any time."""
+"""A console server with sample messages, for the tests of the page. A test can change them at any time."""
 
 import json
 import threading
@@ -10,11 +10,22 @@ from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ops.console.messages import (
+    TOKEN_HEADER,
+    Problem,
+    Progress,
+    RunEnd,
+    RunLine,
+    Snapshot,
+    StartedRun,
+    to_document,
+)
 from testkit.loopback_server import serve_on_loopback
 from tests.console import sample_messages
 
 PAGE = Path(__file__).resolve().parents[2] / "ops/console/page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+# Stricter than the server's own: the browser also reports every sink that turns text into markup.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -22,28 +33,28 @@ POLICY = (
 
 
 class FixtureConsole:
-    """The answers of the server, and what it received."""
+    """The messages of the server, and the commands that it received."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.documents = sample_messages.documents()
-        self.stack = sample_messages.stack_message("token-1")
-        self.snapshot = sample_messages.snapshot()
-        self.failures: dict[str, tuple[int, dict[str, str]]] = {}
+        self.token = "token-1"
+        self.documents = {path: to_document(message) for path, message in sample_messages.create_messages().items()}
+        self.snapshot = to_document(sample_messages.create_snapshot())
+        self.failures: dict[str, tuple[int, Problem]] = {}
         self.posts: list[dict[str, Any]] = []
         self.output = ["dry run: 2 batches would be loaded", "nothing was changed"]
         self.exit_code = 0
-        self._listeners: set[SimpleQueue[dict[str, Any] | None]] = set()
-        self._lock = threading.Lock()
         self.is_lost = False
         self.has_policy = True
+        self._listeners: set[SimpleQueue[dict[str, Any] | None]] = set()
+        self._lock = threading.Lock()
 
-    def publish(self, snapshot: dict[str, Any]) -> None:
+    def publish(self, snapshot: Snapshot | dict[str, Any]) -> None:
         """Send a snapshot to every listener, now and when it connects."""
         with self._lock:
-            self.snapshot = snapshot
+            self.snapshot = to_document(snapshot)
             for listener in self._listeners:
-                listener.put(snapshot)
+                listener.put(self.snapshot)
 
     def lose_connections(self) -> None:
         """End all event streams and refuse new ones until `accept_connections`."""
@@ -67,96 +78,110 @@ class FixtureConsole:
             with self._lock:
                 self._listeners.discard(listener)
 
-    def answer(self, path: str) -> tuple[int, Any]:
-        if path in self.failures:
-            return self.failures[path]
-        if path == "/api/stack":
-            return 200, self.stack
-        if path in self.documents:
-            return 200, self.documents[path]
-        return 404, {"error": f"There is no {path}.", "hint": ""}
 
+class ConsoleHandler(BaseHTTPRequestHandler):
+    """Serves the page and the messages of its console."""
 
-def create_handler(console: FixtureConsole) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def handle(self) -> None:
-            # The browser closes its event streams when it leaves the page.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                super().handle()
+    console: FixtureConsole
 
-        def do_GET(self) -> None:
-            path = unquote(urlsplit(self.path).path)
-            if path == "/api/events":
-                self._send_events()
-            elif path.startswith("/api/runs/"):
-                self._send_run()
-            elif path.startswith("/api/"):
-                code, document = console.answer(path)
-                self._send(code, "application/json", json.dumps(document).encode())
-            else:
-                self._send_file(path)
+    def handle(self) -> None:
+        # The browser closes its event streams when it leaves the page.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().handle()
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            token = self.headers.get("Sluice-Console-Token")
-            if token != console.stack["token"]:
-                self._send(403, "application/json", b'{"error": "The token is wrong."}')
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        if not path.startswith("/api/"):
+            self._send_file(path)
+        elif self._is_allowed():
+            self._send_message(path)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self._is_allowed():
+            command = unquote(self.path.removeprefix("/api/commands/"))
+            if (failure := self.console.failures.get(f"/api/commands/{command}")) is not None:
+                self._send_document(*failure)
                 return
-            console.posts.append({"command": unquote(self.path.removeprefix("/api/commands/")), **body})
-            self._send(200, "application/json", b'{"run": "run-1"}')
+            self.console.posts.append({"command": command, **body})
+            self._send_document(202, StartedRun("run-1"))
 
-        def _send_file(self, path: str) -> None:
-            file = PAGE / ("index.html" if path == "/" else path.lstrip("/"))
-            if not file.is_file():
-                self._send(404, "text/plain", b"")
-                return
+    def _is_allowed(self) -> bool:
+        if self.headers.get(TOKEN_HEADER) == self.console.token:
+            return True
+        self._send_document(401, Problem("The token is wrong."))
+        return False
+
+    def _send_message(self, path: str) -> None:
+        if path in self.console.failures:
+            self._send_document(*self.console.failures[path])
+        elif path == "/api/events":
+            self._send_snapshots()
+        elif path.startswith("/api/runs/"):
+            self._send_run()
+        elif path not in self.console.documents:
+            self._send_document(404, Problem(f"There is no {path}."))
+        elif self.headers.get("Accept") == "text/event-stream":
+            self._begin_events()
+            self._send_event("progress", Progress(scanned=10, total=60, matches=1))
+            self._send_event("history", self.console.documents[path])
+        else:
+            self._send_document(200, self.console.documents[path])
+
+    def _send_file(self, path: str) -> None:
+        file = PAGE / ("index.html" if path == "/" else path.lstrip("/"))
+        if file.is_file():
             self._send(200, TYPES[file.suffix], file.read_bytes())
+        else:
+            self._send(404, "text/plain", b"")
 
-        def _send_events(self) -> None:
-            if console.is_lost:
-                self._send(503, "text/plain", b"")
-                return
-            self._begin_events()
-            with console.listen() as listener:
-                while (snapshot := listener.get()) is not None:
-                    self._send_event("snapshot", snapshot)
+    def _send_snapshots(self) -> None:
+        if self.console.is_lost:
+            self._send_document(503, Problem("The console ends."))
+            return
+        self._begin_events()
+        with self.console.listen() as listener:
+            while (snapshot := listener.get()) is not None:
+                self._send_event("snapshot", snapshot)
 
-        def _send_run(self) -> None:
-            self._begin_events()
-            for line in console.output:
-                self._send_event("line", {"text": line})
-            self._send_event("end", {"exit_code": console.exit_code, "report": {"planned": 2}})
+    def _send_run(self) -> None:
+        self._begin_events()
+        for line in self.console.output:
+            self._send_event("line", RunLine(line))
+        self._send_event("end", RunEnd(self.console.exit_code, {"planned": 2}))
 
-        def _begin_events(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
+    def _begin_events(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
 
-        def _send_event(self, name: str, document: Any) -> None:
-            self.wfile.write(f"event: {name}\ndata: {json.dumps(document)}\n\n".encode())
-            self.wfile.flush()
+    def _send_event(self, name: str, message: Any) -> None:
+        self.wfile.write(f": ping\r\n\r\nevent: {name}\r\ndata: {json.dumps(to_document(message))}\r\n\r\n".encode())
+        self.wfile.flush()
 
-        def _send(self, code: int, type_: str, body: bytes) -> None:
-            self.send_response(code)
-            self.send_header("Content-Type", type_)
-            self.send_header("Content-Length", str(len(body)))
-            if console.has_policy:
-                self.send_header("Content-Security-Policy", POLICY)
-            self.end_headers()
-            self.wfile.write(body)
+    def _send_document(self, code: int, message: Any) -> None:
+        self._send(code, "application/json", json.dumps(to_document(message)).encode())
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Log nothing."""
+    def _send(self, code: int, type_: str, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", type_)
+        self.send_header("Content-Length", str(len(body)))
+        if self.console.has_policy:
+            self.send_header("Content-Security-Policy", POLICY)
+        self.end_headers()
+        self.wfile.write(body)
 
-    return Handler
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing."""
 
 
 @contextmanager
 def run_fixture_console() -> Iterator[FixtureConsole]:
-    """Serve the page with sample answers on a free port."""
+    """Serve the page with sample messages on a free port."""
     console = FixtureConsole()
-    with serve_on_loopback(create_handler(console)) as url:
+    handler = type("Handler", (ConsoleHandler,), {"console": console})
+    with serve_on_loopback(handler) as url:
         console.url = url
         yield console
         console.lose_connections()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
+from ops.console.messages import Problem
 from tests.console import sample_messages
 from tests.console.fixture_console import FixtureConsole
 from tests.console.open_page import OpenPage
@@ -109,11 +110,11 @@ def test_a_destructive_command_without_a_dry_run_needs_the_name(
 def test_a_refused_command_says_why(open_console: OpenConsole, console: FixtureConsole) -> None:
     opened = open_console()
     page = opened.go("commands/verify")
-    console.stack = sample_messages.stack_message("another token")
+    console.failures["/api/commands/verify"] = (409, Problem("A verification runs.", "Wait until it ends."))
     run_button(page).click()
-    expect(page.get_by_role("alert")).to_contain_text("The token is wrong.")
+    expect(page.get_by_role("alert")).to_contain_text("A verification runs.")
     expect(page.locator(".run .state")).to_have_text("not started")
-    opened.forget_problems("403")
+    opened.forget_problems("409")
 
 
 def run_button(page: Page) -> Locator:

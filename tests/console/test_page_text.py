@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ops.console.messages import to_document
 from tests.console import sample_messages
 from tests.console.fixture_console import PAGE, FixtureConsole
 from tests.console.open_page import OpenPage
@@ -30,9 +31,10 @@ def test_script_in_every_text_does_not_run(
 ) -> None:
     """Without a policy the browser would run what the page let through; with it the browser would report it."""
     console.has_policy = policy == "with its policy"
-    console.documents = {path: spoil(document) for path, document in sample_messages.documents().items()}
-    console.stack["commands"][0] |= {"summary": PAYLOAD}
-    snapshot = spoil(sample_messages.snapshot(is_outage=True))
+    console.documents = {path: spoil(document) for path, document in console.documents.items()}
+    console.documents["/api/stack"]["commands"][1] |= {"name": "rebuild"}
+    console.documents["/api/stack"]["commands"][0] |= {"name": "replay"}
+    snapshot = spoil(to_document(sample_messages.create_snapshot(is_outage=True)))
     snapshot["alarms"][0]["runbook"] = ADDRESS
     console.publish(snapshot)
     console.output = [PAYLOAD]

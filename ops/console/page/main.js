@@ -104,12 +104,12 @@ async function start() {
     element("li", {}, element("a", { href: `#/${name}`, "data-view": name }, view.TITLE)))));
   context.live = new LiveState({ onSnapshot: showSnapshot, onConnection: showConnection });
   showView(true);
-  addEventListener("hashchange", () => {
-    if (renewToken()) location.reload();
-    else showView();
-  });
 }
 
+addEventListener("hashchange", () => {
+  if (renewToken()) location.reload();
+  else if (context.stack) showView();
+});
 menu.addEventListener("click", () => openMenu(menu.getAttribute("aria-expanded") !== "true"));
 document.querySelector(".skip-link").addEventListener("click", (event) => {
   event.preventDefault();

@@ -72,7 +72,7 @@ function showOwners({ collection, id }, owners, hours) {
   const box = notice("attention", "Several owners have an item with this id. Choose one:");
   box.append(element("ul", {}, owners.map((owner) => {
     const search = new URLSearchParams({ owner, hours });
-    return element("li", {}, element("a", { class: "key", href: `${pathTo("item", collection, id)}?${search}` }, owner));
+    return element("li", {}, element("a", { class: "key", href: `${pathTo("item", collection, id)}?${search}` }, owner || "no owner"));
   })));
   return box;
 }
