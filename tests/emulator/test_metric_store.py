@@ -91,7 +91,7 @@ def test_values_of_more_than_two_weeks_are_forgotten() -> None:
 
 
 def test_a_statistic_set_of_different_values_gets_no_percentile() -> None:
-    stats = {"SampleCount": 10, "Sum": 50, "Minimum": 1, "Maximum": 20}
+    stats = {"SampleCount": 10.0, "Sum": 50.0, "Minimum": 1.0, "Maximum": 20.0}
     metric_store._store_datum("Stored", "Value", {"a": "b"}, NOW - 600, "Count", None, None, None, stats)
     record(5, 600)
     assert metric_store._list_percentile_samples(read_samples()) is None

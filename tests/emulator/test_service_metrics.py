@@ -178,13 +178,14 @@ def test_a_stream_counts_what_it_takes_processes_and_delivers(emulator: Emulator
         emulator,
         "counted",
         S3BackupMode="Enabled",
-        S3BackupConfiguration=build_destination("counted-backup"),
+        S3BackupConfiguration=build_destination("counted-backup", 60),
     )
 
     def read(name: str, statistic: str = "Sum") -> float | None:
         return metrics.read(f"AWS/Firehose:{name}", statistic, DeliveryStreamName=stream.name)
 
-    put = [b"first", b"drop:second", b"fail:third"]
+    # A megabyte fills the buffer of the backup.
+    put = [b"first", b"drop:second" + b"2" * 600_000, b"fail:third" + b"3" * 600_000]
     stream.put_records(*put)
     stream.firehose.put_record(DeliveryStreamName=stream.name, Record={"Data": b"fourth"})
     size = sum(map(len, put)) + len(b"fourth")
