@@ -67,8 +67,8 @@ class DatabaseMeter:
             values = {"DatabaseConnections": (float(row["number"]), "Count")}
             cursor.execute("SHOW REPLICA STATUS")
             for status in cursor.fetchall():
-                behind = status["Seconds_Behind_Master"]
-                values["ReplicaLag"] = (-1.0 if behind is None else float(behind), "Seconds")
+                lag = status["Seconds_Behind_Master"]
+                values["ReplicaLag"] = (-1.0 if lag is None else float(lag), "Seconds")
         return values
 
 

@@ -29,7 +29,7 @@ from local.emulator.patching import replace_function
 _SPREAD = math.log(1.02)
 _MINUTE = float(os.environ.get(MINUTE_SECONDS) or 60)
 _RESOLUTION = min(1.0, _MINUTE / 60)
-# From which age on values are kept per which time, both in minutes.
+# From which age on values are merged per which time, both in minutes.
 _STEPS = ((24 * 60, 60), (3 * 60, 5), (5, 1))
 _COMPACTION_SECONDS = max(30.0, 5 * _MINUTE)
 
@@ -100,10 +100,10 @@ def compact(now: float) -> None:
             samples = cloudwatch._metrics._data.get(scoped)
             if samples is None:
                 continue
-            kept = _compact_samples(samples, now)
-            if kept:
+            remaining = _compact_samples(samples, now)
+            if remaining:
                 # A new list: readers take no lock.
-                cloudwatch._metrics._data[scoped] = kept
+                cloudwatch._metrics._data[scoped] = remaining
             else:
                 del cloudwatch._metrics._data[scoped]
                 _newest.pop(scoped, None)
