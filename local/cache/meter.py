@@ -8,7 +8,6 @@ EngineCPUUtilization is that of the thread that runs commands.
 import time
 
 from local.cache.server import CacheServer
-from local.process import LocalError
 
 # Metrics that count since the last measurement, with the fields of INFO that count since the start.
 _COUNTED = {"CacheHits": "keyspace_hits", "CacheMisses": "keyspace_misses", "Evictions": "evicted_keys"}
@@ -29,7 +28,7 @@ class CacheMeter:
         """
         try:
             fields = self._server.read_information()
-        except (LocalError, OSError):
+        except OSError:
             self._before = None
             return {}
         now, before = time.monotonic(), self._before

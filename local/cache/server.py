@@ -116,7 +116,9 @@ class CacheServer:
             return False
 
     def read_information(self) -> dict[str, float]:
-        """The fields of INFO that are numbers. Raises LocalError if it was never started, OSError if it is down."""
+        """The fields of INFO that are numbers. Raises OSError if it is down."""
+        if self.pid is None:
+            raise OSError("the cache does not run")
         answer = self._exchange(_METER, self._meter_password, "INFO")
         fields = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
         return {name: float(value) for name, value in fields.items() if value.replace(".", "", 1).isdigit()}

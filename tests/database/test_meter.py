@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ministack.services import cloudwatch
 from pymysql.connections import Connection
 
 from local.cache import CacheServer
 from local.cache.meter import CacheMeter
 from local.database import DatabasePair
 from local.database.meter import DatabaseMeter
+from local.emulator.cloudwatch import gauges
+from local.emulator.environment import CACHE_FOLDER, DATABASE_FOLDER
 from testkit.emulator_harness import wait_until
 
 
@@ -88,3 +91,20 @@ def test_the_account_of_the_meter_reads_nothing_but_information(cache: CacheServ
         cache._exchange("meter", cache._meter_password, "GET key")
     with pytest.raises(OSError, match="NOPERM"):
         cache._exchange(*cache.credentials, "INFO")
+
+
+def test_the_emulator_stores_what_the_meters_measure(
+    pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloudwatch, "_metrics", cloudwatch.AccountRegionScopedDict())
+    monkeypatch.setenv(DATABASE_FOLDER, str(pair.root))
+    monkeypatch.setenv(CACHE_FOLDER, str(cache.directory))
+    gauges.measure_servers(gauges.list_meters())
+    stored = {(namespace, name, dimensions) for namespace, name, dimensions in cloudwatch._metrics.keys()}  # noqa: SIM118
+    assert {
+        ("AWS/RDS", "DatabaseConnections", "DBInstanceIdentifier=sluice-local-primary"),
+        ("AWS/RDS", "ReplicaLag", "DBInstanceIdentifier=sluice-local-replica"),
+        ("AWS/ElastiCache", "DatabaseMemoryUsagePercentage", "CacheClusterId=sluice-local-001"),
+    } <= stored
+    monkeypatch.delenv(DATABASE_FOLDER)
+    assert gauges.list_meters() == []
