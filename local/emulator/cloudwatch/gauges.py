@@ -65,8 +65,8 @@ def list_meters() -> list[tuple[str, dict[str, str], Meter]]:
 
 def measure_servers(meters: list[tuple[str, dict[str, str], Meter]]) -> None:
     for namespace, dimensions, meter in meters:
-        for name, (value, unit) in meter.measure().items():
-            metric_store.record(namespace, name, value, unit, dimensions)
+        values = [(name, value, unit) for name, (value, unit) in meter.measure().items()]
+        metric_store.record_values(namespace, dimensions, values)
 
 
 def _run(minute: float) -> None:
