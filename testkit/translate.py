@@ -12,7 +12,7 @@ from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from sluice.model.canary import load_served_resources
+from sluice.model.canary_item import load_served_resources
 from tools.api_definition.__main__ import API_DEFINITION, API_DIGESTS, render_api_definition, render_api_digests
 
 REPOSITORY = Path(__file__).parents[1]

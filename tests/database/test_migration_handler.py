@@ -24,7 +24,7 @@ from sluice.aws.client import create_client
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.api_digest import digest_collections
-from sluice.model.canary import load_served_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.schema import alter, custom_resource
 from tests.database.aws_rig import Aws, aws
 from tests.database.migration_rig import Migrated

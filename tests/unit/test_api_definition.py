@@ -221,6 +221,7 @@ def test_sam_build_writes_the_definition_of_a_new_class(checkout: Path) -> None:
         "airports",
         "bookings",
         "notes",
+        "sluice_canary",
     }
 
 

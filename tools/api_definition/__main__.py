@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from sluice.model.api_digest import digest_collections
-from sluice.model.canary import load_served_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.model.resource import Resource
 from tools.api_definition.caching import declare_cache_key, list_cached_paths
 from tools.api_definition.resource import create_api, create_method_settings
@@ -25,7 +25,7 @@ API_DIGESTS = _REPOSITORY / "api-digests.json"
 MAX_API_RESOURCES = 300
 """Resources (parts of paths) in an API: AWS's default, which it raises for one API on request."""
 MAX_COLLECTIONS = 73
-"""How many collections these are: each has four, and five are fixed."""
+"""How many collections these are, with the canary's: each has four, and five are fixed."""
 MAX_DEFINITION_BYTES = 700_000
 """Bytes of api.json. CloudFormation takes a processed template of 1 MB, and the rest of the stack needs a quarter."""
 

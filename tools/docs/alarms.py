@@ -1,11 +1,14 @@
 """The page of the metrics and alarms, made from template.yaml and the metrics that the code counts."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
+
+_COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
 
 HEAD = """# Metrics and alarms
 
@@ -13,6 +16,12 @@ HEAD = """# Metrics and alarms
 
 Each alarm reports to the topic `Alerts`. [Operate a stack](../how-to/operate.md#which-page-belongs-to-an-alarm) says
 which page helps.
+"""
+
+COMPOSITES = """## Composite alarms
+
+They combine alarms of the table above, which notify nobody themselves.
+[Service levels](../explanation/service-levels.md) says how.
 """
 
 METRICS = """## Metrics of the functions
@@ -37,6 +46,13 @@ MEANINGS = {
     "RejectedWritesRetried": "rejected writes that were put into a new batch",
     "MigrationsUndone": "rollbacks of a deploy that succeeded without their migration",
     "RecordsFailed": "records of the stream, or lines of them, that are not writes",
+    "CanaryWrites": "writes that the canary tried, one each minute",
+    "CanaryWritesFailed": "those of them that the API did not accept",
+    "CanaryReads": "reads that the canary tried",
+    "CanaryReadsFailed": "those of them that the API did not answer",
+    "CanaryWaits": "accepted writes of the canary that it waited for until a read showed them",
+    "CanaryWaitsFailed": "those of them that no read showed within the objective",
+    "CanaryReadableSeconds": "time from the `202` to the first read that showed the write; without one, the age of the item",
     "CacheUnavailable": "invocations that could not use the read cache",
 }
 
@@ -71,6 +87,7 @@ def render_alarms(template: dict[str, Any], source: Path) -> str:
     """Return the page."""
     resources = template["Resources"]
     alarms = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    composites = [(name, entry) for name, entry in resources.items() if entry["Type"] == _COMPOSITE_ALARM]
     lines = [NOTICE.format(source="template.yaml and src/sluice"), "", HEAD]
     lines += format_table(
         ("alarm", "description", "metric", "in alarm when", "only with"),
@@ -83,6 +100,19 @@ def render_alarms(template: dict[str, Any], source: Path) -> str:
                 format_code(resource["Condition"]) if "Condition" in resource else "",
             )
             for name, resource in alarms.items()
+        ),
+    )
+    lines += ["", COMPOSITES]
+    lines += format_table(
+        ("alarm", "description", "in alarm when", "only with"),
+        (
+            (
+                format_code(name),
+                escape_cell(_get_text(resource["Properties"]["AlarmDescription"])),
+                format_code(re.sub(r'ALARM\("\$\{(\w+)\}"\)', r"\1", _get_text(resource["Properties"]["AlarmRule"]))),
+                format_code(resource["Condition"]),
+            )
+            for name, resource in composites
         ),
     )
     lines += ["", METRICS]
@@ -120,6 +150,11 @@ def _format_rule(alarm: dict[str, Any]) -> str:
     else:
         statistic, period = alarm.get("Statistic") or alarm["ExtendedStatistic"], alarm["Period"]
     periods = int(alarm["EvaluationPeriods"])
-    needed = int(alarm.get("DatapointsToAlarm", periods))
-    span = f"{needed} of {periods} periods" if needed != periods else f"{periods} period{'s' if periods > 1 else ''}"
+    needed = alarm.get("DatapointsToAlarm", periods)
+    if isinstance(needed, dict):
+        span = f"as many of {periods} periods as the objective allows (`{needed['Fn::FindInMap'][0]}`)"
+    elif int(needed) != periods:
+        span = f"{needed} of {periods} periods"
+    else:
+        span = f"{periods} period{'s' if periods > 1 else ''}"
     return f"{statistic} {_COMPARISONS[alarm['ComparisonOperator']]} {alarm['Threshold']} for {span} of {period} s"

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from sluice.canary.caller import Answer
-from sluice.model.canary import CANARY, CANARY_ITEM_ID
+from sluice.model.canary_item import CANARY, CANARY_ITEM_ID
 from sluice.model.versions import is_version, version_age_seconds
 
 ITEM_PATH = f"/v1/{CANARY.collection}/{CANARY_ITEM_ID}"

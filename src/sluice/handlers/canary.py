@@ -62,4 +62,9 @@ def _add_metrics(run: CanaryRun) -> None:
 
 def _join(written: CanaryRun, read: CanaryRun) -> dict[str, Any]:
     counts = dataclasses.asdict(read)
-    return {**counts, "writes": written.writes, "writes_failed": written.writes_failed, "faults": written.faults + read.faults}
+    return {
+        **counts,
+        "writes": written.writes,
+        "writes_failed": written.writes_failed,
+        "faults": written.faults + read.faults,
+    }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sluice.db.connection import Database
 from sluice.http.api_gateway import create_api_handler
-from sluice.model.canary import load_served_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.query.read_router import ReadRouter
 from sluice.settings import CacheSettings, ReadSettings, has_cache, read_settings
 

@@ -61,7 +61,7 @@ def _begin_recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
 
 def _begin_rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
     # Imported late: a recovery needs no resources.
-    from sluice.model.canary import load_served_resources  # noqa: PLC0415
+    from sluice.model.canary_item import load_served_resources  # noqa: PLC0415
 
     name = event["execution"].rsplit(":", 1)[-1]
     request = parse_rebuild_request(event["request"], load_served_resources(), now)

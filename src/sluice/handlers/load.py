@@ -18,7 +18,7 @@ from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.load.batch_reader import create_replay_opener, open_batch
 from sluice.load.loader import Loader
-from sluice.model.canary import load_served_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.model.schema_names import shadow_schema_name
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 from sluice.settings import CacheSettings, DatabaseSettings, has_cache, read_settings

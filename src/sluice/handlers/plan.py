@@ -11,7 +11,7 @@ import msgspec
 
 from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
-from sluice.model.canary import load_served_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.model.schema_names import shadow_schema_name
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.replay.planner import Buckets, Planner

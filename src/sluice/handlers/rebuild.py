@@ -18,8 +18,8 @@ from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.db.errors import classify_error
 from sluice.errors import InvalidInput, MigrationFailed
+from sluice.model.canary_item import load_served_resources
 from sluice.model.exclusions import Exclusion
-from sluice.model.canary import load_served_resources
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.rebuild.rebuild_report import build_rebuild_report, describe_failure, describe_outcome
 from sluice.rebuild.rebuild_request import read_stored_exclusions, store_exclusions

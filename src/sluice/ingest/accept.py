@@ -12,8 +12,8 @@ from sluice.http.request import Caller, Request
 from sluice.http.response import Response
 from sluice.ingest.firehose import FIREHOSE_SERVICE, FirehoseStream
 from sluice.ingest.item_body import record_too_large_problem
+from sluice.model.canary_item import load_served_resources
 from sluice.model.record import MAX_RECORD_BYTES, create_record
-from sluice.model.canary import load_served_resources
 from sluice.model.resource import Item, Resource
 from sluice.model.versions import new_version
 from sluice.observability import add_log_fields, add_metric, describe_error

@@ -47,7 +47,7 @@ _NATURAL_ID_RULE = "Expected 1 to 128 of the characters A-Z a-z 0-9 . _ ~ - and 
 
 _SYSTEM_COLUMNS = frozenset({"owner", "id", "version", "written_at", "deleted"})
 _SYSTEM_TABLES = frozenset({*SERVICE_TABLES, "migrations", "openapi", "docs"})
-# The collection of `sluice.model.canary`, which no other class can declare.
+# The collection of `sluice.model.canary_item`, which no other class can declare.
 CANARY_COLLECTION = "sluice_canary"
 _NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,47}")
 

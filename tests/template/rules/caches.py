@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sluice.model.canary_item import load_served_resources
 from sluice.model.list_parameters import list_parameter_names
-from sluice.model.canary import load_served_resources
 from sluice.model.resource import Resource
 from tests.template.rules.reading import Properties, branches, entries, names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
