@@ -7,10 +7,12 @@ from pathlib import Path
 REGION = "us-east-1"
 PUBLIC_ADDRESSES = "public-addresses.json"
 """The file with the URLs of this machine that stand for public ones, by the beginning that they replace."""
+# The length of a minute of alarms, by default 60.
+MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
 
 
 def reset_environment(port: int, state: Path, log_level: str) -> None:
-    """Replace os.environ, so that nothing of the caller's shell remains and all files are under `state`.
+    """Replace os.environ, so that all files are under `state` and of the caller's shell only MINUTE_SECONDS remains.
 
     Call it before MiniStack is imported: its modules read their settings at import.
     """
@@ -18,6 +20,7 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     for folder in (scratch, home, state / "services", state / "objects", state / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
+    minute = os.environ.get(MINUTE_SECONDS) or "60"
     os.environ.clear()
     os.environ.update(
         {
@@ -43,5 +46,6 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
             "CLOUDTRAIL_RECORDING": "0",
             "FUNCTION_LOGS": str(state / "logs"),
             "PUBLIC_ADDRESSES": str(state / PUBLIC_ADDRESSES),
+            MINUTE_SECONDS: minute,
         }
     )

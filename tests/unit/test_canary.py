@@ -132,6 +132,9 @@ def test_the_item_is_written_as_an_ordinary_caller_does(service: StubService) ->
     assert put[2]["User-Agent"]
     assert json.loads(put[3]) == {"name": "canary", "run": "run-1"}
     assert {get[1] for get in gets} == {ITEM_PATH}
+    # A trace of each read would cost more than the read.
+    assert all(get[2]["X-Amzn-Trace-Id"].endswith(";Sampled=0") for get in gets)
+    assert "X-Amzn-Trace-Id" not in put[2]
 
 
 def test_a_client_key_is_sent_where_there_is_one(service: StubService) -> None:
