@@ -185,8 +185,8 @@ class EdgeProcess:
     def _publish_addresses(self) -> None:
         """Let functions reach the edge and the token endpoint by the public URLs in their settings."""
         outputs = self.folder.read_state().outputs
-        token_origin = outputs["TokenUrl"].removesuffix("/oauth2/token")
-        addresses = {outputs["Url"]: self.url, token_origin: self._emulator.url}
+        # Not the whole sign-in domain: the OpenAPI document names it.
+        addresses = {outputs["Url"]: self.url, outputs["TokenUrl"]: f"{self._emulator.url}/oauth2/token"}
         (self.folder.emulator / PUBLIC_ADDRESSES).write_text(json.dumps(addresses))
 
     def _launch(self) -> None:
