@@ -82,7 +82,7 @@ class ReaderModel:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.cache_reader = CacheReader(world.reading, 600, clock=lambda: world.now)
-        self.shown: tuple[str, str, str, float, datetime.datetime] | None = None
+        self.shown: tuple[str, str, str, float, str] | None = None
 
 
 class World:
@@ -110,9 +110,9 @@ class World:
         return self.committed[self.applied]
 
     @property
-    def replica_moment(self) -> datetime.datetime:
-        """A moment for the number of commits that the replica has."""
-        return MOMENT + datetime.timedelta(seconds=self.applied)
+    def replica_moment(self) -> str:
+        """The number of commits that the replica has, in place of a moment."""
+        return str(self.applied)
 
     def create_version(self) -> str:
         self.count += 1
@@ -174,7 +174,7 @@ class World:
         # Also with faults, at least what the replica had at the moment that the response names.
         as_of = reader.cache_reader.as_of
         assert as_of
-        included = self.committed[round((as_of - MOMENT).total_seconds())]
+        included = self.committed[int(as_of)]
         assert state.version >= included.versions[key], f"{key} is {state.version}, older than at {as_of}"
 
     def store_item(self, reader: ReaderModel) -> None:

@@ -1,21 +1,18 @@
 """Which moment holds for the statements of one read."""
 
-import datetime
 from typing import Any
 
+from sluice.db.as_of import format_moment, parse_moment
 from sluice.query.replica_reads import MOMENT_SECONDS, Replica, ReplicaReads
 
-FIRST, SECOND = (
-    datetime.datetime(2026, 11, 29, 17, tzinfo=datetime.UTC),
-    datetime.datetime(2026, 11, 29, 18, tzinfo=datetime.UTC),
-)
+FIRST, SECOND = "2026-11-29T17:00:03.999999", "2026-11-29T18:00:00.000000"
 
 
 class Server:
     """A replica that shows a moment, and whose connection may be lost before a statement."""
 
     def __init__(self) -> None:
-        self.moment: datetime.datetime | None = FIRST
+        self.moment = FIRST
         self.connection_number = 0
         self.statements: list[str] = []
         self.lose_before = ""
@@ -26,7 +23,7 @@ class Server:
             self.connection_number += 1
         if "marks" not in statement:
             return []
-        return [{"version": self.moment.replace(tzinfo=None).isoformat()}] if self.moment else []
+        return [{"version": self.moment}] if self.moment else []
 
 
 class Clock:
@@ -41,7 +38,7 @@ def start(server: Server, clock: Clock) -> Replica:
     return Replica(database, clock)
 
 
-def read(replica: Replica, *statements: str) -> datetime.datetime | None:
+def read(replica: Replica, *statements: str) -> str | None:
     reads = ReplicaReads(replica)
     for statement in statements or ("SELECT 1",):
         reads.query(statement, ())
@@ -67,12 +64,12 @@ def test_a_moment_does_not_hold_for_another_connection() -> None:
     assert read(replica) == FIRST
     server.lose_before = "rows"
     # The rows may be those of another replica, which has less.
-    assert read(replica, "SELECT rows") is None
+    assert read(replica, "SELECT rows") == ""
     server.lose_before = ""
     server.moment = SECOND
     assert read(replica) == SECOND
     server.lose_before = "rows of the second range"
-    assert read(replica, "SELECT 1", "SELECT rows of the second range") is None
+    assert read(replica, "SELECT 1", "SELECT rows of the second range") == ""
 
 
 def test_the_earliest_moment_counts_and_an_unknown_one_before_it() -> None:
@@ -82,8 +79,10 @@ def test_the_earliest_moment_counts_and_an_unknown_one_before_it() -> None:
     assert reads.as_of == SECOND
     reads.add_moment(FIRST)
     assert reads.as_of == FIRST
-    reads.add_moment(None)
-    assert reads.as_of is None
+    reads.add_moment("")
+    assert reads.as_of == ""
+    reads.add_moment(SECOND)
+    assert reads.as_of == ""
     reads.forget_moments()
     assert reads.as_of is None
     reads.add_moment(SECOND)
@@ -92,5 +91,10 @@ def test_the_earliest_moment_counts_and_an_unknown_one_before_it() -> None:
 
 def test_a_replica_without_a_moment_has_none() -> None:
     server = Server()
-    server.moment = None
-    assert read(start(server, Clock())) is None
+    server.moment = ""
+    assert read(start(server, Clock())) == ""
+
+
+def test_clients_see_a_moment_rounded_down() -> None:
+    assert format_moment(FIRST) == "2026-11-29T17:00:03Z"
+    assert parse_moment(FIRST).isoformat() == "2026-11-29T17:00:03.999999+00:00"

@@ -1,6 +1,5 @@
 """The cache as a reading function uses it: it stores what a replica showed, until a load invalidates the item."""
 
-import datetime
 import time
 from collections.abc import Callable
 
@@ -50,7 +49,7 @@ class CacheReader:
         self._max_age_seconds = max_age_seconds
         self.clock = clock
         self._epoch: Epoch | None = None
-        self.as_of: datetime.datetime | None = None
+        self.as_of = ""
         self._epoch_expires_at = 0.0
 
     def read_item(self, address: ItemAddress) -> ItemState | None:
@@ -76,13 +75,13 @@ class CacheReader:
         state: ItemState,
         epoch_value: str | None,
         asked_at: float,
-        as_of: datetime.datetime | None = None,
+        as_of: str | None = "",
     ) -> None:
         """Store a state that a replica showed, with the result of `epoch_query` from the same statement.
 
         `asked_at` is the time of that statement, by `clock`, and `as_of` the moment of the primary that it included.
         """
-        self.as_of = as_of
+        self.as_of = as_of or ""
         self._epoch = parse_epoch(epoch_value) if epoch_value else None
         self._epoch_expires_at = asked_at + EPOCH_TRUST_SECONDS
         if self._epoch is None:

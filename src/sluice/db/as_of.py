@@ -33,12 +33,21 @@ def write_as_of(primary: Queries) -> None:
     primary.query(_WRITE, ())
 
 
-def read_as_of(replica: Queries) -> datetime.datetime | None:
-    """Read the moment that a replica has reached, or None before the first. Raises the errors of `sluice.db.errors`."""
+def read_as_of(replica: Queries) -> str:
+    """Read the moment that a replica has reached. Return an empty text before the first one.
+
+    Moments are texts as the row has them: in this form they can be compared, and cost a read the least. Raises the
+    errors of `sluice.db.errors`.
+    """
     rows = replica.query(_SELECT, ())
-    return datetime.datetime.fromisoformat(f"{rows[0]['version']}+00:00") if rows else None
+    return str(rows[0]["version"]) if rows else ""
 
 
-def format_moment(moment: datetime.datetime) -> str:
-    """Format a moment as clients see it: RFC 3339, UTC, rounded down to seconds, so that it is never too late."""
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def parse_moment(moment: str) -> datetime.datetime:
+    """Parse a moment as the row has it."""
+    return datetime.datetime.fromisoformat(f"{moment}+00:00")
+
+
+def format_moment(moment: str) -> str:
+    """Format a moment as clients see it: RFC 3339, rounded down to seconds, so that it is never too late."""
+    return f"{moment[:19]}Z"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from sluice.db.as_of import Queries, read_as_of, write_as_of
+from sluice.db.as_of import Queries, parse_moment, read_as_of, write_as_of
 from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
 from sluice.observability import add_log_fields
 
@@ -41,10 +41,11 @@ def beat(primary: Queries, replica: Queries, now: Callable[[], datetime.datetime
         if position:
             replica.query("SELECT MASTER_GTID_WAIT(%s, %s) AS late", (position, REPLICA_WAIT_SECONDS))
         checked_at = now()
-        return ReadsState(checked_at, is_available=True, as_of=read_as_of(replica))
+        moment = read_as_of(replica)
     except _DATABASE_ERRORS as error:
         add_log_fields(replica_fault=f"{type(error).__name__}: {error}")
         return ReadsState(now(), is_available=False)
+    return ReadsState(checked_at, is_available=True, as_of=parse_moment(moment) if moment else None)
 
 
 def _write_heartbeat(primary: Queries) -> str:
