@@ -167,7 +167,7 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     def count_missing(self) -> int | None:
         """The batches that the ledger lacks, of all that load_batch has had its time for.
 
-        None where this replay does not know: it has not listed all, it loads a part only, or it takes young batches too.
+        None where this replay does not know: it has not listed all, loads a part only, or takes young batches too.
         """
         request = self.request
         looks_for_all = request.uses_ledger and request.mode == "missing" and not request.shadow and not request.to
