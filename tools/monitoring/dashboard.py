@@ -254,7 +254,10 @@ _DATABASE = Section(
 
 _FUNCTIONS = Section(
     title="Functions and quotas",
-    text="Errors and throttles of all functions; how much of the quotas is in use.",
+    text=(
+        "Errors and throttles of the functions that clients, Firehose or batches wait for (the alarms watch the others "
+        "too); how much of the quotas is in use."
+    ),
     graphs=(
         Graph(
             title="Errors",
