@@ -15,7 +15,7 @@ from tests.stack.conftest import Person
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
-pytestmark = pytest.mark.stack("second")
+pytestmark = pytest.mark.stack("first")
 
 PARAMETERS = read_parameters("local")
 SECONDS = float(PARAMETERS["ApiCacheSeconds"])

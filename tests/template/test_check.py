@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testkit.translate import REPOSITORY, TEMPLATE
+from testkit.translate import EDGE_TEMPLATE, REPOSITORY
 from tests.template.check import check_source_with_rules
 
 STATEMENT = """
@@ -32,16 +32,15 @@ def run(template: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_broken_template_ends_1_with_a_line_for_each_finding(tmp_path: Path) -> None:
-    broken = TEMPLATE.read_text().replace("      RetentionInDays: !Ref LogRetentionDays\n", "", 1)
-    broken = broken.replace("Threshold: 1860", "Threshold: many", 1)
-    broken = broken.replace(
-        "            # These actions support no resource: log delivery is set up per account.\n", "", 1
-    )
-    path = tmp_path / "template.yaml"
-    path.write_text(broken)
+    # The smaller template: what the judges of other projects find is in test_judges.py.
+    broken = EDGE_TEMPLATE.read_text().replace("      RetentionInDays: !Ref LogRetentionDays\n", "", 1)
+    broken = broken.replace("EvaluationWindowSec: 300", "EvaluationWindowSec: many", 1)
+    role = STATEMENT.format(resource='                Resource: "*"').partition("Resources:\n")[2]
+    path = tmp_path / EDGE_TEMPLATE.name
+    path.write_text(broken.replace("\nResources:\n", f"\nResources:\n{role}", 1))
     done = run(path)
     assert done.returncode == 1
-    rules = {line.split(": ")[1] for line in done.stdout.splitlines() if line.startswith("template.yaml: ")}
+    rules = {line.split(": ")[1] for line in done.stdout.splitlines() if line.startswith("edge.yaml: ")}
     assert {"sam validate --lint", "E3012", "E9104", "E9115"} <= rules
     assert "EdgeAclLog has no RetentionInDays" in done.stdout
 

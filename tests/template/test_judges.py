@@ -1,4 +1,4 @@
-"""The judges of other projects find nothing in the template, and each of them finds what is broken for it."""
+"""Each judge of another project finds what is broken for it. `make check` asks them about the template as it is."""
 
 import copy
 import json
@@ -51,10 +51,6 @@ def findings(broken: Template, tmp_path_factory: pytest.TempPathFactory) -> list
     definition["States"]["Load"].update(Type="Tusk", Next="Nowhere")
     file.write_text(json.dumps(definition))
     return list(judge(broken, folder))
-
-
-def test_the_judges_find_nothing(translated: Template) -> None:
-    assert list(judge(translated)) == []
 
 
 def test_the_judges_see_every_resource(translated: Template) -> None:

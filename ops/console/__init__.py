@@ -1,0 +1,1 @@
+"""The console in the browser: a server on loopback for one stack."""
