@@ -3,7 +3,7 @@
 The primary writes its own time into the row, in a transaction that commits afterwards. A replica applies transactions
 in the order of the primary's binary log. So a replica that shows the row has every transaction that the primary had
 committed by then: the moment is never too late, only too early. A load with new writes updates the row, and so does
-the heartbeat of each minute, which keeps it fresh when nothing is written (ADR-9701).
+the heartbeat of each minute, which keeps it fresh when nothing is written (ADR-0140).
 """
 
 import datetime

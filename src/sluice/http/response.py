@@ -4,7 +4,7 @@ import msgspec
 
 from sluice.http.problem import PROBLEM_CONTENT_TYPE, Problem
 
-# How old the state in a response may be, as a moment: it stays true while a cache has the response (ADR-9701).
+# How old the state in a response may be, as a moment: it stays true while a cache has the response (ADR-0140).
 AS_OF_HEADER = "Sluice-As-Of"
 
 
