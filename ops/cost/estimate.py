@@ -21,6 +21,8 @@ ENVELOPE_BYTES = 250  # of the record around an item
 GIGABYTE = 1e9
 # BatchesLoaded, LoadLag, WritesAccepted, WritesApplied, WritesRefused and WritesStale get values while nothing fails.
 CUSTOM_METRICS = 6
+# BatchesMissing gets a value from each scheduled recovery.
+SCHEDULED_METRICS = 1
 
 
 @dataclass(frozen=True)
@@ -227,13 +229,15 @@ class Estimate:
     def _estimate_alarms(self) -> Component:
         alarms = self._template.list_resources("AWS::CloudWatch::Alarm").values()
         metrics = sum(_count_metrics(alarm) for alarm in alarms)
-        idle = metrics * self._prices.get("alarm metric")
+        idle = metrics * self._prices.get("alarm metric") + SCHEDULED_METRICS * self._prices.get("custom metric")
         idle += self._count("AWS::CloudWatch::CompositeAlarm") * self._prices.get("composite alarm")
+        # It shows more than the 50 metrics of a free one.
+        idle += self._count("AWS::CloudWatch::Dashboard") * self._prices.get("dashboard")
         custom = CUSTOM_METRICS * self._prices.get("custom metric")
         # The canary's writes give these metrics values too.
         if self._canary.runs:
-            return Component("alarms and metrics", idle + custom)
-        return Component("alarms and metrics", idle, custom if self._traffic.writes else 0.0)
+            return Component("alarms, metrics and dashboard", idle + custom)
+        return Component("alarms, metrics and dashboard", idle, custom if self._traffic.writes else 0.0)
 
     def _estimate_logs(self) -> Component:
         price = self._figures.log_bytes / GIGABYTE * self._prices.get("log")

@@ -77,7 +77,9 @@ def test_the_canary_costs_its_waiting_and_its_requests_and_takes_batches_along()
     # What real writes need in addition is less, because the canary's batches exist anyway.
     assert get_part(default, "batches") is None or get_part(default, "batches").steady < get_part(off, "batches").steady
     # Three composite alarms, and 13 alarms on one metric each.
-    alarms = get_part(default, "alarms and metrics").idle - get_part(paused, "alarms and metrics").idle
+    alarms = (
+        get_part(default, "alarms, metrics and dashboard").idle - get_part(paused, "alarms, metrics and dashboard").idle
+    )
     assert alarms == pytest.approx(3 * 0.5 + 13 * 0.1 + 6 * 0.3)
 
 

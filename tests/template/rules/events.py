@@ -7,7 +7,7 @@ from tests.template.rules.rule import Rule, RuleMatch, Template
 class DeadLetters(Rule):
     """After 24 hours EventBridge drops an undelivered event, unless the target has a dead-letter queue.
 
-    An event that is not even retried, such as a minute of the canary, is worth nothing later.
+    The event of a schedule without a retry needs none: the next one takes its place.
     """
 
     id = "E9113"
@@ -22,5 +22,5 @@ class DeadLetters(Rule):
             for name, rule in of_type(cfn, "AWS::Events::Rule")
             for target in rule["Targets"]
             if not target.get("DeadLetterConfig", {}).get("Arn")
-            and target.get("RetryPolicy", {}).get("MaximumRetryAttempts") != 0
+            if "ScheduleExpression" not in rule or target.get("RetryPolicy", {}).get("MaximumRetryAttempts") != 0
         ]

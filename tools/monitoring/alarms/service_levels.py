@@ -86,7 +86,7 @@ def _name_part(level: ServiceLevel, window: Window) -> str:
     return f"{level.name}{window.name}Alarm"
 
 
-ALARMS = (
+_PARTS = (
     *(
         Alarm(
             name=_name_part(level, window),
@@ -104,6 +104,9 @@ ALARMS = (
         for level in LEVELS
         for window in WINDOWS
     ),
+)
+
+CANARY_ALARMS = (
     Alarm(
         name="CanaryMissingAlarm",
         says=(
@@ -142,6 +145,8 @@ ALARMS = (
         condition="CanaryDeployed",
     ),
 )
+
+ALARMS = (*_PARTS, *CANARY_ALARMS)
 
 COMPOSITE_ALARMS = tuple(
     CompositeAlarm(
