@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 REGION = "us-east-1"
+# The length of a minute of alarms, by default 60.
+MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
 
 
 def reset_environment(port: int, state: Path, log_level: str) -> None:
-    """Replace os.environ, so that nothing of the caller's shell remains and all files are under `state`.
+    """Replace os.environ, so that all files are under `state` and of the caller's shell only MINUTE_SECONDS remains.
 
     Call it before MiniStack is imported: its modules read their settings at import.
     """
@@ -16,6 +18,7 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     for folder in (scratch, home, state / "services", state / "objects", state / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
+    minute = os.environ.get(MINUTE_SECONDS) or "60"
     os.environ.clear()
     os.environ.update(
         {
@@ -40,5 +43,6 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
             "IOT_MTLS_ENABLED": "0",
             "CLOUDTRAIL_RECORDING": "0",
             "FUNCTION_LOGS": str(state / "logs"),
+            MINUTE_SECONDS: minute,
         }
     )

@@ -1,17 +1,27 @@
 """Gaps of MiniStack's alarms.
 
-- There is no metric for failed executions, so no alarm on them fires.
+- An alarm is evaluated only when PutMetricData is called, so alarms on metrics of AWS services never fire, and nothing
+  goes back to OK by itself. All dimensions of a metric are mixed.
+- M out of N, missing points and metric math are ignored; a template with an alarm on metric math is refused.
 - An alarm sends no event of its state.
-- A template with an alarm on metric math is refused.
+- There is no metric for failed executions.
 
-Here an alarm on a workflow's failed executions goes to ALARM at the first failure, and back to OK when its period has
-passed without another, also if the emulator was stopped meanwhile. Alarms on other metrics of AWS services, and on
-metric math, never fire.
+Here a thread evaluates all alarms, at the end of each minute as CloudWatch does. An alarm whose present minute already
+breaches, and must therefore breach at its end, fires within a second: recoveries start from alarms, and nobody who
+tries the stack should wait for a minute. Actions and events follow only a change of state, and composite alarms are
+MiniStack's.
+
+`SLUICE_MINUTE_SECONDS` in the environment of the emulator is the length of a minute of alarms, by default 60. With 1,
+an alarm on 24 hours can be watched in 24 minutes. The timestamps of metrics are always true.
 """
 
-import contextvars
+import datetime
 import json
+import logging
+import os
 import threading
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,70 +29,110 @@ from ministack.core.responses import request_scope
 from ministack.services import cloudwatch, eventbridge, stepfunctions
 from ministack.services.cloudformation import provisioners
 
+from local.emulator.cloudwatch.alarm_points import Points, Window, has_value_above_zero, read_points
+from local.emulator.cloudwatch.alarm_rules import can_only_worsen, describe_change, judge_points, read_rule
+from local.emulator.cloudwatch.metric_functions import MetricMathError
+from local.emulator.environment import MINUTE_SECONDS
 from local.emulator.firehose.ministack import wait_for_server
 from local.emulator.patching import UnexpectedMiniStackError, replace_function
 from local.emulator.workflows import executions
 
+_EXECUTION_METRICS = {"FAILED": "ExecutionsFailed", "ABORTED": "ExecutionsAborted", "TIMED_OUT": "ExecutionsTimedOut"}
+
+_logger = logging.getLogger("sluice.emulator")
 _original = SimpleNamespace()
-_reset_timers: dict[str, threading.Timer] = {}
 
 
-def _emit_execution_status(execution: dict[str, Any]) -> None:
-    executions.publish_status(execution)
-    if execution["status"] == "FAILED":
-        for alarm in list(cloudwatch._alarms.values()):
-            if _watches_failures_of(alarm, execution["stateMachineArn"]):
-                _fire_alarm(alarm)
+class AlarmClock:
+    """Evaluates alarms whenever `tick` is called. `minute` is the length of a minute in seconds."""
 
+    def __init__(self, minute: float = 60.0, now: Callable[[], float] = time.time) -> None:
+        self.minute = minute
+        self._scale = minute / 60
+        self._now = now
+        # When the alarm was evaluated last.
+        self._checked_at: dict[str, float] = {}
 
-def _watches_failures_of(alarm: dict[str, Any], machine_arn: str) -> bool:
-    dimensions = alarm.get("Dimensions") or []
-    return _counts_failures(alarm) and any(
-        entry.get("Name") == "StateMachineArn" and entry.get("Value") == machine_arn for entry in dimensions
-    )
-
-
-def _counts_failures(alarm: dict[str, Any]) -> bool:
-    return alarm.get("Namespace") == "AWS/States" and alarm.get("MetricName") == "ExecutionsFailed"
-
-
-def _fire_alarm(alarm: dict[str, Any]) -> None:
-    _set_state(alarm["AlarmName"], "ALARM", "Threshold Crossed: an execution failed")
-    _schedule_reset(alarm)
-
-
-def _schedule_reset(alarm: dict[str, Any]) -> None:
-    earlier = _reset_timers.pop(alarm["AlarmArn"], None)
-    if earlier:
-        earlier.cancel()
-    context = contextvars.copy_context()
-    timer = threading.Timer(
-        float(alarm.get("Period") or 60),
-        lambda: context.run(_set_state, alarm["AlarmName"], "OK", "Threshold Crossed: no execution failed"),
-    )
-    timer.daemon = True
-    _reset_timers[alarm["AlarmArn"]] = timer
-    timer.start()
-
-
-def _schedule_resets_after_start() -> None:
-    """Let alarms go back to OK that an earlier process left in ALARM. They would not fire at the next failure."""
-    wait_for_server()
-    for (account, region, _), alarm in list(cloudwatch._alarms._data.items()):
-        if _counts_failures(alarm) and alarm["StateValue"] == "ALARM" and alarm["AlarmArn"] not in _reset_timers:
+    def tick(self) -> None:
+        for (account, region, _), alarm in list(cloudwatch._alarms._data.items()):
             with request_scope(account, region):
-                _schedule_reset(alarm)
+                try:
+                    self._evaluate(alarm)
+                except MetricMathError as error:
+                    # CloudWatch refuses such an alarm.
+                    _logger.warning("The alarm %s cannot be evaluated: %s", alarm["AlarmName"], error)
+                except Exception:
+                    # The other alarms must still be evaluated.
+                    _logger.exception("The alarm %s could not be evaluated.", alarm["AlarmName"])
+
+    def forget(self, alarm: dict[str, Any]) -> None:
+        """Evaluate the alarm at the next tick, because it was created or changed."""
+        self._checked_at.pop(alarm["AlarmArn"], None)
+
+    def _evaluate(self, alarm: dict[str, Any]) -> None:
+        rule = read_rule(alarm)
+        # Windows slide by a minute, those of an alarm with a shorter period by this period.
+        step = min(rule.period, 60) * self._scale
+        now = self._now()
+        end = now // step * step
+        since, self._checked_at[alarm["AlarmArn"]] = self._checked_at.get(alarm["AlarmArn"], 0.0), now
+        if self._fires_early(alarm, max(since - 1, end), end + step) or since >= end:
+            return
+        points = read_points(alarm, Window(rule.period, rule.count, end, self._scale))
+        _change_state(alarm, judge_points(rule, points, alarm["StateValue"]), points)
+
+    def _fires_early(self, alarm: dict[str, Any], since: float, end: float) -> bool:
+        """Go to ALARM if the values are enough for it, whatever comes until `end`. Return whether they are."""
+        if not can_only_worsen(alarm) or not has_value_above_zero(alarm, since):
+            return False
+        rule = read_rule(alarm)
+        points = read_points(alarm, Window(rule.period, rule.count, end, self._scale))
+        newest = points[-1]
+        is_certain = newest is not None and rule.is_breaching(newest)
+        if not is_certain or judge_points(rule, points, alarm["StateValue"]) != "ALARM":
+            return False
+        _change_state(alarm, "ALARM", points)
+        return True
 
 
-def _set_state(name: str, state: str, reason: str) -> None:
-    cloudwatch._set_alarm_state({}, {"AlarmName": name, "StateValue": state, "StateReason": reason}, False, True)
+def _change_state(alarm: dict[str, Any], state: str, points: Points) -> None:
+    old = alarm["StateValue"]
+    if state == old:
+        return
+    rule = read_rule(alarm)
+    reason = describe_change(rule, points, old, state)
+    now = time.time()
+    reason_data = {
+        "version": "1.0",
+        "queryDate": _format_time(now),
+        "period": rule.period,
+        "recentDatapoints": [value for value in points if value is not None],
+        "threshold": rule.threshold,
+    }
+    statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic")
+    if statistic:
+        reason_data["statistic"] = statistic
+    alarm["StateValue"], alarm["StateReason"] = state, reason
+    alarm["StateReasonData"] = json.dumps(reason_data)
+    alarm["StateUpdatedTimestamp"] = alarm["StateTransitionedTimestamp"] = int(now)
+    cloudwatch._record_history(alarm["AlarmName"], old, state, reason, reason_data=reason_data)
+    cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)
+    cloudwatch._evaluate_parent_alarms(alarm)
+
+
+def _format_time(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
 def _dispatch_actions(alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
     _original.dispatch_actions(alarm, old, new, reason)
+    state = {"value": new, "reason": reason, "timestamp": _format_time(time.time())}
+    if alarm.get("StateReasonData"):
+        state["reasonData"] = alarm["StateReasonData"]
     detail = {
         "alarmName": alarm["AlarmName"],
-        "state": {"value": new, "reason": reason},
+        "state": state,
         "previousState": {"value": old},
         "configuration": {"description": alarm.get("AlarmDescription", "")},
     }
@@ -103,9 +153,28 @@ def _build_alarm_record(name: str, props: dict[str, Any]) -> dict[str, Any]:
         return record
     single_metric = {key: value for key, value in props.items() if key != "Metrics"}
     record = _original.build_alarm_record(name, {**single_metric, "Namespace": "none", "MetricName": "none"})
-    for key in ("Namespace", "MetricName", "Dimensions", "Statistic", "ExtendedStatistic", "Period"):
-        del record[key]
-    return {**record, "Metrics": queries}
+    return _replace_metric(record, queries)
+
+
+def _replace_metric(alarm: dict[str, Any], queries: list[dict[str, Any]]) -> dict[str, Any]:
+    own = ("Namespace", "MetricName", "Dimensions", "Statistic", "ExtendedStatistic", "Period", "Unit")
+    return {**{key: value for key, value in alarm.items() if key not in own}, "Metrics": queries}
+
+
+def _put_alarm(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
+    response = _original.put_metric_alarm(params, data, is_cbor, is_json)
+    if response[0] < 400 and data.get("Metrics"):
+        name = data["AlarmName"]
+        cloudwatch._alarms[name] = _replace_metric(cloudwatch._alarms[name], data["Metrics"])
+    return response
+
+
+def _emit_execution_status(execution: dict[str, Any]) -> None:
+    executions.publish_status(execution)
+    metric = _EXECUTION_METRICS.get(execution["status"])
+    if metric:
+        dimensions = {"StateMachineArn": execution["stateMachineArn"]}
+        cloudwatch.record_metric("AWS/States", metric, 1, "Count", dimensions)
 
 
 def patch() -> None:
@@ -118,4 +187,15 @@ def patch() -> None:
     _original.dispatch_actions = replace_function(
         cloudwatch, "_dispatch_alarm_actions", "fcf47c0d1e6e", _dispatch_actions
     )
-    threading.Thread(target=_schedule_resets_after_start, daemon=True, name="alarm-resets").start()
+    _original.put_metric_alarm = replace_function(cloudwatch, "_put_metric_alarm", "953a67ff4bb1", _put_alarm)
+    clock = AlarmClock(float(os.environ[MINUTE_SECONDS]))
+    replace_function(cloudwatch, "_evaluate_alarm", "a0b0acd3d432", clock.forget)
+    replace_function(cloudwatch, "_evaluate_all_alarms", "f83f88e57f1c", lambda: None)
+    threading.Thread(target=_run, args=(clock,), daemon=True, name="alarms").start()
+
+
+def _run(clock: AlarmClock) -> None:
+    wait_for_server()
+    pause = threading.Event()
+    while not pause.wait(min(1.0, clock.minute / 4)):
+        clock.tick()

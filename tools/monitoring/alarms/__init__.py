@@ -1,0 +1,12 @@
+"""Every alarm, in the order of the template and of the reference."""
+
+from tools.monitoring.alarms import database, functions, read_path, workflows, write_path
+from tools.monitoring.model import Alarm
+
+ALARMS: tuple[Alarm, ...] = (
+    *write_path.ALARMS,
+    *workflows.ALARMS,
+    *functions.ALARMS,
+    *read_path.ALARMS,
+    *database.ALARMS,
+)

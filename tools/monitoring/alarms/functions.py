@@ -1,0 +1,97 @@
+"""Alarms on errors and throttles of the functions."""
+
+from tools.monitoring import metrics
+from tools.monitoring.model import Alarm
+
+# A client or Firehose waits for each call of these.
+_AWAITED = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "TransformFunction")
+# Their callers retry or see the error, so only what lasts is reported.
+_RETRIED = (
+    "FallbackFunction",
+    "OpenApiFunction",
+    "QuarantineFunction",
+    "PlanFunction",
+    "ReportFunction",
+    "LeaseFunction",
+    "HealthCheckFunction",
+    "RebuildFunction",
+    "RejectedWritesFunction",
+)
+_FAILS = "capacity.md#a-function-fails"
+_THROTTLED = "capacity.md#a-function-is-throttled"
+
+ALARMS = (
+    Alarm(
+        name="LoadErrorsAlarm",
+        says=("Loads have failed for 3 minutes. The workflow retries them. Most likely the database is unavailable."),
+        runbook="outages.md#the-database-is-unavailable",
+        watches=metrics.FUNCTION_ERRORS.of("LoadFunction", "Sum"),
+        periods=3,
+        reports_end=True,
+    ),
+    # Throttled loads are normal after an outage: the workflow waits until one of LoadConcurrency is free.
+    Alarm(
+        name="LoadThrottlesAlarm",
+        says=(
+            "Loads have waited for LoadConcurrency for an hour. More batches arrive than loads finish, so writes "
+            "become visible later and later. Raise LoadConcurrency or BufferSeconds."
+        ),
+        runbook=_THROTTLED,
+        watches=metrics.FUNCTION_THROTTLES.of("LoadFunction", "Sum", 300),
+        periods=12,
+        reports_end=True,
+    ),
+    *(
+        Alarm(
+            name=f"{function}ErrorsAlarm",
+            says=(
+                f"{function} failed with an error that it does not handle, or ran out of time or memory. Clients get "
+                "502; Firehose retries a transform. The function's log names the place of the error."
+            ),
+            runbook=_FAILS,
+            watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
+        )
+        for function in _AWAITED
+    ),
+    *(
+        Alarm(
+            name=f"{function}ThrottlesAlarm",
+            says=(
+                f"{function} has used its whole reserved concurrency for 3 minutes, or the account's. Clients get 503 "
+                "for the rest. Raise WriteConcurrency or ReadConcurrency, or request a higher limit from AWS."
+            ),
+            runbook=_THROTTLED,
+            watches=metrics.FUNCTION_THROTTLES.of(function, "Sum"),
+            periods=3,
+            reports_end=True,
+        )
+        for function in _AWAITED
+    ),
+    *(
+        Alarm(
+            name=f"{function}ErrorsAlarm",
+            says=(
+                f"{function} has failed for 15 minutes. Workflows retry it and fail in the end. The function's log "
+                "names the error; during an outage of the database it is an expected one."
+            ),
+            runbook=_FAILS,
+            watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
+            periods=3,
+        )
+        for function in _RETRIED
+    ),
+    *(
+        Alarm(
+            name=f"{function}ThrottlesAlarm",
+            says=(
+                f"{function} has been throttled for 15 minutes. Workflows retry it and fail in the end. More workflows "
+                "or operators call it than its reserved concurrency allows, or the account's is used up."
+            ),
+            runbook=_THROTTLED,
+            watches=metrics.FUNCTION_THROTTLES.of(function, "Sum", 300),
+            periods=3,
+        )
+        # The errors of a rotation have an alarm of their own.
+        for function in (*_RETRIED, "RotateFunction")
+    ),
+)

@@ -1,0 +1,82 @@
+"""Alarms on what loads and recovers: events, workflows, rejected writes, migrations, passwords."""
+
+from tools.monitoring import metrics
+from tools.monitoring.model import Alarm
+
+# None for ExecutionsTimedOut: it counts only the TimeoutSeconds of a whole workflow, which these have not.
+ALARMS = (
+    Alarm(
+        name="DeadLettersAlarm",
+        says=(
+            "Events that could not start a load or a recovery are in the dead-letter queue. Their batches are not "
+            "loaded."
+        ),
+        runbook="firehose-errors.md#events-that-started-nothing",
+        watches=metrics.QUEUED_EVENTS.of("EventDeadLetters", "Maximum"),
+    ),
+    Alarm(
+        name="LoadsFailedAlarm",
+        says="A batch was parked or quarantined. The load_batch execution names the batch.",
+        runbook="parked-batches.md",
+        watches=metrics.EXECUTIONS_FAILED.of("LoadBatch", "Sum"),
+    ),
+    Alarm(
+        name="RecoverFailedAlarm",
+        says="A recovery failed or left batches unloaded. The recover execution names the reason.",
+        runbook="parked-batches.md",
+        # One alarm while scheduled recoveries fail, instead of one for each; it ends one day after the last failure.
+        watches=metrics.EXECUTIONS_FAILED.of("Recover", "Sum", 3600),
+        periods=24,
+        needed=1,
+    ),
+    *(
+        Alarm(
+            name=f"{workflow}FailedAlarm",
+            says=(
+                f"An execution of {workflow} failed, and what it should have loaded is not loaded. `sluice executions` "
+                "shows the reason; correct it and start the workflow again."
+            ),
+            runbook="capacity.md#a-workflow-failed-or-was-stopped",
+            watches=metrics.EXECUTIONS_FAILED.of(workflow, "Sum"),
+        )
+        for workflow in ("Replay", "Rebuild")
+    ),
+    *(
+        Alarm(
+            name=f"{workflow}AbortedAlarm",
+            says=(
+                f"Somebody stopped an execution of {workflow}, so it neither finished nor reported. The scheduled "
+                "recovery loads batches that were left; start a replay or a rebuild again."
+            ),
+            runbook="capacity.md#a-workflow-failed-or-was-stopped",
+            watches=metrics.EXECUTIONS_ABORTED.of(workflow, "Sum"),
+        )
+        for workflow in ("LoadBatch", "Replay", "Recover", "Rebuild")
+    ),
+    Alarm(
+        name="RejectedWritesAlarm",
+        says=(
+            "The database rejected accepted writes. They are stored with their reason, and their receipts say so. "
+            "`sluice rejected-writes list` shows them; retry or drop them."
+        ),
+        runbook="rejected-writes.md#writes-are-rejected",
+        watches=metrics.WRITES_REJECTED.of("LoadFunction", "Sum", 300),
+    ),
+    Alarm(
+        name="MigrationUndoneAlarm",
+        says=(
+            "A deploy was rolled back without a migration. Loads and reads use the tables as they are. The log of "
+            "MigrateFunction names the reason and the command."
+        ),
+        runbook="deploy.md#deploy-while-the-database-is-unavailable",
+        watches=metrics.MIGRATIONS_UNDONE.of("MigrateFunction", "Sum"),
+    ),
+    Alarm(
+        name="RotationFailedAlarm",
+        says=(
+            "The rotation of a database password failed. The current password stays valid, and Secrets Manager retries."
+        ),
+        runbook="rotate-passwords.md#a-rotation-failed",
+        watches=metrics.FUNCTION_ERRORS.of("RotateFunction", "Sum", 300),
+    ),
+)

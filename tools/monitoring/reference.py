@@ -1,0 +1,75 @@
+"""The page of the reference: every alarm, metric and saved query of the description."""
+
+from collections.abc import Iterable
+
+from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
+from tools.monitoring.alarms import ALARMS
+from tools.monitoring.metrics import METRICS, OWN_METRICS
+from tools.monitoring.model import Alarm, Expression, Metric
+from tools.monitoring.runbooks import read_title
+
+_ALARMS = """# Metrics and alarms
+
+Template, dashboard and this page are generated from `tools/monitoring/`.
+
+## Alarms
+
+Each alarm reports to the topic `Alerts`. Its description ends with its runbook, below the address that `RunbookUrl`
+names.
+"""
+
+_OWN_METRICS = """## Metrics of the functions
+
+The functions write these metrics into the namespace `Sluice` (CloudWatch's embedded metric format), at every
+`LogLevel`. Each has the dimensions `service` (`sluice`) and `stack` (the stack's name), and no other dimension set. So
+two stacks of an account have different metrics, and CloudWatch bills each metric once for each stack.
+"""
+
+_AWS_METRICS = """## Metrics of AWS
+
+What alarms and the dashboard show of AWS's own metrics.
+"""
+
+
+def render_reference() -> str:
+    """Return the page."""
+    lines = [NOTICE.format(source="tools/monitoring/"), "", _ALARMS]
+    lines += format_table(
+        ("alarm", "description", "metric", "in alarm when", "only with", "runbook"), map(_list_alarm_cells, ALARMS)
+    )
+    lines += ["", _OWN_METRICS, *_render_metrics(OWN_METRICS)]
+    others = [metric for metric in METRICS if metric not in OWN_METRICS]
+    lines += ["", _AWS_METRICS, *_render_metrics(others)]
+    return "\n".join(lines) + "\n"
+
+
+def _list_alarm_cells(alarm: Alarm) -> tuple[str, ...]:
+    metrics = ", ".join(dict.fromkeys(series.metric.name for series in alarm.series))
+    return (
+        format_code(alarm.name),
+        escape_cell(alarm.says),
+        format_code(f"{alarm.series[0].metric.namespace} {metrics}"),
+        escape_cell(_format_rule(alarm)),
+        format_code(alarm.condition) if alarm.condition else "",
+        f"[{read_title(alarm.runbook)}](../how-to/{alarm.runbook})",
+    )
+
+
+def _format_rule(alarm: Alarm) -> str:
+    watched = alarm.watches
+    value = watched.formula if isinstance(watched, Expression) else watched.statistic
+    if alarm.needed:
+        span = f"{alarm.needed} of {alarm.periods} periods"
+    else:
+        span = f"{alarm.periods} period{'s' if alarm.periods > 1 else ''}"
+    return f"{value} {alarm.comparison} {alarm.threshold} for {span} of {alarm.series[0].period} s"
+
+
+def _render_metrics(metrics: Iterable[Metric]) -> list[str]:
+    is_own = {metric.namespace for metric in metrics} == {"Sluice"}
+    names = {metric: metric.name if is_own else f"{metric.namespace} {metric.name}" for metric in metrics}
+    rows = (
+        (format_code(name), metric.unit, metric.description)
+        for metric, name in sorted(names.items(), key=lambda entry: entry[1])
+    )
+    return format_table(("metric", "unit", "what it counts" if is_own else "what it is"), rows)

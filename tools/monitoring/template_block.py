@@ -1,0 +1,116 @@
+"""The block of template.yaml that the description generates, between two comments."""
+
+import re
+from typing import Any
+
+import yaml
+
+from tools.monitoring.alarms import ALARMS
+from tools.monitoring.model import Alarm, Expression, GetAtt, Ref, Series, Sub
+
+BEGIN = "  # ---- Generated from tools/monitoring by `make docs`: change it there ----\n"
+END = "  # ---- End of what tools/monitoring generates ----\n"
+
+_COMPARISONS = {
+    "above": "GreaterThanThreshold",
+    "at least": "GreaterThanOrEqualToThreshold",
+    "below": "LessThanThreshold",
+    "at most": "LessThanOrEqualToThreshold",
+}
+_MISSING = {"fine": "notBreaching", "unknown": "missing"}
+
+
+class _Line(list[Any]):
+    """A list that is written in one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """A YAML dumper that writes the short forms of CloudFormation's functions."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """CloudFormation takes no aliases."""
+        return True
+
+
+_Dumper.add_representer(
+    _Line, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+)
+for function in (Ref, Sub, GetAtt):
+    _Dumper.add_representer(
+        function, lambda dumper, value: dumper.represent_scalar(f"!{type(value).__name__}", str(value))
+    )
+
+
+def replace_block(text: str, begin: str, end: str, content: str) -> str:
+    """The text with what stands between two lines replaced. Raises ValueError when a line is missing."""
+    before, has_begin, rest = text.partition(begin)
+    _, has_end, after = rest.partition(end)
+    if not has_begin or not has_end:
+        raise ValueError(f"The lines {begin.strip()!r} and {end.strip()!r} are missing.")
+    return f"{before}{begin}{content}{end}{after}"
+
+
+def render_template(template: str) -> str:
+    """The text of template.yaml with the block that the description generates."""
+    return replace_block(
+        template, BEGIN, END, "\n" + "\n".join(map(_render_resource, build_resources().items())) + "\n"
+    )
+
+
+def build_resources() -> dict[str, dict[str, Any]]:
+    """The resources of the block, by their logical ids."""
+    return {alarm.name: build_alarm(alarm) for alarm in ALARMS}
+
+
+def _render_resource(entry: tuple[str, dict[str, Any]]) -> str:
+    text: str = yaml.dump(dict([entry]), Dumper=_Dumper, sort_keys=False, width=10_000, default_flow_style=None)
+    # PyYAML quotes every scalar that has a tag.
+    text = re.sub(r"!(Ref|GetAtt) '([\w.:]+)'", r"!\1 \2", text)
+    return re.sub(r"^", "  ", text.rstrip("\n"), flags=re.MULTILINE) + "\n"
+
+
+def build_alarm(alarm: Alarm) -> dict[str, Any]:
+    """The resource of an alarm."""
+    watched = alarm.watches
+    properties: dict[str, Any] = {
+        "AlarmDescription": Sub(f"{alarm.says} Runbook: ${{RunbookUrl}}/how-to/{alarm.runbook}"),
+        **(_build_queries(watched) if isinstance(watched, Expression) else _build_metric(watched)),
+        "EvaluationPeriods": alarm.periods,
+        **({"DatapointsToAlarm": alarm.needed} if alarm.needed else {}),
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": _COMPARISONS[alarm.comparison],
+        "TreatMissingData": _MISSING[alarm.missing],
+        "AlarmActions": [Ref("Alerts")],
+        **({"OKActions": [Ref("Alerts")]} if alarm.reports_end else {}),
+    }
+    condition = {"Condition": alarm.condition} if alarm.condition else {}
+    return {"Type": "AWS::CloudWatch::Alarm", **condition, "Properties": properties}
+
+
+def _build_metric(series: Series) -> dict[str, Any]:
+    is_percentile = re.fullmatch(r"p\d+(\.\d+)?", series.statistic)
+    return {
+        **_identify_metric(series),
+        "ExtendedStatistic" if is_percentile else "Statistic": series.statistic,
+        "Period": series.period,
+    }
+
+
+def _identify_metric(series: Series) -> dict[str, Any]:
+    return {
+        "Namespace": series.metric.namespace,
+        "MetricName": series.metric.name,
+        "Dimensions": _Line({"Name": name, "Value": value} for name, value in series.dimensions.items()),
+    }
+
+
+def _build_queries(expression: Expression) -> dict[str, Any]:
+    queries: list[dict[str, Any]] = [
+        {
+            "Id": name,
+            "ReturnData": False,
+            "MetricStat": {"Metric": _identify_metric(series), "Stat": series.statistic, "Period": series.period},
+        }
+        for name, series in expression.series.items()
+    ]
+    return {"Metrics": [*queries, {"Id": expression.result, "Expression": expression.formula}]}
