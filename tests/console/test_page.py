@@ -181,6 +181,7 @@ def test_the_token_leaves_the_address_and_survives_a_reload(open_console: OpenCo
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text("Open the address that `sluice console` printed last.")
     page.goto(f"{console.url}/#token=token-2")
+    expect(page).to_have_url(f"{console.url}/")
     expect(page.locator("#connection")).to_have_text("Live")
     opened.forget_problems("401")
 

@@ -4,7 +4,8 @@ import { readEvents } from "./api.js";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
-const LONGEST_SILENCE_MS = 45_000;
+// A bucket with millions of batches takes minutes to read.
+const LONGEST_SILENCE_MS = 600_000;
 
 export class LiveState {
   #pause = FIRST_PAUSE_MS;

@@ -60,7 +60,7 @@ function showCommand(main, stack, command, query) {
     update();
     const code = await runCommand(output, command.name, { arguments: values, dry_run: isDryRun, confirmation: isDryRun ? "" : typed.value });
     isRunning = false;
-    if (isDryRun) tried = code === 0 || code === 1 ? JSON.stringify(values) : null;
+    if (isDryRun) tried = code === 0 ? JSON.stringify(values) : null;
     else tried = null;
     typed.value = "";
     update();
