@@ -28,6 +28,12 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(stack: Stack, _arguments: argparse.Namespace) -> CommandResult:
     """Read the state of everything. The exit code is 1 when there is advice."""
+    status = read_status(stack)
+    return CommandResult(status, format_report(status), EXIT_INCOMPLETE if status["advice"] else EXIT_DONE)
+
+
+def read_status(stack: Stack) -> dict[str, Any]:
+    """The state of everything, as `--json` prints it. Raises CommandError, and the exceptions of botocore."""
     health = stack.invoke("HealthCheck", {})
     pending = _count_pending(stack)
     parked, parked_exact = count_parked_batches(stack, pending) if pending else (None, False)
@@ -57,7 +63,7 @@ def run(stack: Stack, _arguments: argparse.Namespace) -> CommandResult:
         "running": running,
     }
     status["advice"] = list_advice(status)
-    return CommandResult(status, format_report(status), EXIT_INCOMPLETE if status["advice"] else EXIT_DONE)
+    return status
 
 
 def _count_pending(stack: Stack) -> dict[str, Any] | None:
