@@ -87,7 +87,9 @@ def test_no_view_scrolls_sideways(open_console: OpenConsole, console: FixtureCon
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (view, width)
 
 
-def test_the_keyboard_reaches_everything(page: Page) -> None:
+def test_the_keyboard_reaches_everything(page: Page, console: FixtureConsole) -> None:
+    parked = console.documents["/api/timeline"]["batches"][-2]["key"]
+    console.documents[f"/api/batches/{parked}"] = console.documents[f"/api/batches/{sample_messages.KEY}"]
     page.reload()
     expect(page.locator("[data-stage=ledger]")).to_be_visible()
     page.keyboard.press("Tab")
@@ -114,6 +116,8 @@ def test_the_keyboard_reaches_everything(page: Page) -> None:
     expect(page.locator(".detail")).to_contain_text("parked")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Batch")).to_be_focused()
+    expect(page.locator("main")).to_contain_text(parked)
+    expect(page.get_by_role("heading", level=2, name="Writes")).to_be_visible()
 
 
 def test_a_narrow_window_has_a_menu(open_console: OpenConsole) -> None:
