@@ -1,6 +1,6 @@
 // The live state: a stream of snapshots, connected again with a growing pause, and whether it still speaks.
 
-import { readEvents } from "./api.js";
+import { readEvents } from "./server.js";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;

@@ -1,6 +1,6 @@
 // Starts the page: reads the stack, listens to the live state, and shows the view that the address names.
 
-import { getJson, renewToken } from "./api.js";
+import { getJson, renewToken } from "./server.js";
 import { announce, append, element, heading, notice, setText } from "./dom.js";
 import { LiveState } from "./live.js";
 import { assess } from "./state.js";

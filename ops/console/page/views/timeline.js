@@ -1,6 +1,6 @@
 // Timeline: what happened to batches and workflows, drawn and as tables.
 
-import { getJson } from "../api.js";
+import { getJson } from "../server.js";
 import { describe, drawTimeline, nameOutage } from "../chart.js";
 import { append, element, heading, notice, pathTo, setText, stateMark } from "../dom.js";
 import { duration, secondsBetween, size, time } from "../format.js";
