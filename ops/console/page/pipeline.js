@@ -27,7 +27,7 @@ const STAGES = [
     figures: ({ waiting, status }) => [
       ["size", size(waiting?.bytes)],
       ["oldest", waiting?.batches ? `${duration(waiting.oldest_seconds)} ago` : waiting?.batches === 0 ? "none" : UNKNOWN],
-      ["parked", parked(status)], ["quarantined", batches(status?.quarantined)],
+      ["loading", batches(status?.loading)], ["parked", parked(status)], ["quarantined", batches(status?.quarantined)],
     ],
   },
   {
