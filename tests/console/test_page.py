@@ -38,7 +38,7 @@ VIEWS = {
     "commands/rebuild": ["This command is destructive.", "Name of the stack, to confirm"],
     "commands/replay": ["start of the window of arrival", "Dry run first"],
 }  # fmt: skip
-WIDTHS = (320, 480, 768, 1024, 1280, 1920)
+WIDTHS = (320, 480, 768, 1024, 1120, 1280, 1920)
 
 
 def test_every_view_shows_its_data_and_axe_reports_nothing_serious(open_console: OpenConsole) -> None:
