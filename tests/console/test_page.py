@@ -230,7 +230,7 @@ def test_times_have_the_local_time_as_title(open_console: OpenConsole) -> None:
 
 
 def test_reduced_motion_stops_the_pipes(open_console: OpenConsole) -> None:
-    page = open_console().go("overview")
+    page = open_console(reduced_motion="no-preference").go("overview")
     animation = "getComputedStyle(document.querySelector('[data-stage=stream] .water')).animationName"
     assert page.evaluate(animation) == "flow"
     page.emulate_media(reduced_motion="reduce")

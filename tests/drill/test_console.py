@@ -67,6 +67,8 @@ def test_the_console_shows_an_outage_and_repairs_it(
 
         expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=SECONDS)
         expect(find_stage(windows, "batches")).to_contain_text("parked", timeout=SECONDS)
+        # Loads that still retried find the primary again.
+        eventually(lambda: not recovery.list_executions("Load", "RUNNING"))
         missing = recovery.count_missing()
         assert missing
         replay_from_the_page(windows["wide-light"], recovery, missing)

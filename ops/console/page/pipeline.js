@@ -69,9 +69,6 @@ function createCard(stage) {
     mark: stateMark("unknown", "loading"),
     figures: element("dl", { class: "figures" }),
     line: svg("polyline", { points: "" }),
-    flow: svg("svg", { class: "flow", viewBox: "0 0 24 24", preserveAspectRatio: "none", "aria-hidden": "true" },
-      svg("path", { class: "pipe", d: "M0 12H24" }), svg("path", { class: "water", d: "M0 12H24" })),
-    stop: element("span", { class: "stop", "aria-hidden": "true" }, "✕"),
   };
   const spark = svg("svg", { class: "spark", viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, card.line);
   const title = `stage-${stage.id}`;
@@ -80,7 +77,8 @@ function createCard(stage) {
       element("h3", { id: title }, stage.title), card.mark,
       element("p", { class: "headline" }, card.headline, " ", element("span", { class: "unit" }, stage.unit)),
       spark, card.figures),
-    element("span", { class: "connector", "aria-hidden": "true" }, card.flow, card.stop));
+    element("span", { class: "connector", "aria-hidden": "true" },
+      element("span", { class: "pipe" }, element("span", { class: "water" })), element("span", { class: "stop" }, "✕")));
   return card;
 }
 
