@@ -161,6 +161,19 @@ def test_a_tick_keeps_focus_and_open_parts(page: Page, console: FixtureConsole) 
     expect(page.get_by_role("table", name="Quiet alarms")).to_be_visible()
 
 
+def test_the_curves_survive_a_change_of_the_view(open_console: OpenConsole, console: FixtureConsole) -> None:
+    opened = open_console()
+    page = opened.go("overview")
+    for second in range(1, 4):
+        console.publish(sample_messages.create_snapshot(seconds=second))
+        expect(page.locator(".verdict")).to_contain_text(f"17:00:0{second}")
+    curve = page.locator("[data-stage=stream] polyline").get_attribute("points")
+    opened.go("commands")
+    opened.go("overview")
+    assert page.locator("[data-stage=stream] polyline").get_attribute("points") == curve
+    assert len((curve or "").split()) == 4
+
+
 def test_a_lost_connection_is_visible_until_it_returns(open_console: OpenConsole, console: FixtureConsole) -> None:
     opened = open_console()
     page = opened.go("overview")

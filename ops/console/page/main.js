@@ -57,7 +57,8 @@ function showView(isFirst = false) {
   if (view) shown = view.show(main, { ...context, parts, query }) ?? null;
   else append(main, heading("No such view"), element("p", {}, "Choose a view from the menu."));
   document.title = `${main.querySelector("h1").textContent} · ${context.stack.name} · Sluice console`;
-  if (context.live?.snapshot) shown?.onSnapshot?.(context.live.snapshot);
+  const latest = context.live?.history.at(-1);
+  if (latest) shown?.onSnapshot?.(latest);
   if (!isFirst) {
     scrollTo(0, 0);
     main.querySelector("h1").focus({ preventScroll: true });

@@ -10,10 +10,12 @@ export const TITLE = "Overview";
 
 const ORDER = { problem: 0, unknown: 1, ok: 2 };
 
-export function show(main, { stack }) {
+export function show(main, { stack, live }) {
   const verdict = stateMark("unknown", "Reading the state…");
   const read = element("span", { class: "quiet" });
   const pipeline = createPipeline();
+  // The curves go on where they were when the view was left.
+  for (const snapshot of live.history.slice(0, -1)) pipeline.update(snapshot);
   const problems = element("div", { class: "place" });
   const calls = element("p", { class: "quiet" });
   const advice = element("div");
