@@ -40,7 +40,7 @@ class CommandResult:
 
 def print_result(result: CommandResult, *, as_json: bool) -> None:
     """Print a result. A closed pipe is not an error. Raises OperationError when standard output cannot be written."""
-    if not as_json and not result.lines:
+    if not result.lines and (not as_json or result.document is None):
         return
     text = json.dumps(result.document, indent=2) if as_json else "\n".join(map(escape_control_characters, result.lines))
     if sys.stdout is None:

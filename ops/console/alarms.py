@@ -48,9 +48,5 @@ def get_logical_id(alarm_name: str, stack_name: str) -> str:
 @cache
 def read_runbooks() -> dict[str, str]:
     """The page of each alarm, from the table in docs/how-to/operate.md: `how-to/outages.md#the-replica-lags`."""
-    rows = re.findall(r"^\| ([A-Za-z, ]+Alarm) \| (.+) \|$", GUIDE.read_text(), re.MULTILINE)
-    pages: dict[str, str] = {}
-    for names, text in rows:
-        if link := re.search(r"\]\(([^)]+)\)", text):
-            pages |= dict.fromkeys(names.split(", "), f"how-to/{link[1]}")
-    return pages
+    rows = re.findall(r"^\| \[.+\]\(([^)]+)\) \| ([A-Za-z, ]+Alarm) \|$", GUIDE.read_text(), re.MULTILINE)
+    return {name: f"how-to/{page}" for page, names in rows for name in names.split(", ")}

@@ -25,6 +25,10 @@ from ops.errors import CommandError, UsageError
 PAGE = Path(__file__).with_name("page")
 
 
+# A comment in a stream.
+_PING = b": ping\n\n"
+
+
 class _Json(JSONResponse):
     """A message as JSON, in ASCII: no text of a client is markup to any reader."""
 
@@ -104,7 +108,7 @@ def _get_number(request: Request, name: str, default: int) -> int:
 def _stream_snapshots(session: ConsoleSession) -> Endpoint:
     async def stream() -> AsyncIterator[bytes]:
         async for snapshot in session.poller.subscribe():
-            yield _encode_event("snapshot", snapshot)
+            yield _encode_event("snapshot", snapshot) if snapshot else _PING
 
     async def endpoint(_request: Request) -> Response:
         return _Stream(stream())
@@ -158,8 +162,8 @@ def _parse_command_request(body: bytes) -> CommandRequest:
 
 def _stream_run(session: ConsoleSession) -> Endpoint:
     def encode(message: Any) -> bytes:
-        if message is None:  # a comment: the page sees that the server is there
-            return b": still running\n\n"
+        if message is None:
+            return _PING
         return _encode_event("end" if isinstance(message, RunEnd) else "line", message)
 
     async def endpoint(request: Request) -> Response:

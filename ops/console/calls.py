@@ -17,7 +17,7 @@ MIN_SECONDS = 60.0
 # Measured on the local stack, see docs/how-to/use-the-console.md.
 FUNCTION_SECONDS, FUNCTION_GIGABYTES = 0.1, 1.0
 
-# Operations with a price, and the names of the price in ops/cost/prices.json. Calls of CloudFormation and of Step
+# What some operations cost, by the names in ops/cost/prices.json. Calls of CloudFormation and of Step
 # Functions that read are free.
 _PRICES = {
     "ListObjectsV2": "put object",  # AWS charges a listing as a put

@@ -18,7 +18,7 @@ from ops.console.messages import TOKEN_HEADER, Problem, to_document
 # No script, style or image but the server's own files; nothing within attributes; in no frame.
 CONTENT_POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
-    "require-trusted-types-for 'script'"
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 SECURITY_HEADERS = {
     "content-security-policy": CONTENT_POLICY,
@@ -69,11 +69,11 @@ class Guard:
     def _find_problem(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, Problem] | None:
         """The status and the reason with which a request is refused; None when it is let in."""
         host = headers.get(b"host", b"").decode("latin-1")
-        origin = headers.get(b"origin", b"").decode("latin-1")
+        origin = headers.get(b"origin", f"http://{host}".encode("latin-1")).decode("latin-1")
         site = headers.get(b"sec-fetch-site", b"none")
         if host not in self._hosts:
             return 403, Problem("This server has another name.", OPEN_ADDRESS)
-        if (origin and origin != f"http://{host}") or (_is_data(scope) and site not in {b"same-origin", b"none"}):
+        if origin != f"http://{host}" or (_is_data(scope) and site not in {b"same-origin", b"none"}):
             return 403, Problem("Another page sent this request.")
         if _is_data(scope) and not hmac.compare_digest(headers.get(_TOKEN_HEADER, b""), self._token):
             return 401, Problem("The token of this console is missing or wrong.", OPEN_ADDRESS)

@@ -25,8 +25,11 @@ class Poller:
     def is_polling(self) -> bool:
         return self._task is not None
 
-    async def subscribe(self) -> AsyncIterator[Snapshot]:
-        """Yield the latest snapshot while another tab has one, then each new one; end when the poller is closed."""
+    async def subscribe(self, silence_seconds: float = 15.0) -> AsyncIterator[Snapshot | None]:
+        """Yield the latest snapshot while another tab has one, then each new one; end when the poller is closed.
+
+        Yields None after a silence: the page sees that the server is there, and the server that the page is not.
+        """
         # A slow reader gets the latest snapshot, not every one.
         queue: asyncio.Queue[Snapshot | None] = asyncio.Queue(maxsize=1)
         if self._task is not None and self._latest is not None:
@@ -36,7 +39,14 @@ class Poller:
             self._task = asyncio.create_task(self._poll())
             self._task.add_done_callback(self._end_after_error)
         try:
-            while not self._is_closed and (snapshot := await queue.get()) is not None:
+            while not self._is_closed:
+                try:
+                    snapshot = await asyncio.wait_for(queue.get(), silence_seconds)
+                except TimeoutError:
+                    yield None
+                    continue
+                if snapshot is None:
+                    return
                 yield snapshot
         finally:
             self._subscribers.discard(queue)

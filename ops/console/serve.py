@@ -24,27 +24,50 @@ SHUTDOWN_SECONDS = 2
 
 def serve_console(stack: Stack, port: int, *, with_browser: bool) -> None:
     """Serve the console of a stack until Ctrl-C. Raises UsageError for a port that is taken, or a missing stack."""
-    meter = CallMeter()
-    stack.observe_calls(meter.count)
-    # Before the browser opens: without credentials or a stack, the page could show nothing.
-    stack.output("BatchBucketName")
-    listener = listen(port)
-    number = listener.getsockname()[1]
-    session, token = ConsoleSession(stack, meter), create_token()
-    server = _Server(uvicorn.Config(
-        Guard(build_application(session), token, number), log_level="critical", access_log=False, lifespan="off",
-        server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS, ws="none",
-    ), session)  # fmt: skip
-    # The fragment stays in the browser: it is in no request, no log and no Referer.
-    address = f"http://{ADDRESS}:{number}/#token={token}"
-    print_error(f"The console of {stack.name} is at {address}")
+    server = ConsoleServer(stack, listen(port))
+    print_error(f"The console of {stack.name} is at {server.address}")
     print_error("Who has this address can do what you can. Ctrl-C ends the console.")
     with contextlib.ExitStack() as cleanup:
         if with_browser:
-            open_browser(address, cleanup)
+            open_browser(server.address, cleanup)
         # uvicorn raises the signal again when it has ended.
         with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
+            server.run()
+
+
+class ConsoleServer(uvicorn.Server):
+    """Serves the console of a stack on a socket."""
+
+    def __init__(self, stack: Stack, listener: socket.socket) -> None:
+        """Raises UsageError when there is no such stack, and the exceptions of botocore."""
+        meter = CallMeter()
+        stack.observe_calls(meter.count)
+        # Before the page opens: without credentials or a stack, it could show nothing.
+        stack.output("BatchBucketName")
+        self.session, self.token = ConsoleSession(stack, meter), create_token()
+        self._listener = listener
+        guard = Guard(build_application(self.session), self.token, self.port)
+        super().__init__(uvicorn.Config(
+            guard, log_level="critical", access_log=False, lifespan="off", server_header=False, ws="none",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ))  # fmt: skip
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def address(self) -> str:
+        """The address of the page. No browser sends the fragment, so the token is in no log and no Referer."""
+        return f"http://{ADDRESS}:{self.port}/#token={self.token}"
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        super().run(sockets or [self._listener])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams first: with a page open, the server would wait for it."""
+        await self.session.close()
+        await super().shutdown(sockets)
 
 
 def listen(port: int) -> socket.socket:
@@ -83,15 +106,3 @@ def open_browser(address: str, cleanup: contextlib.ExitStack) -> None:
         is_open = False
     if not is_open:
         print_error("No browser could be opened: open the address yourself.")
-
-
-class _Server(uvicorn.Server):
-    """Ends the streams when it ends: a page that is open would let it wait."""
-
-    def __init__(self, config: uvicorn.Config, session: ConsoleSession) -> None:
-        super().__init__(config)
-        self._session = session
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._session.close()
-        await super().shutdown(sockets)

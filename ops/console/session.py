@@ -141,7 +141,7 @@ class ConsoleSession:
         return self._histories.read(item, _limit(hours, MAX_MINUTES // 60, "hours"), show_progress)
 
     def stream_history(self, item: ItemSelection, hours: int) -> Iterator[Progress | ItemHistory]:
-        """The progress of the search, and its result. The search ends when the reader goes away."""
+        """The progress of the search, and its result. The search ends when nobody reads it any more."""
         messages: queue.Queue[Progress | ItemHistory | Exception] = queue.Queue()
         is_wanted = threading.Event()
         is_wanted.set()
