@@ -304,6 +304,16 @@ def test_an_object_of_the_archive_opens_like_its_batch(s3: Any, empty: None) -> 
     assert b"".join(read_blocks(opened)) == b"".join(lines)
 
 
+def test_the_ledger_s_entries_are_looked_up(planner: Planner, batches: Batches) -> None:
+    keys = [batches.put("23/10", number) for number in range(3)]
+    batches.loaded(keys[0], keys[2])
+    entries = {entry.key: entry for entry in planner.look_up_batches([*keys, "batches/nope"])}
+    assert [*entries] == [keys[0], keys[2]]
+    assert entries[keys[0]].etag == "9dd4e461268c8034f5c8564e155c67a6"  # MD5 of the content
+    assert abs((entries[keys[0]].loaded_at - now()).total_seconds()) < 60
+    assert planner.look_up_batches([]) == []
+
+
 def test_a_recovery_reports_how_many_batches_are_missing(
     planner: Planner,
     batches: Batches,
