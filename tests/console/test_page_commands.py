@@ -85,6 +85,14 @@ def test_a_replay_is_started_by_keyboard(open_console: OpenConsole, console: Fix
     ]
 
 
+def test_enter_in_an_argument_makes_a_dry_run_only(open_console: OpenConsole, console: FixtureConsole) -> None:
+    page = open_console().go("commands/replay")
+    for number in (1, 2):
+        page.get_by_label("from", exact=True).press("Enter")
+        expect(run_button(page)).to_be_enabled()
+        assert [post["dry_run"] for post in console.posts] == [True] * number
+
+
 def test_a_dry_run_that_fails_allows_nothing(open_console: OpenConsole, console: FixtureConsole) -> None:
     page = open_console().go("commands/replay")
     for exit_code in (1, 2):

@@ -67,6 +67,12 @@ function showCommand(main, stack, command, query) {
   };
   dryRun.addEventListener("click", () => start(true));
   fields.onChange(update);
+  // Enter in an argument never runs the command.
+  fields.node.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName === "TEXTAREA") return;
+    event.preventDefault();
+    if (command.has_dry_run && !isRunning) start(true);
+  });
   typed.addEventListener("input", update);
   const form = element("form", { onsubmit: (event) => {
     event.preventDefault();
