@@ -2,7 +2,7 @@
 
 A level is good in a minute without a failure. Its objective leaves a share of bad minutes: the error budget, of 30
 days. An alarm counts the bad minutes of a window: more than the budget allows when it is spent at a multiple of the
-speed at which it lasts 30 days (the burn rate). See docs/adr/9201-measure-service-levels-with-a-canary.md.
+speed at which it lasts 30 days (the burn rate). See docs/adr/0143-measure-service-levels-with-a-canary.md.
 """
 
 import math
