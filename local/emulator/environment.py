@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 REGION = "us-east-1"
+PUBLIC_ADDRESSES = "public-addresses.json"
+"""The file with the URLs of this machine that stand for public ones, by the beginning that they replace."""
 # The length of a minute of alarms, by default 60.
 MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
 
@@ -49,6 +51,7 @@ def reset_environment(
             "IOT_MTLS_ENABLED": "0",
             "CLOUDTRAIL_RECORDING": "0",
             "FUNCTION_LOGS": str(state / "logs"),
+            "PUBLIC_ADDRESSES": str(state / PUBLIC_ADDRESSES),
             MINUTE_SECONDS: minute,
             **{name: str(folder) for name, folder in ((DATABASE_FOLDER, database), (CACHE_FOLDER, cache)) if folder},
         }

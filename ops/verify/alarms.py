@@ -1,6 +1,9 @@
-"""Alarms reach somebody: each has an action, and each topic a confirmed subscriber."""
+"""Alarms reach somebody: each has an action, each topic a confirmed subscriber, and the dashboard shows them all."""
 
+import json
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from ops.alerts import count_subscribers
 from ops.output import format_count
@@ -9,13 +12,15 @@ from ops.verify.subject import Subject
 
 
 def list_alarms(subject: Subject) -> list[dict[str, Any]]:
-    """The alarms of the stack, as CloudWatch describes them."""
-    names = list(subject.stack.list_resources("AWS::CloudWatch::Alarm").values())
+    """The alarms of the stack, as CloudWatch describes them; composite alarms have an `AlarmRule`."""
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    names = [name for kind in kinds for name in subject.stack.list_resources(kind).values()]
     client = subject.stack.client("cloudwatch")
     alarms: list[dict[str, Any]] = []
     for start in range(0, len(names), 100):  # the most that one call takes
-        chosen = names[start : start + 100]
-        alarms += client.describe_alarms(AlarmNames=chosen, AlarmTypes=["MetricAlarm"], MaxRecords=100)["MetricAlarms"]
+        request = {"AlarmNames": names[start : start + 100], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+        response = client.describe_alarms(**request, MaxRecords=100)
+        alarms += [*response["MetricAlarms"], *response["CompositeAlarms"]]
     missing = set(names) - {alarm["AlarmName"] for alarm in alarms}
     if missing:
         raise CheckFailed(f"CloudWatch has no alarm {min(missing)}.", UNDO_DRIFT)
@@ -23,12 +28,14 @@ def list_alarms(subject: Subject) -> list[dict[str, Any]]:
 
 
 def run_alarms(subject: Subject) -> str:
-    """Every alarm of the stack has its actions enabled, and the stack's topic among them."""
+    """Every alarm, except the parts of a composite one, has the topic of the stack among its enabled actions."""
     alarms = list_alarms(subject)
     if not alarms:
         raise CheckFailed("The stack has no alarm.", "Deploy the current version.")
     topic = subject.stack.output("AlertsTopicArn")
-    for alarm in alarms:
+    rules = " ".join(alarm.get("AlarmRule", "") for alarm in alarms)
+    notifying = [alarm for alarm in alarms if f'ALARM("{alarm["AlarmName"]}")' not in rules]
+    for alarm in notifying:
         if not alarm["ActionsEnabled"]:
             raise CheckFailed(
                 f"The actions of {alarm['AlarmName']} are disabled.",
@@ -39,7 +46,7 @@ def run_alarms(subject: Subject) -> str:
                 f"{alarm['AlarmName']} does not notify the topic of alerts.",
                 UNDO_DRIFT,
             )
-    return f"{format_count(len(alarms), 'alarm')} with an action"
+    return f"{format_count(len(notifying), 'alarm')} with an action"
 
 
 def run_alerts(subject: Subject) -> str:
@@ -57,7 +64,27 @@ def run_alerts(subject: Subject) -> str:
     )
 
 
+def run_dashboard(subject: Subject) -> str:
+    """The stack's dashboard exists and shows every alarm."""
+    dashboards = list(subject.stack.list_resources("AWS::CloudWatch::Dashboard").values())
+    if not dashboards:
+        raise CheckFailed("The stack has no dashboard.", "Deploy the current version.")
+    try:
+        body = subject.stack.client("cloudwatch").get_dashboard(DashboardName=dashboards[0])["DashboardBody"]
+    except ClientError as error:
+        if "NotFound" not in error.response["Error"]["Code"]:
+            raise
+        raise CheckFailed(f"CloudWatch has no dashboard {dashboards[0]}.", UNDO_DRIFT) from None
+    widgets = json.loads(body)["widgets"]
+    arns = [arn for widget in widgets for arn in widget["properties"].get("alarms", [])]
+    hidden = {alarm["AlarmName"] for alarm in list_alarms(subject) if alarm["AlarmArn"] not in arns}
+    if hidden:
+        raise CheckFailed(f"The dashboard does not show {min(hidden)}.", UNDO_DRIFT)
+    return f"{dashboards[0]}: {format_count(len(widgets), 'widget')}, {format_count(len(arns), 'alarm')}"
+
+
 CHECKS = [
     Check("alarms", "every alarm notifies the topic of alerts", run_alarms),
+    Check("dashboard", "the dashboard exists and shows every alarm", run_dashboard),
     Check("alerts", "somebody receives the alerts", run_alerts),
 ]

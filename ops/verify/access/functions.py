@@ -150,7 +150,7 @@ FUNCTIONS: dict[str, Permissions] = {
         ),
     ),
     "HealthCheck": Permissions(
-        allowed=(read_secret("Loader"), read_secret("Reader")),
+        allowed=(read_secret("Loader"), read_secret("Reader"), put_object("Batch", "status/reads.json")),
         forbidden=(
             read_secret("Admin"),
             list_bucket("Batch"),
@@ -198,6 +198,17 @@ FUNCTIONS: dict[str, Permissions] = {
             put_secret_version("Loader"),
             list_bucket("Batch"),
             put_record(),
+        ),
+    ),
+    "Canary": Permissions(
+        allowed=(read_secret("Canary"),),
+        forbidden=(
+            read_secret("Reader"),
+            read_secret("Loader"),
+            read_secret("Admin"),
+            put_record(),
+            list_bucket("Batch"),
+            read_object("Batch", BATCH_KEY),
         ),
     ),
     "Rotate": Permissions(
