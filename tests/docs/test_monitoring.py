@@ -104,25 +104,6 @@ def test_no_alarm_is_described_twice() -> None:
     assert len(names) == len(set(names))
 
 
-def test_the_guide_says_of_each_metric_whether_the_local_stack_collects_it() -> None:
-    text = (ROOT / "docs/explanation/local-stack.md").read_text()
-    others = [metric for metric in METRICS if metric.namespace != "Sluice"]
-    assert len(others) > 20
-    # `DeliveryToS3` with `.Bytes` and `.Success` names two.
-    missing = {
-        f"{metric.namespace} {metric.name}"
-        for metric in others
-        if f"`{metric.namespace}`" not in text
-        or (
-            f"`{metric.name}`" not in text
-            and not all(
-                f"`{part}`" in text for part in (metric.name.partition(".")[0], f".{metric.name.partition('.')[2]}")
-            )
-        )
-    }
-    assert missing == set()
-
-
 WIDGETS = place_widgets(SECTIONS)
 GRAPHS = [graph for section in SECTIONS for graph in section.graphs]
 
