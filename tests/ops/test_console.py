@@ -303,7 +303,7 @@ def test_the_lists_have_rows(console: ConsoleClient, stub_stack: StubStack) -> N
         ("/api/executions?workflow=nope", "There is no workflow nope."),
     ],
 )
-def test_a_wrong_question_is_one_sentence(console: ConsoleClient, path: str, part: str) -> None:
-    response = console.get(path)
+def test_a_wrong_question_is_one_sentence(shared_console: ConsoleClient, path: str, part: str) -> None:
+    response = shared_console.get(path)
     assert response.status_code == 400
     assert part in response.json()["message"]
