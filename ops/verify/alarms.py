@@ -27,14 +27,19 @@ def list_alarms(subject: Subject) -> list[dict[str, Any]]:
     return alarms
 
 
+def filter_notifying(alarms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The alarms that are no part of a composite one, which notifies for its parts."""
+    rules = " ".join(alarm.get("AlarmRule", "") for alarm in alarms)
+    return [alarm for alarm in alarms if f'ALARM("{alarm["AlarmName"]}")' not in rules]
+
+
 def run_alarms(subject: Subject) -> str:
     """Every alarm, except the parts of a composite one, has the topic of the stack among its enabled actions."""
     alarms = list_alarms(subject)
     if not alarms:
         raise CheckFailed("The stack has no alarm.", "Deploy the current version.")
     topic = subject.stack.output("AlertsTopicArn")
-    rules = " ".join(alarm.get("AlarmRule", "") for alarm in alarms)
-    notifying = [alarm for alarm in alarms if f'ALARM("{alarm["AlarmName"]}")' not in rules]
+    notifying = filter_notifying(alarms)
     for alarm in notifying:
         if not alarm["ActionsEnabled"]:
             raise CheckFailed(
@@ -77,7 +82,7 @@ def run_dashboard(subject: Subject) -> str:
         raise CheckFailed(f"CloudWatch has no dashboard {dashboards[0]}.", UNDO_DRIFT) from None
     widgets = json.loads(body)["widgets"]
     arns = [arn for widget in widgets for arn in widget["properties"].get("alarms", [])]
-    hidden = {alarm["AlarmName"] for alarm in list_alarms(subject) if alarm["AlarmArn"] not in arns}
+    hidden = {alarm["AlarmName"] for alarm in filter_notifying(list_alarms(subject)) if alarm["AlarmArn"] not in arns}
     if hidden:
         raise CheckFailed(f"The dashboard does not show {min(hidden)}.", UNDO_DRIFT)
     return f"{dashboards[0]}: {format_count(len(widgets), 'widget')}, {format_count(len(arns), 'alarm')}"
