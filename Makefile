@@ -44,9 +44,11 @@ demo: setup ## run the main use case on real records, with an outage of the prim
 
 test: setup ## run every test: units, real MariaDB, the deployed local stack
 	@local/setup.sh judges
+	@local/setup.sh browser
 	@python -m pytest --numprocesses 4 --no-loadscope-reorder
 
 drill: setup ## run longer recovery tests, which print their measurements
+	@local/setup.sh browser
 	@python -m pytest -s tests/drill
 
 contract: setup ## run schemathesis against the OpenAPI document: at least 2,000 requests, all its checks

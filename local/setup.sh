@@ -64,6 +64,11 @@ find_python() { # the version of .python-version, else the newest installed one 
   done
 }
 
+if [ "${1:-}" = browser ]; then
+  command -v chromium >/dev/null || apt_install chromium
+  exit 0
+fi
+
 stamp() { cat "$@" local/setup.sh | sha256sum | cut -d' ' -f1; }
 
 python=$(find_python)

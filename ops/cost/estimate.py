@@ -20,6 +20,8 @@ ENVELOPE_BYTES = 250  # of the record around an item
 GIGABYTE = 1e9
 # BatchesLoaded, LoadLag, WritesAccepted, WritesApplied, WritesRefused and WritesStale get values while nothing fails.
 CUSTOM_METRICS = 6
+# BatchesMissing gets a value from each scheduled recovery.
+SCHEDULED_METRICS = 1
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,10 @@ class Estimate:
         alarms = self._template.list_resources("AWS::CloudWatch::Alarm").values()
         metrics = sum(_count_metrics(alarm) for alarm in alarms)
         custom = CUSTOM_METRICS * self._prices.get("custom metric") if self._traffic.writes else 0.0
-        return Component("alarms and metrics", metrics * self._prices.get("alarm metric"), custom)
+        idle = metrics * self._prices.get("alarm metric") + SCHEDULED_METRICS * self._prices.get("custom metric")
+        # It shows more than the 50 metrics of a free one.
+        idle += self._count("AWS::CloudWatch::Dashboard") * self._prices.get("dashboard")
+        return Component("alarms, metrics and dashboard", idle, custom)
 
     def _estimate_logs(self) -> Component:
         price = self._figures.log_bytes / GIGABYTE * self._prices.get("log")

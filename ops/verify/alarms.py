@@ -1,6 +1,9 @@
-"""Alarms reach somebody: each has an action, and each topic a confirmed subscriber."""
+"""Alarms reach somebody: each has an action, each topic a confirmed subscriber, and the dashboard shows them all."""
 
+import json
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from ops.alerts import count_subscribers
 from ops.output import format_count
@@ -57,7 +60,27 @@ def run_alerts(subject: Subject) -> str:
     )
 
 
+def run_dashboard(subject: Subject) -> str:
+    """The stack's dashboard exists and shows every alarm."""
+    dashboards = list(subject.stack.list_resources("AWS::CloudWatch::Dashboard").values())
+    if not dashboards:
+        raise CheckFailed("The stack has no dashboard.", "Deploy the current version.")
+    try:
+        body = subject.stack.client("cloudwatch").get_dashboard(DashboardName=dashboards[0])["DashboardBody"]
+    except ClientError as error:
+        if "NotFound" not in error.response["Error"]["Code"]:
+            raise
+        raise CheckFailed(f"CloudWatch has no dashboard {dashboards[0]}.", UNDO_DRIFT) from None
+    widgets = json.loads(body)["widgets"]
+    arns = [arn for widget in widgets for arn in widget["properties"].get("alarms", [])]
+    hidden = {alarm["AlarmName"] for alarm in list_alarms(subject) if alarm["AlarmArn"] not in arns}
+    if hidden:
+        raise CheckFailed(f"The dashboard does not show {min(hidden)}.", UNDO_DRIFT)
+    return f"{dashboards[0]}: {format_count(len(widgets), 'widget')}, {format_count(len(arns), 'alarm')}"
+
+
 CHECKS = [
     Check("alarms", "every alarm notifies the topic of alerts", run_alarms),
+    Check("dashboard", "the dashboard exists and shows every alarm", run_dashboard),
     Check("alerts", "somebody receives the alerts", run_alerts),
 ]

@@ -1,17 +1,26 @@
 """The description of metrics and alarms is complete, and each entry of it is one that CloudWatch takes."""
 
 import ast
+import itertools
+import json
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from ops.template import ResolvedTemplate, read_template
 from tests.docs.words import ROOT
 from tools.monitoring.alarms import ALARMS
+from tools.monitoring.dashboard import NOT_SHOWN, SECTIONS
 from tools.monitoring.metrics import METRICS, OWN_METRICS
-from tools.monitoring.model import Alarm
+from tools.monitoring.model import Alarm, Series
+from tools.monitoring.queries import QUERIES, Query
 from tools.monitoring.runbooks import read_title
 from tools.monitoring.template_block import build_alarm
+from tools.monitoring.widgets import COLUMNS, Graph, Widget, place_widgets
 
+TEMPLATE = read_template()
 # The longest value that the template takes for RunbookUrl.
 LONGEST_URL = "https://" + "x" * 201
 
@@ -82,3 +91,101 @@ def test_an_alarm_can_be_created(alarm: Alarm) -> None:
 def test_no_alarm_is_described_twice() -> None:
     names = [alarm.name for alarm in ALARMS]
     assert len(names) == len(set(names))
+
+
+WIDGETS = place_widgets(SECTIONS)
+GRAPHS = [graph for section in SECTIONS for graph in section.graphs]
+
+
+def test_every_alarm_is_on_the_dashboard_or_has_a_reason() -> None:
+    shown = [alarm.name for section in SECTIONS for alarm in section.alarms]
+    assert sorted(shown + list(NOT_SHOWN)) == sorted(alarm.name for alarm in ALARMS)
+
+
+def test_every_own_metric_is_on_the_dashboard() -> None:
+    shown = {line.shows.metric for graph in GRAPHS for line in graph.lines if isinstance(line.shows, Series)}
+    assert shown >= set(OWN_METRICS)
+    assert shown <= set(METRICS)
+
+
+def test_every_metric_is_used() -> None:
+    shown = {line.shows.metric for graph in GRAPHS for line in graph.lines if isinstance(line.shows, Series)}
+    assert shown | {series.metric for alarm in ALARMS for series in alarm.series} == set(METRICS)
+
+
+def test_widgets_stand_beside_each_other() -> None:
+    taken: dict[tuple[int, int], Widget] = {}
+    for widget in WIDGETS:
+        assert 0 <= widget.x < widget.x + widget.width <= COLUMNS
+        for column in range(widget.x, widget.x + widget.width):
+            for row in range(widget.y, widget.y + widget.height):
+                assert (column, row) not in taken, (widget, taken[column, row])
+                taken[column, row] = widget
+    rows = {row for _, row in taken}
+    assert rows == set(range(max(rows) + 1))
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.title)
+def test_a_graph_can_be_shown(graph: Graph) -> None:
+    assert read_title(graph.runbook)
+    keys = [line.key for line in graph.lines if line.key]
+    assert len(keys) == len(set(keys))
+    for line in graph.lines:
+        if isinstance(line.shows, Series):
+            assert line.label or line.key
+        else:
+            assert set(re.findall(r"\b[a-z]\w*\b", line.shows)) <= set(keys)
+    assert any(line.label for line in graph.lines)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "absent", "link"),
+    [
+        (
+            {},
+            ["no read cache", "no read cache"],
+            "Requests fail with 5xx (`docs/how-to/outages.md#requests-fail-with-5xx`)",
+        ),
+        (
+            {"ReadCache": "true", "RunbookUrl": "https://git.example.com/docs"},
+            [],
+            "[Requests fail with 5xx](https://git.example.com/docs/how-to/outages.md#requests-fail-with-5xx)",
+        ),
+        ({"DatabaseInstanceClass": "db.r7g.large"}, ["no read cache", "no CPU credits"], "docs/how-to"),
+        ({"ProvisionDatabase": "false"}, ["`ProvisionDatabase` is false"], "docs/how-to"),
+    ],
+)
+def test_the_dashboard_fits_the_stack(parameters: dict[str, str], absent: list[str], link: str) -> None:
+    body = resolve_dashboard(parameters)
+    texts = [widget["properties"]["markdown"] for widget in body["widgets"] if widget["type"] == "text"]
+    assert len(body["widgets"]) == len(WIDGETS)
+    assert all(any(text in line for line in texts) for text in absent)
+    assert any(link in text for text in texts)
+    if not absent:
+        assert not any("There is no" in text or "has no" in text for text in texts)
+    # What CloudWatch takes: 500 widgets, and 500 metrics in a graph, 2,500 in all.
+    metrics = [widget["properties"]["metrics"] for widget in body["widgets"] if widget["type"] == "metric"]
+    assert sum(map(len, metrics)) <= 2_500
+    limits = [widget["properties"].get("annotations", {}).get("horizontal", []) for widget in body["widgets"]]
+    assert all(isinstance(limit["value"], int | float) for limit in itertools.chain(*limits))
+
+
+def resolve_dashboard(parameters: dict[str, str]) -> Any:
+    """The dashboard of a stack with these parameters, as CloudFormation would put it together."""
+    template = ResolvedTemplate(read_template(), parameters, "sluice", "eu-west-1")
+    text, values = read_template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    resolved = {name: template.resolve(value) for name, value in values.items()}
+    text = re.sub(r"\$\{(\w+)\}", lambda match: resolved.get(match[1], match[0]), text)
+    references = set(re.findall(r"\$\{(\w+)(?:\.\w+)?\}", text)) - set(template.parameters)
+    assert references <= set(template.resources)
+    return json.loads(template.resolve({"Fn::Sub": text}))
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_a_query_names_fields_that_the_logs_have(query: Query) -> None:
+    assert len(query.text) <= 10_000
+    code = "\n".join(path.read_text() for path in (ROOT / "src/sluice").rglob("*.py"))
+    named = set(re.findall(r"\b[a-z]\w*_\w+\b", query.text))
+    assert {name for name in named if not re.search(rf"\b{name}\b", code)} == set()
+    groups = {name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::Logs::LogGroup"}
+    assert set(query.log_groups) <= groups

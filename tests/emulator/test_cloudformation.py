@@ -100,3 +100,49 @@ def test_rules_and_associations_are_resources_of_their_own(emulator: Emulator) -
     deploy_stack(emulator, "network", {"Resources": resources, "Outputs": {"Group": {"Value": group}}})
     described = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
     assert json.dumps(described["IpPermissions"]) == "[]"
+
+
+def test_a_saved_query_is_a_resource_and_needs_its_log_groups(emulator: Emulator) -> None:
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/queried"}}
+    settings = {"Name": "stack/What fails", "QueryString": "fields @message\n| limit 5"}
+    query = {"Type": "AWS::Logs::QueryDefinition", "Properties": {**settings, "LogGroupNames": [{"Ref": "Group"}]}}
+    resources = {"Group": group, "Query": query}
+    outputs = {"Query": {"Value": {"Ref": "Query"}}}
+    assert deploy_stack(emulator, "queries", {"Resources": resources, "Outputs": outputs})["Query"]
+    query = {"Type": "AWS::Logs::QueryDefinition", "Properties": {**settings, "LogGroupNames": ["/gone"]}}
+    with pytest.raises(StackFailedError, match="log group does not exist: /gone"):
+        deploy_stack(emulator, "queries-of-nothing", {"Resources": {"Query": query}})
+
+
+def test_a_dashboard_is_put_together_from_texts_by_condition(emulator: Emulator) -> None:
+    """The form of the template: Fn::Sub with variables of its own, whose values are chosen by a condition."""
+    alarm = {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {
+            "Namespace": "Sluice",
+            "MetricName": "Some",
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+        },
+    }
+    widget = {"type": "alarm", "x": 0, "y": 0, "width": 6, "height": 2, "properties": {"alarms": ["${Alarm.Arn}"]}}
+    values = {"Widgets": {"Fn::If": ["Wanted", {"Fn::Sub": json.dumps(widget)}, '{"type": "text"}']}}
+    body = {"Fn::Sub": ['{"start": "${AWS::Region}", "widgets": [${Widgets}]}', values]}
+    template = {
+        "Parameters": {"Wanted": {"Type": "String", "Default": "true"}},
+        "Conditions": {"Wanted": {"Fn::Equals": [{"Ref": "Wanted"}, "true"]}},
+        "Resources": {
+            "Alarm": alarm,
+            "Dashboard": {
+                "Type": "AWS::CloudWatch::Dashboard",
+                "Properties": {"DashboardName": {"Fn::Sub": "${AWS::StackName}-x"}, "DashboardBody": body},
+            },
+        },
+        "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Alarm", "Arn"]}}},
+    }
+    arn = deploy_stack(emulator, "watched", template)["Arn"]
+    stored = emulator.client("cloudwatch").get_dashboard(DashboardName="watched-x")["DashboardBody"]
+    assert json.loads(stored)["widgets"][0]["properties"]["alarms"] == [arn]

@@ -105,6 +105,21 @@ def changed_alarm(stack: Stack, logical_id: str, **changes: Any) -> Iterator[Non
 
 
 @contextmanager
+def changed_dashboard(stack: Stack, widgets: list[Any] | None) -> Iterator[None]:
+    """Replace the widgets of the dashboard; None deletes it."""
+    watch, name = stack.aws_client("cloudwatch"), find_resource(stack, "Dashboard")
+    body = watch.get_dashboard(DashboardName=name)["DashboardBody"]
+    if widgets is None:
+        watch.delete_dashboards(DashboardNames=[name])
+    else:
+        watch.put_dashboard(DashboardName=name, DashboardBody=json.dumps({"widgets": widgets}))
+    try:
+        yield
+    finally:
+        watch.put_dashboard(DashboardName=name, DashboardBody=body)
+
+
+@contextmanager
 def unsubscribed(stack: Stack) -> Iterator[None]:
     """Remove the subscribers of the alerts."""
     sns, topic = stack.aws_client("sns"), stack.outputs["AlertsTopicArn"]

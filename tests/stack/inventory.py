@@ -11,6 +11,7 @@ _LISTS: tuple[tuple[str, str, dict[str, Any], str, str], ...] = (
     ("apigateway", "get_rest_apis", {}, "items", "id"),
     ("apigateway", "get_usage_plans", {}, "items", "id"),
     ("cloudwatch", "describe_alarms", {}, "MetricAlarms", "AlarmName"),
+    ("cloudwatch", "list_dashboards", {}, "DashboardEntries", "DashboardName"),
     ("cognito-idp", "list_user_pools", {"MaxResults": 60}, "UserPools", "Id"),
     ("ec2", "describe_security_groups", {}, "SecurityGroups", "GroupId"),
     ("ec2", "describe_subnets", {}, "Subnets", "SubnetId"),

@@ -18,6 +18,7 @@ from ops.verify.run import run_checks
 from ops.verify.subject import Subject
 from tests.stack.broken_stack import (
     changed_alarm,
+    changed_dashboard,
     changed_function,
     changed_role,
     changed_web_acl,
@@ -86,6 +87,8 @@ BREAKAGES: dict[str, tuple[str, Breakage, str]] = {
     "an alarm's actions are disabled": (
         "alarms", partial(changed_alarm, logical_id="FreshnessAlarm", ActionsEnabled=False), "are disabled"
     ),
+    "the dashboard is gone": ("dashboard", partial(changed_dashboard, widgets=None), "CloudWatch has no dashboard"),
+    "the dashboard shows no alarm": ("dashboard", partial(changed_dashboard, widgets=[]), "does not show"),
     "nobody subscribes to the alerts": ("alerts", unsubscribed, "Nobody is notified"),
 }  # fmt: skip
 

@@ -42,6 +42,7 @@ EVERYTHING = {
     "FreeTextCollections": "bookings",
     "MultiAz": "true",
     "ReadCache": "true",
+    "RunbookUrl": "https://git.example.com/sluice/blob/main/docs",
     "SlowQueryLog": "true",
 }
 # CloudFormation's names of policy documents that name actions and resources. A trust policy names no resource, which

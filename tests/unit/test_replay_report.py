@@ -145,3 +145,27 @@ def test_the_digest_does_not_depend_on_the_pages_of_the_listing() -> None:
             [ListedObject(listed.key, "f" if n == number else "e", 1, NOW) for n, listed in enumerate(objects)]
         )
         assert other.digest != together.digest
+
+
+RECOVERY = ReplayRequest(min_age=600)
+OTHERS = [
+    {"done": False},
+    {"request": ReplayRequest()},
+    {"request": ReplayRequest(min_age=600, to=NOW)},
+    {"request": ReplayRequest(min_age=600, mode="all")},
+    {"request": ReplayRequest(min_age=600, source="archive", mode="all")},
+    {"request": ReplayRequest(min_age=600, collections=("things",))},
+    {"request": ReplayRequest(min_age=600, shadow=True)},
+]
+
+
+def test_a_recovery_counts_the_missing_batches() -> None:
+    planned, remaining = ObjectSummary(objects=7), ObjectSummary(objects=2)
+    recovery = {"request": RECOVERY, "done": True, "planned": planned, "remaining": remaining}
+    assert plan(**recovery).count_missing() == 7
+    assert plan(**recovery, verified=True).count_missing() == 2
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_replay_counts_no_missing_batches(other: dict[str, Any]) -> None:
+    assert plan(**{"request": RECOVERY, "done": True, **other}).count_missing() is None

@@ -9,8 +9,7 @@ from tools.docs.decisions import render_index
 from tools.docs.parameters import render_parameters
 from tools.docs.settings import render_settings
 from tools.edge_template import render_edge_template
-from tools.monitoring.reference import render_reference
-from tools.monitoring.runbooks import render_operate
+from tools.monitoring.reference import render_operate, render_reference
 from tools.monitoring.template_block import render_template
 
 ROOT = Path(__file__).resolve().parents[2]

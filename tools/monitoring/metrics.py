@@ -24,12 +24,19 @@ BATCHES_REPLAYED = _describe_own("BatchesReplayed", "batches that a replay loade
 REJECTED_WRITES_RETRIED = _describe_own("RejectedWritesRetried", "rejected writes that were put into a new batch")
 MIGRATIONS_UNDONE = _describe_own("MigrationsUndone", "rollbacks of a deploy that succeeded without their migration")
 RECORDS_FAILED = _describe_own("RecordsFailed", "records of the stream, or lines of them, that are not writes")
+BATCHES_MISSING = _describe_own(
+    "BatchesMissing",
+    "batches that the ledger lacked when a recovery looked, and when it had loaded what it could; "
+    "a scheduled recovery looks every `RecoveryMinutes`, and none while the primary is unavailable",
+)
 CACHE_UNAVAILABLE = _describe_own("CacheUnavailable", "invocations that could not use the read cache")
 
 FUNCTION_ERRORS = Metric("AWS/Lambda", "Errors", "Count", "invocations that ended with an error")
 FUNCTION_THROTTLES = Metric("AWS/Lambda", "Throttles", "Count", "invocations refused for lack of concurrency")
+FUNCTION_CONCURRENCY = Metric("AWS/Lambda", "ConcurrentExecutions", "Count", "invocations that run at the same time")
 FUNCTION_DURATION = Metric("AWS/Lambda", "Duration", "Milliseconds", "time that an invocation ran")
 
+EXECUTIONS_STARTED = Metric("AWS/States", "ExecutionsStarted", "Count", "executions of a workflow that began")
 EXECUTIONS_FAILED = Metric("AWS/States", "ExecutionsFailed", "Count", "executions of a workflow that failed")
 EXECUTIONS_ABORTED = Metric("AWS/States", "ExecutionsAborted", "Count", "executions that somebody stopped")
 
@@ -61,9 +68,22 @@ STREAM_QUOTAS = {
     )
 }
 
+EDGE_REQUESTS = Metric("AWS/CloudFront", "Requests", "Count", "requests that reached CloudFront")
+API_REQUESTS = Metric("AWS/ApiGateway", "Count", "Count", "requests that reached the API")
+CLIENT_ERRORS = Metric("AWS/ApiGateway", "4XXError", "Count", "requests that the API answered with 4xx")
+API_CACHE_HITS = Metric("AWS/ApiGateway", "CacheHitCount", "Count", "requests that API Gateway's cache answered")
+API_CACHE_MISSES = Metric(
+    "AWS/ApiGateway", "CacheMissCount", "Count", "requests that API Gateway's cache passed on, while it is on"
+)
 SERVER_ERRORS = Metric("AWS/ApiGateway", "5XXError", "Count", "requests that the API answered with 5xx")
 
 CACHE_PROCESSOR = Metric("AWS/ElastiCache", "EngineCPUUtilization", "Percent", "CPU that the read cache uses")
+
+READ_CACHE_HITS = Metric("AWS/ElastiCache", "CacheHits", "Count", "keys that the read cache had")
+READ_CACHE_MISSES = Metric("AWS/ElastiCache", "CacheMisses", "Count", "keys that the read cache lacked")
+READ_CACHE_MEMORY = Metric(
+    "AWS/ElastiCache", "DatabaseMemoryUsagePercentage", "Percent", "memory of the read cache that is in use"
+)
 
 REPLICA_LAG = Metric(
     "AWS/RDS", "ReplicaLag", "Seconds", "time that the replica is behind the primary; -1 while replication is broken"
@@ -73,6 +93,10 @@ PROCESSOR = Metric("AWS/RDS", "CPUUtilization", "Percent", "CPU that an instance
 CREDITS = Metric("AWS/RDS", "CPUCreditBalance", "Count", "CPU credits that a burstable instance has")
 FREE_MEMORY = Metric("AWS/RDS", "FreeableMemory", "Bytes", "memory of an instance that is free")
 CONNECTIONS = Metric("AWS/RDS", "DatabaseConnections", "Count", "connections to an instance")
+
+API_CALLS = Metric(
+    "AWS/Usage", "CallCount", "None", "calls of an operation of CloudWatch, of the whole account in this Region"
+)
 
 METRICS: tuple[Metric, ...] = (
     *(value for value in list(globals().values()) if isinstance(value, Metric)),

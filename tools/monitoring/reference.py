@@ -1,12 +1,19 @@
-"""The page of the reference: every alarm, metric and saved query of the description."""
+"""Pages of the documentation: the reference, and the table of runbooks in `operate.md`."""
 
 from collections.abc import Iterable
 
 from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
 from tools.monitoring.alarms import ALARMS
+from tools.monitoring.dashboard import SECTIONS
 from tools.monitoring.metrics import METRICS, OWN_METRICS
-from tools.monitoring.model import Alarm, Expression, Metric
+from tools.monitoring.model import Alarm, Expression, Metric, Series
+from tools.monitoring.queries import QUERIES
 from tools.monitoring.runbooks import read_title
+from tools.monitoring.template_block import replace_block
+from tools.monitoring.widgets import Graph, Section
+
+BEGIN = "<!-- Generated from tools/monitoring by `make docs`: change it there. -->\n"
+END = "<!-- End of the generated table. -->\n"
 
 _ALARMS = """# Metrics and alarms
 
@@ -16,6 +23,18 @@ Template, dashboard and this page are generated from `tools/monitoring/`.
 
 Each alarm reports to the topic `Alerts`. Its description ends with its runbook, below the address that `RunbookUrl`
 names.
+"""
+
+_DASHBOARD = """## Dashboard
+
+The output `DashboardUrl` leads to it. Each section begins with links to the runbooks of its widgets and ends with the
+state of its alarms. What belongs to a database or cache that the stack does not own is left out.
+"""
+
+_QUERIES = """## Saved queries
+
+CloudWatch Logs Insights lists them under *Saved and sample queries*, in a folder with the stack's name. Replace what is
+in capitals, and choose the time.
 """
 
 _OWN_METRICS = """## Metrics of the functions
@@ -37,6 +56,16 @@ def render_reference() -> str:
     lines += format_table(
         ("alarm", "description", "metric", "in alarm when", "only with", "runbook"), map(_list_alarm_cells, ALARMS)
     )
+    lines += ["", _DASHBOARD]
+    lines += format_table(
+        ("section", "widget", "metrics", "only with", "runbook"),
+        (_list_graph_cells(section, graph) for section in SECTIONS for graph in section.graphs),
+    )
+    lines += ["", _QUERIES]
+    lines += format_table(
+        ("query", "answers", "log groups"),
+        ((query.title, query.answers, ", ".join(map(format_code, query.log_groups))) for query in QUERIES),
+    )
     lines += ["", _OWN_METRICS, *_render_metrics(OWN_METRICS)]
     others = [metric for metric in METRICS if metric not in OWN_METRICS]
     lines += ["", _AWS_METRICS, *_render_metrics(others)]
@@ -52,6 +81,17 @@ def _list_alarm_cells(alarm: Alarm) -> tuple[str, ...]:
         escape_cell(_format_rule(alarm)),
         format_code(alarm.condition) if alarm.condition else "",
         f"[{read_title(alarm.runbook)}](../how-to/{alarm.runbook})",
+    )
+
+
+def _list_graph_cells(section: Section, graph: Graph) -> tuple[str, ...]:
+    shown = [line.shows.metric for line in graph.lines if isinstance(line.shows, Series)]
+    return (
+        section.title,
+        graph.title,
+        ", ".join(dict.fromkeys(format_code(f"{metric.namespace} {metric.name}") for metric in shown)),
+        format_code(graph.condition) if graph.condition else "",
+        f"[{read_title(graph.runbook)}](../how-to/{graph.runbook})",
     )
 
 
@@ -73,3 +113,12 @@ def _render_metrics(metrics: Iterable[Metric]) -> list[str]:
         for metric, name in sorted(names.items(), key=lambda entry: entry[1])
     )
     return format_table(("metric", "unit", "what it counts" if is_own else "what it is"), rows)
+
+
+def render_operate(page: str) -> str:
+    """The text of operate.md with the table of alarms and pages."""
+    names: dict[str, list[str]] = {}
+    for alarm in ALARMS:
+        names.setdefault(alarm.runbook, []).append(alarm.name)
+    rows = ((f"[{read_title(runbook)}]({runbook})", ", ".join(alarms)) for runbook, alarms in names.items())
+    return replace_block(page, BEGIN, END, "\n" + "\n".join(format_table(("page", "alarms"), rows)) + "\n\n")

@@ -1,15 +1,9 @@
-"""The pages of docs/how-to that help with an alarm, and the table of them in `operate.md`."""
+"""The pages of docs/how-to that help with an alarm or a widget."""
 
 import re
 from pathlib import Path
 
-from tools.docs.markdown import format_table
-from tools.monitoring.alarms import ALARMS
-from tools.monitoring.template_block import replace_block
-
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to"
-BEGIN = "<!-- Generated from tools/monitoring by `make docs`: change it there. -->\n"
-END = "<!-- End of the generated table. -->\n"
 
 
 def read_title(runbook: str) -> str:
@@ -25,12 +19,3 @@ def read_title(runbook: str) -> str:
 def compute_anchor(heading: str) -> str:
     """The anchor of a heading, as code hosts compute it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-
-
-def render_operate(page: str) -> str:
-    """The text of operate.md with the table of alarms and pages."""
-    names: dict[str, list[str]] = {}
-    for alarm in ALARMS:
-        names.setdefault(alarm.runbook, []).append(alarm.name)
-    rows = ((f"[{read_title(runbook)}]({runbook})", ", ".join(alarms)) for runbook, alarms in names.items())
-    return replace_block(page, BEGIN, END, "\n" + "\n".join(format_table(("page", "alarms"), rows)) + "\n\n")

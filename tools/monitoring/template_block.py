@@ -6,7 +6,10 @@ from typing import Any
 import yaml
 
 from tools.monitoring.alarms import ALARMS
+from tools.monitoring.dashboard import SECTIONS
 from tools.monitoring.model import Alarm, Expression, GetAtt, Ref, Series, Sub
+from tools.monitoring.queries import QUERIES, Query
+from tools.monitoring.widgets import place_widgets
 
 BEGIN = "  # ---- Generated from tools/monitoring by `make docs`: change it there ----\n"
 END = "  # ---- End of what tools/monitoring generates ----\n"
@@ -24,6 +27,26 @@ class _Line(list[Any]):
     """A list that is written in one line."""
 
 
+class _Text(str):
+    """A text that is written line by line."""
+
+    __slots__ = ()
+
+
+class _SubText(str):
+    """`!Sub` of a text that is written line by line."""
+
+    __slots__ = ()
+
+
+class _SubValues(list[Any]):
+    """`!Sub` of a text, and the values of its own variables."""
+
+
+class _If(list[Any]):
+    """`!If`: a condition, the value with it and the value without it."""
+
+
 class _Dumper(yaml.SafeDumper):
     """A YAML dumper that writes the short forms of CloudFormation's functions."""
 
@@ -35,6 +58,12 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(
     _Line, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
 )
+_Dumper.add_representer(
+    _Text, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style="|")
+)
+_Dumper.add_representer(_SubText, lambda dumper, value: dumper.represent_scalar("!Sub", str(value), style="|"))
+_Dumper.add_representer(_SubValues, lambda dumper, value: dumper.represent_sequence("!Sub", value, flow_style=False))
+_Dumper.add_representer(_If, lambda dumper, value: dumper.represent_sequence("!If", value))
 for function in (Ref, Sub, GetAtt):
     _Dumper.add_representer(
         function, lambda dumper, value: dumper.represent_scalar(f"!{type(value).__name__}", str(value))
@@ -59,11 +88,17 @@ def render_template(template: str) -> str:
 
 def build_resources() -> dict[str, dict[str, Any]]:
     """The resources of the block, by their logical ids."""
-    return {alarm.name: build_alarm(alarm) for alarm in ALARMS}
+    return {
+        **{alarm.name: build_alarm(alarm) for alarm in ALARMS},
+        "Dashboard": build_dashboard(),
+        **{query.name: build_query(query) for query in QUERIES},
+    }
 
 
 def _render_resource(entry: tuple[str, dict[str, Any]]) -> str:
-    text: str = yaml.dump(dict([entry]), Dumper=_Dumper, sort_keys=False, width=10_000, default_flow_style=None)
+    text: str = yaml.dump(
+        dict([entry]), Dumper=_Dumper, sort_keys=False, width=10_000, default_flow_style=None, allow_unicode=True
+    )
     # PyYAML quotes every scalar that has a tag.
     text = re.sub(r"!(Ref|GetAtt) '([\w.:]+)'", r"!\1 \2", text)
     return re.sub(r"^", "  ", text.rstrip("\n"), flags=re.MULTILINE) + "\n"
@@ -114,3 +149,35 @@ def _build_queries(expression: Expression) -> dict[str, Any]:
         for name, series in expression.series.items()
     ]
     return {"Metrics": [*queries, {"Id": expression.result, "Expression": expression.formula}]}
+
+
+def build_dashboard() -> dict[str, Any]:
+    """The resource of the dashboard. Widgets with a condition are variables of its text, one for each condition."""
+    widgets = place_widgets(SECTIONS)
+    conditions = dict.fromkeys(widget.condition for widget in widgets if widget.condition)
+    lines = [widget.encode() for widget in widgets if not widget.condition]
+    lines += [f"${{{condition}Widgets}}" for condition in conditions]
+    text = '{"start": "-PT3H", "periodOverride": "inherit", "widgets": [\n' + ",\n".join(lines) + "\n]}"
+    values: dict[str, Any] = {
+        "Begin": _If(["RunbooksPublished", "[", ""]),
+        "Middle": _If(["RunbooksPublished", "](", " (`"]),
+        "End": _If(["RunbooksPublished", ")", "`)"]),
+    }
+    for condition in conditions:
+        conditional = [widget for widget in widgets if widget.condition == condition]
+        present = _SubText(",\n".join(widget.encode() for widget in conditional))
+        absent = _Text(",\n".join(widget.encode_absence() for widget in conditional))
+        values[f"{condition}Widgets"] = _If([condition, present, absent])
+    name = Sub("${AWS::StackName}-${AWS::Region}")  # dashboards belong to no Region
+    properties = {"DashboardName": name, "DashboardBody": _SubValues([_Text(text), values])}
+    return {"Type": "AWS::CloudWatch::Dashboard", "Properties": properties}
+
+
+def build_query(query: Query) -> dict[str, Any]:
+    """The resource of a saved query, in a folder with the name of the stack."""
+    properties = {
+        "Name": Sub(f"${{AWS::StackName}}/{query.title}"),
+        "LogGroupNames": [Ref(group) for group in query.log_groups],
+        "QueryString": _Text(query.text),
+    }
+    return {"Type": "AWS::Logs::QueryDefinition", "Properties": properties}

@@ -1,7 +1,7 @@
 """Gaps in the resource types of CloudFormation.
 
 - MiniStack rejects some types: rules of a security group as resources of their own, the association and the logging of
-  a web ACL, and the deliveries of CloudFront's logs to a log group. They are added here.
+  a web ACL, the deliveries of CloudFront's logs to a log group, and saved queries. They are added here.
 - A custom resource whose function fails before it answers makes the deployment wait for an hour. AWS waits too, because
   it calls the function asynchronously and the function may still answer. Here the call has ended, so the resource fails
   at once with the function's error as the reason.
@@ -136,6 +136,20 @@ def _delete_delivery(physical_id: str, _props: Properties) -> None:
     cloudwatch_logs._delete_delivery({"id": physical_id})
 
 
+def _create_saved_query(logical_id: str, props: Properties, stack_name: str) -> Created:
+    """Check the properties as AWS does. The emulator has no CloudWatch Logs Insights, so it stores nothing."""
+    if not 1 <= len(props["Name"]) <= 255 or not 1 <= len(props["QueryString"]) <= 10_000:
+        raise ValueError("A saved query needs a name of 1 to 255 and a text of 1 to 10,000 characters")
+    if missing := [name for name in props.get("LogGroupNames", []) if name not in cloudwatch_logs._log_groups]:
+        raise ValueError(f"The specified log group does not exist: {missing[0]}")
+    query_id = f"{stack_name}-{logical_id}"
+    return query_id, {"QueryDefinitionId": query_id}
+
+
+def _delete_saved_query(_physical_id: str, _props: Properties) -> None:
+    """Do nothing: nothing is stored."""
+
+
 def _read_response(response: tuple[int, dict[str, str], Any]) -> dict[str, Any]:
     status, _, body = response
     content: dict[str, Any] = json.loads(body)
@@ -173,6 +187,7 @@ def patch() -> None:
     add_resource_type("AWS::Logs::DeliverySource", _create_delivery_source, _delete_delivery_source)
     add_resource_type("AWS::Logs::DeliveryDestination", _create_delivery_destination, _delete_delivery_destination)
     add_resource_type("AWS::Logs::Delivery", _create_delivery, _delete_delivery)
+    add_resource_type("AWS::Logs::QueryDefinition", _create_saved_query, _delete_saved_query)
     _original.execute_function = replace_function(
         lambda_svc, "_execute_function_with_config_scope", "26a9d5f64e17", _execute_function
     )

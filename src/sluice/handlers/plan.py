@@ -13,7 +13,7 @@ from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.model.resource import load_resources
 from sluice.model.schema_names import shadow_schema_name
-from sluice.observability import Event, add_log_fields, instrument_handler
+from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 from sluice.replay.planner import Buckets, Planner
 from sluice.replay.replay_plan import ReplayPlan
 from sluice.settings import PlanSettings, read_settings
@@ -47,5 +47,7 @@ def handle(event: Event, context: Any) -> dict[str, Any]:
         run_step = {"plan": _planner.plan_next_part, "verify": _planner.verify_remaining}[event["step"]]
         seconds = float(context.get_remaining_time_in_millis()) / 1000
         plan = run_step(msgspec.convert(event["plan"], ReplayPlan), max(seconds - RESERVED_SECONDS, 0))
+    if (missing := plan.count_missing()) is not None:
+        add_metric("BatchesMissing", missing)
     add_log_fields(replay=plan.name, listed=plan.listed, planned=plan.planned.objects, remaining=plan.remaining.objects)
     return dict(msgspec.to_builtins(plan))

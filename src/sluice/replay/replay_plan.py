@@ -164,6 +164,17 @@ class ReplayPlan(msgspec.Struct, kw_only=True):
     def folder(self) -> str:
         return f"{REPLAY_FOLDER}{self.name}"
 
+    def count_missing(self) -> int | None:
+        """The batches that the ledger lacks, of all that load_batch has had its time for.
+
+        None where this replay does not know: it has not listed all, loads a part only, or takes young batches too.
+        """
+        request = self.request
+        looks_for_all = request.uses_ledger and request.mode == "missing" and not request.shadow and not request.to
+        if not looks_for_all or not request.min_age or not self.done:
+            return None
+        return (self.remaining if self.verified else self.planned).objects
+
     def start_part(self, count: int) -> None:
         """Start the next part, if it has objects."""
         self.part_count = count

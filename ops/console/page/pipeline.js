@@ -1,0 +1,131 @@
+// The live picture of the pipeline: five stages from left to right, and what flows between them.
+// It is a list of cards, so its text is the text equivalent; the drawings between and below are decoration.
+
+import { element, setText, stateMark, svg } from "./dom.js";
+import { batches, count, duration, rate, size, UNKNOWN } from "./format.js";
+import { assess } from "./state.js";
+
+const SPARK_WIDTH = 120;
+const SPARK_HEIGHT = 28;
+const MAX_POINTS = 60;
+
+// Of each stage: its name, the headline with its unit, the rate that flows out of it, and further figures.
+const STAGES = [
+  {
+    id: "requests", title: "Requests", unit: "requests per second",
+    headline: ({ rates }) => rate(rates?.requests), value: ({ rates }) => rates?.requests,
+    figures: ({ rates }) => [["reads", perSecond(rates?.reads)], ["errors", perSecond(rates?.errors)]],
+  },
+  {
+    id: "stream", title: "Stream", unit: "writes accepted per second",
+    headline: ({ rates }) => rate(rates?.writes_accepted), value: ({ rates }) => rates?.writes_accepted,
+    figures: ({ status }) => [["undelivered", count(status?.undelivered, "object")], ["dead letters", count(status?.dead_letters, "event")]],
+  },
+  {
+    id: "batches", title: "Batches", unit: "batches waiting",
+    headline: ({ waiting }) => number(waiting?.batches), value: ({ waiting }) => waiting?.batches,
+    figures: ({ waiting, status }) => [
+      ["size", size(waiting?.bytes)],
+      ["oldest", waiting?.batches ? `${duration(waiting.oldest_seconds)} ago` : waiting?.batches === 0 ? "none" : UNKNOWN],
+      ["parked", parked(status)], ["quarantined", batches(status?.quarantined)],
+    ],
+  },
+  {
+    id: "ledger", title: "Ledger", unit: "writes applied per second",
+    headline: ({ rates }) => rate(rates?.writes_applied), value: ({ rates }) => rates?.writes_applied,
+    figures: ({ status }) => [["loaded", batches(status?.loaded)], ["rejected", count(status?.rejected_writes, "write")]],
+  },
+  {
+    id: "replicas", title: "Replicas", unit: "behind the primary",
+    headline: ({ lag_seconds: lag }) => duration(lag), value: ({ lag_seconds: lag }) => lag,
+    figures: ({ rates }) => [["reads", perSecond(rates?.reads)]],
+  },
+];
+
+function perSecond(value) {
+  return value === null || value === undefined ? UNKNOWN : `${rate(value)} per second`;
+}
+
+function number(value) {
+  return value === null || value === undefined ? UNKNOWN : value.toLocaleString("en");
+}
+
+function parked(status) {
+  return status?.parked && !status.parked_exact ? `about ${batches(status.parked)}` : batches(status?.parked);
+}
+
+/** The picture: `node` is its element, `update(snapshot)` changes its texts in place. */
+export function createPipeline() {
+  const cards = STAGES.map((stage) => createCard(stage));
+  const node = element("ol", { class: "pipeline", "aria-label": "The pipeline, from requests to replicas" },
+    cards.map((card) => card.node));
+  return { node, update: (snapshot) => update(cards, snapshot) };
+}
+
+function createCard(stage) {
+  const card = {
+    stage, points: [],
+    headline: element("strong", { class: "figure" }, "…"),
+    mark: stateMark("unknown", "loading"),
+    figures: element("dl", { class: "figures" }),
+    line: svg("polyline", { points: "" }),
+    flow: svg("svg", { class: "flow", viewBox: "0 0 24 24", preserveAspectRatio: "none", "aria-hidden": "true" },
+      svg("path", { class: "pipe", d: "M0 12H24" }), svg("path", { class: "water", d: "M0 12H24" })),
+    stop: element("span", { class: "stop", "aria-hidden": "true" }, "✕"),
+  };
+  const spark = svg("svg", { class: "spark", viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, card.line);
+  const title = `stage-${stage.id}`;
+  card.node = element("li", { "data-stage": stage.id },
+    element("article", { class: "card", "aria-labelledby": title },
+      element("h3", { id: title }, stage.title), card.mark,
+      element("p", { class: "headline" }, card.headline, " ", element("span", { class: "unit" }, stage.unit)),
+      spark, card.figures),
+    element("span", { class: "connector", "aria-hidden": "true" }, card.flow, card.stop));
+  return card;
+}
+
+function update(cards, snapshot) {
+  const { stages } = assess(snapshot);
+  for (const card of cards) {
+    const { stage } = card;
+    const [state, word] = stages[stage.id];
+    const value = stage.value(snapshot);
+    card.mark.dataset.state = state;
+    card.node.dataset.state = state;
+    setText(card.mark, word);
+    const headline = stage.headline(snapshot);
+    setText(card.headline, headline);
+    card.node.classList.toggle("no-value", headline === UNKNOWN);
+    updateFigures(card.figures, stage.figures(snapshot));
+    card.points = [...card.points, typeof value === "number" ? value : 0].slice(-MAX_POINTS);
+    card.line.setAttribute("points", drawPoints(card.points));
+  }
+  cards.forEach((card, position) => {
+    const next = cards[position + 1];
+    if (next) updateFlow(card, next, snapshot, stages);
+  });
+}
+
+// What flows between two stages: as fast as its rate, or nothing, or stopped in front of a database that is unavailable.
+function updateFlow(card, next, { rates }, stages) {
+  const flows = { stream: rates?.writes_accepted, batches: rates?.writes_accepted, ledger: rates?.writes_applied, replicas: rates?.writes_applied };
+  const speed = flows[next.stage.id] ?? 0;
+  const isStopped = (next.stage.id === "ledger" && stages.ledger[0] === "problem") ||
+    (next.stage.id === "replicas" && (stages.ledger[0] === "problem" || stages.replicas[0] === "problem"));
+  card.node.dataset.flow = isStopped ? "stopped" : speed <= 0 ? "none" : speed < 10 ? "slow" : speed < 500 ? "medium" : "fast";
+}
+
+function updateFigures(list, figures) {
+  if (list.children.length !== figures.length) {
+    list.replaceChildren(...figures.map(([name]) => element("div", {}, element("dt", {}, name), element("dd", {}))));
+  }
+  figures.forEach(([, text], position) => setText(list.children[position].querySelector("dd"), text));
+}
+
+function drawPoints(points) {
+  const top = Math.max(...points, 1e-9);
+  const step = SPARK_WIDTH / (MAX_POINTS - 1);
+  const start = SPARK_WIDTH - step * (points.length - 1);
+  return points.map((value, position) =>
+    `${(start + position * step).toFixed(1)},${(SPARK_HEIGHT - 2 - (value / top) * (SPARK_HEIGHT - 4)).toFixed(1)}`).join(" ");
+}

@@ -1,0 +1,77 @@
+// Judges a snapshot: the state of each stage of the pipeline, and of the whole.
+// States: ok, attention, problem, unknown. The words come with the state, so that none is shown by colour only.
+
+import { batches, count, duration } from "./format.js";
+
+// Replication that lags by more than this is worth a look; the same limit as a load's usual delay.
+const ATTENTION_LAG_SECONDS = 60;
+
+const UNKNOWN_STAGES = Object.fromEntries(["requests", "stream", "batches", "ledger", "replicas"].map((id) => [id, ["unknown", "unknown"]]));
+
+/** Judges a snapshot. Returns `stages` (state and word for each) and `verdict`, one sentence about the whole. */
+export function assess({ status, waiting, rates, alarms }) {
+  if (!status) return { stages: UNKNOWN_STAGES, verdict: "The state of the stack cannot be read", state: "problem" };
+  const stages = {
+    requests: rates?.errors > 0 ? ["attention", "some requests fail"] : ["ok", "accepts requests"],
+    stream: assessStream(status),
+    batches: assessBatches(status, waiting),
+    ledger: assessPrimary(status),
+    replicas: assessReplica(status),
+  };
+  const fired = (alarms ?? []).filter((alarm) => isAlarm(alarm));
+  const isProblem = Object.values(stages).some(([state]) => state === "problem");
+  const advice = status.advice.length;
+  let verdict = "All is well";
+  if (isProblem || fired.length || advice) {
+    const parts = [fired.length && count(fired.length, "alarm"), advice && count(advice, "piece of advice", "pieces of advice")];
+    verdict = `Needs attention: ${parts.filter(Boolean).join(", ") || "see the pipeline"}`;
+  }
+  return { stages, verdict, state: isProblem || fired.length ? "problem" : advice ? "attention" : "ok" };
+}
+
+export function isAlarm(alarm) {
+  return alarm.state === "ALARM";
+}
+
+/** The state of an alarm as a pill has it: state and word. */
+export function assessAlarm(alarm) {
+  if (isAlarm(alarm)) return ["problem", "alarm"];
+  return alarm.state === "OK" ? ["ok", "OK"] : ["unknown", "no data"];
+}
+
+function assessStream({ undelivered }) {
+  return undelivered ? ["attention", `${count(undelivered, "object")} undelivered`] : ["ok", "delivers"];
+}
+
+function assessBatches({ parked, quarantined }, waiting) {
+  if (parked) return ["problem", `${batches(parked)} parked`];
+  if (quarantined) return ["attention", `${quarantined} quarantined`];
+  if (!waiting) return ["unknown", "unknown"];
+  return waiting.batches ? ["ok", "loading"] : ["ok", "nothing waits"];
+}
+
+function assessPrimary({ primary, rejected_writes: rejected }) {
+  if (!primary.is_reachable) return ["problem", "primary does not respond"];
+  if (!primary.accepts_writes) return ["problem", "primary accepts no writes"];
+  return rejected ? ["attention", `${count(rejected, "write")} rejected`] : ["ok", "accepts writes"];
+}
+
+function assessReplica({ replica, primary, lag_seconds: lag }) {
+  if (!replica.is_reachable) return ["problem", "does not respond"];
+  if (!primary.is_reachable) return ["attention", "serves reads, gets no changes"];
+  if (!replica.replicates) return ["problem", "does not replicate"];
+  return lag > ATTENTION_LAG_SECONDS ? ["attention", `${duration(lag)} behind`] : ["ok", "replicates"];
+}
+
+/** State and word of a batch, a write or an execution, for its pill. */
+export function assessWord(word) {
+  const name = String(word ?? "").toLowerCase();
+  const states = {
+    loaded: "ok", applied: "ok", succeeded: "ok", complete: "ok",
+    pending: "running", running: "running", loading: "running", delivered: "running", waiting: "running",
+    superseded: "past", aborted: "past",
+    parked: "problem", failed: "problem", timed_out: "problem", rejected: "problem",
+    quarantined: "attention",
+  };
+  return [states[name] ?? "unknown", name.replaceAll("_", " ") || "unknown"];
+}

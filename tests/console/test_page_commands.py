@@ -1,0 +1,121 @@
+"""Commands of the console's page: dry run first, then the stack's name before anything destructive, then the run."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+from ops.console.messages import Problem
+from tests.console import sample_messages
+from tests.console.fixture_console import FixtureConsole
+from tests.console.open_page import OpenPage
+
+OpenConsole = Callable[..., OpenPage]
+
+
+def test_a_destructive_command_needs_a_dry_run_and_the_typed_name(
+    open_console: OpenConsole, console: FixtureConsole
+) -> None:
+    page = open_console().go("commands/rebuild?reason=restore")
+    run, dry_run, name = (
+        run_button(page),
+        page.get_by_role("button", name="Dry run"),
+        page.get_by_label("Name of the stack"),
+    )
+    expect(page.get_by_label("reason", exact=True)).to_have_value("restore")
+    expect(run).to_be_disabled()
+    expect(name).to_be_disabled()
+    dry_run.click()
+    expect(page.get_by_role("log", name="Output of Dry run of rebuild")).to_contain_text(
+        "2 batches would be loaded\nnothing was changed"
+    )
+    expect(run).to_be_disabled()
+    name.fill("sluice")
+    expect(run).to_be_disabled()
+    # Enter in the field must not run it either.
+    name.press("Enter")
+    name.fill(sample_messages.STACK)
+    expect(run).to_be_enabled()
+    page.get_by_label("reason", exact=True).fill("another")
+    expect(run).to_be_disabled()
+    expect(page.locator("#run-hint")).to_have_text("The arguments changed. Dry run again.")
+    dry_run.click()
+    expect(name).to_be_enabled()
+    expect(name).to_have_value("")
+    name.fill(sample_messages.STACK)
+    name.press("Enter")
+    expect(page.get_by_role("log", name="Output of rebuild")).to_be_visible()
+    expect(page.locator(".run .state")).to_have_text("done")
+    expect(run).to_be_disabled()
+    assert console.posts == [
+        {"command": "rebuild", "arguments": {"reason": "restore"}, "dry_run": True, "confirmation": ""},
+        {"command": "rebuild", "arguments": {"reason": "another"}, "dry_run": True, "confirmation": ""},
+        {
+            "command": "rebuild",
+            "arguments": {"reason": "another"},
+            "dry_run": False,
+            "confirmation": sample_messages.STACK,
+        },
+    ]
+
+
+def test_a_replay_is_started_by_keyboard(open_console: OpenConsole, console: FixtureConsole) -> None:
+    page = open_console().go("commands/replay")
+    page.get_by_label("from", exact=True).focus()
+    for key in ("2026-11-29T16:00:00Z", "Tab", "airports\nbookings", "Tab", "Tab", "Space", "Tab"):
+        if key in {"Tab", "Space"}:
+            page.keyboard.press(key)
+        else:
+            page.keyboard.type(key)
+    expect(page.get_by_role("button", name="Dry run")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(run_button(page)).to_be_enabled()
+    expect(page.locator("#announcements")).to_have_text("Dry run of replay: done")
+    run_button(page).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#announcements")).to_have_text("replay: done")
+    arguments = {
+        "from": "2026-11-29T16:00:00Z",
+        "collection": ["airports", "bookings"],
+        "source": "batches",
+        "wait": True,
+    }
+    assert console.posts == [
+        {"command": "replay", "arguments": arguments, "dry_run": is_dry_run, "confirmation": ""}
+        for is_dry_run in (True, False)
+    ]
+
+
+def test_a_dry_run_that_fails_allows_nothing(open_console: OpenConsole, console: FixtureConsole) -> None:
+    console.output, console.exit_code = ["sluice: --from must be a time."], 2
+    page = open_console().go("commands/replay")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.locator(".run .state")).to_have_text("ended with exit code 2")
+    expect(page.get_by_role("log")).to_contain_text("--from must be a time.")
+    expect(run_button(page)).to_be_disabled()
+
+
+def test_a_destructive_command_without_a_dry_run_needs_the_name(
+    open_console: OpenConsole, console: FixtureConsole
+) -> None:
+    page = open_console().go("commands/clients%20remove")
+    page.get_by_label("client", exact=True).fill("web")
+    expect(page.get_by_role("button", name="Dry run")).to_have_count(0)
+    expect(run_button(page)).to_be_disabled()
+    page.get_by_label("Name of the stack").fill(sample_messages.STACK)
+    run_button(page).click()
+    expect(page.locator(".run .state")).to_have_text("done")
+    assert [post["confirmation"] for post in console.posts] == [sample_messages.STACK]
+
+
+def test_a_refused_command_says_why(open_console: OpenConsole, console: FixtureConsole) -> None:
+    opened = open_console()
+    page = opened.go("commands/verify")
+    console.failures["/api/commands/verify"] = (409, Problem("A verification runs.", "Wait until it ends."))
+    run_button(page).click()
+    expect(page.get_by_role("alert")).to_contain_text("A verification runs.")
+    expect(page.locator(".run .state")).to_have_text("not started")
+    opened.forget_problems("409")
+
+
+def run_button(page: Page) -> Locator:
+    return page.get_by_role("button", name="Run", exact=True)
