@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from os import kill
 from typing import Any
 from uuid import uuid4
@@ -14,12 +14,15 @@ from uuid import uuid4
 import httpx
 from botocore.exceptions import ClientError
 
-from tests.drill.alarm_site import AlarmSite
-from tests.stack.broken_stack import changed_function
+from sluice.schema.custom_resource import read_deployment
+from tests.drill.alarm_site import ROOT, AlarmSite
+from tests.stack.broken_stack import changed_role
 from tests.stack.faults import firehose_fault
+from tests.stack.rebuild_harness import RebuildHarness
 from tests.stack.samples import airport, booking
 
 Act = Callable[[], object]
+EVENTS = ROOT / "events"
 MISSING_HANDLER = "sluice.handlers.missing.handle"
 
 
@@ -101,7 +104,7 @@ def stopped_executions(site: AlarmSite) -> Iterator[Act]:
     states = site.client("stepfunctions")
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     load = {"bucket": site.recovery.bucket, "key": "batches/2026/01/01/00/none.jsonl.gz", "etag": "0"}
-    delivered = json.loads((_events() / "load_batch" / "delivered.json").read_text())
+    delivered = json.loads((EVENTS / "load_batch" / "delivered.json").read_text())
     delivered["detail"]["bucket"]["name"], delivered["detail"]["object"]["key"] = load["bucket"], load["key"]
     inputs = {"Load": delivered, "Replay": {}, "Recover": {"trigger": "operator"}, "Rebuild": {"as_of": now}}
     with functions_without_concurrency(site):
@@ -111,17 +114,11 @@ def stopped_executions(site: AlarmSite) -> Iterator[Act]:
         yield lambda: None
 
 
-def _events() -> Any:
-    from tests.drill.alarm_site import ROOT  # noqa: PLC0415
-
-    return ROOT / "events"
-
-
 @contextmanager
 def rollback_without_primary(site: AlarmSite) -> Iterator[Act]:
     """CloudFormation rolls a deployment back while the primary is unavailable."""
     s3, bucket = site.recovery.s3, site.recovery.bucket
-    event = json.loads((_events() / "migrate" / "create.json").read_text())
+    event = json.loads((EVENTS / "migrate" / "create.json").read_text())
     # CloudFormation's address for the response is one of S3 as well.
     address = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "response"}, ExpiresIn=600)
     event |= {"RequestType": "Update", "ResponseURL": address, "OldResourceProperties": {}}
@@ -136,8 +133,6 @@ def rollback_without_primary(site: AlarmSite) -> Iterator[Act]:
 
 
 def _compute_deployment(event: dict[str, Any]) -> str:
-    from sluice.schema.custom_resource import read_deployment  # noqa: PLC0415
-
     return read_deployment(event).build_physical_id("Migration").split(" ")[1]
 
 
@@ -156,8 +151,6 @@ def _put_record(site: AlarmSite, data: bytes) -> None:
 @contextmanager
 def write_that_no_table_takes(site: AlarmSite) -> Iterator[Act]:
     """A write is on the stream that the API would refuse, and the database rejects it."""
-    from tests.stack.rebuild_harness import RebuildHarness  # noqa: PLC0415
-
     RebuildHarness(site.stack).write_invalid_item("AL")
     yield lambda: None
 
@@ -207,8 +200,6 @@ def read(site: AlarmSite) -> None:
 @contextmanager
 def role_that_starts_nothing(site: AlarmSite) -> Iterator[Act]:
     """EventBridge's role may not start load_batch. Afterwards an operator empties the queue of dead letters."""
-    from tests.stack.broken_stack import changed_role  # noqa: PLC0415
-
     body = gzip.compress(b"")
     with changed_role(site.stack, "BatchDeliveredRole", lambda _policy: None):
         key = f"batches/2026/01/01/00/not-started-{uuid4()}.jsonl.gz"
@@ -224,7 +215,7 @@ def stream_without_bucket(site: AlarmSite, part: str) -> Iterator[Act]:
     with _redirected_stream(site, part):
         _put_record(site, json.dumps(airport("ALFR")).encode() + b"\n")
         _age_spool(site)
-        yield lambda: None
+        yield lambda: write(site)
 
 
 @contextmanager
@@ -261,6 +252,26 @@ def _age_spool(site: AlarmSite) -> None:
 
 
 @contextmanager
-def changed_handler(site: AlarmSite, function: str) -> Iterator[None]:
-    with changed_function(site.stack, function, Handler=MISSING_HANDLER), ExitStack():
-        yield
+def transform_without_code(site: AlarmSite) -> Iterator[Act]:
+    """Firehose calls a transform whose handler does not exist. Clients still write."""
+    client, name = site.client("lambda"), site.ids["TransformFunction"]
+    handler = client.get_function_configuration(FunctionName=name)["Handler"]
+    client.update_function_configuration(FunctionName=name, Handler=MISSING_HANDLER)
+    try:
+        yield lambda: write(site)
+    finally:
+        client.update_function_configuration(FunctionName=name, Handler=handler)
+
+
+@contextmanager
+def tiny_quotas(site: AlarmSite) -> Iterator[Act]:
+    """Clients write more than the stream's quotas allow. The writes are real, the values of the quotas are put."""
+    dimensions = [{"Name": "DeliveryStreamName", "Value": site.stack.outputs["StreamName"]}]
+    limits = ("BytesPerSecondLimit", "RecordsPerSecondLimit", "PutRequestsPerSecondLimit")
+    data: list[Any] = [{"MetricName": name, "Dimensions": dimensions, "Value": 0.001} for name in limits]
+
+    def act() -> None:
+        site.client("cloudwatch").put_metric_data(Namespace="AWS/Firehose", MetricData=data)
+        write(site)
+
+    yield act

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.drill import alarm_faults as faults
@@ -62,7 +63,36 @@ PROOFS = [
     Proof("a write that no table takes", faults.write_that_no_table_takes, ["RejectedWritesAlarm"]),
     # A function tries the cache again only after 5 seconds.
     Proof("the read cache is killed", faults.killed_cache, ["CacheUnavailableAlarm"], minute=8.0),
-    Proof("Firehose refuses puts", faults.refusing_stream, ["WriteLatencyAlarm"], minute=4.0),
+    Proof("EventBridge's role may start nothing", faults.role_that_starts_nothing, ["DeadLettersAlarm"]),
+    Proof(
+        "writes above the quotas of the stream",
+        faults.tiny_quotas,
+        [
+            "BytesQuotaAlarm",
+            "RecordsQuotaAlarm",
+            "PutRequestsQuotaAlarm",
+        ],
+    ),
+    Proof("the transform's handler does not exist", faults.transform_without_code, ["TransformAlarm"], minute=4.0),
+    Proof(
+        "Firehose refuses puts",
+        faults.refusing_stream,
+        ["WriteLatencyAlarm", "ServerErrorsAlarm", "ThrottledRecordsAlarm"],
+        minute=4.0,
+    ),
+    Proof(
+        "the bucket of batches does not exist",
+        partial(faults.stream_without_bucket, part="BatchBucket"),
+        ["FreshnessAlarm"],
+        minute=4.0,
+    ),
+    Proof(
+        "the bucket of the archive does not exist",
+        partial(faults.stream_without_bucket, part="ArchiveBucket"),
+        ["ArchiveFreshnessAlarm", "ArchiveFailedAlarm"],
+        minute=4.0,
+        limit_seconds=240,
+    ),
     Proof("the replica hangs", faults.frozen_replica, ["ReadLatencyAlarm"], minute=4.0),
     Proof("the replica stops applying changes", server_faults.stopped_replication, ["ReplicaLagAlarm"], **_REPORTED),
     Proof(
