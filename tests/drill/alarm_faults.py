@@ -156,6 +156,16 @@ def write_that_no_table_takes(site: AlarmSite) -> Iterator[Act]:
 
 
 @contextmanager
+def killed_primary(site: AlarmSite) -> Iterator[Act]:
+    """The primary is down, and clients write on."""
+    site.stack.pair.primary.kill()
+    try:
+        yield lambda: write(site)
+    finally:
+        site.stack.pair.start()
+
+
+@contextmanager
 def killed_cache(site: AlarmSite) -> Iterator[Act]:
     site.stack.cache.kill()
     try:

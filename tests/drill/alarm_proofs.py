@@ -40,7 +40,7 @@ PROOFS = [
         faults.functions_without_code,
         [
             *(f"{function}ErrorsAlarm" for function in (*_WRITING, *_OTHERS)),
-            *("LoadErrorsAlarm", "RotationFailedAlarm"),
+            "RotationFailedAlarm",
         ],
     ),
     Proof(
@@ -73,6 +73,7 @@ PROOFS = [
             "PutRequestsQuotaAlarm",
         ],
     ),
+    Proof("the primary is killed", faults.killed_primary, ["LoadErrorsAlarm"], minute=4.0),
     Proof("the transform's handler does not exist", faults.transform_without_code, ["TransformAlarm"], minute=4.0),
     Proof(
         "Firehose refuses puts",

@@ -8,12 +8,13 @@ from functools import partial
 import pytest
 
 from local.stack import down
-from tests.drill.alarm_faults import read, write
+from tests.drill.alarm_faults import killed_primary, read, write
 from tests.drill.alarm_proofs import PROOFS, Proof
 from tests.drill.alarm_site import AlarmSite, open_site
 from tests.drill.server_faults import report
 from tests.memory import folder_in_memory
 
+OUTAGE_MINUTE_SECONDS = 8.0
 QUIET_MINUTE_SECONDS = 0.25
 ROWS: list[tuple[str, str, float, float]] = []
 
@@ -49,6 +50,23 @@ def test_a_fault_makes_its_alarms_fire_and_its_end_clears_them(site: AlarmSite, 
     cleared = site.wait_for("OK", proof.alarms, proof.limit_seconds, traffic)
     minutes = 1 / site.minute
     ROWS.extend((alarm, proof.fault, fired[alarm] * minutes, cleared[alarm] * minutes) for alarm in proof.alarms)
+
+
+@pytest.mark.timeout(900)
+def test_no_alarm_fires_in_an_outage_of_a_minute(site: AlarmSite) -> None:
+    """As in the demo: the primary is killed and restarted, and clients write and read meanwhile."""
+    site.set_minute(OUTAGE_MINUTE_SECONDS)
+    alarms = [name for name in site.descriptions if name in site.ids]
+    site.wait_for("OK", alarms, 120)
+    began = time.time()
+    with killed_primary(site) as act:
+        while time.time() < began + OUTAGE_MINUTE_SECONDS:
+            act()
+            read(site)
+    while time.time() < began + 8 * OUTAGE_MINUTE_SECONDS:
+        write(site)
+        read(site)
+    assert [change for change in site.read_history(began) if change[1] == "ALARM"] == []
 
 
 @pytest.mark.timeout(900)
