@@ -21,8 +21,8 @@ _FAILS = "capacity.md#a-function-fails"
 _THROTTLED = "capacity.md#a-function-is-throttled"
 
 ALARMS = (
-    # A restart or a failover takes one to two minutes, and batches wait for it. Errors in three minutes of the clock can
-    # be only 61 seconds apart; five are more than three minutes. A batch is parked after 7.5 minutes at most.
+    # A restart or a failover takes one to two minutes, and batches wait for it. Errors in three minutes of the clock
+    # can be 61 seconds apart, those in five are at least 181. A batch is parked after 7.5 minutes at most.
     Alarm(
         name="LoadErrorsAlarm",
         says=("Loads have failed for 5 minutes. The workflow retries them. Most likely the database is unavailable."),
