@@ -19,6 +19,7 @@ from local.stack.services import CREDENTIALS, REGION, STACK_NAME
 from ops.template import read_template
 from tests.stack.recovery_harness import RecoveryHarness
 
+ALARM_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -68,12 +69,17 @@ class AlarmSite:
     def descriptions(self) -> dict[str, dict[str, Any]]:
         """The alarms of the template, conditional ones included, by logical id."""
         resources = read_template()["Resources"]
-        return {name: entry for name, entry in resources.items() if entry["Type"] == "AWS::CloudWatch::Alarm"}
+        return {name: entry for name, entry in resources.items() if entry["Type"] in ALARM_TYPES}
 
     def read_states(self, alarms: Sequence[str]) -> dict[str, str]:
         """The states of alarms by logical id, from CloudWatch."""
         names = {self.added.get(alarm) or self.ids[alarm]: alarm for alarm in alarms}
-        described = self.client("cloudwatch").describe_alarms(AlarmNames=list(names), MaxRecords=100)["MetricAlarms"]
+        pages = self.client("cloudwatch").get_paginator("describe_alarms")
+        described = [
+            alarm
+            for page in pages.paginate(AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+            for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"])
+        ]
         return {names[alarm["AlarmName"]]: str(alarm["StateValue"]) for alarm in described}
 
     def read_history(self, since: float) -> list[tuple[str, str]]:
