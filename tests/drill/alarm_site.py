@@ -18,6 +18,8 @@ from local.stack import Stack, up
 from local.stack.services import CREDENTIALS, REGION, STACK_NAME
 from ops.template import read_template
 from tests.stack.recovery_harness import RecoveryHarness
+from tests.stack.samples import airport
+from tests.stack.waiting import eventually
 
 ALARM_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +46,16 @@ class AlarmSite:
         """A client of the service with every scope."""
         headers = {"Authorization": f"Bearer {self.stack.machine_token()}"}
         return httpx.Client(base_url=self.stack.api_url, headers=headers, timeout=60, trust_env=False)
+
+    @cached_property
+    def airports(self) -> list[str]:
+        """The codes of airports that are stored. The first use writes them."""
+        codes = [f"AL{number:02}" for number in range(60)]
+        for code in codes:
+            self.http.put(f"/v1/airports/{code}", json=airport(code)).raise_for_status()
+        eventually(lambda: self.recovery.read_versions("AL").keys() >= set(codes))
+        self.stack.pair.wait_for_replica()
+        return codes
 
     def client(self, service: str) -> Any:
         """A client that does not repeat a failed call."""

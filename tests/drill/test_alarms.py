@@ -25,6 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlarmSite]:
     with folder_in_memory() as memory_folder:
         try:
             with open_site(folder, memory_folder, PROOFS[0].minute) as opened:
+                assert opened.airports
                 yield opened
         finally:
             down(folder)
