@@ -21,6 +21,8 @@ class Cursor:
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> int:
         if "rejected_writes" in statement:
             self._rows = [{"stored": VERSION, "reason": None, "excluded_before": None}]
+        elif "'as_of'" in statement:
+            self._rows = [{"version": "2026-11-29T17:00:03.123456"}]
         else:
             self._rows = [_build_airport(number) for number in range(values[-1] if "LIMIT" in statement else 1)]
         return len(self._rows)

@@ -88,11 +88,12 @@ class RebuildSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary, which must take a write, and the replica, which must answer a read."""
+    """The primary, which must take a write, the replica, which must answer a read, and the bucket for what both did."""
 
     replica_host: str
     replica_port: int
     reader_secret_arn: str
+    batch_bucket: str
 
 
 class OpenApiSettings(msgspec.Struct, frozen=True, rename="upper"):

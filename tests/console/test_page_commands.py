@@ -85,13 +85,22 @@ def test_a_replay_is_started_by_keyboard(open_console: OpenConsole, console: Fix
     ]
 
 
-def test_a_dry_run_that_fails_allows_nothing(open_console: OpenConsole, console: FixtureConsole) -> None:
-    console.output, console.exit_code = ["sluice: --from must be a time."], 2
+def test_enter_in_an_argument_makes_a_dry_run_only(open_console: OpenConsole, console: FixtureConsole) -> None:
     page = open_console().go("commands/replay")
-    page.get_by_role("button", name="Dry run").click()
-    expect(page.locator(".run .state")).to_have_text("ended with exit code 2")
-    expect(page.get_by_role("log")).to_contain_text("--from must be a time.")
-    expect(run_button(page)).to_be_disabled()
+    for number in (1, 2):
+        page.get_by_label("from", exact=True).press("Enter")
+        expect(run_button(page)).to_be_enabled()
+        assert [post["dry_run"] for post in console.posts] == [True] * number
+
+
+def test_a_dry_run_that_fails_allows_nothing(open_console: OpenConsole, console: FixtureConsole) -> None:
+    page = open_console().go("commands/replay")
+    for exit_code in (1, 2):
+        console.output, console.exit_code = ["sluice: --from must be a time."], exit_code
+        page.get_by_role("button", name="Dry run").click()
+        expect(page.locator(".run .state")).to_have_text(f"ended with exit code {exit_code}")
+        expect(page.get_by_role("log")).to_contain_text("--from must be a time.")
+        expect(run_button(page)).to_be_disabled()
 
 
 def test_a_destructive_command_without_a_dry_run_needs_the_name(

@@ -82,7 +82,7 @@ class ReaderModel:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.cache_reader = CacheReader(world.reading, 600, clock=lambda: world.now)
-        self.shown: tuple[str, str, str, float] | None = None
+        self.shown: tuple[str, str, str, float, str] | None = None
 
 
 class World:
@@ -108,6 +108,11 @@ class World:
     @property
     def replica(self) -> Snapshot:
         return self.committed[self.applied]
+
+    @property
+    def replica_moment(self) -> str:
+        """The number of commits that the replica has, in place of a moment."""
+        return str(self.applied)
 
     def create_version(self) -> str:
         self.count += 1
@@ -159,20 +164,25 @@ class World:
         address = ItemAddress(CODES, "", key)
         state = reader.cache_reader.read_item(address)
         if state is None:
-            reader.shown = (key, self.replica.versions[key], self.replica.row, self.now)
+            reader.shown = (key, self.replica.versions[key], self.replica.row, self.now, self.replica_moment)
             return
         self.hits += 1
         # Without faults, at least what the replica shows now; else, what it showed a moment ago.
         since = self.now - (EPOCH_TRUST_SECONDS if self.has_fault else 0)
         min_version = max((version for moment, version in self.seen[key] if moment <= since), default="")
         assert state.version >= min_version, f"{key} is {state.version}, but the replica has shown {min_version}"
+        # Also with faults, at least what the replica had at the moment that the response names.
+        as_of = reader.cache_reader.as_of
+        assert as_of
+        included = self.committed[int(as_of)]
+        assert state.version >= included.versions[key], f"{key} is {state.version}, older than at {as_of}"
 
     def store_item(self, reader: ReaderModel) -> None:
         assert reader.shown
-        key, version, row, asked_at = reader.shown
+        key, version, row, asked_at, as_of = reader.shown
         reader.shown = None
         state = ItemState(version, MOMENT, b"{}")
-        reader.cache_reader.store_item(ItemAddress(CODES, "", key), state, row or None, asked_at)
+        reader.cache_reader.store_item(ItemAddress(CODES, "", key), state, row or None, asked_at, as_of)
 
     def all_keys(self) -> list[str]:
         names = {snapshot.row[:16] for snapshot in self.committed}

@@ -86,6 +86,7 @@ CHANGES = {
     "a WAF rule",
     "a workflow retry or state",
     "a metric",
+    "a widget or a saved query",
     "a problem document",
     "a migration rule",
     "an emulator gap",

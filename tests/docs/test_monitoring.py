@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from local.emulator.cloudwatch import metric_math
+from local.emulator.cloudwatch.metric_functions import Series as Points
 from ops.template import ResolvedTemplate, read_template
 from tests.docs.words import ROOT
 from tools.monitoring.alarms import ALARMS
@@ -134,8 +136,36 @@ def test_a_graph_can_be_shown(graph: Graph) -> None:
         if isinstance(line.shows, Series):
             assert line.label or line.key
         else:
-            assert set(re.findall(r"\b[a-z]\w*\b", line.shows)) <= set(keys)
+            assert compute_line(graph, line.shows, dict.fromkeys(keys, 1.0)) is not None
     assert any(line.label for line in graph.lines)
+
+
+def compute_line(graph: Graph, formula: str, values: dict[str, float]) -> float:
+    """The value of metric math at a moment at which the graph's series have these values, by key."""
+    hidden = [line.key for line in graph.lines if line.key and isinstance(line.shows, Series)]
+    series = {key: Points({0.0: values[key]}, 300) for key in hidden}
+    [result] = metric_math.evaluate(formula, series, [0.0])
+    return result.points[0.0]
+
+
+@pytest.mark.parametrize(
+    ("title", "label", "values", "expected"),
+    [
+        ("API Gateway's cache", "hit rate", {"hits": 3, "misses": 1}, 75),
+        ("Read cache", "hit rate", {"hits": 1, "misses": 3}, 25),
+        ("Quotas of the stream", "Bytes", {"incoming0": 150 * 300, "limit0": 300}, 50),
+        ("Stream, GB an hour", "received", {"bytes": 2e9, "records": 1}, 2),
+        ("Stream, GB an hour", "billed at least", {"bytes": 2e9, "records": 1e6}, 5),
+        ("Stream, GB an hour", "billed at least", {"bytes": 2e9, "records": 1e3}, 2),
+        ("Functions, GB-seconds an hour", "writes", {"f0": 1000, "f1": 2000, "f2": 3000}, 6),
+        ("Transitions and API calls", "transitions of loads", {"batches": 60}, 120),
+    ],
+)
+def test_a_line_shows_what_its_label_says(title: str, label: str, values: dict[str, float], expected: float) -> None:
+    [graph] = [graph for graph in GRAPHS if graph.title == title]
+    [formula] = [str(line.shows) for line in graph.lines if line.label == label]
+    keys = [line.key for line in graph.lines]
+    assert compute_line(graph, formula, dict.fromkeys(keys, 0.0) | values) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

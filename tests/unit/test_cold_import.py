@@ -119,7 +119,6 @@ FORBIDDEN = {
     "health_check": {
         *DEPLOY,
         *REST,
-        "sluice.aws.s3",
         "sluice.ingest.firehose",
         "sluice.ingest",
         "sluice.model.resource",

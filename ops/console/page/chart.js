@@ -13,6 +13,7 @@ const MAX_EXECUTIONS = 300;
 const ROW_HEIGHT = 16;
 const LABEL_HEIGHT = 22;
 const AXIS_HEIGHT = 22;
+const PERIOD_MS = 60_000;
 const MIN_BAR_WIDTH = 3;
 const TICK_MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
 
@@ -98,7 +99,12 @@ function drawAxis(from, to, x, width, height) {
 
 function drawRates(rates, highest, x, top, height) {
   const y = (value) => top + height - ((value ?? 0) / (highest || 1)) * (height - 4);
-  const points = (name) => rates.map((sample) => `${x(Date.parse(sample.at)).toFixed(1)},${y(sample[name]).toFixed(1)}`).join(" ");
+  // Each rate is that of a period, which ends where the next one begins.
+  const ends = rates.map((sample, position) => (rates[position + 1] ? Date.parse(rates[position + 1].at) : Date.parse(sample.at) + PERIOD_MS));
+  const points = (name) => rates.map((sample, position) => {
+    const height = y(sample[name]).toFixed(1);
+    return `${x(Date.parse(sample.at)).toFixed(1)},${height} ${x(ends[position]).toFixed(1)},${height}`;
+  }).join(" ");
   return svg("g", { class: "rates", role: "img", "aria-label": `Rates: at most ${rate(highest)} writes per second` },
     svg("path", { class: "base", d: `M0 ${top + height}H${x(Infinity)}` }),
     svg("polyline", { class: "accepted", points: points("accepted") }),

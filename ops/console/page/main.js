@@ -1,6 +1,6 @@
 // Starts the page: reads the stack, listens to the live state, and shows the view that the address names.
 
-import { getJson, renewToken } from "./api.js";
+import { getJson, renewToken } from "./server.js";
 import { announce, append, element, heading, notice, setText } from "./dom.js";
 import { LiveState } from "./live.js";
 import { assess } from "./state.js";
@@ -57,7 +57,8 @@ function showView(isFirst = false) {
   if (view) shown = view.show(main, { ...context, parts, query }) ?? null;
   else append(main, heading("No such view"), element("p", {}, "Choose a view from the menu."));
   document.title = `${main.querySelector("h1").textContent} · ${context.stack.name} · Sluice console`;
-  if (context.live?.snapshot) shown?.onSnapshot?.(context.live.snapshot);
+  const latest = context.live?.history.at(-1);
+  if (latest) shown?.onSnapshot?.(latest);
   if (!isFirst) {
     scrollTo(0, 0);
     main.querySelector("h1").focus({ preventScroll: true });

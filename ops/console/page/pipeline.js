@@ -27,7 +27,7 @@ const STAGES = [
     figures: ({ waiting, status }) => [
       ["size", size(waiting?.bytes)],
       ["oldest", waiting?.batches ? `${duration(waiting.oldest_seconds)} ago` : waiting?.batches === 0 ? "none" : UNKNOWN],
-      ["parked", parked(status)], ["quarantined", batches(status?.quarantined)],
+      ["loading", batches(status?.loading)], ["parked", parked(status)], ["quarantined", batches(status?.quarantined)],
     ],
   },
   {
@@ -68,10 +68,7 @@ function createCard(stage) {
     headline: element("strong", { class: "figure" }, "…"),
     mark: stateMark("unknown", "loading"),
     figures: element("dl", { class: "figures" }),
-    line: svg("polyline", { points: "" }),
-    flow: svg("svg", { class: "flow", viewBox: "0 0 24 24", preserveAspectRatio: "none", "aria-hidden": "true" },
-      svg("path", { class: "pipe", d: "M0 12H24" }), svg("path", { class: "water", d: "M0 12H24" })),
-    stop: element("span", { class: "stop", "aria-hidden": "true" }, "✕"),
+    line: svg("path"),
   };
   const spark = svg("svg", { class: "spark", viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, card.line);
   const title = `stage-${stage.id}`;
@@ -80,7 +77,8 @@ function createCard(stage) {
       element("h3", { id: title }, stage.title), card.mark,
       element("p", { class: "headline" }, card.headline, " ", element("span", { class: "unit" }, stage.unit)),
       spark, card.figures),
-    element("span", { class: "connector", "aria-hidden": "true" }, card.flow, card.stop));
+    element("span", { class: "connector", "aria-hidden": "true" },
+      element("span", { class: "pipe" }, element("span", { class: "water" })), element("span", { class: "stop" }, "✕")));
   return card;
 }
 
@@ -97,8 +95,8 @@ function update(cards, snapshot) {
     setText(card.headline, headline);
     card.node.classList.toggle("no-value", headline === UNKNOWN);
     updateFigures(card.figures, stage.figures(snapshot));
-    card.points = [...card.points, typeof value === "number" ? value : 0].slice(-MAX_POINTS);
-    card.line.setAttribute("points", drawPoints(card.points));
+    card.points = [...card.points, typeof value === "number" ? value : null].slice(-MAX_POINTS);
+    card.line.setAttribute("d", drawCurve(card.points));
   }
   cards.forEach((card, position) => {
     const next = cards[position + 1];
@@ -122,10 +120,16 @@ function updateFigures(list, figures) {
   figures.forEach(([, text], position) => setText(list.children[position].querySelector("dd"), text));
 }
 
-function drawPoints(points) {
+// The curve of the latest values, the newest at the right edge; it has a gap where a value is unknown.
+function drawCurve(points) {
   const top = Math.max(...points, 1e-9);
   const step = SPARK_WIDTH / (MAX_POINTS - 1);
   const start = SPARK_WIDTH - step * (points.length - 1);
-  return points.map((value, position) =>
-    `${(start + position * step).toFixed(1)},${(SPARK_HEIGHT - 2 - (value / top) * (SPARK_HEIGHT - 4)).toFixed(1)}`).join(" ");
+  const parts = points.map((value, position) => {
+    if (value === null) return "";
+    const x = (start + position * step).toFixed(1);
+    const y = (SPARK_HEIGHT - 2 - (value / top) * (SPARK_HEIGHT - 4)).toFixed(1);
+    return `${typeof points[position - 1] === "number" ? "L" : "M"}${x} ${y}`;
+  });
+  return parts.join("");
 }

@@ -43,10 +43,10 @@ function assessStream({ undelivered }) {
   return undelivered ? ["attention", `${count(undelivered, "object")} undelivered`] : ["ok", "delivers"];
 }
 
-function assessBatches({ parked, quarantined }, waiting) {
+function assessBatches({ parked, quarantined, primary }, waiting) {
   if (parked) return ["problem", `${batches(parked)} parked`];
   if (quarantined) return ["attention", `${quarantined} quarantined`];
-  if (!waiting) return ["unknown", "unknown"];
+  if (!waiting) return primary.accepts_writes ? ["unknown", "unknown"] : ["attention", "wait for the primary"];
   return waiting.batches ? ["ok", "loading"] : ["ok", "nothing waits"];
 }
 

@@ -150,7 +150,7 @@ FUNCTIONS: dict[str, Permissions] = {
         ),
     ),
     "HealthCheck": Permissions(
-        allowed=(read_secret("Loader"), read_secret("Reader")),
+        allowed=(read_secret("Loader"), read_secret("Reader"), put_object("Batch", "status/reads.json")),
         forbidden=(
             read_secret("Admin"),
             list_bucket("Batch"),

@@ -66,7 +66,10 @@ def trace_database(settings: DatabaseSettings) -> Subsegment:
 
 
 class Database:
-    """One warm connection to one server, opened on the first use and again after it has ended."""
+    """One warm connection to one server, opened on the first use and again after it has ended.
+
+    `connection_number` counts the connections: while it is the same, so is the server.
+    """
 
     def __init__(
         self, settings: DatabaseSettings, *, statement_timeout_seconds: int, for_loading: bool = False
@@ -77,6 +80,7 @@ class Database:
         self._credentials: Credentials | None = None
         self._connection: Connection | None = None
         self._tls_context: ssl.SSLContext | None = None
+        self.connection_number = 0
 
     def get_connection(self) -> Connection:
         """Return the connection; open it if there is none. Raises the errors of `sluice.db.errors`."""
@@ -87,6 +91,7 @@ class Database:
                 # The password was rotated since we read it: read it again, once.
                 self._credentials = None
                 self._connection = self._open_connection()
+            self.connection_number += 1
         return self._connection
 
     def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Check the health of the database: `{}` returns a report; `{"probe": true}` fails unless the primary accepts writes.
 
-With `since`, a date-time, the result has the `seconds` since then.
+With `since`, a date-time, the result has the `seconds` since then. `{"heartbeat": true}`, each minute, writes the time
+to the primary, and what the replica shows to S3.
 """
 
 import datetime
@@ -9,28 +10,35 @@ from typing import Any
 
 import msgspec
 
+from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.recovery.database_health import check_health, probe_primary
+from sluice.recovery.heartbeat import READS_STATE_KEY, beat
 from sluice.settings import DatabaseSettings, HealthCheckSettings, read_settings
 
 # How long the replica may take to get the primary's heartbeat.
 REPLICA_WAIT_SECONDS = 15.0
 STATEMENT_TIMEOUT_SECONDS = 20
+# A heartbeat is over before the next one, also when both databases hang.
+HEARTBEAT_TIMEOUT_SECONDS = 5
 
 _settings = read_settings(HealthCheckSettings)
-_primary = Database(_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
-_replica = Database(
-    DatabaseSettings(
-        _settings.replica_host, _settings.replica_port, _settings.database_name, _settings.reader_secret_arn
-    ),
-    statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
+_replica_settings = DatabaseSettings(
+    _settings.replica_host, _settings.replica_port, _settings.database_name, _settings.reader_secret_arn
 )
+_primary = Database(_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
+_replica = Database(_replica_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
+_heartbeat_primary = Database(_settings, statement_timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS)
+_heartbeat_replica = Database(_replica_settings, statement_timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS)
+_bucket = S3Client().bucket(_settings.batch_bucket)
 
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Probe the primary, or check the health. Only a probe raises the database errors of `sluice.errors`."""
+    """Probe the primary, beat, or check the health. Only a probe raises the database errors of `sluice.errors`."""
+    if event.get("heartbeat"):
+        return _beat()
     seconds = _seconds_since(event["since"]) if "since" in event else None
     if event.get("probe"):
         probe_primary(_primary)
@@ -38,6 +46,13 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
     health = check_health(_primary, _replica, time.monotonic, REPLICA_WAIT_SECONDS)
     add_log_fields(database=health["summary"])
     return {**health, "seconds": seconds}
+
+
+def _beat() -> dict[str, Any]:
+    state = beat(_heartbeat_primary, _heartbeat_replica, lambda: datetime.datetime.now(datetime.UTC))
+    _bucket.write_object(READS_STATE_KEY, msgspec.json.encode(state))
+    add_log_fields(is_available=state.is_available, as_of=state.as_of)
+    return dict(msgspec.to_builtins(state))
 
 
 def _seconds_since(time_text: str) -> int:

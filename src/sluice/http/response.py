@@ -4,6 +4,9 @@ import msgspec
 
 from sluice.http.problem import PROBLEM_CONTENT_TYPE, Problem
 
+# How old the state in a response may be, as a moment: it stays true while a cache has the response (ADR-0140).
+AS_OF_HEADER = "Sluice-As-Of"
+
 
 class Response(msgspec.Struct, frozen=True):
     """An HTTP response. `body` is JSON unless `content_type` says otherwise. No content type means no body."""

@@ -18,7 +18,7 @@ Operation = dict[str, Any]
 SIGNED_IN_SCOPE = "aws.cognito.signin.user.admin"
 READ_SCOPES, WRITE_SCOPES = ("sluice/read", SIGNED_IN_SCOPE), ("sluice/write", SIGNED_IN_SCOPE)
 
-_CACHING_HEADERS = header_references("ETag", "CacheControl", "Vary")
+_CACHING_HEADERS = header_references("ETag", "CacheControl", "Vary", "AsOf")
 
 
 def create_paths(resource: Resource, name: str) -> dict[str, dict[str, Operation]]:
@@ -98,7 +98,7 @@ def _receipt_operation(resource: Resource, name: str) -> Operation:
     receipt = json_response(
         "The state of the write. A write that the replica does not have, or that does not exist, is pending.",
         schema_reference(f"{name}Receipt"),
-        headers=header_references("CacheControl", Retry_After="RetryAfter"),
+        headers=header_references("CacheControl", "AsOf", Retry_After="RetryAfter"),
     )
     return {
         "operationId": f"{resource.collection}_receipt",

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from sluice.http.problem import PROBLEM_CONTENT_TYPE
+from sluice.http.response import AS_OF_HEADER
 from sluice.openapi.schemas import Schema, schema_reference
 
 ResponseObject = dict[str, Any]
@@ -71,6 +72,11 @@ HEADERS: Mapping[str, HeaderObject] = {
         "description": "The next page's address, relative to the request's, as `<…>; rel=\"next\"`; the last has none.",
         "schema": {"type": "string", "pattern": '^<[^>]+>; rel="next"$'},
     },
+    "AsOf": {
+        "description": "The response includes every write that was loaded by this moment, and maybe later ones. It "
+        "stays true while a cache has the response. Absent if the moment is unknown.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
     "PreferenceApplied": {
         "description": "The seconds that the service waits at most, as `wait=10`, if the client sent a preference.",
         "schema": {"type": "string", "pattern": "^wait=[0-9]+$"},
@@ -82,7 +88,12 @@ HEADERS: Mapping[str, HeaderObject] = {
 
 def header_references(*names: str, **renamed: str) -> dict[str, HeaderObject]:
     """Create references to header components, by HTTP name. `renamed` maps other HTTP names to components."""
-    http = {"CacheControl": "Cache-Control", "LastModified": "Last-Modified", "PreferenceApplied": "Preference-Applied"}
+    http = {
+        "CacheControl": "Cache-Control",
+        "LastModified": "Last-Modified",
+        "PreferenceApplied": "Preference-Applied",
+        "AsOf": AS_OF_HEADER,
+    }
     components = {http.get(name, name): name for name in names}
     components |= {name.replace("_", "-"): component for name, component in renamed.items()}
     return {name: {"$ref": f"#/components/headers/{component}"} for name, component in components.items()}

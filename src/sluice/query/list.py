@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from sluice.db.connection import Database
+from sluice.db.as_of import Queries
 from sluice.http.conditional_requests import apply_if_none_match, compute_etag
 from sluice.http.problem import invalid_field_problem
 from sluice.http.request import read_query_parameters
@@ -83,7 +83,7 @@ def _parse_after(plan: QueryPlan, owner: str, query: Mapping[str, str]) -> Curso
 
 
 def select_page(
-    database: Database, plan: QueryPlan, owner: str, page: PageRequest
+    database: Queries, plan: QueryPlan, owner: str, page: PageRequest
 ) -> tuple[list[StoredItem], Cursor | None]:
     """Return the items of a page, and the cursor of the next page if there is one.
 

@@ -4,13 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sluice.db.connection import Database
 from sluice.http.conditional_requests import format_http_date
 from sluice.http.problem import invalid_field_problem
 from sluice.http.request import Request
 from sluice.model.item_state import ItemState
 from sluice.model.resource import Resource, describe_invalid_id
 from sluice.model.versions import is_version, version_age_seconds
+from sluice.query.replica_reads import ReplicaReads
 from sluice.settings import ReadSettings
 
 if TYPE_CHECKING:  # a function without a cache does not import the cache's code
@@ -21,12 +21,12 @@ MAX_RETRY_AFTER_SECONDS = 60
 
 @dataclass(frozen=True)
 class ReadContext:
-    """One GET, and what serves it. `owner` is empty in a shared collection."""
+    """One GET, and what serves it. `owner` is empty in a shared collection; `database` reads from the replica."""
 
     request: Request
     resource: Resource
     owner: str
-    database: Database
+    database: ReplicaReads
     settings: ReadSettings
     cache: "CacheReader | None" = None
 

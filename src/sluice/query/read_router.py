@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sluice.db.as_of import format_moment
 from sluice.db.connection import Database
 from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
 from sluice.http.problem import Problem, missing_subject_problem
 from sluice.http.request import Request
-from sluice.http.response import Response
+from sluice.http.response import AS_OF_HEADER, Response
 from sluice.model.resource import Resource
 from sluice.observability import add_log_fields, describe_error
 from sluice.query.item import respond_with_item, respond_with_version
 from sluice.query.list import respond_with_list
 from sluice.query.read_context import ReadContext
 from sluice.query.receipt import respond_with_receipt
+from sluice.query.replica_reads import Replica, ReplicaReads
 from sluice.settings import ReadSettings
 
 if TYPE_CHECKING:  # a function without a cache does not import the cache's code
@@ -31,7 +33,7 @@ class ReadRouter:
         cache: "CacheReader | None" = None,
     ) -> None:
         self.resources = resources
-        self.database = database
+        self.replica = Replica(database)
         self.settings = settings
         self.cache = cache
 
@@ -42,12 +44,15 @@ class ReadRouter:
             raise Problem(404, "There is no such collection.")
         owner = _read_owner(request) if resource.private else ""
         add_log_fields(collection=resource.collection)
-        context = ReadContext(request, resource, owner, self.database, self.settings, self.cache)
+        context = ReadContext(request, resource, owner, ReplicaReads(self.replica), self.settings, self.cache)
         try:
-            return _route_read(context)
+            response = _route_read(context)
         except (DatabaseUnavailable, LockConflict, AccessDenied, SchemaOutdated) as error:
             add_log_fields(**describe_error(error), fault=str(error))
             raise Problem(503, "Reading is not possible at the moment.", headers={"Retry-After": "5"}) from None
+        if as_of := context.database.as_of:
+            response.headers[AS_OF_HEADER] = format_moment(as_of)
+        return response
 
 
 def _route_read(context: ReadContext) -> Response:

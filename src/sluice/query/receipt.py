@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from sluice.db.connection import Database
+from sluice.db.as_of import Queries
 from sluice.db.errors import redact_quoted_data
 from sluice.http.request import read_query_parameters
 from sluice.http.response import Response
@@ -40,7 +40,7 @@ def respond_with_receipt(context: ReadContext) -> Response:
     return Response(200, msgspec.json.encode(receipt), headers)
 
 
-def select_receipt(database: Database, resource: Resource, owner: str, item_id: str, version: str) -> Receipt:
+def select_receipt(database: Queries, resource: Resource, owner: str, item_id: str, version: str) -> Receipt:
     """Select the state of a write by its owner, id and version.
 
     A write of another owner, a write that does not exist and a write that has not arrived are all pending. Raises the
@@ -66,7 +66,7 @@ def select_receipt(database: Database, resource: Resource, owner: str, item_id: 
     return Receipt(item_id, version, "pending")
 
 
-def _is_excluded(database: Database, resource: Resource, owner: str, version: str) -> bool:
+def _is_excluded(database: Queries, resource: Resource, owner: str, version: str) -> bool:
     """Whether a rebuild excluded the write. The table has one row for each rebuild with exclusions."""
     rows = database.query(f"SELECT {EXCLUSION_COLUMNS} FROM exclusions", ())  # noqa: S608
     return is_excluded(decode_exclusion_rows(tuple(row.values()) for row in rows), version, resource.collection, owner)

@@ -1,6 +1,6 @@
 // Batches: the list by time and state, and one batch with its first writes.
 
-import { getJson } from "../api.js";
+import { getJson } from "../server.js";
 import { append, element, heading, notice, pathTo, stateMark } from "../dom.js";
 import { count, size, time } from "../format.js";
 import { Loader } from "../loader.js";

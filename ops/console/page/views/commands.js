@@ -60,13 +60,19 @@ function showCommand(main, stack, command, query) {
     update();
     const code = await runCommand(output, command.name, { arguments: values, dry_run: isDryRun, confirmation: isDryRun ? "" : typed.value });
     isRunning = false;
-    if (isDryRun) tried = code === 0 || code === 1 ? JSON.stringify(values) : null;
+    if (isDryRun) tried = code === 0 ? JSON.stringify(values) : null;
     else tried = null;
     typed.value = "";
     update();
   };
   dryRun.addEventListener("click", () => start(true));
   fields.onChange(update);
+  // Enter in an argument never runs the command.
+  fields.node.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName === "TEXTAREA") return;
+    event.preventDefault();
+    if (command.has_dry_run && !isRunning) start(true);
+  });
   typed.addEventListener("input", update);
   const form = element("form", { onsubmit: (event) => {
     event.preventDefault();

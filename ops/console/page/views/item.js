@@ -1,6 +1,6 @@
 // Item: every write to one item, the latest first.
 
-import { ApiError, readEvents } from "../api.js";
+import { ApiError, readEvents } from "../server.js";
 import { append, element, heading, notice, pathTo, setText, stateMark } from "../dom.js";
 import { batches, count, time } from "../format.js";
 import { Loader } from "../loader.js";

@@ -1,6 +1,6 @@
 // Quarantine: batches that cannot be read, and the commands for them.
 
-import { getJson } from "../api.js";
+import { getJson } from "../server.js";
 import { append, element, heading, notice, pathTo } from "../dom.js";
 import { count, size, time } from "../format.js";
 import { Loader } from "../loader.js";

@@ -1,6 +1,6 @@
 // Rejected writes: what the database can never accept, with the reason, and the commands for it.
 
-import { getJson } from "../api.js";
+import { getJson } from "../server.js";
 import { append, element, heading, notice, pathTo } from "../dom.js";
 import { count } from "../format.js";
 import { Loader } from "../loader.js";
