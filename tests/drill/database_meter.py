@@ -1,8 +1,8 @@
 """What RDS and ElastiCache would report of the local servers, put into the local CloudWatch.
 
 The values are measured on the real servers: connections, seconds behind the primary, CPU and memory of the process,
-size of the data directory. Assumed are the sizes of the machine, so that a small fault is enough: one processor,
-memory and disk. The CPU credits are computed from the measured CPU, with a rate that empties them in seconds.
+size of the data directory. Assumed are the sizes of the machine, so that a small fault is enough: a part of a
+processor, memory and disk. The CPU credits are computed from the measured CPU, with a rate that empties them in seconds.
 """
 
 import os
@@ -13,6 +13,7 @@ from typing import Any
 from local.database.server import DatabaseServer
 from tests.drill.alarm_site import AlarmSite
 
+PROCESSORS = 0.4
 DISK_BYTES = 8 * 1024**3
 SPARE_MEMORY_BYTES = 300 * 1024**2
 # Credits: the most that are kept, and what a second without load earns or with full load costs.
@@ -32,11 +33,11 @@ class ProcessMeter:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def measure_percent(self) -> float:
-        """The share of one processor in percent, at most 100."""
+        """The share of the assumed processors in percent, at most 100."""
         now = (time.monotonic(), self._read_seconds(self._pid))
         passed, used = now[0] - self._before[0], now[1] - self._before[1]
         self._before = now
-        return min(100.0, 100 * used / max(passed, 0.001))
+        return min(100.0, 100 * used / max(passed, 0.001) / PROCESSORS)
 
     def read_memory_bytes(self) -> int:
         lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()

@@ -98,7 +98,7 @@ def busy_processors(site: AlarmSite) -> Iterator[Act]:
     instances = get_instances(site)
     with ExitStack() as stack:
         for server in instances.servers:
-            stack.enter_context(_sessions(server, 6, "SELECT BENCHMARK(2000000000, SHA2('busy', 512))"))
+            stack.enter_context(_sessions(server, 8, "SELECT BENCHMARK(2000000000, SHA2('busy', 512))"))
         yield instances.report
 
 
