@@ -2,7 +2,7 @@
 
 The values are measured on the real servers: connections, seconds behind the primary, CPU and memory of the process,
 size of the data directory. Assumed are the sizes of the machine, so that a small fault is enough: a part of a
-processor, memory and disk. The CPU credits are computed from the measured CPU, with a rate that empties them in seconds.
+processor, memory and disk. The CPU credits are computed from the measured CPU, with a rate that empties them soon.
 """
 
 import os
