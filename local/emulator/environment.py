@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 REGION = "us-east-1"
+PUBLIC_ADDRESSES = "public-addresses.json"
+"""The file with the URLs of this machine that stand for public ones, by the beginning that they replace."""
 # The length of a minute of alarms, by default 60.
 MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
 
@@ -43,6 +45,7 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
             "IOT_MTLS_ENABLED": "0",
             "CLOUDTRAIL_RECORDING": "0",
             "FUNCTION_LOGS": str(state / "logs"),
+            "PUBLIC_ADDRESSES": str(state / PUBLIC_ADDRESSES),
             MINUTE_SECONDS: minute,
         }
     )

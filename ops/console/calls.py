@@ -38,12 +38,15 @@ class CallMeter:
         self._calls: deque[tuple[float, float]] = deque()  # when, dollars
         self._costs = _read_costs()
         self.operations: Counter[str] = Counter()
+        self.dollars = 0.0  # since the start
 
     def count(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         """Count one call; botocore's event `provide-client-params` gives it. A page of a listing is a call."""
         with self._lock:
             self.operations[f"{model.service_model.service_name}:{model.name}"] += 1
-            self._calls.append((self._clock(), self._estimate_dollars(model.name, params)))
+            dollars = self._estimate_dollars(model.name, params)
+            self.dollars += dollars
+            self._calls.append((self._clock(), dollars))
 
     def _estimate_dollars(self, operation: str, params: dict[str, Any]) -> float:
         if operation == "GetMetricData":

@@ -5,10 +5,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 from starlette.concurrency import run_in_threadpool
 
 from ops.aws import Stack
@@ -33,7 +32,7 @@ from ops.console.picture import Picture
 from ops.console.poller import Poller
 from ops.console.runs import Runs, UnknownCommandError
 from ops.console.timeline import SHOWN_WORKFLOWS, TimelineReader, describe
-from ops.errors import CommandError, UsageError
+from ops.errors import UsageError
 from ops.times import format_time
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow
 from ops.workflows import list_executions as list_workflow_executions
@@ -142,7 +141,7 @@ class ConsoleSession:
 
     def stream_history(self, item: ItemSelection, hours: int) -> Iterator[Progress | ItemHistory]:
         """The progress of the search, and its result. The search ends when nobody reads it any more."""
-        messages: queue.Queue[Progress | ItemHistory | Exception] = queue.Queue()
+        messages: queue.Queue[Progress | None] = queue.Queue()
         is_wanted = threading.Event()
         is_wanted.set()
 
@@ -150,23 +149,15 @@ class ConsoleSession:
             messages.put(progress)
             return is_wanted.is_set() and not self.is_closing
 
-        def search() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            search = pool.submit(self.read_history, item, hours, show_progress)
+            search.add_done_callback(lambda _: messages.put(None))
             try:
-                messages.put(self.read_history(item, hours, show_progress))
-            except (CommandError, BotoCoreError, ClientError, ResponseParserError) as error:
-                messages.put(error)
-
-        threading.Thread(target=search, name="history", daemon=True).start()
-        try:
-            while True:
-                message = messages.get()
-                if isinstance(message, Exception):
-                    raise message
-                yield message
-                if isinstance(message, ItemHistory):
-                    return
-        finally:
-            is_wanted.clear()
+                while (progress := messages.get()) is not None:
+                    yield progress
+                yield search.result()
+            finally:
+                is_wanted.clear()
 
     def _share(self, question: Any, read: Callable[[], Value]) -> Value:
         """An answer that is as young as the live picture, read once for all who ask meanwhile."""

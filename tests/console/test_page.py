@@ -122,7 +122,7 @@ def test_the_keyboard_reaches_everything(page: Page, console: FixtureConsole) ->
 
 def test_a_narrow_window_has_a_menu(open_console: OpenConsole) -> None:
     page = open_console(viewport={"width": 320, "height": 700}).go("overview")
-    link = page.get_by_role("link", name="Quarantine")
+    link = page.get_by_role("link", name="Quarantine", exact=True)
     expect(link).to_be_hidden()
     menu = page.get_by_role("button", name="Menu")
     menu.focus()

@@ -93,6 +93,16 @@ def test_enter_in_an_argument_makes_a_dry_run_only(open_console: OpenConsole, co
         assert [post["dry_run"] for post in console.posts] == [True] * number
 
 
+def test_a_row_leads_to_its_command_with_the_arguments(open_console: OpenConsole, console: FixtureConsole) -> None:
+    page = open_console().go("quarantine")
+    key = f"quarantine/{sample_messages.KEY}"
+    page.get_by_role("link", name=f"Drop {key}").click()
+    expect(page.get_by_role("heading", level=1, name="quarantine drop")).to_be_focused()
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_label("Name of the stack")).to_be_enabled()
+    assert [post["arguments"] for post in console.posts] == [{"keys": [key]}]
+
+
 def test_a_dry_run_that_fails_allows_nothing(open_console: OpenConsole, console: FixtureConsole) -> None:
     page = open_console().go("commands/replay")
     for exit_code in (1, 2):

@@ -14,7 +14,8 @@ from tools.docs.settings import find_settings
 DOCS = ROOT / "docs"
 TEMPLATE = read_template()
 GUIDES = "\n".join(path.read_text() for path in sorted((DOCS / "how-to").glob("*.md")))
-ALARMS = [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+ALARM_TYPES = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"}
+ALARMS = [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] in ALARM_TYPES]
 
 
 def read(page: str) -> str:

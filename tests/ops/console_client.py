@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import httpx
@@ -54,10 +54,15 @@ class ConsoleClient(httpx.Client):
                     yield name, json.loads(line.removeprefix("data: "))
 
 
-@contextmanager
-def serve_stub_console() -> Iterator[ConsoleClient]:
+def serve_stub_console() -> AbstractContextManager[ConsoleClient]:
     """Serve the console of the stub stack on a free port."""
-    server = ConsoleServer(Stack(choose_target(STACK_NAME, None, None)), listen(0))
+    return serve_console(Stack(choose_target(STACK_NAME, None, None)))
+
+
+@contextmanager
+def serve_console(stack: Stack) -> Iterator[ConsoleClient]:
+    """Serve the console of a stack on a free port."""
+    server = ConsoleServer(stack, listen(0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -222,6 +223,8 @@ def test_ctrl_c_ends_the_console_with_an_open_page(sluice: Sluice, stub_stack: S
         ):
             events = response.iter_lines()
             assert next(events) == "event: snapshot"
-            process.send_signal(2)
+            process.send_signal(signal.SIGINT)
+            # The stream ends whole; one that is cut would be an error here.
+            assert "" in list(events)
             assert process.wait(15) == 0
         assert "Traceback" not in process.stderr.read()

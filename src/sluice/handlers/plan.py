@@ -14,7 +14,7 @@ from msgspec import Meta
 from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.errors import InvalidInput
-from sluice.model.resource import load_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.model.schema_names import shadow_schema_name
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 from sluice.replay.planner import KEYS_PER_QUERY, Buckets, Planner
@@ -47,7 +47,7 @@ def handle(event: Event, context: Any) -> dict[str, Any]:
         return {"loaded": msgspec.to_builtins(_planner.look_up_batches(_parse_keys(event)))}
     if event["step"] == "begin":
         now = datetime.datetime.now(datetime.UTC)
-        plan = _planner.begin_replay(event["name"], event["request"], load_resources(), now)
+        plan = _planner.begin_replay(event["name"], event["request"], load_served_resources(), now)
     else:
         run_step = {"plan": _planner.plan_next_part, "verify": _planner.verify_remaining}[event["step"]]
         seconds = float(context.get_remaining_time_in_millis()) / 1000
