@@ -197,6 +197,44 @@ def frozen_replica(site: AlarmSite) -> Iterator[Act]:
             kill(pid, signal.SIGCONT)
 
 
+@contextmanager
+def refusing_stream_for_canary(site: AlarmSite) -> Iterator[Act]:
+    """Firehose refuses every put, and so those of the canary's writes."""
+    with firehose_fault(site.stack, {"fail_puts": -1}), canaries(site) as act:
+        yield act
+
+
+@contextmanager
+def killed_databases(site: AlarmSite) -> Iterator[Act]:
+    """Neither server is there: writes are accepted, reads fail, and no write becomes readable."""
+    site.stack.pair.primary.kill()
+    site.stack.pair.replica.kill()
+    try:
+        with canaries(site) as act:
+            yield act
+    finally:
+        site.stack.pair.start()
+
+
+@contextmanager
+def no_canary(_site: AlarmSite) -> Iterator[Act]:
+    """Nothing invokes the canary: its schedule is disabled in this stack."""
+    yield lambda: None
+
+
+@contextmanager
+def canaries(site: AlarmSite) -> Iterator[Act]:
+    """Run the canary in 6 environments at a time."""
+    with ThreadPoolExecutor(6) as executor:
+        yield lambda: [executor.submit(run_canary, site) for _ in range(2) if executor._work_queue.qsize() < 6]
+        executor.shutdown(cancel_futures=True)
+
+
+def run_canary(site: AlarmSite) -> None:
+    with suppress(ClientError):
+        site.client("lambda").invoke(FunctionName=site.ids["CanaryFunction"], Payload=b"{}")
+
+
 def write(site: AlarmSite) -> None:
     with suppress(httpx.HTTPError):
         site.http.post("/v1/bookings", json=booking())

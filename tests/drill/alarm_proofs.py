@@ -14,7 +14,7 @@ from tests.drill.alarm_site import AlarmSite
 _WRITING = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "TransformFunction")
 _OTHERS = (
     *("FallbackFunction", "OpenApiFunction", "QuarantineFunction", "PlanFunction", "ReportFunction", "LeaseFunction"),
-    *("HealthCheckFunction", "RebuildFunction", "RejectedWritesFunction"),
+    *("HealthCheckFunction", "RebuildFunction", "RejectedWritesFunction", "CanaryFunction"),
 )
 
 
@@ -33,6 +33,12 @@ class Proof:
 
 # These alarms take missing points as unknown: an instance always reports. With short minutes two hours pass soon.
 _REPORTED: Any = {"minute": 0.4, "traffic": server_faults.report}
+
+
+def _list_burn_alarms(level: str) -> list[str]:
+    windows = ("Hour", "FiveMinutes", "SixHours", "HalfHour", "Burn")
+    return [f"{level}{window}Alarm" for window in windows]
+
 
 PROOFS = [
     Proof(
@@ -120,6 +126,27 @@ PROOFS = [
         server_faults.busy_processors,
         ["PrimaryProcessorAlarm", "ReplicaProcessorAlarm", "PrimaryCreditsAlarm", "ReplicaCreditsAlarm"],
         **_REPORTED,
+    ),
+    Proof(
+        "Firehose refuses the canary's writes",
+        faults.refusing_stream_for_canary,
+        _list_burn_alarms("Writes"),
+        minute=0.25,
+        limit_seconds=240,
+    ),
+    Proof(
+        "both servers are killed",
+        faults.killed_databases,
+        [*_list_burn_alarms("Reads"), *_list_burn_alarms("Waits")],
+        minute=0.25,
+        limit_seconds=300,
+    ),
+    Proof(
+        "nothing invokes the canary",
+        faults.no_canary,
+        ["CanaryMissingAlarm"],
+        minute=0.25,
+        traffic=faults.run_canary,
     ),
     # Its alarm looks at a day.
     Proof(
