@@ -1,6 +1,5 @@
 """Faults of a deployed stack. Each is a context manager: inside, the fault lasts, and calling its value provokes it."""
 
-import gzip
 import json
 import random
 import signal
@@ -17,7 +16,6 @@ from botocore.exceptions import ClientError
 
 from sluice.schema.custom_resource import read_deployment
 from tests.drill.alarm_site import ROOT, AlarmSite
-from tests.stack.broken_stack import changed_role
 from tests.stack.faults import firehose_fault
 from tests.stack.rebuild_harness import RebuildHarness
 from tests.stack.samples import airport, booking
@@ -247,15 +245,15 @@ def read(site: AlarmSite) -> None:
 
 
 @contextmanager
-def role_that_starts_nothing(site: AlarmSite) -> Iterator[Act]:
-    """EventBridge's role may not start load_batch. Afterwards an operator empties the queue of dead letters."""
-    body = gzip.compress(b"")
-    with changed_role(site.stack, "BatchDeliveredRole", lambda _policy: None):
-        key = f"batches/2026/01/01/00/not-started-{uuid4()}.jsonl.gz"
-        site.recovery.s3.put_object(Bucket=site.recovery.bucket, Key=key, Body=body)
-        yield lambda: None
-    site.client("sqs").purge_queue(QueueUrl=site.ids["EventDeadLetters"])
-    site.recovery.s3.delete_object(Bucket=site.recovery.bucket, Key=key)
+def dead_letter(site: AlarmSite) -> Iterator[Act]:
+    """An event could not start its target. The drill sends it: the local EventBridge has no dead letters.
+
+    Afterwards an operator empties the queue.
+    """
+    queues, queue = site.client("sqs"), site.ids["EventDeadLetters"]
+    queues.send_message(QueueUrl=queue, MessageBody='{"detail-type": "Object Created"}')
+    yield lambda: None
+    queues.purge_queue(QueueUrl=queue)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ PROOFS = [
     Proof("a write that no table takes", faults.write_that_no_table_takes, ["RejectedWritesAlarm"]),
     # A function tries the cache again only after 5 seconds.
     Proof("the read cache is killed", faults.killed_cache, ["CacheUnavailableAlarm"], minute=8.0),
-    Proof("EventBridge's role may start nothing", faults.role_that_starts_nothing, ["DeadLettersAlarm"]),
+    Proof("an event in the dead-letter queue", faults.dead_letter, ["DeadLettersAlarm"]),
     Proof(
         "writes above the quotas of the stream",
         faults.tiny_quotas,
