@@ -18,7 +18,7 @@ from sluice.schema.custom_resource import read_deployment
 from tests.drill.alarm_site import ROOT, AlarmSite
 from tests.stack.faults import firehose_fault
 from tests.stack.rebuild_harness import RebuildHarness
-from tests.stack.samples import airport, booking
+from tests.stack.samples import booking
 
 Act = Callable[[], object]
 EVENTS = ROOT / "events"
@@ -260,7 +260,7 @@ def dead_letter(site: AlarmSite) -> Iterator[Act]:
 def stream_without_bucket(site: AlarmSite, part: str) -> Iterator[Act]:
     """The stream delivers into a bucket that does not exist. `part` is BatchBucket or ArchiveBucket."""
     with _redirected_stream(site, part):
-        _put_record(site, json.dumps(airport("ALFR")).encode() + b"\n")
+        write(site)
         _age_spool(site)
         yield lambda: write(site)
 
