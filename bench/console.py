@@ -27,9 +27,11 @@ from local.stack import Stack, down, up
 from ops.aws import Stack as OperatedStack
 from ops.aws import Target
 from ops.console.batch_lines import read_lines
+from ops.console.batch_window import BatchWindowReader
 from ops.console.calls import CallMeter
 from ops.console.messages import TOKEN_HEADER
 from ops.console.picture import AWS_SECONDS, METRICS_SECONDS, Picture
+from ops.console.timeline import TimelineReader
 
 SECONDS, SHORT_SECONDS = 60, 5
 LINES, SHORT_LINES = 200_000, 2_000
@@ -49,7 +51,8 @@ def main() -> None:
     print(f"local, a tab open: the console takes {figures['console_share']:.1%} of one processor,", end=" ")
     print(f"the stack {figures['stack_share_with']:.1%} instead of {figures['stack_share_without']:.1%}")
     print(f"on AWS, a tab open: {figures['calls_per_hour']:.0f} calls an hour,", end=" ")
-    print(f"{figures['dollars_per_hour']:.4f} dollars an hour")
+    print(f"{figures['dollars_per_hour']:.4f} dollars an hour; the timeline besides", end=" ")
+    print(f"{figures['timeline_calls_per_hour']:.0f} calls, {figures['timeline_dollars_per_hour']:.4f} dollars")
     print(f"the search of an item reads {figures['search_megabytes_per_second']:.0f} MB of text a second")
     save_results("console", {"overhead": figures})
 
@@ -124,12 +127,27 @@ def count_calls(stack: Stack) -> dict[str, float]:
     second = (meter.operations.total(), meter.dollars)
     picture.read()  # the status only
     third = (meter.operations.total(), meter.dollars)
-    per_hour = []
-    for before, both, end in zip(first, second, third, strict=True):
-        status, metrics = end - both, both - before - (end - both)
-        per_hour.append(status * 3600 / AWS_SECONDS + metrics * 3600 / METRICS_SECONDS)
+    timeline = TimelineReader(operated, BatchWindowReader(operated))
+    timeline.read(60, [])
+    fourth = (meter.operations.total(), meter.dollars)
+    timeline.read(60, [])  # without metrics
+    fifth = (meter.operations.total(), meter.dollars)
     print(", ".join(f"{count} {name}" for name, count in sorted(meter.operations.items())))
-    return {"calls_per_hour": round(per_hour[0]), "dollars_per_hour": round(per_hour[1], 5)}
+    overview = [_scale(*counts) for counts in zip(first, second, third, strict=True)]
+    shown = [_scale(*counts) for counts in zip(third, fourth, fifth, strict=True)]
+    return {
+        "calls_per_hour": round(overview[0]),
+        "dollars_per_hour": round(overview[1], 5),
+        "timeline_calls_per_hour": round(shown[0]),
+        "timeline_dollars_per_hour": round(shown[1], 5),
+    }
+
+
+def _scale(before: float, with_metrics: float, end: float) -> float:
+    """Calls or dollars of an hour, from one reading with metrics and one without."""
+    frequent = end - with_metrics
+    rare = with_metrics - before - frequent
+    return frequent * 3600 / AWS_SECONDS + rare * 3600 / METRICS_SECONDS
 
 
 def measure_search(stack: Stack) -> dict[str, float]:

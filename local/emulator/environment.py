@@ -11,7 +11,13 @@ PUBLIC_ADDRESSES = "public-addresses.json"
 MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
 
 
-def reset_environment(port: int, state: Path, log_level: str) -> None:
+# The folders of the database pair and of the cache whose metrics are collected, or nothing.
+DATABASE_FOLDER, CACHE_FOLDER = "SLUICE_DATABASE_FOLDER", "SLUICE_CACHE_FOLDER"
+
+
+def reset_environment(
+    port: int, state: Path, log_level: str, *, database: Path | None = None, cache: Path | None = None
+) -> None:
     """Replace os.environ, so that all files are under `state` and of the caller's shell only MINUTE_SECONDS remains.
 
     Call it before MiniStack is imported: its modules read their settings at import.
@@ -47,5 +53,6 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
             "FUNCTION_LOGS": str(state / "logs"),
             "PUBLIC_ADDRESSES": str(state / PUBLIC_ADDRESSES),
             MINUTE_SECONDS: minute,
+            **{name: str(folder) for name, folder in ((DATABASE_FOLDER, database), (CACHE_FOLDER, cache)) if folder},
         }
     )

@@ -88,6 +88,7 @@ class EmulatorProcess:
                 *("-m", "local.emulator"),
                 *("--port", str(state.emulator_port)),
                 *("--state", str(self.folder.emulator)),
+                *("--database", str(self.folder.database), "--cache", str(self.folder.cache)),
             ],
             self.log,
             directory=REPOSITORY,

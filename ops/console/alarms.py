@@ -8,6 +8,7 @@ from ops.console.messages import Alarm
 from ops.times import format_time
 
 GUIDE = REPOSITORY / "docs/how-to/operate.md"
+MAX_PAGE = 100
 # The alarms that need attention come first.
 _ORDER = {"ALARM": 0, "INSUFFICIENT_DATA": 1, "OK": 2}
 
@@ -22,7 +23,7 @@ def list_alarms(stack: Stack) -> list[Alarm]:
     pages = (
         stack.client("cloudwatch")
         .get_paginator("describe_alarms")
-        .paginate(AlarmNamePrefix=f"{stack.name}-", AlarmTypes=["MetricAlarm"])
+        .paginate(AlarmNamePrefix=f"{stack.name}-", AlarmTypes=["MetricAlarm"], PaginationConfig={"PageSize": MAX_PAGE})
     )
     alarms = [
         Alarm(

@@ -1,6 +1,7 @@
 """The timeline of a window: batches, executions of the workflows, rates, and the outages that they show."""
 
 import datetime
+import time
 from collections.abc import Iterable
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -8,8 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.aws import Stack
 from ops.aws_errors import explain_aws_error
 from ops.console.batch_window import BatchWindowReader
-from ops.console.messages import Batch, Execution, Outage, Problem, Timeline
+from ops.console.messages import Batch, Execution, Outage, Problem, RatePoint, Timeline
 from ops.console.metrics import read_rate_points
+from ops.console.picture import LOCAL_SECONDS, METRICS_SECONDS
 from ops.times import format_time
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow, list_executions
 from ops.workflows import Execution as WorkflowExecution
@@ -27,6 +29,7 @@ class TimelineReader:
     def __init__(self, stack: Stack, windows: BatchWindowReader) -> None:
         self._stack = stack
         self._windows = windows
+        self._rates: dict[int, tuple[float, list[RatePoint]]] = {}  # by minutes: when they were read
 
     def read(self, minutes: int, seen_outages: Iterable[Outage]) -> Timeline:
         """The timeline of the latest minutes. `seen_outages` are those that the console saw itself.
@@ -39,7 +42,7 @@ class TimelineReader:
         executions = list_window_executions(self._stack, begins)
         problems = list(window.problems)
         try:
-            rates = read_rate_points(self._stack, begins, now)
+            rates = self._read_rates(minutes, begins, now)
         except (BotoCoreError, ClientError) as error:
             rates = []
             problems.append(Problem(explain_aws_error(error).message))
@@ -49,6 +52,14 @@ class TimelineReader:
             format_time(begins), format_time(now), window.batches, executions,
             [*seen, *find_waits(window.batches, rebuilds, now)], rates, window.is_complete, problems,
         )  # fmt: skip
+
+    def _read_rates(self, minutes: int, begins: datetime.datetime, now: datetime.datetime) -> list[RatePoint]:
+        """The rates of a window, as young as CloudWatch's metrics are: each reading costs."""
+        read_at, points = self._rates.get(minutes, (float("-inf"), []))
+        if time.monotonic() - read_at >= (LOCAL_SECONDS if self._stack.is_local else METRICS_SECONDS):
+            points = read_rate_points(self._stack, begins, now)
+            self._rates = {minutes: (time.monotonic(), points)}
+        return points
 
 
 def list_window_executions(stack: Stack, begins: datetime.datetime) -> list[Execution]:

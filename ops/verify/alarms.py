@@ -27,14 +27,19 @@ def list_alarms(subject: Subject) -> list[dict[str, Any]]:
     return alarms
 
 
+def _leave_out_parts(alarms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The alarms without the parts of composite ones, which notify nobody themselves."""
+    rules = " ".join(alarm.get("AlarmRule", "") for alarm in alarms)
+    return [alarm for alarm in alarms if f'ALARM("{alarm["AlarmName"]}")' not in rules]
+
+
 def run_alarms(subject: Subject) -> str:
     """Every alarm, except the parts of a composite one, has the topic of the stack among its enabled actions."""
     alarms = list_alarms(subject)
     if not alarms:
         raise CheckFailed("The stack has no alarm.", "Deploy the current version.")
     topic = subject.stack.output("AlertsTopicArn")
-    rules = " ".join(alarm.get("AlarmRule", "") for alarm in alarms)
-    notifying = [alarm for alarm in alarms if f'ALARM("{alarm["AlarmName"]}")' not in rules]
+    notifying = _leave_out_parts(alarms)
     for alarm in notifying:
         if not alarm["ActionsEnabled"]:
             raise CheckFailed(
@@ -65,7 +70,7 @@ def run_alerts(subject: Subject) -> str:
 
 
 def run_dashboard(subject: Subject) -> str:
-    """The stack's dashboard exists and shows every alarm."""
+    """The stack's dashboard exists and shows every alarm, except the parts of a composite one."""
     dashboards = list(subject.stack.list_resources("AWS::CloudWatch::Dashboard").values())
     if not dashboards:
         raise CheckFailed("The stack has no dashboard.", "Deploy the current version.")
@@ -77,7 +82,8 @@ def run_dashboard(subject: Subject) -> str:
         raise CheckFailed(f"CloudWatch has no dashboard {dashboards[0]}.", UNDO_DRIFT) from None
     widgets = json.loads(body)["widgets"]
     arns = [arn for widget in widgets for arn in widget["properties"].get("alarms", [])]
-    hidden = {alarm["AlarmName"] for alarm in list_alarms(subject) if alarm["AlarmArn"] not in arns}
+    alarms = _leave_out_parts(list_alarms(subject))
+    hidden = {alarm["AlarmName"] for alarm in alarms if alarm["AlarmArn"] not in arns}
     if hidden:
         raise CheckFailed(f"The dashboard does not show {min(hidden)}.", UNDO_DRIFT)
     return f"{dashboards[0]}: {format_count(len(widgets), 'widget')}, {format_count(len(arns), 'alarm')}"

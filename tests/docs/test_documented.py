@@ -76,6 +76,7 @@ def test_every_sample_event_is_described() -> None:
 
 
 CHANGES = {
+    "the console",
     "a check of a deployment",
     "a view of the console",
     "a resource",

@@ -257,3 +257,17 @@ def test_a_composite_alarm_watches_alarms_that_notify_nobody(alarm: CompositeAla
 def test_each_part_belongs_to_a_composite_alarm() -> None:
     watched = {name for alarm in COMPOSITE_ALARMS for group in alarm.groups for name in group}
     assert {part.name for part in ALARMS if part.is_part} == watched
+
+
+def test_the_guide_says_of_each_metric_whether_the_local_stack_collects_it() -> None:
+    text = (ROOT / "docs/explanation/local-stack.md").read_text()
+    others = [metric for metric in METRICS if metric.namespace != "Sluice"]
+    assert len(others) > 20
+    missing = set()
+    for metric in others:
+        # `DeliveryToS3` with `.Bytes` and `.Success` names two.
+        prefix, _, suffix = metric.name.partition(".")
+        is_named = f"`{metric.name}`" in text or (suffix and f"`{prefix}`" in text and f"`.{suffix}`" in text)
+        if not is_named or f"`{metric.namespace}`" not in text:
+            missing.add((metric.namespace, metric.name))
+    assert missing == set()

@@ -84,11 +84,12 @@ def test_the_console_shows_an_outage_and_repairs_it(
     code = next(iter(writes.rows))
     history = windows["wide-light"].go(f"item/airports/{code}")
     expect(history.locator(".history")).to_contain_text("applied")
+    history.screenshot(path=SCREENSHOTS / "4-item.png")
+    visit_other_views(windows["wide-light"])
     print(
         f"\nconsole: {during:,} writes accepted while the primary was down for {outage_seconds:.0f} s; the page showed "
         f"it after {noticed_seconds:.1f} s; a replay from the page loaded {missing} batches; every row was correct"
     )
-    history.screenshot(path=SCREENSHOTS / "4-item.png")
 
 
 def find_stage(windows: dict[str, OpenPage], stage: str) -> Locator:
@@ -108,6 +109,18 @@ def replay_from_the_page(window: OpenPage, recovery: RecoveryHarness, missing: i
     expect(page.get_by_role("log", name="Output of replay")).to_contain_text("nothing remains", timeout=SECONDS)
     expect(page.locator(".run .state")).to_have_text("done")
     page.screenshot(path=SCREENSHOTS / "2-replay-done.png")
+
+
+def visit_other_views(window: OpenPage) -> None:
+    """Open the lists, and from each the first thing that it leads to. None may show an error."""
+    for view in ("batches", "executions", "rejected-writes", "quarantine"):
+        page = window.go(view)
+        expect(page.locator("main")).to_contain_text(re.compile(r"\d+ (batches|executions)|No write is|is empty"))
+        if first := page.locator("tbody a").all()[:1]:
+            first[0].click()
+            expect(page.locator("main .members")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        page.screenshot(path=SCREENSHOTS / f"4-{view}.png", full_page=True)
 
 
 def take_screenshots(windows: dict[str, OpenPage], moment: str) -> None:

@@ -12,7 +12,7 @@ from local.emulator.cloudwatch import embedded_metrics, metric_store
 @pytest.fixture(autouse=True)
 def store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudwatch, "_metrics", cloudwatch.AccountRegionScopedDict())
-    monkeypatch.setattr(metric_store, "_newest", {})
+    monkeypatch.setattr(metric_store, "_groups", {})
 
 
 def build_document(age: float = 1.0, **changes: Any) -> dict[str, Any]:

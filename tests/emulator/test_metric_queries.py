@@ -1,6 +1,7 @@
 """Metrics are read as the CloudWatch API returns them."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -134,3 +135,14 @@ def test_metrics_are_listed(emulator: Emulator, minute: float) -> None:
     cloudwatch.put_metric_data(Namespace="Queried", MetricData=[old])
     assert ("Old", []) in list_names()
     assert ("Old", []) not in list_names(RecentlyActive="PT3H")
+
+
+def test_metrics_survive_a_restart(start: Callable[[], Emulator]) -> None:
+    first = start()
+    moment = time.time() // 60 * 60 - 120
+    data = [{"MetricName": "Kept", "Values": [5.0, 5.05], "Counts": [3.0, 1.0], "Timestamp": moment}]
+    first.client("cloudwatch").put_metric_data(Namespace="Queried", MetricData=data)
+    first.stop()
+    second = start()
+    results = _ask(second, moment, _build_query("sum", "Kept"), _build_query("median", "Kept", "p50"))
+    assert results == {"sum": {0: pytest.approx(20.05)}, "median": {0: pytest.approx(5, rel=0.02)}}

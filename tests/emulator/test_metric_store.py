@@ -14,7 +14,7 @@ NOW = 1_800_000_000.0
 @pytest.fixture(autouse=True)
 def store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudwatch, "_metrics", cloudwatch.AccountRegionScopedDict())
-    monkeypatch.setattr(metric_store, "_newest", {})
+    monkeypatch.setattr(metric_store, "_groups", {})
     monkeypatch.setattr(metric_store._original, "percentile_samples", cloudwatch._percentile_samples, raising=False)
     monkeypatch.setattr(metric_store._original, "store_datum", cloudwatch._store_datum, raising=False)
 
@@ -54,7 +54,7 @@ def test_values_of_a_second_are_as_many_entries_as_they_have_magnitudes() -> Non
 def test_zero_and_negative_values_have_entries_of_their_own() -> None:
     for value in (0, 0, -1, -1, 5):
         record(value, 0)
-    assert [(s["Value"], s["_stat"]["SampleCount"]) for s in read_samples()] == [(0, 2), (-1, 2), (5, 1)]
+    assert [(s["_stat"]["Minimum"], s["_stat"]["SampleCount"]) for s in read_samples()] == [(0, 2), (-1, 2), (5, 1)]
     # As in CloudWatch there are no percentiles of negative values.
     assert metric_store._list_percentile_samples(read_samples()) is None
 

@@ -186,8 +186,8 @@ def test_a_stream_counts_what_it_takes_processes_and_delivers(emulator: Emulator
 
     # A megabyte fills the buffer of the backup.
     put = [b"first", b"drop:second" + b"2" * 600_000, b"fail:third" + b"3" * 600_000]
-    stream.put_records(*put)
     stream.firehose.put_record(DeliveryStreamName=stream.name, Record={"Data": b"fourth"})
+    stream.put_records(*put)
     size = sum(map(len, put)) + len(b"fourth")
     assert (read("IncomingPutRequests"), read("IncomingRecords"), read("IncomingBytes")) == (2, 4, size)
     assert read("ThrottledRecords") == 0

@@ -4,13 +4,14 @@ import copy
 import datetime
 import gzip
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ops.console.item_history import build_history
-from ops.console.messages import Batch, Execution
+from ops.console.messages import Batch, Execution, Snapshot
 from ops.console.timeline import find_waits
 from testkit.emulator_harness import wait_until
 from tests.ops.conftest import Sluice
@@ -103,11 +104,29 @@ def test_a_failure_is_a_problem_of_the_snapshot(console: ConsoleClient, stub_sta
     assert snapshot["problems"] == [{"message": "HealthCheckFunction failed with Odd: withheld", "hint": ""}]
 
 
-def test_the_tabs_share_one_reader_that_ends_with_the_last(console: ConsoleClient, stub_stack: StubStack) -> None:
-    poller = console.server.session.poller
+def test_the_tabs_share_one_reader_that_ends_with_the_last(
+    console: ConsoleClient, stub_stack: StubStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poller, picture = console.server.session.poller, console.server.session._picture
+    read, meeting, has_met = picture.read, threading.Barrier(2), threading.Event()
+
+    def read_alone() -> Snapshot:
+        """Wait for another reader, read, and let the next reading follow at once."""
+        try:
+            meeting.wait(0.2)
+            has_met.set()
+        except threading.BrokenBarrierError:
+            meeting.reset()
+        snapshot = read()
+        picture.next_read_seconds = 0.0
+        return snapshot
+
+    monkeypatch.setattr(picture, "read", read_alone)
     first, second = console.stream_events("/api/events"), console.stream_events("/api/events")
     assert next(first)[1]["at"] == next(second)[1]["at"]
-    assert [name for name, _ in stub_stack.invocations].count("HealthCheck") == 1
+    for _ in range(4):
+        assert next(first)[0] == next(second)[0] == "snapshot"
+    assert not has_met.is_set()
     first.close()  # type: ignore[attr-defined]
     assert poller.is_polling
     second.close()  # type: ignore[attr-defined]
@@ -284,7 +303,7 @@ def test_the_lists_have_rows(console: ConsoleClient, stub_stack: StubStack) -> N
         ("/api/executions?workflow=nope", "There is no workflow nope."),
     ],
 )
-def test_a_wrong_question_is_one_sentence(console: ConsoleClient, path: str, part: str) -> None:
-    response = console.get(path)
+def test_a_wrong_question_is_one_sentence(shared_console: ConsoleClient, path: str, part: str) -> None:
+    response = shared_console.get(path)
     assert response.status_code == 400
     assert part in response.json()["message"]

@@ -90,10 +90,10 @@ def test_a_failed_dry_run_permits_nothing(console: ConsoleClient, stub_stack: St
     ],
 )
 def test_a_wrong_argument_is_one_sentence(
-    console: ConsoleClient, name: str, arguments: dict[str, object], part: str
+    shared_console: ConsoleClient, name: str, arguments: dict[str, object], part: str
 ) -> None:
     document = {"arguments": arguments, "dry_run": True}
-    response = console.post(f"/api/commands/{name}", json=document, headers={"origin": console.origin})
+    response = shared_console.post(f"/api/commands/{name}", json=document, headers={"origin": shared_console.origin})
     assert response.status_code == 400
     assert part in response.json()["message"]
 
@@ -104,16 +104,16 @@ def test_an_argument_that_looks_like_an_option_is_a_value(console: ConsoleClient
 
 
 @pytest.mark.parametrize("name", ["deploy", "status", "rebuild ", "quarantine list", "clients remove"])
-def test_only_listed_commands_run(console: ConsoleClient, name: str) -> None:
-    assert console.post_command(name, dry_run=True).status_code == 404
+def test_only_listed_commands_run(shared_console: ConsoleClient, name: str) -> None:
+    assert shared_console.post_command(name, dry_run=True).status_code == 404
 
 
 @pytest.mark.parametrize(
     "body", ["", "[]", "{}", '{"arguments": [], "dry_run": true}', '{"arguments": {}, "dry_run": 1}', "[" * 9999]
 )
-def test_a_body_that_is_no_request_is_refused(console: ConsoleClient, body: str) -> None:
-    headers = {"origin": console.origin, "content-type": "application/json"}
-    assert console.post("/api/commands/replay", content=body, headers=headers).status_code == 400
+def test_a_body_that_is_no_request_is_refused(shared_console: ConsoleClient, body: str) -> None:
+    headers = {"origin": shared_console.origin, "content-type": "application/json"}
+    assert shared_console.post("/api/commands/replay", content=body, headers=headers).status_code == 400
 
 
 def test_lines_are_streamed_while_the_command_runs(console: ConsoleClient, stub_stack: StubStack) -> None:

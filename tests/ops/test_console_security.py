@@ -11,7 +11,6 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -21,24 +20,10 @@ import pytest
 from ops.console.messages import TOKEN_HEADER
 from ops.console.serve import open_browser
 from tests.ops.conftest import Sluice
-from tests.ops.console_client import ConsoleClient, serve_stub_console
+from tests.ops.console_client import ConsoleClient
 from tests.ops.stub_stack import STACK_NAME, StubStack
 
 COMMAND = {"arguments": {}, "dry_run": True, "confirmation": ""}
-
-
-@pytest.fixture(scope="module")
-def shared_console(emulator: Any, deployed_stub: StubStack) -> Iterator[ConsoleClient]:
-    """A console that no test changes."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in {
-            "AWS_ENDPOINT_URL": emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1", "SLUICE_LOCAL": "/nowhere",
-        }.items():  # fmt: skip
-            environment.setenv(name, value)
-        deployed_stub.reset()
-        with serve_stub_console() as client:
-            yield client
 
 
 @pytest.fixture

@@ -83,8 +83,8 @@ def _compute_results(queries: Sequence[dict[str, Any]], start: float, end: float
             raise MetricMathError("the expressions use each other's results in a circle.")
         for query in ready:
             # An array of series cannot be named in another expression.
-            known = {name: series[0] for name, series in results.items() if len(series) == 1}
-            results[query["Id"]] = evaluate(query["Expression"], known, starts)
+            single = {name: series[0] for name, series in results.items() if len(series) == 1}
+            results[query["Id"]] = evaluate(query["Expression"], single, starts)
         pending = [query for query in pending if query not in ready]
     return results
 

@@ -18,18 +18,21 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch
 
 from local.emulator.environment import MINUTE_SECONDS
 from local.emulator.patching import replace_function
 
-_SPREAD = math.log(1.02)
+# Values with the same whole number of steps of 2% are one entry. The offset makes the number positive.
+_SPREAD, _OFFSET = math.log(1.02), 1e6
 _MINUTE = float(os.environ.get(MINUTE_SECONDS) or 60)
 _RESOLUTION = min(1.0, _MINUTE / 60)
-# From which age on values are kept per which time, both in minutes.
+# From which age on values are merged per which time, both in minutes.
 _STEPS = ((24 * 60, 60), (3 * 60, 5), (5, 1))
 _COMPACTION_SECONDS = max(30.0, 5 * _MINUTE)
 
@@ -37,9 +40,19 @@ Sample = dict[str, Any]
 
 _original = SimpleNamespace()
 _lock = threading.Lock()
-# The newest second of each metric, and its entries by unit and magnitude.
-_newest: dict[Any, tuple[float, dict[Any, Sample]]] = {}
 _get_timestamp = operator.itemgetter("Timestamp")
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The newest second of a metric, and the statistics of its entries by unit and magnitude."""
+
+    second: float = -math.inf
+    entries: dict[Any, dict[str, float]] = field(default_factory=dict)
+
+
+# By account, region, namespace, values of the dimensions, and then by name of the metric.
+_groups: dict[Any, dict[str, _Newest]] = {}
 
 
 def record(  # noqa: PLR0913, PLR0917 - MiniStack's record_metric has the first five
@@ -51,46 +64,66 @@ def record(  # noqa: PLR0913, PLR0917 - MiniStack's record_metric has the first 
     timestamp: float | None = None,
     count: float = 1.0,
 ) -> None:
-    """Store a value that was seen `count` times, by default now. It is cheap enough for each request."""
-    moment = time.time() if timestamp is None else timestamp
-    second = moment // _RESOLUTION * _RESOLUTION
-    dimensions = dimensions or {}
-    scoped = cloudwatch._metrics._scoped((namespace, name, cloudwatch._dims_key(dimensions)))
-    value, magnitude = float(value), (unit, _compute_magnitude(value))
+    """Store a value that was seen `count` times, by default now."""
+    record_values(namespace, dimensions or {}, ((name, float(value), unit),), timestamp, count)
+
+
+def record_values(
+    namespace: str,
+    dimensions: dict[str, str],
+    values: Iterable[tuple[str, float, str]],
+    timestamp: float | None = None,
+    count: float = 1.0,
+) -> None:
+    """Store values of metrics with the same dimensions: name, value and unit of each.
+
+    It is cheap, because every request calls it: a value of an entry that exists changes that entry's statistics.
+    """
+    second = (time.time() if timestamp is None else timestamp) // _RESOLUTION * _RESOLUTION
+    key = (get_account_id(), get_region(), namespace, *dimensions.items())
     with _lock:
-        newest, entries = _newest.get(scoped, (-math.inf, {}))
-        if second == newest and (entry := entries.get(magnitude)):
-            _merge(entry, count, value * count, value, value)
-            return
-        entry = _build_entry(second, unit, dimensions, (count, value * count, value, value))
-        samples = cloudwatch._metrics._data.setdefault(scoped, [])
-        bisect.insort(samples, entry, key=_get_timestamp)
-        if second == newest:
-            entries[magnitude] = entry
-        elif second > newest:
-            _newest[scoped] = (second, {magnitude: entry})
+        group = _groups.get(key)
+        if group is None:
+            group = _groups[key] = {}
+        for name, value, unit in values:
+            newest = group.get(name)
+            if newest is None:
+                newest = group[name] = _Newest()
+            magnitude = (unit, value if value <= 0 else int(math.log(value) / _SPREAD + _OFFSET))
+            stats = newest.entries.get(magnitude) if newest.second == second else None
+            if stats is None:
+                stats = _add_entry(namespace, name, dimensions, unit, second)
+                if second > newest.second:
+                    newest.second, newest.entries = second, {}
+                if second == newest.second:
+                    newest.entries[magnitude] = stats
+            # Readers take no lock. For a moment they may see the count without the sum, of the present second only.
+            stats["SampleCount"] += count
+            stats["Sum"] += value * count
+            stats["Minimum"] = min(stats["Minimum"], value)
+            stats["Maximum"] = max(stats["Maximum"], value)
 
 
-def _compute_magnitude(value: float) -> float:
-    """Equal for positive values that differ by at most 2%, and for no others."""
-    return value if value <= 0 else round(math.log(value) / _SPREAD) + 0.5
+def _add_entry(namespace: str, name: str, dimensions: dict[str, str], unit: str, second: float) -> dict[str, float]:
+    """Add an entry at its place in time and return its statistics. The caller has the lock."""
+    scoped = cloudwatch._metrics._scoped((namespace, name, cloudwatch._dims_key(dimensions)))
+    entry = _build_entry(second, unit, dimensions)
+    bisect.insort(cloudwatch._metrics._data.setdefault(scoped, []), entry, key=_get_timestamp)
+    statistics: dict[str, float] = entry["_stat"]
+    return statistics
 
 
-def _build_entry(moment: float, unit: str, dimensions: dict[str, str], stats: tuple[float, ...]) -> Sample:
-    entry = {"Timestamp": moment, "Value": 0.0, "Unit": unit, "Dimensions": dimensions, "_merged": True, "_stat": {}}
-    _set_stats(entry, *stats)
-    return entry
-
-
-def _set_stats(entry: Sample, count: float, total: float, low: float, high: float) -> None:
-    # A new dictionary: readers take no lock.
-    entry["_stat"] = {"SampleCount": count, "Sum": total, "Minimum": low, "Maximum": high}
-    entry["Value"] = total / count if count else 0.0
-
-
-def _merge(entry: Sample, count: float, total: float, low: float, high: float) -> None:
-    old_count, old_total, old_low, old_high = cloudwatch._point_stats(entry)
-    _set_stats(entry, old_count + count, old_total + total, min(old_low, low), max(old_high, high))
+def _build_entry(moment: float, unit: str, dimensions: dict[str, str], *, is_merged: bool = True) -> Sample:
+    """An entry without a value. `_merged` says that its values differ by at most 2%."""
+    stats = {"SampleCount": 0.0, "Sum": 0.0, "Minimum": math.inf, "Maximum": -math.inf}
+    return {
+        "Timestamp": moment,
+        "Value": 0.0,
+        "Unit": unit,
+        "Dimensions": dimensions,
+        "_merged": is_merged,
+        "_stat": stats,
+    }
 
 
 def compact(now: float) -> None:
@@ -100,13 +133,14 @@ def compact(now: float) -> None:
             samples = cloudwatch._metrics._data.get(scoped)
             if samples is None:
                 continue
-            kept = _compact_samples(samples, now)
-            if kept:
+            remaining = _compact_samples(samples, now)
+            # They may refer to entries that are gone.
+            _groups.clear()
+            if remaining:
                 # A new list: readers take no lock.
-                cloudwatch._metrics._data[scoped] = kept
+                cloudwatch._metrics._data[scoped] = remaining
             else:
                 del cloudwatch._metrics._data[scoped]
-                _newest.pop(scoped, None)
 
 
 def _compact_samples(samples: list[Sample], now: float) -> list[Sample]:
@@ -118,14 +152,17 @@ def _compact_samples(samples: list[Sample], now: float) -> list[Sample]:
         moment = sample["Timestamp"] // step * step
         count, total, low, high = cloudwatch._point_stats(sample)
         # A client's statistic set of different values has no percentile, and must not get one here.
-        is_single = sample.get("_merged") or low == high
-        magnitude = _compute_magnitude(total / count) if count and is_single else None
+        is_merged = bool(sample.get("_merged")) or low == high
+        mean = total / count if count else 0.0
+        magnitude = None if not is_merged else mean if mean <= 0 else int(math.log(mean) / _SPREAD + _OFFSET)
         key = (moment, sample["Unit"], magnitude)
-        if entry := merged.get(key):
-            _merge(entry, count, total, low, high)
-        else:
-            merged[key] = _build_entry(moment, sample["Unit"], sample["Dimensions"], (count, total, low, high))
-            merged[key]["_merged"] = is_single
+        if key not in merged:
+            merged[key] = _build_entry(moment, sample["Unit"], sample["Dimensions"], is_merged=is_merged)
+        stats = merged[key]["_stat"]
+        stats["SampleCount"] += count
+        stats["Sum"] += total
+        stats["Minimum"] = min(stats["Minimum"], low)
+        stats["Maximum"] = max(stats["Maximum"], high)
     return sorted(merged.values(), key=_get_timestamp) + samples[young:]
 
 

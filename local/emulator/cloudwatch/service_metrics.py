@@ -38,9 +38,9 @@ def _acquire_slot(func: dict[str, Any], config: dict[str, Any]) -> tuple[str | N
     if slot is None:
         metric_store.record("AWS/Lambda", "Throttles", 1, "Count", dimensions)
         return slot, limit
-    total, by_function = lambda_svc.executions_in_flight()
-    metric_store.record("AWS/Lambda", "ConcurrentExecutions", by_function.get(slot, 1), "Count", dimensions)
-    metric_store.record("AWS/Lambda", "ConcurrentExecutions", total, "Count")
+    running, total = float(lambda_svc._inflight.get(slot, 1)), float(lambda_svc._inflight_total)
+    metric_store.record_values("AWS/Lambda", dimensions, (("ConcurrentExecutions", running, "Count"),))
+    metric_store.record_values("AWS/Lambda", {}, (("ConcurrentExecutions", total, "Count"),))
     return slot, limit
 
 
@@ -50,13 +50,13 @@ def _execute_function(func: dict[str, Any], config: dict[str, Any], *arguments: 
     milliseconds = (time.perf_counter() - started) * 1000
     dimensions = {"FunctionName": config.get("FunctionName", "")}
     has_failed = bool(result.get("error")) if isinstance(result, dict) else False
-    for name, value, unit in (
+    values = (
         ("Invocations", 1.0, "Count"),
         ("Errors", float(has_failed), "Count"),
         ("Throttles", 0.0, "Count"),
         ("Duration", milliseconds, "Milliseconds"),
-    ):
-        metric_store.record("AWS/Lambda", name, value, unit, dimensions)
+    )
+    metric_store.record_values("AWS/Lambda", dimensions, values)
     return result
 
 

@@ -11,9 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from local.emulator.firehose import ministack
+from ministack.core.responses import request_scope
+
+from local.emulator.cloudwatch import metric_store
 from local.emulator.firehose.ministack import StreamId
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Record
+
+Value = tuple[str, float, str]
 
 _PREFIXES = {DELIVERY: "DeliveryToS3", BACKUP: "BackupToS3"}
 _LARGE_REGIONS = {"us-east-1", "us-west-2", "eu-west-1"}
@@ -46,43 +50,51 @@ class PendingRecords:
 
 def count_put(stream_id: StreamId, accepted: Sequence[bytes], throttled: int) -> None:
     """Count a put request: it counts as one if it was not throttled as a whole."""
-    values = {"ThrottledRecords": float(throttled)}
+    values = [("ThrottledRecords", float(throttled), "Count")]
     if accepted:
-        values |= {"IncomingPutRequests": 1.0, "IncomingRecords": float(len(accepted))}
-        _record(stream_id, {"IncomingBytes": float(sum(map(len, accepted)))}, "Bytes")
-    _record(stream_id, values, "Count")
+        values += [
+            ("IncomingPutRequests", 1.0, "Count"),
+            ("IncomingRecords", float(len(accepted)), "Count"),
+            ("IncomingBytes", float(sum(map(len, accepted))), "Bytes"),
+        ]
+    _store(stream_id, values)
 
 
 def count_processing(stream_id: StreamId, started: float, processed: Sequence[Record] | None) -> None:
     """Count a call of the transform. `started` is a `time.perf_counter`; `processed` is None if the call failed."""
-    _record(stream_id, {"ExecuteProcessing.Duration": (time.perf_counter() - started) * 1000}, "Milliseconds")
-    _record(stream_id, {"ExecuteProcessing.Success": float(processed is not None)}, "None")
+    values = [
+        ("ExecuteProcessing.Duration", (time.perf_counter() - started) * 1000, "Milliseconds"),
+        ("ExecuteProcessing.Success", float(processed is not None), "None"),
+    ]
     if processed:
-        _record(stream_id, {"SucceedProcessing.Records": float(len(processed))}, "Count")
-        _record(stream_id, {"SucceedProcessing.Bytes": float(sum(len(record.data) for record in processed))}, "Bytes")
+        values += _measure_records("SucceedProcessing", processed)
+    _store(stream_id, values)
 
 
 def count_delivery(stream_id: StreamId, route: str, records: Sequence[Record], *, succeeded: bool) -> None:
     prefix = _PREFIXES[route]
-    _record(stream_id, {f"{prefix}.Success": float(succeeded)}, "None")
+    values = [(f"{prefix}.Success", float(succeeded), "None")]
     if succeeded:
-        _record(stream_id, {f"{prefix}.Records": float(len(records))}, "Count")
-        _record(stream_id, {f"{prefix}.Bytes": float(sum(len(record.data) for record in records))}, "Bytes")
         oldest = min(record.arrived_at for record in records) / 1000
-        _record(stream_id, {f"{prefix}.DataFreshness": time.time() - oldest}, "Seconds")
+        values += [*_measure_records(prefix, records), (f"{prefix}.DataFreshness", time.time() - oldest, "Seconds")]
+    _store(stream_id, values)
+
+
+def _measure_records(prefix: str, records: Sequence[Record]) -> list[Value]:
+    size = float(sum(len(record.data) for record in records))
+    return [(f"{prefix}.Records", float(len(records)), "Count"), (f"{prefix}.Bytes", size, "Bytes")]
 
 
 def record_state(stream_id: StreamId, ages: dict[str, float | None]) -> None:
     """Store the limits of a stream, and the age of its oldest record by route."""
     limits = _LARGE_LIMITS if stream_id.region in _LARGE_REGIONS else _SMALL_LIMITS
-    for name, limit in limits.items():
-        _record(stream_id, {name: float(limit)}, "Bytes/Second" if name.startswith("Bytes") else "Count")
-    waiting = {f"{_PREFIXES[route]}.DataFreshness": age for route, age in ages.items() if age is not None}
-    _record(stream_id, waiting, "Seconds")
+    values = [
+        (name, float(limit), "Bytes/Second" if name.startswith("Bytes") else "Count") for name, limit in limits.items()
+    ]
+    values += [(f"{_PREFIXES[route]}.DataFreshness", age, "Seconds") for route, age in ages.items() if age is not None]
+    _store(stream_id, values)
 
 
-def _record(stream_id: StreamId, values: dict[str, float], unit: str) -> None:
-    cloudwatch = ministack.import_module("services.cloudwatch")
-    with ministack.import_module("core.responses").request_scope(stream_id.account, stream_id.region):
-        for name, value in values.items():
-            cloudwatch.record_metric("AWS/Firehose", name, value, unit, {"DeliveryStreamName": stream_id.name})
+def _store(stream_id: StreamId, values: Sequence[Value]) -> None:
+    with request_scope(stream_id.account, stream_id.region):
+        metric_store.record_values("AWS/Firehose", {"DeliveryStreamName": stream_id.name}, values)

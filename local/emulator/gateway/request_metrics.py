@@ -33,15 +33,13 @@ def record(request: dict[str, Any], status: int, measures: dict[str, float]) -> 
     """Count a request that ended with a status. One to a stage that does not exist belongs to nobody."""
     if request["stage"] is None:
         return
-    values = {
-        "Count": 1.0,
-        "4XXError": float(400 <= status < 500),
-        "5XXError": float(status >= 500),
-        "Latency": (time.time() - request["started"]) * 1000,
-        **measures,
-    }
+    values = [
+        ("Count", 1.0, "Count"),
+        ("4XXError", float(400 <= status < 500), "Count"),
+        ("5XXError", float(status >= 500), "Count"),
+        ("Latency", (time.time() - request["started"]) * 1000, "Milliseconds"),
+        *((name, value, "Milliseconds" if name.endswith("Latency") else "Count") for name, value in measures.items()),
+    ]
     api = {"ApiName": str((apigateway_v1._rest_apis.get(request["api_id"]) or {}).get("name", ""))}
     for dimensions in (api, {**api, "Stage": request["stage_name"]}):
-        for name, value in values.items():
-            unit = "Milliseconds" if name.endswith("Latency") else "Count"
-            metric_store.record("AWS/ApiGateway", name, value, unit, dimensions)
+        metric_store.record_values("AWS/ApiGateway", dimensions, values)

@@ -77,7 +77,9 @@ function showConnection(state, error) {
   pill.dataset.state = isLost ? "problem" : "ok";
   setText(pill, isLost ? "Connection lost" : "Live");
   box.hidden = !isLost;
-  const hint = error?.status ? `${error.message} ${error.hint}` : "If `sluice console` has ended, start it again, and open the address that it prints.";
+  const hint = error?.status
+    ? `${error.message} ${error.hint}`
+    : "If `sluice console` has ended, start it again, and open the address that it prints.";
   setText(box, `Connection lost. What you see is old; the page keeps trying to connect. ${hint}`);
   document.documentElement.classList.toggle("stale", isLost);
   announce(isLost ? "Connection lost. What you see is old." : "Connected.");

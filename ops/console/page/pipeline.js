@@ -19,7 +19,9 @@ const STAGES = [
   {
     id: "stream", title: "Stream", unit: "writes accepted per second",
     headline: ({ rates }) => rate(rates?.writes_accepted), value: ({ rates }) => rates?.writes_accepted,
-    figures: ({ status }) => [["undelivered", count(status?.undelivered, "object")], ["dead letters", count(status?.dead_letters, "event")]],
+    figures: ({ status }) => [
+      ["undelivered", count(status?.undelivered, "object")], ["dead letters", count(status?.dead_letters, "event")],
+    ],
   },
   {
     id: "batches", title: "Batches", unit: "batches waiting",
@@ -70,7 +72,8 @@ function createCard(stage) {
     figures: element("dl", { class: "figures" }),
     line: svg("path"),
   };
-  const spark = svg("svg", { class: "spark", viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, card.line);
+  const box = { viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none" };
+  const spark = svg("svg", { class: "spark", "aria-hidden": "true", ...box }, card.line);
   const title = `stage-${stage.id}`;
   card.node = element("li", { "data-stage": stage.id },
     element("article", { class: "card", "aria-labelledby": title },
@@ -106,8 +109,8 @@ function update(cards, snapshot) {
 
 // What flows between two stages: as fast as its rate, or nothing, or stopped in front of a database that is unavailable.
 function updateFlow(card, next, { rates }, stages) {
-  const flows = { stream: rates?.writes_accepted, batches: rates?.writes_accepted, ledger: rates?.writes_applied, replicas: rates?.writes_applied };
-  const speed = flows[next.stage.id] ?? 0;
+  const isAccepted = next.stage.id === "stream" || next.stage.id === "batches";
+  const speed = (isAccepted ? rates?.writes_accepted : rates?.writes_applied) ?? 0;
   const isStopped = (next.stage.id === "ledger" && stages.ledger[0] === "problem") ||
     (next.stage.id === "replicas" && (stages.ledger[0] === "problem" || stages.replicas[0] === "problem"));
   card.node.dataset.flow = isStopped ? "stopped" : speed <= 0 ? "none" : speed < 10 ? "slow" : speed < 500 ? "medium" : "fast";

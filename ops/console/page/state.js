@@ -6,7 +6,8 @@ import { batches, count, duration } from "./format.js";
 // Replication that lags by more than this is worth a look; the same limit as a load's usual delay.
 const ATTENTION_LAG_SECONDS = 60;
 
-const UNKNOWN_STAGES = Object.fromEntries(["requests", "stream", "batches", "ledger", "replicas"].map((id) => [id, ["unknown", "unknown"]]));
+const STAGES = ["requests", "stream", "batches", "ledger", "replicas"];
+const UNKNOWN_STAGES = Object.fromEntries(STAGES.map((id) => [id, ["unknown", "unknown"]]));
 
 /** Judges a snapshot. Returns `stages` (state and word for each) and `verdict`, one sentence about the whole. */
 export function assess({ status, waiting, rates, alarms }) {

@@ -31,7 +31,8 @@ const COLUMNS = [
   { title: "Item", cell: (write) => element("a", { class: "key", href: linkToItem(write) }, `${write.collection}/${write.id}`) },
   { title: "Reason", cell: (write) => write.reason },
   { title: "Version", cell: (write) => element("code", {}, write.version) },
-  { title: "Batch", cell: ({ batch, line }) => [element("a", { class: "key", href: pathTo("batches", batch) }, batch), ` line ${line}`] },
+  { title: "Batch", cell: ({ batch, line }) =>
+    [element("a", { class: "key", href: pathTo("batches", batch) }, batch), ` line ${line}`] },
   { title: "Commands", cell: ({ version }) =>
     commandLinks(version, [["Retry", "rejected-writes retry"], ["Drop", "rejected-writes drop"]], { version }) },
 ];

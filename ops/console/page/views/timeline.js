@@ -72,10 +72,14 @@ function createContent(timeline, width) {
     drawing, detail, createLegend(), createTables(timeline));
 }
 
+const LEGEND = [
+  ["accepted", "accepted"], ["applied", "applied"], ["ok", "loaded, succeeded"], ["running", "pending, running"],
+  ["problem", "parked, failed"], ["attention", "quarantined"], ["outage", "outage"],
+];
+
 function createLegend() {
-  const marks = [["accepted", "accepted"], ["applied", "applied"], ["ok", "loaded, succeeded"], ["running", "pending, running"], ["problem", "parked, failed"], ["attention", "quarantined"], ["outage", "outage"]];
-  return element("ul", { class: "legend", "aria-label": "Legend" },
-    marks.map(([state, text]) => element("li", {}, element("span", { class: "swatch", "data-state": state, "aria-hidden": "true" }), text)));
+  return element("ul", { class: "legend", "aria-label": "Legend" }, LEGEND.map(([state, text]) =>
+    element("li", {}, element("span", { class: "swatch", "data-state": state, "aria-hidden": "true" }), text)));
 }
 
 function createTables({ outages, executions, batches }) {
