@@ -279,10 +279,13 @@ def _redirected_stream(site: AlarmSite, part: str) -> Iterator[None]:
             ExtendedS3DestinationUpdate=target if part == "BatchBucket" else {"S3BackupUpdate": target},
         )
 
-    update("no-such-bucket")
+    bucket = f"missing-{uuid4()}"
+    update(bucket)
     try:
         yield
     finally:
+        # A delivery that has begun keeps its bucket, so somebody creates it.
+        site.recovery.s3.create_bucket(Bucket=bucket)
         update(site.ids[part])
 
 
