@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -179,6 +180,22 @@ def refusing_stream(site: AlarmSite) -> Iterator[Act]:
     with firehose_fault(site.stack, {"fail_puts": -1}), ThreadPoolExecutor(12) as executor:
         yield lambda: [executor.submit(write, site) for _ in range(2) if executor._work_queue.qsize() < 24]
         executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def silent_stream(site: AlarmSite) -> Iterator[Act]:
+    """Firehose takes the connections of PostFunction and does not answer."""
+    client, name = site.client("lambda"), site.ids["PostFunction"]
+    environment = client.get_function_configuration(FunctionName=name)["Environment"]
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent, ThreadPoolExecutor(12) as executor:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        variables = {**environment["Variables"], "AWS_ENDPOINT_URL_FIREHOSE": address}
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        try:
+            yield lambda: [executor.submit(write, site) for _ in range(2) if executor._work_queue.qsize() < 24]
+        finally:
+            client.update_function_configuration(FunctionName=name, Environment=environment)
+            executor.shutdown(cancel_futures=True)
 
 
 @contextmanager

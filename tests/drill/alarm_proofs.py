@@ -84,9 +84,10 @@ PROOFS = [
     Proof(
         "Firehose refuses puts",
         faults.refusing_stream,
-        ["WriteLatencyAlarm", "ServerErrorsAlarm", "ThrottledRecordsAlarm"],
+        ["ServerErrorsAlarm", "ThrottledRecordsAlarm"],
         minute=4.0,
     ),
+    Proof("Firehose does not answer", faults.silent_stream, ["WriteLatencyAlarm"], minute=4.0),
     Proof(
         "the bucket of batches does not exist",
         partial(faults.stream_without_bucket, part="BatchBucket"),
