@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from local.stack import Stack
 from tests.console.open_page import OpenPage
+from tests.drill import batches
 from tests.drill.operated_console import run_console
 from tests.drill.traffic import Traffic
 from tests.stack.operator import ROOT
@@ -47,6 +48,7 @@ def test_the_console_shows_an_outage_and_repairs_it(
     recovery: RecoveryHarness, traffic: Callable[[str], Traffic], windows: dict[str, OpenPage]
 ) -> None:
     stack, writes, page = recovery.stack, traffic("V"), windows["wide-light"].page
+    keys, failed = batches.list_keys(recovery), len(recovery.list_executions("Load", "FAILED"))
     with recovery.disable_rules("RecoverySchedule", "BatchesParked"), recovery.limit_load_retries():
         with writes.write_continuously():
             expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=SECONDS)
@@ -69,10 +71,9 @@ def test_the_console_shows_an_outage_and_repairs_it(
 
         expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=SECONDS)
         expect(find_stage(windows, "batches")).to_contain_text("parked", timeout=SECONDS)
-        # Loads that still retried find the primary again.
-        eventually(lambda: not recovery.list_executions("Load", "RUNNING"))
-        missing = recovery.count_missing()
-        assert missing
+        # Then the last writes are delivered, and loads that still retried have found the primary again.
+        batches.wait_for_delivery(recovery, keys, writes.accepted)
+        missing = eventually(lambda: count_parked(recovery, failed))
         replay_from_the_page(windows["wide-light"], recovery, missing)
     with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary:
         eventually(lambda: writes.read_rows(primary) == writes.rows)
@@ -92,6 +93,12 @@ def test_the_console_shows_an_outage_and_repairs_it(
         f"\nconsole: {during:,} writes accepted while the primary was down for {outage_seconds:.0f} s; the page showed "
         f"it after {noticed_seconds:.1f} s; a replay from the page loaded {missing} batches; every row was correct"
     )
+
+
+def count_parked(recovery: RecoveryHarness, failed: int) -> int | None:
+    """The parked batches, if nothing else is missing; `failed` loads had failed before."""
+    missing = recovery.count_missing()
+    return missing if missing == len(recovery.list_executions("Load", "FAILED")) - failed else None
 
 
 def find_stage(windows: dict[str, OpenPage], stage: str) -> Locator:
