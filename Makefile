@@ -62,7 +62,7 @@ docs: setup ## write the generated pages and build the documentation site into .
 	@python -m tools.docs
 	@$(SITE)
 
-bench: setup ## measure handlers, AWS clients, POSTs of many lines, the local edge, loads, the read cache, changes of a large table, replays, a cold start, which cache answers a mix (SHORT=1: only check that all runs)
+bench: setup ## measure handlers, AWS clients, POSTs of many lines, the local edge, loads, the read cache, changes of a large table, replays, a cold start, which cache answers a mix, the console (SHORT=1: only check that all runs)
 	@python -m bench.api
 	@python -m bench.clients
 	@python -m bench.many
@@ -73,6 +73,7 @@ bench: setup ## measure handlers, AWS clients, POSTs of many lines, the local ed
 	@python -m bench.deployed
 	@python -m bench.dev
 	@python -m bench.mix
+	@python -m bench.console
 
 attack: setup ## measure how many attacks the edge blocks, and how many realistic requests it lets through (SHORT=1: a sample)
 	@python -m bench.attack

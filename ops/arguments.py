@@ -1,9 +1,18 @@
 """Command-line arguments that several commands share."""
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
+
+from ops.errors import UsageError
 
 COMMON_GROUP = "stack and output"
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """A parser that raises UsageError instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, default: Any = argparse.SUPPRESS) -> None:

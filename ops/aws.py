@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -137,6 +138,10 @@ class Stack:
                 except ValueError as error:
                     raise UsageError(f"{str(error).rstrip('.')}.", "Check --region and $AWS_ENDPOINT_URL.") from None
             return self._clients[service]
+
+    def observe_calls(self, observer: Callable[..., None]) -> None:
+        """Call `observer` with `params` and `model` of each call of AWS, by clients that are created from now on."""
+        self._target.session.events.register("provide-client-params.*.*", observer)
 
     @cached_property
     def _description(self) -> dict[str, Any]:

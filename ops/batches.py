@@ -45,13 +45,13 @@ def count_parked_batches(stack: Stack, pending: dict[str, Any]) -> tuple[int, bo
         return 0, True
     failed = list_executions(stack, "load_batch", "FAILED", MAX_INSPECTED_EXECUTIONS)
     loads = [describe_execution(stack, execution.arn) for execution in failed]
-    keys = {_get_batch_key(load.input) for load in loads if load.error == "Parked"} - {""}
+    keys = {get_batch_key(load.input) for load in loads if load.error == "Parked"} - {""}
     if pending["batches"] == len(pending["sample"]):
         return len(keys & set(pending["sample"])), len(failed) < MAX_INSPECTED_EXECUTIONS
     return min(len(keys), pending["batches"]), False
 
 
-def _get_batch_key(load_input: Any) -> str:
+def get_batch_key(load_input: Any) -> str:
     """The key of the batch that an execution loads; empty when somebody started it with another input."""
     try:
         return str(load_input["detail"]["object"]["key"])

@@ -2,16 +2,17 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from ops.arguments import add_common_arguments
+from ops.arguments import ArgumentParser, add_common_arguments
 from ops.aws import Stack, choose_target
 from ops.aws_errors import explain_aws_error
 from ops.commands import (
     clients,
+    console,
     cost,
     deploy,
     executions,
@@ -28,7 +29,7 @@ from ops.commands import (
     status,
     verify,
 )
-from ops.errors import CommandError, UsageError, WaitInterrupted
+from ops.errors import CommandError, WaitInterrupted
 from ops.output import CommandResult, print_result, report_error
 
 
@@ -54,6 +55,7 @@ COMMANDS: dict[str, Command] = {
     "cost": cost,
     "verify": verify,
     "status": status,
+    "console": console,
     "replay": replay,
     "recover": recover,
     "rebuild": rebuild,
@@ -62,13 +64,6 @@ COMMANDS: dict[str, Command] = {
     "rejected-writes": rejected_writes,
     "clients": clients,
 }
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    """A parser that raises UsageError instead of leaving the process."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
 
 
 def build_parser() -> argparse.ArgumentParser:

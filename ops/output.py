@@ -3,12 +3,30 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from ops.errors import EXIT_DONE, CommandError, OperationError, UsageError
+
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def divert_errors(listener: Callable[[str], None]) -> Iterator[None]:
+    """Give the lines that this thread would print on standard error to `listener`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def is_on_terminal() -> bool:
+    """Whether a person sees this thread's standard error on a terminal."""
+    return _listener.get() is None and sys.stderr is not None and sys.stderr.isatty()
 
 
 @dataclass(frozen=True)
@@ -22,7 +40,7 @@ class CommandResult:
 
 def print_result(result: CommandResult, *, as_json: bool) -> None:
     """Print a result. A closed pipe is not an error. Raises OperationError when standard output cannot be written."""
-    if not as_json and not result.lines:
+    if not result.lines and (not as_json or result.document is None):
         return
     text = json.dumps(result.document, indent=2) if as_json else "\n".join(map(escape_control_characters, result.lines))
     if sys.stdout is None:
@@ -47,6 +65,9 @@ def report_error(error: CommandError) -> int:
 
 def print_error(text: str, end: str = "\n") -> None:
     """Print on standard error. Does nothing when standard error is closed."""
+    if (listener := _listener.get()) is not None:
+        listener(text)
+        return
     # A closed standard error is None, and print() would then write to standard output.
     if sys.stderr is None:
         return

@@ -1,6 +1,5 @@
 """Wait for an execution and show its progress: a bar on a terminal, a line now and then elsewhere."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ops.aws import Stack
 from ops.aws_errors import explain_aws_error
 from ops.errors import OperationError, WaitInterrupted
-from ops.output import print_error
+from ops.output import is_on_terminal, print_error
 from ops.workflows import Execution, describe_execution, get_execution_name, list_executions
 
 LINE_INTERVAL_SECONDS = 15.0
@@ -100,7 +99,7 @@ class _BarProgress:
 
 @contextmanager
 def _show_progress(execution: Execution) -> Iterator[_LineProgress | _BarProgress]:
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_on_terminal():
         yield _LineProgress(execution.name)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

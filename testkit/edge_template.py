@@ -78,16 +78,22 @@ def build_edge_template(outage_file: Path, cache_control: str = "", **parameters
     }
     for name, value in parameters.items():
         template["Parameters"][name]["Default"] = value
+    needed = {name: copy.deepcopy(resources[name]) for name in _list_needed_resources(resources)}
+    outputs = {name: template["Outputs"][name] for name in OUTPUTS}
+    conditions = _select_conditions(template["Conditions"], {*_list_words(needed), *_list_words(outputs)})
     return {
-        # CloudFormation accepts 51,200 bytes without an upload, so the parameters come without their descriptions.
+        # CloudFormation accepts 51,200 bytes without an upload, so the parameters come without their descriptions, and
+        # what nothing uses is left out.
         "Parameters": {
             name: {key: parameter[key] for key in ("Type", "Default") if key in parameter}
             for name, parameter in template["Parameters"].items()
         },
-        "Mappings": template.get("Mappings", {}),
-        "Conditions": template["Conditions"],
-        "Resources": {name: copy.deepcopy(resources[name]) for name in _list_needed_resources(resources)},
-        "Outputs": {name: template["Outputs"][name] for name in OUTPUTS},
+        "Mappings": {
+            name: mapping for name, mapping in template.get("Mappings", {}).items() if name in _list_words(needed)
+        },
+        "Conditions": conditions,
+        "Resources": needed,
+        "Outputs": outputs,
     }
 
 
@@ -100,6 +106,24 @@ def _list_needed_resources(resources: Template) -> list[str]:
             needed.append(name)
             pending += [other for other in _find_references(resources[name]) if other in resources]
     return sorted(needed)
+
+
+def _select_conditions(conditions: Template, words: set[str]) -> Template:
+    """The conditions that are among the words, and those that they refer to."""
+    selected: Template = {}
+    while more := {name: conditions[name] for name in conditions.keys() & words - selected.keys()}:
+        selected |= more
+        words = words | set(_list_words(more))
+    return selected
+
+
+def _list_words(part: Any) -> Iterator[str]:
+    """All texts in a part of the template that are values."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict | list):
+        for item in part.values() if isinstance(part, dict) else part:
+            yield from _list_words(item)
 
 
 def _find_references(part: Any) -> Iterator[str]:

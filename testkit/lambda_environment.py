@@ -23,11 +23,16 @@ _SETTING_VALUES = {
     "BATCH_BUCKET": "batches",
     "ARCHIVE_BUCKET": "archive",
     "LOAD_CONCURRENCY": "4",
+    "SERVICE_URL": "https://service.example.com",
+    "TOKEN_URL": "https://sign-in.example.com/oauth2/token",
+    "CLIENT_SECRET_ARN": "arn:canary",
+    "TRANSFORM_BUFFER_SECONDS": "10",
+    "READABLE_SECONDS": "60",
 }
 
 
 def build_lambda_environment(**overrides: str) -> dict[str, str]:
-    """The variables that Lambda sets, every setting but those of the cache, and the overrides."""
+    """The variables that Lambda sets, every setting but those that a function may lack, and the overrides."""
     return {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "key",
@@ -44,5 +49,6 @@ def _list_setting_names() -> list[str]:
         value for value in vars(settings).values() if isinstance(value, type) and issubclass(value, msgspec.Struct)
     ]
     names = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
-    # A function has a cache when the settings of the cache exist: they must be absent here.
-    return sorted(names - {field.encode_name for field in msgspec.structs.fields(settings.CacheSettings)})
+    # A function has a cache, or the canary a key, when their settings exist: they must be absent here.
+    optional = (settings.CacheSettings, settings.ClientKeySettings)
+    return sorted(names - {field.encode_name for struct in optional for field in msgspec.structs.fields(struct)})

@@ -12,7 +12,7 @@ from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from sluice.model.resource import load_resources
+from sluice.model.canary_item import load_served_resources
 from tools.api_definition.__main__ import API_DEFINITION, API_DIGESTS, render_api_definition, render_api_digests
 
 REPOSITORY = Path(__file__).parents[1]
@@ -74,7 +74,7 @@ def _include_files(node: Any) -> Any:
     match node.get("Fn::Transform"):
         case {"Name": "AWS::Include", "Parameters": {"Location": str(location)}}:
             node = {key: value for key, value in node.items() if key != "Fn::Transform"}
-            included = json.loads(_INCLUDED[location](load_resources().values()))
+            included = json.loads(_INCLUDED[location](load_served_resources().values()))
     return {key: _include_files(value) for key, value in node.items()} | included
 
 

@@ -22,6 +22,7 @@ from local.process import (
 
 # As in the template: the commands that the functions send, and those that their scripts call.
 _USER_PERMISSIONS = "resetkeys ~* resetchannels -@all +auth +mget +get +set +eval +unlink"
+_METER = "meter"
 _SETTINGS = """
 bind 127.0.0.1
 port 0
@@ -50,6 +51,10 @@ class CacheServer:
         """Name and password of the only user."""
         account = load_or_create_account(self.directory / "user.json", "sluice")
         return account.username, account.password
+
+    @property
+    def _meter_password(self) -> str:
+        return load_or_create_account(self.directory / "meter.json", _METER).password
 
     @property
     def port(self) -> int:
@@ -91,6 +96,7 @@ class CacheServer:
             f"tls-key-file {self.certificates / 'server.key'}\n"
             f"tls-ca-cert-file {self.certificates / 'ca.pem'}\n"
             f"user {name} on >{password} {_USER_PERMISSIONS}\n"
+            f"user {_METER} on >{self._meter_password} resetkeys resetchannels -@all +auth +info\n"
         )
 
     def _wait_until_ready(self, seconds: float) -> None:
@@ -104,15 +110,33 @@ class CacheServer:
 
     def is_ready(self) -> bool:
         """Whether its user can sign in."""
-        name, password = self.credentials
-        tls = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
         try:
-            plain = socket.create_connection((self.host, self.port), 2)
-            with tls.wrap_socket(plain, server_hostname="localhost") as connection:
-                connection.sendall(f"AUTH {name} {password}\r\n".encode())
-                return connection.recv(64).startswith(b"+OK")
+            return self._exchange(*self.credentials).startswith(b"+OK")
         except OSError:
             return False
+
+    def read_information(self) -> dict[str, float]:
+        """The fields of INFO that are numbers. Raises OSError if it is down."""
+        if self.pid is None:
+            raise OSError("the cache does not run")
+        answer = self._exchange(_METER, self._meter_password, "INFO")
+        fields = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
+        return {name: float(value) for name, value in fields.items() if value.replace(".", "", 1).isdigit()}
+
+    def _exchange(self, name: str, password: str, *commands: str) -> bytes:
+        """Sign in as a user and return the answers to commands that answer with a text. Raises OSError."""
+        tls = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
+        plain = socket.create_connection((self.host, self.port), 2)
+        with tls.wrap_socket(plain, server_hostname="localhost") as connection, connection.makefile("rb") as answers:
+            connection.sendall("".join(f"{line}\r\n" for line in (f"AUTH {name} {password}", *commands)).encode())
+            answer = answers.readline()
+            for _ in commands:
+                line = answers.readline()
+                if line[:1] not in {b"$", b"+"}:
+                    raise OSError(f"the cache answered {line!r}")
+                if line[:1] == b"$" and int(line[1:]) >= 0:
+                    answer += answers.read(int(line[1:]) + 2)
+            return answer
 
     def stop(self) -> None:
         """Shut it down; its data are lost."""

@@ -30,7 +30,7 @@ def main() -> int:
     config = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 0}, proxies={})
     clients = {
         service: session.client(service, endpoint_url=arguments.emulator, config=config)
-        for service in ("cloudformation", "cloudfront", "wafv2", "apigateway")
+        for service in ("cloudformation", "cloudfront", "wafv2", "apigateway", "cloudwatch")
     }
     edge = Edge(arguments.emulator, clients.__getitem__, arguments.stack, arguments.region)
     run_servers(edge, arguments.port, arguments.stage_port)

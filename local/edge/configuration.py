@@ -23,6 +23,7 @@ class DeployedConfiguration:
 
     api_id: str
     stage_name: str
+    distribution_id: str
     distribution: dict[str, Any]
     policies: dict[str, dict[str, Any]]
     functions: dict[str, str]
@@ -35,6 +36,7 @@ class DeployedConfiguration:
 class EdgeConfiguration:
     """The parsed configuration. `edge_acl` is the web ACL of the distribution."""
 
+    distribution_id: str
     distribution: Distribution
     edge_acl: WebAcl | None
     stage: Stage
@@ -62,6 +64,7 @@ def read_deployed_configuration(clients: ClientFactory, stack_name: str, region:
     return DeployedConfiguration(
         api_id,
         stage_name,
+        outputs["DistributionId"],
         distribution,
         _read_policies(cloudfront, distribution),
         _read_functions(cloudfront, distribution),
@@ -127,6 +130,7 @@ def build_edge_configuration(deployed: DeployedConfiguration, rates: RateCounter
     stage_acl = WebAcl(deployed.stage_acl, rates) if deployed.stage_acl else None
     blocked_response = _build_blocked_response(deployed.waf_filtered_response)
     return EdgeConfiguration(
+        deployed.distribution_id,
         distribution,
         WebAcl(deployed.edge_acl, rates) if deployed.edge_acl else None,
         Stage(deployed.api_id, deployed.stage_name, stage_acl, blocked_response),

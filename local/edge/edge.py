@@ -21,12 +21,13 @@ from local.edge.configuration import (
 )
 from local.edge.http_messages import Request, Response
 from local.edge.log import log_event
+from local.edge.metrics import SEND_INTERVAL_SECONDS, EdgeMetrics
 from local.edge.waf.statements import RateCounter
 
 REFRESH_INTERVAL_SECONDS = 2.0
 CONTROL_PATH_PREFIX = "/_edge/"
-"""Paths of the edge itself at the stage's address: GET `status`, POST `read` to refresh the configuration now, and POST
-`forget` to empty the cache of the distribution."""
+"""Paths of the edge itself at the stage's address: GET `status`, POST `read` to refresh the configuration now, POST
+`forget` to empty the cache of the distribution, and POST `send` to send its metrics now."""
 
 
 class Edge:
@@ -39,6 +40,7 @@ class Edge:
             DistributionHandler(),
         )
         self._rates = RateCounter()
+        self._metrics = EdgeMetrics(clients, region)
         self._refresh_lock = asyncio.Lock()
         self._last_deployed: DeployedConfiguration | None = None
         self._configuration: EdgeConfiguration | None = None
@@ -53,7 +55,9 @@ class Edge:
             try:
                 deployed = await asyncio.to_thread(read_deployed_configuration, *self._source)
                 if deployed != self._last_deployed:
-                    self._configuration = build_edge_configuration(deployed, self._rates)
+                    configuration = build_edge_configuration(deployed, self._rates)
+                    self._count_decisions()
+                    self._configuration = configuration
                     self._last_deployed, self.problem = deployed, ""
                     log_event("configuration", read=_summarise(deployed))
             except UnsupportedConfiguration as error:
@@ -77,6 +81,21 @@ class Edge:
             await self.refresh_configuration()
             await asyncio.sleep(REFRESH_INTERVAL_SECONDS)
 
+    async def send_metrics_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SEND_INTERVAL_SECONDS)
+            await self.send_metrics()
+
+    async def send_metrics(self) -> None:
+        """Send what was counted since the last call."""
+        self._count_decisions()
+        await asyncio.to_thread(self._metrics.send)
+
+    def _count_decisions(self) -> None:
+        if self._configuration:
+            for acl in (self._configuration.edge_acl, self._configuration.stage.acl):
+                self._metrics.count_decisions(acl)
+
     async def handle_viewer_request(self, request: Request) -> Response:
         """Respond at the address of the distribution."""
         configuration = self._configuration
@@ -86,9 +105,11 @@ class Edge:
         def fetch_from_origin(origin_request: Request) -> Awaitable[Response]:
             return self._stage_handler.handle_request(configuration.stage, origin_request, time.monotonic())
 
-        return await self._distribution_handler.handle_request(
+        response = await self._distribution_handler.handle_request(
             configuration.distribution, configuration.edge_acl, fetch_from_origin, request
         )
+        self._metrics.count_response(configuration.distribution_id, request.method, len(request.body), response)
+        return response
 
     async def handle_stage_request(self, request: Request) -> Response:
         """Respond at the API's own address."""
@@ -106,6 +127,8 @@ class Edge:
             await self.refresh_configuration()
         elif (request.method, request.path) == ("POST", f"{CONTROL_PATH_PREFIX}forget"):
             self._distribution_handler.forget_responses()
+        elif (request.method, request.path) == ("POST", f"{CONTROL_PATH_PREFIX}send"):
+            await self.send_metrics()
         status = {"problem": self.problem, "unenforced": self._describe_unenforced_rules()}
         return _build_json_response(503 if self.problem else 200, status)
 

@@ -42,9 +42,11 @@ async def _serve(edge: Edge, handlers: Mapping[int, RequestHandler], sockets: li
     for number in (signal.SIGTERM, signal.SIGINT):
         # At its end, uvicorn raises the signal that stopped it again.
         signal.signal(number, lambda *_: None)
-    refresh_task = asyncio.create_task(edge.refresh_forever())
+    tasks = [asyncio.create_task(edge.refresh_forever()), asyncio.create_task(edge.send_metrics_forever())]
     await uvicorn.Server(_build_config(build_asgi_app(handlers))).serve(sockets)
-    refresh_task.cancel()
+    for task in tasks:
+        task.cancel()
+    await edge.send_metrics()
     # A refresh that still waits in its thread would delay the end of the process.
     os._exit(0)
 

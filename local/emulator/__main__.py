@@ -17,7 +17,9 @@ def main() -> int:
     if arguments.log:
         _redirect_output(arguments.log.resolve())
     leftovers = end_leftovers(state / "tmp")
-    environment.reset_environment(arguments.port, state, arguments.log_level)
+    environment.reset_environment(
+        arguments.port, state, arguments.log_level, database=arguments.database, cache=arguments.cache
+    )
     report.begin(state / "services")
     report.add("processes of functions ended", leftovers)
     try:
@@ -41,6 +43,8 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--state", type=Path, required=True, help="folder of all state: objects, services, code")
     parser.add_argument("--log", type=Path, help="file to append the log to (default: standard error)")
+    parser.add_argument("--database", type=Path, help="folder of the database pair, to collect its metrics")
+    parser.add_argument("--cache", type=Path, help="folder of the cache, to collect its metrics")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser.parse_args()
 

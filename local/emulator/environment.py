@@ -5,11 +5,19 @@ import shutil
 from pathlib import Path
 
 REGION = "us-east-1"
+PUBLIC_ADDRESSES = "public-addresses.json"
+"""The file with the URLs of this machine that stand for public ones, by the beginning that they replace."""
 # The length of a minute of alarms, by default 60.
 MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
 
 
-def reset_environment(port: int, state: Path, log_level: str) -> None:
+# The folders of the database pair and of the cache whose metrics are collected, or nothing.
+DATABASE_FOLDER, CACHE_FOLDER = "SLUICE_DATABASE_FOLDER", "SLUICE_CACHE_FOLDER"
+
+
+def reset_environment(
+    port: int, state: Path, log_level: str, *, database: Path | None = None, cache: Path | None = None
+) -> None:
     """Replace os.environ, so that all files are under `state` and of the caller's shell only MINUTE_SECONDS remains.
 
     Call it before MiniStack is imported: its modules read their settings at import.
@@ -43,6 +51,8 @@ def reset_environment(port: int, state: Path, log_level: str) -> None:
             "IOT_MTLS_ENABLED": "0",
             "CLOUDTRAIL_RECORDING": "0",
             "FUNCTION_LOGS": str(state / "logs"),
+            "PUBLIC_ADDRESSES": str(state / PUBLIC_ADDRESSES),
             MINUTE_SECONDS: minute,
+            **{name: str(folder) for name, folder in ((DATABASE_FOLDER, database), (CACHE_FOLDER, cache)) if folder},
         }
     )

@@ -13,6 +13,7 @@ import boto3
 import httpx
 
 from local.emulator.durability.report import read_report
+from local.emulator.environment import PUBLIC_ADDRESSES
 from local.process import LocalError, find_free_port, is_port_free, is_running, start_process, stop_process
 from local.stack.folder import REPOSITORY, StackFolder
 
@@ -87,6 +88,7 @@ class EmulatorProcess:
                 *("-m", "local.emulator"),
                 *("--port", str(state.emulator_port)),
                 *("--state", str(self.folder.emulator)),
+                *("--database", str(self.folder.database), "--cache", str(self.folder.cache)),
             ],
             self.log,
             directory=REPOSITORY,
@@ -179,6 +181,14 @@ class EdgeProcess:
             time.sleep(0.05)
         if problem:
             raise LocalError(f"The edge cannot enforce the deployed configuration: {problem}.", self.log)
+        self._publish_addresses()
+
+    def _publish_addresses(self) -> None:
+        """Let functions reach the edge and the token endpoint by the public URLs in their settings."""
+        outputs = self.folder.read_state().outputs
+        # Not the whole sign-in domain: the OpenAPI document names it.
+        addresses = {outputs["Url"]: self.url, outputs["TokenUrl"]: f"{self._emulator.url}/oauth2/token"}
+        (self.folder.emulator / PUBLIC_ADDRESSES).write_text(json.dumps(addresses))
 
     def _launch(self) -> None:
         state = self.folder.read_state()

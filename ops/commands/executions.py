@@ -75,9 +75,12 @@ def _format_row(execution: Execution) -> tuple[str, ...]:
 
 
 def _show_execution(stack: Stack, name: str, *, wait: bool) -> CommandResult:
-    execution = _find_execution(stack, name)
-    if wait:
-        execution = wait_for_execution(stack, execution.arn)
+    execution = find_execution(stack, name)
+    return format_execution(wait_for_execution(stack, execution.arn) if wait else execution)
+
+
+def format_execution(execution: Execution) -> CommandResult:
+    """An execution with its report, or with the sentence of its failure."""
     document = {**execution.to_document(), "input": execution.input, "output": execution.output}
     status, duration = execution.status.lower(), format_duration(execution.seconds)
     lines = [f"{execution.workflow} {execution.name}: {status}, {duration}"]
@@ -91,11 +94,11 @@ def _show_execution(stack: Stack, name: str, *, wait: bool) -> CommandResult:
     return CommandResult(document, lines, EXIT_INCOMPLETE if is_incomplete else EXIT_DONE)
 
 
-def _find_execution(stack: Stack, name: str) -> Execution:
-    """Find an execution by its ARN, or by its name in every workflow. Raises UsageError when there is none."""
+def find_execution(stack: Stack, name: str, only: str = "") -> Execution:
+    """Find an execution by its ARN, or by its name in every workflow, or in `only` one. Raises UsageError."""
     arns = [name] if name.startswith("arn:") else [
         f"{get_state_machine_arn(stack, workflow).replace(':stateMachine:', ':execution:')}:{name}"
-        for workflow in WORKFLOW_OUTPUTS
+        for workflow in ([only] if only else WORKFLOW_OUTPUTS)
         if has_workflow(stack, workflow)
     ]  # fmt: skip
     for arn in arns:

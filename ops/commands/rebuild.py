@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reset-exclusions", action="store_true", help="include again the writes that earlier rebuilds excluded"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the input of the workflow; start nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the input of the workflow, or the schemas to drop; change nothing"
+    )
     parser.add_argument("--wait", action="store_true", help="wait until the rebuild ends, and report")
     add_confirmation_argument(parser)
     retained = parser.add_argument_group("retained schemas (instead of a rebuild)")
@@ -51,7 +53,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     if arguments.retained:
         return list_retained_schemas(stack)
     if arguments.drop_retained is not None:
-        return drop_retained_schemas(stack, arguments.drop_retained, arguments.yes)
+        return drop_retained_schemas(stack, arguments.drop_retained, arguments.yes, dry_run=arguments.dry_run)
     return _start_rebuild(stack, arguments)
 
 
@@ -120,7 +122,7 @@ def list_retained_schemas(stack: Stack) -> CommandResult:
     return CommandResult({"retained": schemas}, lines)
 
 
-def drop_retained_schemas(stack: Stack, name: str, typed_name: str | None) -> CommandResult:
+def drop_retained_schemas(stack: Stack, name: str, typed_name: str | None, *, dry_run: bool) -> CommandResult:
     """Drop the retained schema `name`, or all when it is empty, after a confirmation. Raises UsageError."""
     retained = [str(schema["name"]) for schema in _fetch_retained_schemas(stack)]
     chosen = [schema for schema in retained if schema == name or not name]
@@ -128,6 +130,9 @@ def drop_retained_schemas(stack: Stack, name: str, typed_name: str | None) -> Co
         raise UsageError("There are no retained schemas.")
     if not chosen:
         raise UsageError(f"There is no retained schema {name!r}.", f"There are {', '.join(retained)}.")
+    if dry_run:
+        lines = [f"dry run: would drop {format_count(len(chosen), 'schema')}", *(f"  {schema}" for schema in chosen)]
+        return CommandResult({"dry_run": True, "drop": chosen}, lines)
     effect = f"permanently drops {format_count(len(chosen), 'schema')} with replaced tables: {', '.join(chosen)}"
     require_confirmation(stack.name, effect, typed_name)
     for schema in chosen:

@@ -7,7 +7,7 @@ from typing import Any
 from ops.alerts import Subscribers, count_subscribers, format_subscribers
 from ops.aws import Stack
 from ops.batches import count_parked_batches, count_pending_batches, list_objects, list_quarantined_batches
-from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, FunctionError
+from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, FunctionError, UsageError
 from ops.output import CommandResult, format_batches, format_count, format_pairs, format_size
 from ops.times import format_duration
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow, list_executions
@@ -16,18 +16,43 @@ SUMMARY = "show the state of the database, batches and workflows"
 
 # Undelivered objects are counted up to this number.
 MAX_COUNTED_OBJECTS = 1_000
+MAX_WATCH_SECONDS = 3_600
 # A delivered batch is loaded sooner than this, retries included.
 MAX_PENDING_SECONDS = 900
 
 _UNKNOWN = "unknown: the primary is unavailable"
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """The command has no arguments of its own."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "--watch", metavar="SECONDS", nargs="?", type=float, const=0.0,
+        help="show it again and again, with rates and alarms, until Ctrl-C (default: every 2 seconds for the local "
+        "stack, every 15 for another); with --json, a line for each",
+    )  # fmt: skip
 
 
-def run(stack: Stack, _arguments: argparse.Namespace) -> CommandResult:
-    """Read the state of everything. The exit code is 1 when there is advice."""
+def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
+    """Read the state of everything. The exit code is 1 when there is advice, and 0 at the end of `--watch`."""
+    if arguments.watch is not None:
+        return _watch(stack, arguments.watch, as_json=arguments.json)
+    status = read_status(stack)
+    return CommandResult(status, format_report(status), EXIT_INCOMPLETE if status["advice"] else EXIT_DONE)
+
+
+def _watch(stack: Stack, seconds: float, *, as_json: bool) -> CommandResult:
+    if not 0 <= seconds <= MAX_WATCH_SECONDS:
+        raise UsageError(f"--watch must be from 0 to {MAX_WATCH_SECONDS} seconds.")
+    stack.output("BatchBucketName")
+    # It shows what a console shows, whose code uses this module.
+    from ops.console.watch import watch_status  # noqa: PLC0415
+
+    watch_status(stack, seconds or None, as_json=as_json)
+    return CommandResult(None)
+
+
+def read_status(stack: Stack) -> dict[str, Any]:
+    """The state of everything, as `--json` prints it. Raises CommandError, and the exceptions of botocore."""
     health = stack.invoke("HealthCheck", {})
     pending = _count_pending(stack)
     parked, parked_exact = count_parked_batches(stack, pending) if pending else (None, False)
@@ -57,7 +82,7 @@ def run(stack: Stack, _arguments: argparse.Namespace) -> CommandResult:
         "running": running,
     }
     status["advice"] = list_advice(status)
-    return CommandResult(status, format_report(status), EXIT_INCOMPLETE if status["advice"] else EXIT_DONE)
+    return status
 
 
 def _count_pending(stack: Stack) -> dict[str, Any] | None:

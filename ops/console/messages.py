@@ -8,7 +8,7 @@ Errors are `Problem`, with 400 (the request), 401 (the token), 403 (Host or Orig
 name is missing), 502 (AWS or a function of the stack failed).
 
     GET  /api/stack                        StackDescription
-    GET  /api/events                       stream: `snapshot` Snapshot, at once and at each change
+    GET  /api/events                       stream: `snapshot` Snapshot, each time it is read
     GET  /api/timeline?minutes=60          Timeline
     GET  /api/batches?minutes=60&state=…   Rows of Batch, the latest first
     GET  /api/batches/{key}                BatchContent (the slashes of the key as they are)

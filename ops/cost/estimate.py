@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ops.cost.canary import MEMORY_GIGABYTES, estimate_canary
 from ops.cost.prices import PriceTable
 from ops.cost.traffic import HOURS_PER_MONTH, SECONDS_PER_MONTH, RequestFigures, Traffic
 from ops.template import ResolvedTemplate
@@ -55,6 +56,7 @@ class Estimate:
         self._prices = prices
         self._traffic = traffic
         self._figures = figures or RequestFigures()
+        self._canary = estimate_canary(template)
         self.components = [component for component in self._list_components() if component.total]
 
     @property
@@ -104,6 +106,7 @@ class Estimate:
         yield self._estimate_alarms()
         yield self._estimate_logs()
         yield self._estimate_traces()
+        yield self._estimate_canary()
 
     def _count(self, *types: str) -> int:
         return len(self._template.list_resources(*types))
@@ -189,6 +192,9 @@ class Estimate:
         interval = max(1.0, self._template.number("BufferSeconds"))
         batches = min(self._traffic.writes, SECONDS_PER_MONTH / interval)
         backups = min(self._traffic.writes, SECONDS_PER_MONTH / self._template.number("BackupBufferSeconds"))
+        # The batches that the canary causes anyway take writes along.
+        batches = max(0.0, batches - self._canary.batches)
+        backups = max(0.0, backups - self._canary.backups)
         batch, backup = self._price_batch(), self._prices.get("put object")
         steady = batches * batch + backups * backup
         full = max(0.0, by_size - batches) * batch + max(0.0, by_size - backups) * backup
@@ -232,11 +238,15 @@ class Estimate:
     def _estimate_alarms(self) -> Component:
         alarms = self._template.list_resources("AWS::CloudWatch::Alarm").values()
         metrics = sum(_count_metrics(alarm) for alarm in alarms)
-        custom = CUSTOM_METRICS * self._prices.get("custom metric") if self._traffic.writes else 0.0
         idle = metrics * self._prices.get("alarm metric") + SCHEDULED_METRICS * self._prices.get("custom metric")
+        idle += self._count("AWS::CloudWatch::CompositeAlarm") * self._prices.get("composite alarm")
         # It shows more than the 50 metrics of a free one.
         idle += self._count("AWS::CloudWatch::Dashboard") * self._prices.get("dashboard")
-        return Component("alarms, metrics and dashboard", idle, custom)
+        custom = CUSTOM_METRICS * self._prices.get("custom metric")
+        # The canary's writes give these metrics values too.
+        if self._canary.runs:
+            return Component("alarms, metrics and dashboard", idle + custom)
+        return Component("alarms, metrics and dashboard", idle, custom if self._traffic.writes else 0.0)
 
     def _estimate_logs(self) -> Component:
         price = self._figures.log_bytes / GIGABYTE * self._prices.get("log")
@@ -245,6 +255,27 @@ class Estimate:
     def _estimate_traces(self) -> Component:
         price = self._figures.traced * self._prices.get("trace")
         return Component("traces", 0.0, 0.0, self._traffic.write_requests * price, self._traffic.reads * price)
+
+    def _estimate_canary(self) -> Component:
+        """Its runs, requests, tokens, batches and metrics; app client, secret and alarms are in their own lines."""
+        canary, figures = self._canary, self._figures
+        second = self._prices.get(f"lambda {self._template.parameters['Architecture']}")
+        acls = self._count("AWS::WAFv2::WebACL") * self._prices.get("web acl request")
+        request = self._prices.get("api request") + self._prices.get("edge request") + acls
+        request += self._prices.get("lambda request") + figures.read_seconds * figures.function_gigabytes * second
+        request += figures.log_bytes / GIGABYTE * self._prices.get("log")
+        # With one at a time, X-Ray samples each run and each write. The reads ask for no trace.
+        run = self._prices.get("lambda request") + 2 * self._prices.get("trace")
+        idle = (
+            canary.runs * (run + request + FIREHOSE_MINIMUM_BYTES / GIGABYTE * self._prices.get("firehose"))
+            + canary.seconds * MEMORY_GIGABYTES * second
+            + canary.reads * request
+            + canary.tokens * self._prices.get("machine token")
+            + canary.batches * self._price_batch()
+            + canary.backups * self._prices.get("put object")
+            + canary.metrics * self._prices.get("custom metric")
+        )
+        return Component("canary", idle)
 
 
 def _count_copies(instance: dict[str, Any]) -> int:

@@ -12,26 +12,35 @@ from ops.verify.subject import Subject
 
 
 def list_alarms(subject: Subject) -> list[dict[str, Any]]:
-    """The alarms of the stack, as CloudWatch describes them."""
-    names = list(subject.stack.list_resources("AWS::CloudWatch::Alarm").values())
+    """The alarms of the stack, as CloudWatch describes them; composite alarms have an `AlarmRule`."""
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    names = [name for kind in kinds for name in subject.stack.list_resources(kind).values()]
     client = subject.stack.client("cloudwatch")
     alarms: list[dict[str, Any]] = []
     for start in range(0, len(names), 100):  # the most that one call takes
-        chosen = names[start : start + 100]
-        alarms += client.describe_alarms(AlarmNames=chosen, AlarmTypes=["MetricAlarm"], MaxRecords=100)["MetricAlarms"]
+        request = {"AlarmNames": names[start : start + 100], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+        response = client.describe_alarms(**request, MaxRecords=100)
+        alarms += [*response["MetricAlarms"], *response["CompositeAlarms"]]
     missing = set(names) - {alarm["AlarmName"] for alarm in alarms}
     if missing:
         raise CheckFailed(f"CloudWatch has no alarm {min(missing)}.", UNDO_DRIFT)
     return alarms
 
 
+def _leave_out_parts(alarms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The alarms without the parts of composite ones, which notify nobody themselves."""
+    rules = " ".join(alarm.get("AlarmRule", "") for alarm in alarms)
+    return [alarm for alarm in alarms if f'ALARM("{alarm["AlarmName"]}")' not in rules]
+
+
 def run_alarms(subject: Subject) -> str:
-    """Every alarm of the stack has its actions enabled, and the stack's topic among them."""
+    """Every alarm, except the parts of a composite one, has the topic of the stack among its enabled actions."""
     alarms = list_alarms(subject)
     if not alarms:
         raise CheckFailed("The stack has no alarm.", "Deploy the current version.")
     topic = subject.stack.output("AlertsTopicArn")
-    for alarm in alarms:
+    notifying = _leave_out_parts(alarms)
+    for alarm in notifying:
         if not alarm["ActionsEnabled"]:
             raise CheckFailed(
                 f"The actions of {alarm['AlarmName']} are disabled.",
@@ -42,7 +51,7 @@ def run_alarms(subject: Subject) -> str:
                 f"{alarm['AlarmName']} does not notify the topic of alerts.",
                 UNDO_DRIFT,
             )
-    return f"{format_count(len(alarms), 'alarm')} with an action"
+    return f"{format_count(len(notifying), 'alarm')} with an action"
 
 
 def run_alerts(subject: Subject) -> str:
@@ -61,7 +70,7 @@ def run_alerts(subject: Subject) -> str:
 
 
 def run_dashboard(subject: Subject) -> str:
-    """The stack's dashboard exists and shows every alarm."""
+    """The stack's dashboard exists and shows every alarm, except the parts of a composite one."""
     dashboards = list(subject.stack.list_resources("AWS::CloudWatch::Dashboard").values())
     if not dashboards:
         raise CheckFailed("The stack has no dashboard.", "Deploy the current version.")
@@ -73,7 +82,8 @@ def run_dashboard(subject: Subject) -> str:
         raise CheckFailed(f"CloudWatch has no dashboard {dashboards[0]}.", UNDO_DRIFT) from None
     widgets = json.loads(body)["widgets"]
     arns = [arn for widget in widgets for arn in widget["properties"].get("alarms", [])]
-    hidden = {alarm["AlarmName"] for alarm in list_alarms(subject) if alarm["AlarmArn"] not in arns}
+    alarms = _leave_out_parts(list_alarms(subject))
+    hidden = {alarm["AlarmName"] for alarm in alarms if alarm["AlarmArn"] not in arns}
     if hidden:
         raise CheckFailed(f"The dashboard does not show {min(hidden)}.", UNDO_DRIFT)
     return f"{dashboards[0]}: {format_count(len(widgets), 'widget')}, {format_count(len(arns), 'alarm')}"

@@ -6,6 +6,7 @@
     │   ├── LockConflict             the workflows retry at once
     │   ├── StreamUnavailable        the API responds with 503
     │   ├── CacheUnavailable         reads and loads go on without the cache
+    │   ├── AccessTokenRefused       the canary's next run asks again
     │   └── ResponseNotDelivered     Lambda invokes the function again
     ├── OperatorError                a person has to act; the message, or docs/how-to, says how
     │   ├── AccessDenied             correct the credentials or the permissions
@@ -67,6 +68,10 @@ class StreamUnavailable(RetryableError):  # noqa: N818  named like the others th
 
 class CacheUnavailable(RetryableError):  # noqa: N818  named like the others that are unavailable
     """The cache did not answer correctly, or not in time. Every caller can do without it."""
+
+
+class AccessTokenRefused(RetryableError):  # noqa: N818  named after what happened, as the others
+    """The canary got no access token, so it cannot measure. The message has the status of the token endpoint."""
 
 
 class ResponseNotDelivered(RetryableError):  # noqa: N818  the state, in the words of CloudFormation

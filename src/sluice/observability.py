@@ -58,6 +58,12 @@ def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count)
     metrics.add_metric(name=name, unit=unit, value=value)
 
 
+def emit_metrics() -> None:
+    """Emit the metrics so far, for a handler that goes on for minutes."""
+    if metrics.metric_set:
+        metrics.flush_metrics()
+
+
 def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Event, Any], Result]:
     """Wrap a handler: trace it, then write its log line and its metrics, also if it raises."""
 
@@ -92,8 +98,7 @@ def instrument_handler(handle: Callable[[Event, Any], Result]) -> Callable[[Even
             write_line(f"{name} done", extra=dict(_log_fields))
             return result
         finally:
-            if metrics.metric_set:
-                metrics.flush_metrics()
+            emit_metrics()
 
     return cast("Callable[[Event, Any], Result]", trace_invocation)
 

@@ -110,7 +110,30 @@ class OpenApiSettings(msgspec.Struct, frozen=True, rename="upper"):
     client_keys: Literal["required", "none"]
 
 
+class CanarySettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The public address, the token endpoint, the secret (JSON) of the canary's app client, and three times that add up
+    to the objective: how long Firehose may buffer a write, twice, and how much later it should be readable."""
+
+    service_url: str
+    token_url: str
+    client_secret_arn: str
+    buffer_seconds: int
+    transform_buffer_seconds: int
+    readable_seconds: int
+
+
+class ClientKeySettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The secret (plain text) with the canary's API key."""
+
+    client_key_secret_arn: str
+
+
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+def has_client_key() -> bool:
+    """Whether the canary has an API key, as it does where the stack has a usage plan."""
+    return bool(os.environ.get("CLIENT_KEY_SECRET_ARN"))
 
 
 def has_cache() -> bool:

@@ -40,7 +40,8 @@ def open_console(browser: Browser, console: FixtureConsole) -> Iterator[Callable
     opened = []
 
     def open_(**options: Any) -> OpenPage:
-        context = browser.new_context(**options)
+        # Nothing moves while the tests look, unless a test wants it to.
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})
         context.set_default_timeout(10_000)
         opened.append(OpenPage(context.new_page(), console.url, console.token))
         return opened[-1]

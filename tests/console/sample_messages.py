@@ -74,6 +74,13 @@ STACK_DESCRIPTION = StackDescription(
             arguments=[argument("reason", "text", "reason, stored with the exclusions")],
         ),
         Command(
+            "quarantine drop",
+            "delete quarantined batches; the archive keeps their records",
+            is_destructive=True,
+            has_dry_run=True,
+            arguments=[argument("keys", "list", "key of a batch"), argument("all", "flag", "every quarantined batch")],
+        ),
+        Command(
             "clients remove",
             "delete a client and its key",
             is_destructive=True,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from ops.console.messages import Problem, to_document
+from ops.console.messages import Problem, Rates, to_document
 from tests.console import sample_messages
 from tests.console.fixture_console import FixtureConsole
 from tests.console.open_page import OpenPage
@@ -38,7 +38,7 @@ VIEWS = {
     "commands/rebuild": ["This command is destructive.", "Name of the stack, to confirm"],
     "commands/replay": ["start of the window of arrival", "Dry run first"],
 }  # fmt: skip
-WIDTHS = (320, 480, 768, 1024, 1280, 1920)
+WIDTHS = (320, 480, 768, 1024, 1120, 1280, 1920)
 
 
 def test_every_view_shows_its_data_and_axe_reports_nothing_serious(open_console: OpenConsole) -> None:
@@ -87,7 +87,9 @@ def test_no_view_scrolls_sideways(open_console: OpenConsole, console: FixtureCon
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (view, width)
 
 
-def test_the_keyboard_reaches_everything(page: Page) -> None:
+def test_the_keyboard_reaches_everything(page: Page, console: FixtureConsole) -> None:
+    parked = console.documents["/api/timeline"]["batches"][-2]["key"]
+    console.documents[f"/api/batches/{parked}"] = console.documents[f"/api/batches/{sample_messages.KEY}"]
     page.reload()
     expect(page.locator("[data-stage=ledger]")).to_be_visible()
     page.keyboard.press("Tab")
@@ -114,11 +116,13 @@ def test_the_keyboard_reaches_everything(page: Page) -> None:
     expect(page.locator(".detail")).to_contain_text("parked")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Batch")).to_be_focused()
+    expect(page.locator("main")).to_contain_text(parked)
+    expect(page.get_by_role("heading", level=2, name="Writes")).to_be_visible()
 
 
 def test_a_narrow_window_has_a_menu(open_console: OpenConsole) -> None:
     page = open_console(viewport={"width": 320, "height": 700}).go("overview")
-    link = page.get_by_role("link", name="Quarantine")
+    link = page.get_by_role("link", name="Quarantine", exact=True)
     expect(link).to_be_hidden()
     menu = page.get_by_role("button", name="Menu")
     menu.focus()
@@ -157,6 +161,21 @@ def test_a_tick_keeps_focus_and_open_parts(page: Page, console: FixtureConsole) 
     expect(page.get_by_role("table", name="Quiet alarms")).to_be_visible()
 
 
+def test_the_curves_survive_a_change_of_the_view(open_console: OpenConsole, console: FixtureConsole) -> None:
+    opened = open_console()
+    page = opened.go("overview")
+    for second in range(1, 5):
+        snapshot = sample_messages.create_snapshot(seconds=second)
+        console.publish(replace(snapshot, rates=Rates()) if second == 2 else snapshot)
+        expect(page.locator(".verdict")).to_contain_text(f"17:00:0{second}")
+    curve = page.locator("[data-stage=stream] .spark path").get_attribute("d")
+    opened.go("commands")
+    opened.go("overview")
+    assert page.locator("[data-stage=stream] .spark path").get_attribute("d") == curve
+    # An unknown value is a gap.
+    assert re.sub(r"[\d. ]", "", curve or "") == "MLML"
+
+
 def test_a_lost_connection_is_visible_until_it_returns(open_console: OpenConsole, console: FixtureConsole) -> None:
     opened = open_console()
     page = opened.go("overview")
@@ -181,6 +200,7 @@ def test_the_token_leaves_the_address_and_survives_a_reload(open_console: OpenCo
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text("Open the address that `sluice console` printed last.")
     page.goto(f"{console.url}/#token=token-2")
+    expect(page).to_have_url(f"{console.url}/")
     expect(page.locator("#connection")).to_have_text("Live")
     opened.forget_problems("401")
 
@@ -225,7 +245,7 @@ def test_times_have_the_local_time_as_title(open_console: OpenConsole) -> None:
 
 
 def test_reduced_motion_stops_the_pipes(open_console: OpenConsole) -> None:
-    page = open_console().go("overview")
+    page = open_console(reduced_motion="no-preference").go("overview")
     animation = "getComputedStyle(document.querySelector('[data-stage=stream] .water')).animationName"
     assert page.evaluate(animation) == "flow"
     page.emulate_media(reduced_motion="reduce")

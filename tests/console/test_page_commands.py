@@ -85,13 +85,32 @@ def test_a_replay_is_started_by_keyboard(open_console: OpenConsole, console: Fix
     ]
 
 
-def test_a_dry_run_that_fails_allows_nothing(open_console: OpenConsole, console: FixtureConsole) -> None:
-    console.output, console.exit_code = ["sluice: --from must be a time."], 2
+def test_enter_in_an_argument_makes_a_dry_run_only(open_console: OpenConsole, console: FixtureConsole) -> None:
     page = open_console().go("commands/replay")
+    for number in (1, 2):
+        page.get_by_label("from", exact=True).press("Enter")
+        expect(run_button(page)).to_be_enabled()
+        assert [post["dry_run"] for post in console.posts] == [True] * number
+
+
+def test_a_row_leads_to_its_command_with_the_arguments(open_console: OpenConsole, console: FixtureConsole) -> None:
+    page = open_console().go("quarantine")
+    key = f"quarantine/{sample_messages.KEY}"
+    page.get_by_role("link", name=f"Drop {key}").click()
+    expect(page.get_by_role("heading", level=1, name="quarantine drop")).to_be_focused()
     page.get_by_role("button", name="Dry run").click()
-    expect(page.locator(".run .state")).to_have_text("ended with exit code 2")
-    expect(page.get_by_role("log")).to_contain_text("--from must be a time.")
-    expect(run_button(page)).to_be_disabled()
+    expect(page.get_by_label("Name of the stack")).to_be_enabled()
+    assert [post["arguments"] for post in console.posts] == [{"keys": [key]}]
+
+
+def test_a_dry_run_that_fails_allows_nothing(open_console: OpenConsole, console: FixtureConsole) -> None:
+    page = open_console().go("commands/replay")
+    for exit_code in (1, 2):
+        console.output, console.exit_code = ["sluice: --from must be a time."], exit_code
+        page.get_by_role("button", name="Dry run").click()
+        expect(page.locator(".run .state")).to_have_text(f"ended with exit code {exit_code}")
+        expect(page.get_by_role("log")).to_contain_text("--from must be a time.")
+        expect(run_button(page)).to_be_disabled()
 
 
 def test_a_destructive_command_without_a_dry_run_needs_the_name(

@@ -24,7 +24,7 @@ from sluice.aws.client import create_client
 from sluice.errors import MigrationFailed, ResponseNotDelivered
 from sluice.handlers.migrate import handle
 from sluice.model.api_digest import digest_collections
-from sluice.model.resource import load_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.schema import alter, custom_resource
 from tests.database.aws_rig import Aws, aws
 from tests.database.migration_rig import Migrated
@@ -78,7 +78,7 @@ def request_(
     client = create_client(secrets.SECRETS_MANAGER_SERVICE)
     monkeypatch.setattr(secrets, "get_secrets_client", lambda: client)
 
-    digests = digest_collections(load_resources().values())
+    digests = digest_collections(load_served_resources().values())
 
     def make(kind: str = "Create", deployment: str = "1", **more: Any) -> dict[str, Any]:
         return {

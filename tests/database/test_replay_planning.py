@@ -24,6 +24,7 @@ from tests.database.deployed import Root
 from tests.database.rig import Rig
 from tests.database.s3 import bucket
 from tests.database.things import delete
+from tests.unit.requesting import Context
 
 Step = Callable[[ReplayPlan, float], ReplayPlan]
 
@@ -301,3 +302,50 @@ def test_an_object_of_the_archive_opens_like_its_batch(s3: Any, empty: None) -> 
     s3.put_object(Bucket="archive", Key="archive/a", Body=gzip.compress(lines[0] + b"no\n" + lines[1][:-1] + lines[2]))
     opened = create_replay_opener(partial(open_batch, S3Client()), archived=True)("archive", "archive/a")
     assert b"".join(read_blocks(opened)) == b"".join(lines)
+
+
+def test_the_ledger_s_entries_are_looked_up(planner: Planner, batches: Batches) -> None:
+    keys = [batches.put("23/10", number) for number in range(3)]
+    batches.loaded(keys[0], keys[2])
+    entries = {entry.key: entry for entry in planner.look_up_batches([*keys, "batches/nope"])}
+    assert [*entries] == [keys[0], keys[2]]
+    assert entries[keys[0]].etag == "9dd4e461268c8034f5c8564e155c67a6"  # MD5 of the content
+    assert abs((entries[keys[0]].loaded_at - now()).total_seconds()) < 60
+    assert planner.look_up_batches([]) == []
+
+
+def test_a_recovery_reports_how_many_batches_are_missing(
+    planner: Planner,
+    batches: Batches,
+    rig: Rig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = rig.database._settings
+    for name, value in {
+        "DATABASE_HOST": settings.database_host,
+        "DATABASE_PORT": str(settings.database_port),
+        "DATABASE_NAME": settings.database_name,
+        "DATABASE_SECRET_ARN": "arn",
+        "BATCH_BUCKET": "batches",
+        "ARCHIVE_BUCKET": "archive",
+        "LOAD_CONCURRENCY": "4",
+        "POWERTOOLS_TRACE_DISABLED": "1",
+        "POWERTOOLS_SERVICE_NAME": "sluice",
+        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+    }.items():
+        monkeypatch.setenv(name, value)
+    from sluice.handlers import plan as handler  # noqa: PLC0415
+
+    monkeypatch.setattr(handler, "_planner", planner)
+    keys = [batches.put("23/10", number) for number in range(3)]
+    batches.loaded(keys[0])
+    later = now() + datetime.timedelta(seconds=5)
+    plan = planner.begin_replay("recovery", {"min_age": 1}, KNOWN, later)
+    planned = handler.handle({"step": "plan", "plan": msgspec.to_builtins(plan)}, Context())
+    batches.loaded(keys[1])
+    handler.handle({"step": "verify", "plan": planned}, Context())
+    # Without a minimum age, young batches count too, which their own loads have not reached.
+    handler.handle({"step": "plan", "plan": msgspec.to_builtins(begin(planner))}, Context())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["BatchesMissing"] for line in lines if "BatchesMissing" in line] == [[2.0], [1.0]]

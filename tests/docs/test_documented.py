@@ -14,7 +14,8 @@ from tools.docs.settings import find_settings
 DOCS = ROOT / "docs"
 TEMPLATE = read_template()
 GUIDES = "\n".join(path.read_text() for path in sorted((DOCS / "how-to").glob("*.md")))
-ALARMS = [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+ALARM_TYPES = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"}
+ALARMS = [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] in ALARM_TYPES]
 
 
 def read(page: str) -> str:
@@ -75,6 +76,7 @@ def test_every_sample_event_is_described() -> None:
 
 
 CHANGES = {
+    "the console",
     "a check of a deployment",
     "a view of the console",
     "a resource",
@@ -86,6 +88,7 @@ CHANGES = {
     "a WAF rule",
     "a workflow retry or state",
     "a metric",
+    "a widget or a saved query",
     "a problem document",
     "a migration rule",
     "an emulator gap",

@@ -9,20 +9,31 @@ from typing import Any
 
 import pytest
 
+from local.emulator.cloudwatch import metric_math
+from local.emulator.cloudwatch.metric_functions import Series as Points
 from ops.template import ResolvedTemplate, read_template
 from tests.docs.words import ROOT
-from tools.monitoring.alarms import ALARMS
+from tools.monitoring.alarms import ALARMS, COMPOSITE_ALARMS
+from tools.monitoring.alarms.service_levels import BURN_MAPPING, LEVELS, WINDOWS
 from tools.monitoring.dashboard import NOT_SHOWN, SECTIONS
 from tools.monitoring.metrics import METRICS, OWN_METRICS
-from tools.monitoring.model import Alarm, Series
+from tools.monitoring.model import Alarm, CompositeAlarm, Mapped, Series
 from tools.monitoring.queries import QUERIES, Query
 from tools.monitoring.runbooks import read_title
-from tools.monitoring.template_block import build_alarm
+from tools.monitoring.template_block import build_alarm, build_composite_alarm
 from tools.monitoring.widgets import COLUMNS, Graph, Widget, place_widgets
 
 TEMPLATE = read_template()
 # The longest value that the template takes for RunbookUrl.
 LONGEST_URL = "https://" + "x" * 201
+
+
+def list_needed(alarm: Alarm) -> list[int]:
+    """How many periods may be needed, for any value of the parameter that decides it."""
+    if isinstance(alarm.needed, Mapped):
+        parameter, mapping = TEMPLATE["Parameters"][alarm.needed.parameter], TEMPLATE["Mappings"][alarm.needed.mapping]
+        return [mapping[value][alarm.needed.key] for value in parameter["AllowedValues"]]
+    return [] if alarm.needed is None else [alarm.needed]
 
 
 def list_counted_metrics() -> set[tuple[str, str]]:
@@ -85,11 +96,11 @@ def test_an_alarm_can_be_created(alarm: Alarm) -> None:
     assert period % 60 == 0
     assert period * alarm.periods <= (86_400 if period < 3600 else 604_800)
     assert len({series.period for series in alarm.series}) == 1
-    assert alarm.needed is None or 1 <= alarm.needed <= alarm.periods
+    assert all(1 <= needed <= alarm.periods for needed in list_needed(alarm))
 
 
 def test_no_alarm_is_described_twice() -> None:
-    names = [alarm.name for alarm in ALARMS]
+    names = [*(alarm.name for alarm in ALARMS), *(alarm.name for alarm in COMPOSITE_ALARMS)]
     assert len(names) == len(set(names))
 
 
@@ -99,7 +110,8 @@ GRAPHS = [graph for section in SECTIONS for graph in section.graphs]
 
 def test_every_alarm_is_on_the_dashboard_or_has_a_reason() -> None:
     shown = [alarm.name for section in SECTIONS for alarm in section.alarms]
-    assert sorted(shown + list(NOT_SHOWN)) == sorted(alarm.name for alarm in ALARMS)
+    composite_names = [alarm.name for alarm in COMPOSITE_ALARMS]
+    assert sorted(shown + list(NOT_SHOWN)) == sorted([alarm.name for alarm in ALARMS] + composite_names)
 
 
 def test_every_own_metric_is_on_the_dashboard() -> None:
@@ -134,8 +146,36 @@ def test_a_graph_can_be_shown(graph: Graph) -> None:
         if isinstance(line.shows, Series):
             assert line.label or line.key
         else:
-            assert set(re.findall(r"\b[a-z]\w*\b", line.shows)) <= set(keys)
+            assert compute_line(graph, line.shows, dict.fromkeys(keys, 1.0)) is not None
     assert any(line.label for line in graph.lines)
+
+
+def compute_line(graph: Graph, formula: str, values: dict[str, float]) -> float:
+    """The value of metric math at a moment at which the graph's series have these values, by key."""
+    hidden = [line.key for line in graph.lines if line.key and isinstance(line.shows, Series)]
+    series = {key: Points({0.0: values[key]}, 300) for key in hidden}
+    [result] = metric_math.evaluate(formula, series, [0.0])
+    return result.points[0.0]
+
+
+@pytest.mark.parametrize(
+    ("title", "label", "values", "expected"),
+    [
+        ("API Gateway's cache", "hit rate", {"hits": 3, "misses": 1}, 75),
+        ("Read cache", "hit rate", {"hits": 1, "misses": 3}, 25),
+        ("Quotas of the stream", "Bytes", {"incoming0": 150 * 300, "limit0": 300}, 50),
+        ("Stream, GB an hour", "received", {"bytes": 2e9, "records": 1}, 2),
+        ("Stream, GB an hour", "billed at least", {"bytes": 2e9, "records": 1e6}, 5),
+        ("Stream, GB an hour", "billed at least", {"bytes": 2e9, "records": 1e3}, 2),
+        ("Functions, GB-seconds an hour", "writes", {"f0": 1000, "f1": 2000, "f2": 3000}, 6),
+        ("Transitions and API calls", "transitions of loads", {"batches": 60}, 120),
+    ],
+)
+def test_a_line_shows_what_its_label_says(title: str, label: str, values: dict[str, float], expected: float) -> None:
+    [graph] = [graph for graph in GRAPHS if graph.title == title]
+    [formula] = [str(line.shows) for line in graph.lines if line.label == label]
+    keys = [line.key for line in graph.lines]
+    assert compute_line(graph, formula, dict.fromkeys(keys, 0.0) | values) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -189,3 +229,45 @@ def test_a_query_names_fields_that_the_logs_have(query: Query) -> None:
     assert {name for name in named if not re.search(rf"\b{name}\b", code)} == set()
     groups = {name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::Logs::LogGroup"}
     assert set(query.log_groups) <= groups
+
+
+def test_the_template_alarms_on_as_many_bad_minutes_as_burn_the_budget() -> None:
+    for level in LEVELS:
+        for objective in TEMPLATE["Parameters"][level.objective]["AllowedValues"]:
+            expected = {window.name: window.count_bad_minutes(float(objective)) for window in WINDOWS}
+            assert TEMPLATE["Mappings"][BURN_MAPPING][objective] == expected
+
+
+def test_a_faster_burn_or_a_stricter_objective_never_needs_more_bad_minutes() -> None:
+    for window in WINDOWS:
+        needed = [window.count_bad_minutes(objective) for objective in (99, 99.5, 99.9, 99.95)]
+        assert needed == sorted(needed, reverse=True)
+        # What burns at exactly the rate fires, and a minute less does not.
+        assert needed[0] / window.minutes >= window.burn_rate / 100
+        assert (needed[0] - 1) / window.minutes < window.burn_rate / 100
+
+
+@pytest.mark.parametrize("alarm", COMPOSITE_ALARMS, ids=lambda alarm: alarm.name)
+def test_a_composite_alarm_watches_alarms_that_notify_nobody(alarm: CompositeAlarm) -> None:
+    parts = {part.name for part in ALARMS if part.is_part}
+    assert {name for group in alarm.groups for name in group} <= parts
+    assert build_composite_alarm(alarm)["Properties"]["AlarmActions"]
+
+
+def test_each_part_belongs_to_a_composite_alarm() -> None:
+    watched = {name for alarm in COMPOSITE_ALARMS for group in alarm.groups for name in group}
+    assert {part.name for part in ALARMS if part.is_part} == watched
+
+
+def test_the_guide_says_of_each_metric_whether_the_local_stack_collects_it() -> None:
+    text = (ROOT / "docs/explanation/local-stack.md").read_text()
+    others = [metric for metric in METRICS if metric.namespace != "Sluice"]
+    assert len(others) > 20
+    missing = set()
+    for metric in others:
+        # `DeliveryToS3` with `.Bytes` and `.Success` names two.
+        prefix, _, suffix = metric.name.partition(".")
+        is_named = f"`{metric.name}`" in text or (suffix and f"`{prefix}`" in text and f"`.{suffix}`" in text)
+        if not is_named or f"`{metric.namespace}`" not in text:
+            missing.add((metric.namespace, metric.name))
+    assert missing == set()

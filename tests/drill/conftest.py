@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
+from tests.console.conftest import browser
 from tests.drill.traffic import Traffic
 from tests.stack.conftest import client, machine, machine_token, person, primary, replica, stack
 from tests.stack.operator import Operator
 from tests.stack.recovery_harness import RecoveryHarness
 
-__all__ = ["client", "machine", "machine_token", "person", "primary", "replica", "stack"]
+__all__ = ["browser", "client", "machine", "machine_token", "person", "primary", "replica", "stack"]
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from testkit.edge_template import Template, build_edge_template
 from testkit.emulator_harness import StackFailedError, deploy_stack
 from tests.edge.conftest import DeployedEdge, DeployEdge
+from tests.emulator.metric_reader import MetricReader
 from tests.template.breaks import Break
 from tests.template.edge_breaks import cache_method, drop_cache_key
 
@@ -52,6 +53,30 @@ def test_two_persons_never_get_each_others_answer(edge: DeployedEdge) -> None:
     first, second, *repeated = _fetch_owners(edge)
     assert first != second
     assert repeated == [first, second]
+
+
+def test_requests_and_decisions_are_counted(edge: DeployedEdge) -> None:
+    metrics = MetricReader(edge.emulator)
+    distribution = {"DistributionId": edge.outputs["DistributionId"], "Region": "Global"}
+
+    def read() -> dict[str, float]:
+        httpx.post(f"{edge.stage_url}/_edge/send", timeout=30, trust_env=False)
+        requests = {
+            name: metrics.read(f"AWS/CloudFront:{name}", **distribution) or 0 for name in ("Requests", "4xxErrorRate")
+        }
+        acl = {"WebACL": f"{edge.name}-edge"}
+        return requests | {
+            name: metrics.read(f"AWS/WAFV2:{name}", Rule="ALL", **acl) or 0
+            for name in ("AllowedRequests", "BlockedRequests")
+        }
+
+    before = read()
+    token = edge.fetch_token("ada")
+    assert [edge.get("/v1/airports/KEEP", token).status_code for _ in range(2)] == [200, 200]
+    refused = httpx.put(f"{edge.url}/v1/airports/KEEP", content=b"x" * 7_000_000, timeout=30, trust_env=False)
+    assert refused.status_code >= 400
+    changes = {name: value - before[name] for name, value in read().items()}
+    assert changes == {"Requests": 3, "4xxErrorRate": 100, "AllowedRequests": 2, "BlockedRequests": 1}
 
 
 def test_a_template_that_caches_a_private_list_leaks(deploy_edge: DeployEdge, template: Template) -> None:

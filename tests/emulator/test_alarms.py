@@ -115,6 +115,38 @@ def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another
     wait_until(lambda: len(list_executions()) == 2)
 
 
+def test_a_template_makes_a_composite_alarm_that_follows_its_parts(emulator: Emulator) -> None:
+    part = {"Type": "AWS::CloudWatch::Alarm", "Properties": ALARM}
+    rule = {"Fn::Sub": 'ALARM("${Long}") AND ALARM("${Short}")'}
+    both = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": {"AlarmRule": rule, "AlarmDescription": "first"}}
+    template: dict[str, Any] = {
+        "Resources": {"Long": part, "Short": part, "Both": both},
+        "Outputs": {name: {"Value": {"Ref": name}} for name in ("Long", "Short", "Both")},
+    }
+    names = deploy_stack(emulator, "composite", template)
+    cloudwatch = emulator.client("cloudwatch")
+
+    def describe() -> dict[str, Any]:
+        described = cloudwatch.describe_alarms(AlarmNames=[names["Both"]], AlarmTypes=["CompositeAlarm"])
+        return dict(described["CompositeAlarms"][0])
+
+    def set_state(name: str, state: str) -> None:
+        cloudwatch.set_alarm_state(AlarmName=names[name], StateValue=state, StateReason="test")
+
+    set_state("Long", "ALARM")
+    assert describe()["StateValue"] == "OK"
+    set_state("Short", "ALARM")
+    assert describe()["StateValue"] == "ALARM"
+    template["Resources"]["Both"]["Properties"]["AlarmDescription"] = "second"
+    deploy_stack(emulator, "composite", template)
+    assert (describe()["AlarmDescription"], describe()["StateValue"]) == ("second", "ALARM")
+    set_state("Short", "OK")
+    assert describe()["StateValue"] == "OK"
+    del template["Resources"]["Both"], template["Outputs"]["Both"]
+    deploy_stack(emulator, "composite", template)
+    assert not cloudwatch.describe_alarms(AlarmNames=[names["Both"]], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+
+
 def test_an_alarm_goes_back_to_ok_although_the_emulator_was_stopped(tmp_path: Path) -> None:
     emulator = start_emulator(tmp_path)
     try:

@@ -5,6 +5,7 @@ import datetime
 import importlib.util
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ CODE = """
 NOW = "2026-11-29T08:00:00.123Z"
 METRIC = {
     "_aws": {
-        "Timestamp": 1795939200000,
+        "Timestamp": int(time.time() * 1000),
         "CloudWatchMetrics": [
             {"Namespace": "Own", "Dimensions": [["stack", "service"]], "Metrics": [{"Name": "Seen", "Unit": "Count"}]}
         ],

@@ -11,6 +11,7 @@ from ops.cli import run_command_line
 from ops.commands import rejected_writes
 from testkit.emulator_harness import Emulator, start_emulator
 from tests.ops.command_output import CommandOutput
+from tests.ops.console_client import ConsoleClient, serve_stub_console
 from tests.ops.stub_stack import STACK_NAME, StubStack
 
 
@@ -54,6 +55,20 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("SLUICE_LOCAL", str(tmp_path))
     return monkeypatch
+
+
+@pytest.fixture(scope="session")
+def shared_console(emulator: Emulator, deployed_stub: StubStack) -> Iterator[ConsoleClient]:
+    """A console for tests that leave it as it is."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "AWS_ENDPOINT_URL": emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1", "SLUICE_LOCAL": "/nowhere",
+        }.items():  # fmt: skip
+            environment.setenv(name, value)
+        deployed_stub.reset()
+        with serve_stub_console() as client:
+            yield client
 
 
 @pytest.fixture

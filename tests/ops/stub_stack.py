@@ -57,6 +57,8 @@ def build_template(responses: Path) -> dict[str, Any]:
         "EventDeadLettersUrl": {"Value": {"Ref": "DeadLetters"}},
         "AlertsTopicArn": {"Value": {"Ref": "Alerts"}},
         "ClientPlanId": {"Value": {"Ref": "Clients"}},
+        "StageName": {"Value": "live"},
+        "GetFunctionName": {"Value": "stub-get"},
     }
     for name in FUNCTIONS:
         variables = {"RESPONSES": str(responses), "NAME": name}
@@ -115,7 +117,7 @@ class StubStack:
         nothing_settled = {"settled": 0, "rejected_again": 0, "pending": []}
         self.responses = {
             "HealthCheck": HEALTHY_DATABASE,
-            "Plan": {"begin": started_plan, "verify": build_verified_plan()},
+            "Plan": {"begin": started_plan, "verify": build_verified_plan(), "look_up": {"loaded": []}},
             "Rebuild": {"list_retained": {"retained": []}, "drop_retained": {}},
             "RejectedWrites": {"settle": nothing_settled, "list": {"total": 0, "rejected_writes": [], "after": None}},
         }

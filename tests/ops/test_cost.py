@@ -17,7 +17,7 @@ from tests.ops.conftest import Sluice
 
 
 def estimate(traffic: Traffic | None = None, **parameters: str) -> Estimate:
-    template = ResolvedTemplate(read_template(), parameters, "sluice", "us-east-1")
+    template = ResolvedTemplate(read_template(), {"Canary": "off", **parameters}, "sluice", "us-east-1")
     return Estimate(template, read_prices({}), traffic or Traffic())
 
 
@@ -41,7 +41,7 @@ def test_an_estimate_needs_no_build(tmp_path: Path) -> None:
     # The files that a build writes are beside the template, and this copy has none.
     copy = tmp_path / "template.yaml"
     copy.write_text(TEMPLATE_PATH.read_text())
-    template = ResolvedTemplate(read_template(copy), {}, "sluice", "us-east-1")
+    template = ResolvedTemplate(read_template(copy), {"Canary": "off"}, "sluice", "us-east-1")
     assert Estimate(template, read_prices({}), Traffic()).total == estimate().total
 
 
@@ -65,6 +65,22 @@ def test_the_number_of_batches_follows_time_and_then_size() -> None:
     assert (slow.idle, slow.per_million_writes) == pytest.approx((often.idle, often.per_million_writes))
     assert get_part(slow, "batches").writes == 0
     assert get_part(estimate(Traffic(writes=1_000_000_000)), "batches").writes > 0
+
+
+def test_the_canary_costs_its_waiting_and_its_requests_and_takes_batches_along() -> None:
+    off, paused, default = (estimate(Canary=value) for value in ("off", "paused", "scheduled"))
+    assert get_part(off, "canary") is get_part(paused, "canary") is None
+    assert get_part(paused, "sign-in of machines").idle - get_part(off, "sign-in of machines").idle == pytest.approx(6)
+    # 43,800 runs of 73 seconds in 128 MB, without anything else.
+    assert get_part(default, "canary").idle > 43_800 * 73 * 0.125 * 0.0000133334
+    assert get_part(default, "canary").idle < get_part(estimate(Canary="scheduled", BufferSeconds="300"), "canary").idle
+    # What real writes need in addition is less, because the canary's batches exist anyway.
+    assert get_part(default, "batches") is None or get_part(default, "batches").steady < get_part(off, "batches").steady
+    # Three composite alarms, and 13 alarms on one metric each.
+    alarms = (
+        get_part(default, "alarms, metrics and dashboard").idle - get_part(paused, "alarms, metrics and dashboard").idle
+    )
+    assert alarms == pytest.approx(3 * 0.5 + 13 * 0.1 + 6 * 0.3)
 
 
 def test_an_idle_stack_pays_for_no_traffic() -> None:

@@ -1,14 +1,17 @@
 """`sluice verify`: where it writes, what it removes, what it reports. tests/stack/test_verify.py runs it on a stack."""
 
 import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ops.checks import CheckResult
 from ops.commands.clients import list_clients
+from ops.verify import alarms
 from ops.verify import subject as subject_module
 from ops.verify.catalogue import CHECKS
 from ops.verify.check import CheckFailed
@@ -310,3 +313,48 @@ def test_the_status_must_say_that_all_is_well(
     service.respond("GET /v1/status", status, document)
     [result] = run_checks(create_subject(service), [CHECKS["status"]])
     assert (result.state, sentence in result.message) == (state, True), result.message
+
+
+class WatchedStack:
+    """A stack with a dashboard that shows `shown` of three alarms; one of them is a part of the composite one."""
+
+    name = "watched"
+
+    def __init__(self, *shown: str) -> None:
+        self._shown = shown
+
+    def list_resources(self, kind: str) -> dict[str, str]:
+        names = {
+            "AWS::CloudWatch::Dashboard": ["Board"],
+            "AWS::CloudWatch::Alarm": ["Single", "Part"],
+            "AWS::CloudWatch::CompositeAlarm": ["Whole"],
+        }[kind]
+        return {name: name for name in names}
+
+    def client(self, _service: str) -> "WatchedStack":
+        return self
+
+    def get_dashboard(self, **_request: str) -> dict[str, str]:
+        widgets = [{"properties": {"alarms": [f"arn:{name}" for name in self._shown]}}, {"properties": {}}]
+        return {"DashboardBody": json.dumps({"widgets": widgets})}
+
+    def describe_alarms(self, **_request: Any) -> dict[str, Any]:
+        def describe(name: str, **more: str) -> dict[str, str]:
+            return {"AlarmName": name, "AlarmArn": f"arn:{name}", **more}
+
+        whole = describe("Whole", AlarmRule='ALARM("Part")')
+        return {"MetricAlarms": [describe("Single"), describe("Part")], "CompositeAlarms": [whole]}
+
+
+def watch(*shown: str) -> Subject:
+    return cast("Subject", SimpleNamespace(stack=WatchedStack(*shown)))
+
+
+def test_the_dashboard_need_not_show_the_parts_of_a_composite_alarm() -> None:
+    assert alarms.run_dashboard(watch("Single", "Whole")) == "Board: 2 widgets, 2 alarms"
+
+
+@pytest.mark.parametrize(("shown", "hidden"), [("Whole", "Single"), ("Single", "Whole")])
+def test_a_dashboard_without_an_alarm_fails_its_check(shown: str, hidden: str) -> None:
+    with pytest.raises(CheckFailed, match=f"The dashboard does not show {hidden}."):
+        alarms.run_dashboard(watch(shown))

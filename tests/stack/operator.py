@@ -11,13 +11,23 @@ from tests.ops.command_output import CommandOutput
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def build_environment(stack: Stack) -> dict[str, str]:
+    """The environment of an operator who has the credentials of the local stack only."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    return {
+        **inherited,
+        "SLUICE_LOCAL": str(stack.folder.root),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
 class Operator:
     """Runs `./sluice` from another folder, with the credentials of the local stack only."""
 
     def __init__(self, stack: Stack) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-        self._environment = {**inherited, "SLUICE_LOCAL": str(stack.folder.root), "AWS_EC2_METADATA_DISABLED": "true"}
-        self._environment |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+        self._environment = build_environment(stack)
 
     def __call__(self, *arguments: str, code: int = 0, environment: Mapping[str, str] | None = None) -> CommandOutput:
         process = subprocess.run(

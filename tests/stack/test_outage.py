@@ -10,6 +10,7 @@ import pytest
 
 from local.stack import Stack
 from tests.stack.samples import airport
+from tests.stack.test_service_levels import run_canary
 from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.stack("first")
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.stack("first")
 DOWN_SECONDS = 8
 
 
-def test_every_write_is_accepted_and_loaded_although_the_primary_is_killed(
+def test_every_write_is_accepted_and_loaded_and_the_canary_only_waits_although_the_primary_is_killed(
     stack: Stack, machine: httpx.Client, client: Any, machine_token: str
 ) -> None:
     stop = threading.Event()
@@ -35,12 +36,15 @@ def test_every_write_is_accepted_and_loaded_although_the_primary_is_killed(
             if stop.wait(0.02):
                 return
 
+    canary_runs: list[dict[str, Any]] = []
+    canary = threading.Thread(target=lambda: canary_runs.append(run_canary(stack)))
     writers = [threading.Thread(target=write, args=(worker,)) for worker in range(3)]
     for writer in writers:
         writer.start()
     try:
         eventually(lambda: len(statuses) > 30)
         stack.pair.primary.kill()
+        canary.start()
         before = len(statuses)
         time.sleep(DOWN_SECONDS)
         during_outage = len(statuses) - before
@@ -50,6 +54,10 @@ def test_every_write_is_accepted_and_loaded_although_the_primary_is_killed(
         stop.set()
         for writer in writers:
             writer.join()
+    canary.join()
+    [run] = canary_runs
+    assert (run["writes_failed"], run["reads_failed"], run["waits"]) == (0, 0, 1), run
+    assert run["readable_seconds"] > DOWN_SECONDS - 1
     assert during_outage > 20
     assert set(statuses) == {202}
     eventually(lambda: not _find_missing(machine, versions), 180)

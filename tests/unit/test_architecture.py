@@ -20,7 +20,7 @@ LAYERS = (
     {"aws"},
     {"observability"},
     {"http", "cache", "db"},
-    {"ingest", "load", "query", "replay", "schema", "rebuild", "recovery", "rotation"},
+    {"ingest", "load", "query", "replay", "schema", "rebuild", "recovery", "rotation", "canary"},
     {"openapi"},
     {"handlers"},
 )

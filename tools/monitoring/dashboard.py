@@ -5,7 +5,7 @@ A test fails for an alarm that no section has.
 
 from ops.cost.estimate import BATCH_TRANSITIONS, RECOVERY_TRANSITIONS
 from tools.monitoring import metrics
-from tools.monitoring.alarms import database, functions, read_path, workflows, write_path
+from tools.monitoring.alarms import database, functions, read_path, service_levels, workflows, write_path
 from tools.monitoring.model import Metric, Series
 from tools.monitoring.widgets import Graph, Line, Section, use_parameter
 
@@ -30,6 +30,47 @@ def _show(series: Series, label: str, key: str = "") -> Line:
 def _show_each(metric: Metric, resources: tuple[str, ...], statistic: str, period: int = 60) -> tuple[Line, ...]:
     return tuple(_show(metric.of(name, statistic, period), name.removesuffix("Function")) for name in resources)
 
+
+_SERVICE_LEVELS = Section(
+    title="Service levels",
+    text="What clients are promised, as the canary measures it through the public address.",
+    graphs=(
+        Graph(
+            title="Writes of the canary",
+            width=8,
+            runbook="service-levels.md#writes-are-not-accepted",
+            lines=(
+                _show(metrics.CANARY_WRITES.of("CanaryFunction", "Sum", 300), "tried"),
+                _show(metrics.CANARY_WRITES_FAILED.of("CanaryFunction", "Sum", 300), "not accepted"),
+            ),
+            condition="CanaryScheduled",
+        ),
+        Graph(
+            title="Reads of the canary",
+            width=8,
+            runbook="service-levels.md#reads-are-not-answered",
+            lines=(
+                _show(metrics.CANARY_READS.of("CanaryFunction", "Sum", 300), "tried"),
+                _show(metrics.CANARY_READS_FAILED.of("CanaryFunction", "Sum", 300), "not answered"),
+            ),
+            condition="CanaryScheduled",
+        ),
+        Graph(
+            title="From accepted to readable",
+            width=8,
+            runbook="service-levels.md#writes-are-readable-too-late",
+            unit="seconds",
+            lines=(
+                _show(metrics.CANARY_READABLE_SECONDS.of("CanaryFunction", "p50", _HOUR), "p50 of an hour"),
+                _show(metrics.CANARY_READABLE_SECONDS.of("CanaryFunction", "p99", _HOUR), "p99"),
+                _show(metrics.CANARY_WAITS.of("CanaryFunction", "Sum", _HOUR), "writes awaited"),
+                _show(metrics.CANARY_WAITS_FAILED.of("CanaryFunction", "Sum", _HOUR), "readable too late"),
+            ),
+            condition="CanaryScheduled",
+        ),
+    ),
+    alarms=(*service_levels.COMPOSITE_ALARMS, *service_levels.CANARY_ALARMS),
+)
 
 _WRITE_PATH = Section(
     title="Write path",
@@ -356,6 +397,8 @@ _COSTS = Section(
     alarms=(),
 )
 
-SECTIONS = (_WRITE_PATH, _LOADING, _READING, _DATABASE, _FUNCTIONS, _COSTS)
+SECTIONS = (_SERVICE_LEVELS, _WRITE_PATH, _LOADING, _READING, _DATABASE, _FUNCTIONS, _COSTS)
 # Alarms that no section shows, with the reason.
-NOT_SHOWN: dict[str, str] = {}
+NOT_SHOWN: dict[str, str] = {
+    alarm.name: "a part of a composite alarm, which is shown" for alarm in service_levels.ALARMS if alarm.is_part
+}

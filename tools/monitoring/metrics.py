@@ -24,6 +24,19 @@ BATCHES_REPLAYED = _describe_own("BatchesReplayed", "batches that a replay loade
 REJECTED_WRITES_RETRIED = _describe_own("RejectedWritesRetried", "rejected writes that were put into a new batch")
 MIGRATIONS_UNDONE = _describe_own("MigrationsUndone", "rollbacks of a deploy that succeeded without their migration")
 RECORDS_FAILED = _describe_own("RecordsFailed", "records of the stream, or lines of them, that are not writes")
+CANARY_WRITES = _describe_own("CanaryWrites", "writes that the canary tried, one each minute")
+CANARY_WRITES_FAILED = _describe_own("CanaryWritesFailed", "writes of the canary that the API did not accept")
+CANARY_READS = _describe_own("CanaryReads", "reads that the canary tried")
+CANARY_READS_FAILED = _describe_own("CanaryReadsFailed", "reads of the canary that the API did not answer")
+CANARY_WAITS = _describe_own("CanaryWaits", "accepted writes of the canary that it waited for until a read showed them")
+CANARY_WAITS_FAILED = _describe_own(
+    "CanaryWaitsFailed", "accepted writes of the canary that no read showed within the objective"
+)
+CANARY_READABLE_SECONDS = _describe_own(
+    "CanaryReadableSeconds",
+    "time from the `202` of the canary's write to the first read that showed it; without one, the age of the item",
+    "Seconds",
+)
 BATCHES_MISSING = _describe_own(
     "BatchesMissing",
     "batches that the ledger lacked when a recovery looked, and when it had loaded what it could; "

@@ -26,6 +26,15 @@ class GetAtt(str):
     __slots__ = ()
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """`!FindInMap`: the value of a mapping for the value of a parameter."""
+
+    mapping: str
+    parameter: str
+    key: str
+
+
 def list_dimensions(namespace: str, resource: str) -> dict[str, str]:
     """The dimensions by which a namespace tells a resource from others. Raises KeyError for an unknown namespace."""
     dimensions: dict[str, dict[str, str]] = {
@@ -93,9 +102,10 @@ class Alarm:
     - `runbook`: the page of docs/how-to that helps, with the section: `outages.md#the-replica-lags`.
     - It is in alarm when `needed` of the last `periods` values compare with the threshold (all, without `needed`).
     - `missing`: how it takes a period without a value. `fine` suits counts of events, `unknown` a part that always
-      reports.
+      reports, `breach` what must report.
     - `reports_end`: whether it also reports its end. A lasting state does; a count of events does not.
     - `condition`: the condition of the template without which the alarm does not exist.
+    - `is_part`: it notifies nobody; a composite alarm does, which watches its state.
     """
 
     name: str
@@ -105,12 +115,27 @@ class Alarm:
     comparison: Comparison = "above"
     threshold: float | str = 0
     periods: int = 1
-    needed: int | None = None
-    missing: Literal["fine", "unknown"] = "fine"
+    needed: int | Mapped | None = None
+    missing: Literal["fine", "unknown", "breach"] = "fine"
     reports_end: bool = False
     condition: str = ""
+    is_part: bool = False
     series: tuple[Series, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         watched = (self.watches,) if isinstance(self.watches, Series) else tuple(self.watches.series.values())
         object.__setattr__(self, "series", watched)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompositeAlarm:
+    """An alarm on the states of other alarms. Its rule is true when all alarms of one of the groups are in alarm.
+
+    The other fields are those of `Alarm`. It also reports its end.
+    """
+
+    name: str
+    says: str
+    runbook: str
+    groups: tuple[tuple[str, ...], ...]
+    condition: str = ""

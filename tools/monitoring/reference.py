@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from tools.docs.markdown import NOTICE, escape_cell, format_code, format_table
-from tools.monitoring.alarms import ALARMS
+from tools.monitoring.alarms import ALARMS, COMPOSITE_ALARMS
 from tools.monitoring.dashboard import SECTIONS
 from tools.monitoring.metrics import METRICS, OWN_METRICS
-from tools.monitoring.model import Alarm, Expression, Metric, Series
+from tools.monitoring.model import Alarm, CompositeAlarm, Expression, Mapped, Metric, Series
 from tools.monitoring.queries import QUERIES
 from tools.monitoring.runbooks import read_title
 from tools.monitoring.template_block import replace_block
@@ -23,6 +23,12 @@ Template, dashboard and this page are generated from `tools/monitoring/`.
 
 Each alarm reports to the topic `Alerts`. Its description ends with its runbook, below the address that `RunbookUrl`
 names.
+"""
+
+_COMPOSITE_ALARMS = """## Composite alarms
+
+They watch alarms of the table above that notify nobody themselves. [Service levels](../explanation/service-levels.md)
+says why.
 """
 
 _DASHBOARD = """## Dashboard
@@ -56,6 +62,11 @@ def render_reference() -> str:
     lines += format_table(
         ("alarm", "description", "metric", "in alarm when", "only with", "runbook"), map(_list_alarm_cells, ALARMS)
     )
+    lines += ["", _COMPOSITE_ALARMS]
+    lines += format_table(
+        ("alarm", "description", "in alarm when", "only with", "runbook"),
+        map(_list_composite_cells, COMPOSITE_ALARMS),
+    )
     lines += ["", _DASHBOARD]
     lines += format_table(
         ("section", "widget", "metrics", "only with", "runbook"),
@@ -84,6 +95,17 @@ def _list_alarm_cells(alarm: Alarm) -> tuple[str, ...]:
     )
 
 
+def _list_composite_cells(alarm: CompositeAlarm) -> tuple[str, ...]:
+    groups = (" and ".join(map(format_code, group)) for group in alarm.groups)
+    return (
+        format_code(alarm.name),
+        escape_cell(alarm.says),
+        ", or ".join(groups),
+        format_code(alarm.condition) if alarm.condition else "",
+        f"[{read_title(alarm.runbook)}](../how-to/{alarm.runbook})",
+    )
+
+
 def _list_graph_cells(section: Section, graph: Graph) -> tuple[str, ...]:
     shown = [line.shows.metric for line in graph.lines if isinstance(line.shows, Series)]
     return (
@@ -98,7 +120,9 @@ def _list_graph_cells(section: Section, graph: Graph) -> tuple[str, ...]:
 def _format_rule(alarm: Alarm) -> str:
     watched = alarm.watches
     value = watched.formula if isinstance(watched, Expression) else watched.statistic
-    if alarm.needed:
+    if isinstance(alarm.needed, Mapped):
+        span = f"as many of {alarm.periods} periods as {alarm.needed.parameter} says"
+    elif alarm.needed:
         span = f"{alarm.needed} of {alarm.periods} periods"
     else:
         span = f"{alarm.periods} period{'s' if alarm.periods > 1 else ''}"
@@ -118,7 +142,8 @@ def _render_metrics(metrics: Iterable[Metric]) -> list[str]:
 def render_operate(page: str) -> str:
     """The text of operate.md with the table of alarms and pages."""
     names: dict[str, list[str]] = {}
-    for alarm in ALARMS:
+    alarms: tuple[Alarm | CompositeAlarm, ...] = (*ALARMS, *COMPOSITE_ALARMS)
+    for alarm in alarms:
         names.setdefault(alarm.runbook, []).append(alarm.name)
-    rows = ((f"[{read_title(runbook)}]({runbook})", ", ".join(alarms)) for runbook, alarms in names.items())
+    rows = ((f"[{read_title(runbook)}]({runbook})", ", ".join(listed)) for runbook, listed in names.items())
     return replace_block(page, BEGIN, END, "\n" + "\n".join(format_table(("page", "alarms"), rows)) + "\n\n")

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from tools.monitoring.alarms import ALARMS
+from tools.monitoring.alarms import ALARMS, COMPOSITE_ALARMS
 from tools.monitoring.dashboard import SECTIONS
-from tools.monitoring.model import Alarm, Expression, GetAtt, Ref, Series, Sub
+from tools.monitoring.model import Alarm, CompositeAlarm, Expression, GetAtt, Mapped, Ref, Series, Sub
 from tools.monitoring.queries import QUERIES, Query
 from tools.monitoring.widgets import place_widgets
 
@@ -20,7 +20,7 @@ _COMPARISONS = {
     "below": "LessThanThreshold",
     "at most": "LessThanOrEqualToThreshold",
 }
-_MISSING = {"fine": "notBreaching", "unknown": "missing"}
+_MISSING = {"fine": "notBreaching", "unknown": "missing", "breach": "breaching"}
 
 
 class _Line(list[Any]):
@@ -70,6 +70,14 @@ for function in (Ref, Sub, GetAtt):
     )
 
 
+_Dumper.add_representer(
+    Mapped,
+    lambda dumper, value: dumper.represent_sequence(
+        "!FindInMap", [value.mapping, Ref(value.parameter), value.key], flow_style=True
+    ),
+)
+
+
 def replace_block(text: str, begin: str, end: str, content: str) -> str:
     """The text with what stands between two lines replaced. Raises ValueError when a line is missing."""
     before, has_begin, rest = text.partition(begin)
@@ -90,6 +98,7 @@ def build_resources() -> dict[str, dict[str, Any]]:
     """The resources of the block, by their logical ids."""
     return {
         **{alarm.name: build_alarm(alarm) for alarm in ALARMS},
+        **{alarm.name: build_composite_alarm(alarm) for alarm in COMPOSITE_ALARMS},
         "Dashboard": build_dashboard(),
         **{query.name: build_query(query) for query in QUERIES},
     }
@@ -108,18 +117,35 @@ def build_alarm(alarm: Alarm) -> dict[str, Any]:
     """The resource of an alarm."""
     watched = alarm.watches
     properties: dict[str, Any] = {
-        "AlarmDescription": Sub(f"{alarm.says} Runbook: ${{RunbookUrl}}/how-to/{alarm.runbook}"),
+        "AlarmDescription": _describe(alarm),
         **(_build_queries(watched) if isinstance(watched, Expression) else _build_metric(watched)),
         "EvaluationPeriods": alarm.periods,
         **({"DatapointsToAlarm": alarm.needed} if alarm.needed else {}),
         "Threshold": alarm.threshold,
         "ComparisonOperator": _COMPARISONS[alarm.comparison],
         "TreatMissingData": _MISSING[alarm.missing],
-        "AlarmActions": [Ref("Alerts")],
+        **({} if alarm.is_part else {"AlarmActions": [Ref("Alerts")]}),
         **({"OKActions": [Ref("Alerts")]} if alarm.reports_end else {}),
     }
     condition = {"Condition": alarm.condition} if alarm.condition else {}
     return {"Type": "AWS::CloudWatch::Alarm", **condition, "Properties": properties}
+
+
+def build_composite_alarm(alarm: CompositeAlarm) -> dict[str, Any]:
+    """The resource of a composite alarm."""
+    groups = (" AND ".join(f'ALARM("${{{name}}}")' for name in group) for group in alarm.groups)
+    properties = {
+        "AlarmDescription": _describe(alarm),
+        "AlarmRule": Sub(" OR ".join(f"({group})" for group in groups)),
+        "AlarmActions": [Ref("Alerts")],
+        "OKActions": [Ref("Alerts")],
+    }
+    condition = {"Condition": alarm.condition} if alarm.condition else {}
+    return {"Type": "AWS::CloudWatch::CompositeAlarm", **condition, "Properties": properties}
+
+
+def _describe(alarm: Alarm | CompositeAlarm) -> Sub:
+    return Sub(f"{alarm.says} Runbook: ${{RunbookUrl}}/how-to/{alarm.runbook}")
 
 
 def _build_metric(series: Series) -> dict[str, Any]:

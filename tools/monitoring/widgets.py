@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.monitoring.model import Alarm, GetAtt, Ref, Series
+from tools.monitoring.model import Alarm, CompositeAlarm, GetAtt, Ref, Series
 from tools.monitoring.runbooks import read_title
 
 COLUMNS = 24
@@ -25,6 +25,8 @@ _ABSENCES = {
     "BurstableDatabase": "The class of the database has no CPU credits.",
     "Cached": "`ReadCache` is false: there is no read cache.",
     "OwnCache": "The stack has no read cache of its own.",
+    "CanaryDeployed": "`Canary` is off: no service level is measured.",
+    "CanaryScheduled": "`Canary` is not scheduled: no service level is measured.",
 }
 
 
@@ -62,7 +64,7 @@ class Section:
     title: str
     text: str
     graphs: tuple[Graph, ...]
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[Alarm | CompositeAlarm, ...]
 
 
 @dataclass(frozen=True)

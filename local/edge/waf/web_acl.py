@@ -1,5 +1,7 @@
 """A web ACL, as the WAF API returns it, and its decision on a request."""
 
+import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,10 @@ _ACL_KEYS = (
 )  # fmt: skip
 _RULE_KEYS = ("Name", "Priority", "Statement", "Action", "OverrideAction", "RuleLabels", "VisibilityConfig")
 _CONTENT_TYPES = {"APPLICATION_JSON": "application/json", "TEXT_HTML": "text/html", "TEXT_PLAIN": "text/plain"}
+
+DEFAULT_ACTION = "Default_Action"
+Decision = tuple[str, bool, int]
+"""The metric of the rule that decided, whether it blocked, and the second."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class _Rule:
     action: str
     response: Response | None
     labels: tuple[str, ...]
+    metric_name: str
 
     def find_matches(self, inspection: Inspection) -> list[str] | None:
         """The names of the matched rules of a managed group (none for another statement), or None without a match."""
@@ -52,6 +59,9 @@ class WebAcl:
     def __init__(self, config: dict[str, Any], rates: RateCounter) -> None:
         reject_unknown_keys(config, _ACL_KEYS, f"web ACL {config.get('Name')}")
         self.name = str(config["Name"])
+        self.metric_name = _read_metric_name(config)
+        self.is_global = ":global/" in str(config.get("ARN", ""))
+        self._decisions: Counter[Decision] = Counter()
         self._bodies = config.get("CustomResponseBodies") or {}
         self._body_limit = _parse_body_limit(config.get("AssociationConfig") or {})
         self._rates = rates
@@ -72,6 +82,17 @@ class WebAcl:
 
     def find_block(self, request: Request, now: float) -> BlockDecision | None:
         """The decision to block the request, or None to let it pass. `now` is a clock in seconds."""
+        metric_name, block = self._decide(request, now)
+        self._decisions[metric_name, block is not None, int(time.time())] += 1
+        return block
+
+    def take_decisions(self) -> "Counter[Decision]":
+        """Return the number of each decision since the last call."""
+        decisions, self._decisions = self._decisions, Counter()
+        return decisions
+
+    def _decide(self, request: Request, now: float) -> tuple[str, BlockDecision | None]:
+        """The metric of the rule that ended the evaluation, and its decision."""
         inspection = Inspection(request, self._body_limit, self._engine, now)
         for rule in self._rules:
             matches = rule.find_matches(inspection)
@@ -79,10 +100,13 @@ class WebAcl:
                 continue
             inspection.labels.update(rule.labels)
             if rule.action == "Allow":
-                return None
+                return rule.metric_name, None
             if rule.action == "Block":
-                return BlockDecision(rule.name, tuple(matches) or tuple(sorted(inspection.labels)), rule.response)
-        return None if self._default_action == "Allow" else BlockDecision("Default_Action", (), self._default_response)
+                matched = tuple(matches) or tuple(sorted(inspection.labels))
+                return rule.metric_name, BlockDecision(rule.name, matched, rule.response)
+        if self._default_action == "Allow":
+            return DEFAULT_ACTION, None
+        return DEFAULT_ACTION, BlockDecision(DEFAULT_ACTION, (), self._default_response)
 
     def _parse_rule(self, config: dict[str, Any]) -> _Rule:
         name, context = config["Name"], f"{self.name}/{config['Name']}"
@@ -95,9 +119,11 @@ class WebAcl:
                 config.get("OverrideAction") or {}, ("None", "Count"), f"OverrideAction of {context}"
             )
             group = parse_managed_group(statement["ManagedRuleGroupStatement"])
-            return _Rule(name, group, "Count" if override == "Count" else "Block", None, labels)
+            action = "Count" if override == "Count" else "Block"
+            return _Rule(name, group, action, None, labels, _read_metric_name(config))
         action, response = self._parse_action(config.get("Action") or {}, context, ("Allow", "Block", "Count"))
-        return _Rule(name, StatementParser(context, self._rates).parse_statement(statement), action, response, labels)
+        condition = StatementParser(context, self._rates).parse_statement(statement)
+        return _Rule(name, condition, action, response, labels, _read_metric_name(config))
 
     def _parse_action(
         self, config: dict[str, Any], context: str, known_keys: tuple[str, ...]
@@ -120,6 +146,10 @@ class WebAcl:
         body = self._bodies[key]
         content_type = ("content-type", _CONTENT_TYPES[body["ContentType"]])
         return Response(status, [content_type], body["Content"].encode()).with_headers(*headers)
+
+
+def _read_metric_name(config: dict[str, Any]) -> str:
+    return str((config.get("VisibilityConfig") or {}).get("MetricName") or config["Name"])
 
 
 def _parse_body_limit(config: dict[str, Any]) -> int:

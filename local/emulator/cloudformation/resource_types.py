@@ -1,7 +1,8 @@
 """Gaps in the resource types of CloudFormation.
 
 - MiniStack rejects some types: rules of a security group as resources of their own, the association and the logging of
-  a web ACL, the deliveries of CloudFront's logs to a log group, and saved queries. They are added here.
+  a web ACL, the deliveries of CloudFront's logs to a log group, saved queries, and composite alarms. They are added
+  here.
 - A custom resource whose function fails before it answers makes the deployment wait for an hour. AWS waits too, because
   it calls the function asynchronously and the function may still answer. Here the call has ended, so the resource fails
   at once with the function's error as the reason.
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.services import cloudwatch_logs, ec2, lambda_svc, waf
+from ministack.services import cloudwatch, cloudwatch_logs, ec2, lambda_svc, waf
 from ministack.services.cloudformation import custom_resource, provisioners
 
 from local.emulator.patching import UnexpectedMiniStackError, replace_function
@@ -136,6 +137,25 @@ def _delete_delivery(physical_id: str, _props: Properties) -> None:
     cloudwatch_logs._delete_delivery({"id": physical_id})
 
 
+def _put_composite_alarm(name: str, props: Properties) -> Created:
+    """Create a composite alarm, or change it; its state stays. The alarms of its rule must exist."""
+    _read_response(cloudwatch._put_composite_alarm({}, {**props, "AlarmName": name}, False, True))
+    return name, {"Arn": cloudwatch._composite_alarms[name]["AlarmArn"]}
+
+
+def _create_composite_alarm(logical_id: str, props: Properties, stack_name: str) -> Created:
+    name = props.get("AlarmName") or provisioners._physical_name(stack_name, logical_id, max_len=255)
+    return _put_composite_alarm(name, props)
+
+
+def _update_composite_alarm(physical_id: str, _old: Properties, new: Properties, _stack_name: str) -> Created:
+    return _put_composite_alarm(physical_id, new)
+
+
+def _delete_composite_alarm(physical_id: str, _props: Properties) -> None:
+    cloudwatch._delete_alarms({}, {"AlarmNames": [physical_id]}, False, True)
+
+
 def _create_saved_query(logical_id: str, props: Properties, stack_name: str) -> Created:
     """Check the properties as AWS does. The emulator has no CloudWatch Logs Insights, so it stores nothing."""
     if not 1 <= len(props["Name"]) <= 255 or not 1 <= len(props["QueryString"]) <= 10_000:
@@ -187,6 +207,12 @@ def patch() -> None:
     add_resource_type("AWS::Logs::DeliverySource", _create_delivery_source, _delete_delivery_source)
     add_resource_type("AWS::Logs::DeliveryDestination", _create_delivery_destination, _delete_delivery_destination)
     add_resource_type("AWS::Logs::Delivery", _create_delivery, _delete_delivery)
+    add_resource_type(
+        "AWS::CloudWatch::CompositeAlarm",
+        _create_composite_alarm,
+        _delete_composite_alarm,
+        update=_update_composite_alarm,
+    )
     add_resource_type("AWS::Logs::QueryDefinition", _create_saved_query, _delete_saved_query)
     _original.execute_function = replace_function(
         lambda_svc, "_execute_function_with_config_scope", "26a9d5f64e17", _execute_function

@@ -64,7 +64,7 @@ def _compute_queries(
             results[query["Id"]] = Series(points, window.period, query["Id"])
     while expressions:
         # An expression may use the result of a later one.
-        ready = [query for query in expressions if not _uses_any(query, expressions)]
+        ready = [query for query in expressions if not uses_any(query, expressions)]
         if not ready:
             raise MetricMathError("The expressions of an alarm use each other's results in a circle.")
         for query in ready:
@@ -73,7 +73,8 @@ def _compute_queries(
     return results
 
 
-def _uses_any(query: dict[str, Any], others: Sequence[dict[str, Any]]) -> bool:
+def uses_any(query: dict[str, Any], others: Sequence[dict[str, Any]]) -> bool:
+    """Whether the expression of a query needs the result of one of the others."""
     words = set("".join(sign if sign.isalnum() or sign == "_" else " " for sign in query["Expression"]).split())
     return any(other["Id"] in words for other in others)
 
@@ -81,18 +82,18 @@ def _uses_any(query: dict[str, Any], others: Sequence[dict[str, Any]]) -> bool:
 def _compute_points(metric: dict[str, Any], statistic: str, unit: str | None, window: Window) -> Points:
     return [
         cloudwatch._stat_value(cloudwatch._calc_stats(samples), statistic, samples) if samples else None
-        for samples in window.sort_samples(_find_samples(metric, unit))
+        for samples in window.sort_samples(find_samples(metric, unit))
     ]
 
 
 def has_value_above_zero(alarm: dict[str, Any], since: float) -> bool:
     """Whether the metric of an alarm has values above zero since then. It costs little if few came since then."""
-    samples = _find_samples(alarm, alarm.get("Unit"))
+    samples = find_samples(alarm, alarm.get("Unit"))
     first = bisect.bisect_left(samples, since, key=_get_timestamp)
     return any(cloudwatch._point_stats(sample)[3] > 0 for sample in samples[first:])
 
 
-def _find_samples(metric: dict[str, Any], unit: str | None) -> Samples:
+def find_samples(metric: dict[str, Any], unit: str | None) -> Samples:
     """Return the values that were recorded for a metric, by time."""
     dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
     samples: Samples = cloudwatch._metrics.get((metric["Namespace"], metric["MetricName"], dimensions)) or []

@@ -4,7 +4,6 @@
   goes back to OK by itself. All dimensions of a metric are mixed.
 - M out of N, missing points and metric math are ignored; a template with an alarm on metric math is refused.
 - An alarm sends no event of its state.
-- There is no metric for failed executions.
 
 Here a thread evaluates all alarms, at the end of each minute as CloudWatch does. An alarm whose present minute already
 breaches, and must therefore breach at its end, fires within a second: recoveries start from alarms, and nobody who
@@ -26,7 +25,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ministack.core.responses import request_scope
-from ministack.services import cloudwatch, eventbridge, stepfunctions
+from ministack.services import cloudwatch, eventbridge
 from ministack.services.cloudformation import provisioners
 
 from local.emulator.cloudwatch.alarm_points import Points, Window, has_value_above_zero, read_points
@@ -34,10 +33,7 @@ from local.emulator.cloudwatch.alarm_rules import can_only_worsen, describe_chan
 from local.emulator.cloudwatch.metric_functions import MetricMathError
 from local.emulator.environment import MINUTE_SECONDS
 from local.emulator.firehose.ministack import wait_for_server
-from local.emulator.patching import UnexpectedMiniStackError, replace_function
-from local.emulator.workflows import executions
-
-_EXECUTION_METRICS = {"FAILED": "ExecutionsFailed", "ABORTED": "ExecutionsAborted", "TIMED_OUT": "ExecutionsTimedOut"}
+from local.emulator.patching import replace_function
 
 _logger = logging.getLogger("sluice.emulator")
 _original = SimpleNamespace()
@@ -169,21 +165,10 @@ def _put_alarm(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool =
     return response
 
 
-def _emit_execution_status(execution: dict[str, Any]) -> None:
-    executions.publish_status(execution)
-    metric = _EXECUTION_METRICS.get(execution["status"])
-    if metric:
-        dimensions = {"StateMachineArn": execution["stateMachineArn"]}
-        cloudwatch.record_metric("AWS/States", metric, 1, "Count", dimensions)
-
-
 def patch() -> None:
     _original.build_alarm_record = replace_function(
         provisioners, "_cw_metric_alarm_record", "4565fcede1eb", _build_alarm_record
     )
-    if stepfunctions._emit_execution_status_event is not executions.publish_status:
-        raise UnexpectedMiniStackError("The patch cloudwatch.alarms must come after workflows.executions.")
-    stepfunctions._emit_execution_status_event = _emit_execution_status
     _original.dispatch_actions = replace_function(
         cloudwatch, "_dispatch_alarm_actions", "fcf47c0d1e6e", _dispatch_actions
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from local.emulator.firehose import ministack
+from local.emulator.firehose import metrics, ministack
 from local.emulator.firehose.configuration import StreamConfiguration
 from local.emulator.firehose.jobs import Job
 from local.emulator.firehose.ministack import StreamId
@@ -52,6 +52,14 @@ class Dispatcher:
         """Count the records that no job has taken yet."""
         with self._lock:
             return sum(stream.count_records() for stream in self._streams.values())
+
+    def measure_streams(self) -> None:
+        """Store the metrics of each stream that has a value at any time."""
+        with self._lock:
+            streams = dict(self._streams)
+        for stream_id, stream in streams.items():
+            if self._read_configuration(stream_id):
+                metrics.record_state(stream_id, stream.compute_ages())
 
     def delete_stream(self, stream_id: StreamId) -> None:
         """Delete a stream and its records, as AWS does."""

@@ -2,12 +2,13 @@
 
 import gzip
 import logging
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from local.emulator.firehose import ministack, transform
+from local.emulator.firehose import metrics, ministack, transform
 from local.emulator.firehose.configuration import Destination, Transform
 from local.emulator.firehose.spool import Record
 
@@ -44,14 +45,17 @@ class TransformJob:
 
     def run(self) -> float | None:
         self.attempts += 1
+        started = time.perf_counter()
         try:
             outcome = transform.call_transform(self.stream_id, self.settings.function, self.invocation_id, self.records)
         except transform.CallFailedError as failure:
+            metrics.count_processing(self.stream_id, started, None)
             _logger.warning("%s: transform failed, attempt %d: %s", self.stream_id.name, self.attempts, failure.code)
             if self.attempts <= self.settings.retries:
                 return _compute_delay(self.attempts)
             self.on_transformed([], [], self._build_error_lines(self.records, failure))
             return None
+        metrics.count_processing(self.stream_id, started, [*outcome.ok, *outcome.dropped])
         errors = self._build_error_lines(outcome.failed, transform.build_processing_failure())
         self.on_transformed(outcome.ok, outcome.dropped, errors)
         return None
@@ -63,7 +67,10 @@ class TransformJob:
 
 @dataclass
 class DeliveryJob:
-    """Puts `records` as one object until S3 accepts it, then calls `on_delivered`. All attempts use the same key."""
+    """Puts `records` as one object until S3 accepts it, then calls `on_delivered`. All attempts use the same key.
+
+    `counted_route` is the route whose metrics count it, or None.
+    """
 
     max_concurrency: ClassVar[int] = 8
 
@@ -72,6 +79,7 @@ class DeliveryJob:
     key: str
     records: Sequence[Record]
     on_delivered: Callable[[Sequence[Record]], None]
+    counted_route: str | None = None
     attempts: int = 0
 
     def run(self) -> float | None:
@@ -83,7 +91,13 @@ class DeliveryJob:
         try:
             ministack.put_object(stream_id.account, stream_id.region, bucket, self.key, body)
         except (ministack.PutFailedError, TimeoutError) as error:
+            self._count(succeeded=False)
             _logger.warning("%s: put to %s failed, attempt %d: %s", stream_id.name, bucket, self.attempts, error)
             return _compute_delay(self.attempts)
+        self._count(succeeded=True)
         self.on_delivered(self.records)
         return None
+
+    def _count(self, *, succeeded: bool) -> None:
+        if self.counted_route:
+            metrics.count_delivery(self.stream_id, self.counted_route, self.records, succeeded=succeeded)

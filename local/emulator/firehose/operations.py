@@ -11,7 +11,7 @@ from typing import Any
 
 from local.emulator import patching
 from local.emulator.durability import report
-from local.emulator.firehose import configuration, ministack, put_requests
+from local.emulator.firehose import configuration, metrics, ministack, put_requests
 from local.emulator.firehose.configuration import StreamConfiguration
 from local.emulator.firehose.dispatcher import Dispatcher
 from local.emulator.firehose.put_requests import ForcedFaults, RejectedRequestError
@@ -61,6 +61,12 @@ def flush_all() -> bool:
     return all(dispatcher.flush(_FLUSH_TIMEOUT_SECONDS) for dispatcher in _dispatchers)
 
 
+def measure_streams() -> None:
+    """Store the metrics of each stream that has a value at any time."""
+    for dispatcher in _dispatchers:
+        dispatcher.measure_streams()
+
+
 class Operations:
     """The operations that are replaced. `originals` are MiniStack's functions by name."""
 
@@ -76,8 +82,10 @@ class Operations:
         try:
             payload = put_requests.read_record(data)
             if self._faults.select_failing_entries(name, 1) != set():
+                metrics.count_put(ministack.get_current_stream_id(name), [], 1)
                 raise put_requests.build_unavailable_error()
             ids = self._accept_records(name, [payload], config)
+            metrics.count_put(ministack.get_current_stream_id(name), [payload], 0)
         except RejectedRequestError as error:
             return _build_error_response(error)
         return _build_response({"RecordId": ids[0], "Encrypted": False})
@@ -90,9 +98,11 @@ class Operations:
             payloads = put_requests.read_records(data)
             failing = self._faults.select_failing_entries(name, len(payloads))
             if failing is None:
+                metrics.count_put(ministack.get_current_stream_id(name), [], len(payloads))
                 raise put_requests.build_unavailable_error()
             accepted = [payload for position, payload in enumerate(payloads) if position not in failing]
             ids = iter(self._accept_records(name, accepted, config) if accepted else [])
+            metrics.count_put(ministack.get_current_stream_id(name), accepted, len(failing))
         except RejectedRequestError as error:
             return _build_error_response(error)
         unavailable = put_requests.build_unavailable_error()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from local.emulator.firehose import configuration, transform
 from local.emulator.firehose.configuration import BufferingHints, Destination, StreamConfiguration
 from local.emulator.firehose.jobs import DeliveryJob, Job, TransformJob
+from local.emulator.firehose.metrics import PendingRecords
 from local.emulator.firehose.ministack import StreamId
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Record, Spool
 
@@ -63,8 +64,11 @@ class Stream:
         self._spool = spool
         self._lock = threading.Lock()
         self._source, self._output, self._errors, self._backup = Buffer(), Buffer(), Buffer(), Buffer()
+        self._pending = {DELIVERY: PendingRecords(), BACKUP: PendingRecords()}
         now = time.monotonic()
         for record, routes in spool.reload():
+            for route in routes:
+                self._pending[route].add([record])
             self._source.add_records([record] if DELIVERY in routes else [], now)
             self._backup.add_records([record] if BACKUP in routes else [], now)
 
@@ -84,6 +88,8 @@ class Stream:
         routes = (DELIVERY, BACKUP) if config.backup else (DELIVERY,)
         with self._lock:
             records = self._spool.append_records(payloads, routes)
+            for route in routes:
+                self._pending[route].add(records)
             self._source.add_records(records, time.monotonic())
             self._backup.add_records(records if config.backup else [], time.monotonic())
         return [record.id for record in records]
@@ -113,8 +119,15 @@ class Stream:
                 jobs += [self._build_delivery(group, config.backup, version, BACKUP) for group in groups]
         return jobs
 
+    def compute_ages(self) -> dict[str, float | None]:
+        """The age in seconds of the oldest record that is not delivered, by route."""
+        with self._lock:
+            return {route: pending.compute_age_seconds() for route, pending in self._pending.items()}
+
     def discard_records(self) -> None:
         with self._lock:
+            for pending in self._pending.values():
+                pending.clear()
             for buffer in (self._source, self._output, self._errors, self._backup):
                 buffer.clear()
             self._spool.discard()
@@ -123,6 +136,7 @@ class Stream:
         with self._lock:
             self._output.add_records(ok, time.monotonic())
             self._errors.add_records(errors, time.monotonic())
+            self._pending[DELIVERY].remove(dropped)
             for record in dropped:
                 record.segment.mark_delivered(DELIVERY)
 
@@ -133,9 +147,11 @@ class Stream:
         oldest = destination.convert_time(min(record.arrived_at for record in group))
         key = configuration.build_object_key(prefix, f"{self.id.name}-{version}", oldest, error_type)
         on_delivered = functools.partial(self._mark_delivered, route)
-        return DeliveryJob(self.id, destination, key + destination.extension, group, on_delivered)
+        counted_route = None if error_type else route
+        return DeliveryJob(self.id, destination, key + destination.extension, group, on_delivered, counted_route)
 
     def _mark_delivered(self, route: str, records: Sequence[Record]) -> None:
         with self._lock:
+            self._pending[route].remove(records)
             for record in records:
                 record.segment.mark_delivered(route)

@@ -21,8 +21,9 @@ from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch, cloudwatch_logs, iam, lambda_svc
+from ministack.services import cloudwatch_logs, iam, lambda_svc
 
+from local.emulator.cloudwatch import embedded_metrics
 from local.emulator.functions.pool import last_invocation
 from local.emulator.functions.worker import DEFAULT_LOG_LEVEL, read_log_level
 from local.emulator.patching import replace_function
@@ -62,7 +63,8 @@ def _emit_logs(  # noqa: PLR0913 - the signature is MiniStack's
     ]
     if group in cloudwatch_logs._log_groups or _may_create_group(config, group):
         append_lines(group, stream_name, lines)
-    _extract_metrics(remaining)
+        for line in remaining:
+            embedded_metrics.store_metrics(_parse_object(line))
     if remaining:
         _append_to_file(name, "\n".join(remaining))
 
@@ -87,20 +89,6 @@ def _parse_object(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
-
-
-def _extract_metrics(lines: list[str]) -> None:
-    """Store the metrics of lines in the embedded metric format."""
-    for parsed in map(_parse_object, lines):
-        for directive in (parsed.get("_aws") or {}).get("CloudWatchMetrics", []):
-            for names in directive["Dimensions"]:
-                dimensions = {name: str(parsed[name]) for name in names}
-                for metric in directive["Metrics"]:
-                    values = parsed[metric["Name"]]
-                    for value in values if isinstance(values, list) else [values]:
-                        cloudwatch.record_metric(
-                            directive["Namespace"], metric["Name"], value, metric.get("Unit", "None"), dimensions
-                        )
 
 
 def _may_create_group(config: dict[str, Any], group: str) -> bool:

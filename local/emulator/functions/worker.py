@@ -76,7 +76,7 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc]
             "TMPDIR": str(self._tmpdir),
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
             **{
-                key: str(value)
+                key: _localize_url(str(value))
                 for key, value in variables.items()
                 if key not in lambda_runtime._RESERVED_RUNTIME_ENV_VARS
             },
@@ -173,6 +173,16 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc]
     def _pop_log(self) -> str:
         log, self._log = self._log, b""
         return log.decode(errors="replace").rstrip("\n")
+
+
+def _localize_url(value: str) -> str:
+    """Replace the public address of the service, or of the token endpoint, by the one that this machine has for it."""
+    file = Path(os.environ.get("PUBLIC_ADDRESSES", ""))
+    addresses = json.loads(file.read_text()) if value.startswith("https://") and file.is_file() else {}
+    for public, local in addresses.items():
+        if value == public or value.startswith(f"{public}/"):
+            return str(local + value.removeprefix(public))
+    return value
 
 
 def read_log_level(config: dict[str, Any]) -> str | None:

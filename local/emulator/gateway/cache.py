@@ -18,7 +18,7 @@ from typing import Any
 
 from ministack.services import apigateway_v1
 
-from local.emulator.gateway import responses
+from local.emulator.gateway import request_metrics, responses
 from local.emulator.patching import UnexpectedMiniStackError
 
 Response = tuple[int, dict[str, Any], bytes]
@@ -49,6 +49,7 @@ async def _invoke_proxy(integration: dict[str, Any], *arguments: Any, **named: A
         elif strategy == WARN:
             warning = {"Warning": "199 - unauthorized cache-control"}
     response = _get_entry(key)
+    request_metrics.note("CacheMissCount" if response is None else "CacheHitCount", 1)
     if response is None:
         response = await _original.invoke_proxy(integration, *arguments, **named)
         if isinstance(response, tuple) and len(response[2] or b"") <= SIZE_LIMIT_BYTES:

@@ -22,7 +22,7 @@ from ministack import app
 from ministack.core.responses import new_uuid
 from ministack.services import apigateway_v1
 
-from local.emulator.gateway import access_log
+from local.emulator.gateway import access_log, request_metrics
 from local.emulator.patching import replace_function
 
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
@@ -77,6 +77,7 @@ async def _handle_request(  # noqa: PLR0913, PLR0917 - the signature is MiniStac
         "started": time.time(),
     }
     token = _request.set(request)
+    measures = request_metrics.begin()
     try:
         if request["stage"] is not None and len(body or b"") > REQUEST_LIMIT_BYTES:
             response = apigateway_v1._gw_error("REQUEST_TOO_LARGE", "Request Too Long")
@@ -89,9 +90,11 @@ async def _handle_request(  # noqa: PLR0913, PLR0917 - the signature is MiniStac
     if isinstance(response, apigateway_v1._GatewayError):
         rendered = apigateway_v1._gateway_error_response(response, request)
         access_log.write_line(request, rendered[0], rendered[2], response.response_type)
+        request_metrics.record(request, rendered[0], measures)
         return rendered
     status, response_headers, response_body = response
     access_log.write_line(request, status, response_body)
+    request_metrics.record(request, status, measures)
     return status, {**response_headers, "x-amzn-requestid": request["request_id"]}, response_body
 
 

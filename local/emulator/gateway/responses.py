@@ -17,6 +17,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import apigateway_v1
 
 from local.emulator.functions.bootstrap import RESPONSE_LIMIT_BYTES
+from local.emulator.gateway import request_metrics
 from local.emulator.patching import replace_function
 
 INTEGRATION_TIMEOUT_MILLISECONDS = 29_000
@@ -60,7 +61,9 @@ async def invoke_proxy(integration: dict[str, Any], *arguments: Any, **named: An
     task = asyncio.ensure_future(_original.invoke_proxy(integration, *arguments, **named))
     # After a timeout the function continues and nobody awaits the task: read its exception, or asyncio logs it.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    started = time.perf_counter()
     await asyncio.wait({task}, timeout=(integration.get("timeoutInMillis") or INTEGRATION_TIMEOUT_MILLISECONDS) / 1000)
+    request_metrics.note("IntegrationLatency", (time.perf_counter() - started) * 1000)
     if not task.done():
         return _build_error("INTEGRATION_TIMEOUT", "Endpoint request timed out")
     try:

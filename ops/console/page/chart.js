@@ -13,6 +13,7 @@ const MAX_EXECUTIONS = 300;
 const ROW_HEIGHT = 16;
 const LABEL_HEIGHT = 22;
 const AXIS_HEIGHT = 22;
+const PERIOD_MS = 60_000;
 const MIN_BAR_WIDTH = 3;
 const TICK_MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
 
@@ -41,7 +42,8 @@ export function drawTimeline(timeline, width, onPoint) {
     add(`${workflow}: ${count(executions.length, "execution")}${omitted}`, Math.max(1, rows.length) * ROW_HEIGHT,
       (top) => drawExecutions(rows, x, top, to));
   }
-  const drawing = svg("svg", { class: "timeline", width, height: y, viewBox: `0 0 ${width} ${y}`, role: "group", "aria-label": describe(timeline) },
+  const size = { width, height: y, viewBox: `0 0 ${width} ${y}` };
+  const drawing = svg("svg", { class: "timeline", role: "group", "aria-label": describe(timeline), ...size },
     drawPattern(), drawOutages(timeline.outages, x, y, to), drawAxis(from, to, x, width, y), lanes);
   // Not on the drawing: Chromium lets Tab stop at an SVG element that listens to focus.
   const frame = element("div", { class: "drawing" }, drawing);
@@ -52,7 +54,10 @@ export function drawTimeline(timeline, width, onPoint) {
 /** The timeline in one sentence, the drawing's name for a screen reader. */
 export function describe({ batches, executions, outages }) {
   const waits = batches.filter((batch) => !batch.loaded_at).length;
-  const parts = [countBatches(batches.length), `${waits} of them not loaded`, count(executions.length, "execution"), count(outages.length, "outage")];
+  const parts = [
+    countBatches(batches.length), `${waits} of them not loaded`,
+    count(executions.length, "execution"), count(outages.length, "outage"),
+  ];
   return `Timeline: ${parts.join(", ")}. The tables below have the same.`;
 }
 
@@ -62,23 +67,25 @@ export function nameOutage({ kind }) {
   return OUTAGES[kind] ?? words(kind);
 }
 
-export function describeOutage(outage) {
+function describeOutage(outage) {
   const end = outage.to ? `until ${clock(outage.to)}` : "and goes on";
   return `Outage: ${nameOutage(outage)}, from ${clock(outage.from)} ${end}, ${duration(secondsBetween(outage.from, outage.to))}`;
 }
 
 function drawPattern() {
-  return svg("defs", {}, svg("pattern", { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+  const pattern = { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
+  return svg("defs", {}, svg("pattern", pattern,
     svg("rect", { class: "hatch-ground", width: 8, height: 8 }), svg("rect", { class: "hatch-line", width: 2, height: 8 })));
 }
 
 function drawOutages(outages, x, height, to) {
   return outages.map((outage) => {
     const left = x(Date.parse(outage.from));
-    const right = x(outage.to ? Date.parse(outage.to) : to);
-    return svg("g", { class: "mark outage", role: "img", tabindex: "-1", "data-lane": "outages", "aria-label": describeOutage(outage) },
-      svg("rect", { x: left, y: AXIS_HEIGHT, width: Math.max(MIN_BAR_WIDTH, right - left), height: height - AXIS_HEIGHT, fill: "url(#hatch)" }),
-      svg("path", { class: "edge", d: `M${left} ${AXIS_HEIGHT}V${height}M${Math.max(left + MIN_BAR_WIDTH, right)} ${AXIS_HEIGHT}V${height}` }));
+    const right = Math.max(left + MIN_BAR_WIDTH, x(outage.to ? Date.parse(outage.to) : to));
+    const label = describeOutage(outage);
+    return svg("g", { class: "mark outage", role: "img", tabindex: "-1", "data-lane": "outages", "aria-label": label },
+      svg("rect", { x: left, y: AXIS_HEIGHT, width: right - left, height: height - AXIS_HEIGHT, fill: "url(#hatch)" }),
+      svg("path", { class: "edge", d: `M${left} ${AXIS_HEIGHT}V${height}M${right} ${AXIS_HEIGHT}V${height}` }));
   });
 }
 
@@ -98,7 +105,13 @@ function drawAxis(from, to, x, width, height) {
 
 function drawRates(rates, highest, x, top, height) {
   const y = (value) => top + height - ((value ?? 0) / (highest || 1)) * (height - 4);
-  const points = (name) => rates.map((sample) => `${x(Date.parse(sample.at)).toFixed(1)},${y(sample[name]).toFixed(1)}`).join(" ");
+  // Each rate is that of a period, which ends where the next one begins.
+  const ends = rates.map((sample, position) =>
+    rates[position + 1] ? Date.parse(rates[position + 1].at) : Date.parse(sample.at) + PERIOD_MS);
+  const points = (name) => rates.map((sample, position) => {
+    const height = y(sample[name]).toFixed(1);
+    return `${x(Date.parse(sample.at)).toFixed(1)},${height} ${x(ends[position]).toFixed(1)},${height}`;
+  }).join(" ");
   return svg("g", { class: "rates", role: "img", "aria-label": `Rates: at most ${rate(highest)} writes per second` },
     svg("path", { class: "base", d: `M0 ${top + height}H${x(Infinity)}` }),
     svg("polyline", { class: "accepted", points: points("accepted") }),
@@ -122,7 +135,8 @@ function createBar(members, to) {
   const end = Math.max(...members.map((batch) => (batch.loaded_at ? Date.parse(batch.loaded_at) : to)));
   const writes = members.reduce((sum, batch) => sum + (batch.writes ?? 0), 0);
   const what = members.length === 1 ? `Batch ${first.key.split("/").at(-1)}` : `${members.length} batches`;
-  const ended = state === "loaded" ? `loaded at ${clock(end)}, after ${duration((end - Date.parse(first.delivered_at)) / 1000)}` : assessWord(state)[1];
+  const seconds = (end - Date.parse(first.delivered_at)) / 1000;
+  const ended = state === "loaded" ? `loaded at ${clock(end)}, after ${duration(seconds)}` : assessWord(state)[1];
   return {
     state, end, from: Date.parse(first.delivered_at),
     path: members.length === 1 ? pathTo("batches", first.key) : pathTo("batches"),
@@ -175,7 +189,8 @@ function drawExecutions(rows, x, top, to) {
     const [, word] = assessWord(execution.status);
     const label = `Workflow ${execution.workflow}, ${execution.name}: ${word}, started at ${clock(execution.started_at)}, ` +
       `${duration((end - Date.parse(execution.started_at)) / 1000)}`;
-    const bar = { lane: execution.workflow, state: execution.status, path: pathTo("executions", execution.workflow, execution.name), label };
+    const path = pathTo("executions", execution.workflow, execution.name);
+    const bar = { lane: execution.workflow, state: execution.status, path, label };
     return drawBar(bar, x(Date.parse(execution.started_at)), x(end), top + row * ROW_HEIGHT, ROW_HEIGHT - 4);
   }));
 }

@@ -1,6 +1,6 @@
 // A run of a command: its output line by line, and its end.
 
-import { readEvents, startCommand } from "./api.js";
+import { readEvents, startCommand } from "./server.js";
 import { announce, element, notice, setText, stateMark } from "./dom.js";
 import { json } from "./table.js";
 

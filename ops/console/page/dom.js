@@ -48,6 +48,13 @@ export function pathTo(...parts) {
   return `#/${parts.map(encodeURIComponent).join("/")}`;
 }
 
+/** Links to commands for one thing, with their arguments filled in: [word, command] each. */
+export function commandLinks(thing, commands, values) {
+  const search = new URLSearchParams(values);
+  return element("span", { class: "links" }, commands.map(([word, command]) =>
+    element("a", { href: `${pathTo("commands", command)}?${search}`, "aria-label": `${word} ${thing}` }, `${word}…`)));
+}
+
 /** A pill that names a state. The icon before it comes from the style sheet, so no state is shown by colour only. */
 export function stateMark(state, text) {
   return element("span", { class: "state", "data-state": state }, text);

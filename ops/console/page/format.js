@@ -36,7 +36,7 @@ export function size(bytes) {
 export function duration(seconds) {
   if (!isNumber(seconds)) return UNKNOWN;
   const whole = Math.max(0, Math.round(seconds));
-  if (seconds < 10 && !Number.isInteger(seconds)) return `${Math.max(0, seconds).toFixed(1)} s`;
+  if (seconds >= 0.05 && seconds < 9.95 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return join(Math.floor(whole / 60), "min", whole % 60, "s");
   if (whole < 86400) return join(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");

@@ -1,16 +1,19 @@
 // The live state: a stream of snapshots, connected again with a growing pause, and whether it still speaks.
 
-import { readEvents } from "./api.js";
+import { readEvents } from "./server.js";
 
 const FIRST_PAUSE_MS = 1_000;
+const MAX_HISTORY = 60;
 const LONGEST_PAUSE_MS = 15_000;
-const LONGEST_SILENCE_MS = 45_000;
+// A bucket with millions of batches takes minutes to read.
+const LONGEST_SILENCE_MS = 600_000;
 
 export class LiveState {
   #pause = FIRST_PAUSE_MS;
   #state = "";
   #handlers;
-  snapshot = null;
+  /** The latest snapshots, the last one the newest. */
+  history = [];
 
   /** Listens until the page ends. Calls `onSnapshot(snapshot)` for each, and `onConnection(state, error)` with "connected"
    *  or "lost" when that changes. */
@@ -52,7 +55,7 @@ export class LiveState {
 
   #receive(snapshot) {
     this.#pause = FIRST_PAUSE_MS;
-    this.snapshot = snapshot;
+    this.history = [...this.history, snapshot].slice(-MAX_HISTORY);
     this.#setState("connected", null);
     this.#handlers.onSnapshot(snapshot);
   }

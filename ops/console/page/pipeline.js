@@ -19,7 +19,9 @@ const STAGES = [
   {
     id: "stream", title: "Stream", unit: "writes accepted per second",
     headline: ({ rates }) => rate(rates?.writes_accepted), value: ({ rates }) => rates?.writes_accepted,
-    figures: ({ status }) => [["undelivered", count(status?.undelivered, "object")], ["dead letters", count(status?.dead_letters, "event")]],
+    figures: ({ status }) => [
+      ["undelivered", count(status?.undelivered, "object")], ["dead letters", count(status?.dead_letters, "event")],
+    ],
   },
   {
     id: "batches", title: "Batches", unit: "batches waiting",
@@ -27,7 +29,7 @@ const STAGES = [
     figures: ({ waiting, status }) => [
       ["size", size(waiting?.bytes)],
       ["oldest", waiting?.batches ? `${duration(waiting.oldest_seconds)} ago` : waiting?.batches === 0 ? "none" : UNKNOWN],
-      ["parked", parked(status)], ["quarantined", batches(status?.quarantined)],
+      ["loading", batches(status?.loading)], ["parked", parked(status)], ["quarantined", batches(status?.quarantined)],
     ],
   },
   {
@@ -68,19 +70,18 @@ function createCard(stage) {
     headline: element("strong", { class: "figure" }, "…"),
     mark: stateMark("unknown", "loading"),
     figures: element("dl", { class: "figures" }),
-    line: svg("polyline", { points: "" }),
-    flow: svg("svg", { class: "flow", viewBox: "0 0 24 24", preserveAspectRatio: "none", "aria-hidden": "true" },
-      svg("path", { class: "pipe", d: "M0 12H24" }), svg("path", { class: "water", d: "M0 12H24" })),
-    stop: element("span", { class: "stop", "aria-hidden": "true" }, "✕"),
+    line: svg("path"),
   };
-  const spark = svg("svg", { class: "spark", viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, card.line);
+  const box = { viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none" };
+  const spark = svg("svg", { class: "spark", "aria-hidden": "true", ...box }, card.line);
   const title = `stage-${stage.id}`;
   card.node = element("li", { "data-stage": stage.id },
     element("article", { class: "card", "aria-labelledby": title },
       element("h3", { id: title }, stage.title), card.mark,
       element("p", { class: "headline" }, card.headline, " ", element("span", { class: "unit" }, stage.unit)),
       spark, card.figures),
-    element("span", { class: "connector", "aria-hidden": "true" }, card.flow, card.stop));
+    element("span", { class: "connector", "aria-hidden": "true" },
+      element("span", { class: "pipe" }, element("span", { class: "water" })), element("span", { class: "stop" }, "✕")));
   return card;
 }
 
@@ -97,8 +98,8 @@ function update(cards, snapshot) {
     setText(card.headline, headline);
     card.node.classList.toggle("no-value", headline === UNKNOWN);
     updateFigures(card.figures, stage.figures(snapshot));
-    card.points = [...card.points, typeof value === "number" ? value : 0].slice(-MAX_POINTS);
-    card.line.setAttribute("points", drawPoints(card.points));
+    card.points = [...card.points, typeof value === "number" ? value : null].slice(-MAX_POINTS);
+    card.line.setAttribute("d", drawCurve(card.points));
   }
   cards.forEach((card, position) => {
     const next = cards[position + 1];
@@ -108,8 +109,8 @@ function update(cards, snapshot) {
 
 // What flows between two stages: as fast as its rate, or nothing, or stopped in front of a database that is unavailable.
 function updateFlow(card, next, { rates }, stages) {
-  const flows = { stream: rates?.writes_accepted, batches: rates?.writes_accepted, ledger: rates?.writes_applied, replicas: rates?.writes_applied };
-  const speed = flows[next.stage.id] ?? 0;
+  const isAccepted = next.stage.id === "stream" || next.stage.id === "batches";
+  const speed = (isAccepted ? rates?.writes_accepted : rates?.writes_applied) ?? 0;
   const isStopped = (next.stage.id === "ledger" && stages.ledger[0] === "problem") ||
     (next.stage.id === "replicas" && (stages.ledger[0] === "problem" || stages.replicas[0] === "problem"));
   card.node.dataset.flow = isStopped ? "stopped" : speed <= 0 ? "none" : speed < 10 ? "slow" : speed < 500 ? "medium" : "fast";
@@ -122,10 +123,16 @@ function updateFigures(list, figures) {
   figures.forEach(([, text], position) => setText(list.children[position].querySelector("dd"), text));
 }
 
-function drawPoints(points) {
+// The curve of the latest values, the newest at the right edge; it has a gap where a value is unknown.
+function drawCurve(points) {
   const top = Math.max(...points, 1e-9);
   const step = SPARK_WIDTH / (MAX_POINTS - 1);
   const start = SPARK_WIDTH - step * (points.length - 1);
-  return points.map((value, position) =>
-    `${(start + position * step).toFixed(1)},${(SPARK_HEIGHT - 2 - (value / top) * (SPARK_HEIGHT - 4)).toFixed(1)}`).join(" ");
+  const parts = points.map((value, position) => {
+    if (value === null) return "";
+    const x = (start + position * step).toFixed(1);
+    const y = (SPARK_HEIGHT - 2 - (value / top) * (SPARK_HEIGHT - 4)).toFixed(1);
+    return `${typeof points[position - 1] === "number" ? "L" : "M"}${x} ${y}`;
+  });
+  return parts.join("");
 }

@@ -6,7 +6,8 @@ import { batches, count, duration } from "./format.js";
 // Replication that lags by more than this is worth a look; the same limit as a load's usual delay.
 const ATTENTION_LAG_SECONDS = 60;
 
-const UNKNOWN_STAGES = Object.fromEntries(["requests", "stream", "batches", "ledger", "replicas"].map((id) => [id, ["unknown", "unknown"]]));
+const STAGES = ["requests", "stream", "batches", "ledger", "replicas"];
+const UNKNOWN_STAGES = Object.fromEntries(STAGES.map((id) => [id, ["unknown", "unknown"]]));
 
 /** Judges a snapshot. Returns `stages` (state and word for each) and `verdict`, one sentence about the whole. */
 export function assess({ status, waiting, rates, alarms }) {
@@ -43,10 +44,10 @@ function assessStream({ undelivered }) {
   return undelivered ? ["attention", `${count(undelivered, "object")} undelivered`] : ["ok", "delivers"];
 }
 
-function assessBatches({ parked, quarantined }, waiting) {
+function assessBatches({ parked, quarantined, primary }, waiting) {
   if (parked) return ["problem", `${batches(parked)} parked`];
   if (quarantined) return ["attention", `${quarantined} quarantined`];
-  if (!waiting) return ["unknown", "unknown"];
+  if (!waiting) return primary.accepts_writes ? ["unknown", "unknown"] : ["attention", "wait for the primary"];
   return waiting.batches ? ["ok", "loading"] : ["ok", "nothing waits"];
 }
 

@@ -3,10 +3,10 @@
 import { element, notice } from "./dom.js";
 
 /** A table. `columns` are {title, cell(row), isNumber}; `caption` says what the rows are. */
-export function table(caption, columns, rows, rowAttributes = () => ({})) {
+export function table(caption, columns, rows) {
   const head = columns.map(({ title, isNumber }) =>
     element("th", { scope: "col", role: "columnheader", class: isNumber ? "number" : null }, title));
-  const body = rows.map((row) => element("tr", { role: "row", ...rowAttributes(row) },
+  const body = rows.map((row) => element("tr", { role: "row" },
     columns.map(({ title, cell, isNumber }) =>
       element("td", { role: "cell", "data-title": title, class: isNumber ? "number" : null },
         element("div", {}, cell(row) || "–")))));
@@ -17,11 +17,11 @@ export function table(caption, columns, rows, rowAttributes = () => ({})) {
 }
 
 /** The table of a listing {rows, is_complete}, or `empty` when it has no rows. `caption(count)` words the caption. */
-export function listing({ rows, is_complete: isComplete, problems = [] }, caption, columns, empty, rowAttributes) {
+export function listing({ rows, is_complete: isComplete, problems = [] }, caption, columns, empty) {
   const notices = problems.map(({ message, hint }) => notice("problem", message, hint));
   if (!rows.length) return notices.length ? element("div", {}, notices) : empty;
   const more = isComplete === false && element("p", { class: "quiet" }, "There are more; only these are listed.");
-  return element("div", {}, notices, table(caption(rows.length), columns, rows, rowAttributes), more);
+  return element("div", {}, notices, table(caption(rows.length), columns, rows), more);
 }
 
 /** Every member of a document as names and values; nested ones as indented JSON. */

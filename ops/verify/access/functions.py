@@ -210,6 +210,17 @@ FUNCTIONS: dict[str, Permissions] = {
             put_record(),
         ),
     ),
+    "Canary": Permissions(
+        allowed=(read_secret("Canary"),),
+        forbidden=(
+            read_secret("Reader"),
+            read_secret("Loader"),
+            read_secret("Admin"),
+            put_record(),
+            list_bucket("Batch"),
+            read_object("Batch", BATCH_KEY),
+        ),
+    ),
     "Rotate": Permissions(
         allowed=(
             read_secret("Admin"),

@@ -1,4 +1,4 @@
-"""The user names and passwords in Secrets Manager."""
+"""The secrets in Secrets Manager: user names with passwords, and the canary's."""
 
 from functools import cache
 
@@ -28,7 +28,11 @@ def get_secrets_client() -> AwsClient:
     return create_client(SECRETS_MANAGER_SERVICE)
 
 
+def read_secret(secret_arn: str) -> str:
+    """Read the text of a secret. Raises AwsError."""
+    return str(get_secrets_client().call("GetSecretValue", {"SecretId": secret_arn})["SecretString"])
+
+
 def read_credentials(secret_arn: str) -> Credentials:
-    """Read a secret. Raises AwsError."""
-    text = get_secrets_client().call("GetSecretValue", {"SecretId": secret_arn})["SecretString"]
-    return msgspec.json.decode(text, type=Credentials)
+    """Read a secret that is a user of a database or cache. Raises AwsError."""
+    return msgspec.json.decode(read_secret(secret_arn), type=Credentials)

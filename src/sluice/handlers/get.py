@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sluice.db.connection import Database
 from sluice.http.api_gateway import create_api_handler
-from sluice.model.resource import load_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.query.read_router import ReadRouter
 from sluice.settings import CacheSettings, ReadSettings, has_cache, read_settings
 
@@ -30,7 +30,7 @@ def _create_cache_reader() -> "CacheReader | None":
 def _create_router() -> ReadRouter:
     settings = read_settings(ReadSettings)
     database = Database(settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
-    return ReadRouter(load_resources(), database, settings, _create_cache_reader())
+    return ReadRouter(load_served_resources(), database, settings, _create_cache_reader())
 
 
 router = _create_router()

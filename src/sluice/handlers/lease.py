@@ -61,10 +61,10 @@ def _begin_recovery(event: Event, now: datetime.datetime) -> dict[str, Any]:
 
 def _begin_rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
     # Imported late: a recovery needs no resources.
-    from sluice.model.resource import load_resources  # noqa: PLC0415
+    from sluice.model.canary_item import load_served_resources  # noqa: PLC0415
 
     name = event["execution"].rsplit(":", 1)[-1]
-    request = parse_rebuild_request(event["request"], load_resources(), now)
+    request = parse_rebuild_request(event["request"], load_served_resources(), now)
     check_source(request.source, {"batches": _batches, "archive": _archive})
     holder = acquire_lease(_states, _batches, event["execution"], REBUILD_LEASE_KEY)
     if holder != event["execution"]:

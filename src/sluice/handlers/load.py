@@ -18,7 +18,7 @@ from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.load.batch_reader import create_replay_opener, open_batch
 from sluice.load.loader import Loader
-from sluice.model.resource import load_resources
+from sluice.model.canary_item import load_served_resources
 from sluice.model.schema_names import shadow_schema_name
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
 from sluice.settings import CacheSettings, DatabaseSettings, has_cache, read_settings
@@ -47,12 +47,12 @@ def _create_invalidator() -> "CacheInvalidator | None":
     from sluice.cache.invalidation import CacheInvalidator  # noqa: PLC0415  only a function with a cache imports these
     from sluice.cache.valkey_client import ValkeyClient  # noqa: PLC0415
 
-    return CacheInvalidator(ValkeyClient(read_settings(CacheSettings), CACHE_TIMEOUT_SECONDS), load_resources())
+    return CacheInvalidator(ValkeyClient(read_settings(CacheSettings), CACHE_TIMEOUT_SECONDS), load_served_resources())
 
 
 _open_batch = partial(open_batch, _s3)
 _cache = _create_invalidator()
-_loader = Loader(_database, load_resources(), _open_batch, cache=_cache)
+_loader = Loader(_database, load_served_resources(), _open_batch, cache=_cache)
 
 
 @instrument_handler
@@ -99,7 +99,7 @@ def _create_replay_loader(*, shadow: bool, archived: bool, collections: frozense
     is_complete_batch = not (archived or collections)
     return Loader(
         _shadow if shadow else _database,
-        load_resources(),
+        load_served_resources(),
         create_replay_opener(_open_batch, archived=archived, collections=collections),
         ("reload" if reload else "once") if is_complete_batch else "bypass",
         # Nobody reads the shadow tables. After the swap they have no cache epoch, and the first load starts one.

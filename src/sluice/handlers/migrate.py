@@ -123,10 +123,10 @@ def _run_by_hand(event: Event, seconds: float) -> dict[str, Any]:
 
 def _check_api_definition(digests: dict[str, str]) -> None:
     """Check the digests that the template includes: one for each collection of the API's definition."""
-    from sluice.model.resource import load_resources  # noqa: PLC0415
+    from sluice.model.canary_item import load_served_resources  # noqa: PLC0415
     from sluice.schema.preflight import check_api_definition  # noqa: PLC0415
 
-    check_api_definition(digests, load_resources().values())
+    check_api_definition(digests, load_served_resources().values())
 
 
 def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
@@ -138,7 +138,7 @@ def _read_users(settings: MigrateSettings) -> tuple[DatabaseUser, ...]:
 
 @contextmanager
 def _open_migration(seconds: float, *, allow_long: bool) -> Iterator["tuple[Migration, MigrateSettings]"]:
-    from sluice.model.resource import load_resources  # noqa: PLC0415
+    from sluice.model.canary_item import load_served_resources  # noqa: PLC0415
     from sluice.schema.migration import Migration  # noqa: PLC0415
 
     settings = read_settings(MigrateSettings)
@@ -149,7 +149,7 @@ def _open_migration(seconds: float, *, allow_long: bool) -> Iterator["tuple[Migr
         msgspec.structs.replace(settings, database_name=""), statement_timeout_seconds=max(1, int(timeout))
     )
     with closing(server.get_connection()) as connection:
-        resources = load_resources().values()
+        resources = load_served_resources().values()
         yield Migration(connection, settings.database_name, resources, deadline, allow_long=allow_long), settings
 
 

@@ -18,8 +18,8 @@ from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.db.errors import classify_error
 from sluice.errors import InvalidInput, MigrationFailed
+from sluice.model.canary_item import load_served_resources
 from sluice.model.exclusions import Exclusion
-from sluice.model.resource import load_resources
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.rebuild.rebuild_report import build_rebuild_report, describe_failure, describe_outcome
 from sluice.rebuild.rebuild_request import read_stored_exclusions, store_exclusions
@@ -82,7 +82,7 @@ def handle(event: Event, _context: Any) -> Any:
 def _open_tables() -> Iterator[_Tables]:
     try:
         executor = Executor(_primary.get_live_connection(), time.monotonic() + STATEMENT_TIMEOUT_SECONDS)
-        shadow = Shadow(executor, _settings.database_name, load_resources())
+        shadow = Shadow(executor, _settings.database_name, load_served_resources())
         yield _Tables(executor, shadow, Swap(executor, _settings.database_name, shadow))
     except (pymysql.Error, OSError) as error:
         raise (classify_error(error) or MigrationFailed(explain_error(error, "rebuild the tables"))) from None
@@ -129,7 +129,7 @@ def _report(step: _Step, tables: _Tables) -> dict[str, Any]:
             state["last"]["output"],
             tables.shadow.sum_ledger(),
         ),
-        "tables": {name: tables.shadow.count_rows(name) for name in load_resources()},
+        "tables": {name: tables.shadow.count_rows(name) for name in load_served_resources()},
         "retained": [state["swap"]["retained"]],
         "excluded": state["prepared"]["exclusions"],
         "exclusions_stored": "exclusions_not_stored" not in state,

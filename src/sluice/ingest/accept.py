@@ -12,8 +12,9 @@ from sluice.http.request import Caller, Request
 from sluice.http.response import Response
 from sluice.ingest.firehose import FIREHOSE_SERVICE, FirehoseStream
 from sluice.ingest.item_body import record_too_large_problem
+from sluice.model.canary_item import load_served_resources
 from sluice.model.record import MAX_RECORD_BYTES, create_record
-from sluice.model.resource import Item, Resource, load_resources
+from sluice.model.resource import Item, Resource
 from sluice.model.versions import new_version
 from sluice.observability import add_log_fields, add_metric, describe_error
 from sluice.settings import StreamSettings, read_settings
@@ -39,7 +40,7 @@ def create_write_context() -> WriteContext:
     """Read the settings, load the resources, and create the stream's client. Raises RuntimeError for the settings."""
     settings = read_settings(StreamSettings)
     stream = FirehoseStream(settings.stream_name, create_client(FIREHOSE_SERVICE))
-    return WriteContext(load_resources(), stream, settings.buffer_seconds)
+    return WriteContext(load_served_resources(), stream, settings.buffer_seconds)
 
 
 def authorize_write(request: Request, resources: Mapping[str, Resource]) -> tuple[Resource, Caller]:

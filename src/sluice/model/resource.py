@@ -26,6 +26,7 @@ from sluice.model.strict_model import create_strict_model
 from sluice.model.validation import ItemDecoder
 
 __all__ = [
+    "CANARY_COLLECTION",
     "Digits",
     "Item",
     "Resource",
@@ -46,6 +47,8 @@ _NATURAL_ID_RULE = "Expected 1 to 128 of the characters A-Z a-z 0-9 . _ ~ - and 
 
 _SYSTEM_COLUMNS = frozenset({"owner", "id", "version", "written_at", "deleted"})
 _SYSTEM_TABLES = frozenset({*SERVICE_TABLES, "migrations", "openapi", "docs", "status"})
+# The collection of `sluice.model.canary_item`, which no other class can declare.
+CANARY_COLLECTION = "sluice_canary"
 _NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
@@ -140,6 +143,8 @@ def resource(collection: str, **options: Unpack[ResourceOptions]) -> Callable[[T
     """
 
     def declare(model: T) -> T:
+        if collection == CANARY_COLLECTION:
+            raise TypeError(f"{model.__name__}: {collection!r} cannot name a collection; it is reserved for the canary")
         other = _resources_by_collection.get(collection)
         if other and (other.model.__module__, other.model.__qualname__) != (model.__module__, model.__qualname__):
             raise TypeError(f"{model.__name__}: {collection!r} is declared in {other.model.__module__} too")

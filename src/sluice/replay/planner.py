@@ -17,9 +17,20 @@ from sluice.replay.replay_plan import ReplayPlan, compute_key_range, parse_repla
 PART_SIZE = 5_000
 
 # MariaDB converts a longer IN list to a temporary table.
-_KEYS_PER_QUERY = 500
+KEYS_PER_QUERY = 500
 
 _encoder = msgspec.json.Encoder()
+
+
+class LoadedBatch(msgspec.Struct, frozen=True):
+    """An entry of the ledger: a batch, the counts of its writes, and when its load ended (UTC)."""
+
+    key: str
+    etag: str
+    applied: int
+    stale: int
+    rejected: int
+    loaded_at: datetime.datetime
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,23 @@ class Planner:
         plan.verified = True
         return plan
 
+    def look_up_batches(self, keys: Sequence[str]) -> list[LoadedBatch]:
+        """The ledger's entries for up to KEYS_PER_QUERY keys. Raises the database errors of `sluice.errors`."""
+        if not keys:
+            return []
+        rows = self._primary.query(
+            "SELECT object_key, etag, applied, stale, rejected, loaded_at FROM loaded_batches "  # noqa: S608
+            f"WHERE object_key IN ({', '.join(['%s'] * len(keys))})",
+            tuple(keys),
+        )
+        return [
+            LoadedBatch(
+                row["object_key"], row["etag"], row["applied"], row["stale"], row["rejected"],
+                row["loaded_at"].replace(tzinfo=datetime.UTC),
+            )
+            for row in rows
+        ]  # fmt: skip
+
     def _list_pages(self, plan: ReplayPlan, cursor: str) -> Iterator[list[ListedObject]]:
         keys = compute_key_range(plan.request)
         return self._source_bucket(plan).list_objects(keys.prefix, max(keys.after, cursor), keys.until)
@@ -134,8 +162,8 @@ def find_missing(database: Database, bucket: Bucket, objects: Sequence[ListedObj
 def find_loaded(database: Database, objects: Sequence[ListedObject]) -> set[tuple[str, str]]:
     """Key and ETag of the objects that the ledger has. Raises the database errors of `sluice.errors`."""
     loaded: set[tuple[str, str]] = set()
-    for start in range(0, len(objects), _KEYS_PER_QUERY):
-        keys = tuple(object_.key for object_ in objects[start : start + _KEYS_PER_QUERY])
+    for start in range(0, len(objects), KEYS_PER_QUERY):
+        keys = tuple(object_.key for object_ in objects[start : start + KEYS_PER_QUERY])
         placeholders = ", ".join(["%s"] * len(keys))
         rows = database.query(
             f"SELECT object_key, etag FROM loaded_batches WHERE object_key IN ({placeholders})",  # noqa: S608

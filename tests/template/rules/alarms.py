@@ -6,7 +6,7 @@ from typing import Any
 from tests.template.rules.reading import Properties, branches, names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
-_ALARM = "AWS::CloudWatch::Alarm"
+_ALARM, _COMPOSITE_ALARM = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"
 _STREAM = "AWS::KinesisFirehose::DeliveryStream"
 _MACHINE = "AWS::StepFunctions::StateMachine"
 
@@ -43,20 +43,27 @@ class Alarms(Rule):
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         queues = [name for name, _ in of_type(cfn, "AWS::SQS::Queue")]
+        rules = str([alarm["AlarmRule"] for _, alarm in of_type(cfn, _COMPOSITE_ALARM)])
         return [
             *(match for name in queues for match in self._check_queue(cfn, name)),
             *(
                 RuleMatch(["Resources", name], f"{name} {fault}")
                 for name, alarm in of_type(cfn, _ALARM)
-                for fault in self._faults(alarm)
+                for fault in self._list_faults(alarm, is_part=f'ALARM("${{{name}}}")' in rules)
+            ),
+            *(
+                RuleMatch(["Resources", name], f"{name} {fault}")
+                for name, alarm in of_type(cfn, _COMPOSITE_ALARM)
+                for fault in self._list_faults({"TreatMissingData": "of its parts", **alarm}, is_part=False)
             ),
         ]
 
     def _check_queue(self, cfn: Template, name: str) -> list[RuleMatch]:
         return _find_unwatched(cfn, "AWS/SQS", name, "ApproximateNumberOfMessagesVisible")
 
-    def _faults(self, alarm: Properties) -> Iterator[str]:
-        if not any(branches(alarm.get("AlarmActions"))):
+    def _list_faults(self, alarm: Properties, *, is_part: bool) -> Iterator[str]:
+        """What is missing. The part of a composite alarm notifies nobody: the composite alarm does."""
+        if not is_part and not any(branches(alarm.get("AlarmActions"))):
             yield "has no AlarmActions"
         if "TreatMissingData" not in alarm:
             yield "has no TreatMissingData"

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sluice.model.canary_item import load_served_resources
 from sluice.model.list_parameters import list_parameter_names
-from sluice.model.resource import Resource, load_resources
+from sluice.model.resource import Resource
 from tests.template.rules.reading import Properties, branches, entries, names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
 from tools.api_definition.caching import QUERY_DIGEST
@@ -40,7 +41,7 @@ def _list_shared_methods() -> dict[str, Resource]:
     """The methods that read a list or an item of a shared collection, with its resource."""
     return {
         f"GET /v1/{resource.collection}{suffix}": resource
-        for resource in load_resources().values()
+        for resource in load_served_resources().values()
         if not resource.private
         for suffix in ("", "/{id}")
     }

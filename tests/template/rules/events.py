@@ -11,7 +11,7 @@ class DeadLetters(Rule):
     """
 
     id = "E9113"
-    shortdesc = "Every target of an event rule has a dead-letter queue"
+    shortdesc = "Every target of an event rule has a dead-letter queue, unless its events are not retried"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [

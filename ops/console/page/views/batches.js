@@ -1,6 +1,6 @@
 // Batches: the list by time and state, and one batch with its first writes.
 
-import { getJson } from "../api.js";
+import { getJson } from "../server.js";
 import { append, element, heading, notice, pathTo, stateMark } from "../dom.js";
 import { count, size, time } from "../format.js";
 import { Loader } from "../loader.js";
@@ -28,7 +28,8 @@ function showList(main, query) {
   const read = (signal) => getJson("/api/batches", { minutes: range.value, state: state.value }, signal);
   const load = () => loader.load(read, (document) =>
     listing(document, (shown) => count(shown, "batch", "batches"), BATCH_COLUMNS,
-      notice("ok", `No batch in this time${state.value ? ` is ${state.value}` : ""}.`, "A batch appears some seconds after a write.")));
+      notice("ok", state.value ? `No batch in this time is ${state.value}.` : "No batch in this time.",
+        "A batch appears some seconds after a write.")));
   state.addEventListener("change", load);
   range.addEventListener("change", load);
   append(main,

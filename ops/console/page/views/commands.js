@@ -10,14 +10,19 @@ export function show(main, { stack, parts: [name], query }) {
   const command = stack.commands.find((candidate) => candidate.name === name);
   if (!name) return showList(main, stack);
   if (!command) {
-    append(main, heading(TITLE), notice("attention", "There is no such command.", ""), element("p", {}, element("a", { href: pathTo("commands") }, "All commands")));
+    append(main, heading(TITLE), notice("attention", "There is no such command."), linkToAll());
     return null;
   }
   return showCommand(main, stack, command, query);
 }
 
+function linkToAll() {
+  return element("p", {}, element("a", { href: pathTo("commands") }, "All commands"));
+}
+
 function showList(main, { commands }) {
-  append(main, heading(TITLE, "Each runs as `sluice` does, with your own credentials. A command with a dry run shows first what it would do."),
+  const lead = "Each runs as `sluice` does, with your own credentials. A command with a dry run shows first what it would do.";
+  append(main, heading(TITLE, lead),
     element("ul", { class: "commands" }, commands.map((command) => element("li", {},
       element("a", { href: pathTo("commands", command.name) }, command.name),
       command.is_destructive && element("span", { class: "tag" }, "destructive"),
@@ -35,7 +40,9 @@ function showCommand(main, stack, command, query) {
   const dryRun = element("button", { type: "button", class: "primary" }, "Dry run");
   const run = element("button", { type: "submit", class: command.is_destructive ? "danger" : "primary" }, "Run");
   const hint = element("p", { class: "help", id: "run-hint", role: "status" });
-  const typed = element("input", { id: "confirmation", autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": "run-hint" });
+  const typed = element("input", {
+    id: "confirmation", autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": hint.id,
+  });
   // The arguments of the last dry run that ended well, as text; any change of a field makes them differ.
   let tried = null;
   let isRunning = false;
@@ -51,22 +58,30 @@ function showCommand(main, stack, command, query) {
   };
   const explain = (isTried, isConfirmed) => {
     if (isRunning) return "It runs. Its output is below.";
-    if (!isTried) return tried === null ? "Dry run first: it changes nothing and shows what the command would do." : "The arguments changed. Dry run again.";
+    if (!isTried && tried !== null) return "The arguments changed. Dry run again.";
+    if (!isTried) return "Dry run first: it changes nothing and shows what the command would do.";
     return isConfirmed ? "Ready to run." : `To confirm, type the stack's name: ${stack.name}`;
   };
   const start = async (isDryRun) => {
     const values = fields.read();
     isRunning = true;
     update();
-    const code = await runCommand(output, command.name, { arguments: values, dry_run: isDryRun, confirmation: isDryRun ? "" : typed.value });
+    const request = { arguments: values, dry_run: isDryRun, confirmation: isDryRun ? "" : typed.value };
+    const code = await runCommand(output, command.name, request);
     isRunning = false;
-    if (isDryRun) tried = code === 0 || code === 1 ? JSON.stringify(values) : null;
+    if (isDryRun) tried = code === 0 ? JSON.stringify(values) : null;
     else tried = null;
     typed.value = "";
     update();
   };
   dryRun.addEventListener("click", () => start(true));
   fields.onChange(update);
+  // Enter in an argument never runs the command.
+  fields.node.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName === "TEXTAREA") return;
+    event.preventDefault();
+    if (command.has_dry_run && !isRunning) start(true);
+  });
   typed.addEventListener("input", update);
   const form = element("form", { onsubmit: (event) => {
     event.preventDefault();
@@ -79,7 +94,7 @@ function showCommand(main, stack, command, query) {
     element("p", { class: "actions" }, run), hint);
   append(main,
     heading(command.name, sentence(command.summary)),
-    element("p", {}, element("a", { href: pathTo("commands") }, "All commands")),
+    linkToAll(),
     command.is_destructive && notice("attention", "This command is destructive.", "It needs the stack's name before it runs."),
     form, output);
   update();

@@ -1,6 +1,6 @@
 // Executions of the workflows: the list, and one execution with its input and output.
 
-import { getJson } from "../api.js";
+import { getJson } from "../server.js";
 import { append, element, heading, notice, pathTo, stateMark } from "../dom.js";
 import { count, duration, secondsBetween, time } from "../format.js";
 import { Loader } from "../loader.js";

@@ -1,6 +1,6 @@
 // Item: every write to one item, the latest first.
 
-import { ApiError, readEvents } from "../api.js";
+import { ApiError, readEvents } from "../server.js";
 import { append, element, heading, notice, pathTo, setText, stateMark } from "../dom.js";
 import { batches, count, time } from "../format.js";
 import { Loader } from "../loader.js";
@@ -26,7 +26,9 @@ export function show(main, { parts: [collection = "", id = ""], query }) {
     const address = `${pathTo("item", request.collection, request.id)}?${search}`;
     if (location.hash === address) load();
     else location.hash = address;
-  } }, fields.map(({ node }) => node), element("p", { class: "actions" }, element("button", { type: "submit", class: "primary" }, "Show the history")));
+  } },
+    fields.map(({ node }) => node),
+    element("p", { class: "actions" }, element("button", { type: "submit", class: "primary" }, "Show the history")));
   const load = () => {
     const { collection: name, id: key, ...rest } = read();
     const path = `/api/items/${encodeURIComponent(name)}/${encodeURIComponent(key)}`;
@@ -60,7 +62,8 @@ function showHistory({ item, writes, owners, problems = [], scanned_batches: sca
   const versions = new Set(sorted.map((write) => write.version));
   return element("div", {},
     problems.map(({ message, hint }) => notice("problem", message, hint)),
-    isComplete === false && notice("attention", "The history may lack writes.", "The search ended before it had read every batch of this time; search fewer hours."),
+    isComplete === false && notice("attention", "The history may lack writes.",
+      "The search ended before it had read every batch of this time; search fewer hours."),
     owners?.length > 1 && showOwners(item, owners, hours),
     element("h2", {}, `${count(sorted.length, "write")}, the latest first`),
     !sorted.length && notice("unknown", "No write to this item in this time.", "Search more hours."),
@@ -89,7 +92,7 @@ function showWrite(write, versions) {
       write.copies > 0 && ["copies", `${batches(write.copies)} more have this write`],
       ["request id", write.request_id ? element("code", {}, write.request_id) : "–"],
     ].filter(Boolean).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)))),
-    write.data !== null && write.data !== undefined && element("details", {}, element("summary", {}, "Data"), json(write.data, "Data of the write")));
+    write.data !== null && element("details", {}, element("summary", {}, "Data"), json(write.data, "Data of the write")));
 }
 
 // Fragments are the page's addresses, so a link inside the page is a button.

@@ -10,10 +10,12 @@ export const TITLE = "Overview";
 
 const ORDER = { problem: 0, unknown: 1, ok: 2 };
 
-export function show(main) {
+export function show(main, { stack, live }) {
   const verdict = stateMark("unknown", "Reading the state…");
   const read = element("span", { class: "quiet" });
   const pipeline = createPipeline();
+  // The curves go on where they were when the view was left.
+  for (const snapshot of live.history.slice(0, -1)) pipeline.update(snapshot);
   const problems = element("div", { class: "place" });
   const calls = element("p", { class: "quiet" });
   const advice = element("div");
@@ -41,7 +43,7 @@ export function show(main) {
       setText(verdict, whole.verdict);
       setText(read, `read at ${utc(snapshot.at)}`);
       pipeline.update(snapshot);
-      if (snapshot.calls) setText(calls, describeCalls(snapshot.calls));
+      if (snapshot.calls) setText(calls, describeCalls(snapshot.calls, stack));
       for (const part of parts) part(snapshot);
     },
   };
@@ -68,11 +70,12 @@ function createPart(place, choose, build) {
 }
 
 function showProblems(problems) {
-  return element("div", {}, problems.map(({ message, hint }) => notice("problem", message, hint)));
+  return element("div", { hidden: !problems.length }, problems.map(({ message, hint }) => notice("problem", message, hint)));
 }
 
-function describeCalls({ total, per_hour: perHour, dollars_per_hour: dollars }) {
-  return `This console called AWS ${count(total, "time")}, about ${count(Math.round(perHour), "time")} an hour while it is open: ` +
+function describeCalls({ total, per_hour: perHour, dollars_per_hour: dollars }, { is_local: isLocal }) {
+  return `This console called ${isLocal ? "the emulator" : "AWS"} ${count(total, "time")}, about ` +
+    `${count(Math.round(perHour), "time")} an hour while it is open. ${isLocal ? "On AWS, that would cost" : "That costs"} ` +
     `${dollars.toFixed(dollars < 0.1 ? 4 : 2)} dollars an hour.`;
 }
 

@@ -1,7 +1,7 @@
 // Quarantine: batches that cannot be read, and the commands for them.
 
-import { getJson } from "../api.js";
-import { append, element, heading, notice, pathTo } from "../dom.js";
+import { getJson } from "../server.js";
+import { append, commandLinks, element, heading, notice, pathTo } from "../dom.js";
 import { count, size, time } from "../format.js";
 import { Loader } from "../loader.js";
 import { listing } from "../table.js";
@@ -30,4 +30,6 @@ const COLUMNS = [
   { title: "Batch", cell: (batch) => element("span", { class: "key" }, batch.key) },
   { title: "Size", isNumber: true, cell: (batch) => size(batch.size) },
   { title: "Quarantined", cell: (batch) => time(batch.since) },
+  { title: "Commands", cell: ({ key }) =>
+    commandLinks(key, [["Retry", "quarantine retry"], ["Drop", "quarantine drop"]], { keys: key }) },
 ];

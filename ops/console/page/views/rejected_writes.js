@@ -1,7 +1,7 @@
 // Rejected writes: what the database can never accept, with the reason, and the commands for it.
 
-import { getJson } from "../api.js";
-import { append, element, heading, notice, pathTo } from "../dom.js";
+import { getJson } from "../server.js";
+import { append, commandLinks, element, heading, notice, pathTo } from "../dom.js";
 import { count } from "../format.js";
 import { Loader } from "../loader.js";
 import { listing } from "../table.js";
@@ -31,5 +31,8 @@ const COLUMNS = [
   { title: "Item", cell: (write) => element("a", { class: "key", href: linkToItem(write) }, `${write.collection}/${write.id}`) },
   { title: "Reason", cell: (write) => write.reason },
   { title: "Version", cell: (write) => element("code", {}, write.version) },
-  { title: "Batch", cell: ({ batch, line }) => [element("a", { class: "key", href: pathTo("batches", batch) }, batch), ` line ${line}`] },
+  { title: "Batch", cell: ({ batch, line }) =>
+    [element("a", { class: "key", href: pathTo("batches", batch) }, batch), ` line ${line}`] },
+  { title: "Commands", cell: ({ version }) =>
+    commandLinks(version, [["Retry", "rejected-writes retry"], ["Drop", "rejected-writes drop"]], { version }) },
 ];

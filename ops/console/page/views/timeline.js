@@ -1,6 +1,6 @@
 // Timeline: what happened to batches and workflows, drawn and as tables.
 
-import { getJson } from "../api.js";
+import { getJson } from "../server.js";
 import { describe, drawTimeline, nameOutage } from "../chart.js";
 import { append, element, heading, notice, pathTo, setText, stateMark } from "../dom.js";
 import { duration, secondsBetween, size, time } from "../format.js";
@@ -10,13 +10,14 @@ import { table } from "../table.js";
 
 export const TITLE = "Timeline";
 
-export const RANGES = [[15, "15 minutes"], [60, "1 hour"], [360, "6 hours"], [1440, "24 hours"]];
+export const RANGES = [[5, "5 minutes"], [15, "15 minutes"], [60, "1 hour"], [360, "6 hours"], [1440, "24 hours"]];
 const REFRESH_MS = 10_000;
 // Padding and border of the frame around the drawing.
 const FRAME_PIXELS = 26;
 
-export function show(main, { query }) {
-  let minutes = Number(query.get("minutes")) || 60;
+export function show(main, { query, stack }) {
+  // A local stack is often younger than an hour.
+  let minutes = Number(query.get("minutes")) || (stack.is_local ? 15 : 60);
   let timeline = null;
   const range = element("select", { id: "range" },
     RANGES.map(([value, label]) => element("option", { value, selected: value === minutes }, label)));
@@ -71,10 +72,14 @@ function createContent(timeline, width) {
     drawing, detail, createLegend(), createTables(timeline));
 }
 
+const LEGEND = [
+  ["accepted", "accepted"], ["applied", "applied"], ["ok", "loaded, succeeded"], ["running", "pending, running"],
+  ["problem", "parked, failed"], ["attention", "quarantined"], ["outage", "outage"],
+];
+
 function createLegend() {
-  const marks = [["accepted", "accepted"], ["applied", "applied"], ["ok", "loaded, succeeded"], ["running", "pending, running"], ["problem", "parked, failed"], ["attention", "quarantined"], ["outage", "outage"]];
-  return element("ul", { class: "legend", "aria-label": "Legend" },
-    marks.map(([state, text]) => element("li", {}, element("span", { class: "swatch", "data-state": state, "aria-hidden": "true" }), text)));
+  return element("ul", { class: "legend", "aria-label": "Legend" }, LEGEND.map(([state, text]) =>
+    element("li", {}, element("span", { class: "swatch", "data-state": state, "aria-hidden": "true" }), text)));
 }
 
 function createTables({ outages, executions, batches }) {

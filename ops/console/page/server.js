@@ -63,7 +63,8 @@ export async function* readEvents(path, query = {}, signal = undefined) {
 
 function parseEvent(block) {
   const lines = block.split("\n");
-  const read = (field) => lines.filter((line) => line.startsWith(`${field}:`)).map((line) => line.slice(field.length + 1).replace(/^ /, ""));
+  const read = (field) =>
+    lines.filter((line) => line.startsWith(`${field}:`)).map((line) => line.slice(field.length + 1).replace(/^ /, ""));
   const [name = ""] = read("event");
   return { name, data: name ? JSON.parse(read("data").join("\n")) : null };
 }
@@ -85,7 +86,8 @@ async function send(path, options) {
   if (response.ok) return response;
   const problem = await response.json().catch(() => null);
   if (response.status === 401) {
-    throw new ApiError("This address is not the one of the running console.", "Open the address that `sluice console` printed last.", 401);
+    const hint = "Open the address that `sluice console` printed last.";
+    throw new ApiError("This address is not the one of the running console.", hint, 401);
   }
   throw new ApiError(problem?.message ?? `The server answered ${response.status}.`, problem?.hint ?? "", response.status);
 }
