@@ -1,5 +1,6 @@
 """`make demo`."""
 
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ class Demo:
 
     def run(self) -> int:
         """Returns the exit code."""
-        before, source = self._observer.read_counters(), load_airports()
+        before, source, started = self._observer.read_counters(), load_airports(), time.time()
         first_seconds = self._write_first(source[FIRST])
         others = [airport for code, airport in source.items() if code != FIRST]
         half = len(others) // 2
@@ -80,6 +81,7 @@ class Demo:
                 "writes per second, 1,000 a request": self._compute_rate("lines"),
                 "writes per second, one a request": self._compute_rate("single"),
                 "seconds until a write was served": f"{first_seconds:,.0f}",
+                "alarms that fired": ", ".join(list_fired_alarms(self._stack, started)) or "none",
                 "seconds in total": f"{self._report.seconds:,.0f}",
             }
         )
@@ -135,6 +137,17 @@ class Demo:
                         f"After {ARRIVAL_TIMEOUT_SECONDS} s the replica lacks {missing:,} writes; see `make status`."
                     )
                 time.sleep(0.5)
+
+
+def list_fired_alarms(stack: Stack, since: float) -> list[str]:
+    """The names of the alarms that fired since then, in order."""
+    pages = (
+        stack.aws_client("cloudwatch").get_paginator("describe_alarm_history").paginate(HistoryItemType="StateUpdate")
+    )
+    # The history has whole seconds.
+    items = [item for page in pages for item in page["AlarmHistoryItems"] if item["Timestamp"].timestamp() > since - 1]
+    changes = [(item["AlarmName"], json.loads(item["HistoryData"])["newState"]["stateValue"]) for item in items]
+    return sorted({name for name, state in changes if state == "ALARM"})
 
 
 if __name__ == "__main__":

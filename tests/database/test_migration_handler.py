@@ -123,7 +123,7 @@ def test_create_migrates_and_answers_success(request_: Request, cloud: Aws, sche
     assert re.fullmatch("Migration [0-9a-f]{16}", answer["PhysicalResourceId"])
     assert answer["Data"]["Done"].startswith(f"create schema {schema.schema}; create table loaded_batches;")
     own = {"loaded_batches", "rejected_writes", "marks", "exclusions", "migrations"}
-    assert set(schema.tables()) == {"airports", "bookings", *own}
+    assert set(schema.tables()) == {"airports", "bookings", "sluice_canary", *own}
     assert cloud.answer_headers[0].get("content-type", "") == ""
     assert [
         thread

@@ -51,6 +51,8 @@ def test_the_console_shows_an_outage_and_repairs_it(
         with writes.write_continuously():
             expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=SECONDS)
             eventually(lambda: writes.accepted > 500)
+            for stage in ("requests", "stream", "ledger"):
+                expect(find_stage(windows, stage).locator(".figure")).to_have_text(re.compile("[1-9]"), timeout=SECONDS)
             take_screenshots(windows, "1-before")
 
             stack.pair.primary.kill()
@@ -59,7 +61,7 @@ def test_the_console_shows_an_outage_and_repairs_it(
             noticed_seconds = time.monotonic() - killed
             expect(page.locator(".verdict")).to_contain_text("Needs attention")
             expect(find_stage(windows, "batches")).to_have_attribute("data-flow", "stopped")
-            eventually(lambda: len(recovery.list_executions("Load", "FAILED")) > 3, 180)
+            eventually(lambda: len(recovery.list_executions("Load", "FAILED")) > 12, 300)
             eventually(lambda: writes.accepted > before + 1_000)
             take_screenshots(windows, "2-during")
         during, outage_seconds = writes.accepted - before, time.monotonic() - killed

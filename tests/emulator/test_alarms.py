@@ -116,7 +116,9 @@ def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another
 
 
 def test_a_template_makes_a_composite_alarm_that_follows_its_parts(emulator: Emulator) -> None:
-    part = {"Type": "AWS::CloudWatch::Alarm", "Properties": ALARM}
+    # Without a value it keeps the state that the test sets.
+    settings = {**ALARM, "MetricName": "Composed", "TreatMissingData": "ignore"}
+    part = {"Type": "AWS::CloudWatch::Alarm", "Properties": settings}
     rule = {"Fn::Sub": 'ALARM("${Long}") AND ALARM("${Short}")'}
     both = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": {"AlarmRule": rule, "AlarmDescription": "first"}}
     template: dict[str, Any] = {

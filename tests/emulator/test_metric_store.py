@@ -98,3 +98,11 @@ def test_a_statistic_set_of_different_values_gets_no_percentile() -> None:
     metric_store.compact(NOW)
     assert cloudwatch._calc_stats(read_samples())["SampleCount"] == 11
     assert metric_store._list_percentile_samples(read_samples()) is None
+
+
+def test_a_value_of_a_second_that_was_merged_counts() -> None:
+    record(7, 600, count=2)
+    metric_store.compact(NOW)
+    record(7, 600, count=3)
+    assert cloudwatch._calc_stats(read_samples())["Sum"] == 35
+    assert cloudwatch._calc_stats(read_samples())["SampleCount"] == 5

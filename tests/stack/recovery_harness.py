@@ -13,6 +13,7 @@ from sluice.ingest.item_body import decode_item
 from sluice.model.record import Write, encode_item, encode_write
 from sluice.model.resource import load_resources
 from sluice.model.versions import new_version
+from tests.stack.broken_stack import find_resource
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
@@ -113,10 +114,13 @@ class RecoveryHarness:
 
     def find_rule_name(self, logical: str) -> str:
         """The name of an event rule, by its logical id in the template."""
-        resource = self.stack.aws_client("cloudformation").describe_stack_resource(
-            StackName="sluice-local", LogicalResourceId=logical
-        )
-        return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+        return find_resource(self.stack, logical)
+
+    def read_alarm_state(self, logical: str) -> str:
+        """The state of an alarm, by its logical id in the template."""
+        name = find_resource(self.stack, logical)
+        [alarm] = self.stack.aws_client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return str(alarm["StateValue"])
 
     @contextmanager
     def disable_rules(self, *rules: str) -> Iterator[None]:

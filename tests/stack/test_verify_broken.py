@@ -39,6 +39,11 @@ Breakage = Callable[[Stack], AbstractContextManager[None]]
 BREAKAGES: dict[str, tuple[str, Breakage, str]] = {
     "batches start no load": ("round-trip", partial(disabled_rule, logical_id="BatchDelivered"), "still says pending"),
     "the machine client gets no token": ("round-trip", machine_client_without_flow, "refused the machine client"),
+    "the canary reaches nobody": (
+        "canary",
+        partial(changed_function, function="Canary", Variables={"SERVICE_URL": "http://127.0.0.1:9"}),
+        "PUT ConnectionRefusedError",
+    ),
     "the API admits everybody": (
         "direct-call",
         partial(changed_web_acl, logical_id="ApiAcl", DefaultAction={"Allow": {}}),

@@ -231,6 +231,7 @@ def test_parked_batches_raise_the_alarm_and_are_loaded_automatically(
         started = eventually(
             lambda: recovery.list_executions("Recover")[: len(recovery.list_executions("Recover")) - before]
         )
+    assert recovery.read_alarm_state("LoadsFailedAlarm") == "ALARM"
     late = recovery.start_workflow("Recover", {"trigger": "operator"})
     assert recovery.wait_for_output(late) == {"outcome": "already_running", "holder": started[-1]["executionArn"]}
     recovery.stack.pair.start()

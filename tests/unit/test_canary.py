@@ -43,7 +43,8 @@ class StubService:
             return status, {"id": "canary", "version": self.written[-1], "status": "pending"}
         if method == "GET" and status == 200:
             return (200, {"id": "canary", "version": self.readable}) if self.readable else (404, {"title": "Not Found"})
-        return status, {"title": "a problem"}
+        # Only the status says what it is.
+        return status, {"title": "a problem", "version": new_version()}
 
     def count(self, method: str) -> int:
         return sum(request[0] == method for request in self.requests)

@@ -22,12 +22,14 @@ _FAILS = "capacity.md#a-function-fails"
 _THROTTLED = "capacity.md#a-function-is-throttled"
 
 ALARMS = (
+    # A restart or a failover takes one to two minutes, and batches wait for it. Errors in three minutes of the clock
+    # can be 61 seconds apart, those in five are at least 181. A batch is parked after 7.5 minutes at most.
     Alarm(
         name="LoadErrorsAlarm",
-        says=("Loads have failed for 3 minutes. The workflow retries them. Most likely the database is unavailable."),
+        says=("Loads have failed for 5 minutes. The workflow retries them. Most likely the database is unavailable."),
         runbook="outages.md#the-database-is-unavailable",
         watches=metrics.FUNCTION_ERRORS.of("LoadFunction", "Sum"),
-        periods=3,
+        periods=5,
         reports_end=True,
     ),
     # Throttled loads are normal after an outage: the workflow waits until one of LoadConcurrency is free.

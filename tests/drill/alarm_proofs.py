@@ -1,0 +1,160 @@
+"""Which fault makes which alarm fire. A test compares the list with the template's alarms."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tests.drill import alarm_faults as faults
+from tests.drill import server_faults
+from tests.drill.alarm_faults import Act
+from tests.drill.alarm_site import AlarmSite
+
+_WRITING = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "TransformFunction")
+_OTHERS = (
+    *("FallbackFunction", "OpenApiFunction", "QuarantineFunction", "PlanFunction", "ReportFunction", "LeaseFunction"),
+    *("HealthCheckFunction", "RebuildFunction", "RejectedWritesFunction", "CanaryFunction"),
+)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A fault, and the alarms that it makes fire. A minute of the alarms lasts `minute` seconds."""
+
+    fault: str
+    cause: Callable[[AlarmSite], AbstractContextManager[Act]]
+    alarms: Sequence[str]
+    minute: float = 1.0
+    limit_seconds: float = 120.0
+    # What goes on after the fault. A metric of an instance that reports nothing would leave its alarm as it is.
+    traffic: Callable[[AlarmSite], object] | None = None
+
+
+# These alarms take missing points as unknown: an instance always reports. With short minutes two hours pass soon.
+_REPORTED: Any = {"minute": 0.4, "traffic": server_faults.report}
+
+
+def _list_burn_alarms(level: str) -> list[str]:
+    windows = ("Hour", "FiveMinutes", "SixHours", "HalfHour", "Burn")
+    return [f"{level}{window}Alarm" for window in windows]
+
+
+PROOFS = [
+    Proof(
+        "a handler that does not exist",
+        faults.functions_without_code,
+        [
+            *(f"{function}ErrorsAlarm" for function in (*_WRITING, *_OTHERS)),
+            "RotationFailedAlarm",
+        ],
+    ),
+    Proof(
+        "a reserved concurrency of 0",
+        faults.functions_without_concurrency,
+        [
+            *(f"{function}ThrottlesAlarm" for function in (*_WRITING, *_OTHERS, "RotateFunction")),
+            "LoadThrottlesAlarm",
+        ],
+    ),
+    Proof("a batch that is no gzip file", faults.unreadable_batch, ["LoadsFailedAlarm"]),
+    Proof("an input that the workflow refuses", faults.refused_inputs, ["ReplayFailedAlarm", "RebuildFailedAlarm"]),
+    Proof(
+        "an operator stops executions",
+        faults.stopped_executions,
+        ["LoadBatchAbortedAlarm", "ReplayAbortedAlarm", "RecoverAbortedAlarm", "RebuildAbortedAlarm"],
+    ),
+    Proof("a rollback without the primary", faults.rollback_without_primary, ["MigrationUndoneAlarm"]),
+    Proof("a record that is no write", faults.record_that_is_no_write, ["RecordsFailedAlarm"]),
+    Proof("a write that no table takes", faults.write_that_no_table_takes, ["RejectedWritesAlarm"]),
+    # A function tries the cache again only after 5 seconds.
+    Proof("the read cache is killed", faults.killed_cache, ["CacheUnavailableAlarm"], minute=8.0),
+    Proof("an event in the dead-letter queue", faults.dead_letter, ["DeadLettersAlarm"]),
+    Proof(
+        "writes above the quotas of the stream",
+        faults.tiny_quotas,
+        [
+            "BytesQuotaAlarm",
+            "RecordsQuotaAlarm",
+            "PutRequestsQuotaAlarm",
+        ],
+    ),
+    Proof("the primary is killed", faults.killed_primary, ["LoadErrorsAlarm"], minute=4.0),
+    Proof("the transform's handler does not exist", faults.transform_without_code, ["TransformAlarm"], minute=4.0),
+    Proof(
+        "Firehose refuses puts",
+        faults.refusing_stream,
+        ["ServerErrorsAlarm", "ThrottledRecordsAlarm"],
+        minute=4.0,
+    ),
+    Proof("Firehose does not answer", faults.silent_stream, ["WriteLatencyAlarm"], minute=4.0),
+    Proof(
+        "the bucket of batches does not exist",
+        partial(faults.stream_without_bucket, part="BatchBucket"),
+        ["FreshnessAlarm"],
+        minute=2.0,
+    ),
+    Proof(
+        "the bucket of the archive does not exist",
+        partial(faults.stream_without_bucket, part="ArchiveBucket"),
+        ["ArchiveFreshnessAlarm", "ArchiveFailedAlarm"],
+        minute=2.0,
+        limit_seconds=240,
+    ),
+    Proof("the replica hangs", faults.frozen_replica, ["ReadLatencyAlarm"], minute=4.0),
+    Proof("the replica stops applying changes", server_faults.stopped_replication, ["ReplicaLagAlarm"], **_REPORTED),
+    Proof(
+        "the data directory grows by 4 GiB",
+        server_faults.full_disks,
+        ["PrimaryStorageAlarm", "ReplicaStorageAlarm"],
+        **_REPORTED,
+    ),
+    Proof(
+        "sessions keep 240 MiB of memory",
+        server_faults.used_memory,
+        ["PrimaryMemoryAlarm", "ReplicaMemoryAlarm"],
+        **_REPORTED,
+    ),
+    Proof(
+        "connections are left open",
+        server_faults.leaked_connections,
+        ["PrimaryConnectionsAlarm", "ReplicaConnectionsAlarm"],
+        **_REPORTED,
+    ),
+    Proof("clients of the cache run long scripts", server_faults.busy_cache, ["CacheProcessorAlarm"], **_REPORTED),
+    Proof(
+        "sessions compute without end",
+        server_faults.busy_processors,
+        ["PrimaryProcessorAlarm", "ReplicaProcessorAlarm", "PrimaryCreditsAlarm", "ReplicaCreditsAlarm"],
+        **_REPORTED,
+    ),
+    Proof(
+        "Firehose refuses the canary's writes",
+        faults.refusing_stream_for_canary,
+        _list_burn_alarms("Writes"),
+        minute=0.25,
+        limit_seconds=240,
+    ),
+    Proof(
+        "both servers are killed",
+        faults.killed_databases,
+        [*_list_burn_alarms("Reads"), *_list_burn_alarms("Waits")],
+        minute=0.25,
+        limit_seconds=300,
+    ),
+    Proof(
+        "nothing invokes the canary",
+        faults.no_canary,
+        ["CanaryMissingAlarm"],
+        minute=0.25,
+        traffic=faults.run_canary,
+    ),
+    # Its alarm looks at a day.
+    Proof(
+        "a recovery with an input that it refuses",
+        faults.refused_inputs,
+        ["RecoverFailedAlarm"],
+        minute=0.1,
+        limit_seconds=240,
+    ),
+]

@@ -1,0 +1,184 @@
+"""Faults of the database servers and of the read cache. Calling the value of a fault reports their metrics."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pymysql
+
+from local.cache import CacheServer
+from local.database.server import DatabaseServer
+from ops.template import read_template
+from tests.drill.alarm_faults import Act
+from tests.drill.alarm_site import AlarmSite
+from tests.drill.database_meter import InstanceMeter, ProcessMeter, put_values
+
+CACHE = "cache"
+_SPIN = "local n=0 for i=1,3e7 do n=n+i end return 1"
+_ALARMED_CONDITIONS = ("OwnDatabase", "BurstableDatabase", "OwnCache")
+
+
+def list_instance_alarms() -> list[str]:
+    """The alarms on RDS and ElastiCache, which a local stack does not have."""
+    resources = read_template()["Resources"]
+    return [
+        name
+        for name, entry in resources.items()
+        if entry["Type"] == "AWS::CloudWatch::Alarm" and entry.get("Condition") in _ALARMED_CONDITIONS
+    ]
+
+
+class Instances:
+    """The servers as RDS and ElastiCache see them."""
+
+    def __init__(self, site: AlarmSite) -> None:
+        self.site, pair = site, site.stack.pair
+        self.servers = (pair.primary, pair.replica)
+        self._meters = [InstanceMeter(site, server) for server in self.servers]
+        assert site.stack.cache.pid
+        self._cache = ProcessMeter(site.stack.cache.pid)
+
+    def report(self) -> None:
+        for meter in self._meters:
+            meter.report()
+        values = {"EngineCPUUtilization": self._cache.measure_percent()}
+        put_values(self.site, "AWS/ElastiCache", "CacheClusterId", f"{CACHE}-001", values)
+
+
+def get_instances(site: AlarmSite) -> Instances:
+    """The instances of a site. The first call also adds their alarms."""
+    if not hasattr(site, "instances"):
+        parameters = {"Primary": "primary", "Replica": "replica", "Cache": CACHE}
+        defaults = {name: str(read_template()["Parameters"][name]["Default"]) for name in _CONCURRENCY}
+        site.add_alarms(list_instance_alarms(), {**parameters, **defaults})
+        site.instances = Instances(site)  # type: ignore[attr-defined]
+    instances: Instances = site.instances  # type: ignore[attr-defined]
+    return instances
+
+
+_CONCURRENCY = ("LoadConcurrency", "ReadConcurrency")
+
+
+def report(site: AlarmSite) -> None:
+    get_instances(site).report()
+
+
+@contextmanager
+def stopped_replication(site: AlarmSite) -> Iterator[Act]:
+    """The thread of the replica that applies changes stops, as after an error."""
+    instances = get_instances(site)
+    _execute(site.stack.pair.replica, "STOP SLAVE SQL_THREAD")
+    try:
+        yield instances.report
+    finally:
+        _execute(site.stack.pair.replica, "START SLAVE SQL_THREAD")
+
+
+@contextmanager
+def full_disks(site: AlarmSite) -> Iterator[Act]:
+    """A file of 4 GiB is in the data directory of each server; it takes no space here."""
+    instances = get_instances(site)
+    files = [server.data / "grown.bin" for server in instances.servers]
+    for file in files:
+        with file.open("wb") as opened:
+            opened.truncate(4 * 1024**3)
+    try:
+        yield instances.report
+    finally:
+        for file in files:
+            file.unlink()
+
+
+@contextmanager
+def busy_processors(site: AlarmSite) -> Iterator[Act]:
+    """Sessions of each server compute hashes without end."""
+    instances = get_instances(site)
+    with ExitStack() as stack:
+        for server in instances.servers:
+            stack.enter_context(_sessions(server, 8, "SELECT BENCHMARK(2000000000, SHA2('busy', 512))"))
+        yield instances.report
+
+
+@contextmanager
+def used_memory(site: AlarmSite) -> Iterator[Act]:
+    """A session of each server keeps 240 MiB in variables."""
+    instances = get_instances(site)
+    with ExitStack() as stack:
+        for server in instances.servers:
+            connection = stack.enter_context(server.connect_as_root())
+            with connection.cursor() as cursor:
+                for number in range(24):
+                    cursor.execute(f"SET @kept{number} = REPEAT('x', 10 * 1024 * 1024)")
+        yield instances.report
+
+
+@contextmanager
+def leaked_connections(site: AlarmSite) -> Iterator[Act]:
+    """Somebody opens 25 connections more to each server than the functions may have, and leaves them open."""
+    instances = get_instances(site)
+    defaults = read_template()["Parameters"]
+    number = 25 + max(int(defaults[name]["Default"]) for name in _CONCURRENCY)
+    with ExitStack() as stack:
+        for server in instances.servers:
+            for _ in range(number):
+                stack.enter_context(server.connect_as_root())
+        yield instances.report
+
+
+@contextmanager
+def busy_cache(site: AlarmSite) -> Iterator[Act]:
+    """Clients of the cache run scripts that compute without end."""
+    instances, ended = get_instances(site), threading.Event()
+    threads = [threading.Thread(target=_spin, args=(site.stack.cache, ended), daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield instances.report
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def _spin(cache: CacheServer, ended: threading.Event) -> None:
+    name, password = cache.credentials
+    tls = ssl.create_default_context(cafile=str(cache.certificates / "ca.pem"))
+    with tls.wrap_socket(socket.create_connection((cache.host, cache.port), 60), server_hostname="localhost") as client:
+        _send(client, "AUTH", name, password)
+        while not ended.is_set():
+            _send(client, "EVAL", _SPIN, "0")
+
+
+def _send(client: ssl.SSLSocket, *words: str) -> None:
+    encoded = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+    client.sendall(f"*{len(words)}\r\n{encoded}".encode())
+    client.recv(256)
+
+
+@contextmanager
+def _sessions(server: DatabaseServer, number: int, statement: str) -> Iterator[None]:
+    """Run a statement in so many sessions, which are killed at the end."""
+    connections: Sequence[Any] = [server.connect_as_root() for _ in range(number)]
+
+    def run(connection: Any) -> None:
+        with suppress(pymysql.Error), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    threads = [threading.Thread(target=run, args=(connection,), daemon=True) for connection in connections]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for connection in connections:
+            _execute(server, f"KILL CONNECTION {connection.thread_id()}")
+        for thread in threads:
+            thread.join()
+
+
+def _execute(server: DatabaseServer, statement: str) -> None:
+    with server.connect_as_root() as connection, connection.cursor() as cursor:
+        cursor.execute(statement)

@@ -1,0 +1,91 @@
+"""Every alarm fires because of a fault, and goes back to OK after it, as the CloudWatch API says."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from local.stack import down
+from tests.drill.alarm_faults import killed_primary, read, write
+from tests.drill.alarm_proofs import PROOFS, Proof
+from tests.drill.alarm_site import AlarmSite, open_site
+from tests.drill.server_faults import report
+from tests.memory import folder_in_memory
+
+OUTAGE_MINUTE_SECONDS = 8.0
+QUIET_MINUTE_SECONDS = 0.25
+ROWS: list[tuple[str, Proof, float, float]] = []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlarmSite]:
+    folder = tmp_path_factory.mktemp("alarms")
+    with folder_in_memory() as memory_folder:
+        try:
+            with open_site(folder, memory_folder, PROOFS[0].minute) as opened:
+                assert opened.airports
+                yield opened
+        finally:
+            down(folder)
+    print_table()
+
+
+def print_table() -> None:
+    print("\n| alarm | fault | a minute lasts (s) | fires after (s) | is OK after (s) |\n|---|---|---|---|---|")
+    for alarm, proof, fired, cleared in ROWS:
+        print(f"| `{alarm}` | {proof.fault} | {proof.minute:g} | {fired:.1f} | {cleared:.1f} |")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: str(proof.fault).replace(" ", "-"))
+def test_a_fault_makes_its_alarms_fire_and_its_end_clears_them(site: AlarmSite, proof: Proof) -> None:
+    site.set_minute(proof.minute)
+    traffic = partial(proof.traffic, site) if proof.traffic else None
+    if traffic:
+        traffic()
+    site.wait_for("OK", proof.alarms, proof.limit_seconds, traffic)
+    with proof.cause(site) as act:
+        fired = site.wait_for("ALARM", proof.alarms, proof.limit_seconds, act)
+    cleared = site.wait_for("OK", proof.alarms, proof.limit_seconds, traffic)
+    ROWS.extend((alarm, proof, fired[alarm], cleared[alarm]) for alarm in proof.alarms)
+
+
+@pytest.mark.timeout(900)
+def test_no_alarm_fires_in_an_outage_of_a_minute(site: AlarmSite) -> None:
+    """As in the demo: the primary is killed and restarted, and clients write and read meanwhile."""
+    site.set_minute(OUTAGE_MINUTE_SECONDS)
+    alarms = [name for name in site.descriptions if name in site.ids]
+    site.wait_for("OK", alarms, 120)
+    began = time.time()
+    with killed_primary(site) as act:
+        while time.time() < began + OUTAGE_MINUTE_SECONDS:
+            act()
+            read(site)
+    while time.time() < began + 8 * OUTAGE_MINUTE_SECONDS:
+        write(site)
+        read(site)
+    assert [change for change in site.read_history(began) if change[1] == "ALARM"] == []
+
+
+@pytest.mark.timeout(900)
+def test_no_alarm_fires_in_a_quiet_day(site: AlarmSite) -> None:
+    """1,440 minutes of the alarms with a write and a read in each, and in one hour as much as four clients can do."""
+    site.set_minute(QUIET_MINUTE_SECONDS)
+    report(site)
+    alarms = [*(name for name in site.descriptions if name in site.ids), *site.added]
+    site.wait_for("OK", alarms, 60, partial(report, site))
+    began, requests = time.time(), 0
+    with ThreadPoolExecutor(8) as clients:
+        for minute in range(1440):
+            number = 4 if 600 <= minute < 660 else 1
+            results = [clients.submit(act, site) for act in (write, read) for _ in range(number)]
+            report(site)
+            requests += len([result.result() for result in results])
+            time.sleep(max(0.0, began + (minute + 1) * QUIET_MINUTE_SECONDS - time.time()))
+    passed = time.time() - began
+    history = site.read_history(began)
+    print(f"\na quiet day of 1,440 minutes in {passed:.0f} s: {requests:,} requests, {len(history)} changes of state")
+    assert [change for change in history if change[1] == "ALARM"] == []
+    assert set(site.read_states(alarms).values()) == {"OK"}
