@@ -20,10 +20,12 @@ ROOTS = (
     "ApiAclAssociation",
     "GetFunction",
     "OpenApiFunction",
+    "StatusFunction",
     "UserPool",
     "PersonClient",
     "GetFromApi",
     "OpenApiFromApi",
+    "StatusFromApi",
     "ClientPlan",
     "OpenKeyInPlan",
 )
@@ -62,6 +64,7 @@ def build_edge_template(outage_file: Path, cache_control: str = "", **parameters
     for function, code in (
         ("GetFunction", GET_CODE.format(outage_file=str(outage_file), cache_control=cache_control)),
         ("OpenApiFunction", PUBLIC_CODE),
+        ("StatusFunction", PUBLIC_CODE),
     ):
         resources[function]["Properties"] = {
             "Runtime": "python3.13",

@@ -13,6 +13,8 @@ from ops.template import ResolvedTemplate
 # States of one scheduled recovery that loads nothing: `recover` has 8, its replay 7. A start counts as a transition.
 RECOVERY_TRANSITIONS = 8 + 7 + 2
 RECOVERY_INVOCATIONS = 8
+# A tenth of a second of HealthCheckFunction, which has 1 GB.
+HEARTBEAT_GIGABYTE_SECONDS = 0.1
 # One state and the start of `load_batch`.
 BATCH_TRANSITIONS = 2
 FIREHOSE_MINIMUM_BYTES = 5_000
@@ -99,6 +101,7 @@ class Estimate:
         yield self._estimate_batches()
         yield self._estimate_archive()
         yield self._estimate_recovery()
+        yield self._estimate_heartbeat()
         yield self._estimate_secrets()
         yield self._estimate_alarms()
         yield self._estimate_logs()
@@ -221,6 +224,12 @@ class Estimate:
             "lambda request"
         )
         return Component("scheduled recovery", runs * run)
+
+    def _estimate_heartbeat(self) -> Component:
+        """An invocation and an object put each minute."""
+        second = self._prices.get(f"lambda {self._template.parameters['Architecture']}")
+        run = self._prices.get("lambda request") + self._prices.get("put object") + HEARTBEAT_GIGABYTE_SECONDS * second
+        return Component("heartbeat", SECONDS_PER_MONTH / 60 * run)
 
     def _estimate_secrets(self) -> Component:
         idle = self._count("AWS::SecretsManager::Secret") * self._prices.get("secret")

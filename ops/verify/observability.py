@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops.output import format_count
+from ops.service import MAX_ATTEMPTS
 from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
 from ops.verify.round_trip import wait_until_applied
 from ops.verify.subject import Subject
@@ -21,6 +22,9 @@ LOG_GROUPS = {
 # Metrics of the write: the one of the function that accepts it, and the one of the function that loads it.
 METRICS = ("WritesAccepted", "WritesApplied")
 NAMESPACE, SERVICE = "Sluice", "sluice"
+STATUS_PATH = "/v1/status"
+# A new stack has no heartbeat in its first minute.
+HEARTBEAT_SECONDS = 120.0
 
 
 def run_logs(subject: Subject) -> str:
@@ -119,7 +123,34 @@ def run_trace(subject: Subject) -> str:
     return f"trace {summary['Id']} with {format_count(len(segments), 'segment')}"
 
 
+def run_status(subject: Subject) -> str:
+    """The public status says that writes are accepted and reads available, and how far reads are behind."""
+    subject.own_write()  # the status is about a service that works
+
+    def read() -> Any:
+        answer = subject.public().request("GET", STATUS_PATH, attempts=MAX_ATTEMPTS)
+        if answer.status != 200 or not isinstance(answer.document, dict):
+            raise CheckFailed(f"{STATUS_PATH} answers {answer.describe()}.", "See the log of StatusFunction.")
+        return answer.document
+
+    def is_well() -> Any:
+        status = read()
+        is_available = status["writes"]["state"] == status["reads"]["state"] == "available"
+        return status if is_available and "seconds_behind" in status["reads"] else None
+
+    def explain() -> CheckFailed:
+        status = read()
+        return CheckFailed(
+            f"{STATUS_PATH} says: writes {status['writes']['state']}, reads {status['reads']['state']}.",
+            "See the logs of StatusFunction and of HealthCheckFunction, which reports each minute.",
+        )
+
+    status = subject.wait_until(is_well, HEARTBEAT_SECONDS, explain)
+    return f"writes and reads available, reads at most {status['reads']['seconds_behind']} s behind"
+
+
 CHECKS = [
+    Check("status", "the public status says that writes are accepted and how far reads are behind", run_status),
     Check("logs", "logs of API, function and load are found by the request id", run_logs),
     Check("metrics", "metrics have the stack's name and arrive", run_metrics),
     Check("trace", "the trace is found by the request id", run_trace),

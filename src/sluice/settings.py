@@ -96,6 +96,13 @@ class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
     batch_bucket: str
 
 
+class StatusSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The stream that a status probes, and the bucket with what the heartbeat saw."""
+
+    stream_name: str
+    batch_bucket: str
+
+
 class OpenApiSettings(msgspec.Struct, frozen=True, rename="upper"):
     """What the OpenAPI document says about access: where tokens are issued, whether clients need API keys."""
 

@@ -49,7 +49,7 @@ def test_a_client_needs_its_key_and_a_token(edge: DeployedEdge) -> None:
 
 
 def test_public_pages_need_neither(edge: DeployedEdge) -> None:
-    for path in ("/v1/openapi.json", "/v1/docs"):
+    for path in ("/v1/openapi.json", "/v1/docs", "/v1/status"):
         for headers in ({}, {"x_api_key": "guessed" * 5}):
             response = edge.get(path, **headers)
             assert (response.status_code, response.text) == (200, "for everybody")

@@ -13,7 +13,7 @@ import pytest
 from ops.console.item_history import build_history
 from ops.console.messages import Batch, Execution, Snapshot
 from ops.console.timeline import find_waits
-from testkit.emulator_harness import wait_until
+from testkit.emulator_harness import Emulator, wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.console_client import ConsoleClient, serve_stub_console
 from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, StubStack, build_verified_plan
@@ -94,6 +94,36 @@ def test_the_snapshot_has_the_status_and_what_waits(console: ConsoleClient, stub
     assert (snapshot["waiting"]["batches"], snapshot["waiting"]["bytes"]) == (2, 20)
     assert snapshot["calls"]["total"] > 5
     assert 0 < snapshot["calls"]["dollars_per_hour"] < 1
+
+
+def test_the_snapshot_has_rates_and_the_alarms_of_this_stack(
+    console: ConsoleClient, stub_stack: StubStack, emulator: Emulator
+) -> None:
+    cloudwatch = emulator.client("cloudwatch")
+    dimensions = [{"Name": "service", "Value": "sluice"}, {"Name": "stack", "Value": STACK_NAME}]
+    datum = {"Dimensions": dimensions, "Timestamp": now() - datetime.timedelta(minutes=2), "Unit": "Count"}
+    values = {"WritesAccepted": 600.0, "WritesApplied": 300.0}
+    cloudwatch.put_metric_data(
+        Namespace="Sluice", MetricData=[{**datum, "MetricName": name, "Value": value} for name, value in values.items()]
+    )
+    alarm = {
+        "MetricName": "m", "Namespace": "n", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 0.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    topics = {"LoadErrorsAlarm-1A": stub_stack.outputs["AlertsTopicArn"], "b-LoadErrorsAlarm-1A": "arn:aws:sns:other"}
+    for name, topic in topics.items():
+        cloudwatch.put_metric_alarm(AlarmName=f"{STACK_NAME}-{name}", AlarmActions=[topic], **alarm)
+    try:
+        _, snapshot = next(console.stream_events("/api/events"))
+    finally:
+        cloudwatch.delete_alarms(AlarmNames=[f"{STACK_NAME}-{name}" for name in topics])
+    assert (snapshot["problems"], snapshot["rates"]["writes_accepted"], snapshot["rates"]["writes_applied"]) == (
+        [], 10.0, 5.0,
+    )  # fmt: skip
+    [listed] = snapshot["alarms"]
+    assert (listed["name"], listed["runbook"]) == ("LoadErrorsAlarm", "how-to/outages.md#the-database-is-unavailable")
+    timeline = console.read("/api/timeline", minutes=10)
+    assert [(point["accepted"], point["applied"]) for point in timeline["rates"]] == [(10.0, 5.0)]
 
 
 def test_a_failure_is_a_problem_of_the_snapshot(console: ConsoleClient, stub_stack: StubStack) -> None:

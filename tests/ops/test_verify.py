@@ -292,6 +292,29 @@ def test_without_a_cache_or_a_shared_collection_there_is_nothing_to_check(servic
     assert "nothing is cached" in run_checks(subject, [CHECKS["cache-key"]])[0].message
 
 
+def describe_status(writes: str, reads: str) -> dict[str, Any]:
+    behind = {"seconds_behind": 2} if reads == "available" else {}
+    return {"at": "2026-11-29T17:00:41Z", "writes": {"state": writes}, "reads": {"state": reads, **behind}}
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "state", "sentence"),
+    [
+        (200, describe_status("available", "available"), "ok", "reads at most 2 s behind"),
+        (200, describe_status("available", "unknown"), "failed", "says: writes available, reads unknown."),
+        (200, describe_status("unavailable", "available"), "failed", "says: writes unavailable, reads available."),
+        (502, None, "failed", "/v1/status answers 502."),
+    ],
+)
+def test_the_status_must_say_that_all_is_well(
+    service: StubService, monkeypatch: pytest.MonkeyPatch, status: int, document: Any, state: str, sentence: str
+) -> None:
+    monkeypatch.setattr("ops.verify.observability.HEARTBEAT_SECONDS", 0.1)
+    service.respond("GET /v1/status", status, document)
+    [result] = run_checks(create_subject(service), [CHECKS["status"]])
+    assert (result.state, sentence in result.message) == (state, True), result.message
+
+
 class WatchedStack:
     """A stack with a dashboard that shows `shown` of three alarms; one of them is a part of the composite one."""
 

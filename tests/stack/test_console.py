@@ -59,6 +59,10 @@ def read_history(console: ConsoleClient) -> list[tuple[str, str, str, str | None
     return [(write["version"], write["batch"], write["state"], write["superseded_by"]) for write in history["writes"]]
 
 
+def has_accepted_writes(console: ConsoleClient) -> bool:
+    return any(point["accepted"] > 0 for point in console.read("/api/timeline", minutes=5)["rates"])
+
+
 def test_an_item_is_followed_from_its_request_through_a_replay(
     console: ConsoleClient, recovery: RecoveryHarness, machine: httpx.Client
 ) -> None:
@@ -96,6 +100,9 @@ def test_an_item_is_followed_from_its_request_through_a_replay(
     states = {batch["key"]: (batch["state"], batch["applied"], batch["rejected"]) for batch in timeline["batches"]}
     assert (states[second_key], states[bad_key]) == (("loaded", 1, 0), ("loaded", 0, 1))
     assert {"replay"} <= {execution["workflow"] for execution in timeline["executions"]}
+
+    # The metrics of the functions arrive a moment later.
+    assert eventually(lambda: has_accepted_writes(console))
 
     [rejected] = [row for row in console.read("/api/rejected-writes")["rows"] if row["version"] == bad]
     assert rejected["reason"].startswith("city: ")

@@ -204,8 +204,8 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("E9141", "Primary does not take its protection", put("Primary", True, "DeletionProtection")),
     (
         "E9142",
-        "Primary does not depend on TransformFunction",
-        lambda resources: resources["Primary"]["DependsOn"].remove("TransformFunction"),
+        "Primary does not depend on QuarantineFunction",
+        lambda resources: resources["Primary"]["DependsOn"].remove("QuarantineFunction"),
     ),
     (
         "E9143",

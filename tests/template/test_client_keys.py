@@ -9,7 +9,7 @@ from testkit.translate import REPOSITORY, Template, translate
 from tests.template.check import check_with_cfn_lint, check_with_rules
 from tests.template.rules.reading import entries
 
-OPEN = ("/v1/openapi.json", "/v1/docs")
+OPEN = ("/v1/openapi.json", "/v1/docs", "/v1/status")
 
 
 def translated(template: Template, keys: str) -> Template:

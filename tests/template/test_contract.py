@@ -62,7 +62,7 @@ def test_the_public_routes_are_the_openapi_document(template: Template) -> None:
 def test_the_functions_of_public_routes_have_reserved_concurrency(template: Template) -> None:
     public = {find_function(operation) for path, _, operation in list_routes(template) if path in PUBLIC}
     functions = [template["Resources"][name]["Properties"] for name in sorted(public)]
-    assert [function.get("ReservedConcurrentExecutions") for function in functions] == [5, 5]
+    assert [function.get("ReservedConcurrentExecutions") for function in functions] == [5, 5, 5]
 
 
 def test_every_status_of_the_gateway_is_described(template: Template) -> None:

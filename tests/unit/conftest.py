@@ -16,7 +16,7 @@ from testkit.lambda_environment import build_lambda_environment
 from tests.unit.loopback import Loopback
 
 ENVIRONMENT = build_lambda_environment(AWS_DEFAULT_REGION="eu-west-1", POWERTOOLS_TRACE_DISABLED="1")
-HANDLERS = ("post", "put", "delete", "get", "fallback", "openapi", "transform", "quarantine")
+HANDLERS = ("post", "put", "delete", "get", "fallback", "openapi", "status", "transform", "quarantine")
 
 
 @pytest.fixture(scope="session")

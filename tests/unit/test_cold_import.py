@@ -53,6 +53,16 @@ FORBIDDEN = {
         "sluice.model.resource",
         "resources",
     },
+    "status": {
+        "pymysql",
+        "sluice.db.connection",
+        "sluice.load",
+        "sluice.query",
+        "sluice.model.resource",
+        "resources",
+        "sqlalchemy",
+        "alembic",
+    },
     "openapi": {
         "pymysql",
         "sluice.db.connection",

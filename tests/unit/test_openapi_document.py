@@ -283,7 +283,7 @@ def test_with_client_keys_each_operation_with_a_token_needs_a_key() -> None:
 
 def test_each_operation_has_a_unique_id_and_describes_its_responses() -> None:
     ids = [operation["operationId"] for _, _, operation in list_operations()]
-    assert len(ids) == len(set(ids)) == 14
+    assert len(ids) == len(set(ids)) == 15
     for _, _, operation in list_operations():
         responses = {status: _resolve(response) for status, response in operation["responses"].items()}
         assert all(response["description"] for response in responses.values())

@@ -83,7 +83,7 @@ def test_a_changed_page_has_another_policy() -> None:
     )
 
 
-@pytest.mark.parametrize("collection", ["docs", "openapi", "openapi.json"])
+@pytest.mark.parametrize("collection", ["docs", "openapi", "openapi.json", "status"])
 def test_no_collection_can_have_the_name_of_a_public_path(collection: str) -> None:
     with pytest.raises(TypeError, match="cannot name a collection"):
         create_resource(create_item_class(("name", str)), collection)

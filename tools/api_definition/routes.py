@@ -6,7 +6,7 @@ from typing import Any
 
 from sluice.model.api_digest import required_fields
 from sluice.model.resource import Resource
-from sluice.openapi.document import create_document
+from sluice.openapi.document import STATUS_PATH, create_document
 from sluice.openapi.operations import READ_SCOPES, WRITE_SCOPES
 from sluice.openapi.parameters import SHARED_PARAMETERS
 from tools.api_definition.resource import AUTHORIZER
@@ -20,13 +20,14 @@ UNKNOWN_PATHS = ("/", "/{proxy+}")
 
 _FUNCTIONS = {"get": "GetFunction", "post": "PostFunction", "put": "PutFunction", "delete": "DeleteFunction"}
 _PUBLIC_FUNCTION, _FALLBACK_FUNCTION = "OpenApiFunction", "FallbackFunction"
+_STATUS_FUNCTION = "StatusFunction"
 
 
 def create_definition(resources: Sequence[Resource]) -> Definition:
     """Create every path of the contract, with a method ANY for what the contract lacks, and the unknown paths."""
     # The scopes stand in the document only with an address for sign-in.
     document = create_document(resources, sign_in_url="https://sign-in")
-    paths = {path: _create_methods(operations) for path, operations in document["paths"].items()}
+    paths = {path: _create_methods(path, operations) for path, operations in document["paths"].items()}
     models = {name_model(resource): _create_model(resource) for resource in resources}
     for resource in resources:
         base = f"/v1/{resource.collection}"
@@ -70,15 +71,16 @@ def list_api_resources(paths: Iterable[str]) -> set[str]:
     return {"/", *(part for parts in segments for part in accumulate(parts, "{}/{}".format) if part)}
 
 
-def _create_methods(operations: Mapping[str, Any]) -> Definition:
+def _create_methods(path: str, operations: Mapping[str, Any]) -> Definition:
     is_public = not any(operation["security"] for operation in operations.values())
-    methods = {method: _create_method(method, operation) for method, operation in operations.items()}
+    methods = {method: _create_method(path, method, operation) for method, operation in operations.items()}
     return {**methods, ANY_METHOD: _create_fallback(is_public=is_public)}
 
 
-def _create_method(method: str, operation: Mapping[str, Any]) -> Definition:
+def _create_method(path: str, method: str, operation: Mapping[str, Any]) -> Definition:
     scopes = [scope for option in operation["security"] for scope in option.get("oauth2", ())]
-    function = _FUNCTIONS[method] if scopes else _PUBLIC_FUNCTION
+    public_function = _STATUS_FUNCTION if path == STATUS_PATH else _PUBLIC_FUNCTION
+    function = _FUNCTIONS[method] if scopes else public_function
     parameters = list(_create_parameters(operation["parameters"]))
     return {
         **({"parameters": parameters} if parameters else {}),

@@ -69,6 +69,16 @@ FUNCTIONS: dict[str, Permissions] = {
     "Fallback": NO_PERMISSIONS,
     "OpenApi": NO_PERMISSIONS,
     "Transform": NO_PERMISSIONS,
+    "Status": Permissions(
+        allowed=(put_record(), read_object("Batch", "status/reads.json")),
+        forbidden=(
+            put_object("Batch", "status/reads.json"),
+            read_object("Batch", BATCH_KEY),
+            list_bucket("Batch"),
+            read_secret("Reader"),
+            read_secret("Loader"),
+        ),
+    ),
     "Get": Permissions(
         allowed=(read_secret("Reader"), read_secret("Cache")),
         forbidden=(

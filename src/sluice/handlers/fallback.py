@@ -11,7 +11,7 @@ _METHODS_BY_SUFFIX = {
     "/{id}": "GET, PUT, DELETE",
     "/{id}/writes/{version}": "GET",
 }
-_METHODS_BY_ROUTE = {"/v1/openapi.json": "GET", "/v1/docs": "GET", "/": "", "/{proxy+}": ""}
+_METHODS_BY_ROUTE = {"/v1/openapi.json": "GET", "/v1/docs": "GET", "/v1/status": "GET", "/": "", "/{proxy+}": ""}
 
 
 def reject_request(request: Request) -> Response:

@@ -44,10 +44,10 @@ class FirehoseStream:
         self.name = name
         self.client = client
 
-    def put_record(self, record: bytes) -> None:
-        """Put one record. Returns after Firehose has taken it. Raises StreamUnavailable."""
+    def put_record(self, record: bytes, timeout_seconds: float = PUT_TIMEOUT_SECONDS) -> None:
+        """Put one record. Returns after Firehose has taken it. Raises StreamUnavailable within the timeout."""
         code = _NOT_ATTEMPTED
-        for _ in iterate_attempts(compute_attempt_deadline()):
+        for _ in iterate_attempts(compute_attempt_deadline(timeout_seconds)):
             try:
                 self.client.call("PutRecord", {"DeliveryStreamName": self.name, "Record": {"Data": record}})
             except AwsError as error:
@@ -92,9 +92,9 @@ class FirehoseStream:
         return {position: str(result["ErrorCode"]) for position, result in results if result.get("ErrorCode")}
 
 
-def compute_attempt_deadline() -> float:
+def compute_attempt_deadline(timeout_seconds: float = PUT_TIMEOUT_SECONDS) -> float:
     """Return the latest time, by the monotonic clock, at which an attempt may begin."""
-    return time.monotonic() + PUT_TIMEOUT_SECONDS - CONNECT_TIMEOUT_SECONDS - READ_TIMEOUT_SECONDS
+    return time.monotonic() + timeout_seconds - CONNECT_TIMEOUT_SECONDS - READ_TIMEOUT_SECONDS
 
 
 def iterate_attempts(deadline: float) -> Iterator[int]:

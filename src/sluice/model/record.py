@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # a function that only reads records needs no resources
 # Firehose takes records of up to 1,000 KiB.
 MAX_RECORD_BYTES = 1_024_000
 
+# A record without a write, by which a status finds out whether the stream accepts records. The transform drops it. In
+# the archive it is an empty line, which every reader skips.
+PROBE_RECORD = b"\n"
+
 NULL_DATA = msgspec.Raw(b"null")
 
 MAX_REQUEST_ID_LENGTH = 64

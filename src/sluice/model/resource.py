@@ -46,7 +46,7 @@ _NATURAL_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}")
 _NATURAL_ID_RULE = "Expected 1 to 128 of the characters A-Z a-z 0-9 . _ ~ - and more than one or two dots"
 
 _SYSTEM_COLUMNS = frozenset({"owner", "id", "version", "written_at", "deleted"})
-_SYSTEM_TABLES = frozenset({*SERVICE_TABLES, "migrations", "openapi", "docs"})
+_SYSTEM_TABLES = frozenset({*SERVICE_TABLES, "migrations", "openapi", "docs", "status"})
 # The collection of `sluice.model.canary_item`, which no other class can declare.
 CANARY_COLLECTION = "sluice_canary"
 _NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,47}")

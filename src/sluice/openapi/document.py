@@ -18,11 +18,12 @@ from sluice.openapi.responses import (
     problem_references,
 )
 from sluice.openapi.schemas import create_read_schema, create_response_schemas, create_write_schemas, get_summary
+from sluice.openapi.status_operation import STATUS_SCHEMA, status_operation
 
 Document = dict[str, Any]
 
 API_VERSION = "1.0.0"
-DOCUMENT_PATH, PAGE_PATH = "/v1/openapi.json", "/v1/docs"
+DOCUMENT_PATH, PAGE_PATH, STATUS_PATH = "/v1/openapi.json", "/v1/docs", "/v1/status"
 
 _DESCRIPTION = """\
 Reads come from a replica. Writes are accepted immediately and applied later: `202` means that the write cannot be
@@ -64,7 +65,7 @@ def create_document(
         "tags": [_create_tag(resource) for resource in resources],
         "paths": {**paths, **_create_public_paths()},
         "components": {
-            "schemas": {**schemas, **line_schemas(), "Problem": PROBLEM_SCHEMA},
+            "schemas": {**schemas, **line_schemas(), "ServiceStatus": STATUS_SCHEMA, "Problem": PROBLEM_SCHEMA},
             "parameters": dict(SHARED_PARAMETERS),
             "headers": dict(HEADERS),
             "responses": problem_components(),
@@ -126,10 +127,11 @@ def _token_schemes(sign_in_url: str) -> Document:
 
 
 def _create_public_paths() -> dict[str, Any]:
-    """The paths that need no token: this document, and the page that shows it."""
+    """The paths that need no token: this document, the page that shows it, and the status."""
     return {
         DOCUMENT_PATH: {"get": _public_operation("openapi", "This document", "application/json", {"type": "object"})},
         PAGE_PATH: {"get": _public_operation("docs", "This document as a page", "text/html", {"type": "string"})},
+        STATUS_PATH: {"get": status_operation()},
     }
 
 

@@ -9,8 +9,8 @@ from tests.template.rules.rule import Rule, RuleMatch, Template
 from tools.api_definition.routes import ANY_METHOD
 
 _READS, _WRITES = "sluice/read", "sluice/write"
-# Public routes: the OpenAPI document and its page contain no data of users.
-PUBLIC = frozenset({"/v1/openapi.json", "/v1/docs"})
+# Public routes: the OpenAPI document, its page and the status contain no data of users.
+PUBLIC = frozenset({"/v1/openapi.json", "/v1/docs", "/v1/status"})
 
 
 def _methods(api: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -6,6 +6,8 @@ from tests.template.rules.reading import Properties, actions, as_list, of_type, 
 from tests.template.rules.rule import Rule, RuleMatch, Template
 
 _PUTS = {"firehose:PutRecord", "firehose:PutRecordBatch"}
+# It puts records without a write, one at a time, and reads what the heartbeat saw.
+_STATUS_FUNCTION, _STATUS_ACTIONS = "StatusFunction", {"firehose:PutRecord", "s3:GetObject"}
 
 
 def _variables(function: Properties) -> dict[str, Any]:
@@ -41,21 +43,26 @@ class WritesIsolated(Rule):
             RuleMatch(["Resources", name, "Properties"], f"{name} accepts writes, but {fault}")
             for name, function in of_type(cfn, "AWS::Lambda::Function")
             if "STREAM_NAME" in _variables(function) or actions(role_statements(cfn, function)) & _PUTS
-            for fault in self._faults(cfn, function)
+            for fault in self._faults(cfn, function, _STATUS_ACTIONS if name == _STATUS_FUNCTION else _PUTS)
         ]
 
-    def _faults(self, cfn: Template, function: Properties) -> list[str]:
+    def _faults(self, cfn: Template, function: Properties, expected: set[str]) -> list[str]:
         faults = []
         if "VpcConfig" in function:
             faults.append("is in a VPC")
         if settings := sorted(name for name in _variables(function) if name.startswith("DATABASE") or "SECRET" in name):
             faults.append(f"has settings of the database ({', '.join(settings)})")
         allowed = role_statements(cfn, function)
-        if excess := sorted(actions(allowed) - _PUTS):
+        if excess := sorted(actions(allowed) - expected):
             faults.append(f"has more permissions than to put records on the stream ({', '.join(excess)})")
-        if missing := sorted(_PUTS - actions(allowed)):
+        if missing := sorted(expected - actions(allowed)):
             faults.append(f"lacks the permission {', '.join(missing)}")
-        streams = {str(resource) for statement in allowed for resource in as_list(statement["Resource"])}
+        streams = {
+            str(resource)
+            for statement in allowed
+            if actions([statement]) & _PUTS
+            for resource in as_list(statement["Resource"])
+        }
         if len(streams) > 1 or any("*" in stream for stream in streams):
             faults.append("can put on more than one stream")
         return faults

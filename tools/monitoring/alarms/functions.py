@@ -9,6 +9,7 @@ _AWAITED = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "Tra
 _RETRIED = (
     "FallbackFunction",
     "OpenApiFunction",
+    "StatusFunction",
     "QuarantineFunction",
     "PlanFunction",
     "ReportFunction",
