@@ -12,9 +12,12 @@ from tests.console.fixture_console import FixtureConsole, run_fixture_console
 from tests.console.open_page import OpenPage
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window."""
+    """Debian's Chromium without a window.
+
+    Of one module: while Playwright runs, no later test of the same process could run an event loop.
+    """
     chromium = shutil.which("chromium")
     assert chromium, "Chromium is missing: `local/setup.sh browser` installs it."
     # Chromium's sandbox refuses to work for root.

@@ -28,7 +28,14 @@ CALLS = Calls(total=3, per_hour=1200.4, dollars_per_hour=0.0123)
 @contextmanager
 def start_watch(*words: str, stdout: int = subprocess.PIPE) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "ops", "--stack-name", STACK_NAME, "status", "--watch", "0.1", *words]
-    with subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, env={**os.environ}) as process:
+    with subprocess.Popen(
+        # A shell lets the jobs in its background ignore SIGINT, and so would the command.
+        ["env", "--default-signal=INT", *command],
+        stdin=subprocess.DEVNULL,  # the width of the terminal is that of the first stream that is one
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    ) as process:
         yield process
         process.send_signal(signal.SIGINT)
         assert process.wait(15) == 0

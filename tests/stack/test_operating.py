@@ -69,7 +69,10 @@ def test_a_recovery_is_followed_and_listed_among_the_executions(sluice: Operator
     ("words", "part"),
     [
         (["replay", "--from", "2020-01-01", "--to", "2020-01-02"], "The batches bucket has no object in the window"),
-        (["replay", "--collection", "nope"], "There is no collection 'nope'; there are airports, bookings."),
+        (
+            ["replay", "--collection", "nope"],
+            "There is no collection 'nope'; there are airports, bookings, sluice_canary.",
+        ),
         (["replay", "--from", "2126-01-01"], "is in the future"),
         (["replay", "--from", "1h", "--to", "2h"], "before it begins"),
         (["status", "--stack-name", "nope", "--region", "eu-west-1"], "no usable credentials"),

@@ -192,7 +192,10 @@ def _states(recovery: RecoveryHarness, arn: str) -> set[str]:
     ("words", "part"),
     [
         (["--as-of", "2126-01-01"], "is in the future"),
-        (["--exclude", "collection=birds"], "There is no collection 'birds'; there are airports, bookings."),
+        (
+            ["--exclude", "collection=birds"],
+            "There is no collection 'birds'; there are airports, bookings, sluice_canary.",
+        ),
         (["--exclude", "version=1"], "'1' is not a version"),
         (["--exclude", "from=2h,to=3h"], "before it begins"),
         (["--drop-retained", "sluice"], "retained schema"),

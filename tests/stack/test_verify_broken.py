@@ -86,6 +86,9 @@ BREAKAGES: dict[str, tuple[str, Breakage, str]] = {
         partial(changed_function, function="Post", Variables={"POWERTOOLS_TRACE_DISABLED": "true"}),
         "X-Ray has no trace",
     ),
+    "the status cannot probe the stream": (
+        "status", partial(changed_function, function="Status", Variables={"STREAM_NAME": "none"}), "says: writes un"
+    ),
     "an alarm has no action": (
         "alarms", partial(changed_alarm, logical_id="FreshnessAlarm", AlarmActions=[]), "does not notify the topic"
     ),
@@ -110,6 +113,8 @@ def verify(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     monkeypatch.setattr(subject_module, "DELIVERY_MARGIN_SECONDS", 5.0)
     monkeypatch.setattr(workflows, "WORKFLOW_SECONDS", 8.0)
     monkeypatch.setattr(observability, "INGESTION_SECONDS", 3.0)
+    # Longer than the status is cached.
+    monkeypatch.setattr(observability, "HEARTBEAT_SECONDS", 8.0)
 
     def run_check(name: str) -> CheckResult:
         subject = Subject(OperatedStack(choose_target(None, None, None)))

@@ -25,7 +25,7 @@ API_DIGESTS = _REPOSITORY / "api-digests.json"
 MAX_API_RESOURCES = 300
 """Resources (parts of paths) in an API: AWS's default, which it raises for one API on request."""
 MAX_COLLECTIONS = 73
-"""How many collections these are, with the canary's: each has four, and five are fixed."""
+"""How many collections these are, with the canary's: each has four, and six are fixed."""
 MAX_DEFINITION_BYTES = 660_000
 """Bytes of api.json. CloudFormation takes a processed template of 1 MB, and the rest of the stack needs a quarter."""
 
