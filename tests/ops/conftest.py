@@ -57,9 +57,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.
     return monkeypatch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_console(emulator: Emulator, deployed_stub: StubStack) -> Iterator[ConsoleClient]:
-    """A console for tests that leave it as it is."""
+    """A console for tests of a module that leave it as it is. The environment is changed as long."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in {
             "AWS_ENDPOINT_URL": emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
