@@ -1,5 +1,6 @@
 """A console on the stub stack, and a client that sends what its page would send."""
 
+import faulthandler
 import json
 import threading
 from collections.abc import Iterator
@@ -72,4 +73,6 @@ def serve_console(stack: Stack) -> Iterator[ConsoleClient]:
     finally:
         server.should_exit = True
         thread.join(10)
-        assert not thread.is_alive(), "the server does not end"
+        if thread.is_alive():
+            faulthandler.dump_traceback()
+            raise AssertionError("the server does not end; standard error has the place of each thread")
