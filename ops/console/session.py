@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from starlette.concurrency import run_in_threadpool
 
 from ops.aws import Stack
-from ops.batches import list_quarantined_batches
+from ops.batches import BATCH_PREFIX, list_quarantined_batches
 from ops.commands.executions import find_execution, format_execution
 from ops.commands.rejected_writes import list_rejected_writes
 from ops.console.batch_lines import list_writes
-from ops.console.batch_window import BATCH_PREFIX, BatchWindowReader
+from ops.console.batch_window import BatchWindowReader
 from ops.console.calls import CallMeter
 from ops.console.item_history import HistoryReader, ItemSelection
 from ops.console.messages import (
@@ -33,7 +33,6 @@ from ops.console.poller import Poller
 from ops.console.runs import Runs, UnknownCommandError
 from ops.console.timeline import SHOWN_WORKFLOWS, TimelineReader, describe
 from ops.errors import UsageError
-from ops.times import format_time
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow
 from ops.workflows import list_executions as list_workflow_executions
 
@@ -126,9 +125,8 @@ class ConsoleSession:
             raise UnknownCommandError(workflow)
         execution = find_execution(self._stack, name, workflow)
         return ExecutionDetails(
-            execution.workflow, execution.name, execution.status,  # type: ignore[arg-type]
-            format_time(execution.started), format_time(execution.ended) if execution.ended else None,
-            execution.input, execution.output, execution.error, execution.message, format_execution(execution).lines,
+            **vars(describe(execution)), input=execution.input, output=execution.output,
+            error=execution.error, message=execution.message, lines=format_execution(execution).lines,
         )  # fmt: skip
 
     def read_history(
