@@ -1,6 +1,7 @@
 """The live picture: the status of the stack, its rates and its alarms, each read as often as it changes."""
 
 import datetime
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,11 +27,12 @@ Value = TypeVar("Value")
 
 
 class Picture:
-    """Reads the live picture of one stack. Not for several threads at once."""
+    """Reads the live picture of one stack, for one thread at a time: a read goes on when its tab is closed."""
 
     def __init__(self, stack: Stack, meter: CallMeter) -> None:
         self._stack = stack
         self._meter = meter
+        self._lock = threading.Lock()
         self.refresh_seconds = LOCAL_SECONDS if stack.is_local else AWS_SECONDS
         self._metrics_seconds = LOCAL_SECONDS if stack.is_local else METRICS_SECONDS
         self._metrics_read_at = float("-inf")
@@ -48,6 +50,10 @@ class Picture:
 
     def read(self) -> Snapshot:
         """Read the picture. What cannot be read is a problem in it. Raises nothing that AWS or the stack cause."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> Snapshot:
         started_at, now = time.monotonic(), datetime.datetime.now(datetime.UTC)
         problems: list[Problem] = []
         status = attempt(lambda: read_status(self._stack), problems)

@@ -147,15 +147,17 @@ class ConsoleSession:
             messages.put(progress)
             return is_wanted.is_set() and not self.is_closing
 
-        with ThreadPoolExecutor(1) as pool:
-            search = pool.submit(self.read_history, item, hours, show_progress)
-            search.add_done_callback(lambda _: messages.put(None))
-            try:
-                while (progress := messages.get()) is not None:
-                    yield progress
-                yield search.result()
-            finally:
-                is_wanted.clear()
+        pool = ThreadPoolExecutor(1)
+        search = pool.submit(self.read_history, item, hours, show_progress)
+        search.add_done_callback(lambda _: messages.put(None))
+        try:
+            while (progress := messages.get()) is not None:
+                yield progress
+            yield search.result()
+        finally:
+            is_wanted.clear()
+            # The server's own thread may close this iterator, and must not wait for the batch that is read.
+            pool.shutdown(wait=False)
 
     def _share(self, question: Any, read: Callable[[], Value]) -> Value:
         """An answer that is as young as the live picture, read once for all who ask meanwhile."""
