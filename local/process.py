@@ -59,6 +59,12 @@ def is_running(pid: int | None, *marks: str) -> bool:
     return set(marks) <= _read_arguments(pid)
 
 
+def read_processor_seconds(pid: int) -> float:
+    """The processor time that a process has taken so far. Raises OSError when it has ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _read_arguments(pid: int) -> set[str]:
     child = _children.get(pid)
     if child is not None:

@@ -13,8 +13,7 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from local.database.server import DatabaseServer
-
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+from local.process import read_processor_seconds
 
 
 class DatabaseMeter:
@@ -48,8 +47,7 @@ class DatabaseMeter:
         return values
 
     def _measure_processor(self, pid: int) -> dict[str, tuple[float, str]]:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        now, used = time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        now, used = time.monotonic(), read_processor_seconds(pid)
         before, self._before = self._before, (pid, now, used)
         if before is None or before[0] != pid:
             return {}

@@ -5,12 +5,12 @@ size of the data directory. Assumed are the sizes of the machine, so that a smal
 processor, memory and disk. The CPU credits are computed from the measured CPU, with a rate that empties them soon.
 """
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 from local.database.server import DatabaseServer
+from local.process import read_processor_seconds
 from tests.drill.alarm_site import AlarmSite
 
 PROCESSORS = 0.4
@@ -18,23 +18,17 @@ DISK_BYTES = 8 * 1024**3
 SPARE_MEMORY_BYTES = 300 * 1024**2
 # Credits: the most that are kept, and what a second without load earns or with full load costs.
 MAX_CREDITS, CREDITS_PER_SECOND = 24.0, 3.0
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class ProcessMeter:
     """Measures the processor time of a process between two calls of `measure_percent`."""
 
     def __init__(self, pid: int) -> None:
-        self._pid, self._before = pid, (time.monotonic(), self._read_seconds(pid))
-
-    @staticmethod
-    def _read_seconds(pid: int) -> float:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        self._pid, self._before = pid, (time.monotonic(), read_processor_seconds(pid))
 
     def measure_percent(self) -> float:
         """The share of the assumed processors in percent, at most 100."""
-        now = (time.monotonic(), self._read_seconds(self._pid))
+        now = (time.monotonic(), read_processor_seconds(self._pid))
         passed, used = now[0] - self._before[0], now[1] - self._before[1]
         self._before = now
         return min(100.0, 100 * used / max(passed, 0.001) / PROCESSORS)
