@@ -5,11 +5,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ops.console.application import PAGE
 from ops.console.guard import CONTENT_POLICY
 from ops.console.messages import (
     TOKEN_HEADER,
@@ -24,7 +24,6 @@ from ops.console.messages import (
 from testkit.loopback_server import serve_on_loopback
 from tests.console import sample_messages
 
-PAGE = Path(__file__).resolve().parents[2] / "ops/console/page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
