@@ -7,6 +7,8 @@ id in template.yaml.
 from dataclasses import dataclass, field
 from typing import Literal
 
+HOUR_SECONDS = 3600
+
 
 class Ref(str):
     """`!Ref`: the id of a resource, or the value of a parameter."""
@@ -68,10 +70,14 @@ class Metric:
         """The metric of a resource. `statistic` as CloudWatch names it (`Sum`, `p90`), `period` in seconds."""
         return Series(self, resource, statistic, period)
 
+    def of_stack(self, statistic: str, period: int = 60) -> "Series":
+        """The metric of all functions together: those of ours name the stack and no function."""
+        return Series(self, "", statistic, period)
+
 
 @dataclass(frozen=True)
 class Series:
-    """The values of a metric of a resource: one in each period of so many seconds."""
+    """The values of a metric of a resource, or of the whole stack: one in each period of so many seconds."""
 
     metric: Metric
     resource: str

@@ -90,8 +90,7 @@ def _list_alarm_cells(alarm: Alarm) -> tuple[str, ...]:
         escape_cell(alarm.says),
         format_code(f"{alarm.series[0].metric.namespace} {metrics}"),
         escape_cell(_format_rule(alarm)),
-        format_code(alarm.condition) if alarm.condition else "",
-        f"[{read_title(alarm.runbook)}](../how-to/{alarm.runbook})",
+        *_list_common_cells(alarm),
     )
 
 
@@ -101,8 +100,7 @@ def _list_composite_cells(alarm: CompositeAlarm) -> tuple[str, ...]:
         format_code(alarm.name),
         escape_cell(alarm.says),
         ", or ".join(groups),
-        format_code(alarm.condition) if alarm.condition else "",
-        f"[{read_title(alarm.runbook)}](../how-to/{alarm.runbook})",
+        *_list_common_cells(alarm),
     )
 
 
@@ -112,9 +110,14 @@ def _list_graph_cells(section: Section, graph: Graph) -> tuple[str, ...]:
         section.title,
         graph.title,
         ", ".join(dict.fromkeys(format_code(f"{metric.namespace} {metric.name}") for metric in shown)),
-        format_code(graph.condition) if graph.condition else "",
-        f"[{read_title(graph.runbook)}](../how-to/{graph.runbook})",
+        *_list_common_cells(graph),
     )
+
+
+def _list_common_cells(entry: Alarm | CompositeAlarm | Graph) -> tuple[str, str]:
+    """The condition without which it does not exist, and its runbook."""
+    condition = format_code(entry.condition) if entry.condition else ""
+    return condition, f"[{read_title(entry.runbook)}](../how-to/{entry.runbook})"
 
 
 def _format_rule(alarm: Alarm) -> str:

@@ -8,7 +8,7 @@ speed at which it lasts 30 days (the burn rate). See docs/adr/0143-measure-servi
 import math
 from dataclasses import dataclass
 
-from tools.monitoring import metrics
+from tools.monitoring import metrics, runbooks
 from tools.monitoring.model import Alarm, CompositeAlarm, Mapped, Metric
 
 BURN_MAPPING = "BurnMinutes"
@@ -58,7 +58,7 @@ LEVELS = (
     ServiceLevel(
         "Writes",
         metrics.CANARY_WRITES_FAILED,
-        "service-levels.md#writes-are-not-accepted",
+        runbooks.WRITES_NOT_ACCEPTED,
         "the API did not accept the canary's write",
         "The API does not accept the canary's writes, so most likely not those of clients, and the error budget of "
         "WritesObjective is used up too fast.",
@@ -66,7 +66,7 @@ LEVELS = (
     ServiceLevel(
         "Reads",
         metrics.CANARY_READS_FAILED,
-        "service-levels.md#reads-are-not-answered",
+        runbooks.READS_NOT_ANSWERED,
         "the API did not answer a read of the canary",
         "The API does not answer the canary's reads, so most likely not those of clients, and the error budget of "
         "ReadsObjective is used up too fast.",
@@ -74,7 +74,7 @@ LEVELS = (
     ServiceLevel(
         "Waits",
         metrics.CANARY_WAITS_FAILED,
-        "service-levels.md#writes-are-readable-too-late",
+        runbooks.READABLE_TOO_LATE,
         "a write of the canary was not readable in time",
         "Accepted writes are readable later than ReadableSeconds after the buffers, and the error budget of "
         "WaitsObjective is used up too fast. No write is lost.",
@@ -95,7 +95,7 @@ _PARTS = (
                 f"{level.name}BurnAlarm notifies."
             ),
             runbook=level.runbook,
-            watches=level.failures.of("CanaryFunction", "Sum"),
+            watches=level.failures.of_stack("Sum"),
             periods=window.minutes,
             needed=Mapped(BURN_MAPPING, level.objective, window.name),
             condition="CanaryScheduled",
@@ -113,8 +113,8 @@ CANARY_ALARMS = (
             "The canary has measured nothing for 15 minutes, so no service level would notify. The log of "
             "CanaryFunction names the reason, most likely that it gets no access token."
         ),
-        runbook="service-levels.md#the-canary-does-not-measure",
-        watches=metrics.CANARY_WRITES.of("CanaryFunction", "SampleCount", 300),
+        runbook=runbooks.CANARY_NOT_MEASURING,
+        watches=metrics.CANARY_WRITES.of_stack("SampleCount", 300),
         comparison="below",
         threshold=1,
         periods=3,
@@ -128,7 +128,7 @@ CANARY_ALARMS = (
             "CanaryFunction has failed for 15 minutes, so it does not measure. Its log names the error, most likely "
             "that it gets no access token."
         ),
-        runbook="service-levels.md#the-canary-does-not-measure",
+        runbook=runbooks.CANARY_NOT_MEASURING,
         watches=metrics.FUNCTION_ERRORS.of("CanaryFunction", "Sum", 300),
         periods=3,
         condition="CanaryDeployed",
@@ -139,7 +139,7 @@ CANARY_ALARMS = (
             "CanaryFunction has been throttled for 15 minutes, so it does not measure. The account's concurrency is "
             "used up."
         ),
-        runbook="service-levels.md#the-canary-does-not-measure",
+        runbook=runbooks.CANARY_NOT_MEASURING,
         watches=metrics.FUNCTION_THROTTLES.of("CanaryFunction", "Sum", 300),
         periods=3,
         condition="CanaryDeployed",
