@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tools.docs.markdown import compute_anchor
+
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to"
 
 # A page, or a section of one.
@@ -40,8 +42,3 @@ def read_title(runbook: str) -> str:
         if not section or compute_anchor(heading) == section:
             return heading
     raise ValueError(f"docs/how-to/{page} has no section #{section}.")
-
-
-def compute_anchor(heading: str) -> str:
-    """The anchor of a heading, as code hosts compute it."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
