@@ -106,7 +106,8 @@ class Alarm:
     """An alarm. `name` is its logical id; `says` tells an operator what happened, what it means and what to do.
 
     - `runbook`: the page of docs/how-to that helps, with the section: `outages.md#the-replica-lags`.
-    - It is in alarm when `needed` of the last `periods` values compare with the threshold (all, without `needed`).
+    - It is in alarm when `needed` of the last `periods` values are above the threshold, or whatever else `comparison`
+      says; without `needed`, when all of them are.
     - `missing`: how it takes a period without a value. `fine` suits counts of events, `unknown` a part that always
       reports, `breach` what must report.
     - `reports_end`: whether it also reports its end. A lasting state does; a count of events does not.

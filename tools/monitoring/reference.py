@@ -34,7 +34,7 @@ says why.
 _DASHBOARD = """## Dashboard
 
 The output `DashboardUrl` leads to it. Each section begins with links to the runbooks of its widgets and ends with the
-state of its alarms. What belongs to a database or cache that the stack does not own is left out.
+state of its alarms. Where the condition in the column *only with* is false, a sentence stands in the widget's place.
 """
 
 _QUERIES = """## Saved queries
@@ -123,23 +123,25 @@ def _list_common_cells(entry: Alarm | CompositeAlarm | Graph) -> tuple[str, str]
 def _format_rule(alarm: Alarm) -> str:
     watched = alarm.watches
     value = watched.formula if isinstance(watched, Expression) else watched.statistic
+    periods = f"{alarm.periods} period{'s' if alarm.periods > 1 else ''} of {alarm.series[0].period} s"
     if isinstance(alarm.needed, Mapped):
-        span = f"as many of {alarm.periods} periods as {alarm.needed.parameter} says"
+        span = f"more of {periods} than {alarm.needed.parameter} allows"
     elif alarm.needed:
-        span = f"{alarm.needed} of {alarm.periods} periods"
+        span = f"{alarm.needed} of {periods}"
     else:
-        span = f"{alarm.periods} period{'s' if alarm.periods > 1 else ''}"
-    return f"{value} {alarm.comparison} {alarm.threshold} for {span} of {alarm.series[0].period} s"
+        span = periods
+    return f"{value} {alarm.comparison} {alarm.threshold} for {span}"
 
 
 def _render_metrics(metrics: Iterable[Metric]) -> list[str]:
-    is_own = {metric.namespace for metric in metrics} == {"Sluice"}
-    names = {metric: metric.name if is_own else f"{metric.namespace} {metric.name}" for metric in metrics}
+    names = {
+        metric: metric.name if metric in OWN_METRICS else f"{metric.namespace} {metric.name}" for metric in metrics
+    }
     rows = (
         (format_code(name), metric.unit, metric.description)
         for metric, name in sorted(names.items(), key=lambda entry: entry[1])
     )
-    return format_table(("metric", "unit", "what it counts" if is_own else "what it is"), rows)
+    return format_table(("metric", "unit", "description"), rows)
 
 
 def render_operate(page: str) -> str:

@@ -87,8 +87,8 @@ class Widget:
         return text.replace('"#{', "${").replace('}#"', "}")
 
     def encode_absence(self) -> str:
-        """The JSON of the text that stands in its place in a stack without its condition."""
-        text = f"{self.properties['title']}: {_ABSENCES[self.condition]}"
+        """The JSON of the text that stands in the widget's place in a stack without its condition."""
+        text = f"{self.properties['title']}. {_ABSENCES[self.condition]}"
         return Widget("text", self.x, self.y, self.width, self.height, {"markdown": text}).encode()
 
 

@@ -6,11 +6,10 @@ from tools.monitoring.model import Alarm
 API_FUNCTIONS = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction")
 # A client or Firehose waits for each call of these.
 AWAITED = (*API_FUNCTIONS, "TransformFunction")
-# Their callers retry or see the error, so only what lasts is reported.
+# Only what lasts is reported of the others. Clients call these without a token, and no item depends on them.
+_PUBLIC = ("FallbackFunction", "OpenApiFunction", "StatusFunction")
+# The callers of these retry, or see the error.
 _RETRIED = (
-    "FallbackFunction",
-    "OpenApiFunction",
-    "StatusFunction",
     "QuarantineFunction",
     "PlanFunction",
     "ReportFunction",
@@ -19,6 +18,27 @@ _RETRIED = (
     "RebuildFunction",
     "RejectedWritesFunction",
 )
+
+
+def _report_lasting_errors(function: str, effect: str) -> Alarm:
+    return Alarm(
+        name=f"{function}ErrorsAlarm",
+        says=f"{function} has failed for 15 minutes. {effect}",
+        runbook=runbooks.FUNCTION_FAILS,
+        watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
+        periods=3,
+    )
+
+
+def _report_lasting_throttles(function: str, effect: str) -> Alarm:
+    return Alarm(
+        name=f"{function}ThrottlesAlarm",
+        says=f"{function} has been throttled for 15 minutes. {effect}",
+        runbook=runbooks.FUNCTION_THROTTLED,
+        watches=metrics.FUNCTION_THROTTLES.of(function, "Sum", 300),
+        periods=3,
+    )
+
 
 ALARMS = (
     # A restart or a failover takes one to two minutes, and batches wait for it. Errors in three minutes of the clock
@@ -70,28 +90,30 @@ ALARMS = (
         for function in AWAITED
     ),
     *(
-        Alarm(
-            name=f"{function}ErrorsAlarm",
-            says=(
-                f"{function} has failed for 15 minutes. Workflows retry it and fail in the end. The function's log "
-                "names the error; during an outage of the database it is an expected one."
-            ),
-            runbook=runbooks.FUNCTION_FAILS,
-            watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
-            periods=3,
+        _report_lasting_errors(function, "Clients get 502 from it. The function's log names the error.")
+        for function in _PUBLIC
+    ),
+    *(
+        _report_lasting_errors(
+            function,
+            "Workflows retry it and fail in the end. The function's log names the error; during an outage of the "
+            "database it is an expected one.",
         )
         for function in _RETRIED
     ),
     *(
-        Alarm(
-            name=f"{function}ThrottlesAlarm",
-            says=(
-                f"{function} has been throttled for 15 minutes. Workflows retry it and fail in the end. More workflows "
-                "or operators call it than its reserved concurrency allows, or the account's is used up."
-            ),
-            runbook=runbooks.FUNCTION_THROTTLED,
-            watches=metrics.FUNCTION_THROTTLES.of(function, "Sum", 300),
-            periods=3,
+        _report_lasting_throttles(
+            function,
+            "Clients get 503 from it. More requests arrive than its reserved concurrency allows, or the account's is "
+            "used up.",
+        )
+        for function in _PUBLIC
+    ),
+    *(
+        _report_lasting_throttles(
+            function,
+            "Workflows retry it and fail in the end. More workflows or operators call it than its reserved concurrency "
+            "allows, or the account's is used up.",
         )
         # The errors of a rotation have an alarm of their own.
         for function in (*_RETRIED, "RotateFunction")

@@ -57,7 +57,7 @@ SERVICE_LEVELS = Section(
 
 READING = Section(
     title="Reading and caches",
-    text="CloudFront answers the requests at the edge that do not reach the API, or blocks them.",
+    text="CloudFront answers or blocks the requests that reach the edge and not the API.",
     graphs=(
         Graph(
             title="Reads that reach the function",

@@ -78,8 +78,8 @@ WRITE_PATH = Section(
 LOADING = Section(
     title="Loading and recovery",
     text=(
-        "How long a write takes to be readable, and what was not loaded. Waiting batches are those delivered and not "
-        "yet loaded above; missing ones are counted by each recovery."
+        "How long a write takes to be readable, and what was not loaded. The graph *5 Batches* above shows what waits: "
+        "batches that were delivered and are not loaded yet. Each recovery counts the missing ones."
     ),
     graphs=(
         Graph(
