@@ -16,7 +16,7 @@ MIN_SECONDS = 60.0
 
 # The names in ops/cost/prices.json of what some operations cost. Calls of CloudFormation and of Step Functions
 # that read are free.
-_PRICE_NAMES = {
+_COST_NAMES = {
     "ListObjectsV2": "put object",  # AWS charges a listing as a put
     "GetObject": "get object",
     "HeadObject": "get object",
@@ -53,7 +53,7 @@ class CallMeter:
         if operation == "Invoke":
             # As if each function took as long as the health check.
             return self._costs["lambda request"] + self._costs["lambda arm64"] * HEALTH_CHECK_GIGABYTE_SECONDS
-        return self._costs.get(_PRICE_NAMES.get(operation, ""), 0.0)
+        return self._costs.get(_COST_NAMES.get(operation, ""), 0.0)
 
     def summarize(self) -> Calls:
         """The calls since the start, and those of the latest hour per hour."""
@@ -71,4 +71,4 @@ class CallMeter:
 
 def _read_costs() -> dict[str, float]:
     table = read_prices({})
-    return {name: table.get(name) for name in ("lambda request", "lambda arm64", *_PRICE_NAMES.values())}
+    return {name: table.get(name) for name in ("lambda request", "lambda arm64", *_COST_NAMES.values())}
