@@ -128,7 +128,8 @@ def _describe_argument(action: argparse.Action) -> Argument:
         kind = "number"
     choices = [str(choice) for choice in action.choices or ()]
     default = [] if kind == "list" else action.default
-    return Argument(action.dest, kind, choices, default, action.help or "")
+    label = action.option_strings[0] if action.option_strings else str(action.metavar)
+    return Argument(action.dest, label, kind, choices, default, action.help or "")
 
 
 def _build_words(action: argparse.Action, value: Any) -> list[str]:

@@ -47,6 +47,7 @@ class Argument:
     """An argument of a command. `list` is several texts, `flag` a truth value; `time` is RFC 3339, a day or an age."""
 
     name: str
+    label: str  # what the command line calls it: `--from`, `KEY`
     kind: Literal["text", "time", "number", "choice", "flag", "list"]
     choices: list[str]
     default: Any

@@ -32,7 +32,7 @@ def run_console(stack: Stack) -> Iterator[tuple[str, str]]:
         yield addresses.get(timeout=30)
     finally:
         process.terminate()
-        assert process.wait(30) is not None
+        process.wait(30)
 
 
 def _read_addresses(lines: IO[str], addresses: SimpleQueue[tuple[str, str]]) -> None:

@@ -78,6 +78,9 @@ def test_the_stack_and_its_commands_are_described(console: ConsoleClient) -> Non
     assert all(command["has_dry_run"] for command in commands.values())
     kinds = {argument["name"]: argument["kind"] for argument in commands["replay"]["arguments"]}
     assert kinds == {"begins": "time", "ends": "time", "collections": "list", "source": "choice", "mode": "choice"}
+    labels = {name: [entry["label"] for entry in command["arguments"]] for name, command in commands.items()}
+    assert labels["replay"] == ["--from", "--to", "--collection", "--source", "--mode"]
+    assert labels["quarantine drop"] == ["KEY", "--all"]
     source = next(entry for entry in commands["replay"]["arguments"] if entry["name"] == "source")
     assert (source["choices"], source["default"]) == (["batches", "archive"], "batches")
     assert {entry["name"]: entry["kind"] for entry in commands["quarantine drop"]["arguments"]} == {

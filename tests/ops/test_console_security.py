@@ -120,8 +120,10 @@ def test_other_methods_change_nothing(sent: ConsoleClient, method: str) -> None:
 def test_no_answer_runs_script_of_others(sent: ConsoleClient, path: str) -> None:
     headers = sent.get(path).headers
     policy = {part.split()[0]: part.split()[1:] for part in headers["content-security-policy"].split("; ")}
-    assert policy["default-src"] == ["'self'"]
+    assert policy["default-src"] == policy["trusted-types"] == ["'none'"]
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["img-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["require-trusted-types-for"] == ["'script'"]
     assert "unsafe" not in headers["content-security-policy"]
     assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
     assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
