@@ -50,8 +50,8 @@ def main() -> None:
     print(f"local, a tab open: the console takes {figures['console_share']:.1%} of one processor,", end=" ")
     print(f"the stack {figures['stack_share_with']:.1%} instead of {figures['stack_share_without']:.1%}")
     print(f"on AWS, a tab open: {figures['calls_per_hour']:.0f} calls an hour,", end=" ")
-    print(f"{figures['dollars_per_hour']:.4f} dollars an hour; the timeline besides", end=" ")
-    print(f"{figures['timeline_calls_per_hour']:.0f} calls, {figures['timeline_dollars_per_hour']:.4f} dollars")
+    print(f"{figures['dollars_per_hour']:.4f} dollars an hour; with the timeline open", end=" ")
+    print(f"{figures['timeline_calls_per_hour']:.0f} calls and {figures['timeline_dollars_per_hour']:.4f} dollars more")
     print(f"the search of an item reads {figures['search_megabytes_per_second']:.0f} MB of text a second")
     save_results("console", {"overhead": figures})
 
