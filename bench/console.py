@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,10 +21,10 @@ import boto3
 import httpx
 
 from bench.results import is_short, save_results
-from local.process import LocalError
+from local.process import LocalError, read_processor_seconds
 from local.stack import Stack, down, up
+from ops.aws import LOCAL_REGION, LOCAL_STACK, Target
 from ops.aws import Stack as OperatedStack
-from ops.aws import Target
 from ops.console.batch_lines import read_lines
 from ops.console.batch_window import BatchWindowReader
 from ops.console.calls import CallMeter
@@ -35,7 +34,6 @@ from ops.console.timeline import TimelineReader
 
 SECONDS, SHORT_SECONDS = 60, 5
 LINES, SHORT_LINES = 200_000, 2_000
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -44,7 +42,8 @@ def main() -> None:
         folder = Path(name) / "stack"
         try:
             stack = up(folder)
-            figures = {**measure_processor(folder), **count_calls(stack), **measure_search(stack)}
+            operated = open_as_deployed(stack)
+            figures = {**measure_processor(folder), **count_calls(operated), **measure_search(operated)}
         finally:
             with suppress(LocalError):
                 down(folder)
@@ -62,7 +61,7 @@ def measure_processor(folder: Path) -> dict[str, float]:
     seconds = SHORT_SECONDS if is_short() else SECONDS
     # What happens once after the deployment is not counted.
     time.sleep(seconds / 4)
-    without = _measure_share(lambda: _read_ticks(folder), seconds)
+    without = _measure_share(folder, seconds)
     environment = {**os.environ, "SLUICE_LOCAL": str(folder)}
     command = [sys.executable, "-m", "ops", "console", "--no-browser", "--port", "0"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as console:
@@ -71,13 +70,13 @@ def measure_processor(folder: Path) -> dict[str, float]:
         tab = threading.Thread(target=_read_events, args=(address, token), daemon=True)
         tab.start()
         time.sleep(seconds / 4)
-        before = _read_process_ticks(Path(f"/proc/{console.pid}/stat"))
-        with_console = _measure_share(lambda: _read_ticks(folder), seconds)
-        ticks = _read_process_ticks(Path(f"/proc/{console.pid}/stat")) - before
+        before = read_processor_seconds(console.pid)
+        with_console = _measure_share(folder, seconds)
+        used = read_processor_seconds(console.pid) - before
         console.terminate()
     tab.join(10)
     return {
-        "console_share": round(ticks / TICKS_PER_SECOND / seconds, 4),
+        "console_share": round(used / seconds, 4),
         "stack_share_without": round(without, 4),
         "stack_share_with": round(with_console, 4),
     }
@@ -92,49 +91,45 @@ def _read_events(address: str, token: str) -> None:
             pass
 
 
-def _measure_share(read_ticks: Callable[[], dict[str, int]], seconds: float) -> float:
-    before = read_ticks()
+def _measure_share(folder: Path, seconds: float) -> float:
+    """The share of one processor that a stack takes in the next seconds."""
+    before = _read_processes(folder)
     time.sleep(seconds)
-    after = read_ticks()
-    return sum(ticks - before.get(process, 0) for process, ticks in after.items()) / TICKS_PER_SECOND / seconds
+    return sum(used - before.get(pid, 0.0) for pid, used in _read_processes(folder).items()) / seconds
 
 
-def _read_ticks(folder: Path) -> dict[str, int]:
-    """The processor time of each process of the stack: its command line names the folder."""
-    ticks = {}
+def _read_processes(folder: Path) -> dict[int, float]:
+    """The processor seconds of each process of the stack, by pid: its command line names the folder."""
+    used = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if str(folder).encode() in (process / "cmdline").read_bytes():
-                ticks[process.name] = _read_process_ticks(process / "stat")
-    return ticks
+                used[int(process.name)] = read_processor_seconds(int(process.name))
+    return used
 
 
-def _read_process_ticks(stat: Path) -> int:
-    fields = stat.read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def count_calls(stack: Stack) -> dict[str, float]:
-    """Calls and dollars of an hour with a tab open, from one reading of the status and one of metrics and alarms."""
+def open_as_deployed(stack: Stack) -> OperatedStack:
+    """The local stack as an operator's command sees a deployed one. All later calls of AWS go to its emulator."""
     os.environ["AWS_ENDPOINT_URL"] = stack.emulator.url
-    session = boto3.Session("test", "test", region_name="us-east-1")
-    operated, meter = OperatedStack(Target("sluice-local", session)), CallMeter()
+    session = boto3.Session("test", "test", region_name=LOCAL_REGION)
+    return OperatedStack(Target(LOCAL_STACK, session))
+
+
+def count_calls(operated: OperatedStack) -> dict[str, float]:
+    """Calls and dollars of an hour with a tab open, from one reading of the status and one of metrics and alarms."""
+    meter = CallMeter()
     operated.observe_calls(meter.count)
     picture = Picture(operated, meter)
-    operated.output("BatchBucketName")  # read once
-    first = (meter.operations.total(), meter.dollars)
-    picture.read()
-    second = (meter.operations.total(), meter.dollars)
-    picture.read()  # the status only
-    third = (meter.operations.total(), meter.dollars)
     timeline = TimelineReader(operated, BatchWindowReader(operated))
-    timeline.read(60, [])
-    fourth = (meter.operations.total(), meter.dollars)
-    timeline.read(60, [])  # without metrics
-    fifth = (meter.operations.total(), meter.dollars)
+    operated.output("BatchBucketName")  # read once
+    counts = [(meter.operations.total(), meter.dollars)]
+    # The second reading of each is without metrics.
+    for read in (picture.read, picture.read, lambda: timeline.read(60, []), lambda: timeline.read(60, [])):
+        read()
+        counts.append((meter.operations.total(), meter.dollars))
     print(", ".join(f"{count} {name}" for name, count in sorted(meter.operations.items())))
-    overview = [_scale(*counts) for counts in zip(first, second, third, strict=True)]
-    shown = [_scale(*counts) for counts in zip(third, fourth, fifth, strict=True)]
+    overview = [_scale(*counts) for counts in zip(*counts[:3], strict=True)]
+    shown = [_scale(*counts) for counts in zip(*counts[2:], strict=True)]
     return {
         "calls_per_hour": round(overview[0]),
         "dollars_per_hour": round(overview[1], 5),
@@ -150,7 +145,7 @@ def _scale(before: float, with_metrics: float, end: float) -> float:
     return frequent * 3600 / AWS_SECONDS + rare * 3600 / METRICS_SECONDS
 
 
-def measure_search(stack: Stack) -> dict[str, float]:
+def measure_search(operated: OperatedStack) -> dict[str, float]:
     """Megabytes of text that a search reads from one batch in a second, without a match."""
     count = SHORT_LINES if is_short() else LINES
     line = {"version": "01KB", "collection": "airports", "operation": "put", "owner": "", "schema": 1}
@@ -158,11 +153,9 @@ def measure_search(stack: Stack) -> dict[str, float]:
         json.dumps({**line, "id": secrets.token_hex(4), "data": {"name": secrets.token_hex(200)}}).encode() + b"\n"
         for _ in range(count)
     )
-    bucket = stack.outputs["BatchBucketName"]
+    bucket = operated.output("BatchBucketName")
     # No event loads an object of this prefix.
-    stack.aws_client("s3").put_object(Bucket=bucket, Key="replays/bench", Body=gzip.compress(text, 6))
-    session = boto3.Session("test", "test", region_name="us-east-1")
-    operated = OperatedStack(Target("sluice-local", session))
+    operated.client("s3").put_object(Bucket=bucket, Key="replays/bench", Body=gzip.compress(text, 6))
     started_at = time.perf_counter()
     assert list(read_lines(operated, "replays/bench", b'"no such id"')) == []
     return {"search_megabytes_per_second": round(len(text) / 1e6 / (time.perf_counter() - started_at), 1)}

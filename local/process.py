@@ -10,6 +10,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import cast
 
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Kept so that this process collects the exit status of its children; a later process knows only the pid.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -59,6 +60,12 @@ def is_running(pid: int | None, *marks: str) -> bool:
     return set(marks) <= _read_arguments(pid)
 
 
+def read_processor_seconds(pid: int) -> float:
+    """The processor time that a process has taken so far. Raises OSError when it has ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+
 def _read_arguments(pid: int) -> set[str]:
     child = _children.get(pid)
     if child is not None:
@@ -85,6 +92,25 @@ def stop_process(
         if time.monotonic() > deadline:
             raise LocalError(f"Process {pid} did not end within {seconds:.0f} seconds of {with_signal.name}.")
         time.sleep(0.01)
+
+
+class ProcessorMeter:
+    """Measures how busy a process keeps the processors. The process may end and start again with another pid."""
+
+    def __init__(self) -> None:
+        # Pid, time and processor seconds of the last measurement.
+        self._before: tuple[int, float, float] | None = None
+
+    def measure_percent(self, pid: int, processors: float) -> float | None:
+        """Return the share of so many processors since the last measurement, at most 100%.
+
+        The first measurement of a process has no result. Raises OSError if there is no such process.
+        """
+        now, used = time.monotonic(), read_processor_seconds(pid)
+        before, self._before = self._before, (pid, now, used)
+        if before is None or before[0] != pid:
+            return None
+        return min(100.0, 100 * (used - before[2]) / max(now - before[1], 0.001) / processors)
 
 
 def read_pid(path: Path) -> int | None:

@@ -12,7 +12,12 @@ class ArgumentParser(argparse.ArgumentParser):
     """A parser that raises UsageError instead of leaving the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
+        raise UsageError(format_sentence(message), f"See `{self.prog} --help`.")
+
+
+def format_sentence(text: str) -> str:
+    """A text with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, default: Any = argparse.SUPPRESS) -> None:
@@ -43,7 +48,7 @@ def add_action_parsers(parser: argparse.ArgumentParser, actions: dict[str, str])
     subparsers = parser.add_subparsers(dest="action", required=True, metavar=" | ".join(actions))
     parsers = {}
     for name, help_ in actions.items():
-        parsers[name] = subparsers.add_parser(name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}.")
+        parsers[name] = subparsers.add_parser(name, help=help_, description=format_sentence(help_))
         add_common_arguments(parsers[name])
     return parsers
 

@@ -166,14 +166,14 @@ class Stack:
         parameters = self._description.get("Parameters", [])
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
-    def list_resources(self, resource_type: str) -> dict[str, str]:
-        """The physical ids of the stack's resources of a type, by logical id."""
+    def list_resources(self, *types: str) -> dict[str, str]:
+        """The physical ids of the stack's resources of some types, by logical id."""
         pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
         return {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
             for page in pages
             for resource in page["StackResourceSummaries"]
-            if resource["ResourceType"] == resource_type
+            if resource["ResourceType"] in types
         }
 
     def output(self, key: str) -> str:

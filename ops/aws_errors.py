@@ -17,6 +17,10 @@ from botocore.parsers import ResponseParserError
 
 from ops.errors import CommandError, OperationError, UsageError
 
+# What a call of AWS raises when it fails.
+AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
+AwsError = BotoCoreError | ClientError | ResponseParserError
+
 _CREDENTIAL_ERRORS = (
     NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, SSOError, LoginError, TokenRetrievalError,
 )  # fmt: skip
@@ -28,7 +32,12 @@ _INVALID_CREDENTIAL_CODES = frozenset({
 _ACCESS_DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 
 
-def explain_aws_error(error: BotoCoreError | ClientError | ResponseParserError) -> CommandError:
+def explain_error(error: CommandError | AwsError) -> CommandError:
+    """The error to report for one of a command or of AWS."""
+    return error if isinstance(error, CommandError) else explain_aws_error(error)
+
+
+def explain_aws_error(error: AwsError) -> CommandError:
     """The error to report: a UsageError where the operator can correct it, an OperationError otherwise."""
     if isinstance(error, _CREDENTIAL_ERRORS):
         return UsageError("AWS finds no usable credentials.", "Sign in, or give --profile.")

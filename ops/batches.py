@@ -10,7 +10,10 @@ from ops.aws import Stack
 from ops.times import format_time, seconds_since
 from ops.workflows import describe_execution, list_executions
 
+BATCH_PREFIX = "batches/"
 QUARANTINE_PREFIX = "quarantine/"
+# Errors of a function that cannot read the ledger.
+LEDGER_ERRORS = frozenset({"DatabaseUnavailable", "AccessDenied", "SchemaOutdated"})
 # How many failed loads, the latest first, are read to find the parked batches.
 MAX_INSPECTED_EXECUTIONS = 100
 
@@ -19,8 +22,8 @@ def count_pending_batches(stack: Stack, request: dict[str, Any]) -> dict[str, An
     """Count the batches that S3 has and the ledger lacks, in the window of a replay request.
 
     Returns `batches`, `bytes`, `oldest` (RFC 3339), `age_seconds` of the oldest, and `sample` (some keys). The plan
-    function lists all keys step by step, which takes minutes for millions. Raises FunctionError: DatabaseUnavailable
-    when the ledger cannot be read.
+    function lists all keys step by step, which takes minutes for millions. Raises FunctionError: one of
+    LEDGER_ERRORS when the ledger cannot be read.
     """
     plan = stack.invoke("Plan", {"step": "begin", "name": "status", "request": request})
     while not plan["verified"]:
@@ -44,14 +47,19 @@ def count_parked_batches(stack: Stack, pending: dict[str, Any]) -> tuple[int, bo
     if not pending["batches"]:
         return 0, True
     failed = list_executions(stack, "load_batch", "FAILED", MAX_INSPECTED_EXECUTIONS)
-    loads = [describe_execution(stack, execution.arn) for execution in failed]
-    keys = {get_batch_key(load.input) for load in loads if load.error == "Parked"} - {""}
+    keys = {find_parked_key(stack, execution.arn) for execution in failed} - {""}
     if pending["batches"] == len(pending["sample"]):
         return len(keys & set(pending["sample"])), len(failed) < MAX_INSPECTED_EXECUTIONS
     return min(len(keys), pending["batches"]), False
 
 
-def get_batch_key(load_input: Any) -> str:
+def find_parked_key(stack: Stack, arn: str) -> str:
+    """The key of the batch that a failed load has parked; empty when it failed for another reason."""
+    load = describe_execution(stack, arn)
+    return _get_batch_key(load.input) if load.error == "Parked" else ""
+
+
+def _get_batch_key(load_input: Any) -> str:
     """The key of the batch that an execution loads; empty when somebody started it with another input."""
     try:
         return str(load_input["detail"]["object"]["key"])
@@ -78,25 +86,33 @@ def list_quarantined_batches(stack: Stack) -> list[QuarantinedBatch]:
         QuarantinedBatch(
             entry["Key"].removeprefix(QUARANTINE_PREFIX), entry["Size"], format_time(entry["LastModified"])
         )
-        for entry in list_objects(stack, f"{QUARANTINE_PREFIX}batches/")
+        for entry in list_objects(stack, f"{QUARANTINE_PREFIX}{BATCH_PREFIX}")
     ]
 
 
-def list_objects(stack: Stack, prefix: str) -> Iterator[dict[str, Any]]:
-    """The objects of the batch bucket that have a prefix, as S3 lists them."""
+def list_objects(stack: Stack, prefix: str, after: str = "") -> Iterator[dict[str, Any]]:
+    """The objects of the batch bucket that have a prefix, and keys after `after`, as S3 lists them."""
     paginator = stack.client("s3").get_paginator("list_objects_v2")
-    for page in paginator.paginate(Bucket=get_batch_bucket(stack), Prefix=prefix):
+    start = {"StartAfter": after} if after else {}
+    for page in paginator.paginate(Bucket=get_batch_bucket(stack), Prefix=prefix, **start):
         yield from page.get("Contents", [])
 
 
-def build_batch_event(stack: Stack, key: str) -> dict[str, Any] | None:
-    """The input of load_batch for a batch, or None when the batch does not exist any more."""
+def read_batch_head(stack: Stack, key: str) -> dict[str, Any] | None:
+    """What S3 says about a batch, without its content; None when the batch does not exist."""
     try:
-        head = stack.client("s3").head_object(Bucket=get_batch_bucket(stack), Key=key)
+        return dict(stack.client("s3").head_object(Bucket=get_batch_bucket(stack), Key=key))
     except ClientError as error:
         if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
             return None
         raise
+
+
+def build_batch_event(stack: Stack, key: str) -> dict[str, Any] | None:
+    """The input of load_batch for a batch, or None when the batch does not exist any more."""
+    head = read_batch_head(stack, key)
+    if head is None:
+        return None
     return {
         "detail": {
             "bucket": {"name": get_batch_bucket(stack)},

@@ -2,15 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from ops.arguments import ArgumentParser, add_common_arguments
+from ops.arguments import ArgumentParser, add_common_arguments, format_sentence
 from ops.aws import Stack, choose_target
-from ops.aws_errors import explain_aws_error
+from ops.aws_errors import AWS_ERRORS, explain_error
 from ops.commands import (
+    CommandModule,
     clients,
     console,
     cost,
@@ -32,20 +29,7 @@ from ops.commands import (
 from ops.errors import CommandError, WaitInterrupted
 from ops.output import CommandResult, print_result, report_error
 
-
-class Command(Protocol):
-    """A module of `ops.commands`."""
-
-    SUMMARY: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the arguments of the command to its parser."""
-
-    def run(self, stack: Stack, arguments: argparse.Namespace) -> CommandResult:
-        """Run the command. Raises CommandError, and the exceptions of botocore."""
-
-
-COMMANDS: dict[str, Command] = {
+COMMANDS: dict[str, CommandModule] = {
     "new": new,
     "import": import_,
     "export": export,
@@ -76,8 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_common_arguments(parser, default=None)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for name, command in COMMANDS.items():
-        summary = command.SUMMARY
-        subparser = subparsers.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.")
+        subparser = subparsers.add_parser(name, help=command.SUMMARY, description=format_sentence(command.SUMMARY))
         subparser.set_defaults(run=command.run, choose_stack=getattr(command, "choose_stack", choose_deployed_stack))
         command.add_arguments(subparser)
         add_common_arguments(subparser)
@@ -96,10 +79,8 @@ def run_command_line(words: Sequence[str] | None = None) -> int:
         stack = arguments.choose_stack(arguments)
         result: CommandResult = arguments.run(stack, arguments)
         print_result(result, as_json=arguments.json)
-    except CommandError as error:
-        return report_error(error)
     except KeyboardInterrupt:
         return report_error(WaitInterrupted("Interrupted."))
-    except (BotoCoreError, ClientError, ResponseParserError) as error:
-        return report_error(explain_aws_error(error))
+    except (CommandError, *AWS_ERRORS) as error:
+        return report_error(explain_error(error))
     return result.exit_code

@@ -45,14 +45,19 @@ def print_result(result: CommandResult, *, as_json: bool) -> None:
     text = json.dumps(result.document, indent=2) if as_json else "\n".join(map(escape_control_characters, result.lines))
     if sys.stdout is None:
         return
-    encoding = sys.stdout.encoding or "utf-8"
     try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        print_text(text)
     except BrokenPipeError:
         _drop_unwritten(sys.stdout)
     except OSError as error:
         _drop_unwritten(sys.stdout)
         raise OperationError(f"The command ran, but its result could not be printed: {error.strerror}.") from None
+
+
+def print_text(text: str) -> None:
+    """Print on standard output. Escapes the characters that its encoding lacks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def report_error(error: CommandError) -> int:

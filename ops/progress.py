@@ -4,13 +4,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ops.aws import Stack
-from ops.aws_errors import explain_aws_error
+from ops.aws_errors import AWS_ERRORS, explain_aws_error
 from ops.errors import OperationError, WaitInterrupted
 from ops.output import is_on_terminal, print_error
 from ops.workflows import Execution, describe_execution, get_execution_name, list_executions
@@ -38,7 +36,7 @@ def wait_for_execution(stack: Stack, arn: str) -> Execution:
                 execution = describe_execution(stack, arn)
     except KeyboardInterrupt:
         raise WaitInterrupted("Interrupted; the execution continues.", hint) from None
-    except (BotoCoreError, ClientError, ResponseParserError) as error:
+    except AWS_ERRORS as error:
         raise OperationError(f"{explain_aws_error(error).message} The execution continues.", hint) from None
     return execution
 

@@ -124,7 +124,10 @@ class CacheServer:
         return {name: float(value) for name, value in fields.items() if value.replace(".", "", 1).isdigit()}
 
     def _exchange(self, name: str, password: str, *commands: str) -> bytes:
-        """Sign in as a user and return the answers to commands that answer with a text. Raises OSError."""
+        """Sign in as a user, send commands, and return all answers as they came.
+
+        Raises OSError if the cache is down, or if a command is answered with an error or something else than a text.
+        """
         tls = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
         plain = socket.create_connection((self.host, self.port), 2)
         with tls.wrap_socket(plain, server_hostname="localhost") as connection, connection.makefile("rb") as answers:

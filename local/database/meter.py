@@ -6,33 +6,32 @@ CPUUtilization the share of all processors. A server here has no CPU credits, so
 """
 
 import os
-import time
 from pathlib import Path
 
 import pymysql
 from pymysql.cursors import DictCursor
 
 from local.database.server import DatabaseServer
-
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+from local.process import ProcessorMeter
 
 
 class DatabaseMeter:
-    """Measures a server, which may be down, stop and start again."""
+    """Measures a server, which may be down, stop and start again.
 
-    def __init__(self, server: DatabaseServer) -> None:
-        self._server = server
-        # Pid, time and processor seconds of the last measurement.
-        self._before: tuple[int, float, float] | None = None
+    `processors` is how many its machine has, by default as many as this one.
+    """
+
+    def __init__(self, server: DatabaseServer, processors: float | None = None) -> None:
+        self._server, self._processors = server, processors or os.cpu_count() or 1
+        self._processor = ProcessorMeter()
 
     def measure(self) -> dict[str, tuple[float, str]]:
         """Return value and unit by the name of the metric; nothing of a server that does not run.
 
-        The first measurement has no CPUUtilization.
+        The first measurement of a process has no CPUUtilization.
         """
         pid = self._server.pid
         if pid is None:
-            self._before = None
             return {}
         try:
             disk = os.statvfs(self._server.data)
@@ -48,13 +47,8 @@ class DatabaseMeter:
         return values
 
     def _measure_processor(self, pid: int) -> dict[str, tuple[float, str]]:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        now, used = time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
-        before, self._before = self._before, (pid, now, used)
-        if before is None or before[0] != pid:
-            return {}
-        share = (used - before[2]) / max(now - before[1], 0.001) / (os.cpu_count() or 1)
-        return {"CPUUtilization": (min(100.0, 100 * share), "Percent")}
+        percent = self._processor.measure_percent(pid, self._processors)
+        return {} if percent is None else {"CPUUtilization": (percent, "Percent")}
 
     def _ask_server(self) -> dict[str, tuple[float, str]]:
         with self._server.connect_as_root() as connection, connection.cursor(DictCursor) as cursor:

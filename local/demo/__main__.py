@@ -141,9 +141,8 @@ class Demo:
 
 def list_fired_alarms(stack: Stack, since: float) -> list[str]:
     """The names of the alarms that fired since then, in order."""
-    pages = (
-        stack.aws_client("cloudwatch").get_paginator("describe_alarm_history").paginate(HistoryItemType="StateUpdate")
-    )
+    history = stack.aws_client("cloudwatch").get_paginator("describe_alarm_history")
+    pages = history.paginate(HistoryItemType="StateUpdate")
     # The history has whole seconds.
     items = [item for page in pages for item in page["AlarmHistoryItems"] if item["Timestamp"].timestamp() > since - 1]
     changes = [(item["AlarmName"], json.loads(item["HistoryData"])["newState"]["stateValue"]) for item in items]

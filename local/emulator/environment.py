@@ -7,12 +7,15 @@ from pathlib import Path
 REGION = "us-east-1"
 PUBLIC_ADDRESSES = "public-addresses.json"
 """The file with the URLs of this machine that stand for public ones, by the beginning that they replace."""
-# The length of a minute of alarms, by default 60.
+# What `read_minute` reads.
 MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
-
-
 # The folders of the database pair and of the cache whose metrics are collected, or nothing.
 DATABASE_FOLDER, CACHE_FOLDER = "SLUICE_DATABASE_FOLDER", "SLUICE_CACHE_FOLDER"
+
+
+def read_minute() -> float:
+    """The length of a minute of alarms and metrics in seconds, by default 60."""
+    return float(os.environ.get(MINUTE_SECONDS) or 60)
 
 
 def reset_environment(
@@ -26,7 +29,7 @@ def reset_environment(
     shutil.rmtree(scratch, ignore_errors=True)
     for folder in (scratch, home, state / "services", state / "objects", state / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
-    minute = os.environ.get(MINUTE_SECONDS) or "60"
+    minute = str(read_minute())
     os.environ.clear()
     os.environ.update(
         {

@@ -6,7 +6,13 @@ from typing import Any
 
 from ops.alerts import Subscribers, count_subscribers, format_subscribers
 from ops.aws import Stack
-from ops.batches import count_parked_batches, count_pending_batches, list_objects, list_quarantined_batches
+from ops.batches import (
+    LEDGER_ERRORS,
+    count_parked_batches,
+    count_pending_batches,
+    list_objects,
+    list_quarantined_batches,
+)
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, FunctionError, UsageError
 from ops.output import CommandResult, format_batches, format_count, format_pairs, format_size
 from ops.times import format_duration
@@ -43,6 +49,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
 def _watch(stack: Stack, seconds: float, *, as_json: bool) -> CommandResult:
     if not 0 <= seconds <= MAX_WATCH_SECONDS:
         raise UsageError(f"--watch must be from 0 to {MAX_WATCH_SECONDS} seconds.")
+    # A missing stack is an error of the command, and not a problem in each picture.
     stack.output("BatchBucketName")
     # It shows what a console shows, whose code uses this module.
     from ops.console.watch import watch_status  # noqa: PLC0415
@@ -91,7 +98,7 @@ def _count_pending(stack: Stack) -> dict[str, Any] | None:
         return count_pending_batches(stack, {})
     except FunctionError as failure:
         # The health check reports these errors with more detail.
-        if failure.error in {"DatabaseUnavailable", "AccessDenied", "SchemaOutdated"}:
+        if failure.error in LEDGER_ERRORS:
             return None
         raise
 

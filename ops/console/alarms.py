@@ -16,14 +16,19 @@ _ORDER = {"ALARM": 0, "INSUFFICIENT_DATA": 1, "OK": 2}
 def list_alarms(stack: Stack) -> list[Alarm]:
     """The alarms of the stack, those in alarm first. Raises the exceptions of botocore.
 
-    CloudFormation names an alarm by the stack, the logical id and a random part. Another stack's name may begin with
-    this one's, but its alarms notify another topic.
+    The parts of a composite alarm notify nobody themselves, and are left out. CloudFormation names an alarm by the
+    stack, the logical id and a random part. Another stack's name may begin with this one's, but its alarms notify
+    another topic.
     """
     topic = stack.output("AlertsTopicArn")
     pages = (
         stack.client("cloudwatch")
         .get_paginator("describe_alarms")
-        .paginate(AlarmNamePrefix=f"{stack.name}-", AlarmTypes=["MetricAlarm"], PaginationConfig={"PageSize": MAX_PAGE})
+        .paginate(
+            AlarmNamePrefix=f"{stack.name}-",
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            PaginationConfig={"PageSize": MAX_PAGE},
+        )
     )
     alarms = [
         Alarm(
@@ -35,7 +40,8 @@ def list_alarms(stack: Stack) -> list[Alarm]:
             runbook=read_runbooks().get(get_logical_id(entry["AlarmName"], stack.name), ""),
         )
         for page in pages
-        for entry in page["MetricAlarms"]
+        for kind in ("MetricAlarms", "CompositeAlarms")
+        for entry in page.get(kind, [])
         if topic in entry["AlarmActions"]
     ]
     return sorted(alarms, key=lambda alarm: (_ORDER[alarm.state], alarm.name))

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import Request
@@ -14,26 +12,25 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ops.aws_errors import AWS_ERRORS
 from ops.console.batch_lines import UnreadableBatchError
 from ops.console.item_history import ItemSelection
-from ops.console.messages import CommandRequest, ItemHistory, Problem, RunEnd, StartedRun, to_document
+from ops.console.messages import CommandRequest, ItemHistory, Problem, RunEnd, StartedRun, encode_message
 from ops.console.picture import describe_problem
 from ops.console.runs import RefusedError, UnknownCommandError, iterate_messages
 from ops.console.session import ConsoleSession
 from ops.errors import CommandError, UsageError
 
 PAGE = Path(__file__).with_name("page")
-
-
 # A comment in a stream.
 _PING = b": ping\n\n"
 
 
 class _Json(JSONResponse):
-    """A message as JSON, in ASCII: no text of a client is markup to any reader."""
+    """A message as JSON."""
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(to_document(content), separators=(",", ":")).encode()
+        return encode_message(content)
 
 
 def build_application(session: ConsoleSession) -> Starlette:
@@ -63,9 +60,8 @@ def build_application(session: ConsoleSession) -> Starlette:
         Mount("/", StaticFiles(directory=PAGE, check_dir=False)),
     ]  # fmt: skip
     handlers: dict[Any, Any] = dict.fromkeys(
-        (CommandError, BotoCoreError, ClientError, ResponseParserError, UnreadableBatchError, RefusedError,
-         UnknownCommandError), _report,
-    )  # fmt: skip
+        (CommandError, *AWS_ERRORS, UnreadableBatchError, RefusedError, UnknownCommandError), _report
+    )
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
@@ -85,7 +81,7 @@ def _report(_request: Request, error: Exception) -> Response:
     return _Json(*_describe_error(error))
 
 
-def _describe_error(error: Exception) -> tuple[Problem, int]:
+def _describe_error(error: Any) -> tuple[Problem, int]:
     """The problem and the status of an answer for an error."""
     if isinstance(error, RefusedError):
         return Problem(error.message, error.hint), 409
@@ -133,7 +129,7 @@ def _iterate_history(session: ConsoleSession, item: ItemSelection, hours: int) -
     try:
         for message in session.stream_history(item, hours):
             yield _encode_event("history" if isinstance(message, ItemHistory) else "progress", message)
-    except (CommandError, BotoCoreError, ClientError, ResponseParserError) as error:
+    except (CommandError, *AWS_ERRORS) as error:
         yield _encode_event("problem", describe_problem(error))
 
 
@@ -181,5 +177,5 @@ class _Stream(StreamingResponse):
 
 
 def _encode_event(name: str, message: Any) -> bytes:
-    # JSON in ASCII has no line feed, which would end the event.
-    return f"event: {name}\ndata: {json.dumps(to_document(message), separators=(',', ':'))}\n\n".encode()
+    # The message has no line feed, which would end the event.
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), encode_message(message))

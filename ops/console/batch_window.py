@@ -6,22 +6,27 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ops.aws import Stack
-from ops.batches import MAX_INSPECTED_EXECUTIONS, get_batch_bucket, get_batch_key, list_quarantined_batches
+from ops.batches import (
+    BATCH_PREFIX,
+    LEDGER_ERRORS,
+    MAX_INSPECTED_EXECUTIONS,
+    find_parked_key,
+    list_objects,
+    list_quarantined_batches,
+    read_batch_head,
+)
 from ops.console.batch_lines import UnreadableBatchError
 from ops.console.messages import Batch, BatchState, Problem
 from ops.errors import FunctionError
 from ops.times import format_time
-from ops.workflows import describe_execution, list_executions
+from ops.workflows import list_executions
 
-BATCH_PREFIX = "batches/"
 # A batch's key has the hour of its oldest record, and the batch arrives up to half an hour after the record.
 KEY_OVERLAP = datetime.timedelta(hours=1)
 # The most batches that a window shows, the latest ones. At the default of BufferSeconds that is a week.
 MAX_BATCHES = 10_000
-# The plan function looks up so many keys at once.
+# The most keys that the plan function looks up at once.
 KEYS_PER_LOOKUP = 500
 
 LedgerEntry = dict[str, Any]
@@ -49,42 +54,30 @@ class BatchWindowReader:
 
     def read(self, begins: datetime.datetime) -> BatchWindow:
         """The batches delivered since a time. Raises CommandError, and the exceptions of botocore."""
-        objects, is_complete = self.list_objects(begins)
+        objects, is_complete = self.list_batches(begins)
         problems: list[Problem] = []
         return BatchWindow(self._describe_all(objects, problems), is_complete, problems)
 
     def read_batch(self, key: str) -> Batch:
         """One batch. Raises UnreadableBatchError when it does not exist, CommandError, and botocore's exceptions."""
-        try:
-            head = self._stack.client("s3").head_object(Bucket=get_batch_bucket(self._stack), Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-                raise UnreadableBatchError(f"There is no batch {key}.") from None
-            raise
+        head = read_batch_head(self._stack, key)
+        if head is None:
+            raise UnreadableBatchError(f"There is no batch {key}.")
         entry = {**head, "Key": key, "Size": head["ContentLength"]}
         [batch] = self._describe_all([entry], [])
         return batch
 
-    def list_objects(self, begins: datetime.datetime) -> tuple[list[dict[str, Any]], bool]:
+    def list_batches(self, begins: datetime.datetime) -> tuple[list[dict[str, Any]], bool]:
         """S3's entries of the batches delivered since a time, and whether these are all of them."""
-        pages = (
-            self._stack.client("s3")
-            .get_paginator("list_objects_v2")
-            .paginate(
-                Bucket=get_batch_bucket(self._stack),
-                Prefix=BATCH_PREFIX,
-                StartAfter=f"{BATCH_PREFIX}{begins.astimezone(datetime.UTC) - KEY_OVERLAP:%Y/%m/%d/%H}/",
-            )
-        )
+        hour = f"{BATCH_PREFIX}{begins.astimezone(datetime.UTC) - KEY_OVERLAP:%Y/%m/%d/%H}/"
         # S3's times are whole seconds.
         first = begins.replace(microsecond=0)
         entries: deque[dict[str, Any]] = deque(maxlen=MAX_BATCHES)
         count = 0
-        for page in pages:
-            for entry in page.get("Contents", []):
-                if entry["LastModified"] >= first:
-                    entries.append(entry)
-                    count += 1
+        for entry in list_objects(self._stack, BATCH_PREFIX, after=hour):
+            if entry["LastModified"] >= first:
+                entries.append(entry)
+                count += 1
         return sorted(entries, key=lambda entry: entry["LastModified"]), count == len(entries)
 
     def look_up(self, keys: list[str]) -> dict[ObjectId, LedgerEntry]:
@@ -117,8 +110,7 @@ class BatchWindowReader:
         """The keys of batches whose load gave up. A failed execution does not change, so it is read once."""
         for execution in list_executions(self._stack, "load_batch", "FAILED", MAX_INSPECTED_EXECUTIONS):
             if execution.arn not in self._parked_keys:
-                load = describe_execution(self._stack, execution.arn)
-                self._parked_keys[execution.arn] = get_batch_key(load.input) if load.error == "Parked" else ""
+                self._parked_keys[execution.arn] = find_parked_key(self._stack, execution.arn)
         return {*self._parked_keys.values()} - {""}
 
     def _describe(self, entry: dict[str, Any], quarantined: set[str], parked: set[str]) -> Batch:
@@ -154,7 +146,7 @@ def get_object_id(entry: dict[str, Any]) -> ObjectId:
 
 def describe_ledger_failure(failure: FunctionError) -> Problem:
     """Why the ledger could not be read. Raises the failure when it is not about the database."""
-    if failure.error in {"DatabaseUnavailable", "AccessDenied", "SchemaOutdated"}:
+    if failure.error in LEDGER_ERRORS:
         return Problem(
             "The ledger cannot be read: the primary is unavailable.", "What was loaded meanwhile is shown later."
         )

@@ -8,18 +8,15 @@ from typing import Any
 
 from ops.console.messages import Calls
 from ops.cost.prices import read_prices
+from ops.cost.traffic import HEALTH_CHECK_GIGABYTE_SECONDS
 
 # The rate is that of this time, and at least of a minute: the first calls after the start are more than usual.
 WINDOW_SECONDS = 3600.0
 MIN_SECONDS = 60.0
 
-# Billed time and memory of a read by a function of the stack: the health check waits for a heartbeat on the replica.
-# Measured on the local stack, see docs/how-to/use-the-console.md.
-FUNCTION_SECONDS, FUNCTION_GIGABYTES = 0.1, 1.0
-
-# What some operations cost, by the names in ops/cost/prices.json. Calls of CloudFormation and of Step
-# Functions that read are free.
-_PRICES = {
+# The names in ops/cost/prices.json of what some operations cost. Calls of CloudFormation and of Step Functions
+# that read are free.
+_COST_NAMES = {
     "ListObjectsV2": "put object",  # AWS charges a listing as a put
     "GetObject": "get object",
     "HeadObject": "get object",
@@ -54,8 +51,9 @@ class CallMeter:
             metrics = sum("MetricStat" in query for query in params["MetricDataQueries"])
             return self._costs["metric query"] * metrics
         if operation == "Invoke":
-            return self._costs["lambda request"] + self._costs["lambda arm64"] * FUNCTION_SECONDS * FUNCTION_GIGABYTES
-        return self._costs.get(_PRICES.get(operation, ""), 0.0)
+            # As if each function took as long as the health check.
+            return self._costs["lambda request"] + self._costs["lambda arm64"] * HEALTH_CHECK_GIGABYTE_SECONDS
+        return self._costs.get(_COST_NAMES.get(operation, ""), 0.0)
 
     def summarize(self) -> Calls:
         """The calls since the start, and those of the latest hour per hour."""
@@ -73,4 +71,4 @@ class CallMeter:
 
 def _read_costs() -> dict[str, float]:
     table = read_prices({})
-    return {name: table.get(name) for name in ("lambda request", "lambda arm64", *_PRICES.values())}
+    return {name: table.get(name) for name in ("lambda request", "lambda arm64", *_COST_NAMES.values())}

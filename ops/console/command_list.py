@@ -3,28 +3,13 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from ops.arguments import ArgumentParser, add_common_arguments
-from ops.aws import Stack
-from ops.commands import quarantine, rebuild, recover, rejected_writes, replay
+from ops.arguments import ArgumentParser, add_common_arguments, format_sentence
+from ops.commands import CommandModule, quarantine, rebuild, recover, rejected_writes, replay
 from ops.console.messages import Argument, Command
 from ops.errors import UsageError
-from ops.output import CommandResult
 from ops.times import parse_time
-
-
-class CommandModule(Protocol):
-    """The part of a module of `ops.commands` that is needed here."""
-
-    SUMMARY: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the arguments of the command to its parser."""
-
-    def run(self, stack: Stack, arguments: argparse.Namespace) -> CommandResult:
-        """Run the command. Raises CommandError, and the exceptions of botocore."""
-
 
 # By what an operator types; the second word is an action of the command.
 _MODULES: dict[str, CommandModule] = {
@@ -98,9 +83,7 @@ def build_commands() -> dict[str, PageCommand]:
     commands = {}
     for name, module in _MODULES.items():
         verb, _, action_name = name.partition(" ")
-        parser: argparse.ArgumentParser = ArgumentParser(
-            prog=f"sluice {verb}", description=f"{module.SUMMARY[:1].upper()}{module.SUMMARY[1:]}."
-        )
+        parser = ArgumentParser(prog=f"sluice {verb}", description=format_sentence(module.SUMMARY))
         module.add_arguments(parser)
         add_common_arguments(parser)
         commands[name] = PageCommand(name, module, parser, _find_action_parser(parser, action_name) or parser)
@@ -128,7 +111,8 @@ def _describe_argument(action: argparse.Action) -> Argument:
         kind = "number"
     choices = [str(choice) for choice in action.choices or ()]
     default = [] if kind == "list" else action.default
-    return Argument(action.dest, kind, choices, default, action.help or "")
+    label = action.option_strings[0] if action.option_strings else str(action.metavar)
+    return Argument(action.dest, label, kind, choices, default, action.help or "")
 
 
 def _build_words(action: argparse.Action, value: Any) -> list[str]:

@@ -1,24 +1,24 @@
 """Let in only this console's own page, in the browser of the operator who started it.
 
-The server listens on loopback, and so do these reach it: every page that the operator's browser shows, and every other
-user of the machine. So each request must name this server in `Host` (a page of another name that resolves to 127.0.0.1
-does not), come from this server's own page when it has an `Origin` or `Sec-Fetch-Site`, and for data and commands have
-the token of this start, which only the operator gets.
+The server listens on loopback, where every page that the operator's browser shows and every other user of the machine
+can reach it. So each request must name this server in `Host` (a page of another name that resolves to 127.0.0.1 does
+not), come from this server's own page when it has an `Origin` or `Sec-Fetch-Site`, and for data and commands have the
+token of this start, which only the operator gets.
 """
 
 import hmac
-import json
 import secrets
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ops.console.messages import TOKEN_HEADER, Problem, to_document
+from ops.console.messages import TOKEN_HEADER, Problem, encode_message
 
-# No script, style or image but the server's own files; nothing within attributes; in no frame.
+# No script, style, image or data but the server's own; nothing else at all; nothing within attributes; in no frame; no
+# text that becomes markup: the browser refuses it and reports it.
 CONTENT_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 SECURITY_HEADERS = {
     "content-security-policy": CONTENT_POLICY,
@@ -98,7 +98,7 @@ def _find_problem_of_post(headers: dict[bytes, bytes]) -> tuple[int, Problem] | 
 
 
 async def _send_problem(send: Send, status: int, problem: Problem) -> None:
-    body = json.dumps(to_document(problem)).encode()
+    body = encode_message(problem)
     headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
     await send({"type": "http.response.start", "status": status, "headers": _encode_headers(headers)})
     await send({"type": "http.response.body", "body": body})

@@ -16,7 +16,7 @@ from ops.console.messages import HistoryWrite, ItemHistory, Problem, Progress, W
 from ops.errors import FunctionError
 from ops.times import format_time
 
-# The search ends after this time, or with these many writes; the latest batches are searched first.
+# The search ends after this time, or when it has this many writes; it begins with the latest batches.
 MAX_SECONDS = 60.0
 MAX_WRITES = 1_000
 # Batches that are read at once: S3 answers slowly, and decompressing takes one processor.
@@ -55,7 +55,7 @@ class HistoryReader:
         exceptions of botocore.
         """
         begins = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours)
-        objects, is_complete = self._windows.list_objects(begins)
+        objects, is_complete = self._windows.list_batches(begins)
         problems: list[Problem] = []
         matches: list[Match] = []
         scanned, deadline = 0, time.monotonic() + MAX_SECONDS

@@ -5,7 +5,7 @@ page reads streams with `fetch`. The page gets the token from the fragment of it
 browser sends anywhere. A POST needs the server's own `Origin` and the type `application/json` as well.
 
 Errors are `Problem`, with 400 (the request), 401 (the token), 403 (Host or Origin), 404, 409 (a dry run or the stack's
-name is missing), 502 (AWS or a function of the stack failed).
+name is missing), 413 and 415 (size and type of a body), 502 (AWS or a function of the stack failed).
 
     GET  /api/stack                        StackDescription
     GET  /api/events                       stream: `snapshot` Snapshot, each time it is read
@@ -25,6 +25,7 @@ name is missing), 502 (AWS or a function of the stack failed).
 Times are RFC 3339 in UTC; None is what is unknown. Texts of clients (ids, owners, reasons, data) may contain anything.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -47,6 +48,7 @@ class Argument:
     """An argument of a command. `list` is several texts, `flag` a truth value; `time` is RFC 3339, a day or an age."""
 
     name: str
+    label: str  # what the command line calls it: `--from`, `KEY`
     kind: Literal["text", "time", "number", "choice", "flag", "list"]
     choices: list[str]
     default: Any
@@ -314,6 +316,11 @@ class RunEnd:
 
     exit_code: int
     report: Any
+
+
+def encode_message(message: Any) -> bytes:
+    """A message as JSON on one line, in ASCII: no text of a client is markup to any reader."""
+    return json.dumps(to_document(message), separators=(",", ":")).encode()
 
 
 def to_document(message: Any) -> Any:

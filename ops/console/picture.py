@@ -1,27 +1,25 @@
 """The live picture: the status of the stack, its rates and its alarms, each read as often as it changes."""
 
 import datetime
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
 from ops.aws import Stack
-from ops.aws_errors import explain_aws_error
+from ops.aws_errors import AWS_ERRORS, AwsError, explain_error
 from ops.commands.status import read_status
 from ops.console.alarms import list_alarms
 from ops.console.calls import CallMeter
 from ops.console.messages import Alarm, Outage, Problem, Rates, Snapshot, Waiting
-from ops.console.metrics import read_rates
+from ops.console.rates import read_rates
 from ops.errors import CommandError
 from ops.times import format_time
 
 # How often the status is read. On AWS the calls cost money, and CloudWatch has new values once a minute only.
 LOCAL_SECONDS, AWS_SECONDS = 2.0, 15.0
 METRICS_SECONDS = 60.0
-# Reading the status may take so much of the time: a bucket with millions of batches takes minutes to list.
+# The largest share of the time that reading the status takes: to list millions of batches takes minutes.
 MAX_SHARE = 0.25
 MAX_SEEN_OUTAGES = 100
 
@@ -29,11 +27,12 @@ Value = TypeVar("Value")
 
 
 class Picture:
-    """Reads the live picture of one stack. Not for several threads at once."""
+    """Reads the live picture of one stack, for one thread at a time: a read goes on when its tab is closed."""
 
     def __init__(self, stack: Stack, meter: CallMeter) -> None:
         self._stack = stack
         self._meter = meter
+        self._lock = threading.Lock()
         self.refresh_seconds = LOCAL_SECONDS if stack.is_local else AWS_SECONDS
         self._metrics_seconds = LOCAL_SECONDS if stack.is_local else METRICS_SECONDS
         self._metrics_read_at = float("-inf")
@@ -51,6 +50,10 @@ class Picture:
 
     def read(self) -> Snapshot:
         """Read the picture. What cannot be read is a problem in it. Raises nothing that AWS or the stack cause."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> Snapshot:
         started_at, now = time.monotonic(), datetime.datetime.now(datetime.UTC)
         problems: list[Problem] = []
         status = attempt(lambda: read_status(self._stack), problems)
@@ -95,14 +98,14 @@ def attempt(read: Callable[[], Value], problems: list[Problem]) -> Value | None:
     """What `read` returns; None, and a problem more, when AWS or the stack make it fail."""
     try:
         return read()
-    except (CommandError, BotoCoreError, ClientError, ResponseParserError) as error:
+    except (CommandError, *AWS_ERRORS) as error:
         problems.append(describe_problem(error))
         return None
 
 
-def describe_problem(error: Exception) -> Problem:
+def describe_problem(error: CommandError | AwsError) -> Problem:
     """An error of a command or of AWS, as the command line would report it."""
-    failure = error if isinstance(error, CommandError) else explain_aws_error(error)  # type: ignore[arg-type]
+    failure = explain_error(error)
     return Problem(failure.message, failure.hint)
 
 

@@ -7,15 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
 from ops.aws import Stack
-from ops.aws_errors import explain_aws_error
+from ops.aws_errors import AWS_ERRORS, explain_error
 from ops.console.command_list import PageCommand, build_commands
 from ops.console.messages import CommandRequest, RunEnd, RunLine
-from ops.errors import EXIT_INCOMPLETE, CommandError
-from ops.output import CommandResult, divert_errors, escape_control_characters
+from ops.errors import CommandError, OperationError
+from ops.output import CommandResult, divert_errors, escape_control_characters, report_error
 
 # A dry run older than this says too little about now.
 DRY_RUN_SECONDS = 900.0
@@ -143,20 +140,13 @@ def _run_command(run_command: Callable[[], CommandResult], run: Run) -> CommandR
     with divert_errors(run.add_text):
         try:
             result = run_command()
-        except CommandError as error:
-            result = _describe_error(error)
-        except (BotoCoreError, ClientError, ResponseParserError) as error:
-            result = _describe_error(explain_aws_error(error))
+        except (CommandError, *AWS_ERRORS) as error:
+            return CommandResult(None, exit_code=report_error(explain_error(error)))
         except Exception as error:  # noqa: BLE001  a defect must end the run, or the page would wait for ever
-            result = CommandResult(None, [f"sluice: {type(error).__name__}: {error}"], EXIT_INCOMPLETE)
+            return CommandResult(None, exit_code=report_error(OperationError(f"{type(error).__name__}: {error}")))
     for line in result.lines:
         run.add_line(line)
     return result
-
-
-def _describe_error(error: CommandError) -> CommandResult:
-    hint = [f"hint: {error.hint}"] if error.hint else []
-    return CommandResult(None, [f"sluice: {error.message}", *hint], error.exit_code)
 
 
 def iterate_messages(run: Run, is_closing: Callable[[], bool]) -> Iterator[RunLine | RunEnd | None]:

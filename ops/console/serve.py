@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import tempfile
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ops.errors import UsageError
 from ops.output import print_error
 
 ADDRESS = "127.0.0.1"
-# An answer that is not there by then is given up at the end.
+# At the end, answers that are not complete after this time are cut off.
 SHUTDOWN_SECONDS = 2
 
 
@@ -26,13 +27,16 @@ def serve_console(stack: Stack, port: int, *, with_browser: bool) -> None:
     """Serve the console of a stack until Ctrl-C. Raises UsageError for a port that is taken, or a missing stack."""
     server = ConsoleServer(stack, listen(port))
     print_error(f"The console of {stack.name} is at {server.address}")
-    print_error("Who has this address can do what you can. Ctrl-C ends the console.")
+    print_error("Whoever has this address can do what you can. Ctrl-C ends the console.")
     with contextlib.ExitStack() as cleanup:
         if with_browser:
             open_browser(server.address, cleanup)
+        # The readers run in threads that are daemons because the server's is one: the command does not wait for AWS.
+        thread = threading.Thread(target=server.run, daemon=True)
         # uvicorn raises the signal again when it has ended.
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run()
+        with contextlib.suppress(KeyboardInterrupt), server.capture_signals():
+            thread.start()
+            thread.join()
 
 
 class ConsoleServer(uvicorn.Server):

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from starlette.concurrency import run_in_threadpool
 
 from ops.aws import Stack
-from ops.batches import list_quarantined_batches
+from ops.batches import BATCH_PREFIX, list_quarantined_batches
 from ops.commands.executions import find_execution, format_execution
 from ops.commands.rejected_writes import list_rejected_writes
 from ops.console.batch_lines import list_writes
-from ops.console.batch_window import BATCH_PREFIX, BatchWindowReader
+from ops.console.batch_window import BatchWindowReader
 from ops.console.calls import CallMeter
 from ops.console.item_history import HistoryReader, ItemSelection
 from ops.console.messages import (
@@ -33,7 +33,6 @@ from ops.console.poller import Poller
 from ops.console.runs import Runs, UnknownCommandError
 from ops.console.timeline import SHOWN_WORKFLOWS, TimelineReader, describe
 from ops.errors import UsageError
-from ops.times import format_time
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow
 from ops.workflows import list_executions as list_workflow_executions
 
@@ -126,9 +125,8 @@ class ConsoleSession:
             raise UnknownCommandError(workflow)
         execution = find_execution(self._stack, name, workflow)
         return ExecutionDetails(
-            execution.workflow, execution.name, execution.status,  # type: ignore[arg-type]
-            format_time(execution.started), format_time(execution.ended) if execution.ended else None,
-            execution.input, execution.output, execution.error, execution.message, format_execution(execution).lines,
+            **vars(describe(execution)), input=execution.input, output=execution.output,
+            error=execution.error, message=execution.message, lines=format_execution(execution).lines,
         )  # fmt: skip
 
     def read_history(
@@ -149,15 +147,17 @@ class ConsoleSession:
             messages.put(progress)
             return is_wanted.is_set() and not self.is_closing
 
-        with ThreadPoolExecutor(1) as pool:
-            search = pool.submit(self.read_history, item, hours, show_progress)
-            search.add_done_callback(lambda _: messages.put(None))
-            try:
-                while (progress := messages.get()) is not None:
-                    yield progress
-                yield search.result()
-            finally:
-                is_wanted.clear()
+        pool = ThreadPoolExecutor(1)
+        search = pool.submit(self.read_history, item, hours, show_progress)
+        search.add_done_callback(lambda _: messages.put(None))
+        try:
+            while (progress := messages.get()) is not None:
+                yield progress
+            yield search.result()
+        finally:
+            is_wanted.clear()
+            # The server's own thread may close this iterator, and must not wait for the batch that is read.
+            pool.shutdown(wait=False)
 
     def _share(self, question: Any, read: Callable[[], Value]) -> Value:
         """An answer that is as young as the live picture, read once for all who ask meanwhile."""

@@ -4,14 +4,11 @@ import datetime
 import time
 from collections.abc import Iterable
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ops.aws import Stack
-from ops.aws_errors import explain_aws_error
 from ops.console.batch_window import BatchWindowReader
-from ops.console.messages import Batch, Execution, Outage, Problem, RatePoint, Timeline
-from ops.console.metrics import read_rate_points
-from ops.console.picture import LOCAL_SECONDS, METRICS_SECONDS
+from ops.console.messages import Batch, Execution, Outage, RatePoint, Timeline
+from ops.console.picture import LOCAL_SECONDS, METRICS_SECONDS, attempt
+from ops.console.rates import read_rate_points
 from ops.times import format_time
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow, list_executions
 from ops.workflows import Execution as WorkflowExecution
@@ -41,11 +38,7 @@ class TimelineReader:
         window = self._windows.read(begins)
         executions = list_window_executions(self._stack, begins)
         problems = list(window.problems)
-        try:
-            rates = self._read_rates(minutes, begins, now)
-        except (BotoCoreError, ClientError) as error:
-            rates = []
-            problems.append(Problem(explain_aws_error(error).message))
+        rates = attempt(lambda: self._read_rates(minutes, begins, now), problems) or []
         rebuilds = [execution for execution in executions if execution.workflow == "rebuild"]
         seen = [outage for outage in seen_outages if outage.to is None or outage.to >= format_time(begins)]
         return Timeline(

@@ -1,7 +1,6 @@
 """`sluice status --watch`: the live picture in a terminal, or block after block elsewhere."""
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from ops.commands.status import format_report
 from ops.console.calls import CallMeter
 from ops.console.messages import Calls, Problem, Rates, Snapshot, to_document
 from ops.console.picture import Picture
-from ops.output import escape_control_characters, format_count, format_pairs
+from ops.output import escape_control_characters, format_count, format_pairs, print_text
 
 # A line that begins with one of these needs attention.
 _ATTENTION = "! "
@@ -46,21 +45,15 @@ def _open_display(*, as_json: bool) -> Iterator[Callable[[Snapshot], Any]]:
     if as_json:
         yield lambda snapshot: print(json.dumps(to_document(snapshot)), flush=True)
     elif not console.is_terminal:
-        yield _print_block
+        yield lambda snapshot: print_text("\n".join([*format_snapshot(snapshot), ""]))
     else:
         # What does not fit below the window is cut; a line that is too wide goes on below.
         with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
             yield lambda snapshot: live.update(build_text(snapshot), refresh=True)
 
 
-def _print_block(snapshot: Snapshot) -> None:
-    text = "\n".join([*format_snapshot(snapshot), ""])
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
-
-
 def build_text(snapshot: Snapshot) -> Text:
-    """The picture for a terminal. What needs attention is red and begins with `!`, for who sees no colours."""
+    """The picture for a terminal. What needs attention is red and begins with `!`, for those who see no colours."""
     text = Text(overflow="fold")
     for line in format_snapshot(snapshot):
         text.append(f"{line}\n", style="bold red" if line.startswith(_ATTENTION) else "")

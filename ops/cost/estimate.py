@@ -7,14 +7,18 @@ from typing import Any
 
 from ops.cost.canary import MEMORY_GIGABYTES, estimate_canary
 from ops.cost.prices import PriceTable
-from ops.cost.traffic import HOURS_PER_MONTH, SECONDS_PER_MONTH, RequestFigures, Traffic
+from ops.cost.traffic import (
+    HEALTH_CHECK_GIGABYTE_SECONDS,
+    HOURS_PER_MONTH,
+    SECONDS_PER_MONTH,
+    RequestFigures,
+    Traffic,
+)
 from ops.template import ResolvedTemplate
 
 # States of one scheduled recovery that loads nothing: `recover` has 8, its replay 7. A start counts as a transition.
 RECOVERY_TRANSITIONS = 8 + 7 + 2
 RECOVERY_INVOCATIONS = 8
-# A tenth of a second of HealthCheckFunction, which has 1 GB.
-HEARTBEAT_GIGABYTE_SECONDS = 0.1
 # One state and the start of `load_batch`.
 BATCH_TRANSITIONS = 2
 FIREHOSE_MINIMUM_BYTES = 5_000
@@ -228,7 +232,9 @@ class Estimate:
     def _estimate_heartbeat(self) -> Component:
         """An invocation and an object put each minute."""
         second = self._prices.get(f"lambda {self._template.parameters['Architecture']}")
-        run = self._prices.get("lambda request") + self._prices.get("put object") + HEARTBEAT_GIGABYTE_SECONDS * second
+        run = (
+            self._prices.get("lambda request") + self._prices.get("put object") + HEALTH_CHECK_GIGABYTE_SECONDS * second
+        )
         return Component("heartbeat", SECONDS_PER_MONTH / 60 * run)
 
     def _estimate_secrets(self) -> Component:

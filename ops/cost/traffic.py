@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 SECONDS_PER_MONTH = 730 * 3600
 HOURS_PER_MONTH = 730
+# An invocation of HealthCheckFunction: a tenth of a second with 1 GB, in which it waits for a heartbeat on the replica.
+HEALTH_CHECK_GIGABYTE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)

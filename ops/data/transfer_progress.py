@@ -1,6 +1,5 @@
 """Show the progress of an import or an export: a bar on a terminal, a line now and then elsewhere."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ops.output import print_error
+from ops.output import is_on_terminal, print_error
 
 LINE_INTERVAL_SECONDS = 5.0
 WIDE_CHARACTERS = 80  # a narrower terminal has room for numbers only
@@ -28,7 +27,7 @@ Show = Callable[[int, int | None, str], None]
 @contextmanager
 def show_transfer(name: str) -> Iterator[Show]:
     """Show the progress of a transfer on standard error."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_on_terminal():
         yield _LineProgress(name)
         return
     console = Console(stderr=True)

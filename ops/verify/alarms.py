@@ -13,8 +13,8 @@ from ops.verify.subject import Subject
 
 def list_alarms(subject: Subject) -> list[dict[str, Any]]:
     """The alarms of the stack, as CloudWatch describes them; composite alarms have an `AlarmRule`."""
-    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
-    names = [name for kind in kinds for name in subject.stack.list_resources(kind).values()]
+    resources = subject.stack.list_resources("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    names = list(resources.values())
     client = subject.stack.client("cloudwatch")
     alarms: list[dict[str, Any]] = []
     for start in range(0, len(names), 100):  # the most that one call takes

@@ -2,9 +2,9 @@
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ops.metrics import NAMESPACE, build_own_metric, read_sums
 from ops.output import format_count
 from ops.service import MAX_ATTEMPTS
 from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
@@ -21,7 +21,6 @@ LOG_GROUPS = {
 }
 # Metrics of the write: the one of the function that accepts it, and the one of the function that loads it.
 METRICS = ("WritesAccepted", "WritesApplied")
-NAMESPACE, SERVICE = "Sluice", "sluice"
 STATUS_PATH = "/v1/status"
 # A new stack has no heartbeat in its first minute.
 HEARTBEAT_SECONDS = 120.0
@@ -59,18 +58,13 @@ def run_metrics(subject: Subject) -> str:
     """The metrics of the minute of the own write have values, under the name of this stack."""
     write = subject.own_write()
     wait_until_applied(subject, write)
-    client, missing = subject.stack.client("cloudwatch"), set(METRICS)
+    metrics, missing = {name: build_own_metric(subject.stack, name) for name in METRICS}, set(METRICS)
     start = datetime.datetime.fromtimestamp(write.seconds // 60 * 60, datetime.UTC)
-    dimensions = {"service": SERVICE, "stack": subject.stack.name}
 
     def is_found() -> bool:
-        now = datetime.datetime.now(datetime.UTC)
-        results = client.get_metric_data(
-            MetricDataQueries=_build_queries(METRICS, dimensions),
-            StartTime=start,
-            EndTime=now + datetime.timedelta(minutes=1),
-        )["MetricDataResults"]
-        missing.difference_update(METRICS[int(result["Id"][1:])] for result in results if sum(result["Values"]) >= 1)
+        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)
+        sums = read_sums(subject.stack, metrics, start, end, 60)
+        missing.difference_update(name for name, series in sums.items() if sum(series.values()) >= 1)
         return not missing
 
     subject.wait_until(
@@ -82,21 +76,6 @@ def run_metrics(subject: Subject) -> str:
         ),
     )
     return f"{' and '.join(METRICS)} since {start:%H:%M} UTC"
-
-
-def _build_queries(metrics: Sequence[str], dimensions: Mapping[str, str]) -> list[dict[str, Any]]:
-    pairs = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-    return [
-        {
-            "Id": f"m{number}",
-            "MetricStat": {
-                "Metric": {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": pairs},
-                "Period": 60,
-                "Stat": "Sum",
-            },
-        }
-        for number, metric in enumerate(metrics)
-    ]
 
 
 def run_trace(subject: Subject) -> str:

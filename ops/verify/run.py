@@ -1,20 +1,17 @@
 """Run checks at the same time, and show which are still running."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ops.aws_errors import explain_aws_error
+from ops.aws_errors import AWS_ERRORS, explain_error
 from ops.checks import CheckResult, State
 from ops.errors import CommandError
-from ops.output import print_error
+from ops.output import is_on_terminal, print_error
 from ops.verify.check import Check, NotApplicable
 from ops.verify.subject import Subject
 
@@ -52,18 +49,16 @@ def _run_check(subject: Subject, check: Check) -> CheckResult:
         message, state = check.run(subject), "ok"
     except NotApplicable as reason:
         message, state = str(reason), "not applicable"
-    except CommandError as error:
-        message, hint = error.message, error.hint
-    except (BotoCoreError, ClientError, ResponseParserError) as error:
-        explained = explain_aws_error(error)
-        message, hint = explained.message, explained.hint
+    except (CommandError, *AWS_ERRORS) as error:
+        failure = explain_error(error)
+        message, hint = failure.message, failure.hint
     return CheckResult(check.name, state, message, hint)
 
 
 @contextmanager
 def _show_progress() -> Iterator[Callable[[list[str]], None]]:
     """What to call with the names of the running checks: a line on a terminal, one now and then elsewhere."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_on_terminal():
         next_line_at = time.monotonic() + LINE_INTERVAL_SECONDS
 
         def print_line(running: list[str]) -> None:

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ops.console.application import PAGE
+from ops.console.guard import CONTENT_POLICY
 from ops.console.messages import (
     TOKEN_HEADER,
     Problem,
@@ -23,13 +24,7 @@ from ops.console.messages import (
 from testkit.loopback_server import serve_on_loopback
 from tests.console import sample_messages
 
-PAGE = Path(__file__).resolve().parents[2] / "ops/console/page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# Stricter than the server's own: the browser also reports every sink that turns text into markup.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
 
 
 class FixtureConsole:
@@ -168,7 +163,7 @@ class ConsoleHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", type_)
         self.send_header("Content-Length", str(len(body)))
         if self.console.has_policy:
-            self.send_header("Content-Security-Policy", POLICY)
+            self.send_header("Content-Security-Policy", CONTENT_POLICY)
         self.end_headers()
         self.wfile.write(body)
 

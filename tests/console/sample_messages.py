@@ -44,8 +44,16 @@ def at(seconds: float) -> str:
     return (NOW - datetime.timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
-def argument(name: str, kind: Kind, help_: str, choices: list[str] | None = None, default: Any = None) -> Argument:
-    return Argument(name=name, kind=kind, choices=choices or [], default=default, help=help_)
+def argument(
+    name: str, kind: Kind, help_: str, choices: list[str] | None = None, default: Any = None, label: str = ""
+) -> Argument:
+    return Argument(name, label or f"--{name}", kind, choices or [], default, help_)
+
+
+def command(
+    name: str, summary: str, *arguments: Argument, is_destructive: bool = False, has_dry_run: bool = True
+) -> Command:
+    return Command(name, summary, is_destructive, has_dry_run, list(arguments))
 
 
 STACK_DESCRIPTION = StackDescription(
@@ -54,45 +62,39 @@ STACK_DESCRIPTION = StackDescription(
     is_local=False,
     refresh_seconds=2,
     commands=[
-        Command(
+        command(
             "replay",
             "load the batches that the ledger lacks",
-            is_destructive=False,
-            has_dry_run=True,
-            arguments=[
-                argument("from", "time", "start of the window of arrival"),
-                argument("collection", "list", "load only writes to this collection"),
-                argument("source", "choice", "bucket to load from", ["batches", "archive"], "batches"),
-                argument("wait", "flag", "wait until the replay ends, and report", default=False),
-            ],
+            argument("begins", "time", "start of the window of arrival", label="--from"),
+            argument("collection", "list", "load only writes to this collection"),
+            argument("source", "choice", "bucket to load from", ["batches", "archive"], "batches"),
+            argument("wait", "flag", "wait until the replay ends, and report", default=False),
         ),
-        Command(
+        command(
             "rebuild",
             "build new tables from S3 and swap them in",
+            argument("reason", "text", "reason, stored with the exclusions"),
             is_destructive=True,
-            has_dry_run=True,
-            arguments=[argument("reason", "text", "reason, stored with the exclusions")],
         ),
-        Command(
+        command(
             "quarantine drop",
             "delete quarantined batches; the archive keeps their records",
+            argument("keys", "list", "key of a batch", label="KEY"),
+            argument("all", "flag", "every quarantined batch"),
             is_destructive=True,
-            has_dry_run=True,
-            arguments=[argument("keys", "list", "key of a batch"), argument("all", "flag", "every quarantined batch")],
         ),
-        Command(
+        command(
             "clients remove",
             "delete a client and its key",
+            argument("client", "text", "name of the client"),
             is_destructive=True,
             has_dry_run=False,
-            arguments=[argument("client", "text", "name of the client")],
         ),
-        Command(
+        command(
             "verify",
             "prove that the stack works",
-            is_destructive=False,
+            argument("window", "number", "minutes to compare", default=60),
             has_dry_run=False,
-            arguments=[argument("window", "number", "minutes to compare", default=60)],
         ),
     ],
 )

@@ -227,6 +227,14 @@ def test_a_view_without_rows_and_one_with_an_error(open_console: OpenConsole, co
     opened.forget_problems("502")
 
 
+def test_the_history_of_one_owner_is_read_when_several_have_the_id(open_console: OpenConsole) -> None:
+    page = open_console().go("item/airports/LPPT")
+    for name, owner in (("ana", "ana"), ("no owner", "")):
+        with page.expect_request(f"**/api/items/airports/LPPT?owner={owner}&hours=24"):
+            page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("main")).to_contain_text("Several owners")
+
+
 def test_a_state_that_cannot_be_read_says_why(page: Page, console: FixtureConsole) -> None:
     unread = sample_messages.create_snapshot()
     console.publish(

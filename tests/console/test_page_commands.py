@@ -21,7 +21,7 @@ def test_a_destructive_command_needs_a_dry_run_and_the_typed_name(
         page.get_by_role("button", name="Dry run"),
         page.get_by_label("Name of the stack"),
     )
-    expect(page.get_by_label("reason", exact=True)).to_have_value("restore")
+    expect(page.get_by_label("--reason", exact=True)).to_have_value("restore")
     expect(run).to_be_disabled()
     expect(name).to_be_disabled()
     dry_run.click()
@@ -35,7 +35,7 @@ def test_a_destructive_command_needs_a_dry_run_and_the_typed_name(
     name.press("Enter")
     name.fill(sample_messages.STACK)
     expect(run).to_be_enabled()
-    page.get_by_label("reason", exact=True).fill("another")
+    page.get_by_label("--reason", exact=True).fill("another")
     expect(run).to_be_disabled()
     expect(page.locator("#run-hint")).to_have_text("The arguments changed. Dry run again.")
     dry_run.click()
@@ -60,7 +60,7 @@ def test_a_destructive_command_needs_a_dry_run_and_the_typed_name(
 
 def test_a_replay_is_started_by_keyboard(open_console: OpenConsole, console: FixtureConsole) -> None:
     page = open_console().go("commands/replay")
-    page.get_by_label("from", exact=True).focus()
+    page.get_by_label("--from", exact=True).focus()
     for key in ("2026-11-29T16:00:00Z", "Tab", "airports\nbookings", "Tab", "Tab", "Space", "Tab"):
         if key in {"Tab", "Space"}:
             page.keyboard.press(key)
@@ -74,7 +74,7 @@ def test_a_replay_is_started_by_keyboard(open_console: OpenConsole, console: Fix
     page.keyboard.press("Enter")
     expect(page.locator("#announcements")).to_have_text("replay: done")
     arguments = {
-        "from": "2026-11-29T16:00:00Z",
+        "begins": "2026-11-29T16:00:00Z",
         "collection": ["airports", "bookings"],
         "source": "batches",
         "wait": True,
@@ -88,7 +88,7 @@ def test_a_replay_is_started_by_keyboard(open_console: OpenConsole, console: Fix
 def test_enter_in_an_argument_makes_a_dry_run_only(open_console: OpenConsole, console: FixtureConsole) -> None:
     page = open_console().go("commands/replay")
     for number in (1, 2):
-        page.get_by_label("from", exact=True).press("Enter")
+        page.get_by_label("--from", exact=True).press("Enter")
         expect(run_button(page)).to_be_enabled()
         assert [post["dry_run"] for post in console.posts] == [True] * number
 
@@ -98,6 +98,7 @@ def test_a_row_leads_to_its_command_with_the_arguments(open_console: OpenConsole
     key = f"quarantine/{sample_messages.KEY}"
     page.get_by_role("link", name=f"Drop {key}").click()
     expect(page.get_by_role("heading", level=1, name="quarantine drop")).to_be_focused()
+    expect(page.get_by_label("KEY", exact=True)).to_have_value(key)
     page.get_by_role("button", name="Dry run").click()
     expect(page.get_by_label("Name of the stack")).to_be_enabled()
     assert [post["arguments"] for post in console.posts] == [{"keys": [key]}]
@@ -117,7 +118,7 @@ def test_a_destructive_command_without_a_dry_run_needs_the_name(
     open_console: OpenConsole, console: FixtureConsole
 ) -> None:
     page = open_console().go("commands/clients%20remove")
-    page.get_by_label("client", exact=True).fill("web")
+    page.get_by_label("--client", exact=True).fill("web")
     expect(page.get_by_role("button", name="Dry run")).to_have_count(0)
     expect(run_button(page)).to_be_disabled()
     page.get_by_label("Name of the stack").fill(sample_messages.STACK)

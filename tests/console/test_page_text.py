@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from ops.console.application import PAGE
 from ops.console.messages import to_document
 from tests.console import sample_messages
-from tests.console.fixture_console import PAGE, FixtureConsole
+from tests.console.fixture_console import FixtureConsole
 from tests.console.open_page import OpenPage
 from tests.console.test_page import VIEWS
 

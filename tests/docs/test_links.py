@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.docs.words import ROOT, list_files
+from tools.docs.markdown import compute_anchor
 
 DOCS = ROOT / "docs"
 SECURITY = (DOCS / "explanation/security.md").read_text()
@@ -51,7 +52,7 @@ def test_every_threat_has_a_measure_and_a_test() -> None:
 def list_anchors(page: Path) -> set[str]:
     """The headings as a link names them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    return set(map(compute_anchor, headings))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from tests.drill import alarm_faults as faults
-from tests.drill import server_faults
-from tests.drill.alarm_faults import Act
+from tests.drill import alarm_traffic, instances, server_faults, stream_faults
 from tests.drill.alarm_site import AlarmSite
+from tests.drill.alarm_traffic import Act
 
 _WRITING = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "TransformFunction")
 _OTHERS = (
@@ -27,12 +27,12 @@ class Proof:
     alarms: Sequence[str]
     minute: float = 1.0
     limit_seconds: float = 120.0
-    # What goes on after the fault. A metric of an instance that reports nothing would leave its alarm as it is.
+    # What goes on before and after the fault: an alarm on an instance that reports nothing would stay as it is.
     traffic: Callable[[AlarmSite], object] | None = None
 
 
 # These alarms take missing points as unknown: an instance always reports. With short minutes two hours pass soon.
-_REPORTED: Any = {"minute": 0.4, "traffic": server_faults.report}
+_REPORTED: Any = {"minute": 0.4, "traffic": instances.report}
 
 
 def _list_burn_alarms(level: str) -> list[str]:
@@ -65,43 +65,45 @@ PROOFS = [
         ["LoadBatchAbortedAlarm", "ReplayAbortedAlarm", "RecoverAbortedAlarm", "RebuildAbortedAlarm"],
     ),
     Proof("a rollback without the primary", faults.rollback_without_primary, ["MigrationUndoneAlarm"]),
-    Proof("a record that is no write", faults.record_that_is_no_write, ["RecordsFailedAlarm"]),
+    Proof("a record that is no write", stream_faults.record_that_is_no_write, ["RecordsFailedAlarm"]),
     Proof("a write that no table takes", faults.write_that_no_table_takes, ["RejectedWritesAlarm"]),
     # A function tries the cache again only after 5 seconds.
-    Proof("the read cache is killed", faults.killed_cache, ["CacheUnavailableAlarm"], minute=8.0),
+    Proof("the read cache is killed", server_faults.killed_cache, ["CacheUnavailableAlarm"], minute=8.0),
     Proof("an event in the dead-letter queue", faults.dead_letter, ["DeadLettersAlarm"]),
     Proof(
         "writes above the quotas of the stream",
-        faults.tiny_quotas,
+        stream_faults.tiny_quotas,
         [
             "BytesQuotaAlarm",
             "RecordsQuotaAlarm",
             "PutRequestsQuotaAlarm",
         ],
     ),
-    Proof("the primary is killed", faults.killed_primary, ["LoadErrorsAlarm"], minute=4.0),
-    Proof("the transform's handler does not exist", faults.transform_without_code, ["TransformAlarm"], minute=4.0),
+    Proof("the primary is killed", server_faults.killed_primary, ["LoadErrorsAlarm"], minute=4.0),
+    Proof(
+        "the transform's handler does not exist", stream_faults.transform_without_code, ["TransformAlarm"], minute=4.0
+    ),
     Proof(
         "Firehose refuses puts",
-        faults.refusing_stream,
+        stream_faults.refusing_stream,
         ["ServerErrorsAlarm", "ThrottledRecordsAlarm"],
         minute=4.0,
     ),
-    Proof("Firehose does not answer", faults.silent_stream, ["WriteLatencyAlarm"], minute=4.0),
+    Proof("Firehose does not answer", stream_faults.silent_stream, ["WriteLatencyAlarm"], minute=4.0),
     Proof(
         "the bucket of batches does not exist",
-        partial(faults.stream_without_bucket, part="BatchBucket"),
+        partial(stream_faults.stream_without_bucket, part="BatchBucket"),
         ["FreshnessAlarm"],
         minute=2.0,
     ),
     Proof(
         "the bucket of the archive does not exist",
-        partial(faults.stream_without_bucket, part="ArchiveBucket"),
+        partial(stream_faults.stream_without_bucket, part="ArchiveBucket"),
         ["ArchiveFreshnessAlarm", "ArchiveFailedAlarm"],
         minute=2.0,
         limit_seconds=240,
     ),
-    Proof("the replica hangs", faults.frozen_replica, ["ReadLatencyAlarm"], minute=4.0),
+    Proof("the replica hangs", server_faults.frozen_replica, ["ReadLatencyAlarm"], minute=4.0),
     Proof("the replica stops applying changes", server_faults.stopped_replication, ["ReplicaLagAlarm"], **_REPORTED),
     Proof(
         "the data directory grows by 4 GiB",
@@ -130,14 +132,14 @@ PROOFS = [
     ),
     Proof(
         "Firehose refuses the canary's writes",
-        faults.refusing_stream_for_canary,
+        stream_faults.refusing_stream_for_canary,
         _list_burn_alarms("Writes"),
         minute=0.25,
         limit_seconds=240,
     ),
     Proof(
         "both servers are killed",
-        faults.killed_databases,
+        server_faults.killed_databases,
         [*_list_burn_alarms("Reads"), *_list_burn_alarms("Waits")],
         # A failed run of the canary takes seconds, and an hour has to hold nine bad minutes.
         minute=0.5,
@@ -148,7 +150,7 @@ PROOFS = [
         faults.no_canary,
         ["CanaryMissingAlarm"],
         minute=0.25,
-        traffic=faults.run_canary,
+        traffic=alarm_traffic.run_canary,
     ),
     # Its alarm looks at a day.
     Proof(

@@ -13,7 +13,7 @@ import boto3
 import botocore.config
 import httpx
 
-from local.emulator.environment import MINUTE_SECONDS
+from local.emulator.environment import MINUTE_SECONDS, read_minute
 from local.stack import Stack, up
 from local.stack.services import CREDENTIALS, REGION, STACK_NAME
 from ops.template import read_template
@@ -23,7 +23,6 @@ from tests.stack.waiting import eventually
 
 PARAMETERS = {"ReadCache": "true", "Canary": "scheduled", "ReadableSeconds": "5"}
 ALARM_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class AlarmSite:
@@ -31,7 +30,8 @@ class AlarmSite:
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.recovery = stack, RecoveryHarness(stack)
-        self.minute = float(os.environ.get(MINUTE_SECONDS) or 60)
+        self.minute = read_minute()
+        self._clients: dict[str, Any] = {}
         # Alarms that the stack lacks, because it has no such part: logical id to name.
         self.added: dict[str, str] = {}
 
@@ -60,14 +60,16 @@ class AlarmSite:
 
     def client(self, service: str) -> Any:
         """A client that does not repeat a failed call."""
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=self.stack.emulator.url,
-            region_name=REGION,
-            config=botocore.config.Config(retries={"total_max_attempts": 1}, max_pool_connections=40),
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self.stack.emulator.url,
+                region_name=REGION,
+                config=botocore.config.Config(retries={"total_max_attempts": 1}, max_pool_connections=40),
+                aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._clients[service]
 
     def set_minute(self, seconds: float) -> None:
         """Restart the emulator with this length of a minute of alarms."""

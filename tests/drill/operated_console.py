@@ -32,10 +32,10 @@ def run_console(stack: Stack) -> Iterator[tuple[str, str]]:
         yield addresses.get(timeout=30)
     finally:
         process.terminate()
-        assert process.wait(30) is not None
+        process.wait(30)
 
 
-def _read_addresses(lines: IO[str], addresses: "SimpleQueue[tuple[str, str]]") -> None:
+def _read_addresses(lines: IO[str], addresses: SimpleQueue[tuple[str, str]]) -> None:
     for line in lines:
         if match := _ADDRESS.search(line):
             addresses.put((match[1], match[2]))

@@ -1,10 +1,16 @@
-"""Faults of the database servers and of the read cache. Calling the value of a fault reports their metrics."""
+"""Faults of the database servers and of the read cache. As in `alarm_faults`, each yields an act.
 
+Where the servers go on, the act is to report the metrics of all instances.
+"""
+
+import os
+import signal
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pymysql
@@ -12,58 +18,55 @@ import pymysql
 from local.cache import CacheServer
 from local.database.server import DatabaseServer
 from ops.template import read_template
-from tests.drill.alarm_faults import Act
 from tests.drill.alarm_site import AlarmSite
-from tests.drill.database_meter import InstanceMeter, ProcessMeter, put_values
+from tests.drill.alarm_traffic import Act, canaries, crowd, read, write
+from tests.drill.instances import CONCURRENCY, get_instances
 
-CACHE = "cache"
 _SPIN = "local n=0 for i=1,3e7 do n=n+i end return 1"
-_ALARMED_CONDITIONS = ("OwnDatabase", "BurstableDatabase", "OwnCache")
 
 
-def list_instance_alarms() -> list[str]:
-    """The alarms on RDS and ElastiCache, which a local stack does not have."""
-    resources = read_template()["Resources"]
-    return [
-        name
-        for name, entry in resources.items()
-        if entry["Type"] == "AWS::CloudWatch::Alarm" and entry.get("Condition") in _ALARMED_CONDITIONS
-    ]
+@contextmanager
+def killed_primary(site: AlarmSite) -> Iterator[Act]:
+    """The primary is down, and clients write on."""
+    site.stack.pair.primary.kill()
+    try:
+        yield lambda: write(site)
+    finally:
+        site.stack.pair.start()
 
 
-class Instances:
-    """The servers as RDS and ElastiCache see them."""
-
-    def __init__(self, site: AlarmSite) -> None:
-        self.site, pair = site, site.stack.pair
-        self.servers = (pair.primary, pair.replica)
-        self._meters = [InstanceMeter(site, server) for server in self.servers]
-        assert site.stack.cache.pid
-        self._cache = ProcessMeter(site.stack.cache.pid)
-
-    def report(self) -> None:
-        for meter in self._meters:
-            meter.report()
-        values = {"EngineCPUUtilization": self._cache.measure_percent()}
-        put_values(self.site, "AWS/ElastiCache", "CacheClusterId", f"{CACHE}-001", values)
+@contextmanager
+def killed_cache(site: AlarmSite) -> Iterator[Act]:
+    site.stack.cache.kill()
+    try:
+        yield lambda: read(site)
+    finally:
+        site.stack.cache.start()
 
 
-def get_instances(site: AlarmSite) -> Instances:
-    """The instances of a site. The first call also adds their alarms."""
-    if not hasattr(site, "instances"):
-        parameters = {"Primary": "primary", "Replica": "replica", "Cache": CACHE}
-        defaults = {name: str(read_template()["Parameters"][name]["Default"]) for name in _CONCURRENCY}
-        site.add_alarms(list_instance_alarms(), {**parameters, **defaults})
-        site.instances = Instances(site)  # type: ignore[attr-defined]
-    instances: Instances = site.instances  # type: ignore[attr-defined]
-    return instances
+@contextmanager
+def frozen_replica(site: AlarmSite) -> Iterator[Act]:
+    """The replica no longer answers, though its connections are open."""
+    pid = site.stack.pair.replica.pid
+    assert pid
+    with crowd(partial(read, site)) as act:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield act
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
-_CONCURRENCY = ("LoadConcurrency", "ReadConcurrency")
-
-
-def report(site: AlarmSite) -> None:
-    get_instances(site).report()
+@contextmanager
+def killed_databases(site: AlarmSite) -> Iterator[Act]:
+    """Neither server is there: writes are accepted, reads fail, and no write becomes readable."""
+    site.stack.pair.primary.kill()
+    site.stack.pair.replica.kill()
+    try:
+        with canaries(site) as act:
+            yield act
+    finally:
+        site.stack.pair.start()
 
 
 @contextmanager
@@ -120,7 +123,7 @@ def leaked_connections(site: AlarmSite) -> Iterator[Act]:
     """Somebody opens 25 connections more to each server than the functions may have, and leaves them open."""
     instances = get_instances(site)
     defaults = read_template()["Parameters"]
-    number = 25 + max(int(defaults[name]["Default"]) for name in _CONCURRENCY)
+    number = 25 + max(int(defaults[name]["Default"]) for name in CONCURRENCY)
     with ExitStack() as stack:
         for server in instances.servers:
             for _ in range(number):

@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from local.stack import down
-from tests.drill.alarm_faults import killed_primary, read, run_canary, write
 from tests.drill.alarm_proofs import PROOFS, Proof
 from tests.drill.alarm_site import AlarmSite, open_site
-from tests.drill.server_faults import report
+from tests.drill.alarm_traffic import read, run_canary, write
+from tests.drill.instances import report
+from tests.drill.server_faults import killed_primary
 from tests.memory import folder_in_memory
 
 OUTAGE_MINUTE_SECONDS = 8.0

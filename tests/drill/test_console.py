@@ -18,7 +18,7 @@ from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.waiting import eventually
 
 SCREENSHOTS = ROOT / ".local/screenshots"
-SECONDS = 120_000  # in milliseconds: the longest wait for the page
+WAIT_MS = 120_000  # the longest wait for the page
 WINDOWS: dict[str, dict[str, Any]] = {
     "wide-light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
     "wide-dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
@@ -51,15 +51,15 @@ def test_the_console_shows_an_outage_and_repairs_it(
     keys, failed = batches.list_keys(recovery), len(recovery.list_executions("Load", "FAILED"))
     with recovery.disable_rules("RecoverySchedule", "BatchesParked"), recovery.limit_load_retries():
         with writes.write_continuously():
-            expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=SECONDS)
+            expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=WAIT_MS)
             eventually(lambda: writes.accepted > 500)
             for stage in ("requests", "stream", "ledger"):
-                expect(find_stage(windows, stage).locator(".figure")).to_have_text(re.compile("[1-9]"), timeout=SECONDS)
+                expect(find_stage(windows, stage).locator(".figure")).to_have_text(re.compile("[1-9]"), timeout=WAIT_MS)
             take_screenshots(windows, "1-before")
 
             stack.pair.primary.kill()
             before, killed = writes.accepted, time.monotonic()
-            expect(find_stage(windows, "ledger")).to_contain_text("primary does not respond", timeout=SECONDS)
+            expect(find_stage(windows, "ledger")).to_contain_text("primary does not respond", timeout=WAIT_MS)
             noticed_seconds = time.monotonic() - killed
             expect(page.locator(".verdict")).to_contain_text("Needs attention")
             expect(find_stage(windows, "batches")).to_have_attribute("data-flow", "stopped")
@@ -69,8 +69,8 @@ def test_the_console_shows_an_outage_and_repairs_it(
         during, outage_seconds = writes.accepted - before, time.monotonic() - killed
         stack.pair.start()
 
-        expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=SECONDS)
-        expect(find_stage(windows, "batches")).to_contain_text("parked", timeout=SECONDS)
+        expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=WAIT_MS)
+        expect(find_stage(windows, "batches")).to_contain_text("parked", timeout=WAIT_MS)
         # Then the last writes are delivered, and loads that still retried have found the primary again.
         batches.wait_for_delivery(recovery, keys, writes.accepted)
         missing = eventually(lambda: count_parked(recovery, failed))
@@ -80,7 +80,7 @@ def test_the_console_shows_an_outage_and_repairs_it(
     assert recovery.count_missing() == 0
 
     windows["wide-light"].go("overview")
-    expect(find_stage(windows, "batches")).to_contain_text("nothing waits", timeout=SECONDS)
+    expect(find_stage(windows, "batches")).to_contain_text("nothing waits", timeout=WAIT_MS)
     outage = windows["wide-light"].go("timeline?minutes=5").locator(".mark.outage").first
     expect(outage).to_have_attribute("aria-label", re.compile("primary unavailable, from .* until"))
     take_screenshots(windows, "3-after")
@@ -111,11 +111,11 @@ def replay_from_the_page(window: OpenPage, recovery: RecoveryHarness, missing: i
     run = page.get_by_role("button", name="Run", exact=True)
     expect(run).to_be_disabled()
     page.get_by_role("button", name="Dry run").click()
-    expect(page.get_by_role("log")).to_contain_text("would be loaded; nothing was changed", timeout=SECONDS)
+    expect(page.get_by_role("log")).to_contain_text("would be loaded; nothing was changed", timeout=WAIT_MS)
     assert recovery.count_missing() == missing
     page.screenshot(path=SCREENSHOTS / "2-replay-tried.png")
     run.click()
-    expect(page.get_by_role("log", name="Output of replay")).to_contain_text("nothing remains", timeout=SECONDS)
+    expect(page.get_by_role("log", name="Output of replay")).to_contain_text("nothing remains", timeout=WAIT_MS)
     expect(page.locator(".run .state")).to_have_text("done")
     page.screenshot(path=SCREENSHOTS / "2-replay-done.png")
 

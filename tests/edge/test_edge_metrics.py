@@ -28,12 +28,12 @@ class Receiver:
     def __init__(self) -> None:
         self.sums: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
         self.counts: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
-        self.is_away = False
+        self.is_unavailable = False
         self.requests = 0
 
     def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:  # noqa: N803 - boto3's names
         self.requests += 1
-        if self.is_away:
+        if self.is_unavailable:
             raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
         assert len(MetricData) <= 1000
         for datum in MetricData:
@@ -108,11 +108,11 @@ def test_a_web_acl_counts_its_decisions(
 
 
 def test_what_the_emulator_does_not_take_is_sent_later(metrics: EdgeMetrics, receiver: Receiver) -> None:
-    receiver.is_away = True
+    receiver.is_unavailable = True
     for number in range(400):
         _respond(metrics, 200, "Miss", body=b"x" * number)
     metrics.send()
-    receiver.is_away = False
+    receiver.is_unavailable = False
     _respond(metrics, 200, "Miss")
     metrics.send()
     assert (receiver.read("Requests"), receiver.read("BytesDownloaded")) == (401, sum(range(400)) + 4)

@@ -43,6 +43,11 @@ def describe(cloudwatch: Any, name: str) -> dict[str, Any]:
     return dict(alarm)
 
 
+def describe_composite(cloudwatch: Any, name: str) -> dict[str, Any]:
+    [alarm] = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    return dict(alarm)
+
+
 def wait_for_state(cloudwatch: Any, name: str, state: str) -> None:
     wait_until(lambda: describe(cloudwatch, name)["StateValue"] == state)
 
@@ -61,7 +66,9 @@ def put_values(cloudwatch: Any, namespace: str, *values: tuple[float, float], na
     cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
 
 
-def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another(emulator: Emulator) -> None:
+def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another(
+    emulator: Emulator, cloudwatch: Any
+) -> None:
     trust = {
         "Statement": [{"Effect": "Allow", "Principal": {"Service": PRINCIPALS}, "Action": "sts:AssumeRole"}],
     }
@@ -94,28 +101,24 @@ def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another
     }
     outputs = {name: {"Value": {"Ref": name}} for name in ("Failing", "Passing", "FailingAlarm", "PassingAlarm")}
     names = deploy_stack(emulator, "alarms", {"Resources": resources, "Outputs": outputs})
-    states, cloudwatch = emulator.client("stepfunctions"), emulator.client("cloudwatch")
-
-    def get_state(name: str) -> str:
-        [description] = cloudwatch.describe_alarms(AlarmNames=[names[name]])["MetricAlarms"]
-        return str(description["StateValue"])
+    states = emulator.client("stepfunctions")
 
     def list_executions() -> list[Any]:
         return list(states.list_executions(stateMachineArn=names["Passing"])["executions"])
 
     states.start_execution(stateMachineArn=names["Failing"])
     states.start_execution(stateMachineArn=names["Failing"])
-    wait_until(lambda: get_state("FailingAlarm") == "ALARM")
+    wait_for_state(cloudwatch, names["FailingAlarm"], "ALARM")
     [started] = wait_until(list_executions)
     assert json.loads(states.describe_execution(executionArn=started["executionArn"])["input"]) == {"source": "alarm"}
-    wait_until(lambda: get_state("FailingAlarm") == "OK")
-    assert get_state("PassingAlarm") != "ALARM"
+    wait_for_state(cloudwatch, names["FailingAlarm"], "OK")
+    assert describe(cloudwatch, names["PassingAlarm"])["StateValue"] != "ALARM"
     assert len(list_executions()) == 1
     states.start_execution(stateMachineArn=names["Failing"])
     wait_until(lambda: len(list_executions()) == 2)
 
 
-def test_a_template_makes_a_composite_alarm_that_follows_its_parts(emulator: Emulator) -> None:
+def test_a_template_makes_a_composite_alarm_that_follows_its_parts(emulator: Emulator, cloudwatch: Any) -> None:
     # Without a value it keeps the state that the test sets.
     settings = {**ALARM, "MetricName": "Composed", "TreatMissingData": "ignore"}
     part = {"Type": "AWS::CloudWatch::Alarm", "Properties": settings}
@@ -126,24 +129,22 @@ def test_a_template_makes_a_composite_alarm_that_follows_its_parts(emulator: Emu
         "Outputs": {name: {"Value": {"Ref": name}} for name in ("Long", "Short", "Both")},
     }
     names = deploy_stack(emulator, "composite", template)
-    cloudwatch = emulator.client("cloudwatch")
 
-    def describe() -> dict[str, Any]:
-        described = cloudwatch.describe_alarms(AlarmNames=[names["Both"]], AlarmTypes=["CompositeAlarm"])
-        return dict(described["CompositeAlarms"][0])
+    def describe_both() -> dict[str, Any]:
+        return describe_composite(cloudwatch, names["Both"])
 
     def set_state(name: str, state: str) -> None:
         cloudwatch.set_alarm_state(AlarmName=names[name], StateValue=state, StateReason="test")
 
     set_state("Long", "ALARM")
-    assert describe()["StateValue"] == "OK"
+    assert describe_both()["StateValue"] == "OK"
     set_state("Short", "ALARM")
-    assert describe()["StateValue"] == "ALARM"
+    assert describe_both()["StateValue"] == "ALARM"
     template["Resources"]["Both"]["Properties"]["AlarmDescription"] = "second"
     deploy_stack(emulator, "composite", template)
-    assert (describe()["AlarmDescription"], describe()["StateValue"]) == ("second", "ALARM")
+    assert (describe_both()["AlarmDescription"], describe_both()["StateValue"]) == ("second", "ALARM")
     set_state("Short", "OK")
-    assert describe()["StateValue"] == "OK"
+    assert describe_both()["StateValue"] == "OK"
     del template["Resources"]["Both"], template["Outputs"]["Both"]
     deploy_stack(emulator, "composite", template)
     assert not cloudwatch.describe_alarms(AlarmNames=[names["Both"]], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
@@ -283,11 +284,6 @@ def test_only_a_change_of_state_has_actions_and_a_composite_alarm_follows(emulat
     settings = {**ALARM, "Namespace": "Actions", "MetricName": "Value"}
     cloudwatch.put_metric_alarm(AlarmName="acting", AlarmActions=[topic], OKActions=[topic], **settings)
     cloudwatch.put_composite_alarm(AlarmName="parent", AlarmRule="ALARM(acting)")
-
-    def get_parent_state() -> str:
-        [parent] = cloudwatch.describe_alarms(AlarmNames=["parent"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
-        return str(parent["StateValue"])
-
     messages: list[tuple[str, str]] = []
 
     def receive() -> int:
@@ -301,8 +297,8 @@ def test_only_a_change_of_state_has_actions_and_a_composite_alarm_follows(emulat
     for age in (1, 0):
         put_values(cloudwatch, "Actions", (age, 1.0))
     wait_for_state(cloudwatch, "acting", "ALARM")
-    wait_until(lambda: get_parent_state() == "ALARM")
+    wait_until(lambda: describe_composite(cloudwatch, "parent")["StateValue"] == "ALARM")
     wait_for_state(cloudwatch, "acting", "OK")
-    wait_until(lambda: get_parent_state() == "OK")
+    wait_until(lambda: describe_composite(cloudwatch, "parent")["StateValue"] == "OK")
     wait_until(lambda: receive() >= 3)
     assert messages == [("INSUFFICIENT_DATA", "OK"), ("OK", "ALARM"), ("ALARM", "OK")]

@@ -206,22 +206,22 @@ def test_a_stream_counts_what_it_takes_processes_and_delivers(emulator: Emulator
 
 def test_failed_calls_of_the_transform_and_failed_puts_count(emulator: Emulator, metrics: MetricReader) -> None:
     stream = create_transformed_stream(emulator, "failing")
-    wordless = create_stream(emulator, "bucketless", bucket=False)
+    bucketless = create_stream(emulator, "bucketless", bucket=False)
     stream.put_records(b"raise:now")
-    wordless.put_records(b"lost for now")
+    bucketless.put_records(b"lost for now")
 
-    def read(name: str, statistic: str, name_of_stream: str) -> float | None:
-        return metrics.read(f"AWS/Firehose:{name}", statistic, DeliveryStreamName=name_of_stream)
+    def read(name: str, statistic: str, stream_name: str) -> float | None:
+        return metrics.read(f"AWS/Firehose:{name}", statistic, DeliveryStreamName=stream_name)
 
     wait_until(lambda: read("ExecuteProcessing.Success", "SampleCount", stream.name))
     assert read("ExecuteProcessing.Success", "Average", stream.name) == 0
     assert read("SucceedProcessing.Records", "Sum", stream.name) is None
-    wait_until(lambda: read("DeliveryToS3.Success", "SampleCount", wordless.name))
-    assert read("DeliveryToS3.Success", "Average", wordless.name) == 0
-    assert read("DeliveryToS3.Records", "Sum", wordless.name) is None
+    wait_until(lambda: read("DeliveryToS3.Success", "SampleCount", bucketless.name))
+    assert read("DeliveryToS3.Success", "Average", bucketless.name) == 0
+    assert read("DeliveryToS3.Records", "Sum", bucketless.name) is None
     # The record waits: its age grows, although nothing is delivered.
-    wait_until(lambda: (read("DeliveryToS3.DataFreshness", "Maximum", wordless.name) or 0) >= 2)
-    emulator.client("firehose").delete_delivery_stream(DeliveryStreamName=wordless.name)
+    wait_until(lambda: (read("DeliveryToS3.DataFreshness", "Maximum", bucketless.name) or 0) >= 2)
+    emulator.client("firehose").delete_delivery_stream(DeliveryStreamName=bucketless.name)
 
 
 def test_throttled_records_count(emulator: Emulator, metrics: MetricReader) -> None:

@@ -57,18 +57,34 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.
     return monkeypatch
 
 
+def build_operator_environment(emulator: Emulator) -> dict[str, str]:
+    """The environment of an operator with credentials and a region."""
+    return {
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
 @pytest.fixture(scope="module")
 def shared_console(emulator: Emulator, deployed_stub: StubStack) -> Iterator[ConsoleClient]:
-    """A console for tests of a module that leave it as it is. The environment is changed as long."""
+    """A console for tests of a module that leave it as it is. The environment is changed for as long.
+
+    No longer than a module: a test that sets back `time.monotonic` lets the server's loop sleep for hours.
+    """
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in {
-            "AWS_ENDPOINT_URL": emulator.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1", "SLUICE_LOCAL": "/nowhere",
-        }.items():  # fmt: skip
+        for name, value in {**build_operator_environment(emulator), "SLUICE_LOCAL": "/nowhere"}.items():
             environment.setenv(name, value)
         deployed_stub.reset()
         with serve_stub_console() as client:
             yield client
+
+
+@pytest.fixture
+def console(sluice: Sluice, stub_stack: StubStack) -> Iterator[ConsoleClient]:
+    with serve_stub_console() as client:
+        yield client
 
 
 @pytest.fixture
@@ -86,11 +102,6 @@ def bare_sluice(clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 @pytest.fixture
 def sluice(emulator: Emulator, clean_environment: pytest.MonkeyPatch, bare_sluice: Sluice) -> Sluice:
     """Run the command on the stub stack, as an operator with credentials and a region."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": emulator.url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
+    for name, value in build_operator_environment(emulator).items():
         clean_environment.setenv(name, value)
     return lambda *words: bare_sluice("--stack-name", STACK_NAME, *words)

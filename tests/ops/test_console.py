@@ -5,27 +5,23 @@ import datetime
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ops.console.item_history import build_history
-from ops.console.messages import Batch, Execution, Snapshot
+from ops.aws import Stack
+from ops.commands.status import read_status
+from ops.console import picture as picture_module
+from ops.console.item_history import ItemSelection, build_history
+from ops.console.messages import Batch, Execution, Progress, Snapshot
 from ops.console.timeline import find_waits
 from testkit.emulator_harness import Emulator, wait_until
-from tests.ops.conftest import Sluice
-from tests.ops.console_client import ConsoleClient, serve_stub_console
+from tests.ops.console_client import ConsoleClient
 from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, StubStack, build_verified_plan
 
 VERSIONS = [f"01KB{number:022}" for number in range(9)]
 REJECTED = {"collection": "airports", "id": "A", "reason": "city: Data too long", "object_key": "", "line": 1}
-
-
-@pytest.fixture
-def console(sluice: Sluice, stub_stack: StubStack) -> Iterator[ConsoleClient]:
-    with serve_stub_console() as client:
-        yield client
 
 
 def now() -> datetime.datetime:
@@ -78,6 +74,9 @@ def test_the_stack_and_its_commands_are_described(console: ConsoleClient) -> Non
     assert all(command["has_dry_run"] for command in commands.values())
     kinds = {argument["name"]: argument["kind"] for argument in commands["replay"]["arguments"]}
     assert kinds == {"begins": "time", "ends": "time", "collections": "list", "source": "choice", "mode": "choice"}
+    labels = {name: [entry["label"] for entry in command["arguments"]] for name, command in commands.items()}
+    assert labels["replay"] == ["--from", "--to", "--collection", "--source", "--mode"]
+    assert labels["quarantine drop"] == ["KEY", "--all"]
     source = next(entry for entry in commands["replay"]["arguments"] if entry["name"] == "source")
     assert (source["choices"], source["default"]) == (["batches", "archive"], "batches")
     assert {entry["name"]: entry["kind"] for entry in commands["quarantine drop"]["arguments"]} == {
@@ -113,15 +112,24 @@ def test_the_snapshot_has_rates_and_the_alarms_of_this_stack(
     topics = {"LoadErrorsAlarm-1A": stub_stack.outputs["AlertsTopicArn"], "b-LoadErrorsAlarm-1A": "arn:aws:sns:other"}
     for name, topic in topics.items():
         cloudwatch.put_metric_alarm(AlarmName=f"{STACK_NAME}-{name}", AlarmActions=[topic], **alarm)
+    # A composite alarm, of which a part has no action.
+    part, whole = f"{STACK_NAME}-WritesHourAlarm-1A", f"{STACK_NAME}-WritesBurnAlarm-1A"
+    cloudwatch.put_metric_alarm(AlarmName=part, **alarm)
+    topic = stub_stack.outputs["AlertsTopicArn"]
+    cloudwatch.put_composite_alarm(AlarmName=whole, AlarmRule=f'ALARM("{part}")', AlarmActions=[topic])
     try:
         _, snapshot = next(console.stream_events("/api/events"))
     finally:
-        cloudwatch.delete_alarms(AlarmNames=[f"{STACK_NAME}-{name}" for name in topics])
+        # CloudWatch deletes no part of a composite alarm.
+        cloudwatch.delete_alarms(AlarmNames=[whole])
+        cloudwatch.delete_alarms(AlarmNames=[part, *(f"{STACK_NAME}-{name}" for name in topics)])
     assert (snapshot["problems"], snapshot["rates"]["writes_accepted"], snapshot["rates"]["writes_applied"]) == (
         [], 10.0, 5.0,
     )  # fmt: skip
-    [listed] = snapshot["alarms"]
-    assert (listed["name"], listed["runbook"]) == ("LoadErrorsAlarm", "how-to/outages.md#the-database-is-unavailable")
+    assert {alarm["name"]: alarm["runbook"] for alarm in snapshot["alarms"]} == {
+        "LoadErrorsAlarm": "how-to/outages.md#the-database-is-unavailable",
+        "WritesBurnAlarm": "how-to/service-levels.md#writes-are-not-accepted",
+    }
     timeline = console.read("/api/timeline", minutes=10)
     assert [(point["accepted"], point["applied"]) for point in timeline["rates"]] == [(10.0, 5.0)]
 
@@ -161,6 +169,29 @@ def test_the_tabs_share_one_reader_that_ends_with_the_last(
     assert poller.is_polling
     second.close()  # type: ignore[attr-defined]
     wait_until(lambda: not poller.is_polling)
+
+
+def test_a_page_that_is_reloaded_waits_for_the_read_of_before(
+    console: ConsoleClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting, has_begun, has_met = threading.Barrier(2), threading.Event(), threading.Event()
+
+    def read_alone(stack: Stack) -> dict[str, Any]:
+        """Wait for another reader, and read."""
+        has_begun.set()
+        try:
+            meeting.wait(0.5)
+            has_met.set()
+        except threading.BrokenBarrierError:
+            meeting.reset()
+        return read_status(stack)
+
+    monkeypatch.setattr(picture_module, "read_status", read_alone)
+    with console.stream("GET", "/api/events"):
+        wait_until(has_begun.is_set)
+    wait_until(lambda: not console.server.session.poller.is_polling)
+    assert next(console.stream_events("/api/events"))[0] == "snapshot"
+    assert not has_met.is_set()
 
 
 def test_the_timeline_joins_s3_with_the_ledger(console: ConsoleClient, stub_stack: StubStack) -> None:
@@ -270,7 +301,10 @@ def test_the_history_of_an_item_has_every_write_and_its_state(console: ConsoleCl
     assert [name for name, _ in events] == ["progress"] * 3 + ["history"]
     assert (events[2][1]["scanned"], events[2][1]["total"]) == (3, 3)
     history = events[-1][1]
-    assert history == console.read("/api/items/airports/A")
+    answer = console.read("/api/items/airports/A")
+    # The window moves with the clock.
+    assert history["from"] <= answer["from"]
+    assert {**history, "from": answer["from"]} == answer
     rows = [
         (VERSIONS.index(write["version"]), write["operation"], write["state"], write["batch"], write["superseded_by"])
         for write in history["writes"]
@@ -284,6 +318,27 @@ def test_the_history_of_an_item_has_every_write_and_its_state(console: ConsoleCl
     assert [write["copies"] for write in history["writes"]] == [1, 0, 0, 0]
     assert history["writes"][2]["reason"] == "city: Data too long"
     assert (history["scanned_batches"], history["is_complete"], history["owners"]) == (3, True, [""])
+
+
+def test_a_search_that_nobody_reads_is_not_waited_for(console: ConsoleClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, is_closed, wants_more = console.server.session, threading.Event(), threading.Event()
+    has_ended = threading.Event()
+
+    def search(_item: Any, _hours: int, show_progress: Callable[[Progress], bool]) -> None:
+        assert show_progress(Progress(1, 2, 0))
+        is_closed.wait(10)
+        if show_progress(Progress(2, 2, 0)):
+            wants_more.set()
+        has_ended.set()
+
+    monkeypatch.setattr(session, "read_history", search)
+    messages = session.stream_history(ItemSelection("airports", "A"), 1)
+    assert next(messages) == Progress(1, 2, 0)
+    messages.close()  # type: ignore[attr-defined]
+    assert not has_ended.is_set()
+    is_closed.set()
+    wait_until(has_ended.is_set)
+    assert not wants_more.is_set()
 
 
 def test_an_id_of_several_owners_is_several_items(console: ConsoleClient, stub_stack: StubStack) -> None:

@@ -1,23 +1,14 @@
 """Commands that the console's page runs: a dry run first, then the stack's name."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from ops.console.messages import CommandRequest
 from ops.console.runs import DRY_RUN_SECONDS, RefusedError, Runs
 from ops.output import print_error
-from tests.ops.conftest import Sluice
-from tests.ops.console_client import ConsoleClient, serve_stub_console
+from tests.ops.console_client import ConsoleClient
 from tests.ops.stub_stack import REPLAY_REPORT, STACK_NAME, StubStack
 
 NO_DRY_RUN = "was not tried with these arguments in the latest 15 minutes."
-
-
-@pytest.fixture
-def console(sluice: Sluice, stub_stack: StubStack) -> Iterator[ConsoleClient]:
-    with serve_stub_console() as client:
-        yield client
 
 
 def read_problem(console: ConsoleClient, name: str, status: int, **options: object) -> str:

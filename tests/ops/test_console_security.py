@@ -9,7 +9,7 @@ import subprocess
 import sys
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
@@ -120,8 +120,10 @@ def test_other_methods_change_nothing(sent: ConsoleClient, method: str) -> None:
 def test_no_answer_runs_script_of_others(sent: ConsoleClient, path: str) -> None:
     headers = sent.get(path).headers
     policy = {part.split()[0]: part.split()[1:] for part in headers["content-security-policy"].split("; ")}
-    assert policy["default-src"] == ["'self'"]
+    assert policy["default-src"] == policy["trusted-types"] == ["'none'"]
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["img-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["require-trusted-types-for"] == ["'script'"]
     assert "unsafe" not in headers["content-security-policy"]
     assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
     assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
@@ -194,22 +196,44 @@ def test_the_other_commands_do_not_load_the_web_server() -> None:
     assert ran.stdout == "[]\n"
 
 
-def test_ctrl_c_ends_the_console_with_an_open_page(sluice: Sluice, stub_stack: StubStack) -> None:
-    """A page that reads events does not let the server wait."""
+@contextmanager
+def start_console(**environment: str) -> Iterator[tuple["subprocess.Popen[str]", httpx.Response]]:
+    """Start the command, and open a page that reads events. Afterwards, the command must end without a traceback."""
     command = [sys.executable, "-m", "ops", "--stack-name", STACK_NAME, "console", "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
         match = re.fullmatch(rf"The console of {STACK_NAME} is at (http://127\.0\.0\.1:\d+)/#token=(\S+)\n", line)
         assert match, line
-        with (
-            httpx.Client(base_url=match[1], headers={TOKEN_HEADER: match[2]}, timeout=30, trust_env=False) as client,
-            client.stream("GET", "/api/events") as response,
-        ):
-            events = response.iter_lines()
-            assert next(events) == "event: snapshot"
-            process.send_signal(signal.SIGINT)
-            # The stream ends whole; one that is cut would be an error here.
-            assert "" in list(events)
-            assert process.wait(15) == 0
+        try:
+            with (
+                httpx.Client(base_url=match[1], headers={TOKEN_HEADER: match[2]}, timeout=30, trust_env=False) as page,
+                page.stream("GET", "/api/events") as response,
+            ):
+                yield process, response
+                assert process.wait(15) == 0
+        finally:
+            process.kill()
         assert "Traceback" not in process.stderr.read()
+
+
+def test_ctrl_c_ends_the_console_with_an_open_page(sluice: Sluice, stub_stack: StubStack) -> None:
+    """A page that reads events does not let the server wait."""
+    with start_console() as (process, response):
+        events = response.iter_lines()
+        assert next(events) == "event: snapshot"
+        process.send_signal(signal.SIGINT)
+        # The stream ends whole; one that is cut would be an error here.
+        assert "" in list(events)
+
+
+def test_ctrl_c_does_not_wait_for_an_answer_of_aws(sluice: Sluice, stub_stack: StubStack) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        start_console(AWS_ENDPOINT_URL_LAMBDA=f"http://127.0.0.1:{silent.getsockname()[1]}") as (process, _),
+    ):
+        silent.settimeout(15)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(15) == 0

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from ops.cost import canary
 from ops.cost.estimate import Estimate
 from ops.cost.prices import read_prices
 from ops.cost.traffic import Traffic
 from ops.errors import UsageError
 from ops.samconfig import parse_parameters
 from ops.template import TEMPLATE_PATH, ResolvedTemplate, read_template
+from sluice.canary import run
 from tests.ops.conftest import Sluice
 
 
@@ -81,6 +83,10 @@ def test_the_canary_costs_its_waiting_and_its_requests_and_takes_batches_along()
         get_part(default, "alarms, metrics and dashboard").idle - get_part(paused, "alarms, metrics and dashboard").idle
     )
     assert alarms == pytest.approx(3 * 0.5 + 13 * 0.1 + 6 * 0.3)
+
+
+def test_the_canary_s_figures_are_those_of_its_code() -> None:
+    assert (canary.POLLS, canary.MAX_WAIT_SECONDS) == (run.POLLS, run.MAX_WAIT_SECONDS)
 
 
 def test_an_idle_stack_pays_for_no_traffic() -> None:

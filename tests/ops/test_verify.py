@@ -323,13 +323,13 @@ class WatchedStack:
     def __init__(self, *shown: str) -> None:
         self._shown = shown
 
-    def list_resources(self, kind: str) -> dict[str, str]:
+    def list_resources(self, *types: str) -> dict[str, str]:
         names = {
             "AWS::CloudWatch::Dashboard": ["Board"],
             "AWS::CloudWatch::Alarm": ["Single", "Part"],
             "AWS::CloudWatch::CompositeAlarm": ["Whole"],
-        }[kind]
-        return {name: name for name in names}
+        }
+        return {name: name for type_ in types for name in names[type_]}
 
     def client(self, _service: str) -> "WatchedStack":
         return self

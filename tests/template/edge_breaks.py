@@ -288,6 +288,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         put("DeadLettersAlarm", "NumberOfMessagesSent", "MetricName"),
     ),
     ("E9123", "ServerErrorsAlarm has no AlarmActions", drop("ServerErrorsAlarm", "AlarmActions")),
+    ("E9123", "WritesBurnAlarm has no AlarmActions", drop("WritesBurnAlarm", "AlarmActions")),
     ("E9123", "ServerErrorsAlarm has no TreatMissingData", drop("ServerErrorsAlarm", "TreatMissingData")),
     ("E9123", "ServerErrorsAlarm has no AlarmDescription", drop("ServerErrorsAlarm", "AlarmDescription")),
     ("E9170", "No alarm watches Errors of PutFunction", lambda resources: resources.pop("PutFunctionErrorsAlarm")),

@@ -1,4 +1,4 @@
-"""Every metric that an alarm or a widget shows, and every metric that the functions count."""
+"""Every metric that an alarm watches or a widget shows, and every metric that the functions count."""
 
 from tools.monitoring.model import Metric
 
@@ -28,7 +28,10 @@ CANARY_WRITES = _describe_own("CanaryWrites", "writes that the canary tried, one
 CANARY_WRITES_FAILED = _describe_own("CanaryWritesFailed", "writes of the canary that the API did not accept")
 CANARY_READS = _describe_own("CanaryReads", "reads that the canary tried")
 CANARY_READS_FAILED = _describe_own("CanaryReadsFailed", "reads of the canary that the API did not answer")
-CANARY_WAITS = _describe_own("CanaryWaits", "accepted writes of the canary that it waited for until a read showed them")
+CANARY_WAITS = _describe_own(
+    "CanaryWaits",
+    "accepted writes of the canary that it waited for, until a read showed them or the objective had passed",
+)
 CANARY_WAITS_FAILED = _describe_own(
     "CanaryWaitsFailed", "accepted writes of the canary that no read showed within the objective"
 )
@@ -40,7 +43,7 @@ CANARY_READABLE_SECONDS = _describe_own(
 BATCHES_MISSING = _describe_own(
     "BatchesMissing",
     "batches that the ledger lacked when a recovery looked, and when it had loaded what it could; "
-    "a scheduled recovery looks every `RecoveryMinutes`, and none while the primary is unavailable",
+    "a scheduled recovery looks every `RecoveryMinutes`, but none can while the primary is unavailable",
 )
 CACHE_UNAVAILABLE = _describe_own("CacheUnavailable", "invocations that could not use the read cache")
 

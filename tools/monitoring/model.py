@@ -7,6 +7,8 @@ id in template.yaml.
 from dataclasses import dataclass, field
 from typing import Literal
 
+HOUR_SECONDS = 3600
+
 
 class Ref(str):
     """`!Ref`: the id of a resource, or the value of a parameter."""
@@ -68,10 +70,14 @@ class Metric:
         """The metric of a resource. `statistic` as CloudWatch names it (`Sum`, `p90`), `period` in seconds."""
         return Series(self, resource, statistic, period)
 
+    def of_stack(self, statistic: str, period: int = 60) -> "Series":
+        """The metric of all functions together: those of ours name the stack and no function."""
+        return Series(self, "", statistic, period)
+
 
 @dataclass(frozen=True)
 class Series:
-    """The values of a metric of a resource: one in each period of so many seconds."""
+    """The values of a metric of a resource, or of the whole stack: one in each period of so many seconds."""
 
     metric: Metric
     resource: str
@@ -100,7 +106,8 @@ class Alarm:
     """An alarm. `name` is its logical id; `says` tells an operator what happened, what it means and what to do.
 
     - `runbook`: the page of docs/how-to that helps, with the section: `outages.md#the-replica-lags`.
-    - It is in alarm when `needed` of the last `periods` values compare with the threshold (all, without `needed`).
+    - It is in alarm when `needed` of the last `periods` values are above the threshold, or whatever else `comparison`
+      says; without `needed`, when all of them are.
     - `missing`: how it takes a period without a value. `fine` suits counts of events, `unknown` a part that always
       reports, `breach` what must report.
     - `reports_end`: whether it also reports its end. A lasting state does; a count of events does not.

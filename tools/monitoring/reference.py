@@ -34,7 +34,7 @@ says why.
 _DASHBOARD = """## Dashboard
 
 The output `DashboardUrl` leads to it. Each section begins with links to the runbooks of its widgets and ends with the
-state of its alarms. What belongs to a database or cache that the stack does not own is left out.
+state of its alarms. Where the condition in the column *only with* is false, a sentence stands in the widget's place.
 """
 
 _QUERIES = """## Saved queries
@@ -90,8 +90,7 @@ def _list_alarm_cells(alarm: Alarm) -> tuple[str, ...]:
         escape_cell(alarm.says),
         format_code(f"{alarm.series[0].metric.namespace} {metrics}"),
         escape_cell(_format_rule(alarm)),
-        format_code(alarm.condition) if alarm.condition else "",
-        f"[{read_title(alarm.runbook)}](../how-to/{alarm.runbook})",
+        *_list_common_cells(alarm),
     )
 
 
@@ -101,8 +100,7 @@ def _list_composite_cells(alarm: CompositeAlarm) -> tuple[str, ...]:
         format_code(alarm.name),
         escape_cell(alarm.says),
         ", or ".join(groups),
-        format_code(alarm.condition) if alarm.condition else "",
-        f"[{read_title(alarm.runbook)}](../how-to/{alarm.runbook})",
+        *_list_common_cells(alarm),
     )
 
 
@@ -112,31 +110,38 @@ def _list_graph_cells(section: Section, graph: Graph) -> tuple[str, ...]:
         section.title,
         graph.title,
         ", ".join(dict.fromkeys(format_code(f"{metric.namespace} {metric.name}") for metric in shown)),
-        format_code(graph.condition) if graph.condition else "",
-        f"[{read_title(graph.runbook)}](../how-to/{graph.runbook})",
+        *_list_common_cells(graph),
     )
+
+
+def _list_common_cells(entry: Alarm | CompositeAlarm | Graph) -> tuple[str, str]:
+    """The condition without which it does not exist, and its runbook."""
+    condition = format_code(entry.condition) if entry.condition else ""
+    return condition, f"[{read_title(entry.runbook)}](../how-to/{entry.runbook})"
 
 
 def _format_rule(alarm: Alarm) -> str:
     watched = alarm.watches
     value = watched.formula if isinstance(watched, Expression) else watched.statistic
+    periods = f"{alarm.periods} period{'s' if alarm.periods > 1 else ''} of {alarm.series[0].period} s"
     if isinstance(alarm.needed, Mapped):
-        span = f"as many of {alarm.periods} periods as {alarm.needed.parameter} says"
+        span = f"more of {periods} than {alarm.needed.parameter} allows"
     elif alarm.needed:
-        span = f"{alarm.needed} of {alarm.periods} periods"
+        span = f"{alarm.needed} of {periods}"
     else:
-        span = f"{alarm.periods} period{'s' if alarm.periods > 1 else ''}"
-    return f"{value} {alarm.comparison} {alarm.threshold} for {span} of {alarm.series[0].period} s"
+        span = periods
+    return f"{value} {alarm.comparison} {alarm.threshold} for {span}"
 
 
 def _render_metrics(metrics: Iterable[Metric]) -> list[str]:
-    is_own = {metric.namespace for metric in metrics} == {"Sluice"}
-    names = {metric: metric.name if is_own else f"{metric.namespace} {metric.name}" for metric in metrics}
+    names = {
+        metric: metric.name if metric in OWN_METRICS else f"{metric.namespace} {metric.name}" for metric in metrics
+    }
     rows = (
         (format_code(name), metric.unit, metric.description)
         for metric, name in sorted(names.items(), key=lambda entry: entry[1])
     )
-    return format_table(("metric", "unit", "what it counts" if is_own else "what it is"), rows)
+    return format_table(("metric", "unit", "description"), rows)
 
 
 def render_operate(page: str) -> str:

@@ -127,8 +127,7 @@ def build_alarm(alarm: Alarm) -> dict[str, Any]:
         **({} if alarm.is_part else {"AlarmActions": [Ref("Alerts")]}),
         **({"OKActions": [Ref("Alerts")]} if alarm.reports_end else {}),
     }
-    condition = {"Condition": alarm.condition} if alarm.condition else {}
-    return {"Type": "AWS::CloudWatch::Alarm", **condition, "Properties": properties}
+    return _build_resource("AWS::CloudWatch::Alarm", alarm, properties)
 
 
 def build_composite_alarm(alarm: CompositeAlarm) -> dict[str, Any]:
@@ -140,8 +139,12 @@ def build_composite_alarm(alarm: CompositeAlarm) -> dict[str, Any]:
         "AlarmActions": [Ref("Alerts")],
         "OKActions": [Ref("Alerts")],
     }
+    return _build_resource("AWS::CloudWatch::CompositeAlarm", alarm, properties)
+
+
+def _build_resource(kind: str, alarm: Alarm | CompositeAlarm, properties: dict[str, Any]) -> dict[str, Any]:
     condition = {"Condition": alarm.condition} if alarm.condition else {}
-    return {"Type": "AWS::CloudWatch::CompositeAlarm", **condition, "Properties": properties}
+    return {"Type": kind, **condition, "Properties": properties}
 
 
 def _describe(alarm: Alarm | CompositeAlarm) -> Sub:

@@ -5,11 +5,11 @@ The rules of the JSON: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIRe
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.monitoring.model import Alarm, CompositeAlarm, GetAtt, Ref, Series
+from tools.monitoring.model import Alarm, CompositeAlarm, GetAtt, Metric, Ref, Series
 from tools.monitoring.runbooks import read_title
 
 COLUMNS = 24
@@ -30,7 +30,7 @@ _ABSENCES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Line:
     """A line of a graph: a series, or metric math on the keys of the graph's other lines. A hidden one has no label."""
 
@@ -87,8 +87,8 @@ class Widget:
         return text.replace('"#{', "${").replace('}#"', "}")
 
     def encode_absence(self) -> str:
-        """The JSON of the text that stands in its place in a stack without its condition."""
-        text = f"{self.properties['title']}: {_ABSENCES[self.condition]}"
+        """The JSON of the text that stands in the widget's place in a stack without its condition."""
+        text = f"{self.properties['title']}. {_ABSENCES[self.condition]}"
         return Widget("text", self.x, self.y, self.width, self.height, {"markdown": text}).encode()
 
 
@@ -173,3 +173,8 @@ def _write_value(value: str) -> str:
 def use_parameter(name: str) -> str:
     """The number that a parameter of the template has, for the limit of a graph."""
     return f"#{{{name}}}#"
+
+
+def show_each(metric: Metric, resources: Iterable[str], statistic: str, period: int = 60) -> tuple[Line, ...]:
+    """A line for the metric of each resource, with the name of the resource."""
+    return tuple(Line(metric.of(name, statistic, period), name.removesuffix("Function")) for name in resources)

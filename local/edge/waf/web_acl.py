@@ -86,7 +86,7 @@ class WebAcl:
         self._decisions[metric_name, block is not None, int(time.time())] += 1
         return block
 
-    def take_decisions(self) -> "Counter[Decision]":
+    def take_decisions(self) -> Counter[Decision]:
         """Return the number of each decision since the last call."""
         decisions, self._decisions = self._decisions, Counter()
         return decisions

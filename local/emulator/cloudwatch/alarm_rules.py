@@ -55,7 +55,7 @@ def read_rule(alarm: dict[str, Any]) -> Rule:
 
 
 def get_period(alarm: dict[str, Any]) -> int:
-    """The period of an alarm in seconds. All metrics of one with metric math must have the same."""
+    """The period of an alarm in seconds. With metric math, all its metrics must have the same period."""
     queries = alarm.get("Metrics")
     if not queries:
         return int(alarm.get("Period") or 60)
@@ -92,11 +92,11 @@ def judge_points(rule: Rule, points: Sequence[float | None], state: str) -> str:
 def describe_change(rule: Rule, points: Sequence[float | None], old: str, new: str) -> str:
     """The reason for a new state, in the form of CloudWatch's."""
     values = [value for value in points if value is not None][-rule.periods :]
-    breaching = [value for value in values if rule.is_breaching(value)]
-    if new == "INSUFFICIENT_DATA":
-        return f"Insufficient Data: {rule.periods - len(values)} datapoints were unknown."
-    shown = ", ".join(f"{value:g}" for value in (breaching if new == "ALARM" else values))
     missing = rule.periods - len(values)
+    if new == "INSUFFICIENT_DATA":
+        return f"Insufficient Data: {missing} datapoints were unknown."
+    breaching = [value for value in values if rule.is_breaching(value)]
+    shown = ", ".join(f"{value:g}" for value in (breaching if new == "ALARM" else values))
     if not shown:
         treated = "Breaching" if new == "ALARM" else "NonBreaching"
         noun = "datapoint" if missing == 1 else "datapoints"

@@ -17,10 +17,8 @@ an alarm on 24 hours can be watched in 24 minutes. The timestamps of metrics are
 import datetime
 import json
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,9 +27,9 @@ from ministack.services import cloudwatch, eventbridge
 from ministack.services.cloudformation import provisioners
 
 from local.emulator.cloudwatch.alarm_points import Points, Window, has_value_above_zero, read_points
-from local.emulator.cloudwatch.alarm_rules import can_only_worsen, describe_change, judge_points, read_rule
+from local.emulator.cloudwatch.alarm_rules import Rule, can_only_worsen, describe_change, judge_points, read_rule
 from local.emulator.cloudwatch.metric_functions import MetricMathError
-from local.emulator.environment import MINUTE_SECONDS
+from local.emulator.environment import read_minute
 from local.emulator.firehose.ministack import wait_for_server
 from local.emulator.patching import replace_function
 
@@ -42,10 +40,9 @@ _original = SimpleNamespace()
 class AlarmClock:
     """Evaluates alarms whenever `tick` is called. `minute` is the length of a minute in seconds."""
 
-    def __init__(self, minute: float = 60.0, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, minute: float) -> None:
         self.minute = minute
         self._scale = minute / 60
-        self._now = now
         # When the alarm was evaluated last.
         self._checked_at: dict[str, float] = {}
 
@@ -69,33 +66,31 @@ class AlarmClock:
         rule = read_rule(alarm)
         # Windows slide by a minute, those of an alarm with a shorter period by this period.
         step = min(rule.period, 60) * self._scale
-        now = self._now()
+        now = time.time()
         end = now // step * step
         since, self._checked_at[alarm["AlarmArn"]] = self._checked_at.get(alarm["AlarmArn"], 0.0), now
-        if self._fires_early(alarm, max(since - 1, end), end + step) or since >= end:
+        if self._fires_early(alarm, rule, max(since - 1, end), end + step) or since >= end:
             return
         points = read_points(alarm, Window(rule.period, rule.count, end, self._scale))
-        _change_state(alarm, judge_points(rule, points, alarm["StateValue"]), points)
+        _change_state(alarm, rule, judge_points(rule, points, alarm["StateValue"]), points)
 
-    def _fires_early(self, alarm: dict[str, Any], since: float, end: float) -> bool:
+    def _fires_early(self, alarm: dict[str, Any], rule: Rule, since: float, end: float) -> bool:
         """Go to ALARM if the values are enough for it, whatever comes until `end`. Return whether they are."""
         if not can_only_worsen(alarm) or not has_value_above_zero(alarm, since):
             return False
-        rule = read_rule(alarm)
         points = read_points(alarm, Window(rule.period, rule.count, end, self._scale))
         newest = points[-1]
         is_certain = newest is not None and rule.is_breaching(newest)
         if not is_certain or judge_points(rule, points, alarm["StateValue"]) != "ALARM":
             return False
-        _change_state(alarm, "ALARM", points)
+        _change_state(alarm, rule, "ALARM", points)
         return True
 
 
-def _change_state(alarm: dict[str, Any], state: str, points: Points) -> None:
+def _change_state(alarm: dict[str, Any], rule: Rule, state: str, points: Points) -> None:
     old = alarm["StateValue"]
     if state == old:
         return
-    rule = read_rule(alarm)
     reason = describe_change(rule, points, old, state)
     now = time.time()
     reason_data = {
@@ -173,7 +168,7 @@ def patch() -> None:
         cloudwatch, "_dispatch_alarm_actions", "fcf47c0d1e6e", _dispatch_actions
     )
     _original.put_metric_alarm = replace_function(cloudwatch, "_put_metric_alarm", "953a67ff4bb1", _put_alarm)
-    clock = AlarmClock(float(os.environ[MINUTE_SECONDS]))
+    clock = AlarmClock(read_minute())
     replace_function(cloudwatch, "_evaluate_alarm", "a0b0acd3d432", clock.forget)
     replace_function(cloudwatch, "_evaluate_all_alarms", "f83f88e57f1c", lambda: None)
     threading.Thread(target=_run, args=(clock,), daemon=True, name="alarms").start()

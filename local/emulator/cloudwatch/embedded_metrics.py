@@ -44,8 +44,7 @@ def store_metrics(document: dict[str, Any]) -> None:
     except InvalidDocumentError:
         return
     for namespace, name, unit, dimensions, values in extracted:
-        for value in values:
-            metric_store.record(namespace, name, value, unit, dimensions, moment)
+        metric_store.record_values(namespace, dimensions, [(name, value, unit) for value in values], moment)
 
 
 def _read_timestamp(metadata: dict[str, Any]) -> float:
@@ -57,7 +56,7 @@ def _read_timestamp(metadata: dict[str, Any]) -> float:
 
 
 def extract_metrics(document: dict[str, Any]) -> Iterator[Extracted]:
-    """Return namespace, name, unit, dimensions and values of each metric. Raises InvalidDocumentError."""
+    """Yield namespace, name, unit, dimensions and values of each metric. Raises InvalidDocumentError."""
     directives = document["_aws"]["CloudWatchMetrics"]
     _require(isinstance(directives, list))
     for directive in directives:

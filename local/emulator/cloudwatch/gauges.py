@@ -1,4 +1,4 @@
-"""Gap: nothing measures what has a value at each time. Here each minute a thread stores the values of these metrics.
+"""Gap: nothing measures gauges, the metrics that have a value at any time. Here a thread stores these each minute.
 
 - ApproximateNumberOfMessagesVisible of each queue
   (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html)
@@ -18,7 +18,7 @@ from ministack.core.responses import request_scope
 from ministack.services import sqs
 
 from local.emulator.cloudwatch import metric_store
-from local.emulator.environment import CACHE_FOLDER, DATABASE_FOLDER, MINUTE_SECONDS
+from local.emulator.environment import CACHE_FOLDER, DATABASE_FOLDER, read_minute
 from local.emulator.firehose import operations
 from local.emulator.firehose.ministack import wait_for_server
 
@@ -79,11 +79,10 @@ def _run(minute: float) -> None:
             operations.measure_streams()
             measure_servers(meters)
         except Exception:
-            # The next minute must still be measured.
-            _logger.exception("The gauges of a minute could not be measured.")
+            # The gauges must be measured in the next minute too.
+            _logger.exception("The gauges could not be measured.")
         pause.wait(minute - time.time() % minute)
 
 
 def patch() -> None:
-    minute = float(os.environ[MINUTE_SECONDS])
-    threading.Thread(target=_run, args=(minute,), daemon=True, name="gauges").start()
+    threading.Thread(target=_run, args=(read_minute(),), daemon=True, name="gauges").start()

@@ -50,6 +50,32 @@ def evaluate(expression: str, series: Mapping[str, Series], timestamps: Sequence
     return [Series(entry.points, entry.period, entry.name, is_metric=False) for entry in results]
 
 
+def evaluate_queries(
+    queries: Sequence[Mapping[str, Any]], metrics: Mapping[str, list[Series]], timestamps: Sequence[float]
+) -> dict[str, list[Series]]:
+    """Return the series of queries by their ids: those of `metrics`, and those of the queries with an expression.
+
+    An expression may use the result of a later one, but not an array of series. Raises MetricMathError.
+    """
+    results = dict(metrics)
+    pending = [query for query in queries if query["Id"] not in metrics]
+    while pending:
+        ready = [query for query in pending if not _uses_any(query, pending)]
+        if not ready:
+            raise MetricMathError("The expressions use each other's results in a circle.")
+        for query in ready:
+            single = {identifier: series[0] for identifier, series in results.items() if len(series) == 1}
+            results[query["Id"]] = evaluate(query["Expression"], single, timestamps)
+        pending = [query for query in pending if query not in ready]
+    return results
+
+
+def _uses_any(query: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the expression of a query needs the result of one of the others."""
+    words = set(re.findall(r"\w+", query["Expression"]))
+    return any(other["Id"] in words for other in others)
+
+
 @dataclass
 class _Evaluation:
     expression: str
@@ -130,7 +156,7 @@ class _Evaluation:
         arguments = self._read_list(")")
         if name == "METRICS":
             part = arguments[0][1:-1] if arguments else ""
-            return [entry for name, entry in self.series.items() if entry.is_metric and part in name]
+            return [entry for identifier, entry in self.series.items() if entry.is_metric and part in identifier]
         if name == "TIME_SERIES":
             return Series(dict.fromkeys(self.timestamps, arguments[0]))
         try:

@@ -17,9 +17,9 @@ from typing import Any
 
 from ministack.services import cloudwatch
 
-from local.emulator.cloudwatch.alarm_points import find_samples, uses_any
 from local.emulator.cloudwatch.metric_functions import MetricMathError, Series
-from local.emulator.cloudwatch.metric_math import evaluate
+from local.emulator.cloudwatch.metric_math import evaluate_queries
+from local.emulator.cloudwatch.metric_store import Sample, compute_statistic, find_samples, select_samples
 from local.emulator.patching import replace_function
 
 _RECENTLY_ACTIVE_SECONDS = 3 * 3600
@@ -65,49 +65,33 @@ def _get_metric_data(params: Any, data: dict[str, Any], is_cbor: bool, is_json: 
 
 def _compute_results(queries: Sequence[dict[str, Any]], start: float, end: float) -> dict[str, list[Series]]:
     """Return the series of each query by its id: one, or several for an expression whose result is an array."""
-    results: dict[str, list[Series]] = {}
-    periods = []
-    for query in queries:
-        if "MetricStat" in query:
-            stat = query["MetricStat"]
-            periods.append(int(stat["Period"]))
-            points = _read_points(stat, periods[-1], start, end)
-            results[query["Id"]] = [Series(points, periods[-1], str(stat["Metric"]["MetricName"]))]
-    pending = [query for query in queries if "MetricStat" not in query]
-    period = min(periods or [int(query.get("Period") or 60) for query in pending] or [60])
+    metrics = {
+        query["Id"]: [_read_series(query["MetricStat"], start, end)] for query in queries if "MetricStat" in query
+    }
+    periods = [series.period for [series] in metrics.values()]
+    period = min(periods or [int(query.get("Period") or 60) for query in queries] or [60])
     first = int(start // period) * period
     starts = [float(moment) for moment in range(first, int(-(-end // period)) * period, period)]
-    while pending:
-        ready = [query for query in pending if not uses_any(query, pending)]
-        if not ready:
-            raise MetricMathError("the expressions use each other's results in a circle.")
-        for query in ready:
-            # An array of series cannot be named in another expression.
-            single = {name: series[0] for name, series in results.items() if len(series) == 1}
-            results[query["Id"]] = evaluate(query["Expression"], single, starts)
-        pending = [query for query in pending if query not in ready]
-    return results
+    return evaluate_queries(queries, metrics, starts)
 
 
-def _read_points(stat: dict[str, Any], period: int, start: float, end: float) -> dict[float, float]:
-    points = {}
+def _read_series(stat: dict[str, Any], start: float, end: float) -> Series:
+    period, points = int(stat["Period"]), {}
     for moment, samples in _sort_samples(stat["Metric"], stat.get("Unit"), period, start, end).items():
-        value = cloudwatch._stat_value(cloudwatch._calc_stats(samples), stat["Stat"], samples)
+        value = compute_statistic(samples, stat["Stat"])
         if value is not None:
-            points[moment] = float(value)
-    return points
+            points[moment] = value
+    return Series(points, period, str(stat["Metric"]["MetricName"]))
 
 
 def _sort_samples(
     metric: dict[str, Any], unit: str | None, period: int, start: float, end: float
-) -> dict[float, list[dict[str, Any]]]:
-    """Return the samples of each period by its start. The first period is the one that `start` is in."""
-    first = start // period * period
-    periods: dict[float, list[dict[str, Any]]] = defaultdict(list)
-    for sample in list(find_samples(metric, unit)):
-        if first <= sample["Timestamp"] < end:
-            periods[sample["Timestamp"] // period * period].append(sample)
-    return dict(sorted(periods.items()))
+) -> dict[float, list[Sample]]:
+    """Return the samples of each period by its start, in order. The first period is the one that `start` is in."""
+    periods: dict[float, list[Sample]] = defaultdict(list)
+    for sample in select_samples(find_samples(metric, unit), start // period * period, end):
+        periods[sample["Timestamp"] // period * period].append(sample)
+    return periods
 
 
 def _get_metric_statistics(params: Any, data: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
@@ -150,9 +134,7 @@ def _list_metrics(params: Any, data: dict[str, Any], is_cbor: bool, is_json: boo
 
 
 def _has_dimension(dimensions: dict[str, str], wanted: dict[str, str]) -> bool:
-    return wanted["Name"] in dimensions and dimensions[wanted["Name"]] == wanted.get(
-        "Value", dimensions[wanted["Name"]]
-    )
+    return wanted["Name"] in dimensions and wanted.get("Value") in {None, dimensions[wanted["Name"]]}
 
 
 def _refuse(message: str, is_cbor: bool, is_json: bool) -> Any:

@@ -14,7 +14,6 @@ With another length of a minute (SLUICE_MINUTE_SECONDS) the seconds and minutes 
 import bisect
 import math
 import operator
-import os
 import threading
 import time
 from collections.abc import Iterable
@@ -25,18 +24,20 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch
 
-from local.emulator.environment import MINUTE_SECONDS
+from local.emulator.environment import read_minute
 from local.emulator.patching import replace_function
 
 # Values with the same whole number of steps of 2% are one entry. The offset makes the number positive.
 _SPREAD, _OFFSET = math.log(1.02), 1e6
-_MINUTE = float(os.environ.get(MINUTE_SECONDS) or 60)
+_MINUTE = read_minute()
 _RESOLUTION = min(1.0, _MINUTE / 60)
 # From which age on values are merged per which time, both in minutes.
 _STEPS = ((24 * 60, 60), (3 * 60, 5), (5, 1))
 _COMPACTION_SECONDS = max(30.0, 5 * _MINUTE)
 
 Sample = dict[str, Any]
+Value = tuple[str, float, str]
+"""Name of the metric, value and unit."""
 
 _original = SimpleNamespace()
 _lock = threading.Lock()
@@ -71,11 +72,11 @@ def record(  # noqa: PLR0913, PLR0917 - MiniStack's record_metric has the first 
 def record_values(
     namespace: str,
     dimensions: dict[str, str],
-    values: Iterable[tuple[str, float, str]],
+    values: Iterable[Value],
     timestamp: float | None = None,
     count: float = 1.0,
 ) -> None:
-    """Store values of metrics with the same dimensions: name, value and unit of each.
+    """Store values of metrics with the same dimensions.
 
     It is cheap, because every request calls it: a value of an entry that exists changes that entry's statistics.
     """
@@ -89,19 +90,16 @@ def record_values(
             newest = group.get(name)
             if newest is None:
                 newest = group[name] = _Newest()
-            magnitude = (unit, value if value <= 0 else int(math.log(value) / _SPREAD + _OFFSET))
-            stats = newest.entries.get(magnitude) if newest.second == second else None
+            kind = (unit, _compute_magnitude(value))
+            stats = newest.entries.get(kind) if newest.second == second else None
             if stats is None:
                 stats = _add_entry(namespace, name, dimensions, unit, second)
                 if second > newest.second:
                     newest.second, newest.entries = second, {}
                 if second == newest.second:
-                    newest.entries[magnitude] = stats
+                    newest.entries[kind] = stats
             # Readers take no lock. For a moment they may see the count without the sum, of the present second only.
-            stats["SampleCount"] += count
-            stats["Sum"] += value * count
-            stats["Minimum"] = min(stats["Minimum"], value)
-            stats["Maximum"] = max(stats["Maximum"], value)
+            _add_values(stats, count, value * count, value, value)
 
 
 def _add_entry(namespace: str, name: str, dimensions: dict[str, str], unit: str, second: float) -> dict[str, float]:
@@ -126,6 +124,18 @@ def _build_entry(moment: float, unit: str, dimensions: dict[str, str], *, is_mer
     }
 
 
+def _compute_magnitude(value: float) -> float:
+    """The same number for values that differ by at most 2%."""
+    return value if value <= 0 else int(math.log(value) / _SPREAD + _OFFSET)
+
+
+def _add_values(stats: dict[str, float], count: float, total: float, low: float, high: float) -> None:
+    stats["SampleCount"] += count
+    stats["Sum"] += total
+    stats["Minimum"] = min(stats["Minimum"], low)
+    stats["Maximum"] = max(stats["Maximum"], high)
+
+
 def compact(now: float) -> None:
     """Merge the values of old seconds, and forget those of more than two weeks."""
     for scoped in list(cloudwatch._metrics._data):
@@ -144,26 +154,41 @@ def compact(now: float) -> None:
 
 
 def _compact_samples(samples: list[Sample], now: float) -> list[Sample]:
-    young = bisect.bisect_left(samples, now - _STEPS[-1][0] * _MINUTE, key=_get_timestamp)
-    oldest = bisect.bisect_left(samples, now - cloudwatch.TWO_WEEKS_SECONDS, key=_get_timestamp)
+    young = now - _STEPS[-1][0] * _MINUTE
     merged: dict[Any, Sample] = {}
-    for sample in samples[oldest:young]:
+    for sample in select_samples(samples, now - cloudwatch.TWO_WEEKS_SECONDS, young):
         step = next(step for age, step in _STEPS if sample["Timestamp"] <= now - age * _MINUTE) * _MINUTE
         moment = sample["Timestamp"] // step * step
         count, total, low, high = cloudwatch._point_stats(sample)
         # A client's statistic set of different values has no percentile, and must not get one here.
         is_merged = bool(sample.get("_merged")) or low == high
-        mean = total / count if count else 0.0
-        magnitude = None if not is_merged else mean if mean <= 0 else int(math.log(mean) / _SPREAD + _OFFSET)
+        magnitude = _compute_magnitude(total / count if count else 0.0) if is_merged else None
         key = (moment, sample["Unit"], magnitude)
         if key not in merged:
             merged[key] = _build_entry(moment, sample["Unit"], sample["Dimensions"], is_merged=is_merged)
-        stats = merged[key]["_stat"]
-        stats["SampleCount"] += count
-        stats["Sum"] += total
-        stats["Minimum"] = min(stats["Minimum"], low)
-        stats["Maximum"] = max(stats["Maximum"], high)
-    return sorted(merged.values(), key=_get_timestamp) + samples[young:]
+        _add_values(merged[key]["_stat"], count, total, low, high)
+    return sorted(merged.values(), key=_get_timestamp) + select_samples(samples, young)
+
+
+def find_samples(metric: dict[str, Any], unit: str | None) -> list[Sample]:
+    """Return the entries of a metric, in whatever unit if that is None, by time."""
+    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
+    samples: list[Sample] = cloudwatch._metrics.get((metric["Namespace"], metric["MetricName"], dimensions)) or []
+    return [sample for sample in samples if sample["Unit"] == unit] if unit else samples
+
+
+def select_samples(samples: list[Sample], start: float, end: float = math.inf) -> list[Sample]:
+    """Return those from `start` on and before `end`, of entries that are in the order of time."""
+    first = bisect.bisect_left(samples, start, key=_get_timestamp)
+    return samples[first : bisect.bisect_left(samples, end, key=_get_timestamp)]
+
+
+def compute_statistic(samples: list[Sample], statistic: str) -> float | None:
+    """Return a statistic of entries, such as `Sum` or `p99`, or None without entries or if they have no percentiles."""
+    if not samples:
+        return None
+    value = cloudwatch._stat_value(cloudwatch._calc_stats(samples), statistic, samples)
+    return None if value is None else float(value)
 
 
 def _store_datum(  # noqa: PLR0913, PLR0917 - the signature is MiniStack's

@@ -38,9 +38,9 @@ def _acquire_slot(func: dict[str, Any], config: dict[str, Any]) -> tuple[str | N
     if slot is None:
         metric_store.record("AWS/Lambda", "Throttles", 1, "Count", dimensions)
         return slot, limit
-    running, total = float(lambda_svc._inflight.get(slot, 1)), float(lambda_svc._inflight_total)
-    metric_store.record_values("AWS/Lambda", dimensions, (("ConcurrentExecutions", running, "Count"),))
-    metric_store.record_values("AWS/Lambda", {}, (("ConcurrentExecutions", total, "Count"),))
+    running, total = lambda_svc._inflight.get(slot, 1), lambda_svc._inflight_total
+    metric_store.record("AWS/Lambda", "ConcurrentExecutions", running, "Count", dimensions)
+    metric_store.record("AWS/Lambda", "ConcurrentExecutions", total, "Count")
     return slot, limit
 
 

@@ -54,7 +54,7 @@ class Dispatcher:
             return sum(stream.count_records() for stream in self._streams.values())
 
     def measure_streams(self) -> None:
-        """Store the metrics of each stream that has a value at any time."""
+        """Store the gauges of each stream: its limits and the ages of its oldest records."""
         with self._lock:
             streams = dict(self._streams)
         for stream_id, stream in streams.items():

@@ -69,7 +69,7 @@ class TransformJob:
 class DeliveryJob:
     """Puts `records` as one object until S3 accepts it, then calls `on_delivered`. All attempts use the same key.
 
-    `counted_route` is the route whose metrics count it, or None.
+    `counted_route` is the route whose metrics count the attempts, or None if no metric does.
     """
 
     max_concurrency: ClassVar[int] = 8

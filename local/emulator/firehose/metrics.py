@@ -1,8 +1,9 @@
 """Gap: Firehose measures nothing. Here a stream has the metrics of AWS/Firehose, by DeliveryStreamName.
 
 Names, units, semantics: https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html. What
-it leaves open: the freshness is the age of the oldest record that is not delivered, each minute, and of that of each
-delivered object; a stream without records has none. Objects of the error prefix do not count as delivered records.
+it leaves open is chosen here: the freshness is stored each minute, as the age of the oldest record that is not
+delivered, and at each delivery, as the age of the oldest record of the object. A stream without records has none.
+Objects of the error prefix do not count as delivered records.
 
 Limits: https://docs.aws.amazon.com/firehose/latest/dev/limits.html, for direct put. The emulator does not enforce them.
 """
@@ -14,10 +15,9 @@ from collections.abc import Iterable, Sequence
 from ministack.core.responses import request_scope
 
 from local.emulator.cloudwatch import metric_store
+from local.emulator.cloudwatch.metric_store import Value
 from local.emulator.firehose.ministack import StreamId
 from local.emulator.firehose.spool import BACKUP, DELIVERY, Record
-
-Value = tuple[str, float, str]
 
 _PREFIXES = {DELIVERY: "DeliveryToS3", BACKUP: "BackupToS3"}
 _LARGE_REGIONS = {"us-east-1", "us-west-2", "eu-west-1"}
@@ -26,7 +26,10 @@ _SMALL_LIMITS = {"RecordsPerSecondLimit": 100_000, "PutRequestsPerSecondLimit": 
 
 
 class PendingRecords:
-    """Counts the records of a route that are not delivered, by the second of their arrival. Its stream has a lock."""
+    """Counts the records of a route that are not delivered, by the second of their arrival.
+
+    It has no lock: its stream holds one.
+    """
 
     def __init__(self) -> None:
         self._by_second: Counter[int] = Counter()
@@ -49,7 +52,7 @@ class PendingRecords:
 
 
 def count_put(stream_id: StreamId, accepted: Sequence[bytes], throttled: int) -> None:
-    """Count a put request: it counts as one if it was not throttled as a whole."""
+    """Count a put request and its records. A request without an accepted record has throttled records only."""
     values = [("ThrottledRecords", float(throttled), "Count")]
     if accepted:
         values += [

@@ -62,7 +62,7 @@ def flush_all() -> bool:
 
 
 def measure_streams() -> None:
-    """Store the metrics of each stream that has a value at any time."""
+    """Store the gauges of each stream: its limits and the ages of its oldest records."""
     for dispatcher in _dispatchers:
         dispatcher.measure_streams()
 

@@ -12,7 +12,7 @@ from ministack.services import apigateway_v1
 
 from local.emulator.cloudwatch import metric_store
 
-# What happens to the request that is handled: values by the name of their metric.
+# The measures of the request that is handled: values by the name of their metric.
 _measures: contextvars.ContextVar[dict[str, float]] = contextvars.ContextVar("measures")
 
 

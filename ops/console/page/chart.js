@@ -2,7 +2,7 @@
 // Every bar is a link. One Tab stop leads into the drawing; the arrow keys move inside it.
 
 import { element, pathTo, svg } from "./dom.js";
-import { batches as countBatches, clock, count, duration, rate, secondsBetween, words } from "./format.js";
+import { batches as countBatches, clock, count, duration, number, rate, secondsBetween, words } from "./format.js";
 import { assessWord } from "./state.js";
 
 const MAX_BARS = 240;
@@ -10,10 +10,11 @@ const RATES_HEIGHT = 64;
 const MIN_BATCHES_HEIGHT = 60;
 const MAX_BATCHES_HEIGHT = 320;
 const MAX_EXECUTIONS = 300;
+const MAX_ROWS = 6;
 const ROW_HEIGHT = 16;
 const LABEL_HEIGHT = 22;
 const AXIS_HEIGHT = 22;
-const PERIOD_MS = 60_000;
+const MINUTE_MS = 60_000;
 const MIN_BAR_WIDTH = 3;
 const TICK_MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
 
@@ -38,12 +39,12 @@ export function drawTimeline(timeline, width, onPoint) {
   for (const [workflow, executions] of groupByWorkflow(timeline.executions)) {
     const latest = executions.slice(-MAX_EXECUTIONS);
     const rows = packRows(latest, to);
-    const omitted = latest.length < executions.length ? `, the latest ${latest.length}` : "";
+    const omitted = latest.length < executions.length ? `, the latest ${number(latest.length)}` : "";
     add(`${workflow}: ${count(executions.length, "execution")}${omitted}`, Math.max(1, rows.length) * ROW_HEIGHT,
       (top) => drawExecutions(rows, x, top, to));
   }
   const size = { width, height: y, viewBox: `0 0 ${width} ${y}` };
-  const drawing = svg("svg", { class: "timeline", role: "group", "aria-label": describe(timeline), ...size },
+  const drawing = svg("svg", { class: "timeline", role: "group", "aria-label": describeTimeline(timeline), ...size },
     drawPattern(), drawOutages(timeline.outages, x, y, to), drawAxis(from, to, x, width, y), lanes);
   // Not on the drawing: Chromium lets Tab stop at an SVG element that listens to focus.
   const frame = element("div", { class: "drawing" }, drawing);
@@ -52,13 +53,18 @@ export function drawTimeline(timeline, width, onPoint) {
 }
 
 /** The timeline in one sentence, the drawing's name for a screen reader. */
-export function describe({ batches, executions, outages }) {
-  const waits = batches.filter((batch) => !batch.loaded_at).length;
+export function describeTimeline({ batches, executions, outages }) {
+  const unloaded = batches.filter((batch) => !batch.loaded_at).length;
   const parts = [
-    countBatches(batches.length), `${waits} of them not loaded`,
+    countBatches(batches.length), `${number(unloaded)} of them not loaded`,
     count(executions.length, "execution"), count(outages.length, "outage"),
   ];
   return `Timeline: ${parts.join(", ")}. The tables below have the same.`;
+}
+
+// When something ended; what has not ended goes on at the end of the timeline.
+function endOf(moment, to) {
+  return moment ? Date.parse(moment) : to;
 }
 
 const OUTAGES = { primary: "primary unavailable", replica: "replica unavailable", batches: "batches waited" };
@@ -81,7 +87,7 @@ function drawPattern() {
 function drawOutages(outages, x, height, to) {
   return outages.map((outage) => {
     const left = x(Date.parse(outage.from));
-    const right = Math.max(left + MIN_BAR_WIDTH, x(outage.to ? Date.parse(outage.to) : to));
+    const right = Math.max(left + MIN_BAR_WIDTH, x(endOf(outage.to, to)));
     const label = describeOutage(outage);
     return svg("g", { class: "mark outage", role: "img", tabindex: "-1", "data-lane": "outages", "aria-label": label },
       svg("rect", { x: left, y: AXIS_HEIGHT, width: right - left, height: height - AXIS_HEIGHT, fill: "url(#hatch)" }),
@@ -90,9 +96,9 @@ function drawOutages(outages, x, height, to) {
 }
 
 function drawAxis(from, to, x, width, height) {
-  const minutes = (to - from) / 60_000;
+  const minutes = (to - from) / MINUTE_MS;
   const maxTicks = Math.max(2, Math.floor(width / 80));
-  const step = 60_000 * (TICK_MINUTES.find((candidate) => minutes / candidate <= maxTicks) ?? 1440);
+  const step = MINUTE_MS * (TICK_MINUTES.find((candidate) => minutes / candidate <= maxTicks) ?? 1440);
   const ticks = [];
   for (let moment = Math.ceil(from / step) * step; moment <= to; moment += step) {
     const left = x(moment);
@@ -105,9 +111,8 @@ function drawAxis(from, to, x, width, height) {
 
 function drawRates(rates, highest, x, top, height) {
   const y = (value) => top + height - ((value ?? 0) / (highest || 1)) * (height - 4);
-  // Each rate is that of a period, which ends where the next one begins.
-  const ends = rates.map((sample, position) =>
-    rates[position + 1] ? Date.parse(rates[position + 1].at) : Date.parse(sample.at) + PERIOD_MS);
+  // Each rate is that of a period, which ends where the next one begins; the last one lasts a minute.
+  const ends = rates.map((sample, position) => endOf(rates[position + 1]?.at, Date.parse(sample.at) + MINUTE_MS));
   const points = (name) => rates.map((sample, position) => {
     const height = y(sample[name]).toFixed(1);
     return `${x(Date.parse(sample.at)).toFixed(1)},${height} ${x(ends[position]).toFixed(1)},${height}`;
@@ -127,21 +132,21 @@ function joinBatches(batches, to) {
   return bars;
 }
 
+// A bar of several batches has the first of these states that one of them has.
 const WORST = ["parked", "quarantined", "pending"];
 
 function createBar(members, to) {
   const [first] = members;
+  const from = Date.parse(first.delivered_at);
   const state = WORST.find((candidate) => members.some((batch) => batch.state === candidate)) ?? first.state;
-  const end = Math.max(...members.map((batch) => (batch.loaded_at ? Date.parse(batch.loaded_at) : to)));
+  const end = Math.max(...members.map((batch) => endOf(batch.loaded_at, to)));
   const writes = members.reduce((sum, batch) => sum + (batch.writes ?? 0), 0);
-  const what = members.length === 1 ? `Batch ${first.key.split("/").at(-1)}` : `${members.length} batches`;
-  const seconds = (end - Date.parse(first.delivered_at)) / 1000;
-  const ended = state === "loaded" ? `loaded at ${clock(end)}, after ${duration(seconds)}` : assessWord(state)[1];
-  return {
-    state, end, from: Date.parse(first.delivered_at),
-    path: members.length === 1 ? pathTo("batches", first.key) : pathTo("batches"),
-    label: `${what}: delivered at ${clock(first.delivered_at)}, ${ended}${writes ? `, ${count(writes, "write")}` : ""}`,
-  };
+  const [name, path] = members.length === 1
+    ? [`Batch ${first.key.split("/").at(-1)}`, pathTo("batches", first.key)]
+    : [countBatches(members.length), pathTo("batches")];
+  const outcome = state === "loaded" ? `loaded at ${clock(end)}, after ${duration((end - from) / 1000)}` : assessWord(state)[1];
+  const label = `${name}: delivered at ${clock(from)}, ${outcome}${writes ? `, ${count(writes, "write")}` : ""}`;
+  return { state, from, end, path, label };
 }
 
 // Later batches are lower, so that an outage shows as bars that all end at the recovery.
@@ -167,17 +172,17 @@ function groupByWorkflow(executions) {
   return [...groups].sort(([first], [second]) => first.localeCompare(second));
 }
 
-// Executions that overlap go to different rows, at most six.
+// Executions that overlap go to different rows, up to MAX_ROWS.
 function packRows(executions, to) {
   const rows = [];
   for (const execution of executions) {
     const start = Date.parse(execution.started_at);
-    let row = rows.find((candidate) => candidate.end <= start);
+    let row = rows.find((candidate) => candidate.end <= start) ?? rows[MAX_ROWS - 1];
     if (!row) {
-      row = rows.length < 6 ? { end: 0, members: [] } : rows[5];
-      if (!rows.includes(row)) rows.push(row);
+      row = { members: [] };
+      rows.push(row);
     }
-    row.end = execution.ended_at ? Date.parse(execution.ended_at) : to;
+    row.end = endOf(execution.ended_at, to);
     row.members.push(execution);
   }
   return rows;
@@ -185,13 +190,13 @@ function packRows(executions, to) {
 
 function drawExecutions(rows, x, top, to) {
   return rows.flatMap(({ members }, row) => members.map((execution) => {
-    const end = execution.ended_at ? Date.parse(execution.ended_at) : to;
-    const [, word] = assessWord(execution.status);
-    const label = `Workflow ${execution.workflow}, ${execution.name}: ${word}, started at ${clock(execution.started_at)}, ` +
-      `${duration((end - Date.parse(execution.started_at)) / 1000)}`;
-    const path = pathTo("executions", execution.workflow, execution.name);
-    const bar = { lane: execution.workflow, state: execution.status, path, label };
-    return drawBar(bar, x(Date.parse(execution.started_at)), x(end), top + row * ROW_HEIGHT, ROW_HEIGHT - 4);
+    const { workflow, name, status: state } = execution;
+    const start = Date.parse(execution.started_at);
+    const end = endOf(execution.ended_at, to);
+    const label = `Workflow ${workflow}, ${name}: ${assessWord(state)[1]}, started at ${clock(start)}, ` +
+      `${duration((end - start) / 1000)}`;
+    const bar = { lane: workflow, state, path: pathTo("executions", workflow, name), label };
+    return drawBar(bar, x(start), x(end), top + row * ROW_HEIGHT, ROW_HEIGHT - 4);
   }));
 }
 

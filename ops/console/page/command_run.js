@@ -1,7 +1,7 @@
 // A run of a command: its output line by line, and its end.
 
-import { readEvents, startCommand } from "./server.js";
-import { announce, element, notice, setText, stateMark } from "./dom.js";
+import { apiPath, readEvents, startCommand } from "./server.js";
+import { announce, element, notice, stateMark, updateMark } from "./dom.js";
 import { json } from "./table.js";
 
 const MAX_LINES = 5_000;
@@ -10,22 +10,21 @@ const RETRY_MS = 2_000;
 
 /** Starts a command and shows its output in `place`. Resolves to its exit code; null when it did not start or was lost. */
 export async function runCommand(place, name, request) {
-  const what = request.dry_run ? `Dry run of ${name}` : name;
+  const title = request.dry_run ? `Dry run of ${name}` : name;
   const mark = stateMark("running", "running");
-  const output = element("pre", { class: "output", role: "log", tabindex: "0", "aria-label": `Output of ${what}` });
+  const output = element("pre", { class: "output", role: "log", tabindex: "0", "aria-label": `Output of ${title}` });
   const end = element("div");
-  place.replaceChildren(element("h2", {}, what), element("p", {}, mark), output, end);
+  place.replaceChildren(element("h2", {}, title), element("p", {}, mark), output, end);
   let run;
   try {
     run = await startCommand(name, request);
   } catch (error) {
-    mark.dataset.state = "problem";
-    setText(mark, "not started");
+    updateMark(mark, "problem", "not started");
     end.replaceChildren(notice("problem", error.message, error.hint));
     return null;
   }
   const result = await readRun(run, output);
-  showEnd(result, what, mark, end);
+  showEnd(result, title, mark, end);
   return result?.exit_code ?? null;
 }
 
@@ -35,8 +34,8 @@ async function readRun(run, output) {
     if (attempt) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     output.replaceChildren();
     try {
-      for await (const { name, data } of readEvents(`/api/runs/${encodeURIComponent(run)}/events`)) {
-        if (name === "line") append(output, data.text);
+      for await (const { name, data } of readEvents(apiPath("runs", run, "events"))) {
+        if (name === "line") appendLine(output, data.text);
         if (name === "end") return data;
       }
     } catch (error) {
@@ -46,25 +45,23 @@ async function readRun(run, output) {
   return null;
 }
 
-function append(output, text) {
+function appendLine(output, text) {
   const isAtEnd = output.scrollTop + output.clientHeight >= output.scrollHeight - 4;
   output.append(`${text}\n`);
   while (output.childNodes.length > MAX_LINES) output.firstChild.remove();
   if (isAtEnd) output.scrollTop = output.scrollHeight;
 }
 
-function showEnd(result, what, mark, end) {
+function showEnd(result, title, mark, end) {
   if (!result) {
-    mark.dataset.state = "problem";
-    setText(mark, "connection lost");
+    updateMark(mark, "problem", "connection lost");
     end.replaceChildren(notice("problem", "The connection to the run is lost.", "The command may go on: see Executions."));
     return;
   }
   const isDone = result.exit_code === 0;
   const text = isDone ? "done" : `ended with exit code ${result.exit_code}`;
-  mark.dataset.state = isDone ? "ok" : "problem";
-  setText(mark, text);
-  announce(`${what}: ${text}`);
+  updateMark(mark, isDone ? "ok" : "problem", text);
+  announce(`${title}: ${text}`);
   if (result.report && typeof result.report === "object") {
     end.replaceChildren(element("details", {}, element("summary", {}, "Report"), json(result.report, "Report")));
   }

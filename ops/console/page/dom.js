@@ -60,10 +60,21 @@ export function stateMark(state, text) {
   return element("span", { class: "state", "data-state": state }, text);
 }
 
+/** Gives a pill another state and text. */
+export function updateMark(mark, state, text) {
+  mark.dataset.state = state;
+  setText(mark, text);
+}
+
 /** What a view shows before, instead of, or without its rows. */
 export function notice(state, title, detail = "") {
   return element("div", { class: "notice", "data-state": state, role: state === "problem" ? "alert" : null },
     element("p", {}, element("strong", {}, title)), detail && element("p", {}, detail));
+}
+
+/** The problems of a message, each as a notice. */
+export function problemNotices(problems) {
+  return problems.map(({ message, hint }) => notice("problem", message, hint));
 }
 
 /** The heading of a view, which gets the focus when the view changes, and a sentence below it. */

@@ -7,19 +7,23 @@ const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 
 export const UNKNOWN = "unknown";
 
-export function count(number, singular, plural = `${singular}s`) {
-  return isNumber(number) ? `${COUNTS.format(number)} ${number === 1 ? singular : plural}` : UNKNOWN;
+export function number(value) {
+  return isNumber(value) ? COUNTS.format(value) : UNKNOWN;
 }
 
-export function batches(number) {
-  return count(number, "batch", "batches");
+export function count(amount, singular, plural = `${singular}s`) {
+  return isNumber(amount) ? `${number(amount)} ${amount === 1 ? singular : plural}` : UNKNOWN;
+}
+
+export function batches(amount) {
+  return count(amount, "batch", "batches");
 }
 
 /** A rate per second, with as many digits as it deserves. */
 export function rate(perSecond) {
   if (!isNumber(perSecond)) return UNKNOWN;
-  if (perSecond >= 100) return COUNTS.format(Math.round(perSecond));
-  return COUNTS.format(Number(perSecond.toFixed(perSecond >= 10 ? 1 : 2)));
+  if (perSecond >= 100) return number(Math.round(perSecond));
+  return number(Number(perSecond.toFixed(perSecond >= 10 ? 1 : 2)));
 }
 
 export function size(bytes) {

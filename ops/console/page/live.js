@@ -1,12 +1,14 @@
-// The live state: a stream of snapshots, connected again with a growing pause, and whether it still speaks.
+// The live state: a stream of snapshots, connected again with a growing pause, and whether it is connected.
 
 import { readEvents } from "./server.js";
 
 const FIRST_PAUSE_MS = 1_000;
-const MAX_HISTORY = 60;
 const LONGEST_PAUSE_MS = 15_000;
 // A bucket with millions of batches takes minutes to read.
 const LONGEST_SILENCE_MS = 600_000;
+
+/** How many snapshots the page remembers. */
+export const MAX_HISTORY = 60;
 
 export class LiveState {
   #pause = FIRST_PAUSE_MS;

@@ -1,7 +1,7 @@
 // Starts the page: reads the stack, listens to the live state, and shows the view that the address names.
 
-import { getJson, renewToken } from "./server.js";
-import { announce, append, element, heading, notice, setText } from "./dom.js";
+import { getJson, renewToken, START_AGAIN } from "./server.js";
+import { announce, append, element, heading, notice, setText, updateMark } from "./dom.js";
 import { LiveState } from "./live.js";
 import { assess } from "./state.js";
 import * as batches from "./views/batches.js";
@@ -57,7 +57,7 @@ function showView(isFirst = false) {
   if (view) shown = view.show(main, { ...context, parts, query }) ?? null;
   else append(main, heading("No such view"), element("p", {}, "Choose a view from the menu."));
   document.title = `${main.querySelector("h1").textContent} · ${context.stack.name} · Sluice console`;
-  const latest = context.live?.history.at(-1);
+  const latest = context.live.history.at(-1);
   if (latest) shown?.onSnapshot?.(latest);
   if (!isFirst) {
     scrollTo(0, 0);
@@ -74,12 +74,9 @@ function showConnection(state, error) {
   const isLost = state === "lost";
   const pill = document.getElementById("connection");
   const box = document.getElementById("lost");
-  pill.dataset.state = isLost ? "problem" : "ok";
-  setText(pill, isLost ? "Connection lost" : "Live");
+  updateMark(pill, isLost ? "problem" : "ok", isLost ? "Connection lost" : "Live");
   box.hidden = !isLost;
-  const hint = error?.status
-    ? `${error.message} ${error.hint}`
-    : "If `sluice console` has ended, start it again, and open the address that it prints.";
+  const hint = error?.status ? `${error.message} ${error.hint}` : START_AGAIN;
   setText(box, `Connection lost. What you see is old; the page keeps trying to connect. ${hint}`);
   document.documentElement.classList.toggle("stale", isLost);
   announce(isLost ? "Connection lost. What you see is old." : "Connected.");

@@ -1,24 +1,23 @@
 // The live picture of the pipeline: five stages from left to right, and what flows between them.
 // It is a list of cards, so its text is the text equivalent; the drawings between and below are decoration.
 
-import { element, setText, stateMark, svg } from "./dom.js";
-import { batches, count, duration, rate, size, UNKNOWN } from "./format.js";
-import { assess } from "./state.js";
+import { element, setText, stateMark, svg, updateMark } from "./dom.js";
+import { batches, count, duration, number, rate, size, UNKNOWN } from "./format.js";
+import { MAX_HISTORY } from "./live.js";
 
 const SPARK_WIDTH = 120;
 const SPARK_HEIGHT = 28;
-const MAX_POINTS = 60;
 
-// Of each stage: its name, the headline with its unit, the rate that flows out of it, and further figures.
+// Of each stage: its name, the headline with its unit, the value of its curve, and further figures.
 const STAGES = [
   {
     id: "requests", title: "Requests", unit: "requests per second",
-    headline: ({ rates }) => rate(rates?.requests), value: ({ rates }) => rates?.requests,
-    figures: ({ rates }) => [["reads", perSecond(rates?.reads)], ["errors", perSecond(rates?.errors)]],
+    headline: ({ rates }) => rate(rates.requests), value: ({ rates }) => rates.requests,
+    figures: ({ rates }) => [["reads", perSecond(rates.reads)], ["errors", perSecond(rates.errors)]],
   },
   {
     id: "stream", title: "Stream", unit: "writes accepted per second",
-    headline: ({ rates }) => rate(rates?.writes_accepted), value: ({ rates }) => rates?.writes_accepted,
+    headline: ({ rates }) => rate(rates.writes_accepted), value: ({ rates }) => rates.writes_accepted,
     figures: ({ status }) => [
       ["undelivered", count(status?.undelivered, "object")], ["dead letters", count(status?.dead_letters, "event")],
     ],
@@ -34,13 +33,13 @@ const STAGES = [
   },
   {
     id: "ledger", title: "Ledger", unit: "writes applied per second",
-    headline: ({ rates }) => rate(rates?.writes_applied), value: ({ rates }) => rates?.writes_applied,
+    headline: ({ rates }) => rate(rates.writes_applied), value: ({ rates }) => rates.writes_applied,
     figures: ({ status }) => [["loaded", batches(status?.loaded)], ["rejected", count(status?.rejected_writes, "write")]],
   },
   {
     id: "replicas", title: "Replicas", unit: "behind the primary",
     headline: ({ lag_seconds: lag }) => duration(lag), value: ({ lag_seconds: lag }) => lag,
-    figures: ({ rates }) => [["reads", perSecond(rates?.reads)]],
+    figures: ({ rates }) => [["reads", perSecond(rates.reads)]],
   },
 ];
 
@@ -48,25 +47,21 @@ function perSecond(value) {
   return value === null || value === undefined ? UNKNOWN : `${rate(value)} per second`;
 }
 
-function number(value) {
-  return value === null || value === undefined ? UNKNOWN : value.toLocaleString("en");
-}
-
 function parked(status) {
   return status?.parked && !status.parked_exact ? `about ${batches(status.parked)}` : batches(status?.parked);
 }
 
-/** The picture: `node` is its element, `update(snapshot)` changes its texts in place. */
+/** The picture: `node` is its element; `update(history, stages)` changes its texts in place, to the latest snapshot. */
 export function createPipeline() {
   const cards = STAGES.map((stage) => createCard(stage));
   const node = element("ol", { class: "pipeline", "aria-label": "The pipeline, from requests to replicas" },
     cards.map((card) => card.node));
-  return { node, update: (snapshot) => update(cards, snapshot) };
+  return { node, update: (history, stages) => update(cards, history, stages) };
 }
 
 function createCard(stage) {
   const card = {
-    stage, points: [],
+    stage,
     headline: element("strong", { class: "figure" }, "…"),
     mark: stateMark("unknown", "loading"),
     figures: element("dl", { class: "figures" }),
@@ -85,21 +80,18 @@ function createCard(stage) {
   return card;
 }
 
-function update(cards, snapshot) {
-  const { stages } = assess(snapshot);
+function update(cards, history, stages) {
+  const snapshot = history.at(-1);
   for (const card of cards) {
     const { stage } = card;
     const [state, word] = stages[stage.id];
-    const value = stage.value(snapshot);
-    card.mark.dataset.state = state;
+    updateMark(card.mark, state, word);
     card.node.dataset.state = state;
-    setText(card.mark, word);
     const headline = stage.headline(snapshot);
     setText(card.headline, headline);
     card.node.classList.toggle("no-value", headline === UNKNOWN);
     updateFigures(card.figures, stage.figures(snapshot));
-    card.points = [...card.points, typeof value === "number" ? value : null].slice(-MAX_POINTS);
-    card.line.setAttribute("d", drawCurve(card.points));
+    card.line.setAttribute("d", drawCurve(history.map((past) => stage.value(past) ?? null)));
   }
   cards.forEach((card, position) => {
     const next = cards[position + 1];
@@ -110,7 +102,7 @@ function update(cards, snapshot) {
 // What flows between two stages: as fast as its rate, or nothing, or stopped in front of a database that is unavailable.
 function updateFlow(card, next, { rates }, stages) {
   const isAccepted = next.stage.id === "stream" || next.stage.id === "batches";
-  const speed = (isAccepted ? rates?.writes_accepted : rates?.writes_applied) ?? 0;
+  const speed = (isAccepted ? rates.writes_accepted : rates.writes_applied) ?? 0;
   const isStopped = (next.stage.id === "ledger" && stages.ledger[0] === "problem") ||
     (next.stage.id === "replicas" && (stages.ledger[0] === "problem" || stages.replicas[0] === "problem"));
   card.node.dataset.flow = isStopped ? "stopped" : speed <= 0 ? "none" : speed < 10 ? "slow" : speed < 500 ? "medium" : "fast";
@@ -126,7 +118,7 @@ function updateFigures(list, figures) {
 // The curve of the latest values, the newest at the right edge; it has a gap where a value is unknown.
 function drawCurve(points) {
   const top = Math.max(...points, 1e-9);
-  const step = SPARK_WIDTH / (MAX_POINTS - 1);
+  const step = SPARK_WIDTH / (MAX_HISTORY - 1);
   const start = SPARK_WIDTH - step * (points.length - 1);
   const parts = points.map((value, position) => {
     if (value === null) return "";

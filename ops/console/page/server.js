@@ -12,6 +12,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What to do when the server does not respond. */
+export const START_AGAIN = "If `sluice console` has ended, start it again, and open the address that it prints.";
+
 let token = takeToken();
 
 // `sluice console` prints an address with the token in its fragment, which no browser sends anywhere. It leaves the
@@ -31,6 +34,11 @@ export function renewToken() {
   return true;
 }
 
+/** A path of the API: the parts become one path, encoded. */
+export function apiPath(...parts) {
+  return `/api/${parts.map(encodeURIComponent).join("/")}`;
+}
+
 /** Reads a JSON document. Raises ApiError. */
 export async function getJson(path, query = {}, signal = undefined) {
   return readDocument(await send(addQuery(path, query), { signal }));
@@ -39,8 +47,7 @@ export async function getJson(path, query = {}, signal = undefined) {
 /** Starts a command; returns the id of its run. Raises ApiError. */
 export async function startCommand(name, request) {
   const headers = { "Content-Type": "application/json" };
-  const path = `/api/commands/${encodeURIComponent(name)}`;
-  return (await readDocument(await send(path, { method: "POST", headers, body: JSON.stringify(request) }))).run;
+  return (await readDocument(await send(apiPath("commands", name), { method: "POST", headers, body: JSON.stringify(request) }))).run;
 }
 
 /** Reads a stream of events, each as {name, data}; also the pings that keep it open, without a name. Raises ApiError. */
@@ -69,8 +76,9 @@ function parseEvent(block) {
   return { name, data: name ? JSON.parse(read("data").join("\n")) : null };
 }
 
-function addQuery(path, query) {
-  const filled = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+/** A path with a query; a value that is null or undefined is left out. */
+export function addQuery(path, query) {
+  const filled = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
   const search = new URLSearchParams(filled).toString();
   return search ? `${path}?${search}` : path;
 }
@@ -81,7 +89,7 @@ async function send(path, options) {
     response = await fetch(path, { cache: "no-store", ...options, headers: { ...options.headers, [TOKEN_HEADER]: token } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("The console's server does not respond.", "If `sluice console` has ended, start it again.");
+    throw new ApiError("The console's server does not respond.", START_AGAIN);
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => null);

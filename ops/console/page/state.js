@@ -1,25 +1,25 @@
 // Judges a snapshot: the state of each stage of the pipeline, and of the whole.
 // States: ok, attention, problem, unknown. The words come with the state, so that none is shown by colour only.
 
-import { batches, count, duration } from "./format.js";
+import { batches, count, duration, words } from "./format.js";
 
-// Replication that lags by more than this is worth a look; the same limit as a load's usual delay.
+// Replication that lags by more than this is worth a look.
 const ATTENTION_LAG_SECONDS = 60;
 
 const STAGES = ["requests", "stream", "batches", "ledger", "replicas"];
 const UNKNOWN_STAGES = Object.fromEntries(STAGES.map((id) => [id, ["unknown", "unknown"]]));
 
-/** Judges a snapshot. Returns `stages` (state and word for each) and `verdict`, one sentence about the whole. */
+/** Judges a snapshot. Returns `stages` (state and words of each), and `state` and `verdict`, a sentence, of the whole. */
 export function assess({ status, waiting, rates, alarms }) {
   if (!status) return { stages: UNKNOWN_STAGES, verdict: "The state of the stack cannot be read", state: "problem" };
   const stages = {
-    requests: rates?.errors > 0 ? ["attention", "some requests fail"] : ["ok", "accepts requests"],
+    requests: rates.errors > 0 ? ["attention", "some requests fail"] : ["ok", "accepts requests"],
     stream: assessStream(status),
     batches: assessBatches(status, waiting),
     ledger: assessPrimary(status),
     replicas: assessReplica(status),
   };
-  const fired = (alarms ?? []).filter((alarm) => isAlarm(alarm));
+  const fired = alarms.filter(isAlarm);
   const isProblem = Object.values(stages).some(([state]) => state === "problem");
   const advice = status.advice.length;
   let verdict = "All is well";
@@ -64,15 +64,16 @@ function assessReplica({ replica, primary, lag_seconds: lag }) {
   return lag > ATTENTION_LAG_SECONDS ? ["attention", `${duration(lag)} behind`] : ["ok", "replicates"];
 }
 
+const WORDS = {
+  loaded: "ok", applied: "ok", succeeded: "ok",
+  pending: "running", running: "running",
+  superseded: "past", aborted: "past",
+  parked: "problem", failed: "problem", timed_out: "problem", rejected: "problem",
+  quarantined: "attention",
+};
+
 /** State and word of a batch, a write or an execution, for its pill. */
 export function assessWord(word) {
-  const name = String(word ?? "").toLowerCase();
-  const states = {
-    loaded: "ok", applied: "ok", succeeded: "ok", complete: "ok",
-    pending: "running", running: "running", loading: "running", delivered: "running", waiting: "running",
-    superseded: "past", aborted: "past",
-    parked: "problem", failed: "problem", timed_out: "problem", rejected: "problem",
-    quarantined: "attention",
-  };
-  return [states[name] ?? "unknown", name.replaceAll("_", " ") || "unknown"];
+  const name = word.toLowerCase();
+  return [WORDS[name] ?? "unknown", words(name)];
 }

@@ -1,6 +1,7 @@
 // Tables of rows from the server. On a narrow screen each row becomes a card; the roles keep it a table for a screen reader.
 
-import { element, notice } from "./dom.js";
+import { element, problemNotices } from "./dom.js";
+import { words } from "./format.js";
 
 /** A table. `columns` are {title, cell(row), isNumber}; `caption` says what the rows are. */
 export function table(caption, columns, rows) {
@@ -17,17 +18,17 @@ export function table(caption, columns, rows) {
 }
 
 /** The table of a listing {rows, is_complete}, or `empty` when it has no rows. `caption(count)` words the caption. */
-export function listing({ rows, is_complete: isComplete, problems = [] }, caption, columns, empty) {
-  const notices = problems.map(({ message, hint }) => notice("problem", message, hint));
+export function listing({ rows, is_complete: isComplete, problems }, caption, columns, empty) {
+  const notices = problemNotices(problems);
   if (!rows.length) return notices.length ? element("div", {}, notices) : empty;
-  const more = isComplete === false && element("p", { class: "quiet" }, "There are more; only these are listed.");
+  const more = !isComplete && element("p", { class: "quiet" }, "There are more; only these are listed.");
   return element("div", {}, notices, table(caption(rows.length), columns, rows), more);
 }
 
 /** Every member of a document as names and values; nested ones as indented JSON. */
 export function members(document, formats = {}) {
   return element("dl", { class: "members" }, Object.entries(document).map(([name, value]) =>
-    element("div", {}, element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, show(value, formats[name])))));
+    element("div", {}, element("dt", {}, words(name)), element("dd", {}, show(value, formats[name])))));
 }
 
 function show(value, format) {

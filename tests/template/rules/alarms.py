@@ -48,13 +48,9 @@ class Alarms(Rule):
             *(match for name in queues for match in self._check_queue(cfn, name)),
             *(
                 RuleMatch(["Resources", name], f"{name} {fault}")
-                for name, alarm in of_type(cfn, _ALARM)
+                for kind in (_ALARM, _COMPOSITE_ALARM)
+                for name, alarm in of_type(cfn, kind)
                 for fault in self._list_faults(alarm, is_part=f'ALARM("${{{name}}}")' in rules)
-            ),
-            *(
-                RuleMatch(["Resources", name], f"{name} {fault}")
-                for name, alarm in of_type(cfn, _COMPOSITE_ALARM)
-                for fault in self._list_faults({"TreatMissingData": "of its parts", **alarm}, is_part=False)
             ),
         ]
 
@@ -62,10 +58,10 @@ class Alarms(Rule):
         return _find_unwatched(cfn, "AWS/SQS", name, "ApproximateNumberOfMessagesVisible")
 
     def _list_faults(self, alarm: Properties, *, is_part: bool) -> Iterator[str]:
-        """What is missing. The part of a composite alarm notifies nobody: the composite alarm does."""
+        """What is missing. The part of a composite alarm notifies nobody, and a composite alarm itself has no data."""
         if not is_part and not any(branches(alarm.get("AlarmActions"))):
             yield "has no AlarmActions"
-        if "TreatMissingData" not in alarm:
+        if "AlarmRule" not in alarm and "TreatMissingData" not in alarm:
             yield "has no TreatMissingData"
         if not alarm.get("AlarmDescription"):
             yield "has no AlarmDescription"

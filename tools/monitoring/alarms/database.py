@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tools.monitoring import metrics
+from tools.monitoring import metrics, runbooks
 from tools.monitoring.model import Alarm, Expression, Metric, Sub
 
 INSTANCES = ("Primary", "Replica")
@@ -10,7 +10,7 @@ _MEBIBYTE = 2**20
 
 _create_alarm = partial(
     Alarm,
-    runbook="capacity.md#the-database-is-too-small",
+    runbook=runbooks.DATABASE_TOO_SMALL,
     missing="unknown",
     reports_end=True,
     condition="OwnDatabase",
@@ -44,7 +44,7 @@ ALARMS = (
                 f"The database instance {instance} has less than 5 GiB of free storage. A full primary takes no loads; "
                 "a full replica serves stale reads. Raise DatabaseStorage."
             ),
-            runbook="capacity.md#the-storage-of-the-database-is-full",
+            runbook=runbooks.STORAGE_FULL,
             watches=metrics.FREE_STORAGE.of(instance, "Minimum", 300),
             comparison="below",
             threshold=5120 * _MEBIBYTE,

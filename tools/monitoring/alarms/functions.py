@@ -1,15 +1,15 @@
 """Alarms on errors and throttles of the functions."""
 
-from tools.monitoring import metrics
+from tools.monitoring import metrics, runbooks
 from tools.monitoring.model import Alarm
 
+API_FUNCTIONS = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction")
 # A client or Firehose waits for each call of these.
-_AWAITED = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "TransformFunction")
-# Their callers retry or see the error, so only what lasts is reported.
+AWAITED = (*API_FUNCTIONS, "TransformFunction")
+# Only what lasts is reported of the others. Clients call these without a token, and no item depends on them.
+_PUBLIC = ("FallbackFunction", "OpenApiFunction", "StatusFunction")
+# The callers of these retry, or see the error.
 _RETRIED = (
-    "FallbackFunction",
-    "OpenApiFunction",
-    "StatusFunction",
     "QuarantineFunction",
     "PlanFunction",
     "ReportFunction",
@@ -18,16 +18,35 @@ _RETRIED = (
     "RebuildFunction",
     "RejectedWritesFunction",
 )
-_FAILS = "capacity.md#a-function-fails"
-_THROTTLED = "capacity.md#a-function-is-throttled"
+
+
+def _report_lasting_errors(function: str, effect: str) -> Alarm:
+    return Alarm(
+        name=f"{function}ErrorsAlarm",
+        says=f"{function} has failed for 15 minutes. {effect}",
+        runbook=runbooks.FUNCTION_FAILS,
+        watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
+        periods=3,
+    )
+
+
+def _report_lasting_throttles(function: str, effect: str) -> Alarm:
+    return Alarm(
+        name=f"{function}ThrottlesAlarm",
+        says=f"{function} has been throttled for 15 minutes. {effect}",
+        runbook=runbooks.FUNCTION_THROTTLED,
+        watches=metrics.FUNCTION_THROTTLES.of(function, "Sum", 300),
+        periods=3,
+    )
+
 
 ALARMS = (
     # A restart or a failover takes one to two minutes, and batches wait for it. Errors in three minutes of the clock
     # can be 61 seconds apart, those in five are at least 181. A batch is parked after 7.5 minutes at most.
     Alarm(
         name="LoadErrorsAlarm",
-        says=("Loads have failed for 5 minutes. The workflow retries them. Most likely the database is unavailable."),
-        runbook="outages.md#the-database-is-unavailable",
+        says="Loads have failed for 5 minutes. The workflow retries them. Most likely the database is unavailable.",
+        runbook=runbooks.DATABASE_UNAVAILABLE,
         watches=metrics.FUNCTION_ERRORS.of("LoadFunction", "Sum"),
         periods=5,
         reports_end=True,
@@ -39,7 +58,7 @@ ALARMS = (
             "Loads have waited for LoadConcurrency for an hour. More batches arrive than loads finish, so writes "
             "become visible later and later. Raise LoadConcurrency or BufferSeconds."
         ),
-        runbook=_THROTTLED,
+        runbook=runbooks.FUNCTION_THROTTLED,
         watches=metrics.FUNCTION_THROTTLES.of("LoadFunction", "Sum", 300),
         periods=12,
         reports_end=True,
@@ -51,10 +70,10 @@ ALARMS = (
                 f"{function} failed with an error that it does not handle, or ran out of time or memory. Clients get "
                 "502; Firehose retries a transform. The function's log names the place of the error."
             ),
-            runbook=_FAILS,
+            runbook=runbooks.FUNCTION_FAILS,
             watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
         )
-        for function in _AWAITED
+        for function in AWAITED
     ),
     *(
         Alarm(
@@ -63,36 +82,38 @@ ALARMS = (
                 f"{function} has used its whole reserved concurrency for 3 minutes, or the account's. Clients get 503 "
                 "for the rest. Raise WriteConcurrency or ReadConcurrency, or request a higher limit from AWS."
             ),
-            runbook=_THROTTLED,
+            runbook=runbooks.FUNCTION_THROTTLED,
             watches=metrics.FUNCTION_THROTTLES.of(function, "Sum"),
             periods=3,
             reports_end=True,
         )
-        for function in _AWAITED
+        for function in AWAITED
     ),
     *(
-        Alarm(
-            name=f"{function}ErrorsAlarm",
-            says=(
-                f"{function} has failed for 15 minutes. Workflows retry it and fail in the end. The function's log "
-                "names the error; during an outage of the database it is an expected one."
-            ),
-            runbook=_FAILS,
-            watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
-            periods=3,
+        _report_lasting_errors(function, "Clients get 502 from it. The function's log names the error.")
+        for function in _PUBLIC
+    ),
+    *(
+        _report_lasting_errors(
+            function,
+            "Workflows retry it and fail in the end. The function's log names the error; during an outage of the "
+            "database it is an expected one.",
         )
         for function in _RETRIED
     ),
     *(
-        Alarm(
-            name=f"{function}ThrottlesAlarm",
-            says=(
-                f"{function} has been throttled for 15 minutes. Workflows retry it and fail in the end. More workflows "
-                "or operators call it than its reserved concurrency allows, or the account's is used up."
-            ),
-            runbook=_THROTTLED,
-            watches=metrics.FUNCTION_THROTTLES.of(function, "Sum", 300),
-            periods=3,
+        _report_lasting_throttles(
+            function,
+            "Clients get 503 from it. More requests arrive than its reserved concurrency allows, or the account's is "
+            "used up.",
+        )
+        for function in _PUBLIC
+    ),
+    *(
+        _report_lasting_throttles(
+            function,
+            "Workflows retry it and fail in the end. More workflows or operators call it than its reserved concurrency "
+            "allows, or the account's is used up.",
         )
         # The errors of a rotation have an alarm of their own.
         for function in (*_RETRIED, "RotateFunction")

@@ -1,6 +1,6 @@
 """Alarms on what reads meet: the function, the replica's lag, the read cache."""
 
-from tools.monitoring import metrics
+from tools.monitoring import metrics, runbooks
 from tools.monitoring.model import Alarm, Expression
 
 ALARMS = (
@@ -11,7 +11,7 @@ ALARMS = (
             "Half of the reads that reach the function have taken over 2.5 seconds for 5 minutes. It is the replica, "
             "or clients that wait for their writes; the traces show which."
         ),
-        runbook="capacity.md#requests-are-slow",
+        runbook=runbooks.REQUESTS_SLOW,
         watches=metrics.FUNCTION_DURATION.of("GetFunction", "p50"),
         threshold=2500,
         periods=5,
@@ -20,7 +20,7 @@ ALARMS = (
     Alarm(
         name="ReplicaLagAlarm",
         says="The replica lags more than one minute behind the primary, or replication is broken. Reads are stale.",
-        runbook="outages.md#the-replica-lags",
+        runbook=runbooks.REPLICA_LAGS,
         # RDS reports -1 while replication is broken.
         watches=Expression(
             "IF(lag < 0, 86400, lag)", {"lag": metrics.REPLICA_LAG.of("Replica", "Maximum")}, result="lag_or_broken"
@@ -37,8 +37,8 @@ ALARMS = (
             "The functions could not use the read cache for 3 minutes. Reads use the replica meanwhile, with the same "
             "results."
         ),
-        runbook="outages.md#the-read-cache-is-unavailable",
-        watches=metrics.CACHE_UNAVAILABLE.of("GetFunction", "Sum"),
+        runbook=runbooks.READ_CACHE_UNAVAILABLE,
+        watches=metrics.CACHE_UNAVAILABLE.of_stack("Sum"),
         periods=3,
         reports_end=True,
         condition="Cached",
@@ -46,7 +46,7 @@ ALARMS = (
     Alarm(
         name="CacheProcessorAlarm",
         says="The read cache has used more than 90% of its CPU for 3 minutes. Choose a larger CacheNodeType.",
-        runbook="outages.md#the-read-cache-is-unavailable",
+        runbook=runbooks.READ_CACHE_UNAVAILABLE,
         watches=metrics.CACHE_PROCESSOR.of("Cache", "Average"),
         threshold=90,
         periods=3,

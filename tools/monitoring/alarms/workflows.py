@@ -1,7 +1,7 @@
 """Alarms on what loads and recovers: events, workflows, rejected writes, migrations, passwords."""
 
-from tools.monitoring import metrics
-from tools.monitoring.model import Alarm
+from tools.monitoring import metrics, runbooks
+from tools.monitoring.model import HOUR_SECONDS, Alarm
 
 # None for ExecutionsTimedOut: it counts only the TimeoutSeconds of a whole workflow, which these have not.
 ALARMS = (
@@ -11,21 +11,21 @@ ALARMS = (
             "Events that could not start a load or a recovery are in the dead-letter queue. Their batches are not "
             "loaded."
         ),
-        runbook="firehose-errors.md#events-that-started-nothing",
+        runbook=runbooks.EVENTS_STARTED_NOTHING,
         watches=metrics.QUEUED_EVENTS.of("EventDeadLetters", "Maximum"),
     ),
     Alarm(
         name="LoadsFailedAlarm",
         says="A batch was parked or quarantined. The load_batch execution names the batch.",
-        runbook="parked-batches.md",
+        runbook=runbooks.BATCHES_PARKED,
         watches=metrics.EXECUTIONS_FAILED.of("LoadBatch", "Sum"),
     ),
     Alarm(
         name="RecoverFailedAlarm",
         says="A recovery failed or left batches unloaded. The recover execution names the reason.",
-        runbook="parked-batches.md",
+        runbook=runbooks.BATCHES_PARKED,
         # One alarm while scheduled recoveries fail, instead of one for each; it ends one day after the last failure.
-        watches=metrics.EXECUTIONS_FAILED.of("Recover", "Sum", 3600),
+        watches=metrics.EXECUTIONS_FAILED.of("Recover", "Sum", HOUR_SECONDS),
         periods=24,
         needed=1,
     ),
@@ -36,7 +36,7 @@ ALARMS = (
                 f"An execution of {workflow} failed, and what it should have loaded is not loaded. `sluice executions` "
                 "shows the reason; correct it and start the workflow again."
             ),
-            runbook="capacity.md#a-workflow-failed-or-was-stopped",
+            runbook=runbooks.WORKFLOW_FAILED,
             watches=metrics.EXECUTIONS_FAILED.of(workflow, "Sum"),
         )
         for workflow in ("Replay", "Rebuild")
@@ -48,7 +48,7 @@ ALARMS = (
                 f"Somebody stopped an execution of {workflow}, so it neither finished nor reported. The scheduled "
                 "recovery loads batches that were left; start a replay or a rebuild again."
             ),
-            runbook="capacity.md#a-workflow-failed-or-was-stopped",
+            runbook=runbooks.WORKFLOW_FAILED,
             watches=metrics.EXECUTIONS_ABORTED.of(workflow, "Sum"),
         )
         for workflow in ("LoadBatch", "Replay", "Recover", "Rebuild")
@@ -59,8 +59,8 @@ ALARMS = (
             "The database rejected accepted writes. They are stored with their reason, and their receipts say so. "
             "`sluice rejected-writes list` shows them; retry or drop them."
         ),
-        runbook="rejected-writes.md#writes-are-rejected",
-        watches=metrics.WRITES_REJECTED.of("LoadFunction", "Sum", 300),
+        runbook=runbooks.WRITES_REJECTED,
+        watches=metrics.WRITES_REJECTED.of_stack("Sum", 300),
     ),
     Alarm(
         name="MigrationUndoneAlarm",
@@ -68,15 +68,15 @@ ALARMS = (
             "A deploy was rolled back without a migration. Loads and reads use the tables as they are. The log of "
             "MigrateFunction names the reason and the command."
         ),
-        runbook="deploy.md#deploy-while-the-database-is-unavailable",
-        watches=metrics.MIGRATIONS_UNDONE.of("MigrateFunction", "Sum"),
+        runbook=runbooks.DEPLOYED_WITHOUT_DATABASE,
+        watches=metrics.MIGRATIONS_UNDONE.of_stack("Sum"),
     ),
     Alarm(
         name="RotationFailedAlarm",
         says=(
             "The rotation of a database password failed. The current password stays valid, and Secrets Manager retries."
         ),
-        runbook="rotate-passwords.md#a-rotation-failed",
+        runbook=runbooks.ROTATION_FAILED,
         watches=metrics.FUNCTION_ERRORS.of("RotateFunction", "Sum", 300),
     ),
 )

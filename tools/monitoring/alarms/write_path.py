@@ -1,16 +1,18 @@
 """Alarms on the way of a write from the API to its batch: API, stream, archive."""
 
-from tools.monitoring import metrics
+from tools.monitoring import metrics, runbooks
 from tools.monitoring.model import Alarm, Expression
 
 # Longer than the longest setting of both buffers. Firehose keeps undelivered records for 24 hours.
 _MAX_FRESHNESS_SECONDS = 1860
+# How much of a quota of the stream may be in use.
+QUOTA_PERCENT = 80
 
-API = (
+_API = (
     Alarm(
         name="ServerErrorsAlarm",
-        says=("More than 5% of the requests have failed with 5xx for 3 minutes. Writes among them were not accepted."),
-        runbook="outages.md#requests-fail-with-5xx",
+        says="More than 5% of the requests have failed with 5xx for 3 minutes. Writes among them were not accepted.",
+        runbook=runbooks.REQUESTS_FAIL,
         watches=metrics.SERVER_ERRORS.of("Api", "Average"),
         threshold=0.05,
         periods=3,
@@ -24,7 +26,7 @@ API = (
             "More than 10% of the POST requests have taken over 2.5 seconds for 5 minutes. It is Firehose, or cold "
             "starts; the traces show which."
         ),
-        runbook="capacity.md#requests-are-slow",
+        runbook=runbooks.REQUESTS_SLOW,
         watches=metrics.FUNCTION_DURATION.of("PostFunction", "p90"),
         threshold=2500,
         periods=5,
@@ -32,14 +34,14 @@ API = (
     ),
 )
 
-STREAM = (
+_STREAM = (
     Alarm(
         name="TransformAlarm",
         says=(
             "Invocations of the transform function by Firehose fail. After three retries their writes go to "
             "errors/processing-failed."
         ),
-        runbook="firehose-errors.md#firehose-errors",
+        runbook=runbooks.FIREHOSE_ERRORS,
         watches=metrics.TRANSFORM_SUCCESS.of("WriteStream", "Average"),
         comparison="below",
         threshold=1,
@@ -52,8 +54,8 @@ STREAM = (
             "The transform function received records that are not writes. They are under errors/processing-failed and "
             "in the archive; single invalid lines are only in the archive."
         ),
-        runbook="firehose-errors.md#firehose-errors",
-        watches=metrics.RECORDS_FAILED.of("TransformFunction", "Sum"),
+        runbook=runbooks.FIREHOSE_ERRORS,
+        watches=metrics.RECORDS_FAILED.of_stack("Sum"),
     ),
     Alarm(
         name="FreshnessAlarm",
@@ -61,7 +63,7 @@ STREAM = (
             "A write has waited in Firehose for more than 31 minutes. Firehose drops undelivered records after 24 "
             "hours."
         ),
-        runbook="firehose-errors.md#firehose-errors",
+        runbook=runbooks.FIREHOSE_ERRORS,
         watches=metrics.DELIVERY_FRESHNESS.of("WriteStream", "Maximum"),
         threshold=_MAX_FRESHNESS_SECONDS,
         periods=3,
@@ -74,7 +76,7 @@ STREAM = (
             "after 24 hours; a rebuild would lack them. The log of the stream names the error, most likely of the "
             "bucket or of StreamRole."
         ),
-        runbook="firehose-errors.md#the-archive-is-behind",
+        runbook=runbooks.ARCHIVE_LAGS,
         watches=metrics.ARCHIVE_FRESHNESS.of("WriteStream", "Maximum"),
         threshold=_MAX_FRESHNESS_SECONDS,
         periods=3,
@@ -86,7 +88,7 @@ STREAM = (
             "Firehose fails to write to the archive. It retries for 24 hours, then it drops the records, and a rebuild "
             "would lack them. The log of the stream names the error, most likely of the bucket or of StreamRole."
         ),
-        runbook="firehose-errors.md#the-archive-is-behind",
+        runbook=runbooks.ARCHIVE_LAGS,
         # Firehose writes to the archive at most every BackupBufferSeconds, so a minute may have no value.
         watches=metrics.ARCHIVE_SUCCESS.of("WriteStream", "Average", 900),
         comparison="below",
@@ -99,7 +101,7 @@ STREAM = (
             "Firehose refused records above its quota, and clients got 503 for them. Lower ThrottleRate or request a "
             "higher quota for the stream."
         ),
-        runbook="capacity.md#the-stream-reaches-its-quota",
+        runbook=runbooks.STREAM_QUOTA_REACHED,
         watches=metrics.RECORDS_THROTTLED.of("WriteStream", "Sum"),
         reports_end=True,
     ),
@@ -107,10 +109,10 @@ STREAM = (
         Alarm(
             name=f"{quota}QuotaAlarm",
             says=(
-                f"Writes have used more than 80% of the stream's quota of {quota} per second for 10 minutes. Above it, "
-                "clients get 503. Request a higher quota before traffic grows further."
+                f"Writes have used more than {QUOTA_PERCENT}% of the stream's quota of {quota} per second for 10 "
+                "minutes. Above it, clients get 503. Request a higher quota before traffic grows further."
             ),
-            runbook="capacity.md#the-stream-reaches-its-quota",
+            runbook=runbooks.STREAM_QUOTA_REACHED,
             watches=Expression(
                 "incoming / 300 / limit",
                 {
@@ -119,7 +121,7 @@ STREAM = (
                 },
                 result="used",
             ),
-            threshold=0.8,
+            threshold=QUOTA_PERCENT / 100,
             periods=2,
             reports_end=True,
         )
@@ -127,4 +129,4 @@ STREAM = (
     ),
 )
 
-ALARMS = (*API, *STREAM)
+ALARMS = (*_API, *_STREAM)

@@ -1,12 +1,13 @@
 // Batches: the list by time and state, and one batch with its first writes.
 
-import { getJson } from "../server.js";
+import { apiPath, getJson } from "../server.js";
 import { append, element, heading, notice, pathTo, stateMark } from "../dom.js";
-import { count, size, time } from "../format.js";
+import { batches, count, size, time } from "../format.js";
 import { Loader } from "../loader.js";
 import { assessWord } from "../state.js";
 import { listing, members, table } from "../table.js";
-import { BATCH_COLUMNS, RANGES } from "./timeline.js";
+import { linkToItem } from "./item.js";
+import { BATCH_COLUMNS, createRange } from "./timeline.js";
 
 export const TITLE = "Batches";
 
@@ -17,17 +18,14 @@ export function show(main, { parts, query }) {
 }
 
 function showList(main, query) {
-  const minutes = Number(query.get("minutes")) || 60;
-  const range = element("select", { id: "range" },
-    RANGES.map(([value, label]) => element("option", { value, selected: value === minutes }, label)));
+  const range = createRange(query, 60);
   const state = element("select", { id: "state" },
     element("option", { value: "" }, "every state"),
     STATES.map((value) => element("option", { value, selected: value === query.get("state") }, value)));
-  const place = element("div", { class: "place" });
-  const loader = new Loader(place);
+  const loader = new Loader();
   const read = (signal) => getJson("/api/batches", { minutes: range.value, state: state.value }, signal);
   const load = () => loader.load(read, (document) =>
-    listing(document, (shown) => count(shown, "batch", "batches"), BATCH_COLUMNS,
+    listing(document, batches, BATCH_COLUMNS,
       notice("ok", state.value ? `No batch in this time is ${state.value}.` : "No batch in this time.",
         "A batch appears some seconds after a write.")));
   state.addEventListener("change", load);
@@ -35,23 +33,22 @@ function showList(main, query) {
   append(main,
     heading(TITLE, "A batch is one object of writes, as the stream delivered it to S3."),
     element("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
-      element("label", { for: "range" }, "Time range"), range,
-      element("label", { for: "state" }, "State"), state,
+      element("label", { for: range.id }, "Time range"), range,
+      element("label", { for: state.id }, "State"), state,
       element("button", { type: "button", onclick: load }, "Refresh")),
-    place,
+    loader.place,
   );
   load();
   return { stop: () => loader.stop() };
 }
 
 function showBatch(main, key) {
-  const place = element("div", { class: "place" });
-  const loader = new Loader(place);
+  const loader = new Loader();
   append(main,
     heading("Batch"), element("p", { class: "key" }, key),
-    element("p", {}, element("a", { href: pathTo("batches") }, "All batches")), place,
+    element("p", {}, element("a", { href: pathTo("batches") }, "All batches")), loader.place,
   );
-  loader.load((signal) => getJson(`/api/batches/${key.split("/").map(encodeURIComponent).join("/")}`, {}, signal), showContent);
+  loader.load((signal) => getJson(apiPath("batches", ...key.split("/")), {}, signal), showContent);
   return { stop: () => loader.stop() };
 }
 
@@ -71,8 +68,3 @@ const WRITE_COLUMNS = [
   { title: "Accepted", cell: (write) => time(write.accepted_at) },
   { title: "Request id", cell: (write) => element("code", {}, write.request_id) },
 ];
-
-/** The address of an item's history. */
-export function linkToItem({ collection, id, owner }) {
-  return pathTo("item", collection, id) + (owner ? `?${new URLSearchParams({ owner })}` : "");
-}

@@ -40,25 +40,25 @@ function showCommand(main, stack, command, query) {
   const dryRun = element("button", { type: "button", class: "primary" }, "Dry run");
   const run = element("button", { type: "submit", class: command.is_destructive ? "danger" : "primary" }, "Run");
   const hint = element("p", { class: "help", id: "run-hint", role: "status" });
-  const typed = element("input", {
+  const confirmation = element("input", {
     id: "confirmation", autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": hint.id,
   });
   // The arguments of the last dry run that ended well, as text; any change of a field makes them differ.
-  let tried = null;
+  let triedArguments = null;
   let isRunning = false;
 
   const describeArguments = () => JSON.stringify(fields.read());
   const update = () => {
-    const isTried = !command.has_dry_run || tried === describeArguments();
-    const isConfirmed = !command.is_destructive || typed.value === stack.name;
+    const isTried = !command.has_dry_run || triedArguments === describeArguments();
+    const isConfirmed = !command.is_destructive || confirmation.value === stack.name;
     dryRun.disabled = isRunning;
     run.disabled = isRunning || !isTried || !isConfirmed;
-    typed.disabled = isRunning || !isTried;
+    confirmation.disabled = isRunning || !isTried;
     setText(hint, explain(isTried, isConfirmed));
   };
   const explain = (isTried, isConfirmed) => {
-    if (isRunning) return "It runs. Its output is below.";
-    if (!isTried && tried !== null) return "The arguments changed. Dry run again.";
+    if (isRunning) return "The command runs. Its output is below.";
+    if (!isTried && triedArguments !== null) return "The arguments changed. Dry run again.";
     if (!isTried) return "Dry run first: it changes nothing and shows what the command would do.";
     return isConfirmed ? "Ready to run." : `To confirm, type the stack's name: ${stack.name}`;
   };
@@ -66,12 +66,11 @@ function showCommand(main, stack, command, query) {
     const values = fields.read();
     isRunning = true;
     update();
-    const request = { arguments: values, dry_run: isDryRun, confirmation: isDryRun ? "" : typed.value };
+    const request = { arguments: values, dry_run: isDryRun, confirmation: isDryRun ? "" : confirmation.value };
     const code = await runCommand(output, command.name, request);
     isRunning = false;
-    if (isDryRun) tried = code === 0 ? JSON.stringify(values) : null;
-    else tried = null;
-    typed.value = "";
+    triedArguments = isDryRun && code === 0 ? JSON.stringify(values) : null;
+    confirmation.value = "";
     update();
   };
   dryRun.addEventListener("click", () => start(true));
@@ -82,7 +81,7 @@ function showCommand(main, stack, command, query) {
     event.preventDefault();
     if (command.has_dry_run && !isRunning) start(true);
   });
-  typed.addEventListener("input", update);
+  confirmation.addEventListener("input", update);
   const form = element("form", { onsubmit: (event) => {
     event.preventDefault();
     if (!run.disabled) start(false);
@@ -90,7 +89,7 @@ function showCommand(main, stack, command, query) {
     command.arguments.length > 0 && fields.node,
     command.has_dry_run && element("p", { class: "actions" }, dryRun),
     command.is_destructive && element("div", { class: "field confirmation" },
-      element("label", { for: typed.id }, "Name of the stack, to confirm"), typed),
+      element("label", { for: confirmation.id }, "Name of the stack, to confirm"), confirmation),
     element("p", { class: "actions" }, run), hint);
   append(main,
     heading(command.name, sentence(command.summary)),

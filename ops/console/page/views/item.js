@@ -1,8 +1,8 @@
 // Item: every write to one item, the latest first.
 
-import { ApiError, readEvents } from "../server.js";
-import { append, element, heading, notice, pathTo, setText, stateMark } from "../dom.js";
-import { batches, count, time } from "../format.js";
+import { addQuery, ApiError, apiPath, readEvents } from "../server.js";
+import { append, element, heading, notice, pathTo, problemNotices, stateMark } from "../dom.js";
+import { batches, count, number, time } from "../format.js";
 import { Loader } from "../loader.js";
 import { assessWord } from "../state.js";
 import { json } from "../table.js";
@@ -10,33 +10,36 @@ import { json } from "../table.js";
 export const TITLE = "Item";
 
 export function show(main, { parts: [collection = "", id = ""], query }) {
+  // An address without an owner means items of every owner; one with an empty owner, the item without one.
+  const owner = query.get("owner");
+  const hours = query.get("hours") || "24";
   const fields = [
     createField("collection", "Collection", collection, { required: true }),
     createField("id", "Id", id, { required: true }),
-    createField("owner", "Owner, for a private item", query.get("owner") ?? ""),
-    createField("hours", "Hours to search", query.get("hours") ?? "24", { type: "number", min: 1, max: 8760 }),
+    createField("owner", "Owner, for a private item", owner ?? ""),
+    createField("hours", "Hours to search", hours, { type: "number", min: 1, max: 8760 }),
   ];
-  const place = element("div", { class: "place" });
-  const loader = new Loader(place);
-  const read = () => Object.fromEntries(fields.map(({ input }) => [input.name, input.value.trim()]));
+  const loader = new Loader();
+  const load = () => loader.load(
+    (signal, say) => readHistory(apiPath("items", collection, id), { owner, hours }, signal, say),
+    (history) => showHistory(history, hours));
   const form = element("form", { class: "fields", onsubmit: (event) => {
     event.preventDefault();
-    const request = read();
-    const search = new URLSearchParams({ ...(request.owner && { owner: request.owner }), hours: request.hours });
-    const address = `${pathTo("item", request.collection, request.id)}?${search}`;
+    const values = Object.fromEntries(fields.map(({ input }) => [input.name, input.value.trim()]));
+    const address = linkToItem({ ...values, owner: values.owner || null }, values.hours || null);
     if (location.hash === address) load();
     else location.hash = address;
   } },
     fields.map(({ node }) => node),
     element("p", { class: "actions" }, element("button", { type: "submit", class: "primary" }, "Show the history")));
-  const load = () => {
-    const { collection: name, id: key, ...rest } = read();
-    const path = `/api/items/${encodeURIComponent(name)}/${encodeURIComponent(key)}`;
-    loader.load((signal) => readHistory(path, rest, signal, place), (history) => showHistory(history, rest));
-  };
-  append(main, heading(TITLE, "The history of one item: each write, its batch, what became of it and why."), form, place);
+  append(main, heading(TITLE, "The history of one item: each write, its batch, what became of it and why."), form, loader.place);
   if (collection && id) load();
   return { stop: () => loader.stop() };
+}
+
+/** The address of an item's history; without an owner, that of every item with this id. */
+export function linkToItem({ collection, id, owner }, hours = null) {
+  return addQuery(pathTo("item", collection, id), { owner, hours });
 }
 
 function createField(name, label, value, attributes = {}) {
@@ -45,26 +48,23 @@ function createField(name, label, value, attributes = {}) {
 }
 
 // The search reads batch by batch and says how far it is.
-async function readHistory(path, query, signal, place) {
+async function readHistory(path, query, signal, say) {
   for await (const { name, data } of readEvents(path, query, signal)) {
     if (name === "history") return data;
     if (name === "problem") throw new ApiError(data.message, data.hint);
-    if (name === "progress") {
-      const text = `Read ${data.scanned.toLocaleString("en")} of ${batches(data.total)}, ${count(data.matches, "write")} so far…`;
-      setText(place.querySelector(".loading"), text);
-    }
+    if (name === "progress") say(`Read ${number(data.scanned)} of ${batches(data.total)}, ${count(data.matches, "write")} so far…`);
   }
   throw new ApiError("The search ended without a result.", "Try again.");
 }
 
-function showHistory({ item, writes, owners, problems = [], scanned_batches: scanned, is_complete: isComplete }, { hours }) {
+function showHistory({ item, writes, owners, problems, scanned_batches: scanned, is_complete: isComplete }, hours) {
   const sorted = [...writes].sort((first, second) => (first.version < second.version ? 1 : -1));
   const versions = new Set(sorted.map((write) => write.version));
   return element("div", {},
-    problems.map(({ message, hint }) => notice("problem", message, hint)),
-    isComplete === false && notice("attention", "The history may lack writes.",
+    problemNotices(problems),
+    !isComplete && notice("attention", "The history may lack writes.",
       "The search ended before it had read every batch of this time; search fewer hours."),
-    owners?.length > 1 && showOwners(item, owners, hours),
+    owners.length > 1 && showOwners(item, owners, hours),
     element("h2", {}, `${count(sorted.length, "write")}, the latest first`),
     !sorted.length && notice("unknown", "No write to this item in this time.", "Search more hours."),
     element("ol", { class: "history" }, sorted.map((write) => showWrite(write, versions))),
@@ -73,10 +73,8 @@ function showHistory({ item, writes, owners, problems = [], scanned_batches: sca
 
 function showOwners({ collection, id }, owners, hours) {
   const box = notice("attention", "Several owners have an item with this id. Choose one:");
-  box.append(element("ul", {}, owners.map((owner) => {
-    const search = new URLSearchParams({ owner, hours });
-    return element("li", {}, element("a", { class: "key", href: `${pathTo("item", collection, id)}?${search}` }, owner || "no owner"));
-  })));
+  box.append(element("ul", {}, owners.map((owner) =>
+    element("li", {}, element("a", { class: "key", href: linkToItem({ collection, id, owner }, hours) }, owner || "no owner")))));
   return box;
 }
 

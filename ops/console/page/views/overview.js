@@ -1,6 +1,6 @@
 // Overview: the pipeline, what needs attention, the alarms, and the running workflows.
 
-import { append, element, heading, notice, pathTo, setText, stateMark } from "../dom.js";
+import { append, element, heading, pathTo, problemNotices, setText, stateMark, updateMark } from "../dom.js";
 import { count, time, utc } from "../format.js";
 import { createPipeline } from "../pipeline.js";
 import { assess, assessAlarm, isAlarm } from "../state.js";
@@ -12,10 +12,8 @@ const ORDER = { problem: 0, unknown: 1, ok: 2 };
 
 export function show(main, { stack, live }) {
   const verdict = stateMark("unknown", "Reading the state…");
-  const read = element("span", { class: "quiet" });
+  const readAt = element("span", { class: "quiet" });
   const pipeline = createPipeline();
-  // The curves go on where they were when the view was left.
-  for (const snapshot of live.history.slice(0, -1)) pipeline.update(snapshot);
   const problems = element("div", { class: "place" });
   const calls = element("p", { class: "quiet" });
   const advice = element("div");
@@ -23,7 +21,7 @@ export function show(main, { stack, live }) {
   const running = element("div");
   append(main,
     heading(TITLE),
-    element("p", { class: "verdict" }, verdict, " ", read),
+    element("p", { class: "verdict" }, verdict, " ", readAt),
     problems,
     section("Pipeline", pipeline.node),
     element("div", { class: "columns" }, section("Advice", advice), section("Running workflows", running)),
@@ -31,19 +29,18 @@ export function show(main, { stack, live }) {
     calls,
   );
   const parts = [
-    createPart(problems, (snapshot) => snapshot.problems ?? [], showProblems),
+    createPart(problems, (snapshot) => snapshot.problems, showProblems),
     createPart(advice, ({ status }) => status?.advice ?? null, showAdvice),
     createPart(running, ({ status }) => status?.running ?? null, showRunning),
-    createPart(alarms, (snapshot) => snapshot.alarms ?? [], showAlarms),
+    createPart(alarms, (snapshot) => snapshot.alarms, showAlarms),
   ];
   return {
     onSnapshot(snapshot) {
       const whole = assess(snapshot);
-      verdict.dataset.state = whole.state;
-      setText(verdict, whole.verdict);
-      setText(read, `read at ${utc(snapshot.at)}`);
-      pipeline.update(snapshot);
-      if (snapshot.calls) setText(calls, describeCalls(snapshot.calls, stack));
+      updateMark(verdict, whole.state, whole.verdict);
+      setText(readAt, `read at ${utc(snapshot.at)}`);
+      pipeline.update(live.history, whole.stages);
+      setText(calls, describeCalls(snapshot.calls, stack));
       for (const part of parts) part(snapshot);
     },
   };
@@ -63,14 +60,15 @@ function createPart(place, choose, build) {
     if (text === shown) return;
     shown = text;
     const isOpen = place.querySelector("details")?.open;
-    place.replaceChildren(build(document));
+    place.replaceChildren();
+    append(place, build(document));
     const details = place.querySelector("details");
     if (details && isOpen) details.open = true;
   };
 }
 
 function showProblems(problems) {
-  return element("div", { hidden: !problems.length }, problems.map(({ message, hint }) => notice("problem", message, hint)));
+  return problems.length > 0 && element("div", {}, problemNotices(problems));
 }
 
 function describeCalls({ total, per_hour: perHour, dollars_per_hour: dollars }, { is_local: isLocal }) {
@@ -79,11 +77,15 @@ function describeCalls({ total, per_hour: perHour, dollars_per_hour: dollars }, 
     `${dollars.toFixed(dollars < 0.1 ? 4 : 2)} dollars an hour.`;
 }
 
-const UNREAD = () => element("p", { class: "quiet" }, "Unknown while the state cannot be read.");
+function remark(sentence) {
+  return element("p", { class: "quiet" }, sentence);
+}
+
+const UNREAD = "Unknown while the state cannot be read.";
 
 function showAdvice(sentences) {
-  if (!sentences) return UNREAD();
-  if (!sentences.length) return element("p", { class: "quiet" }, "Nothing needs attention.");
+  if (!sentences) return remark(UNREAD);
+  if (!sentences.length) return remark("Nothing needs attention.");
   return element("ul", { class: "advice" }, sentences.map((sentence) => element("li", {}, withCode(sentence))));
 }
 
@@ -93,23 +95,21 @@ function withCode(sentence) {
 }
 
 function showRunning(running) {
-  if (!running) return UNREAD();
+  if (!running) return remark(UNREAD);
   const executions = Object.entries(running).flatMap(([workflow, names]) => names.map((name) => [workflow, name]));
-  if (!executions.length) return element("p", { class: "quiet" }, "No workflow runs.");
+  if (!executions.length) return remark("No workflow runs.");
   return element("ul", {}, executions.map(([workflow, name]) =>
     element("li", {}, stateMark("running", workflow), " ", element("a", { href: pathTo("executions", workflow, name) }, name))));
 }
 
 function showAlarms(alarms) {
-  if (!alarms.length) return element("p", { class: "quiet" }, "The stack has no alarms.");
+  if (!alarms.length) return remark("The stack has no alarms.");
   const order = (alarm) => ORDER[assessAlarm(alarm)[0]];
   const sorted = [...alarms].sort((first, second) => order(first) - order(second) || first.name.localeCompare(second.name));
   const fired = sorted.filter(isAlarm);
   const others = sorted.filter((alarm) => !isAlarm(alarm));
   return element("div", {},
-    fired.length
-      ? table("Alarms that fired", ALARM_COLUMNS, fired)
-      : element("p", { class: "quiet" }, "No alarm fired."),
+    fired.length ? table("Alarms that fired", ALARM_COLUMNS, fired) : remark("No alarm fired."),
     others.length > 0 && element("details", {},
       element("summary", {}, `${others.length} ${others.length === 1 ? "alarm is" : "alarms are"} quiet`),
       table("Quiet alarms", ALARM_COLUMNS, others)));

@@ -1,30 +1,24 @@
 // Rejected writes: what the database can never accept, with the reason, and the commands for it.
 
 import { getJson } from "../server.js";
-import { append, commandLinks, element, heading, notice, pathTo } from "../dom.js";
+import { commandLinks, element, heading, notice, pathTo } from "../dom.js";
 import { count } from "../format.js";
-import { Loader } from "../loader.js";
+import { showWithRefresh } from "../loader.js";
 import { listing } from "../table.js";
-import { linkToItem } from "./batches.js";
+import { linkToItem } from "./item.js";
 
 export const TITLE = "Rejected writes";
 
 export function show(main) {
-  const place = element("div", { class: "place" });
-  const loader = new Loader(place);
-  const load = () => loader.load((signal) => getJson("/api/rejected-writes", {}, signal), (document) =>
+  const head = heading(TITLE,
+    "The database can never accept these writes as they are. Correct the resource class and retry them, or drop them.");
+  const links = [
+    element("a", { class: "button", href: pathTo("commands", "rejected-writes retry") }, "Retry…"),
+    element("a", { class: "button", href: pathTo("commands", "rejected-writes drop") }, "Drop…"),
+  ];
+  return showWithRefresh(main, head, links, (signal) => getJson("/api/rejected-writes", {}, signal), (document) =>
     listing(document, (shown) => count(shown, "rejected write"), COLUMNS,
       notice("ok", "No write is rejected.", "The database accepted every write that was loaded.")));
-  append(main,
-    heading(TITLE, "The database can never accept these writes as they are. Correct the resource class and retry them, or drop them."),
-    element("p", { class: "actions" },
-      element("button", { type: "button", onclick: load }, "Refresh"),
-      element("a", { class: "button", href: pathTo("commands", "rejected-writes retry") }, "Retry…"),
-      element("a", { class: "button", href: pathTo("commands", "rejected-writes drop") }, "Drop…")),
-    place,
-  );
-  load();
-  return { stop: () => loader.stop() };
 }
 
 const COLUMNS = [

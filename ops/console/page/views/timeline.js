@@ -1,8 +1,8 @@
 // Timeline: what happened to batches and workflows, drawn and as tables.
 
 import { getJson } from "../server.js";
-import { describe, drawTimeline, nameOutage } from "../chart.js";
-import { append, element, heading, notice, pathTo, setText, stateMark } from "../dom.js";
+import { describeTimeline, drawTimeline, nameOutage } from "../chart.js";
+import { append, element, heading, notice, pathTo, problemNotices, setText, stateMark } from "../dom.js";
 import { duration, secondsBetween, size, time } from "../format.js";
 import { Loader } from "../loader.js";
 import { assessWord } from "../state.js";
@@ -10,34 +10,29 @@ import { table } from "../table.js";
 
 export const TITLE = "Timeline";
 
-export const RANGES = [[5, "5 minutes"], [15, "15 minutes"], [60, "1 hour"], [360, "6 hours"], [1440, "24 hours"]];
+const RANGES = [[5, "5 minutes"], [15, "15 minutes"], [60, "1 hour"], [360, "6 hours"], [1440, "24 hours"]];
 const REFRESH_MS = 10_000;
 // Padding and border of the frame around the drawing.
 const FRAME_PIXELS = 26;
 
 export function show(main, { query, stack }) {
   // A local stack is often younger than an hour.
-  let minutes = Number(query.get("minutes")) || (stack.is_local ? 15 : 60);
+  const range = createRange(query, stack.is_local ? 15 : 60);
   let timeline = null;
-  const range = element("select", { id: "range" },
-    RANGES.map(([value, label]) => element("option", { value, selected: value === minutes }, label)));
-  const place = element("div", { class: "place" });
-  const loader = new Loader(place);
+  const loader = new Loader();
+  const { place } = loader;
   append(main,
     heading(TITLE, "Each bar is a batch from its delivery to its load, or an execution of a workflow. Hatched times are outages."),
     element("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
-      element("label", { for: "range" }, "Time range"), range),
+      element("label", { for: range.id }, "Time range"), range),
     place,
   );
-  const read = (signal) => getJson("/api/timeline", { minutes }, signal);
+  const read = (signal) => getJson("/api/timeline", { minutes: range.value }, signal);
   const draw = (document) => {
     timeline = document;
     return createContent(timeline, place.clientWidth - FRAME_PIXELS);
   };
-  range.addEventListener("change", () => {
-    minutes = Number(range.value);
-    loader.load(read, draw);
-  });
+  range.addEventListener("change", () => loader.load(read, draw));
   // A tick must not take the focus out of the drawing or close an open table.
   const isInUse = () => place.contains(document.activeElement) || place.querySelector("details[open]");
   const timer = setInterval(() => {
@@ -59,16 +54,23 @@ export function show(main, { query, stack }) {
   };
 }
 
+/** A choice of the time that a view shows, in minutes: that of the query, or a default. */
+export function createRange(query, minutes) {
+  const chosen = Number(query.get("minutes")) || minutes;
+  return element("select", { id: "range" },
+    RANGES.map(([value, label]) => element("option", { value, selected: value === chosen }, label)));
+}
+
 function createContent(timeline, width) {
   const hint = "Point at a bar, or move with the arrow keys.";
   const detail = element("p", { class: "detail" }, hint);
   const isEmpty = !timeline.batches.length && !timeline.executions.length && !timeline.outages.length;
   const drawing = drawTimeline(timeline, Math.max(240, width), (text) => setText(detail, text || hint));
   return element("div", {},
-    timeline.problems?.map(({ message, hint: advice }) => notice("problem", message, advice)),
-    timeline.is_complete === false && notice("attention", "There are more batches than these.", "Choose a shorter time range."),
+    problemNotices(timeline.problems),
+    !timeline.is_complete && notice("attention", "There are more batches than these.", "Choose a shorter time range."),
     isEmpty && notice("unknown", "Nothing happened in this time.", "Choose a longer time range, or send a write."),
-    element("p", { class: "unseen" }, describe(timeline)),
+    element("p", { class: "unseen" }, describeTimeline(timeline)),
     drawing, detail, createLegend(), createTables(timeline));
 }
 
@@ -86,7 +88,7 @@ function createTables({ outages, executions, batches }) {
   return element("details", { class: "tables" },
     element("summary", {}, "Show the timeline as tables"),
     table(`Outages: ${outages.length}`, [
-      { title: "What", cell: nameOutage },
+      { title: "Kind", cell: nameOutage },
       { title: "From", cell: (outage) => time(outage.from) },
       { title: "To", cell: (outage) => (outage.to ? time(outage.to) : stateMark("problem", "goes on")) },
       { title: "Duration", isNumber: true, cell: (outage) => duration(secondsBetween(outage.from, outage.to)) },
