@@ -80,7 +80,7 @@ def build_edge_template(outage_file: Path, cache_control: str = "", **parameters
         template["Parameters"][name]["Default"] = value
     needed = {name: copy.deepcopy(resources[name]) for name in _list_needed_resources(resources)}
     outputs = {name: template["Outputs"][name] for name in OUTPUTS}
-    conditions = _select_conditions(template["Conditions"], {*_list_words(needed), *_list_words(outputs)})
+    words = {*_list_words(needed), *_list_words(outputs)}
     return {
         # CloudFormation accepts 51,200 bytes without an upload, so the parameters come without their descriptions, and
         # what nothing uses is left out.
@@ -88,10 +88,8 @@ def build_edge_template(outage_file: Path, cache_control: str = "", **parameters
             name: {key: parameter[key] for key in ("Type", "Default") if key in parameter}
             for name, parameter in template["Parameters"].items()
         },
-        "Mappings": {
-            name: mapping for name, mapping in template.get("Mappings", {}).items() if name in _list_words(needed)
-        },
-        "Conditions": conditions,
+        "Mappings": {name: mapping for name, mapping in template.get("Mappings", {}).items() if name in words},
+        "Conditions": _select_conditions(template["Conditions"], words),
         "Resources": needed,
         "Outputs": outputs,
     }

@@ -86,6 +86,10 @@ class SchemaOutdated(OperatorError):  # noqa: N818  the workflows catch it by th
     """The tables or this code are older than the write. A deployment or a migration has to finish."""
 
 
+DATABASE_ERRORS = (DatabaseUnavailable, LockConflict, AccessDenied, SchemaOutdated)
+"""The database errors: what `sluice.db.errors` makes of the driver's errors."""
+
+
 class UnreadableBatch(OperatorError):  # noqa: N818  the workflows catch it by this name
     """The object is not GZIP, or its lines are not writes. The workflow quarantines it."""
 

@@ -88,7 +88,8 @@ class RebuildSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary, which must take a write, the replica, which must answer a read, and the bucket for what both did."""
+    """The primary, which must take a write, the replica, which must answer a read, and the bucket for the heartbeat's
+    result."""
 
     replica_host: str
     replica_port: int
@@ -97,7 +98,7 @@ class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class StatusSettings(msgspec.Struct, frozen=True, rename="upper"):
-    """The stream that a status probes, and the bucket with what the heartbeat saw."""
+    """The stream that the status probes, and the bucket with the heartbeat's result."""
 
     stream_name: str
     batch_bucket: str
@@ -111,8 +112,9 @@ class OpenApiSettings(msgspec.Struct, frozen=True, rename="upper"):
 
 
 class CanarySettings(msgspec.Struct, frozen=True, rename="upper"):
-    """The public address, the token endpoint, the secret (JSON) of the canary's app client, and three times that add up
-    to the objective: how long Firehose may buffer a write, twice, and how much later it should be readable."""
+    """The public address, the token endpoint, the secret (JSON) of the canary's app client, and three times whose sum
+    is the objective: how long Firehose may buffer a write after the transform and before it, and how much later the
+    write should be readable."""
 
     service_url: str
     token_url: str

@@ -92,7 +92,7 @@ def measure_edge(stack: Stack, attacks: Sequence[Request], benign: Sequence[Requ
     with log_statements(stack) as logs:
         # Twice: a statement that runs only once per connection must be in both lists, or in none.
         send_requests(stack.emulator_api_url, token, BASELINE_REQUESTS * 2)
-        # It comes each minute, and so perhaps between the attacks.
+        # The heartbeat of each minute may come between the attacks.
         for _ in range(2):
             stack.aws_client("lambda").invoke(
                 FunctionName=stack.outputs["HealthCheckFunctionName"], Payload=b'{"heartbeat":true}'

@@ -37,7 +37,7 @@ def _send_with_digest(adapter: Any, request: requests.PreparedRequest, *argument
     """Send a request with the digest of its query, as CloudFront does.
 
     Without it, API Gateway's cache answers a refused query like the same query without its faults. A header of the test
-    case would not do: after a change of its headers, schemathesis judges anew whether a case is valid.
+    case would not do: after a change of its headers, schemathesis decides again whether a case is valid.
     """
     request.headers["x-query-digest"] = hashlib.sha256(urlsplit(str(request.url)).query.encode()).hexdigest()
     return _send(adapter, request, *arguments, **named)

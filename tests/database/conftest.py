@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
+import msgspec
 import pytest
 from pymysql.connections import Connection
 
@@ -133,6 +134,44 @@ def rig(
     """The rig of the test's schema."""
     with create_rig(pair, connect(), database, monkeypatch) as created:
         yield created
+
+
+@pytest.fixture
+def primary(rig: Rig) -> Iterator[Database]:
+    """A function's connection to the primary."""
+    database = Database(rig.database._settings, statement_timeout_seconds=10)
+    yield database
+    database.drop_connection()
+
+
+@pytest.fixture
+def replica(rig: Rig, pair: DatabasePair) -> Iterator[Database]:
+    """A function's connection to the replica, which starts with everything loaded. Both servers run afterwards."""
+    there = msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port)
+    database = Database(there, statement_timeout_seconds=10)
+    pair.wait_for_replica()
+    yield database
+    database.drop_connection()
+    pair.start()
+
+
+@pytest.fixture
+def _function_environment(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of the functions that read the primary and the batches, for a handler that a test imports."""
+    settings = rig.database._settings
+    for name, value in {
+        "DATABASE_HOST": settings.database_host,
+        "DATABASE_PORT": str(settings.database_port),
+        "DATABASE_NAME": settings.database_name,
+        "DATABASE_SECRET_ARN": "arn",
+        "BATCH_BUCKET": "batches",
+        "ARCHIVE_BUCKET": "archive",
+        "LOAD_CONCURRENCY": "4",
+        "POWERTOOLS_TRACE_DISABLED": "1",
+        "POWERTOOLS_SERVICE_NAME": "sluice",
+        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+    }.items():
+        monkeypatch.setenv(name, value)
 
 
 @contextmanager

@@ -172,17 +172,17 @@ class World:
         min_version = max((version for moment, version in self.seen[key] if moment <= since), default="")
         assert state.version >= min_version, f"{key} is {state.version}, but the replica has shown {min_version}"
         # Also with faults, at least what the replica had at the moment that the response names.
-        as_of = reader.cache_reader.as_of
-        assert as_of
-        included = self.committed[int(as_of)]
-        assert state.version >= included.versions[key], f"{key} is {state.version}, older than at {as_of}"
+        moment = reader.cache_reader.moment
+        assert moment
+        included = self.committed[int(moment)]
+        assert state.version >= included.versions[key], f"{key} is {state.version}, older than at {moment}"
 
     def store_item(self, reader: ReaderModel) -> None:
         assert reader.shown
-        key, version, row, asked_at, as_of = reader.shown
+        key, version, row, asked_at, moment = reader.shown
         reader.shown = None
         state = ItemState(version, MOMENT, b"{}")
-        reader.cache_reader.store_item(ItemAddress(CODES, "", key), state, row or None, asked_at, as_of)
+        reader.cache_reader.store_item(ItemAddress(CODES, "", key), state, row or None, asked_at, moment)
 
     def all_keys(self) -> list[str]:
         names = {snapshot.row[:16] for snapshot in self.committed}

@@ -2,10 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 
 from local.database import DatabasePair
@@ -23,23 +21,6 @@ from tests.database.rig import Rig
 from tests.database.things import delete
 
 WAIT_SECONDS = 2.0
-
-
-@pytest.fixture
-def primary(rig: Rig) -> Iterator[Database]:
-    database = Database(rig.database._settings, statement_timeout_seconds=10)
-    yield database
-    database.drop_connection()
-
-
-@pytest.fixture
-def replica(rig: Rig, pair: DatabasePair) -> Iterator[Database]:
-    there = msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port)
-    database = Database(there, statement_timeout_seconds=10)
-    pair.wait_for_replica()
-    yield database
-    database.drop_connection()
-    pair.start()
 
 
 def follows(primary: Database, replica: Database) -> bool:

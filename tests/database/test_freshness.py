@@ -1,68 +1,37 @@
 """The moment in a response is never later than the truth, whatever the replica lacks."""
 
 import datetime
-import json
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 from uuid import uuid4
 
-import msgspec
 import pytest
 
 from local.database import DatabasePair
-from sluice.db.as_of import format_moment, parse_moment, read_as_of, write_as_of
 from sluice.db.connection import Database
-from sluice.http.api_gateway import create_api_handler
+from sluice.db.moment import format_moment, parse_moment, read_moment, write_moment
 from sluice.http.response import AS_OF_HEADER
 from sluice.model.record import Write
 from sluice.model.versions import new_version
 from sluice.query import replica_reads
 from sluice.query.list import PageRequest, select_page
 from sluice.query.query_planner import plan_query
-from sluice.query.read_router import ReadRouter
 from sluice.query.replica_reads import Replica, ReplicaReads
-from sluice.recovery.heartbeat import ReadsState, beat
+from sluice.recovery.heartbeat import ReadsState, send_heartbeat
 from tests.database.cache_rig import CacheRig
 from tests.database.deployed import Root
-from tests.database.reading_rig import create_read_settings
+from tests.database.reading_rig import ReadRig
 from tests.database.rig import Rig
 from tests.database.things import OWNER, THINGS, put
-from tests.unit.requesting import Answer, Context, event
+from tests.unit.requesting import Answer
 
 Get = Callable[..., Answer]
 
 
 @pytest.fixture
-def primary(rig: Rig) -> Iterator[Database]:
-    database = Database(rig.database._settings, statement_timeout_seconds=10)
-    yield database
-    database.drop_connection()
-
-
-@pytest.fixture
-def replica(rig: Rig, pair: DatabasePair) -> Iterator[Database]:
-    there = msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port)
-    database = Database(there, statement_timeout_seconds=10)
-    pair.wait_for_replica()
-    yield database
-    database.drop_connection()
-    pair.start()
-
-
-@pytest.fixture
-def get(rig: Rig, replica: Database, monkeypatch: pytest.MonkeyPatch) -> Get:
-    """Read from the replica. Each read asks for the moment anew."""
-    monkeypatch.setattr(replica_reads, "MOMENT_SECONDS", 0.0)
-    router = ReadRouter(rig.resources, replica, create_read_settings(replica))
-    handle = create_api_handler("get", router.respond)
-
-    def get(path: str, query: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> Answer:
-        sent = event("GET", path, query=query, headers=headers, claims={"sub": OWNER})
-        answer: dict[str, Any] = handle(sent, Context())
-        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None)
-
-    return get
+def get(rig: Rig, replica: Database) -> Get:
+    """Read from the replica. Each read asks for the moment, because the router of each is a new one."""
+    return ReadRig(rig, replica).get
 
 
 def now() -> datetime.datetime:
@@ -76,7 +45,7 @@ def read_header(answer: Answer) -> datetime.datetime:
 def test_reads_name_the_moment_and_errors_do_not(rig: Rig, primary: Database, pair: DatabasePair, get: Get) -> None:
     write = put({"label": "first"})
     before = now()
-    write_as_of(primary)
+    write_moment(primary)
     rig.load(write)
     pair.wait_for_replica()
     item = get(f"things/{write.id}")
@@ -117,21 +86,21 @@ def test_the_moment_stands_while_the_replica_stands_and_moves_on(
     rig: Rig, primary: Database, replica: Database, pair: DatabasePair, get: Get
 ) -> None:
     first, second = put({"label": "first"}), put({"label": "second"})
-    write_as_of(primary)
+    write_moment(primary)
     rig.load(first)
     pair.wait_for_replica()
     with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
-        reached = read_as_of(replica)
+        reached = read_moment(replica)
         rig.load(second)
-        write_as_of(primary)
+        write_moment(primary)
         answer = get("things")
         assert [item["id"] for item in answer.body["items"]] == [first.id]
-        assert read_as_of(replica) == reached
+        assert read_moment(replica) == reached
         assert answer.headers[AS_OF_HEADER] == format_moment(reached)
         cursor.execute("START SLAVE SQL_THREAD")
     pair.wait_for_replica()
-    moved = read_as_of(replica)
+    moved = read_moment(replica)
     assert moved > reached
     assert {item["id"] for item in get("things").body["items"]} == {first.id, second.id}
 
@@ -140,7 +109,7 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
     rig: Rig, primary: Database, replica: Database, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loads and heartbeats commit while the replica stops and starts, and a reader compares what it sees with both."""
-    write_as_of(primary)
+    write_moment(primary)
     loaded: list[tuple[datetime.datetime, str]] = []
     is_over = threading.Event()
 
@@ -150,7 +119,7 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
             rig.load(write)
             loaded.append((now(), write.id))
             if number % 7 == 0:
-                write_as_of(primary)
+                write_moment(primary)
         is_over.set()
 
     def interrupt_replication() -> None:
@@ -173,10 +142,10 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
         items, _ = select_page(reads, plan_query(THINGS, {}), OWNER, PageRequest(100))
         known = list(loaded)  # afterwards: a load may end meanwhile
         shown = {item.id for item in items}
-        assert reads.as_of
-        moments.append(reads.as_of)
-        as_of = parse_moment(reads.as_of)
-        assert {item_id for moment, item_id in known if moment <= as_of} <= shown
+        assert reads.moment
+        moments.append(reads.moment)
+        moment = parse_moment(reads.moment)
+        assert {item_id for loaded_at, item_id in known if loaded_at <= moment} <= shown
         lacking += len({item_id for _, item_id in known} - shown)
     for thread in threads:
         thread.join()
@@ -184,11 +153,8 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
     assert lacking  # the replica was behind, or this proved nothing
 
 
-def test_the_moment_of_cached_items_is_one_that_they_include(
-    cache_rig: CacheRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    primary = Database(cache_rig.rig.database._settings, statement_timeout_seconds=10)
-    write_as_of(primary)
+def test_the_moment_of_cached_items_is_one_that_they_include(cache_rig: CacheRig, primary: Database) -> None:
+    write_moment(primary)
     write: Write = cache_rig.load_and_cache_item()
     path = f"things/{write.id}"
     before = now()
@@ -196,31 +162,30 @@ def test_the_moment_of_cached_items_is_one_that_they_include(
     assert cached[0] == "hit"
     assert read_header(cached[1]) <= before
     assert read_header(cached[1]) > before - datetime.timedelta(seconds=30)
-    primary.drop_connection()
 
 
 def test_a_heartbeat_says_what_the_replica_shows(
     rig: Rig, primary: Database, replica: Database, pair: DatabasePair, root: Root
 ) -> None:
     before = now()
-    state = beat(primary, replica, now)
+    state = send_heartbeat(primary, replica, now)
     assert state.is_available
     assert state.as_of
     assert before <= state.as_of <= state.checked_at <= now()
     with root.setting("read_only", 1):
         # The replica answers, and has what it had.
-        unwritten = beat(primary, replica, now)
+        unwritten = send_heartbeat(primary, replica, now)
     assert (unwritten.is_available, unwritten.as_of) == (True, state.as_of)
     pair.replica.kill()
-    gone = beat(primary, replica, now)
+    gone = send_heartbeat(primary, replica, now)
     assert gone == ReadsState(gone.checked_at, is_available=False)
     pair.primary.kill()
-    assert not beat(primary, replica, now).is_available
+    assert not send_heartbeat(primary, replica, now).is_available
     pair.primary.start()
     pair.replica.start()
     pair.start()
     pair.wait_for_replica()
-    later = beat(primary, replica, now).as_of
+    later = send_heartbeat(primary, replica, now).as_of
     assert later
     assert later > state.as_of
 
@@ -229,10 +194,10 @@ def test_a_heartbeat_waits_only_shortly_for_a_replica_that_stands(
     rig: Rig, primary: Database, replica: Database, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sluice.recovery.heartbeat.REPLICA_WAIT_SECONDS", 0.1)
-    first = beat(primary, replica, now)
+    first = send_heartbeat(primary, replica, now)
     with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
-        second = beat(primary, replica, now)
+        second = send_heartbeat(primary, replica, now)
         cursor.execute("START SLAVE SQL_THREAD")
     assert (second.is_available, second.as_of) == (True, first.as_of)
     assert second.checked_at > first.checked_at

@@ -214,19 +214,7 @@ def test_rejected_writes_are_deleted(rig: Rig, primary: Database, monkeypatch: p
 
 
 @pytest.fixture
-def handle(rig: Rig, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
-    settings = rig.database._settings
-    for name, value in {
-        "DATABASE_HOST": settings.database_host,
-        "DATABASE_PORT": str(settings.database_port),
-        "DATABASE_NAME": settings.database_name,
-        "DATABASE_SECRET_ARN": "arn",
-        "BATCH_BUCKET": BUCKET,
-        "POWERTOOLS_TRACE_DISABLED": "1",
-        "POWERTOOLS_SERVICE_NAME": "sluice",
-        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
-    }.items():
-        monkeypatch.setenv(name, value)
+def handle(_function_environment: None, primary: Database, monkeypatch: pytest.MonkeyPatch) -> Any:
     from sluice.handlers import rejected_writes as handler  # noqa: PLC0415
 
     monkeypatch.setattr(handler, "_primary", primary)

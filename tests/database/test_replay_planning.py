@@ -314,27 +314,10 @@ def test_the_ledger_s_entries_are_looked_up(planner: Planner, batches: Batches) 
     assert planner.look_up_batches([]) == []
 
 
+@pytest.mark.usefixtures("_function_environment")
 def test_a_recovery_reports_how_many_batches_are_missing(
-    planner: Planner,
-    batches: Batches,
-    rig: Rig,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    planner: Planner, batches: Batches, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = rig.database._settings
-    for name, value in {
-        "DATABASE_HOST": settings.database_host,
-        "DATABASE_PORT": str(settings.database_port),
-        "DATABASE_NAME": settings.database_name,
-        "DATABASE_SECRET_ARN": "arn",
-        "BATCH_BUCKET": "batches",
-        "ARCHIVE_BUCKET": "archive",
-        "LOAD_CONCURRENCY": "4",
-        "POWERTOOLS_TRACE_DISABLED": "1",
-        "POWERTOOLS_SERVICE_NAME": "sluice",
-        "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
-    }.items():
-        monkeypatch.setenv(name, value)
     from sluice.handlers import plan as handler  # noqa: PLC0415
 
     monkeypatch.setattr(handler, "_planner", planner)

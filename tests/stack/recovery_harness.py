@@ -20,6 +20,16 @@ from tests.stack.waiting import eventually
 Versions = dict[str, str]
 
 
+def invoke_function(stack: Stack, function: str, event: Any) -> dict[str, Any]:
+    """Invoke a function by its short name, and return its result. The function must not fail."""
+    response = stack.aws_client("lambda").invoke(
+        FunctionName=stack.outputs[f"{function}FunctionName"], Payload=json.dumps(event)
+    )
+    result = json.loads(response["Payload"].read())
+    assert "FunctionError" not in response, result
+    return dict(result)
+
+
 class RecoveryHarness:
     """Starts workflows, waits for them, and reads the tables, the ledger and the buckets."""
 
@@ -61,12 +71,7 @@ class RecoveryHarness:
         return int(plan["remaining"]["objects"])
 
     def _step(self, **event: Any) -> dict[str, Any]:
-        answer = self.stack.aws_client("lambda").invoke(
-            FunctionName=self.stack.outputs["PlanFunctionName"], Payload=json.dumps(event)
-        )
-        plan = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, plan
-        return dict(plan)
+        return invoke_function(self.stack, "Plan", event)
 
     def read_versions(self, prefix: str) -> Versions:
         """Id and version of the airports whose codes begin with the prefix, deleted ones included."""

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from local.stack import Stack
+from tests.stack.recovery_harness import invoke_function
 from tests.stack.samples import airport
-from tests.stack.test_service_levels import run_canary
 from tests.stack.waiting import eventually
 
 pytestmark = pytest.mark.stack("first")
@@ -37,7 +37,7 @@ def test_every_write_is_accepted_and_loaded_and_the_canary_only_waits_although_t
                 return
 
     canary_runs: list[dict[str, Any]] = []
-    canary = threading.Thread(target=lambda: canary_runs.append(run_canary(stack)))
+    canary = threading.Thread(target=lambda: canary_runs.append(invoke_function(stack, "Canary", {})))
     writers = [threading.Thread(target=write, args=(worker,)) for worker in range(3)]
     for writer in writers:
         writer.start()

@@ -1,6 +1,5 @@
 """The canary of a deployed stack is an ordinary client of its edge."""
 
-import json
 from typing import Any
 
 import httpx
@@ -8,25 +7,17 @@ import pytest
 from pymysql.connections import Connection
 
 from local.stack import Stack
+from tests.stack.recovery_harness import invoke_function
 
 pytestmark = pytest.mark.stack("first")
 
 ITEM = "/v1/sluice_canary/canary"
 
 
-def run_canary(stack: Stack, **event: Any) -> dict[str, Any]:
-    response = stack.aws_client("lambda").invoke(
-        FunctionName=stack.outputs["CanaryFunctionName"], Payload=json.dumps(event)
-    )
-    result: dict[str, Any] = json.loads(response["Payload"].read())
-    assert "FunctionError" not in response, result
-    return result
-
-
 def test_the_canary_writes_and_reads_through_the_edge_and_overwrites_its_item(
     stack: Stack, machine: httpx.Client, replica: "Connection[Any]"
 ) -> None:
-    runs = [run_canary(stack), run_canary(stack)]
+    runs = [invoke_function(stack, "Canary", {}) for _ in range(2)]
     for run in runs:
         assert (run["writes"], run["writes_failed"], run["reads_failed"]) == (1, 0, 0), run
         assert (run["waits"], run["waits_failed"]) == (1, 0), run

@@ -1,7 +1,6 @@
 """The public status before, during and after outages of the databases and of the stream, and the moment of reads."""
 
 import datetime
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from local.stack import Stack
 from sluice.http.response import AS_OF_HEADER
 from tests.stack.faults import firehose_fault
+from tests.stack.recovery_harness import invoke_function
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
@@ -37,17 +37,9 @@ def await_status(client: Any) -> Await:
 
 
 @pytest.fixture
-def beat(stack: Stack) -> Callable[[], Any]:
+def send_heartbeat(stack: Stack) -> Callable[[], dict[str, Any]]:
     """Invoke the function as its schedule does, so that no test waits for the next minute."""
-
-    def beat() -> Any:
-        response = stack.aws_client("lambda").invoke(
-            FunctionName=stack.outputs["HealthCheckFunctionName"], Payload=json.dumps({"heartbeat": True})
-        )
-        assert "FunctionError" not in response
-        return json.loads(response["Payload"].read())
-
-    return beat
+    return lambda: invoke_function(stack, "HealthCheck", {"heartbeat": True})
 
 
 @pytest.fixture
@@ -61,7 +53,7 @@ def read_moment(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text)
 
 
-def test_the_schedule_beats(stack: Stack) -> None:
+def test_the_schedule_sends_heartbeats(stack: Stack) -> None:
     """The first test of this file: nothing else has invoked the function with a heartbeat."""
     s3, bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
     assert eventually(lambda: s3.list_objects_v2(Bucket=bucket, Prefix="status/reads.json")["KeyCount"], 100)
@@ -69,9 +61,9 @@ def test_the_schedule_beats(stack: Stack) -> None:
 
 @pytest.mark.usefixtures("_restored")
 def test_the_status_follows_outages_of_the_databases(
-    stack: Stack, machine: httpx.Client, await_status: Await, beat: Callable[[], Any]
+    stack: Stack, machine: httpx.Client, await_status: Await, send_heartbeat: Callable[[], Any]
 ) -> None:
-    beat()
+    send_heartbeat()
     well = await_status(lambda status: status["reads"]["state"] == "available")
     assert well["writes"] == {"state": "available"}
     as_of = well["reads"]["as_of"]
@@ -82,7 +74,7 @@ def test_the_status_follows_outages_of_the_databases(
     assert read_moment(read.headers[AS_OF_HEADER]) >= read_moment(as_of) - datetime.timedelta(seconds=10)
 
     stack.pair.primary.kill()
-    checked_at = beat()["checked_at"]
+    checked_at = send_heartbeat()["checked_at"]
     alone = await_status(lambda status: status["reads"].get("checked_at", "") >= f"{checked_at[:19]}Z")
     assert alone["writes"] == {"state": "available"}
     assert alone["reads"]["state"] == "available"
@@ -91,7 +83,7 @@ def test_the_status_follows_outages_of_the_databases(
     assert machine.put("/v1/airports/TSTB", json=airport("TSTB")).status_code == 202
 
     stack.pair.replica.kill()
-    beat()
+    send_heartbeat()
     none = await_status(lambda status: status["reads"]["state"] != "available")
     assert (none["writes"]["state"], none["reads"]["state"]) == ("available", "unavailable")
     assert "as_of" not in none["reads"]
@@ -102,7 +94,7 @@ def test_the_status_follows_outages_of_the_databases(
 
     stack.pair.start()
     stack.pair.wait_for_replica()
-    eventually(lambda: beat()["is_available"])
+    eventually(lambda: send_heartbeat()["is_available"])
     back = await_status(lambda status: status["reads"]["state"] == "available")
     assert back["reads"]["as_of"] > standing
 

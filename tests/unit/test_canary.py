@@ -3,10 +3,9 @@
 import base64
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from sluice.canary.caller import ClientCredentials, ServiceCaller
 from sluice.canary.run import ITEM_PATH, POLLS, Canary, CanaryRun
 from sluice.errors import AccessTokenRefused
 from sluice.model.versions import new_version
+from testkit.loopback_server import serve_on_loopback
 
 LIMIT_SECONDS = 130.0
 
@@ -50,8 +50,7 @@ class StubService:
         return sum(request[0] == method for request in self.requests)
 
 
-@contextmanager
-def serve(stub: StubService) -> Iterator[str]:
+def serve(stub: StubService) -> AbstractContextManager[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -70,13 +69,7 @@ def serve(stub: StubService) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
             """A test's output is the test's own."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serve_on_loopback(Handler)
 
 
 @pytest.fixture

@@ -54,14 +54,14 @@ FORBIDDEN = {
         "resources",
     },
     "status": {
+        *DEPLOY,
+        *REST,
         "pymysql",
         "sluice.db.connection",
         "sluice.load",
         "sluice.query",
         "sluice.model.resource",
         "resources",
-        "sqlalchemy",
-        "alembic",
     },
     "openapi": {
         "pymysql",

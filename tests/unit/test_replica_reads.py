@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sluice.db.as_of import format_moment, parse_moment
+from sluice.db.moment import format_moment, parse_moment
 from sluice.query.replica_reads import MOMENT_SECONDS, Replica, ReplicaReads
 
 FIRST, SECOND = "2026-11-29T17:00:03.999999", "2026-11-29T18:00:00.000000"
@@ -42,7 +42,7 @@ def read(replica: Replica, *statements: str) -> str | None:
     reads = ReplicaReads(replica)
     for statement in statements or ("SELECT 1",):
         reads.query(statement, ())
-    return reads.as_of
+    return reads.moment
 
 
 def test_the_moment_is_read_once_in_a_while_and_before_the_rows() -> None:
@@ -74,19 +74,19 @@ def test_a_moment_does_not_hold_for_another_connection() -> None:
 
 def test_the_earliest_moment_counts_and_an_unknown_one_before_it() -> None:
     reads = ReplicaReads(start(Server(), Clock()))
-    assert reads.as_of is None
+    assert reads.moment is None
     reads.add_moment(SECOND)
-    assert reads.as_of == SECOND
+    assert reads.moment == SECOND
     reads.add_moment(FIRST)
-    assert reads.as_of == FIRST
+    assert reads.moment == FIRST
     reads.add_moment("")
-    assert reads.as_of == ""
+    assert reads.moment == ""
     reads.add_moment(SECOND)
-    assert reads.as_of == ""
+    assert reads.moment == ""
     reads.forget_moments()
-    assert reads.as_of is None
+    assert reads.moment is None
     reads.add_moment(SECOND)
-    assert reads.as_of == SECOND
+    assert reads.moment == SECOND
 
 
 def test_a_replica_without_a_moment_has_none() -> None:

@@ -5,7 +5,7 @@ import datetime
 import importlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -20,6 +20,7 @@ from sluice.recovery.service_status import (
     TRUST_SECONDS,
     ReadsStatus,
     ServiceStatus,
+    State,
     StatusResponder,
     WritesStatus,
 )
@@ -60,7 +61,7 @@ class Service:
         assert describe_mismatch(STATUS_SCHEMA, body) == ""
         return body, response.headers["Cache-Control"]
 
-    def ask_anew(self) -> dict[str, Any]:
+    def ask_again(self) -> dict[str, Any]:
         self.seconds += STATUS_SECONDS
         return self.ask()[0]
 
@@ -93,7 +94,7 @@ def test_writes_are_as_the_stream_takes_a_record(fault: str, state: str) -> None
     status = service.ask()[0]
     assert (status["writes"], status["reads"]["state"]) == ({"state": state}, "available")
     service.stream_fault = ""
-    assert service.ask_anew()["writes"] == {"state": "available"}
+    assert service.ask_again()["writes"] == {"state": "available"}
 
 
 def test_reads_are_unknown_without_a_recent_heartbeat() -> None:
@@ -101,12 +102,12 @@ def test_reads_are_unknown_without_a_recent_heartbeat() -> None:
     old = NOW - datetime.timedelta(seconds=TRUST_SECONDS + 0.1)
     for heartbeat in (None, msgspec.structs.replace(AVAILABLE, checked_at=old), OSError("no S3"), ValueError()):
         service.heartbeat = heartbeat
-        assert service.ask_anew()["reads"] == {"state": "unknown"}
+        assert service.ask_again()["reads"] == {"state": "unknown"}
     recent = old + datetime.timedelta(seconds=0.1)
     service.heartbeat = ReadsState(recent, is_available=False)
-    assert service.ask_anew()["reads"] == {"state": "unavailable", "checked_at": "2026-11-29T16:58:11Z"}
+    assert service.ask_again()["reads"] == {"state": "unavailable", "checked_at": "2026-11-29T16:58:11Z"}
     service.heartbeat = ReadsState(NOW, is_available=True)
-    assert service.ask_anew()["reads"] == {"state": "available", "checked_at": "2026-11-29T17:00:41Z"}
+    assert service.ask_again()["reads"] == {"state": "available", "checked_at": "2026-11-29T17:00:41Z"}
 
 
 def test_a_clock_that_differs_never_makes_reads_newer_than_the_check() -> None:
@@ -145,6 +146,8 @@ def test_the_contract_describes_the_fields_of_the_classes() -> None:
         fields = msgspec.structs.fields(model)
         assert list(described["properties"]) == [field.encode_name for field in fields]
         assert described["required"] == [field.encode_name for field in fields if field.required]
+    for described in (properties["writes"], properties["reads"]):
+        assert described["properties"]["state"] == {"enum": list(get_args(State))}
     for example in EXAMPLES.values():
         assert describe_mismatch(STATUS_SCHEMA, example) == ""
 

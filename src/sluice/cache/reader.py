@@ -36,10 +36,9 @@ return 1
 class CacheReader:
     """Reads and stores items. While the cache is unavailable, it returns nothing and stores nothing.
 
-    `epoch_query` is the query whose result `store_item` takes. `as_of` is the moment of the primary that every entry
-    includes which `read_item` returns. A load that committed before the moment is in the replica that named the epoch.
-    It invalidated its items, or started a new epoch, before its commit; and since then only replicas with the load
-    could store entries.
+    `epoch_query` is the query whose result `store_item` takes. Every state that `read_item` returns includes what was
+    loaded by `moment`: such a load is in the replica that named the epoch. It invalidated its items, or started a new
+    epoch, before its commit; and since then only replicas with the load could store entries.
     """
 
     epoch_query = SELECT_EPOCH
@@ -49,8 +48,8 @@ class CacheReader:
         self._max_age_seconds = max_age_seconds
         self.clock = clock
         self._epoch: Epoch | None = None
-        self.as_of = ""
         self._epoch_expires_at = 0.0
+        self.moment = ""
 
     def read_item(self, address: ItemAddress) -> ItemState | None:
         """Return the cached state of an item, or None. Return None also if the epoch must be read from the replica."""
@@ -70,18 +69,14 @@ class CacheReader:
         return state
 
     def store_item(
-        self,
-        address: ItemAddress,
-        state: ItemState,
-        epoch_value: str | None,
-        asked_at: float,
-        as_of: str | None = "",
+        self, address: ItemAddress, state: ItemState, epoch_value: str | None, asked_at: float, moment: str
     ) -> None:
         """Store a state that a replica showed, with the result of `epoch_query` from the same statement.
 
-        `asked_at` is the time of that statement, by `clock`, and `as_of` the moment of the primary that it included.
+        `asked_at` is the time of that statement, by `clock`; `moment` is the moment that its result includes, or an
+        empty text.
         """
-        self.as_of = as_of or ""
+        self.moment = moment
         self._epoch = parse_epoch(epoch_value) if epoch_value else None
         self._epoch_expires_at = asked_at + EPOCH_TRUST_SECONDS
         if self._epoch is None:

@@ -96,7 +96,7 @@ class ServiceCaller:
 
 
 def send_request(method: str, url: str, headers: dict[str, str], body: bytes | None) -> Answer:
-    """Send one request over a connection of its own, as a client without one does. Raises nothing."""
+    """Send one request over a new connection, as a client that has just started does. Raises nothing."""
     parts = urlsplit(url)
     try:
         connection = _create_connection(parts.scheme, parts.netloc)

@@ -76,8 +76,8 @@ class Canary:
     def read(self, version: str = "") -> CanaryRun:
         """Read the item until a read shows the version, or a later one, or the limit has passed.
 
-        Without a version it reads once. A read fails that gets neither the item nor the 404 of an item that was never
-        loaded: that a state is old is no failure of the read. Raises AccessTokenRefused.
+        Without a version it reads once. A read has failed if its answer is neither the item nor 404, as before the
+        first load of the item. An old state is no failure of the read. Raises AccessTokenRefused.
         """
         run, shown, started = CanaryRun(), "", self._clock()
         # A longer wait than a function can do measures nothing, but it reads.

@@ -1,7 +1,7 @@
 """Connections to one MariaDB server: TLS with a verified server, credentials from their secret."""
 
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pymysql
 from pymysql.cursors import DictCursor
@@ -63,6 +63,14 @@ def open_connection(
 def trace_database(settings: DatabaseSettings) -> Subsegment:
     """Create the subsegment of some work of the database. Neither statements nor values become part of it."""
     return create_subsegment(f"{settings.database_name}@{settings.database_host}", "remote", database_type="MariaDB")
+
+
+class Queries(Protocol):
+    """What runs statements, such as Database, or what passes them on to one."""
+
+    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """Run a statement, and return its rows. Raises the errors of `sluice.db.errors`."""
+        ...
 
 
 class Database:

@@ -1,7 +1,7 @@
 """Check the health of the database: `{}` returns a report; `{"probe": true}` fails unless the primary accepts writes.
 
-With `since`, a date-time, the result has the `seconds` since then. `{"heartbeat": true}`, each minute, writes the time
-to the primary, and what the replica shows to S3.
+With `since`, a date-time, the result has the `seconds` since then. `{"heartbeat": true}`, each minute, writes a new
+moment to the primary, and what the replica shows of it to S3.
 """
 
 import datetime
@@ -14,7 +14,7 @@ from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.recovery.database_health import check_health, probe_primary
-from sluice.recovery.heartbeat import READS_STATE_KEY, beat
+from sluice.recovery.heartbeat import READS_STATE_KEY, send_heartbeat
 from sluice.settings import DatabaseSettings, HealthCheckSettings, read_settings
 
 # How long the replica may take to get the primary's heartbeat.
@@ -36,9 +36,12 @@ _bucket = S3Client().bucket(_settings.batch_bucket)
 
 @instrument_handler
 def handle(event: Event, _context: Any) -> dict[str, Any]:
-    """Probe the primary, beat, or check the health. Only a probe raises the database errors of `sluice.errors`."""
+    """Probe the primary, send a heartbeat, or check the health.
+
+    Only a probe raises the database errors of `sluice.errors`.
+    """
     if event.get("heartbeat"):
-        return _beat()
+        return _send_heartbeat()
     seconds = _seconds_since(event["since"]) if "since" in event else None
     if event.get("probe"):
         probe_primary(_primary)
@@ -48,8 +51,8 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
     return {**health, "seconds": seconds}
 
 
-def _beat() -> dict[str, Any]:
-    state = beat(_heartbeat_primary, _heartbeat_replica, lambda: datetime.datetime.now(datetime.UTC))
+def _send_heartbeat() -> dict[str, Any]:
+    state = send_heartbeat(_heartbeat_primary, _heartbeat_replica, lambda: datetime.datetime.now(datetime.UTC))
     _bucket.write_object(READS_STATE_KEY, msgspec.json.encode(state))
     add_log_fields(is_available=state.is_available, as_of=state.as_of)
     return dict(msgspec.to_builtins(state))

@@ -31,6 +31,7 @@ STATEMENT_TIMEOUT_SECONDS = 300
 # For one exchange with the cache; a load has several.
 CACHE_TIMEOUT_SECONDS = 1.0
 
+_resources = load_served_resources()
 _s3 = S3Client()
 _settings = read_settings(DatabaseSettings)
 _database = Database(_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS, for_loading=True)
@@ -47,12 +48,12 @@ def _create_invalidator() -> "CacheInvalidator | None":
     from sluice.cache.invalidation import CacheInvalidator  # noqa: PLC0415  only a function with a cache imports these
     from sluice.cache.valkey_client import ValkeyClient  # noqa: PLC0415
 
-    return CacheInvalidator(ValkeyClient(read_settings(CacheSettings), CACHE_TIMEOUT_SECONDS), load_served_resources())
+    return CacheInvalidator(ValkeyClient(read_settings(CacheSettings), CACHE_TIMEOUT_SECONDS), _resources)
 
 
 _open_batch = partial(open_batch, _s3)
 _cache = _create_invalidator()
-_loader = Loader(_database, load_served_resources(), _open_batch, cache=_cache)
+_loader = Loader(_database, _resources, _open_batch, cache=_cache)
 
 
 @instrument_handler
@@ -99,7 +100,7 @@ def _create_replay_loader(*, shadow: bool, archived: bool, collections: frozense
     is_complete_batch = not (archived or collections)
     return Loader(
         _shadow if shadow else _database,
-        load_served_resources(),
+        _resources,
         create_replay_opener(_open_batch, archived=archived, collections=collections),
         ("reload" if reload else "once") if is_complete_batch else "bypass",
         # Nobody reads the shadow tables. After the swap they have no cache epoch, and the first load starts one.

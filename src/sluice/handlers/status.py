@@ -9,7 +9,7 @@ from sluice.recovery.heartbeat import READS_STATE_KEY
 from sluice.recovery.service_status import StatusResponder
 from sluice.settings import StatusSettings, read_settings
 
-# A client of the status waits less patiently than one of a write: attempts begin only in this time.
+# How long a probe may take, with all its attempts: less than a write, because who asks for a status wants it soon.
 PROBE_SECONDS = 5.0
 
 _settings = read_settings(StatusSettings)

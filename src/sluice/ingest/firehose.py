@@ -45,7 +45,7 @@ class FirehoseStream:
         self.client = client
 
     def put_record(self, record: bytes, timeout_seconds: float = PUT_TIMEOUT_SECONDS) -> None:
-        """Put one record. Returns after Firehose has taken it. Raises StreamUnavailable within the timeout."""
+        """Put one record. Returns after Firehose has taken it. Raises StreamUnavailable before the timeout."""
         code = _NOT_ATTEMPTED
         for _ in iterate_attempts(compute_attempt_deadline(timeout_seconds)):
             try:

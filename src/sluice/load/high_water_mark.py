@@ -12,8 +12,8 @@ both, so that most loads learn without extra cost that they have no excluded wri
 from collections.abc import Iterable
 from typing import Any
 
-from sluice.db import as_of
 from sluice.db.connection import Connection
+from sluice.db.moment import CURRENT_MOMENT, MOMENT_NAME
 from sluice.errors import LoadModeRequired
 from sluice.load.load_types import LoadMode
 
@@ -23,10 +23,10 @@ _READ_EXCLUSIONS = f"SELECT version FROM marks WHERE name = '{_EXCLUSIONS}'"  # 
 _READ = f"SELECT version, ({_READ_EXCLUSIONS}) FROM marks WHERE name = '{_NAME}'"  # noqa: S608
 # Locks the row until the commit, also when the row does not exist yet.
 _LOCK = f"INSERT INTO marks (name, version) VALUES ('{_NAME}', '') ON DUPLICATE KEY UPDATE version = version"  # noqa: S608
-# The same statement updates the row of `sluice.db.as_of`, if it exists: a statement of its own would cost more.
+# The same statement updates the moment, if its row exists: a statement of its own would cost more.
 _ADVANCE = (
-    f"UPDATE marks SET version = IF(name = '{_NAME}', GREATEST(version, %s), {as_of.CURRENT_MOMENT}) "  # noqa: S608
-    f"WHERE name IN ('{as_of.NAME}', '{_NAME}')"
+    f"UPDATE marks SET version = IF(name = '{_NAME}', GREATEST(version, %s), {CURRENT_MOMENT}) "  # noqa: S608
+    f"WHERE name IN ('{MOMENT_NAME}', '{_NAME}')"
 )
 
 
@@ -62,7 +62,7 @@ class HighWaterMark:
         return self._version
 
     def advance(self, newest_version: str) -> None:
-        """Set the mark to the newest version of this load, before its commit, and the moment `as_of` to now."""
+        """Set the mark to the newest version of this load, before its commit, and the moment to now."""
         if self._is_exclusive:
             with self._connection.cursor() as cursor:
                 cursor.execute(_ADVANCE, (newest_version,))

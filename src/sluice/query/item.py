@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sluice.db.as_of import Queries
+from sluice.db.connection import Queries
 from sluice.errors import DatabaseUnavailable, LockConflict
 from sluice.http.conditional_requests import apply_if_none_match
 from sluice.http.problem import Problem
@@ -74,7 +74,7 @@ def poll_until_present(read: Callable[[], T | None], timeout_seconds: float) -> 
 
 def _read_once(context: ReadContext, item_id: str, version: str) -> ItemState | None:
     """Read once. Treat an unavailable replica as one without the version: it may recover before the timeout."""
-    context.database.forget_moments()
+    context.reads.forget_moments()
     try:
         return read_through(context, item_id, version)
     except (DatabaseUnavailable, LockConflict) as error:
@@ -105,18 +105,18 @@ def read_through(context: ReadContext, item_id: str, min_version: str = "") -> I
     """
     cache, address = context.cache, ItemAddress(context.resource, context.owner, item_id)
     if cache is None:
-        row = select_item(context.database, address, min_version)
+        row = select_item(context.reads, address, min_version)
         return create_item_state(context.resource, row) if row else None
     cached = cache.read_item(address)
     if cached and cached.version >= min_version:
-        context.database.add_moment(cache.as_of)
+        context.reads.add_moment(cache.moment)
         return cached
     asked_at = cache.clock()
-    row = select_item(context.database, address, min_version, cache.epoch_query)
+    row = select_item(context.reads, address, min_version, cache.epoch_query)
     if row is None:
         return None
     state = create_item_state(context.resource, row)
-    cache.store_item(address, state, row["extra"], asked_at, context.database.as_of)
+    cache.store_item(address, state, row["extra"], asked_at, context.reads.moment or "")
     return state
 
 

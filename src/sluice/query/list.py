@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from sluice.db.as_of import Queries
+from sluice.db.connection import Queries
 from sluice.http.conditional_requests import apply_if_none_match, compute_etag
 from sluice.http.problem import invalid_field_problem
 from sluice.http.request import read_query_parameters
@@ -47,7 +47,7 @@ def respond_with_list(context: ReadContext) -> Response:
     limit, fields = _parse_limit(query.get("limit", str(DEFAULT_LIMIT))), _parse_fields(resource, query.get("fields"))
     plan = plan_query(resource, query)
     page = PageRequest(limit, _parse_after(plan, owner, query), fields)
-    items, next_cursor = select_page(context.database, plan, owner, page)
+    items, next_cursor = select_page(context.reads, plan, owner, page)
     body: dict[str, object] = {"items": items}
     headers = cache_control_headers(context)
     if next_cursor:

@@ -21,12 +21,12 @@ MAX_RETRY_AFTER_SECONDS = 60
 
 @dataclass(frozen=True)
 class ReadContext:
-    """One GET, and what serves it. `owner` is empty in a shared collection; `database` reads from the replica."""
+    """One GET, and what serves it. `owner` is empty in a shared collection; `reads` reads from the replica."""
 
     request: Request
     resource: Resource
     owner: str
-    database: ReplicaReads
+    reads: ReplicaReads
     settings: ReadSettings
     cache: "CacheReader | None" = None
 

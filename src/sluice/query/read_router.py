@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sluice.db.as_of import format_moment
 from sluice.db.connection import Database
-from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
+from sluice.db.moment import format_moment
+from sluice.errors import DATABASE_ERRORS
 from sluice.http.problem import Problem, missing_subject_problem
 from sluice.http.request import Request
 from sluice.http.response import AS_OF_HEADER, Response
@@ -47,11 +47,11 @@ class ReadRouter:
         context = ReadContext(request, resource, owner, ReplicaReads(self.replica), self.settings, self.cache)
         try:
             response = _route_read(context)
-        except (DatabaseUnavailable, LockConflict, AccessDenied, SchemaOutdated) as error:
+        except DATABASE_ERRORS as error:
             add_log_fields(**describe_error(error), fault=str(error))
             raise Problem(503, "Reading is not possible at the moment.", headers={"Retry-After": "5"}) from None
-        if as_of := context.database.as_of:
-            response.headers[AS_OF_HEADER] = format_moment(as_of)
+        if moment := context.reads.moment:
+            response.headers[AS_OF_HEADER] = format_moment(moment)
         return response
 
 

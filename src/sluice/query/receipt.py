@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from sluice.db.as_of import Queries
+from sluice.db.connection import Queries
 from sluice.db.errors import redact_quoted_data
 from sluice.http.request import read_query_parameters
 from sluice.http.response import Response
@@ -32,7 +32,7 @@ def respond_with_receipt(context: ReadContext) -> Response:
     """Respond with a receipt. Raises Problem 400 and the errors of `sluice.errors`."""
     read_query_parameters(context.request)
     item_id, version = context.item_id, validate_version(context.request.write_version)
-    receipt = select_receipt(context.database, context.resource, context.owner, item_id, version)
+    receipt = select_receipt(context.reads, context.resource, context.owner, item_id, version)
     add_log_fields(version=version, receipt=receipt.status)
     headers = {"Cache-Control": "no-store"}
     if receipt.status == "pending":

@@ -15,10 +15,10 @@ import pymysql
 
 from sluice.db.connection import Connection, Database
 from sluice.db.errors import classify_error
-from sluice.errors import AccessDenied, DatabaseUnavailable, LockConflict, SchemaOutdated
+from sluice.errors import DATABASE_ERRORS, DatabaseUnavailable
 from sluice.model.versions import new_version
+from sluice.recovery.heartbeat import read_position, wait_for_position
 
-_DATABASE_ERRORS = (DatabaseUnavailable, LockConflict, AccessDenied, SchemaOutdated)
 _HEARTBEAT_NAME = "heartbeat"
 
 
@@ -66,7 +66,7 @@ def check_primary(primary: Database) -> PrimaryHealth:
     """Check whether the primary is reachable and accepts writes."""
     try:
         probe_primary(primary)
-    except _DATABASE_ERRORS as error:
+    except DATABASE_ERRORS as error:
         return PrimaryHealth(_is_reachable(primary), accepts_writes=False, reason=f"{type(error).__name__}: {error}")
     return PrimaryHealth(is_reachable=True, accepts_writes=True)
 
@@ -102,7 +102,7 @@ def _write_and_roll_back(connection: Connection) -> None:
 def _is_reachable(database: Database) -> bool:
     try:
         database.query("SELECT 1", ())
-    except _DATABASE_ERRORS:
+    except DATABASE_ERRORS:
         return False
     return True
 
@@ -113,19 +113,19 @@ def check_replica(
     """Check whether the replica gets within `wait_seconds` what the primary has now, a new heartbeat included."""
     try:
         replica.get_live_connection()
-    except _DATABASE_ERRORS as error:
+    except DATABASE_ERRORS as error:
         return ReplicaHealth(is_reachable=False, replicates=False, reason=f"{type(error).__name__}: {error}")
     try:
         version = _write_heartbeat(primary)
-        position = primary.query("SELECT @@gtid_binlog_pos AS position", ())[0]["position"]
+        position = read_position(primary)
         if not position:
             return ReplicaHealth(is_reachable=True, replicates=False, reason="the primary writes no binary log")
         started = clock()
-        late = replica.query("SELECT MASTER_GTID_WAIT(%s, %s) AS late", (position, wait_seconds))[0]["late"]
+        in_time = wait_for_position(replica, position, wait_seconds)
         replicated = _read_heartbeat(replica)
-    except _DATABASE_ERRORS as error:
+    except DATABASE_ERRORS as error:
         return ReplicaHealth(is_reachable=True, replicates=False, reason=f"{type(error).__name__}: {error}")
-    if late:
+    if not in_time:
         return ReplicaHealth(
             is_reachable=True, replicates=False, reason=f"more than {wait_seconds:g} s behind the primary"
         )
@@ -143,7 +143,7 @@ def _write_heartbeat(primary: Database) -> str:
             "INSERT INTO marks (name, version) VALUES (%s, %s) ON DUPLICATE KEY UPDATE version = VALUES(version)",
             (_HEARTBEAT_NAME, version),
         )
-    except _DATABASE_ERRORS:
+    except DATABASE_ERRORS:
         return ""
     return version
 
@@ -159,7 +159,7 @@ def read_ledger_summary(primary: Database) -> LedgerSummary | None:
     try:
         batches = primary.query("SELECT COUNT(*) AS n, MAX(object_key) AS latest FROM loaded_batches", ())[0]
         rejected = primary.query("SELECT COUNT(*) AS n FROM rejected_writes", ())[0]
-    except _DATABASE_ERRORS:
+    except DATABASE_ERRORS:
         return None
     return LedgerSummary(batches["n"], batches["latest"], rejected["n"])
 

@@ -1,7 +1,7 @@
 """`GET /v1/status`: whether writes are accepted, and how far reads are behind. It says only what it has evidence for.
 
 Writes: the stream accepts a record without content, or does not. Reads: what the heartbeat of the last minute saw on
-the replica. Neither a database nor a token is needed, because it is asked when something is missing.
+the replica. It needs neither a database nor a token, because clients ask for it when something is missing.
 """
 
 import datetime
@@ -22,7 +22,7 @@ State = Literal["available", "unavailable", "unknown"]
 
 # How old a status may be when a client gets it, from this function or from a cache.
 STATUS_SECONDS = 5.0
-# Two heartbeats may be missing. Afterwards nobody knows.
+# Two heartbeats may be missing. Afterwards the state of reads is unknown.
 TRUST_SECONDS = 150.0
 # What AWS answers when this function's own permission is missing: it says nothing about the permission of the others.
 _OWN_FAULTS = frozenset({"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"})
@@ -44,7 +44,7 @@ class ReadsStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):
-    """The status at a moment."""
+    """The status, as it was found at `at`."""
 
     at: datetime.datetime
     writes: WritesStatus
@@ -52,7 +52,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
 
 
 class StatusResponder:
-    """Responds with a status that it finds out at most once in STATUS_SECONDS.
+    """Responds with a status that it determines at most once in STATUS_SECONDS.
 
     `probe_stream` puts a record, or raises StreamUnavailable. `read_heartbeat` returns the JSON of a ReadsState, or
     None; it may raise anything.
@@ -73,16 +73,17 @@ class StatusResponder:
         self._expires_at = 0.0
 
     def respond(self, request: Request) -> Response:
-        """Respond with the status. Raises Problem 400 for a query parameter: it would only make caches useless."""
+        """Respond with the status. Raises Problem 400 for a query parameter: each value would be new to the caches."""
         read_query_parameters(request)
         if self._clock() >= self._expires_at:
             self._expires_at = self._clock() + STATUS_SECONDS
-            self._body = msgspec.json.encode(self._find_out())
-        # A cache may add what is left of the seconds. It must not serve an old status when this function fails.
+            self._body = msgspec.json.encode(self._determine_status())
+        # A cache may keep the status for what is left of the seconds, and must not serve an old one if this function
+        # fails.
         max_age = max(0, math.floor(self._expires_at - self._clock()))
         return Response(200, self._body, {"Cache-Control": f"public, max-age={max_age}, stale-if-error=0"})
 
-    def _find_out(self) -> ServiceStatus:
+    def _determine_status(self) -> ServiceStatus:
         at = self._now()
         status = ServiceStatus(_floor(at), WritesStatus(self._probe_writes()), self._read_reads(at))
         add_log_fields(writes=status.writes.state, reads=status.reads.state)

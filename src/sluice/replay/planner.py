@@ -115,11 +115,7 @@ class Planner:
         """The ledger's entries for up to KEYS_PER_QUERY keys. Raises the database errors of `sluice.errors`."""
         if not keys:
             return []
-        rows = self._primary.query(
-            "SELECT object_key, etag, applied, stale, rejected, loaded_at FROM loaded_batches "  # noqa: S608
-            f"WHERE object_key IN ({', '.join(['%s'] * len(keys))})",
-            tuple(keys),
-        )
+        rows = _select_entries(self._primary, "object_key, etag, applied, stale, rejected, loaded_at", keys)
         return [
             LoadedBatch(
                 row["object_key"], row["etag"], row["applied"], row["stale"], row["rejected"],
@@ -163,14 +159,18 @@ def find_loaded(database: Database, objects: Sequence[ListedObject]) -> set[tupl
     """Key and ETag of the objects that the ledger has. Raises the database errors of `sluice.errors`."""
     loaded: set[tuple[str, str]] = set()
     for start in range(0, len(objects), KEYS_PER_QUERY):
-        keys = tuple(object_.key for object_ in objects[start : start + KEYS_PER_QUERY])
-        placeholders = ", ".join(["%s"] * len(keys))
-        rows = database.query(
-            f"SELECT object_key, etag FROM loaded_batches WHERE object_key IN ({placeholders})",  # noqa: S608
-            keys,
-        )
+        keys = [object_.key for object_ in objects[start : start + KEYS_PER_QUERY]]
+        rows = _select_entries(database, "object_key, etag", keys)
         loaded.update((row["object_key"], row["etag"]) for row in rows)
     return loaded
+
+
+def _select_entries(database: Database, columns: str, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Select columns of the ledger's entries for these keys: at least one, and at most KEYS_PER_QUERY."""
+    return database.query(
+        f"SELECT {columns} FROM loaded_batches WHERE object_key IN ({', '.join(['%s'] * len(keys))})",  # noqa: S608
+        tuple(keys),
+    )
 
 
 def find_quarantined(bucket: Bucket, objects: Iterable[ListedObject]) -> set[str]:

@@ -1,4 +1,4 @@
-"""The row of `marks` with a moment of the primary: who can read this row has everything that was committed before it.
+"""The moment: a time of the primary, in a row of `marks`. A server that shows it has what was committed by then.
 
 The primary writes its own time into the row, in a transaction that commits afterwards. A replica applies transactions
 in the order of the primary's binary log. So a replica that shows the row has every transaction that the primary had
@@ -7,37 +7,33 @@ the heartbeat of each minute, which keeps it fresh when nothing is written (ADR-
 """
 
 import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-NAME = "as_of"
+if TYPE_CHECKING:  # a function without a database does not import the driver
+    from sluice.db.connection import Queries
+
+MOMENT_NAME = "as_of"
+"""The name of the row. Clients see the moment under this name too."""
 # The column `version` of `marks` has 26 characters: UTC, to the microsecond, without the letter Z. The percent signs
 # are doubled for the driver.
 CURRENT_MOMENT = "DATE_FORMAT(UTC_TIMESTAMP(6), '%%Y-%%m-%%dT%%H:%%i:%%s.%%f')"
-_SELECT = f"SELECT version FROM marks WHERE name = '{NAME}'"  # noqa: S608
+_SELECT = f"SELECT version FROM marks WHERE name = '{MOMENT_NAME}'"  # noqa: S608
 _WRITE = (
-    f"INSERT INTO marks (name, version) VALUES ('{NAME}', {CURRENT_MOMENT}) "  # noqa: S608
+    f"INSERT INTO marks (name, version) VALUES ('{MOMENT_NAME}', {CURRENT_MOMENT}) "  # noqa: S608
     "ON DUPLICATE KEY UPDATE version = VALUES(version)"
 )
 
 
-class Queries(Protocol):
-    """Something that reads rows, as `sluice.db.connection.Database` does."""
-
-    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Raises the errors of `sluice.db.errors`."""
-        ...
-
-
-def write_as_of(primary: Queries) -> None:
+def write_moment(primary: "Queries") -> None:
     """Commit the primary's current time. Raises the errors of `sluice.db.errors`."""
     primary.query(_WRITE, ())
 
 
-def read_as_of(replica: Queries) -> str:
+def read_moment(replica: "Queries") -> str:
     """Read the moment that a replica has reached. Return an empty text before the first one.
 
-    Moments are texts as the row has them: in this form they can be compared, and cost a read the least. Raises the
-    errors of `sluice.db.errors`.
+    A moment is a text, as the row has it: texts of this form can be compared, and need no parsing in a read. Raises
+    the errors of `sluice.db.errors`.
     """
     rows = replica.query(_SELECT, ())
     return str(rows[0]["version"]) if rows else ""
