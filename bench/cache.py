@@ -51,12 +51,12 @@ class CacheBenchmark:
         with_cache = self._create_loader(CacheInvalidator(self._connect_cache(), load_resources()))
         # With `none` and `all` the cache has none or all of the items of the batch.
         self._loaders = {"without": self._create_loader(None), "none": with_cache, "all": with_cache}
-        server = database.pair.replica
+        server = database.servers.replica
         settings = ReadSettings(
             server.host, server.port, SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
         )
         replica = Database(settings, statement_timeout_seconds=60)
-        replica._credentials = Credentials(*database.pair.admin_credentials)
+        replica._credentials = Credentials(*database.servers.admin_credentials)
         self._cached = ReadRouter(load_resources(), replica, settings, self._reader)
         self._uncached = ReadRouter(load_resources(), replica, settings)
 
@@ -66,13 +66,13 @@ class CacheBenchmark:
         return client
 
     def _create_loader(self, invalidator: CacheInvalidator | None) -> Loader:
-        primary = connect_primary(self._database.pair, SCHEMA)
+        primary = connect_primary(self._database.servers, SCHEMA)
         return Loader(primary, load_resources(), lambda _, key: self._objects[key], cache=invalidator)
 
     def measure_reads(self, count: int) -> dict[str, float]:
         """Median microseconds from the event of a GET to its response, from the cache and from the replica in turns."""
         self._load("none", 1000)
-        self._database.pair.wait_for_replica(300)
+        self._database.servers.wait_for_replicas(300)
         with self._database.connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT owner, id FROM bookings WHERE NOT deleted LIMIT %s", (ITEM_COUNT,))
             rows: Any = cursor.fetchall()
@@ -121,7 +121,7 @@ class CacheBenchmark:
         self._objects = {key: BatchObject(key, "etag", io.BytesIO(batch.content))}
         if name == "all":
             self._fill_cache(batch.writes)
-        self._database.pair.wait_for_replica(300)
+        self._database.servers.wait_for_replicas(300)
         started = time.perf_counter()
         outcome = self._loaders[name].load_batch("bucket", key)
         seconds = time.perf_counter() - started
@@ -162,7 +162,7 @@ def main() -> None:
     short = is_short()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         database = BenchDatabase(Path(folder), SHORT_ROWS if short else ROWS)
-        cache = CacheServer(Path(folder) / "cache", database.pair.ca.parent)
+        cache = CacheServer(Path(folder) / "cache", database.servers.ca.parent)
         try:
             database.start()
             cache.start(megabytes=512)
@@ -176,7 +176,7 @@ def main() -> None:
                 print(f"a load of {int(size):>7,}: {times['without']} ms without a cache, {ratios} in it", flush=True)
             save_results("cache", {"read_us": reads, "load_ms": loads})
         finally:
-            for server in (cache, database.pair):
+            for server in (cache, database.servers):
                 with suppress(Exception):
                     server.stop()
 

@@ -30,7 +30,7 @@ def measure_memory(database: BenchDatabase, usual_size: int, largest_size: int) 
     for file in files:
         file.write_bytes(scenarios.build_batch("updated", largest_size if file is files[-1] else usual_size).content)
     runs = {
-        name: measure_peak_memory(database.lambda_environment, database.pair.admin_credentials, chosen)
+        name: measure_peak_memory(database.lambda_environment, database.servers.admin_credentials, chosen)
         for name, chosen in {"one": files[:1], "ten": files[1:11], "largest": files[11:]}.items()
     }
     megabytes = {"before": runs["one"]["before"], **{name: run["peak"] for name, run in runs.items()}}
@@ -77,7 +77,7 @@ def main() -> None:
             save_results("load_memory", measure_memory(database, *(SHORT_MEMORY if short else FULL_MEMORY)))
         finally:
             with suppress(Exception):
-                database.pair.stop()
+                database.servers.stop()
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def main() -> None:
             database.start()
             rates = measure_changes(database)
         finally:
-            database.pair.stop()
+            database.servers.stop()
     slowest = min(rate for name, rate in rates.items() if name.startswith("a copy"))
     print(f"the slowest copy: {slowest / COPY_BYTES_PER_SECOND:.0f} times the rate of the estimate")
     assert slowest > COPY_BYTES_PER_SECOND

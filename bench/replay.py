@@ -37,7 +37,7 @@ class ReplayBenchmark:
         self._s3, self._step_functions = stack.aws_client("s3"), stack.aws_client("stepfunctions")
         self._bucket = stack.outputs["BatchBucketName"]
         self._generator = WriteGenerator(1)
-        self._loader = Loader(connect_primary(stack.pair, SCHEMA), load_resources(), partial(open_batch, S3Client()))
+        self._loader = Loader(connect_primary(stack.servers, SCHEMA), load_resources(), partial(open_batch, S3Client()))
         self._keys: list[str] = []
 
     def put_batches(self, count: int) -> None:
@@ -82,7 +82,7 @@ class ReplayBenchmark:
         return self._run_replay({"collections": ["airports"]})
 
     def _run_replay(self, request: dict[str, Any]) -> float:
-        self._stack.pair.wait_for_replica(300)
+        self._stack.servers.wait_for_replicas(300)
         state_machine = self._stack.outputs["ReplayStateMachineArn"]
         client = self._step_functions
         started = time.perf_counter()
@@ -97,7 +97,7 @@ class ReplayBenchmark:
     def _empty_tables(self) -> None:
         for table in ("bookings", "loaded_batches", "marks"):
             self._query(f"TRUNCATE TABLE {table}")
-        self._stack.pair.wait_for_replica(300)
+        self._stack.servers.wait_for_replicas(300)
 
     def _check_tables(self) -> None:
         [[batches]] = self._query("SELECT COUNT(*) FROM loaded_batches")
@@ -106,9 +106,9 @@ class ReplayBenchmark:
         assert (batches, rows) == (len(self._keys), len(self._keys) * WRITES_PER_BATCH * 95 // 100), (batches, rows)
 
     def _query(self, statement: str) -> Any:
-        account = self._stack.pair.admin_credentials
+        account = self._stack.servers.admin_credentials
         with (
-            self._stack.pair.primary.connect(*account, database=SCHEMA, autocommit=True) as connection,
+            self._stack.servers.primary.connect(*account, database=SCHEMA, autocommit=True) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute(statement)
@@ -144,7 +144,7 @@ def redirect_aws_clients(stack: Stack, folder: Path) -> None:
         del os.environ[name]
     os.environ |= {"AWS_ENDPOINT_URL": stack.emulator.url, "AWS_DEFAULT_REGION": "us-east-1"}
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    install_trust_layer(folder, stack.pair.ca)
+    install_trust_layer(folder, stack.servers.ca)
 
 
 def disable_other_rules(stack: Stack) -> None:

@@ -88,7 +88,7 @@ class LoadComparison:
             "limit": self._prepare_load_data,
         }
         write = prepare[method](batch, scenario)
-        self._database.pair.wait_for_replica(300)
+        self._database.servers.wait_for_replicas(300)
         started = time.perf_counter()
         count = write()
         return (time.perf_counter() - started) / count
@@ -97,7 +97,7 @@ class LoadComparison:
         with collect_stage_seconds() as seconds:
             seconds["whole"] = self.measure_seconds_per_write("sluice", scenario, size) * size
         started = time.perf_counter()
-        self._database.pair.wait_for_replica(300)
+        self._database.servers.wait_for_replicas(300)
         return {**seconds, "replica": time.perf_counter() - started}
 
     def _prepare_sluice(self, batch: WriteBatch, scenario: str) -> Callable[[], int]:

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 
 from bench.loading.baselines import PreparedFile
 from bench.loading.batches import TABLE_CREATED_MS, ItemKey, WriteGenerator
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.aws.secrets import Credentials
 from sluice.db.connection import Database
 from sluice.load.batch_reader import BatchObject
@@ -28,7 +28,7 @@ class BenchDatabase:
     """The databases below a folder. `items` are the items that the table has from the start."""
 
     def __init__(self, folder: Path, rows: int, buffer_pool_mb: int = BUFFER_POOL_MB) -> None:
-        self.pair = DatabasePair(folder / "pair", buffer_pool_mb)
+        self.servers = DatabaseServers(folder / "servers", buffer_pool_mb)
         self.folder = folder
         self.generator = WriteGenerator(rows)
         self.items: list[ItemKey] = []
@@ -36,8 +36,8 @@ class BenchDatabase:
 
     def start(self) -> None:
         """Start the servers, create the table and its rows, and wait for the replica. Raises LocalError."""
-        self.pair.start()
-        install_trust_layer(self.folder, self.pair.ca)
+        self.servers.start()
+        install_trust_layer(self.folder, self.servers.ca)
         self.connection = self.connect(database=None)
         with self.connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
@@ -51,20 +51,20 @@ class BenchDatabase:
             batch = self.generator.generate_batch(items, ROWS_PER_FILE, TABLE_CREATED_MS + first, with_repeats=False)
             PreparedFile(batch.writes, self.folder / "rows").load(self.connection, "REPLACE")
             self.items += items
-        self.pair.wait_for_replica(300)
+        self.servers.wait_for_replicas(300)
 
     def connect(self, **options: Any) -> "Connection[Any]":
         """Connect to the primary as the administrator, over TLS and in strict mode."""
         mode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
         settings: dict[str, Any] = {"database": SCHEMA, "local_infile": True, "sql_mode": mode, **options}
-        return self.pair.primary.connect(*self.pair.admin_credentials, **settings)
+        return self.servers.primary.connect(*self.servers.admin_credentials, **settings)
 
     @property
     def lambda_environment(self) -> dict[str, str]:
         """The variables of a load function that loads into this database."""
         return {
-            "DATABASE_HOST": self.pair.primary.host,
-            "DATABASE_PORT": str(self.pair.primary.port),
+            "DATABASE_HOST": self.servers.primary.host,
+            "DATABASE_PORT": str(self.servers.primary.port),
             "DATABASE_NAME": SCHEMA,
             "DATABASE_SECRET_ARN": "none",
             "PYTHONPATH": os.pathsep.join([str(self.folder), *sys.path]),
@@ -75,14 +75,14 @@ class BenchDatabase:
 
     def create_loader(self, objects: dict[str, BatchObject]) -> Loader:
         """The loader as it is deployed, with objects from memory in place of S3."""
-        return Loader(connect_primary(self.pair, SCHEMA), load_resources(), lambda _bucket, key: objects[key])
+        return Loader(connect_primary(self.servers, SCHEMA), load_resources(), lambda _bucket, key: objects[key])
 
 
-def connect_primary(pair: DatabasePair, schema: str) -> Database:
+def connect_primary(servers: DatabaseServers, schema: str) -> Database:
     """The primary as the loader uses it, with the administrator's credentials."""
-    settings = DatabaseSettings(pair.primary.host, pair.primary.port, schema, "none")
+    settings = DatabaseSettings(servers.primary.host, servers.primary.port, schema, "none")
     database = Database(settings, statement_timeout_seconds=600, for_loading=True)
-    database._credentials = Credentials(*pair.admin_credentials)
+    database._credentials = Credentials(*servers.admin_credentials)
     return database
 
 

@@ -37,7 +37,7 @@ def load_items(stack: Stack, records: Mapping[str, Mapping[str, Any]]) -> None:
         if response.status_code != 202:
             raise LocalError(f"The items were not accepted: {response.status_code} {response.text[:500]}")
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    with stack.pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    with stack.servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         while True:
             cursor.execute(f"SELECT COUNT(*) FROM {SCHEMA}.{COLLECTION}")
             row: Any = cursor.fetchone()
@@ -55,16 +55,16 @@ class CacheFiller:
     """
 
     def __init__(self, stack: Stack) -> None:
-        install_trust_layer(stack.folder.root, stack.pair.ca)
+        install_trust_layer(stack.folder.root, stack.servers.ca)
         client = ValkeyClient(CacheSettings("localhost", stack.cache.port, "none", 1), 10.0)
         client._user = Credentials(*stack.cache.credentials)
         self._reader = CacheReader(client, 1)
-        server = stack.pair.replica
+        server = stack.servers.replica
         settings = ReadSettings(
             server.host, server.port, SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
         )
         database = Database(settings, statement_timeout_seconds=60)
-        database._credentials = Credentials(*stack.pair.admin_credentials)
+        database._credentials = Credentials(*stack.servers.admin_credentials)
         self._router = ReadRouter(load_resources(), database, settings, self._reader)
 
     def fill(self, seconds_by_item: Mapping[str, float]) -> None:

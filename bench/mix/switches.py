@@ -70,7 +70,7 @@ class ReplicaCounter:
     """Counts by account with MariaDB's user statistics, so that replication and this benchmark are not counted."""
 
     def __init__(self, stack: Stack) -> None:
-        self._connection = stack.pair.replica.connect_as_root()
+        self._connection = stack.servers.replica.connect_as_root()
         with self._connection.cursor() as cursor:
             cursor.execute("SET GLOBAL userstat = 1")
 

@@ -1,4 +1,4 @@
-"""The TLS certificates of a database pair, from a certificate authority that belongs to that pair only."""
+"""The TLS certificates of some database servers, from a certificate authority that belongs to them only."""
 
 import datetime
 import ipaddress

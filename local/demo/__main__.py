@@ -57,7 +57,7 @@ class Demo:
         self._wait_for_arrival(versions)
 
         self._report.print("killing the primary (SIGKILL)")
-        self._stack.pair.primary.kill()
+        self._stack.servers.primary.kill()
         during = sum(self._accepted.values())
         versions = self._write_lines(others[half:], "writing the other half while the primary is down")
         changed = {airport["icao"]: {**airport, "subd": "Changed"} for airport in others[:SINGLE_WRITES]}
@@ -65,7 +65,7 @@ class Demo:
         during = sum(self._accepted.values()) - during
         self._read(FIRST, "reading while the primary is down")
         with self._report.step("restarting the primary"):
-            self._stack.pair.start()
+            self._stack.servers.start()
         self._wait_for_arrival(versions)
 
         with self._report.step("reading all airports and comparing every field"):

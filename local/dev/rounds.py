@@ -64,8 +64,8 @@ class Server:
         """
         stack, emulator = self._stack, self._stack.emulator
         with stack.folder.acquire_lock():
-            parameters = resolve_parameters(choose_parameters({}), emulator, stack.pair, stack.cache)
-            build(stack.folder, stack.pair, parameters)
+            parameters = resolve_parameters(choose_parameters({}), emulator, stack.servers, stack.cache)
+            build(stack.folder, stack.servers, parameters)
             state = stack.folder.read_state()
             state.is_code_replaced = True
             stack.folder.write_state(state)

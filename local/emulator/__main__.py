@@ -43,7 +43,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--state", type=Path, required=True, help="folder of all state: objects, services, code")
     parser.add_argument("--log", type=Path, help="file to append the log to (default: standard error)")
-    parser.add_argument("--database", type=Path, help="folder of the database pair, to collect its metrics")
+    parser.add_argument("--database", type=Path, help="folder of the database servers, to collect its metrics")
     parser.add_argument("--cache", type=Path, help="folder of the cache, to collect its metrics")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser.parse_args()

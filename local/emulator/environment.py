@@ -9,7 +9,7 @@ PUBLIC_ADDRESSES = "public-addresses.json"
 """The file with the URLs of this machine that stand for public ones, by the beginning that they replace."""
 # What `read_minute` reads.
 MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
-# The folders of the database pair and of the cache whose metrics are collected, or nothing.
+# The folders of the database servers and of the cache whose metrics are collected, or nothing.
 DATABASE_FOLDER, CACHE_FOLDER = "SLUICE_DATABASE_FOLDER", "SLUICE_CACHE_FOLDER"
 
 

@@ -1,4 +1,4 @@
-"""The local stack: the template, deployed to the emulator, with the database pair, the read cache and the edge."""
+"""The local stack: the template, deployed to the emulator, with the database servers, the read cache and the edge."""
 
 from local.stack.lifecycle import down, up
 from local.stack.stack import Stack

@@ -113,10 +113,10 @@ def _shorten_path(path: Path) -> Path:
 
 
 def _run_outage(arguments: argparse.Namespace) -> int:
-    pair = Stack.load().pair
-    pair.primary.kill()
+    servers = Stack.load().servers
+    servers.primary.kill()
     time.sleep(arguments.seconds)
-    pair.start()
+    servers.start()
     return 0
 
 

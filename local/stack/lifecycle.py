@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from local.cache import CacheServer
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from local.stack.code_update import replace_code
 from local.stack.deployment import deploy_stack, is_deployed
 from local.stack.folder import StackFolder, StackState
@@ -34,29 +34,29 @@ def up(
 
     `folder` is the folder of the stack (default: `$SLUICE_LOCAL` or `.local`), which keeps the data.
     `parameter_overrides` are template parameters that replace those of samconfig.toml. `memory_folder` is a folder in
-    memory for the database pair (see DatabasePair).
+    memory for the database servers (see DatabaseServers).
     """
     stack_folder, steps = StackFolder(folder), Steps(report_progress)
     with steps.measure("checking the resource classes"):
         check_resource_classes(report_progress)
         refresh_api_definition()
     with stack_folder.acquire_lock():
-        pair, emulator = DatabasePair(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
-        cache, chosen = CacheServer(stack_folder.cache, pair.ca.parent), choose_parameters(parameter_overrides or {})
+        servers, emulator = DatabaseServers(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
+        cache, chosen = CacheServer(stack_folder.cache, servers.ca.parent), choose_parameters(parameter_overrides or {})
         if emulator.stop_outdated():
             report_progress("restarting the emulator, whose code has changed since it started; its data stay")
-        with steps.measure("starting the database pair and the emulator"), ThreadPoolExecutor() as executor:
-            pair_start, emulator_start = executor.submit(pair.start), executor.submit(emulator.start)
+        with steps.measure("starting the database servers and the emulator"), ThreadPoolExecutor() as executor:
+            pair_start, emulator_start = executor.submit(servers.start), executor.submit(emulator.start)
             pair_start.result()
             if repaired := emulator_start.result():
                 report_progress(repaired)
         if has_read_cache(chosen):
             with steps.measure("starting the read cache"):
                 cache.start()
-        parameters = resolve_parameters(chosen, emulator, pair, cache)
-        if not _is_built(stack_folder, pair, parameters):
+        parameters = resolve_parameters(chosen, emulator, servers, cache)
+        if not _is_built(stack_folder, servers, parameters):
             with steps.measure("building the package"):
-                build(stack_folder, pair, parameters)
+                build(stack_folder, servers, parameters)
         if not _is_up_to_date(stack_folder, emulator, parameters):
             with steps.measure("sam deploy"):
                 _deploy(stack_folder, emulator, parameters)
@@ -67,20 +67,20 @@ def up(
         steps.report()
         if unenforced := edge.get_unenforced_rules():
             report_progress(f"the edge does not enforce {unenforced}")
-        return Stack(stack_folder, pair, emulator, cache)
+        return Stack(stack_folder, servers, emulator, cache)
 
 
-def _is_built(folder: StackFolder, pair: DatabasePair, parameters: dict[str, str]) -> bool:
+def _is_built(folder: StackFolder, servers: DatabaseServers, parameters: dict[str, str]) -> bool:
     """Whether the package of the stack is that of the sources."""
-    is_current = folder.read_state().built == fingerprint_package(pair.ca, parameters)
+    is_current = folder.read_state().built == fingerprint_package(servers.ca, parameters)
     return is_current and (folder.build / "template.yaml").exists()
 
 
-def build(folder: StackFolder, pair: DatabasePair, parameters: dict[str, str]) -> None:
+def build(folder: StackFolder, servers: DatabaseServers, parameters: dict[str, str]) -> None:
     """Build the package of a stack. The caller has the lock. Raises LocalError."""
     state = folder.read_state()
-    current = fingerprint_package(pair.ca, parameters)
-    make_package(folder, pair.ca, parameters)
+    current = fingerprint_package(servers.ca, parameters)
+    make_package(folder, servers.ca, parameters)
     state.built = current
     folder.write_state(state)
 
@@ -118,10 +118,10 @@ def down(
         emulator = EmulatorProcess(stack_folder)
         EdgeProcess(stack_folder, emulator).stop()
         emulator.stop()
-        pair = DatabasePair(stack_folder.database)
-        report_progress("stopping the read cache and the database pair")
-        CacheServer(stack_folder.cache, pair.ca.parent).stop()
-        pair.stop()
+        servers = DatabaseServers(stack_folder.database)
+        report_progress("stopping the read cache and the database servers")
+        CacheServer(stack_folder.cache, servers.ca.parent).stop()
+        servers.stop()
         if delete:
             report_progress(f"deleting the data in {stack_folder.root}")
             stack_folder.delete()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from local.cache import CacheServer
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from local.process import LocalError
 from local.stack.folder import REPOSITORY
 from local.stack.services import EmulatorProcess
@@ -53,7 +53,7 @@ def has_read_cache(parameters: dict[str, str]) -> bool:
 
 
 def resolve_parameters(
-    chosen: dict[str, str], emulator: EmulatorProcess, pair: DatabasePair, cache: CacheServer
+    chosen: dict[str, str], emulator: EmulatorProcess, servers: DatabaseServers, cache: CacheServer
 ) -> dict[str, str]:
     """All parameters of the template. It also stores the credentials in the secrets that the parameters name."""
     return {
@@ -62,11 +62,11 @@ def resolve_parameters(
         "Runtime": detect_runtime(),
         "Architecture": detect_architecture(),
         "ProvisionDatabase": "false",
-        "PrimaryEndpoint": pair.primary.host,
-        "PrimaryPort": str(pair.primary.port),
-        "ReplicaEndpoint": pair.replica.host,
-        "ReplicaPort": str(pair.replica.port),
-        "DatabaseAdminSecretArn": _put_secret(emulator, _ADMIN_SECRET_NAME, pair.admin_credentials),
+        "PrimaryEndpoint": servers.primary.host,
+        "PrimaryPort": str(servers.primary.port),
+        "ReplicaEndpoint": servers.replica.host,
+        "ReplicaPort": str(servers.replica.port),
+        "DatabaseAdminSecretArn": _put_secret(emulator, _ADMIN_SECRET_NAME, servers.admin_credentials),
     }
 
 

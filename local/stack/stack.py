@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from local.cache import CacheServer
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from local.process import LocalError
 from local.stack.folder import StackFolder
 from local.stack.services import EdgeProcess, EmulatorProcess
@@ -18,9 +18,11 @@ from local.stack.services import EdgeProcess, EmulatorProcess
 class Stack:
     """Addresses, outputs, clients and tokens of a stack that is up."""
 
-    def __init__(self, folder: StackFolder, pair: DatabasePair, emulator: EmulatorProcess, cache: CacheServer) -> None:
+    def __init__(
+        self, folder: StackFolder, servers: DatabaseServers, emulator: EmulatorProcess, cache: CacheServer
+    ) -> None:
         self.folder = folder
-        self.pair = pair
+        self.servers = servers
         self.emulator = emulator
         self.edge = EdgeProcess(folder, emulator)
         self.cache = cache
@@ -33,8 +35,8 @@ class Stack:
         emulator = EmulatorProcess(folder)
         if emulator.pid is None or EdgeProcess(folder, emulator).pid is None or not folder.read_state().outputs:
             raise LocalError("The local stack is not up; run `make up`.")
-        pair = DatabasePair(folder.database)
-        return cls(folder, pair, emulator, CacheServer(folder.cache, pair.ca.parent))
+        servers = DatabaseServers(folder.database)
+        return cls(folder, servers, emulator, CacheServer(folder.cache, servers.ca.parent))
 
     @property
     def api_url(self) -> str:

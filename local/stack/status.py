@@ -6,7 +6,7 @@ from pathlib import Path
 import pymysql
 
 from local.cache import CacheServer
-from local.database import DatabasePair, DatabaseServer
+from local.database import DatabaseServer, DatabaseServers
 from local.process import LocalError, read_tail
 from local.stack.deployment import is_deployed
 from local.stack.folder import StackFolder
@@ -16,45 +16,46 @@ from local.stack.stack import Stack
 
 def describe_stack(folder: StackFolder) -> tuple[str, bool]:
     """A line for each part, and whether the whole stack runs."""
-    pair, emulator = DatabasePair(folder.database), EmulatorProcess(folder)
-    edge, cache = EdgeProcess(folder, emulator), CacheServer(folder.cache, pair.ca.parent)
+    servers, emulator = DatabaseServers(folder.database), EmulatorProcess(folder)
+    edge, cache = EdgeProcess(folder, emulator), CacheServer(folder.cache, servers.ca.parent)
     healthy = emulator.pid is not None and emulator.is_healthy()
     problem = edge.get_problem() if healthy and edge.pid else "stopped"
     deployed = healthy and not problem and is_deployed(emulator)
     lines = [
-        _describe_server("primary", pair.primary),
-        _describe_server("replica", pair.replica),
+        *(_describe_server(server) for server in servers.all),
         f"cache     {f'pid {cache.pid}, {cache.host}:{cache.port}' if cache.pid else 'stopped, or not configured'}",
         f"emulator  {f'pid {emulator.pid}, {emulator.url}' if healthy else 'stopped'}",
         f"edge      {problem or f'pid {edge.pid}, {edge.url}, in front of the API at {edge.stage_url}'}",
     ]
     if healthy and not problem and (unenforced := edge.get_unenforced_rules()):
         lines.append(f"          does not enforce {unenforced}")
-    if pair.primary.pid and pair.replica.pid:
-        lines.append(f"lag       {_describe_lag(pair)}")
+    if has_databases := all(server.pid for server in servers.all):
+        lines.append(f"lag       {_describe_lag(servers)}")
     lines.append(f"API       {Stack.load(folder.root).api_url if deployed else 'not deployed'}")
     lines.append(f"folder    {folder.root}")
-    return "\n".join(lines), bool(deployed and pair.primary.pid and pair.replica.pid)
+    return "\n".join(lines), deployed and has_databases
 
 
-def _describe_server(name: str, server: DatabaseServer) -> str:
+def _describe_server(server: DatabaseServer) -> str:
+    name = server.directory.name
     if server.pid is None:
         return f"{name:9} stopped"
     return f"{name:9} pid {server.pid}, {server.host}:{server.port}"
 
 
-def _describe_lag(pair: DatabasePair) -> str:
+def _describe_lag(servers: DatabaseServers) -> str:
     try:
-        return "none: the replica is current" if pair.replica.has_caught_up() else "the replica lags"
+        lagging = [replica.directory.name for replica in servers.replicas if not replica.has_caught_up()]
     except (LocalError, pymysql.Error) as error:
         return f"unknown: {error}"
+    return ", ".join(lagging) if lagging else "none: every replica is current"
 
 
 def list_log_files(folder: StackFolder) -> dict[str, Path]:
     """Every log file by its short name."""
     return {
         **{name: folder.log_path(name) for name in ("emulator", "build", "deploy")},
-        **{name: folder.database / name / "server.log" for name in ("primary", "replica")},
+        **{server.directory.name: server.log for server in DatabaseServers(folder.database).all},
     }
 
 

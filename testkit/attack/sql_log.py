@@ -109,7 +109,7 @@ def log_statements(stack: Stack) -> Iterator[GeneralLogs]:
     """Let both servers log every statement while the block runs."""
     with ExitStack() as exit_stack:
         logs = []
-        for server in (stack.pair.primary, stack.pair.replica):
+        for server in (stack.servers.primary, stack.servers.replica):
             log = GeneralLog(exit_stack.enter_context(server.connect_as_root()))
             exit_stack.callback(log.close)
             logs.append(log)

@@ -20,7 +20,7 @@ class ArrivalWatch:
     def __init__(self, stack: Stack, writes: dict[int, Written]) -> None:
         self.seen: dict[int, float] = {}
         self._writes = writes
-        self._connection = stack.pair.replica.connect_as_root()
+        self._connection = stack.servers.replica.connect_as_root()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 

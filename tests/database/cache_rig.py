@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from local.cache import CacheServer
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.aws.secrets import Credentials
 from sluice.cache.invalidation import CacheInvalidator
 from sluice.cache.reader import CacheReader
@@ -35,11 +35,11 @@ from tests.unit.requesting import Answer, Context, event
 class CacheRig:
     """A loader that invalidates items in the cache, and a reader that reads the cache before the replica."""
 
-    def __init__(self, rig: Rig, pair: DatabasePair, cache: CacheServer) -> None:
-        self.rig, self.pair, self.cache = rig, pair, cache
+    def __init__(self, rig: Rig, servers: DatabaseServers, cache: CacheServer) -> None:
+        self.rig, self.servers, self.cache = rig, servers, cache
         self.settings = CacheSettings("localhost", cache.port, "cache", 600)
         self.replica = Database(
-            msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port),
+            msgspec.structs.replace(rig.database._settings, database_port=servers.replica.port),
             statement_timeout_seconds=30,
         )
         self.loaders: list[Database] = []
@@ -61,7 +61,7 @@ class CacheRig:
         )
 
     def load_batch(self, *writes: Write | bytes, loader: Loader | None = None) -> LoadResult:
-        """Load a batch. The replica may not have it before `wait_for_replica`."""
+        """Load a batch. The replica may not have it before `wait_for_replicas`."""
         key = self.rig.objects.put(f"batches/{len(self.rig.objects.content)}", writes)
         return (loader or self._first_loader).load_batch("bucket", key)
 
@@ -71,8 +71,8 @@ class CacheRig:
             self.__dict__["first"] = self.create_loader()
         return self.__dict__["first"]  # type: ignore[no-any-return]
 
-    def wait_for_replica(self) -> None:
-        self.pair.wait_for_replica()
+    def wait_for_replicas(self) -> None:
+        self.servers.wait_for_replicas()
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, owner: str = OWNER, **more: Any) -> Answer:
         sent = event("GET", path, query=query, claims={"sub": owner}, **more)
@@ -83,7 +83,7 @@ class CacheRig:
         """Load a thing and read it, so that the cache has it."""
         write = put({"label": "first"})
         self.load_batch(write)
-        self.wait_for_replica()
+        self.wait_for_replicas()
         self.get(f"things/{write.id}")
         assert self.get_with_cache_state(f"things/{write.id}")[0] == "hit"
         return write
@@ -98,7 +98,7 @@ class CacheRig:
     @contextmanager
     def stop_replication(self) -> Iterator[None]:
         """Stop the replica's SQL thread: it applies nothing."""
-        with self.pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        with self.servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute("STOP SLAVE SQL_THREAD")
             try:
                 yield
@@ -136,12 +136,14 @@ class CacheRig:
 
 
 @contextmanager
-def create_cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, patch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
+def create_cache_rig(
+    rig: Rig, servers: DatabaseServers, cache: CacheServer, patch: pytest.MonkeyPatch
+) -> Iterator[CacheRig]:
     patch.setattr("sluice.cache.valkey_client.read_credentials", lambda _arn: Credentials(*cache.credentials))
     for name, value in {"SERVICE_NAME": "sluice", "METRICS_NAMESPACE": "Sluice", "TRACE_DISABLED": "1"}.items():
         patch.setenv(f"POWERTOOLS_{name}", value)
-    cache_rig = CacheRig(rig, pair, cache)
-    cache_rig.wait_for_replica()
+    cache_rig = CacheRig(rig, servers, cache)
+    cache_rig.wait_for_replicas()
     try:
         yield cache_rig
     finally:

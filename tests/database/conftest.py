@@ -13,7 +13,7 @@ import pytest
 from pymysql.connections import Connection
 
 from local.cache import CacheServer
-from local.database import DatabasePair, DatabaseServer
+from local.database import DatabaseServer, DatabaseServers
 from sluice.aws.secrets import Credentials
 from sluice.db.connection import Database
 from sluice.settings import DatabaseSettings
@@ -43,12 +43,12 @@ def _metrics() -> None:
 
 
 @pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePair]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServers]:
     with folder_in_memory() as memory:
-        pair = DatabasePair(tmp_path_factory.mktemp("pair"), memory=memory)
-        pair.start()
-        yield pair
-        pair.stop()
+        servers = DatabaseServers(tmp_path_factory.mktemp("servers"), memory=memory)
+        servers.start()
+        yield servers
+        servers.stop()
 
 
 @pytest.fixture(scope="module")
@@ -59,63 +59,63 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @contextmanager
-def schema(pair: DatabasePair) -> Iterator[str]:
+def schema(servers: DatabaseServers) -> Iterator[str]:
     """The name of a new, empty schema on the primary; dropped afterwards."""
-    pair.start()
+    servers.start()
     name = f"test_{uuid4().hex}"
-    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
+    with servers.primary.connect(*servers.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
     yield name
-    pair.start()
-    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
+    servers.start()
+    with servers.primary.connect(*servers.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
 @pytest.fixture
-def database(pair: DatabasePair) -> Iterator[str]:
+def database(servers: DatabaseServers) -> Iterator[str]:
     """The test's own schema."""
-    with schema(pair) as name:
+    with schema(servers) as name:
         yield name
 
 
 @pytest.fixture
-def connect(pair: DatabasePair, database: str) -> Iterator[Connect]:
+def connect(servers: DatabaseServers, database: str) -> Iterator[Connect]:
     with ExitStack() as opened:
 
         def connect(
             server: DatabaseServer | None = None, account: tuple[str, str] | None = None, **options: Any
         ) -> "Connection[Any]":
-            username, password = account or pair.admin_credentials
-            connection = (server or pair.primary).connect(username, password, **{"database": database, **options})
+            username, password = account or servers.admin_credentials
+            connection = (server or servers.primary).connect(username, password, **{"database": database, **options})
             opened.callback(lambda: connection.close() if connection.open else None)
             return connection
 
         yield connect
 
 
-def trust_authority(pair: DatabasePair, folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """Create the trust layer with the authority of the pair's certificates, in a new folder."""
+def trust_authority(servers: DatabaseServers, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Create the trust layer with the authority of the servers' certificates, in a new folder."""
     layer = folder / "database_trust"
     layer.mkdir()
     (layer / "__init__.py").touch()
-    shutil.copy(pair.ca, layer / "ca.pem")
+    shutil.copy(servers.ca, layer / "ca.pem")
     patch.syspath_prepend(folder)
     patch.delitem(sys.modules, "database_trust", raising=False)
 
 
 @pytest.fixture
-def trust(pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    trust_authority(pair, tmp_path, monkeypatch)
+def trust(servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    trust_authority(servers, tmp_path, monkeypatch)
 
 
 @contextmanager
 def create_rig(
-    pair: DatabasePair, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch
+    servers: DatabaseServers, connection: "Connection[Any]", name: str, patch: pytest.MonkeyPatch
 ) -> Iterator[Rig]:
     """A loader with a schema and its tables; it connects as the admin over verified TLS."""
-    username, password = pair.admin_credentials
+    username, password = servers.admin_credentials
     patch.setattr("sluice.db.connection.read_credentials", lambda _arn: Credentials(username, password))
-    settings = DatabaseSettings(pair.primary.host, pair.primary.port, name, "admin")
+    settings = DatabaseSettings(servers.primary.host, servers.primary.port, name, "admin")
     primary = Database(settings, statement_timeout_seconds=30, for_loading=True)
     rig = Rig(connection, primary, {resource.collection: resource for resource in (THINGS, CODES)}, Objects())
     rig.make_tables()
@@ -125,14 +125,14 @@ def create_rig(
 
 @pytest.fixture
 def rig(
-    pair: DatabasePair,
+    servers: DatabaseServers,
     database: str,
     connect: Connect,
     trust: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Rig]:
     """The rig of the test's schema."""
-    with create_rig(pair, connect(), database, monkeypatch) as created:
+    with create_rig(servers, connect(), database, monkeypatch) as created:
         yield created
 
 
@@ -145,14 +145,14 @@ def primary(rig: Rig) -> Iterator[Database]:
 
 
 @pytest.fixture
-def replica(rig: Rig, pair: DatabasePair) -> Iterator[Database]:
+def replica(rig: Rig, servers: DatabaseServers) -> Iterator[Database]:
     """A function's connection to the replica, which starts with everything loaded. Both servers run afterwards."""
-    there = msgspec.structs.replace(rig.database._settings, database_port=pair.replica.port)
+    there = msgspec.structs.replace(rig.database._settings, database_port=servers.replica.port)
     database = Database(there, statement_timeout_seconds=10)
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     yield database
     database.drop_connection()
-    pair.start()
+    servers.start()
 
 
 @pytest.fixture
@@ -191,43 +191,45 @@ def reader(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
 
 
 @pytest.fixture(scope="module")
-def shared_reader(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadRig]:
+def shared_reader(servers: DatabaseServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadRig]:
     """A reader of tables that the tests of a module share."""
-    with pytest.MonkeyPatch.context() as patch, schema(pair) as name:
-        trust_authority(pair, tmp_path_factory.mktemp("trust"), patch)
+    with pytest.MonkeyPatch.context() as patch, schema(servers) as name:
+        trust_authority(servers, tmp_path_factory.mktemp("trust"), patch)
         with (
-            pair.primary.connect(*pair.admin_credentials, database=name) as connection,
-            create_rig(pair, connection, name, patch) as rig,
+            servers.primary.connect(*servers.admin_credentials, database=name) as connection,
+            create_rig(servers, connection, name, patch) as rig,
             create_reader(rig, patch) as created,
         ):
             yield created
 
 
 @pytest.fixture(scope="session")
-def cache(pair: DatabasePair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CacheServer]:
-    """A cache server with a certificate of the pair's authority."""
-    cache = CacheServer(tmp_path_factory.mktemp("cache"), pair.ca.parent)
+def cache(servers: DatabaseServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CacheServer]:
+    """A cache server with a certificate of the servers' authority."""
+    cache = CacheServer(tmp_path_factory.mktemp("cache"), servers.ca.parent)
     cache.start()
     yield cache
     cache.stop()
 
 
 @pytest.fixture
-def cache_rig(rig: Rig, pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[CacheRig]:
+def cache_rig(
+    rig: Rig, servers: DatabaseServers, cache: CacheServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CacheRig]:
     """The test's tables with a cache in front of them. The cache runs when the test begins."""
     cache.start()
-    with create_cache_rig(rig, pair, cache, monkeypatch) as created:
+    with create_cache_rig(rig, servers, cache, monkeypatch) as created:
         yield created
 
 
 @pytest.fixture
-def root(pair: DatabasePair) -> Root:
-    return Root(pair.primary)
+def root(servers: DatabaseServers) -> Root:
+    return Root(servers.primary)
 
 
 @pytest.fixture
 def loading(
-    rig: Rig, root: Root, database: str, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, root: Root, database: str, servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Loading]:
     """A loader with its own account."""
     loading = Loading(rig, root, f"loader_{database[-8:]}")
@@ -235,5 +237,5 @@ def loading(
     monkeypatch.setattr("sluice.load.loader.FIRST_BACKOFF_SECONDS", 0.01)
     yield loading
     loading.database.drop_connection()
-    pair.start()
+    servers.start()
     root.run(f"DROP USER {loading.account}")

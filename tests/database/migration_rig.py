@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from pymysql.connections import Connection
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.model.resource import Item, Resource, create_resource
 from sluice.schema.grants import DatabaseUser
 from sluice.schema.migration import Migration, MigrationPlan, MigrationResult
@@ -36,8 +36,8 @@ def migration(connection: "Connection[Any]", schema: str, *resources: Resource) 
 class Migrated:
     """A schema, the admin's connection to it, and helpers to migrate and inspect it."""
 
-    def __init__(self, pair: DatabasePair, schema: str, connect: Callable[..., "Connection[Any]"]) -> None:
-        self.pair = pair
+    def __init__(self, servers: DatabaseServers, schema: str, connect: Callable[..., "Connection[Any]"]) -> None:
+        self.servers = servers
         self.schema = schema
         self.connect = connect
         self.admin = connect(autocommit=True)

@@ -1,4 +1,4 @@
-"""Rotations of real accounts on the database pair, with their secrets in the emulator's Secrets Manager."""
+"""Rotations of real accounts on the database servers, with their secrets in the emulator's Secrets Manager."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pymysql
 import pytest
 from pymysql.constants import ER
 
-from local.database import DatabasePair, DatabaseServer
+from local.database import DatabaseServer, DatabaseServers
 from sluice.aws import secrets
 from sluice.aws.client import create_client
 from sluice.aws.secrets import SECRETS_MANAGER_SERVICE, Credentials, read_credentials
@@ -72,12 +72,12 @@ def vault(state: Path) -> Iterator[Vault]:
 class Accounts:
     """An admin, a loader and a reader as the migration creates them, their secrets, and rotations of these."""
 
-    def __init__(self, pair: DatabasePair, schema: str, vault: Vault) -> None:
-        self.pair = pair
+    def __init__(self, servers: DatabaseServers, schema: str, vault: Vault) -> None:
+        self.servers = servers
         self.schema = schema
-        self.root = Root(pair.primary)
-        self.primary = self.place(pair.primary)
-        self.replica = self.place(pair.replica)
+        self.root = Root(servers.primary)
+        self.primary = self.place(servers.primary)
+        self.replica = self.place(servers.replica)
         self.secrets = vault.secrets
         self._idle = vault.idle
         mark = uuid4().hex[:8]
@@ -89,7 +89,7 @@ class Accounts:
             f"TO {admin.username} IDENTIFIED BY '{admin.password}' WITH GRANT OPTION"
         )
         self.migrate()
-        pair.wait_for_replica()
+        servers.wait_for_replicas()
 
     def _make_secret(self, name: str) -> str:
         value = json.dumps({"username": name, "password": uuid4().hex, "more": "stays"})
@@ -106,7 +106,7 @@ class Accounts:
     def migrate(self) -> list[str]:
         """Run the part of a migration that changes users."""
         admin = self.credentials("admin")
-        with self.pair.primary.connect(admin.username, admin.password, autocommit=True) as connection:
+        with self.servers.primary.connect(admin.username, admin.password, autocommit=True) as connection:
             return ensure_users(Executor(connection, time.monotonic() + 60), self.schema, self.users())
 
     def credentials(self, role: str) -> Credentials:
@@ -142,7 +142,7 @@ class Accounts:
     def can_log_in(self, role: str, password: str, server: DatabaseServer | None = None) -> bool:
         """Whether a server accepts a password; by default the primary."""
         try:
-            (server or self.pair.primary).connect(self.names[role], password).close()
+            (server or self.servers.primary).connect(self.names[role], password).close()
         except pymysql.OperationalError as error:
             if error.args[0] != ER.ACCESS_DENIED_ERROR:
                 raise
@@ -153,6 +153,6 @@ class Accounts:
         return str(self.root.run(f"SHOW CREATE USER {self.names[role]}")[0][0])
 
     def drop(self) -> None:
-        self.pair.start()
+        self.servers.start()
         for name in self.names.values():
             self.root.run(f"DROP USER IF EXISTS {name}")

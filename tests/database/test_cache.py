@@ -27,7 +27,7 @@ OTHER = "another-owner"
 def test_what_the_replica_showed_is_served_from_the_cache(cache_rig: CacheRig) -> None:
     write = put({"label": "first", "price": "12.500", "attributes": {"a": [1, None]}})
     cache_rig.load_batch(write)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     path = f"things/{write.id}"
     assert cache_rig.get_with_cache_state(path)[0] == ""
     hit, answer = cache_rig.get_with_cache_state(path)
@@ -44,7 +44,7 @@ def test_a_load_invalidates_what_it_touches_before_its_commit(cache_rig: CacheRi
     path = f"things/{write.id}"
     cache_rig.load_batch(put({"label": "second"}, write.id) if operation == "put" else delete(write.id))
     assert cache_rig.get_with_cache_state(path)[0] == "miss"
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     # The cache stores deletions too.
     for _ in range(2):
         hit, answer = cache_rig.get_with_cache_state(path)
@@ -60,7 +60,7 @@ def test_so_does_a_load_of_single_lines(cache_rig: CacheRig) -> None:
         put({"label": "second"}, write.id), encode_write(bad).replace(b'"good"', b'"%s"' % (b"x" * 41))
     )
     assert (result.applied, result.rejected) == (1, 1)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     state, answer = cache_rig.get_with_cache_state(path)
     assert (state, answer.body["data"]["label"]) == ("miss", "second")
 
@@ -69,7 +69,7 @@ def test_a_replica_that_lags_cannot_fill_the_cache(cache_rig: CacheRig) -> None:
     """Reads still show what it has, but the cache stores nothing of it, not even another item."""
     write, other = put({"label": "first"}), put({"label": "other"})
     cache_rig.load_batch(write, other)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     with cache_rig.stop_replication():
         cache_rig.load_batch(put({"label": "second"}, write.id))
         for path in (f"things/{write.id}", f"things/{other.id}"):
@@ -77,7 +77,7 @@ def test_a_replica_that_lags_cannot_fill_the_cache(cache_rig: CacheRig) -> None:
             state, answer = cache_rig.get_with_cache_state(path)
             assert (state, answer.status) == ("miss", 200)
         assert cache_rig.get(f"things/{write.id}").body["data"]["label"] == "first"
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     cache_rig.get(f"things/{write.id}")
     state, answer = cache_rig.get_with_cache_state(f"things/{write.id}")
     assert (state, answer.body["data"]["label"]) == ("hit", "second")
@@ -86,12 +86,12 @@ def test_a_replica_that_lags_cannot_fill_the_cache(cache_rig: CacheRig) -> None:
 def test_a_reader_that_a_load_overtakes_between_replica_and_cache_stores_nothing(cache_rig: CacheRig) -> None:
     write = put({"label": "first"})
     cache_rig.load_batch(write)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     store_item = cache_rig.cache_reader.store_item
 
     def store_late(*arguments: Any) -> None:
         cache_rig.load_batch(put({"label": "second"}, write.id))
-        cache_rig.wait_for_replica()
+        cache_rig.wait_for_replicas()
         store_item(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -105,7 +105,7 @@ def test_an_applied_receipt_is_never_followed_by_an_older_item(cache_rig: CacheR
     """Three threads read the item and one reads receipts, as fast as they can, while batches load."""
     item = put({"label": "0"})
     cache_rig.load_batch(item)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     path, loader = f"things/{item.id}", cache_rig.create_loader()
     applied, done = [item.version], threading.Event()
     older: list[tuple[str, str]] = []
@@ -135,7 +135,7 @@ def test_an_applied_receipt_is_never_followed_by_an_older_item(cache_rig: CacheR
             for number in range(1, 60):
                 cache_rig.load_batch(put({"label": str(number)}, item.id), loader=loader)
         finally:
-            cache_rig.wait_for_replica()
+            cache_rig.wait_for_replicas()
             time.sleep(0.1)
             done.set()
         for future in futures:
@@ -153,14 +153,14 @@ def test_the_cache_serves_a_version_only_if_it_has_it(cache_rig: CacheRig) -> No
     state, answer = cache_rig.get_with_cache_state(path, {"version": second.version})
     assert (state, answer.status) == ("hit", 425)
     cache_rig.load_batch(second)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert cache_rig.get(path, {"version": second.version}).body["data"]["label"] == "second"
     assert cache_rig.get_with_cache_state(path, {"version": first.version})[0] == "hit"
 
 
 def test_the_cache_does_not_store_that_an_item_does_not_exist(cache_rig: CacheRig) -> None:
     cache_rig.load_batch(put({"label": "some"}))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     for _ in range(2):
         state, answer = cache_rig.get_with_cache_state(f"things/{new_item_id()}")
         assert (state, answer.status) == ("", 404)
@@ -169,7 +169,7 @@ def test_the_cache_does_not_store_that_an_item_does_not_exist(cache_rig: CacheRi
 def test_nobody_gets_the_item_of_another_owner(cache_rig: CacheRig) -> None:
     mine, item_id = put({"label": "mine"}), new_item_id()
     cache_rig.load_batch(mine, put({"label": "of one"}, item_id), put({"label": "of another"}, item_id, owner=OTHER))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     for turn in range(2):
         assert cache_rig.get(f"things/{mine.id}").status == 200
         assert cache_rig.get(f"things/{mine.id}", owner=OTHER).status == 404
@@ -183,7 +183,7 @@ def test_an_entry_of_another_owner_is_never_served(cache_rig: CacheRig) -> None:
     """Even if it is stored under the caller's key."""
     mine, theirs = put({"label": "mine"}), put({"label": "theirs"}, owner=OTHER)
     cache_rig.load_batch(mine, theirs)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     for write in (mine, theirs):
         cache_rig.get(f"things/{write.id}", owner=write.owner)
     name = parse_epoch(cache_rig.select_epoch_row()).name
@@ -206,7 +206,7 @@ def test_a_changed_class_ignores_the_entries_of_the_earlier_one(cache_rig: Cache
         cache_rig.load_batch(put({"label": "later"}, write.id), loader=cache_rig.create_loader())
         cache_rig.rig.resources = before
         assert cache_rig.get_with_cache_state(path)[0] == "miss"
-        cache_rig.wait_for_replica()
+        cache_rig.wait_for_replicas()
         assert cache_rig.get(path).body["data"]["label"] == "later"
 
 
@@ -223,6 +223,6 @@ def test_another_spelling_of_an_id_or_owner_changes_no_item(cache_rig: CacheRig,
     respelled = {name: spelled(msgspec.json.decode(line)[name]) for name, spelled in change.items()}
     with nullcontext() if "id" in change else pytest.raises(UnreadableBatch):
         assert cache_rig.load_batch(msgspec.json.encode(msgspec.json.decode(line) | respelled) + b"\n").rejected == 1
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert cache_rig.rig.rows("SELECT label FROM things") == [{"label": "first"}]
     assert cache_rig.get_with_cache_state(f"things/{item.id}")[1].body["data"]["label"] == "first"

@@ -61,13 +61,13 @@ def test_without_a_cache_reads_and_loads_continue(cache_rig: CacheRig, item: str
     state, answer = cache_rig.get_with_cache_state(item)
     assert (state, answer.body["data"]["label"]) == ("unavailable", "first")
     assert cache_rig.load_batch(put_second(item)).applied == 1
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert get_label(cache_rig, item) == "second"
     cache_rig.cache.start()
     time.sleep(0.25)
     # The first load after that uses it again.
     cache_rig.load_batch(put({"label": "other"}))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     cache_rig.cache_reader._epoch_expires_at = 0
     cache_rig.get(item)
     assert cache_rig.get_with_cache_state(item)[0] == "hit"
@@ -95,7 +95,7 @@ def test_a_slow_cache_delays_reads_and_loads_only_until_the_timeout(cache_rig: C
         started = time.monotonic()
         assert cache_rig.load_batch(put_second(item)).applied == 1
         assert time.monotonic() - started < 3
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     # The reader trusts its epoch for at most one second.
     time.sleep(1)
     assert get_label(cache_rig, item) == "second"
@@ -107,14 +107,14 @@ def test_a_load_that_cannot_invalidate_starts_a_new_epoch(cache_rig: CacheRig, i
     before = cache_rig.select_epoch_row()
     with unreachable_cache_for_loads():
         cache_rig.load_batch(put_second(item))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert parse_epoch(cache_rig.select_epoch_row()).name != parse_epoch(before).name
     time.sleep(1)
     state, answer = cache_rig.get_with_cache_state(item)
     assert (state, answer.body["data"]["label"]) == ("", "second")
     assert cache_rig.get_with_cache_state(item)[0] == "miss"  # empty until a load announces itself
     cache_rig.load_batch(put({"label": "other"}))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     cache_rig.cache_reader._epoch_expires_at = 0
     cache_rig.get(item)
     assert cache_rig.get_with_cache_state(item)[1].body["data"]["label"] == "second"
@@ -137,7 +137,7 @@ def test_a_cache_that_restarts_empty_is_filled_after_the_next_load(cache_rig: Ca
         assert get_label(cache_rig, item) == "first"
     assert cache_rig.get_with_cache_state(item)[0] == "miss"
     cache_rig.load_batch(put({"label": "other"}))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     cache_rig.get(item)
     assert cache_rig.get_with_cache_state(item)[0] == "hit"
 
@@ -153,7 +153,7 @@ def test_a_cache_lost_between_invalidation_and_commit_is_not_filled_with_outdate
         with cache_rig.stop_replication():
             commit.may_commit.set()
             assert get_label(cache_rig, item) == "first"
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert get_label(cache_rig, item) == "second"
     assert get_label(cache_rig, item) == "second"
 
@@ -198,13 +198,13 @@ def test_a_killed_loader_leaves_nothing_outdated_in_the_cache(cache_rig: CacheRi
     process.start()
     process.join(20)
     assert process.exitcode == -signal.SIGKILL
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     applied = moment == "after the commit"
     for _ in range(3):
         assert get_label(cache_rig, item) == ("second" if applied else "first")
     if not applied:
         assert loader.load_batch("bucket", "batches/killed").applied == 1
-        cache_rig.wait_for_replica()
+        cache_rig.wait_for_replicas()
     cache_rig.get(item)
     assert cache_rig.get_with_cache_state(item)[1].body["data"]["label"] == "second"
 
@@ -239,7 +239,7 @@ def test_loads_that_race_invalidate_what_either_touches(cache_rig: CacheRig) -> 
             cache_rig.get(f"codes/{code}")
     for thread in threads:
         thread.join()
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     for _ in range(2):
         assert [cache_rig.get(f"codes/{code}").body["data"]["text"] for code in codes] == ["11"] * 8
     assert cache_rig.get_with_cache_state("codes/C0")[0] == "hit"
@@ -254,7 +254,7 @@ def test_a_database_restored_from_a_backup_does_not_read_later_entries(cache_rig
         cursor.execute("UPDATE marks SET version = %s WHERE name = 'cache'", (before,))
     cache_rig.rig.connection.commit()
     cache_rig.load_batch(put_second(item))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert parse_epoch(cache_rig.select_epoch_row()).name != parse_epoch(before).name
     time.sleep(1)
     assert get_label(cache_rig, item) == "second"
@@ -263,14 +263,14 @@ def test_a_database_restored_from_a_backup_does_not_read_later_entries(cache_rig
 def test_a_load_without_a_cache_deletes_the_epoch(cache_rig: CacheRig, item: str) -> None:
     """As after ReadCache was switched off: when it is on again, the cache still has its entries."""
     cache_rig.rig.load(put_second(item))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert cache_rig.select_epoch_row() == ""
     time.sleep(1)
     for _ in range(2):
         state, answer = cache_rig.get_with_cache_state(item)
         assert (state, answer.body["data"]["label"]) == ("", "second")
     cache_rig.load_batch(delete(item.removeprefix("things/")))
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     assert cache_rig.get(item).status == 404
 
 
@@ -323,7 +323,7 @@ def test_after_a_swap_no_earlier_entry_is_read(cache_rig: CacheRig, item: str, c
     """A rebuild without the second write lowers versions. The cache is unavailable meanwhile."""
     write = put_second(item)
     cache_rig.load_batch(write)
-    cache_rig.wait_for_replica()
+    cache_rig.wait_for_replicas()
     cache_rig.get(item)
     assert cache_rig.get_with_cache_state(item)[1].body["data"]["label"] == "second"
     rebuilding = Rebuilding(cache_rig.rig, connect(autocommit=True))
@@ -335,13 +335,13 @@ def test_after_a_swap_no_earlier_entry_is_read(cache_rig: CacheRig, item: str, c
         cache_rig.cache.stop()
         rebuilding.swap()
         cache_rig.cache.start()
-        cache_rig.wait_for_replica()
+        cache_rig.wait_for_replicas()
         time.sleep(1)
         for _ in range(2):
             assert get_label(cache_rig, item) == "first"
         later = put({"label": "third"}, write.id)
         cache_rig.load_batch(later)
-        cache_rig.wait_for_replica()
+        cache_rig.wait_for_replicas()
         for _ in range(2):
             assert get_label(cache_rig, item) == "third"
         assert cache_rig.get_with_cache_state(item)[0] == "hit"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from local.database.certificates import create_certificates
 from sluice.aws.secrets import Credentials
 from sluice.db.connection import open_connection
@@ -14,8 +14,8 @@ from tests.database.rig import Rig
 
 
 @pytest.fixture
-def who(pair: DatabasePair) -> Credentials:
-    return Credentials(*pair.admin_credentials)
+def who(servers: DatabaseServers) -> Credentials:
+    return Credentials(*servers.admin_credentials)
 
 
 def test_a_server_of_another_authority_is_refused(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import FlakyFailure
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.errors import DatabaseUnavailable
 from tests.database import broken
 from tests.database.plans import Plan, plans
@@ -23,8 +23,8 @@ EXAMPLES_TO_FIND_A_BREAK = 400
 
 
 @pytest.fixture
-def trial(rig: Rig, pair: DatabasePair) -> Iterator[Trial]:
-    trial = Trial(rig, pair)
+def trial(rig: Rig, servers: DatabaseServers) -> Iterator[Trial]:
+    trial = Trial(rig, servers)
     yield trial
     for database in trial.databases:
         database.drop_connection()

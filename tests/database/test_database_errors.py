@@ -7,7 +7,7 @@ import pymysql
 import pytest
 from pymysql.constants import ER
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.aws.secrets import Credentials
 from sluice.db.errors import classify_error
 from sluice.errors import AccessDenied, DatabaseUnavailable, SchemaOutdated
@@ -32,14 +32,14 @@ def test_a_warm_connection_that_was_idle_too_long_is_replaced(loading: Loading, 
         assert loading.load(put({"label": "x"}), key="batches/b") == "loaded"
 
 
-def test_a_lost_primary_is_unavailable_until_it_is_back(loading: Loading, pair: DatabasePair) -> None:
+def test_a_lost_primary_is_unavailable_until_it_is_back(loading: Loading, servers: DatabaseServers) -> None:
     first, second = put({"label": "first"}), put({"label": "second"})
     loading.load(first)
-    pair.primary.kill()
+    servers.primary.kill()
     for _warm_then_cold in range(2):
         with pytest.raises(DatabaseUnavailable):
             loading.load(second, key="batches/b")
-    pair.primary.start()
+    servers.primary.start()
     loading.rig.connection.connect()
     assert loading.load(second, key="batches/b") == "loaded"
     assert loading.load(first) == "already_loaded"
@@ -50,14 +50,14 @@ def test_a_lost_primary_is_unavailable_until_it_is_back(loading: Loading, pair: 
     ("mishap", "expected"), [("killed_in_load", DatabaseUnavailable), ("killed_before_commit", DatabaseUnavailable)]
 )
 def test_a_primary_lost_within_a_transaction_keeps_nothing_of_it(
-    loading: Loading, pair: DatabasePair, mishap: Mishap, expected: type[Exception]
+    loading: Loading, servers: DatabaseServers, mishap: Mishap, expected: type[Exception]
 ) -> None:
-    shaky = ShakyDatabase(loading.settings, lambda _id: pair.primary.kill())
+    shaky = ShakyDatabase(loading.settings, lambda _id: servers.primary.kill())
     write = put({"label": "x"})
     shaky.mishap = mishap
     with pytest.raises(expected):
         loading.load(write, database=shaky)
-    pair.primary.start()
+    servers.primary.start()
     loading.rig.connection.connect()
     assert loading.loaded() == 0
     assert loading.rig.rows("SELECT 1 FROM things") == []
@@ -65,14 +65,14 @@ def test_a_primary_lost_within_a_transaction_keeps_nothing_of_it(
     shaky.drop_connection()
 
 
-def test_a_primary_lost_right_after_the_commit_keeps_all(loading: Loading, pair: DatabasePair) -> None:
+def test_a_primary_lost_right_after_the_commit_keeps_all(loading: Loading, servers: DatabaseServers) -> None:
     shaky = ShakyDatabase(loading.settings, lambda _id: None)
     write = put({"label": "x"})
     shaky.mishap = "dies_after_commit"
     with pytest.raises(ProcessDied):
         loading.load(write, database=shaky)
-    pair.primary.kill()
-    pair.primary.start()
+    servers.primary.kill()
+    servers.primary.start()
     loading.rig.connection.connect()
     assert loading.load(write, database=shaky) == "already_loaded"
     assert len(loading.rig.rows("SELECT 1 FROM things")) == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable
 from sluice.recovery.database_health import (
@@ -66,10 +66,12 @@ def test_a_primary_that_is_locked_for_a_backup_accepts_no_writes(primary: Databa
     waiting.drop_connection()
 
 
-def test_a_replica_follows_until_it_stops(rig: Rig, primary: Database, replica: Database, pair: DatabasePair) -> None:
+def test_a_replica_follows_until_it_stops(
+    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers
+) -> None:
     rig.load(delete("01900000-0000-7000-8000-000000000001"))
     assert follows(primary, replica)
-    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
         rig.load(delete("01900000-0000-7000-8000-000000000002"))
         health = check_replica(primary, replica, time.monotonic, 0.5)
@@ -81,11 +83,11 @@ def test_a_replica_follows_until_it_stops(rig: Rig, primary: Database, replica: 
 
 @pytest.mark.parametrize("thread", ["", "IO_THREAD", "SQL_THREAD"])
 def test_a_replica_that_is_up_to_date_but_stopped_does_not_follow(
-    primary: Database, replica: Database, pair: DatabasePair, thread: str
+    primary: Database, replica: Database, servers: DatabaseServers, thread: str
 ) -> None:
     assert follows(primary, replica)
-    pair.wait_for_replica()
-    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    servers.wait_for_replicas()
+    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute(f"STOP SLAVE {thread}")
         health = check_replica(primary, replica, time.monotonic, 0.5)
         assert (health.is_reachable, health.replicates) == (True, False)
@@ -94,11 +96,11 @@ def test_a_replica_that_is_up_to_date_but_stopped_does_not_follow(
 
 
 def test_a_replica_that_is_ahead_of_a_restored_primary_does_not_follow(
-    primary: Database, replica: Database, pair: DatabasePair
+    primary: Database, replica: Database, servers: DatabaseServers
 ) -> None:
     """Its position is beyond the primary's, but its data have another history."""
     assert follows(primary, replica)
-    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE")
         cursor.execute("SELECT @@gtid_slave_pos")
         before = cursor.fetchone()[0]
@@ -121,22 +123,22 @@ def test_an_up_to_date_replica_of_a_read_only_primary_follows(
     loader.drop_connection()
 
 
-def test_a_health_check_never_fails(rig: Rig, primary: Database, replica: Database, pair: DatabasePair) -> None:
+def test_a_health_check_never_fails(rig: Rig, primary: Database, replica: Database, servers: DatabaseServers) -> None:
     rig.load(delete("01900000-0000-7000-8000-000000000001"), key="batches/a")
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     health = check_health(primary, replica, time.monotonic, WAIT_SECONDS)
     assert health["summary"] == "The primary accepts writes; the replica follows it."
     assert health["ledger"] == {"batches": 1, "latest": "batches/a", "rejected": 0}
-    pair.replica.stop()
+    servers.replica.stop()
     health = check_health(primary, replica, time.monotonic, WAIT_SECONDS)
     assert (health["replica"]["is_reachable"], health["replica"]["replicates"]) == (False, False)
     assert health["summary"].startswith(
         "The primary accepts writes; the replica does not follow it (DatabaseUnavailable: "
     )
-    pair.primary.stop()
+    servers.primary.stop()
     health = check_health(primary, replica, time.monotonic, WAIT_SECONDS)
     assert health["primary"]["is_reachable"] is False
     assert health["ledger"] is None
     assert read_ledger_summary(primary) is None
-    pair.start()
+    servers.start()
     probe_primary(primary)

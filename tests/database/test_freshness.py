@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.db.connection import Database
 from sluice.db.moment import format_moment, parse_moment, read_moment, write_moment
 from sluice.http.response import AS_OF_HEADER
@@ -42,12 +42,14 @@ def read_header(answer: Answer) -> datetime.datetime:
     return datetime.datetime.fromisoformat(answer.headers[AS_OF_HEADER])
 
 
-def test_reads_name_the_moment_and_errors_do_not(rig: Rig, primary: Database, pair: DatabasePair, get: Get) -> None:
+def test_reads_name_the_moment_and_errors_do_not(
+    rig: Rig, primary: Database, servers: DatabaseServers, get: Get
+) -> None:
     write = put({"label": "first"})
     before = now()
     write_moment(primary)
     rig.load(write)
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     item = get(f"things/{write.id}")
     answers = [
         item,
@@ -68,28 +70,28 @@ def test_reads_name_the_moment_and_errors_do_not(rig: Rig, primary: Database, pa
         get("things", {"limit": "0"}),
         get("nothing"),
     ]
-    pair.replica.kill()
+    servers.replica.kill()
     refused.append(get("things"))
     assert [answer.status for answer in refused] == [404, 425, 400, 404, 503]
     assert not any(AS_OF_HEADER in answer.headers for answer in refused)
 
 
-def test_before_the_first_heartbeat_the_moment_is_unknown(rig: Rig, pair: DatabasePair, get: Get) -> None:
+def test_before_the_first_heartbeat_the_moment_is_unknown(rig: Rig, servers: DatabaseServers, get: Get) -> None:
     rig.load(put({"label": "first"}))
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     answer = get("things")
     assert answer.status == 200
     assert AS_OF_HEADER not in answer.headers
 
 
 def test_the_moment_stands_while_the_replica_stands_and_moves_on(
-    rig: Rig, primary: Database, replica: Database, pair: DatabasePair, get: Get
+    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers, get: Get
 ) -> None:
     first, second = put({"label": "first"}), put({"label": "second"})
     write_moment(primary)
     rig.load(first)
-    pair.wait_for_replica()
-    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    servers.wait_for_replicas()
+    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
         reached = read_moment(replica)
         rig.load(second)
@@ -99,14 +101,14 @@ def test_the_moment_stands_while_the_replica_stands_and_moves_on(
         assert read_moment(replica) == reached
         assert answer.headers[AS_OF_HEADER] == format_moment(reached)
         cursor.execute("START SLAVE SQL_THREAD")
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     moved = read_moment(replica)
     assert moved > reached
     assert {item["id"] for item in get("things").body["items"]} == {first.id, second.id}
 
 
 def test_whatever_was_loaded_by_the_moment_is_in_the_response(
-    rig: Rig, primary: Database, replica: Database, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loads and heartbeats commit while the replica stops and starts, and a reader compares what it sees with both."""
     write_moment(primary)
@@ -123,7 +125,7 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
         is_over.set()
 
     def interrupt_replication() -> None:
-        with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+        with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
             while not is_over.is_set():
                 cursor.execute("STOP SLAVE SQL_THREAD")
                 is_over.wait(0.05)
@@ -134,7 +136,7 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
     monkeypatch.setattr(replica_reads, "MOMENT_SECONDS", 0.03)
     reader, lacking = Replica(replica), 0
     moments: list[str] = []
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     for thread in threads:
         thread.start()
     while not is_over.is_set() or not moments:
@@ -165,7 +167,7 @@ def test_the_moment_of_cached_items_is_one_that_they_include(cache_rig: CacheRig
 
 
 def test_a_heartbeat_says_what_the_replica_shows(
-    rig: Rig, primary: Database, replica: Database, pair: DatabasePair, root: Root
+    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers, root: Root
 ) -> None:
     before = now()
     state = send_heartbeat(primary, replica, now)
@@ -176,26 +178,26 @@ def test_a_heartbeat_says_what_the_replica_shows(
         # The replica answers, and has what it had.
         unwritten = send_heartbeat(primary, replica, now)
     assert (unwritten.is_available, unwritten.as_of) == (True, state.as_of)
-    pair.replica.kill()
+    servers.replica.kill()
     gone = send_heartbeat(primary, replica, now)
     assert gone == ReadsState(gone.checked_at, is_available=False)
-    pair.primary.kill()
+    servers.primary.kill()
     assert not send_heartbeat(primary, replica, now).is_available
-    pair.primary.start()
-    pair.replica.start()
-    pair.start()
-    pair.wait_for_replica()
+    servers.primary.start()
+    servers.replica.start()
+    servers.start()
+    servers.wait_for_replicas()
     later = send_heartbeat(primary, replica, now).as_of
     assert later
     assert later > state.as_of
 
 
 def test_a_heartbeat_waits_only_shortly_for_a_replica_that_stands(
-    rig: Rig, primary: Database, replica: Database, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sluice.recovery.heartbeat.REPLICA_WAIT_SECONDS", 0.1)
     first = send_heartbeat(primary, replica, now)
-    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
         second = send_heartbeat(primary, replica, now)
         cursor.execute("START SLAVE SQL_THREAD")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.database import DatabasePair, DatabaseServer
+from local.database import DatabaseServer, DatabaseServers
 from local.database.installation import create_data_directories
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable
@@ -23,12 +23,12 @@ NO_ROOM = {
 
 
 @pytest.fixture(params=NO_ROOM)
-def small(request: pytest.FixtureRequest, rig: Rig, pair: DatabasePair, tmp_path: Path) -> Iterator[Rig]:
+def small(request: pytest.FixtureRequest, rig: Rig, servers: DatabaseServers, tmp_path: Path) -> Iterator[Rig]:
     """A loader on its own primary, which has little space for its tables or for the stage."""
-    server = DatabaseServer(tmp_path / "small", certificates=pair.ca.parent, settings=NO_ROOM[request.param])
+    server = DatabaseServer(tmp_path / "small", certificates=servers.ca.parent, settings=NO_ROOM[request.param])
     create_data_directories([server.data], tmp_path / "installing")
     server.start()
-    username, password = pair.admin_credentials
+    username, password = servers.admin_credentials
     with server.connect_as_root() as root, root.cursor() as cursor:
         cursor.execute("CREATE DATABASE small CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
         cursor.execute("GRANT ALL ON small.* TO %s@'%%' IDENTIFIED BY %s", (username, password))

@@ -8,7 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.db.connection import Database
 from sluice.errors import DatabaseUnavailable, LockConflict
 from sluice.load.loader import MAX_ATTEMPTS
@@ -95,18 +95,18 @@ def test_a_killed_statement_means_unavailable(loading: Loading, root: Root, conn
 
 
 def test_a_primary_that_shuts_down_is_unavailable(
-    loading: Loading, root: Root, pair: DatabasePair, connect: Connect
+    loading: Loading, root: Root, servers: DatabaseServers, connect: Connect
 ) -> None:
     write = put({"label": "x"})
     loading.load(write)
-    stops = root.act_when_waiting(loading.connection_id(), pair.primary.stop)
+    stops = root.act_when_waiting(loading.connection_id(), servers.primary.stop)
     with hold_lock(connect, write.id) as other:
         stops.start()
         with pytest.raises(DatabaseUnavailable):
             loading.load(put({"label": "newer"}, write.id), key="batches/b")
         stops.join()
         other.close()
-    pair.primary.start()
+    servers.primary.start()
     loading.rig.connection.connect()
     assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
 

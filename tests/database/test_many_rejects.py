@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.db.connection import Connection
 from sluice.errors import RowsRejected
 from sluice.load import load_data
@@ -64,11 +64,11 @@ def lines(bad: dict[int, bytes]) -> Iterator[bytes]:
 
 
 @pytest.fixture
-def sent(pair: DatabasePair) -> Callable[[], dict[str, int]]:
+def sent(servers: DatabaseServers) -> Callable[[], dict[str, int]]:
     """Counts the statements of each kind that the primary received since the fixture began."""
 
     def total() -> dict[str, int]:
-        with pair.primary.connect_as_root() as root, root.cursor() as cursor:
+        with servers.primary.connect_as_root() as root, root.cursor() as cursor:
             cursor.execute("SHOW GLOBAL STATUS LIKE 'Com\\_%%'")
             return {name.removeprefix("Com_"): int(value) for name, value in cursor.fetchall()}
 

@@ -10,22 +10,22 @@ from pymysql.connections import Connection
 
 from local.cache import CacheServer
 from local.cache.meter import CacheMeter
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from local.database.meter import DatabaseMeter
 from local.emulator.cloudwatch import gauges
 from local.emulator.environment import CACHE_FOLDER, DATABASE_FOLDER
 from testkit.emulator_harness import wait_until
 
 
-def test_a_server_is_measured(pair: DatabasePair) -> None:
+def test_a_server_is_measured(servers: DatabaseServers) -> None:
     # The replica has a session too.
-    pair.wait_for_replica()
-    meter = DatabaseMeter(pair.primary)
+    servers.wait_for_replicas()
+    meter = DatabaseMeter(servers.primary)
     first = meter.measure()
     assert set(first) == {"FreeStorageSpace", "FreeableMemory", "DatabaseConnections"}
     assert {unit for _, unit in first.values()} == {"Bytes", "Count"}
     assert first["FreeStorageSpace"][0] > 0 < first["FreeableMemory"][0]
-    opened: list[Connection[Any]] = [pair.primary.connect_as_root() for _ in range(3)]
+    opened: list[Connection[Any]] = [servers.primary.connect_as_root() for _ in range(3)]
     with opened[0].cursor() as cursor:
         cursor.execute("SELECT BENCHMARK(2000000, SHA2('work', 512))")
     second = meter.measure()
@@ -37,12 +37,12 @@ def test_a_server_is_measured(pair: DatabasePair) -> None:
     wait_until(lambda: meter.measure()["DatabaseConnections"] == first["DatabaseConnections"])
 
 
-def test_broken_replication_is_a_lag_of_minus_one(pair: DatabasePair) -> None:
-    meter = DatabaseMeter(pair.replica)
-    pair.wait_for_replica()
-    assert "ReplicaLag" not in DatabaseMeter(pair.primary).measure()
+def test_broken_replication_is_a_lag_of_minus_one(servers: DatabaseServers) -> None:
+    meter = DatabaseMeter(servers.replica)
+    servers.wait_for_replicas()
+    assert "ReplicaLag" not in DatabaseMeter(servers.primary).measure()
     assert meter.measure()["ReplicaLag"] == (0, "Seconds")
-    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
         try:
             assert meter.measure()["ReplicaLag"] == (-1, "Seconds")
@@ -51,23 +51,23 @@ def test_broken_replication_is_a_lag_of_minus_one(pair: DatabasePair) -> None:
     wait_until(lambda: meter.measure()["ReplicaLag"] == (0, "Seconds"))
 
 
-def test_a_server_that_does_not_run_has_no_values(pair: DatabasePair, tmp_path: Path) -> None:
-    assert DatabaseMeter(DatabasePair(tmp_path).primary).measure() == {}
-    meter = DatabaseMeter(pair.replica)
+def test_a_server_that_does_not_run_has_no_values(servers: DatabaseServers, tmp_path: Path) -> None:
+    assert DatabaseMeter(DatabaseServers(tmp_path).primary).measure() == {}
+    meter = DatabaseMeter(servers.replica)
     meter.measure()
-    pair.replica.stop()
+    servers.replica.stop()
     try:
         assert meter.measure() == {}
     finally:
-        pair.start()
+        servers.start()
     # A new process has no earlier measurement.
     assert "CPUUtilization" not in meter.measure()
     assert "CPUUtilization" in meter.measure()
 
 
 @pytest.fixture
-def cache(pair: DatabasePair, tmp_path: Path) -> Iterator[CacheServer]:
-    server = CacheServer(tmp_path / "cache", pair.ca.parent)
+def cache(servers: DatabaseServers, tmp_path: Path) -> Iterator[CacheServer]:
+    server = CacheServer(tmp_path / "cache", servers.ca.parent)
     server.start(megabytes=16)
     yield server
     server.stop()
@@ -96,16 +96,16 @@ def test_the_account_of_the_meter_reads_nothing_but_information(cache: CacheServ
 
 
 def test_the_emulator_stores_what_the_meters_measure(
-    pair: DatabasePair, cache: CacheServer, monkeypatch: pytest.MonkeyPatch
+    servers: DatabaseServers, cache: CacheServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cloudwatch, "_metrics", cloudwatch.AccountRegionScopedDict())
-    monkeypatch.setenv(DATABASE_FOLDER, str(pair.root))
+    monkeypatch.setenv(DATABASE_FOLDER, str(servers.root))
     monkeypatch.setenv(CACHE_FOLDER, str(cache.directory))
     gauges.measure_servers(gauges.list_meters())
     stored = {(namespace, name, dimensions) for namespace, name, dimensions in cloudwatch._metrics.keys()}  # noqa: SIM118
     assert {
         ("AWS/RDS", "DatabaseConnections", "DBInstanceIdentifier=sluice-local-primary"),
-        ("AWS/RDS", "ReplicaLag", "DBInstanceIdentifier=sluice-local-replica"),
+        ("AWS/RDS", "ReplicaLag", "DBInstanceIdentifier=sluice-local-replica-1"),
         ("AWS/ElastiCache", "DatabaseMemoryUsagePercentage", "CacheClusterId=sluice-local-001"),
     } <= stored
     monkeypatch.delenv(DATABASE_FOLDER)

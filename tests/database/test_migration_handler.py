@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice import observability
 from sluice.aws import secrets
 from sluice.aws.client import create_client
@@ -33,8 +33,8 @@ Request = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
-    return Migrated(pair, database, connect)
+def schema(servers: DatabaseServers, database: str, connect: Any) -> Migrated:
+    return Migrated(servers, database, connect)
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def cloud() -> Iterator[Aws]:
 
 @pytest.fixture
 def request_(
-    schema: Migrated, cloud: Aws, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    schema: Migrated, cloud: Aws, servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Request]:
     """The function's environment, and a function that builds CloudFormation's requests."""
     mark = uuid4().hex[:8]
-    username, password = pair.admin_credentials
+    username, password = servers.admin_credentials
     users = {"admin": username, "loader": f"loader_{mark}", "reader": f"reader_{mark}"}
     for role, name in users.items():
         secret = {"username": name, "password": password if role == "admin" else uuid4().hex}
@@ -57,12 +57,12 @@ def request_(
     trust = tmp_path / "database_trust"
     trust.mkdir()
     (trust / "__init__.py").touch()
-    shutil.copy(pair.ca, trust / "ca.pem")
+    shutil.copy(servers.ca, trust / "ca.pem")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "database_trust", raising=False)
     settings = {
-        "DATABASE_HOST": pair.primary.host,
-        "DATABASE_PORT": str(pair.primary.port),
+        "DATABASE_HOST": servers.primary.host,
+        "DATABASE_PORT": str(servers.primary.port),
         "DATABASE_NAME": schema.schema,
         "DATABASE_SECRET_ARN": "admin",
         "LOADER_SECRET_ARN": "loader",
@@ -97,8 +97,8 @@ def request_(
         }
 
     yield make
-    pair.start()
-    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
+    servers.start()
+    with servers.primary.connect(*servers.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER IF EXISTS {users['loader']}, {users['reader']}")
 
 
@@ -242,7 +242,7 @@ def test_a_rollback_without_a_database_succeeds_and_reports_what_it_left_undone(
     assert answer["PhysicalResourceId"] == physical_id
     assert "the database is unreachable" in answer["Data"]["Undone"]
     assert '"MigrationsUndone":[1.0]' in capsys.readouterr().out
-    monkeypatch.setenv("DATABASE_PORT", str(schema.pair.primary.port))
+    monkeypatch.setenv("DATABASE_PORT", str(schema.servers.primary.port))
     [by_hand] = re.findall(r'{"deployment": "[0-9a-f]{64}"}', answer["Reason"])
     schema.sql("ALTER TABLE bookings ADD COLUMN later INT COMMENT 'optional'")
     assert handle(json.loads(by_hand), context())["notices"]
@@ -332,9 +332,9 @@ def test_a_resource_that_cannot_be_served_is_answered(
     assert "Wrong.anything" in cloud.answers[0]["Reason"]
 
 
-def test_a_database_that_hangs_is_answered_in_time(request_: Request, cloud: Aws, pair: DatabasePair) -> None:
+def test_a_database_that_hangs_is_answered_in_time(request_: Request, cloud: Aws, servers: DatabaseServers) -> None:
     handle(request_(), context())
-    pid = pair.primary.pid
+    pid = servers.primary.pid
     assert pid
     os.kill(pid, signal.SIGSTOP)
     try:

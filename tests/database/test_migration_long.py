@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.errors import MigrationFailed, MigrationRefused
 from sluice.model.resource import Resource
 from sluice.schema import alter, migration
@@ -22,9 +22,9 @@ COPIED = "alter notes: change text VARCHAR(20) to MEDIUMTEXT"
 
 
 @pytest.fixture
-def schema(pair: DatabasePair, database: str, connect: Any, monkeypatch: pytest.MonkeyPatch) -> Migrated:
+def schema(servers: DatabaseServers, database: str, connect: Any, monkeypatch: pytest.MonkeyPatch) -> Migrated:
     monkeypatch.setattr(migration, "LOCK_SECONDS", 0.2)
-    migrated = Migrated(pair, database, connect)
+    migrated = Migrated(servers, database, connect)
     migrated.run(SHORT)
     migrated.sql(
         "INSERT INTO notes (owner, id, version, written_at, deleted, text) "

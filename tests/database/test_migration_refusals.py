@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.errors import MigrationRefused
 from sluice.model.resource import Digits, Resource
 from tests.database.migration_rig import Migrated, notes
@@ -22,8 +22,8 @@ OLD: dict[str, Any] = {
 
 
 @pytest.fixture
-def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
-    return Migrated(pair, database, connect)
+def schema(servers: DatabaseServers, database: str, connect: Any) -> Migrated:
+    return Migrated(servers, database, connect)
 
 
 def changed(**fields: Any) -> Resource:

@@ -8,7 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.errors import MigrationFailed
 from sluice.model.resource import Resource
 from sluice.schema import ddl_executor, migration
@@ -18,8 +18,8 @@ from tests.database.migration_rig import migration as make_migration
 
 
 @pytest.fixture
-def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
-    return Migrated(pair, database, connect)
+def schema(servers: DatabaseServers, database: str, connect: Any) -> Migrated:
+    return Migrated(servers, database, connect)
 
 
 def test_of_two_migrations_at_once_one_does_everything_and_the_other_nothing(schema: Migrated) -> None:
@@ -65,11 +65,11 @@ def test_after_a_crash_between_two_statements_the_next_run_does_the_rest(schema:
     with ThreadPoolExecutor(1) as other:
         run = other.submit(schema.run, *widened(tag=(str | None, None)))
         wait_until(schema, "Waiting for table metadata lock")
-        schema.pair.primary.kill()
+        schema.servers.primary.kill()
         with pytest.raises(pymysql.Error) as broken:
             run.result()
     assert "the database is unreachable or accepts no changes now" in explain_error(broken.value)
-    schema.pair.start()
+    schema.servers.start()
     schema.admin = schema.connect(autocommit=True)
     assert ["tag" in schema.columns(table) for table in ("a", "b", "c")] == [True, False, False]
     outcome = schema.run(*widened(tag=(str | None, None)))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.model.resource import Digits, Resource, load_resources
 from sluice.model.resource_faults import describe_row_fault
 from tests.database.migration_rig import Migrated, notes
@@ -16,8 +16,8 @@ TEXT = "utf8mb4_nopad_bin"
 
 
 @pytest.fixture
-def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
-    return Migrated(pair, database, connect)
+def schema(servers: DatabaseServers, database: str, connect: Any) -> Migrated:
+    return Migrated(servers, database, connect)
 
 
 def test_a_new_schema_gets_every_table(schema: Migrated) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pymysql
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.aws.secrets import Credentials
 from sluice.errors import MigrationFailed
 from sluice.schema.grants import LOADER_PRIVILEGES, READER_PRIVILEGES, DatabaseUser
@@ -15,19 +15,19 @@ from tests.database.migration_rig import Migrated, notes
 
 
 @pytest.fixture
-def schema(pair: DatabasePair, database: str, connect: Any) -> Migrated:
-    return Migrated(pair, database, connect)
+def schema(servers: DatabaseServers, database: str, connect: Any) -> Migrated:
+    return Migrated(servers, database, connect)
 
 
 @pytest.fixture
-def users(pair: DatabasePair) -> Iterator[tuple[DatabaseUser, DatabaseUser]]:
+def users(servers: DatabaseServers) -> Iterator[tuple[DatabaseUser, DatabaseUser]]:
     mark = uuid4().hex[:8]
     loader = DatabaseUser(
         "loader", Credentials(f"loader_{mark}", "the loader's 'own' %s \\ \" pass"), LOADER_PRIVILEGES
     )
     reader = DatabaseUser("reader", Credentials(f"reader_{mark}", uuid4().hex), READER_PRIVILEGES)
     yield loader, reader
-    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
+    with servers.primary.connect(*servers.admin_credentials) as connection, connection.cursor() as cursor:
         for user in (loader, reader):
             cursor.execute(f"DROP USER IF EXISTS {user.credentials.username}")
 
@@ -162,7 +162,7 @@ def test_a_refusal_changes_no_user(schema: Migrated, users: tuple[DatabaseUser, 
 def test_one_name_for_two_users_is_refused(
     schema: Migrated, users: tuple[DatabaseUser, DatabaseUser], clash: str
 ) -> None:
-    name = schema.pair.admin_credentials[0] if clash == "admin" else users[0].credentials.username
+    name = schema.servers.admin_credentials[0] if clash == "admin" else users[0].credentials.username
     reader = DatabaseUser("reader", Credentials(name, "x"), READER_PRIVILEGES)
     with pytest.raises(MigrationFailed, match="need three different user names"):
         schema.run(notes(text=str), users=(users[0], reader))
@@ -176,7 +176,7 @@ def test_an_empty_password_is_refused(schema: Migrated, users: tuple[DatabaseUse
 
 
 def test_no_password_reaches_the_server_s_log(schema: Migrated, users: tuple[DatabaseUser, DatabaseUser]) -> None:
-    with schema.pair.primary.connect_as_root() as connection, connection.cursor() as cursor:
+    with schema.servers.primary.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON")
         try:
             schema.run(notes(text=str), users=users)

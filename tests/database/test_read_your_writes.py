@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.db.connection import Database
 from sluice.model.versions import new_version
 from tests.database.reading_rig import ReadRig
@@ -124,22 +124,22 @@ def test_an_invalid_query_is_rejected(reader: ReadRig, query: dict[str, str], fi
 
 
 @pytest.fixture
-def on_replica(reader: ReadRig, pair: DatabasePair, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
+def on_replica(reader: ReadRig, servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadRig]:
     """The reader on the real replica, after it has caught up with the primary."""
     settings = msgspec.structs.replace(
-        reader.rig.database._settings, database_host=pair.replica.host, database_port=pair.replica.port
+        reader.rig.database._settings, database_host=servers.replica.host, database_port=servers.replica.port
     )
     replica = Database(settings, statement_timeout_seconds=30)
     monkeypatch.setattr(reader, "replica", replica)
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     yield reader
     replica.drop_connection()
 
 
 @contextmanager
-def stop_replication(pair: DatabasePair) -> Iterator[None]:
+def stop_replication(servers: DatabaseServers) -> Iterator[None]:
     """Stop the replication: the replica still answers queries."""
-    with pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE")
         try:
             yield
@@ -148,13 +148,13 @@ def stop_replication(pair: DatabasePair) -> Iterator[None]:
 
 
 def test_while_replication_is_stopped_no_earlier_state_is_returned(
-    rig: Rig, on_replica: ReadRig, pair: DatabasePair
+    rig: Rig, on_replica: ReadRig, servers: DatabaseServers
 ) -> None:
     first = put({"label": "first"})
     path = f"things/{first.id}"
     rig.load(first)
     assert on_replica.get(path, {"version": first.version}, headers=PREFER_WAIT).status == 200
-    with stop_replication(pair):
+    with stop_replication(servers):
         second = put({"label": "second"}, first.id)
         rig.load(second)
         answer = on_replica.get(path, {"version": second.version}, headers=PREFER_WAIT)
@@ -164,16 +164,16 @@ def test_while_replication_is_stopped_no_earlier_state_is_returned(
     assert (answer.status, answer.body["data"]["label"]) == (200, "second")
 
 
-def test_the_read_waits_for_an_unavailable_replica(rig: Rig, on_replica: ReadRig, pair: DatabasePair) -> None:
+def test_the_read_waits_for_an_unavailable_replica(rig: Rig, on_replica: ReadRig, servers: DatabaseServers) -> None:
     write = put({"label": "first"})
     path, query = f"things/{write.id}", {"version": write.version}
     rig.load(write)
-    pair.wait_for_replica()
+    servers.wait_for_replicas()
     assert on_replica.get(path, query).status == 200
-    pair.replica.kill()
+    servers.replica.kill()
     try:
         assert on_replica.get(path).status == 503
         assert is_too_early(on_replica.get(path, query, headers={"Prefer": "wait=1"}), write.id, write.version)
     finally:
-        pair.start()
+        servers.start()
     assert on_replica.get(path, query).status == 200

@@ -10,7 +10,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.errors import RebuildRefused
 from sluice.model.record import Write
 from tests.database.conftest import Connect
@@ -307,10 +307,10 @@ REFERS = "CONSTRAINT there FOREIGN KEY (owner, id) REFERENCES codes (owner, id)"
     ],
 )
 def test_objects_that_a_rebuild_would_lose_are_refused_before_anything_is_created(
-    rebuilding: Rebuilding, pair: DatabasePair, statement: str, thing: str
+    rebuilding: Rebuilding, servers: DatabaseServers, statement: str, thing: str
 ) -> None:
     # With a binary log, the RDS master user may not create a trigger either.
-    with pair.primary.connect_as_root() as connection, connection.cursor() as cursor:
+    with servers.primary.connect_as_root() as connection, connection.cursor() as cursor:
         connection.select_db(rebuilding.schema)
         cursor.execute(statement)
     with pytest.raises(RebuildRefused, match=f"No migration created {thing}, (and a rebuild cannot|which is unique)"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.aws.secrets import Credentials
 from sluice.errors import AccessDenied, RotationFailed
 from sluice.rotation import password_rotation
@@ -21,8 +21,8 @@ def shared_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
 
 
 @pytest.fixture
-def accounts(pair: DatabasePair, database: str, shared_vault: Vault, trust: None) -> Iterator[Accounts]:
-    accounts = Accounts(pair, database, shared_vault)
+def accounts(servers: DatabaseServers, database: str, shared_vault: Vault, trust: None) -> Iterator[Accounts]:
+    accounts = Accounts(servers, database, shared_vault)
     yield accounts
     accounts.drop()
 
@@ -51,7 +51,7 @@ def test_a_rotation_sets_a_new_password_and_keeps_the_previous_one(accounts: Acc
 def test_the_replica_accepts_the_new_password_before_the_reader_gets_it(accounts: Accounts) -> None:
     first = accounts.password("reader")
     accounts.rotate("reader")
-    replica = accounts.pair.replica
+    replica = accounts.servers.replica
     assert [accounts.can_log_in("reader", password, replica) for password in (first, accounts.password("reader"))] == [
         True,
         True,
@@ -67,7 +67,7 @@ def test_a_rotation_that_stopped_after_any_step_can_be_repeated(accounts: Accoun
     pending = accounts.password(role, rotation.version)
     assert accounts.can_log_in(role, accounts.password(role)), "the secret's password must work at any time"
     statement = accounts.user_statement(role)
-    accounts.pair.wait_for_replica()
+    accounts.servers.wait_for_replicas()
     for step in STEPS:
         rotation.run_step(step)
     assert accounts.password(role, rotation.version) == accounts.password(role) == pending
@@ -94,8 +94,8 @@ def test_an_abandoned_rotation_does_not_block_the_next(accounts: Accounts) -> No
 class StoppedReplica:
     """A replica that applies nothing."""
 
-    def __init__(self, pair: DatabasePair) -> None:
-        self._replica = pair.replica
+    def __init__(self, servers: DatabaseServers) -> None:
+        self._replica = servers.replica
 
     def __enter__(self) -> None:
         self._run("STOP SLAVE SQL_THREAD")
@@ -113,22 +113,22 @@ class StoppedReplica:
 
 def test_a_password_that_the_replica_lacks_does_not_become_current(accounts: Accounts) -> None:
     rotation, first = accounts.begin("reader", patience=0.6), accounts.password("reader")
-    with StoppedReplica(accounts.pair):
+    with StoppedReplica(accounts.servers):
         rotation.run_step("createSecret")
         rotation.run_step("setSecret")
         with pytest.raises(AccessDenied):
             rotation.run_step("testSecret")
         assert accounts.password("reader") == first
-        assert accounts.can_log_in("reader", first, accounts.pair.replica)
+        assert accounts.can_log_in("reader", first, accounts.servers.replica)
         assert accounts.can_log_in("reader", first)
-    accounts.pair.wait_for_replica()
+    accounts.servers.wait_for_replicas()
     for step in STEPS:
         rotation.run_step(step)
-    assert accounts.can_log_in("reader", accounts.password("reader"), accounts.pair.replica)
+    assert accounts.can_log_in("reader", accounts.password("reader"), accounts.servers.replica)
 
 
 def test_a_rotation_waits_for_a_late_replica(accounts: Accounts) -> None:
-    standing, rotation = StoppedReplica(accounts.pair), accounts.begin("reader")
+    standing, rotation = StoppedReplica(accounts.servers), accounts.begin("reader")
     with standing:
         rotation.run_step("createSecret")
         rotation.run_step("setSecret")
@@ -141,7 +141,7 @@ def test_a_rotation_waits_for_a_late_replica(accounts: Accounts) -> None:
 
 
 def test_no_log_contains_a_password(accounts: Accounts) -> None:
-    log = accounts.pair.primary.data / "general.log"
+    log = accounts.servers.primary.data / "general.log"
     accounts.root.run(f"SET GLOBAL general_log_file = '{log.name}'")
     accounts.root.run("SET GLOBAL general_log = 1")
     try:
@@ -149,7 +149,7 @@ def test_no_log_contains_a_password(accounts: Accounts) -> None:
             accounts.rotate(role)
     finally:
         accounts.root.run("SET GLOBAL general_log = 0")
-    written = b"".join(path.read_bytes() for path in [log, *accounts.pair.primary.data.glob("binlog.0*")])
+    written = b"".join(path.read_bytes() for path in [log, *accounts.servers.primary.data.glob("binlog.0*")])
     log.unlink()
     for role in ROLES:
         assert accounts.password(role).encode() not in written
@@ -193,7 +193,7 @@ def test_a_rotation_waits_for_a_running_migration(accounts: Accounts, monkeypatc
     monkeypatch.setattr(password_rotation, "LOCK_SECONDS", 0.2)
     rotation = accounts.begin("loader")
     rotation.run_step("createSecret")
-    with accounts.pair.primary.connect(*accounts.pair.admin_credentials) as other, other.cursor() as cursor:
+    with accounts.servers.primary.connect(*accounts.servers.admin_credentials) as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (f"sluice {accounts.schema}"[:64],))
         with pytest.raises(RotationFailed, match="A migration is changing the users"):
             rotation.run_step("setSecret")

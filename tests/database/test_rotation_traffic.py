@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.aws.secrets import read_credentials
 from sluice.db.connection import Connection, Database
 from sluice.errors import AccessDenied
@@ -76,9 +76,11 @@ def shared_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
 
 
 @pytest.fixture
-def accounts(pair: DatabasePair, rig: Rig, shared_vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accounts]:
+def accounts(
+    servers: DatabaseServers, rig: Rig, shared_vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Accounts]:
     monkeypatch.setattr("sluice.db.connection.read_credentials", read_credentials)  # replaces the rig's
-    accounts = Accounts(pair, rig.database._settings.database_name, shared_vault)
+    accounts = Accounts(servers, rig.database._settings.database_name, shared_vault)
     yield accounts
     accounts.drop()
 
@@ -101,7 +103,7 @@ def create_worker(
 
 def kill(accounts: Accounts, workers: dict[str, Worker]) -> None:
     """Kill every worker's connection while it is idle: retrying an interrupted load is the workflow's task."""
-    for server in (accounts.pair.primary, accounts.pair.replica):
+    for server in (accounts.servers.primary, accounts.servers.replica):
         with server.connect_as_root() as connection, connection.cursor() as cursor:
             for worker in workers.values():
                 with worker.between:
@@ -116,7 +118,7 @@ def kill(accounts: Accounts, workers: dict[str, Worker]) -> None:
 
 
 def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
-    accounts.pair.wait_for_replica()
+    accounts.servers.wait_for_replicas()
 
     def load(database: CountingDatabase) -> None:
         key = rig.objects.put(f"batches/{threading.get_ident()}-{len(rig.objects.content)}", [put({"label": "x"})])

@@ -215,13 +215,13 @@ def _swapped(rebuilding: Rebuilding) -> str:
     raise AssertionError("loads never let go")
 
 
-def test_the_replica_swaps_too(rebuilding: Rebuilding, connect: Connect, pair: Any) -> None:
+def test_the_replica_swaps_too(rebuilding: Rebuilding, connect: Connect, servers: Any) -> None:
     key = rebuilding.rig.objects.put("batches/a", [put({"label": "x"})])
     rebuilding.prepare()
     rebuilding.fill([key])
     rebuilding.swap()
-    pair.wait_for_replica()
-    with connect(pair.replica).cursor() as cursor:
+    servers.wait_for_replicas()
+    with connect(servers.replica).cursor() as cursor:
         cursor.execute("SELECT label FROM things")
         assert cursor.fetchall() == (("x",),)
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from local.database import DatabasePair
+from local.database import DatabaseServers
 from sluice.errors import DatabaseUnavailable
 from sluice.model.record import encode_write
 from tests.database import model
@@ -21,14 +21,14 @@ class Trial:
     `in_parts` says that batches are not read whole, so that it is open which lines meet in one part.
     """
 
-    def __init__(self, rig: Rig, pair: DatabasePair) -> None:
+    def __init__(self, rig: Rig, servers: DatabaseServers) -> None:
         self.rig = rig
         self.in_parts = False
-        self._pair = pair
+        self._servers = servers
         self.databases = [ShakyDatabase(rig.database._settings, self._kill) for _ in range(2)]
 
     def _kill(self, connection_id: int) -> None:
-        with self._pair.primary.connect_as_root() as root, root.cursor() as cursor:
+        with self._servers.primary.connect_as_root() as root, root.cursor() as cursor:
             cursor.execute("KILL %s", (connection_id,))
 
     def converges(self, plan: Plan) -> None:

@@ -128,13 +128,13 @@ def rollback_without_primary(site: AlarmSite) -> Iterator[Act]:
     event |= {"RequestType": "Update", "ResponseURL": address, "OldResourceProperties": {}}
     deployment = read_deployment(event).build_physical_id("Migration").split(" ")[1]
     event["PhysicalResourceId"] = f"Migration {deployment}"
-    site.stack.pair.primary.kill()
+    site.stack.servers.primary.kill()
     try:
         client = site.client("lambda")
         client.invoke(FunctionName=site.ids["MigrateFunction"], Payload=json.dumps(event).encode())
         yield lambda: None
     finally:
-        site.stack.pair.start()
+        site.stack.servers.start()
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class AlarmSite:
         for code in codes:
             self.http.put(f"/v1/airports/{code}", json=airport(code)).raise_for_status()
         eventually(lambda: self.recovery.read_versions("AL").keys() >= set(codes))
-        self.stack.pair.wait_for_replica()
+        self.stack.servers.wait_for_replicas()
         return codes
 
     def client(self, service: str) -> Any:

@@ -71,10 +71,10 @@ def _measure_folder(folder: Path) -> int:
 
 
 class Instances:
-    """The instances of a site. Those of the database have the names of the servers' folders: `primary`, `replica`."""
+    """The instances of a site. Those of the database have the names of the servers' folders: `primary`, `replica-1`."""
 
     def __init__(self, site: AlarmSite) -> None:
-        self.site, self.servers = site, (site.stack.pair.primary, site.stack.pair.replica)
+        self.site, self.servers = site, site.stack.servers.all
         self._meters = {server.directory.name: InstanceMeter(server) for server in self.servers}
         # Not the meter of `local.cache`: a cache that runs scripts does not answer it.
         self._cache_processor = ProcessorMeter()
@@ -110,7 +110,7 @@ def list_instance_alarms() -> list[str]:
 @cache
 def get_instances(site: AlarmSite) -> Instances:
     """The instances of a site. The first call also adds their alarms."""
-    parameters = {"Primary": "primary", "Replica": "replica", "Cache": CACHE}
+    parameters = {"Primary": "primary", "Replica": "replica-1", "Cache": CACHE}
     defaults = {name: str(read_template()["Parameters"][name]["Default"]) for name in CONCURRENCY}
     site.add_alarms(list_instance_alarms(), {**parameters, **defaults})
     return Instances(site)

@@ -28,11 +28,11 @@ _SPIN = "local n=0 for i=1,3e7 do n=n+i end return 1"
 @contextmanager
 def killed_primary(site: AlarmSite) -> Iterator[Act]:
     """The primary is down, and clients write on."""
-    site.stack.pair.primary.kill()
+    site.stack.servers.primary.kill()
     try:
         yield lambda: write(site)
     finally:
-        site.stack.pair.start()
+        site.stack.servers.start()
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def killed_cache(site: AlarmSite) -> Iterator[Act]:
 @contextmanager
 def frozen_replica(site: AlarmSite) -> Iterator[Act]:
     """The replica no longer answers, though its connections are open."""
-    pid = site.stack.pair.replica.pid
+    pid = site.stack.servers.replica.pid
     assert pid
     with crowd(partial(read, site)) as act:
         os.kill(pid, signal.SIGSTOP)
@@ -60,24 +60,24 @@ def frozen_replica(site: AlarmSite) -> Iterator[Act]:
 @contextmanager
 def killed_databases(site: AlarmSite) -> Iterator[Act]:
     """Neither server is there: writes are accepted, reads fail, and no write becomes readable."""
-    site.stack.pair.primary.kill()
-    site.stack.pair.replica.kill()
+    site.stack.servers.primary.kill()
+    site.stack.servers.replica.kill()
     try:
         with canaries(site) as act:
             yield act
     finally:
-        site.stack.pair.start()
+        site.stack.servers.start()
 
 
 @contextmanager
 def stopped_replication(site: AlarmSite) -> Iterator[Act]:
     """The thread of the replica that applies changes stops, as after an error."""
     instances = get_instances(site)
-    _execute(site.stack.pair.replica, "STOP SLAVE SQL_THREAD")
+    _execute(site.stack.servers.replica, "STOP SLAVE SQL_THREAD")
     try:
         yield instances.report
     finally:
-        _execute(site.stack.pair.replica, "START SLAVE SQL_THREAD")
+        _execute(site.stack.servers.replica, "START SLAVE SQL_THREAD")
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def test_the_console_shows_an_outage_and_repairs_it(
                 expect(find_stage(windows, stage).locator(".figure")).to_have_text(re.compile("[1-9]"), timeout=WAIT_MS)
             take_screenshots(windows, "1-before")
 
-            stack.pair.primary.kill()
+            stack.servers.primary.kill()
             before, killed = writes.accepted, time.monotonic()
             expect(find_stage(windows, "ledger")).to_contain_text("primary does not respond", timeout=WAIT_MS)
             noticed_seconds = time.monotonic() - killed
@@ -67,7 +67,7 @@ def test_the_console_shows_an_outage_and_repairs_it(
             eventually(lambda: writes.accepted > before + 1_000)
             take_screenshots(windows, "2-during")
         during, outage_seconds = writes.accepted - before, time.monotonic() - killed
-        stack.pair.start()
+        stack.servers.start()
 
         expect(find_stage(windows, "ledger")).to_contain_text("accepts writes", timeout=WAIT_MS)
         expect(find_stage(windows, "batches")).to_contain_text("parked", timeout=WAIT_MS)
@@ -75,7 +75,7 @@ def test_the_console_shows_an_outage_and_repairs_it(
         batches.wait_for_delivery(recovery, keys, writes.accepted)
         missing = eventually(lambda: count_parked(recovery, failed))
         replay_from_the_page(windows["wide-light"], recovery, missing)
-    with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary:
+    with stack.servers.primary.connect(*stack.servers.admin_credentials, database="sluice", autocommit=True) as primary:
         eventually(lambda: writes.read_rows(primary) == writes.rows)
     assert recovery.count_missing() == 0
 

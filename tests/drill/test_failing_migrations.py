@@ -26,8 +26,8 @@ def second(stack: Stack) -> Iterator[SecondStack]:
 
 
 def change_table(stack: Stack, change: str) -> None:
-    credentials = stack.pair.admin_credentials
-    with stack.pair.primary.connect(*credentials, database=DATABASE, autocommit=True) as connection:
+    credentials = stack.servers.admin_credentials
+    with stack.servers.primary.connect(*credentials, database=DATABASE, autocommit=True) as connection:
         connection.cursor().execute(f"ALTER TABLE airports {change}")
 
 

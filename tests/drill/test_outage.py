@@ -50,7 +50,7 @@ def test_batches_parked_in_an_outage_are_loaded_without_an_operator(
             contexts.enter_context(recovery.disable_rules("BatchesParked"))
             contexts.enter_context(run_schedule_every_minute(recovery))
         began = datetime.datetime.now(datetime.UTC)
-        stack.pair.primary.kill()
+        stack.servers.primary.kill()
         killed = time.monotonic()
         writes.write(WRITES)
         write_seconds = time.monotonic() - killed
@@ -59,9 +59,11 @@ def test_batches_parked_in_an_outage_are_loaded_without_an_operator(
         eventually(lambda: time.monotonic() - killed > write_seconds + retry_seconds, retry_seconds)
         assert _count_parked(recovery, seen, began) == parked
         outage_seconds = time.monotonic() - killed
-        stack.pair.start()
+        stack.servers.start()
         restarted_at = time.monotonic()
-        with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary:
+        with stack.servers.primary.connect(
+            *stack.servers.admin_credentials, database="sluice", autocommit=True
+        ) as primary:
             eventually(lambda: writes.read_rows(primary) == writes.rows, 300)
         recovery_seconds = time.monotonic() - restarted_at
         reports = eventually(lambda: _read_reports(recovery, seen), 120)
@@ -77,8 +79,8 @@ def test_batches_parked_in_an_outage_are_loaded_without_an_operator(
     assert sum(report["replay"]["planned"] for report in reports) == parked
     assert {report["replay"]["remaining"] for report in reports} == {0}
     assert [message["Message"].split(":")[0] for message in recovered] == [f"{parked} batches were missing"]
-    stack.pair.wait_for_replica()
-    with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as replica:
+    stack.servers.wait_for_replicas()
+    with stack.servers.replica.connect(*stack.servers.admin_credentials, database="sluice", autocommit=True) as replica:
         assert writes.read_rows(replica) == writes.rows
 
 

@@ -43,7 +43,7 @@ def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
     harness = RebuildHarness(stack)
     eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
     yield harness
-    stack.pair.start()
+    stack.servers.start()
     eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
 
 

@@ -103,7 +103,7 @@ def test_a_replay_killed_half_way_is_completed_by_the_next_replay(
 def lock_batches(stack: Stack, keys: list[str]) -> Iterator[None]:
     """Block the loads of some batches: another session has uncommitted ledger entries for them."""
     with (
-        stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice") as other,
+        stack.servers.primary.connect(*stack.servers.admin_credentials, database="sluice") as other,
         other.cursor() as cursor,
     ):
         for key in keys:

@@ -38,13 +38,13 @@ def test_a_replay_loads_exactly_the_batches_that_a_restored_dump_lacks(
     )
 
     with recovery.disable_rules("RecoverySchedule", "BatchesParked"):
-        _replace_server(stack, stack.pair.primary.data)
+        _replace_server(stack, stack.servers.primary.data)
         load_dump(stack, dump_path)
         _create_users(stack)
         restored, ledger = recovery.read_ledger(), _read_ledger_rows(stack)
         after = batches.list_keys(recovery) - restored
         replica_status = sluice("status", "--json", code=1).document["replica"]
-        _replace_server(stack, stack.pair.replica.data)
+        _replace_server(stack, stack.servers.replica.data)
         output = sluice("replay", "--wait", "--json").document
         second = sluice("replay", "--wait", "--json").document
     print(
@@ -61,18 +61,18 @@ def test_a_replay_loads_exactly_the_batches_that_a_restored_dump_lacks(
     assert _read_ledger_rows(stack).items() >= ledger.items()
     assert replica_status["replicates"] is False
     assert _read_rows(stack, writes) == writes.rows
-    stack.pair.wait_for_replica()
-    with stack.pair.replica.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as replica:
+    stack.servers.wait_for_replicas()
+    with stack.servers.replica.connect(*stack.servers.admin_credentials, database="sluice", autocommit=True) as replica:
         assert writes.read_rows(replica) == writes.rows
     assert sluice("status", "--json").document["replica"]["replicates"] is True
 
 
 def _replace_server(stack: Stack, data: Path) -> None:
     """Remove a server's data, and start it as a new server."""
-    server = next(server for server in (stack.pair.primary, stack.pair.replica) if server.data == data)
+    server = next(server for server in (stack.servers.primary, stack.servers.replica) if server.data == data)
     server.kill()
     shutil.rmtree(data)
-    stack.pair.start()
+    stack.servers.start()
 
 
 def _create_users(stack: Stack) -> None:
@@ -82,14 +82,14 @@ def _create_users(stack: Stack) -> None:
 
 
 def _read_rows(stack: Stack, writes: Traffic) -> Any:
-    with stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary:
+    with stack.servers.primary.connect(*stack.servers.admin_credentials, database="sluice", autocommit=True) as primary:
         return writes.read_rows(primary)
 
 
 def _read_ledger_rows(stack: Stack) -> dict[Any, Any]:
     """Return the counts and the load time of each batch in the ledger."""
     with (
-        stack.pair.primary.connect(*stack.pair.admin_credentials, database="sluice", autocommit=True) as primary,
+        stack.servers.primary.connect(*stack.servers.admin_credentials, database="sluice", autocommit=True) as primary,
         primary.cursor() as cursor,
     ):
         cursor.execute("SELECT object_key, etag, applied, stale, rejected, loaded_at FROM loaded_batches")

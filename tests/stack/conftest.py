@@ -80,16 +80,16 @@ def person(client: Any, stack: Stack) -> Person:
 @pytest.fixture
 def primary(stack: Stack) -> Iterator["Connection[Any]"]:
     """A connection of the admin to the service's schema on the primary, with autocommit."""
-    credentials = stack.pair.admin_credentials
-    with stack.pair.primary.connect(*credentials, database="sluice", autocommit=True) as connection:
+    credentials = stack.servers.admin_credentials
+    with stack.servers.primary.connect(*credentials, database="sluice", autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def replica(stack: Stack) -> Iterator["Connection[Any]"]:
     """The same on the replica, which accepts no writes."""
-    credentials = stack.pair.admin_credentials
-    with stack.pair.replica.connect(*credentials, database="sluice", autocommit=True) as connection:
+    credentials = stack.servers.admin_credentials
+    with stack.servers.replica.connect(*credentials, database="sluice", autocommit=True) as connection:
         yield connection
 
 

@@ -17,23 +17,23 @@ def dump_database(stack: Stack, target: Path) -> None:
 
 def load_dump(stack: Stack, dump: Path) -> None:
     """Replace the tables of the primary with those of a dump; it creates the schema if necessary."""
-    with stack.pair.primary.connect(*stack.pair.admin_credentials) as connection, connection.cursor() as cursor:
+    with stack.servers.primary.connect(*stack.servers.admin_credentials) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
     with dump.open("rb") as file:
         _run(stack, "mariadb", SCHEMA, stdin=file)
 
 
 def _run(stack: Stack, name: str, *arguments: str, **streams: object) -> None:
-    user, password = stack.pair.admin_credentials
+    user, password = stack.servers.admin_credentials
     subprocess.run(
         [
             find_program(name),
             "--no-defaults",
-            f"--host={stack.pair.primary.host}",
-            f"--port={stack.pair.primary.port}",
+            f"--host={stack.servers.primary.host}",
+            f"--port={stack.servers.primary.port}",
             f"--user={user}",
             "--protocol=tcp",
-            f"--ssl-ca={stack.pair.ca}",
+            f"--ssl-ca={stack.servers.ca}",
             "--ssl-verify-server-cert",
             "--default-character-set=utf8mb4",
             *arguments,

@@ -39,9 +39,9 @@ class RebuildHarness:
         self.archive = stack.outputs["ArchiveBucketName"]
 
     def query(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        pair = self.stack.pair
+        servers = self.stack.servers
         with (
-            pair.primary.connect(*pair.admin_credentials, database="sluice", autocommit=True) as connection,
+            servers.primary.connect(*servers.admin_credentials, database="sluice", autocommit=True) as connection,
             connection.cursor(DictCursor) as cursor,
         ):
             cursor.execute(statement, values)
@@ -91,11 +91,11 @@ class RebuildHarness:
 
     def lose_databases(self) -> None:
         """Delete the data directories of primary and replica, and start both servers with empty ones."""
-        pair = self.stack.pair
-        for server in (pair.primary, pair.replica):
+        servers = self.stack.servers
+        for server in (servers.primary, servers.replica):
             server.kill()
             shutil.rmtree(server.data)
-        pair.start()
+        servers.start()
 
     @contextmanager
     def hide_batches(self) -> Iterator[int]:

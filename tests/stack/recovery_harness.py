@@ -76,8 +76,8 @@ class RecoveryHarness:
     def read_versions(self, prefix: str) -> Versions:
         """Id and version of the airports whose codes begin with the prefix, deleted ones included."""
         with (
-            self.stack.pair.primary.connect(
-                *self.stack.pair.admin_credentials, database="sluice", autocommit=True
+            self.stack.servers.primary.connect(
+                *self.stack.servers.admin_credentials, database="sluice", autocommit=True
             ) as connection,
             connection.cursor() as cursor,
         ):
@@ -87,8 +87,8 @@ class RecoveryHarness:
     def read_ledger(self) -> set[str]:
         """The object keys in the ledger."""
         with (
-            self.stack.pair.primary.connect(
-                *self.stack.pair.admin_credentials, database="sluice", autocommit=True
+            self.stack.servers.primary.connect(
+                *self.stack.servers.admin_credentials, database="sluice", autocommit=True
             ) as connection,
             connection.cursor() as cursor,
         ):
@@ -100,11 +100,11 @@ class RecoveryHarness:
 
         The heartbeat of each minute does not count: neither its mark nor its object.
         """
-        self.stack.pair.wait_for_replica()
+        self.stack.servers.wait_for_replicas()
         checksums: list[Any] = []
-        for server in (self.stack.pair.primary, self.stack.pair.replica):
+        for server in (self.stack.servers.primary, self.stack.servers.replica):
             with (
-                server.connect(*self.stack.pair.admin_credentials, database="sluice") as connection,
+                server.connect(*self.stack.servers.admin_credentials, database="sluice") as connection,
                 connection.cursor() as cursor,
             ):
                 cursor.execute("SHOW TABLES")

@@ -1,4 +1,4 @@
-"""A second stack in the emulator of a deployed one, with its build and its database pair. Its deployments may fail."""
+"""A second stack in the emulator of a deployed one, with its build and its own databases. Its deployments may fail."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class SecondStack:
             parameters = {"Runtime": detect_runtime(), "Architecture": detect_architecture()}
         else:
             chosen = choose_parameters({"ReadCache": "false", "DatabaseName": DATABASE})
-            parameters = resolve_parameters(chosen, self._stack.emulator, self._stack.pair, self._stack.cache)
+            parameters = resolve_parameters(chosen, self._stack.emulator, self._stack.servers, self._stack.cache)
         self.outputs = deploy_stack(
             self._stack.folder,
             self._stack.emulator,
@@ -75,7 +75,7 @@ class SecondStack:
     def drop_database(self) -> None:
         """Drop the schema and the users that the migration created."""
         with (
-            self._stack.pair.primary.connect(*self._stack.pair.admin_credentials, autocommit=True) as connection,
+            self._stack.servers.primary.connect(*self._stack.servers.admin_credentials, autocommit=True) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE}")

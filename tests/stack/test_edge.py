@@ -84,7 +84,7 @@ def test_without_the_database_a_shared_item_is_served_stale_and_a_private_one_is
     private = f"/v1/bookings/{mine['id']}"
     assert ada.get(private, params={"version": mine["version"]}, **waiting).status_code == 200
     seen = machine.get("/v1/airports/TSTL")
-    stack.pair.replica.stop()
+    stack.servers.replica.stop()
     try:
         stale = machine.get("/v1/airports/TSTL", timeout=60)
         assert (stale.status_code, stale.json()) == (200, seen.json())
@@ -94,8 +94,8 @@ def test_without_the_database_a_shared_item_is_served_stale_and_a_private_one_is
         assert (hidden.status_code, hidden.headers["Content-Type"]) == (503, "application/problem+json")
         assert int(hidden.headers["Retry-After"]) >= 1
     finally:
-        stack.pair.start()  # which also restarts replication
-        stack.pair.wait_for_replica()
+        stack.servers.start()  # which also restarts replication
+        stack.servers.wait_for_replicas()
     answered = eventually(lambda: fresh if (fresh := machine.get("/v1/airports/TSTL")).headers["X-Cache"] else None)
     assert answered.status_code == 200
 
@@ -124,7 +124,7 @@ class Connections(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        with self._stack.pair.primary.connect_as_root() as connection, connection.cursor() as cursor:
+        with self._stack.servers.primary.connect_as_root() as connection, connection.cursor() as cursor:
             while not self._ended.wait(0.02):
                 cursor.execute(_AT_WORK)
                 row = cursor.fetchone()

@@ -48,7 +48,7 @@ def second(stack: Stack) -> Iterator[SecondStack]:
     try:
         yield second
     finally:
-        stack.pair.start()
+        stack.servers.start()
         logs.delete_log_group(logGroupName=TAKEN_NAME)
         second.delete()
         _remove_what_remains(stack, list_resources(stack) - existing)
@@ -134,7 +134,7 @@ def test_a_creation_that_fails_at_its_last_resource_can_be_repeated(stack: Stack
 def _check_update_while_the_database_is_unavailable(stack: Stack, second: SecondStack) -> None:
     before, functions = list_resources(stack), stack.aws_client("lambda")
     name = second.outputs["OpenApiFunctionName"]
-    stack.pair.primary.kill()
+    stack.servers.primary.kill()
     with pytest.raises(LocalError, match=f"^The migration failed: {UNREACHABLE}"):
         second.deploy(migrate_with_new_settings)
     assert second.status == "UPDATE_ROLLBACK_COMPLETE"
@@ -142,7 +142,7 @@ def _check_update_while_the_database_is_unavailable(stack: Stack, second: Second
     assert {"OpenApiFunction", "Migration"} <= updated
     assert functions.get_function_configuration(FunctionName=name)["Timeout"] == 20
     assert list_resources(stack) == before
-    stack.pair.start()
+    stack.servers.start()
     _check_service(second, "LFBB")
 
 

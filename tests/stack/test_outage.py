@@ -43,13 +43,13 @@ def test_every_write_is_accepted_and_loaded_and_the_canary_only_waits_although_t
         writer.start()
     try:
         eventually(lambda: len(statuses) > 30)
-        stack.pair.primary.kill()
+        stack.servers.primary.kill()
         canary.start()
         before = len(statuses)
         time.sleep(DOWN_SECONDS)
         during_outage = len(statuses) - before
     finally:
-        stack.pair.start()
+        stack.servers.start()
         time.sleep(2)
         stop.set()
         for writer in writers:

@@ -36,7 +36,7 @@ def test_a_client_gets_425_while_replication_is_stopped(stack: Stack, machine: h
     first = machine.put("/v1/airports/TLAG", json=airport("TLAG", city="first")).json()
     path, waiting = "/v1/airports/TLAG", {"Prefer": "wait=15"}
     assert machine.get(path, params={"version": first["version"]}, headers=waiting, timeout=30).status_code == 200
-    with stack.pair.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    with stack.servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
         try:
             second = machine.put(path, json=airport("TLAG", city="second")).json()

@@ -44,7 +44,7 @@ def rebuilding(stack: Stack) -> Iterator[RebuildHarness]:
     eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
     harness.query("DELETE FROM loaded_batches WHERE object_key NOT LIKE 'batches/%%'")
     yield harness
-    stack.pair.start()
+    stack.servers.start()
     eventually(lambda: harness.recovery.run_replay()["status"] == "complete")
 
 
@@ -169,8 +169,8 @@ def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
     rebuilding.wait_until_settled(put_airports(machine, "VF", 5))
     before = rebuilding.read_rows()
     recovery = rebuilding.recovery
-    pair = recovery.stack.pair
-    with pair.primary.connect(*pair.admin_credentials) as connection, connection.cursor() as cursor:
+    servers = recovery.stack.servers
+    with servers.primary.connect(*servers.admin_credentials) as connection, connection.cursor() as cursor:
         # With the lock of the migrations, no rebuild can create or swap tables.
         cursor.execute("SELECT GET_LOCK('sluice sluice', 10)")
         first = sluice("rebuild", *YES, "--json").document

@@ -83,7 +83,7 @@ def kill_warm_connections(stack: Stack) -> int:
     """Kill the idle connections of both users; returns how many."""
     killed = 0
     names = tuple(read_secret(stack, role)["username"] for role in ROLES)
-    for server in (stack.pair.primary, stack.pair.replica):
+    for server in (stack.servers.primary, stack.servers.replica):
         with server.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute(
                 "SELECT id FROM information_schema.processlist WHERE user IN %s AND command = 'Sleep' "
@@ -105,7 +105,7 @@ def read_function_log(stack: Stack, function: str) -> str:
 def can_connect(stack: Stack, role: str, password: str) -> list[bool]:
     """Whether the password is valid on the primary, and on the replica."""
     results = []
-    for server in (stack.pair.primary, stack.pair.replica):
+    for server in (stack.servers.primary, stack.servers.replica):
         try:
             server.connect(read_secret(stack, role)["username"], password).close()
         except pymysql.OperationalError:
@@ -143,7 +143,7 @@ def test_no_request_fails_during_a_rotation(
     eventually(is_loaded)
     assert len(list_failed_loads(stack)) == failed
     assert "AccessDenied" not in read_function_log(stack, "Load") + read_function_log(stack, "Get")
-    stack.pair.wait_for_replica()
+    stack.servers.wait_for_replicas()
     second = {role: read_secret(stack, role)["password"] for role in ROLES}
     assert [can_connect(stack, role, first[role]) for role in ROLES] == [[False, False]] * 2
     assert [can_connect(stack, role, second[role]) for role in ROLES] == [[True, True]] * 2

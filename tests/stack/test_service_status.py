@@ -45,8 +45,8 @@ def send_heartbeat(stack: Stack) -> Callable[[], dict[str, Any]]:
 @pytest.fixture
 def _restored(stack: Stack) -> Iterator[None]:
     yield
-    stack.pair.start()
-    stack.pair.wait_for_replica()
+    stack.servers.start()
+    stack.servers.wait_for_replicas()
 
 
 def read_moment(text: str) -> datetime.datetime:
@@ -73,7 +73,7 @@ def test_the_status_follows_outages_of_the_databases(
     assert read.status_code == 200
     assert read_moment(read.headers[AS_OF_HEADER]) >= read_moment(as_of) - datetime.timedelta(seconds=10)
 
-    stack.pair.primary.kill()
+    stack.servers.primary.kill()
     checked_at = send_heartbeat()["checked_at"]
     alone = await_status(lambda status: status["reads"].get("checked_at", "") >= f"{checked_at[:19]}Z")
     assert alone["writes"] == {"state": "available"}
@@ -82,7 +82,7 @@ def test_the_status_follows_outages_of_the_databases(
     assert standing >= as_of
     assert machine.put("/v1/airports/TSTB", json=airport("TSTB")).status_code == 202
 
-    stack.pair.replica.kill()
+    stack.servers.replica.kill()
     send_heartbeat()
     none = await_status(lambda status: status["reads"]["state"] != "available")
     assert (none["writes"]["state"], none["reads"]["state"]) == ("available", "unavailable")
@@ -92,8 +92,8 @@ def test_the_status_follows_outages_of_the_databases(
     assert (AS_OF_HEADER in unavailable.headers) == (unavailable.status_code == 200)
     assert machine.get("/v1/airports/TSTC").status_code == 503
 
-    stack.pair.start()
-    stack.pair.wait_for_replica()
+    stack.servers.start()
+    stack.servers.wait_for_replicas()
     eventually(lambda: send_heartbeat()["is_available"])
     back = await_status(lambda status: status["reads"]["state"] == "available")
     assert back["reads"]["as_of"] > standing

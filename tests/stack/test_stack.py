@@ -47,14 +47,14 @@ def test_the_stack_has_every_output_of_the_template(stack: Stack) -> None:
 
 
 def test_the_deploy_creates_the_tables_on_both_servers(stack: Stack, primary: Any, replica: Any) -> None:
-    stack.pair.wait_for_replica()
+    stack.servers.wait_for_replicas()
     assert {"loaded_batches", "rejected_writes"} < list_tables(primary)
     assert list_tables(primary) == list_tables(replica)
 
 
 def test_the_trust_layer_has_the_ca_of_this_stack(stack: Stack) -> None:
     bundles = list(stack.folder.build.glob("*/python/database_trust/ca.pem"))
-    assert [bundle.read_bytes() for bundle in bundles] == [stack.pair.ca.read_bytes()]
+    assert [bundle.read_bytes() for bundle in bundles] == [stack.servers.ca.read_bytes()]
 
 
 def test_the_package_has_bytecode_that_ignores_source_dates(stack: Stack) -> None:
@@ -130,7 +130,7 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
     token = stack.machine_token()
 
     assert run_command(stack.folder.root, "down").returncode == 0
-    assert stack.emulator.pid is stack.pair.primary.pid is stack.pair.replica.pid is stack.cache.pid is None
+    assert stack.emulator.pid is stack.servers.primary.pid is stack.servers.replica.pid is stack.cache.pid is None
     assert run_command(stack.folder.root, "status").returncode == 1
     started = run_command(stack.folder.root, "up")
     assert started.returncode == 0
@@ -142,9 +142,9 @@ def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> 
     assert restarted.cache.is_ready()
     stored = restarted.aws_client("s3").get_object(Bucket=stack.outputs["BatchBucketName"], Key="kept/object")
     assert stored["Body"].read() == b"kept"
-    restarted.pair.wait_for_replica()
+    restarted.servers.wait_for_replicas()
     with (
-        restarted.pair.replica.connect(*restarted.pair.admin_credentials, database="sluice") as connection,
+        restarted.servers.replica.connect(*restarted.servers.admin_credentials, database="sluice") as connection,
         connection.cursor() as cursor,
     ):
         assert cursor.execute("SELECT 1 FROM loaded_batches WHERE object_key = 'kept'") == 1

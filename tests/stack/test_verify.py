@@ -80,11 +80,11 @@ def test_a_game_day_compares_every_write_of_an_outage(stack: Stack, monkeypatch:
     monkeypatch.setattr(game_day, "STEADY_SECONDS", 2.0)
 
     def kill_primary(subject: Subject) -> str:
-        stack.pair.primary.kill()
+        stack.servers.primary.kill()
         try:
             subject.sleep(5)
         finally:
-            stack.pair.start()
+            stack.servers.start()
         return "primary killed"
 
     subject = Subject(OperatedStack(choose_target(None, None, None)))

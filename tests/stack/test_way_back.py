@@ -28,7 +28,7 @@ def recovery(stack: Stack) -> RecoveryHarness:
 def whole(recovery: RecoveryHarness) -> Iterator[None]:
     """After each test, load what is missing."""
     yield
-    recovery.stack.pair.start()
+    recovery.stack.servers.start()
     eventually(lambda: recovery.run_replay()["status"] == "complete")
 
 
@@ -138,7 +138,7 @@ def test_a_restored_dump_lacks_only_later_batches(
     assert (output["status"], output["planned"], output["loaded"]) == ("complete", 3, 3)
     assert recovery.read_versions("RK") == versions
     assert recovery.run_replay()["planned"] == 0
-    stack.pair.wait_for_replica()
+    stack.servers.wait_for_replicas()
     with replica.cursor() as cursor:
         cursor.execute("SELECT id, version FROM airports WHERE id LIKE 'RK%'")
         assert dict(cursor.fetchall()) == versions
@@ -209,7 +209,7 @@ def test_an_alert_that_was_sent_is_not_new_the_next_time(recovery: RecoveryHarne
 
 def park_batches(recovery: RecoveryHarness, machine: httpx.Client, prefix: str) -> Versions:
     """Write while the primary is down until loads have failed; the primary stays down."""
-    recovery.stack.pair.primary.kill()
+    recovery.stack.servers.primary.kill()
     before = len(recovery.list_executions("Load", "FAILED"))
     versions: Versions = {}
     for number in range(3):
@@ -234,7 +234,7 @@ def test_parked_batches_raise_the_alarm_and_are_loaded_automatically(
     assert recovery.read_alarm_state("LoadsFailedAlarm") == "ALARM"
     late = recovery.start_workflow("Recover", {"trigger": "operator"})
     assert recovery.wait_for_output(late) == {"outcome": "already_running", "holder": started[-1]["executionArn"]}
-    recovery.stack.pair.start()
+    recovery.stack.servers.start()
     output = recovery.wait_for_output(started[-1]["executionArn"], 150)
     assert output["outcome"] == "recovered"
     assert output["replay"]["planned"] >= 3
@@ -248,7 +248,7 @@ def test_without_the_alarm_the_schedule_recovers(recovery: RecoveryHarness, mach
     with recovery.disable_rules("BatchesParked"):
         with recovery.limit_load_retries():
             versions = park_batches(recovery, machine, "RH")
-        recovery.stack.pair.start()
+        recovery.stack.servers.start()
         eventually(lambda: recovery.count_missing() >= 3)
         assert recovery.list_executions("Recover", "RUNNING") == []
         [target] = recovery.events.list_targets_by_rule(Rule=recovery.find_rule_name("RecoverySchedule"))["Targets"]

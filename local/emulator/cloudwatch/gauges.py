@@ -3,7 +3,7 @@
 - ApproximateNumberOfMessagesVisible of each queue
   (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html)
 - What RDS and ElastiCache report, of the servers of the local stack (`local.database.meter`, `local.cache.meter`),
-  under the identifiers `sluice-local-primary`, `sluice-local-replica` and `sluice-local-001`
+  under the identifiers `sluice-local-primary`, `sluice-local-replica-1` and `sluice-local-001`
 - The age of the oldest record that a stream has not delivered, and the limits of a stream (`firehose.metrics`)
 """
 
@@ -48,11 +48,11 @@ def list_meters() -> list[tuple[str, dict[str, str], Meter]]:
     # Only an emulator of a stack needs these packages.
     if database:
         from local.database.meter import DatabaseMeter  # noqa: PLC0415
-        from local.database.pair import DatabasePair  # noqa: PLC0415
+        from local.database.servers import DatabaseServers  # noqa: PLC0415
 
-        pair = DatabasePair(Path(database))
-        for name, server in (("primary", pair.primary), ("replica", pair.replica)):
-            dimensions = {"DBInstanceIdentifier": f"sluice-local-{name}"}
+        servers = DatabaseServers(Path(database))
+        for server in servers.all:
+            dimensions = {"DBInstanceIdentifier": f"sluice-local-{server.directory.name}"}
             meters.append(("AWS/RDS", dimensions, DatabaseMeter(server)))
     if database and cache:
         from local.cache.meter import CacheMeter  # noqa: PLC0415

@@ -117,7 +117,7 @@ def _parse_content_type(value: str | None) -> tuple[str, str]:
 
 
 def _decode_body(event: Event) -> bytes | None:
-    """Return the body's bytes, or None for invalid base64 and for half of a surrogate pair."""
+    """Return the body's bytes, or None for invalid base64 and for half of a surrogate servers."""
     text = event.get("body")
     if not text:
         return b""

@@ -1,4 +1,4 @@
-"""The database of the local stack: a primary and its read replica."""
+"""The database servers of the local stack: a primary and its read replicas."""
 
 import fcntl
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from local.database.replica import ReplicaServer
 from local.database.server import DatabaseServer
 
 
-class DatabasePair:
-    """A primary and its replica under `root`: `primary/`, `replica/`, `tls/` and the passwords of the accounts.
+class DatabaseServers:
+    """A primary and its replicas under `root`: `primary/`, `replica-1/` and so on, `tls/`, and the accounts' passwords.
 
     It changes nothing before `start()`, and never deletes data.
 
@@ -21,7 +21,9 @@ class DatabasePair:
     crash of the machine.
     """
 
-    def __init__(self, root: Path, buffer_pool_megabytes: int = 128, *, memory: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, buffer_pool_megabytes: int = 128, *, replicas: int = 1, memory: Path | None = None
+    ) -> None:
         self.root = root.resolve()
         certificates = self.root / "tls"
         common = (f"--innodb-buffer-pool-size={buffer_pool_megabytes}M",)
@@ -39,20 +41,33 @@ class DatabasePair:
                 *(_build_unsynchronised_settings(memory / "primary") if memory else ()),
             ),
         )
-        self.replica = ReplicaServer(
-            self.root / "replica",
-            self.primary,
-            certificates=certificates,
-            settings=(
-                *common,
-                "--server-id=2",
-                "--read-only=ON",
-                "--relay-log=relay",
-                "--skip-slave-start",
-                *(_build_unsynchronised_settings(memory / "replica") if memory else ()),
-            ),
+        self.replicas = tuple(
+            ReplicaServer(
+                self.root / f"replica-{number}",
+                self.primary,
+                certificates=certificates,
+                settings=(
+                    *common,
+                    f"--server-id={number + 1}",
+                    "--read-only=ON",
+                    "--relay-log=relay",
+                    "--skip-slave-start",
+                    *(_build_unsynchronised_settings(memory / f"replica-{number}") if memory else ()),
+                ),
+            )
+            for number in range(1, replicas + 1)
         )
         self.ca = certificates / "ca.pem"
+
+    @property
+    def replica(self) -> ReplicaServer:
+        """The first replica."""
+        return self.replicas[0]
+
+    @property
+    def all(self) -> tuple[DatabaseServer, ...]:
+        """The primary and then its replicas."""
+        return (self.primary, *self.replicas)
 
     @property
     def admin_credentials(self) -> tuple[str, str]:
@@ -61,34 +76,37 @@ class DatabasePair:
         return account.username, account.password
 
     def start(self) -> None:
-        """Start what does not run; return when both servers are ready and replication runs. Raises LocalError."""
+        """Start what does not run; return when all servers are ready and replication runs. Raises LocalError."""
         with self._acquire_lock():
             create_certificates(self.ca.parent)
-            create_data_directories([self.primary.data, self.replica.data], self.root / "installing")
-            for server in (self.primary, self.replica):
+            create_data_directories([server.data for server in self.all], self.root / "installing")
+            for server in self.all:
                 server.launch()
-            for server in (self.primary, self.replica):
+            for server in self.all:
                 server.wait_until_ready()
             replication = load_or_create_account(self.root / "replication.json", "replication")
             admin = load_or_create_account(self.root / "admin.json", "admin")
             ensure_accounts(self.primary, admin=admin, replication=replication)
-            self.replica.start_replication(replication)
+            for replica in self.replicas:
+                replica.start_replication(replication)
 
     def stop(self) -> None:
-        """Shut both down cleanly. The replica catches up after the next start."""
-        self.replica.stop()
+        """Shut all down cleanly. The replicas catch up after the next start."""
+        for replica in self.replicas:
+            replica.stop()
         self.primary.stop()
 
-    def wait_for_replica(self, timeout: float = 30) -> None:
-        """Return when the replica has applied everything that the primary has committed so far.
+    def wait_for_replicas(self, timeout: float = 30) -> None:
+        """Return when every replica has applied everything that the primary has committed so far.
 
-        `timeout` is in seconds; after it, raises LocalError with the reason.
+        `timeout` is in seconds for each; after it, raises LocalError with the reason.
         """
-        self.replica.wait_until_caught_up(timeout)
+        for replica in self.replicas:
+            replica.wait_until_caught_up(timeout)
 
     @contextmanager
     def _acquire_lock(self) -> Iterator[None]:
-        """Let one process at a time start the pair."""
+        """Let one process at a time start the servers."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
