@@ -103,7 +103,7 @@ PROOFS = [
         minute=2.0,
         limit_seconds=240,
     ),
-    Proof("the replica hangs", server_faults.frozen_replica, ["ReadLatencyAlarm"], minute=4.0),
+    Proof("the replica hangs", server_faults.frozen_replicas, ["ReadLatencyAlarm"], minute=4.0),
     Proof("the replica stops applying changes", server_faults.stopped_replication, ["ReplicaLagAlarm"], **_REPORTED),
     Proof(
         "the data directory grows by 4 GiB",
