@@ -9,20 +9,21 @@ from local.database.accounts import ensure_accounts, load_or_create_account
 from local.database.certificates import create_certificates
 from local.database.installation import create_data_directories
 from local.database.replica import ReplicaServer
+from local.database.replica_count import adopt_former_replica, read_replica_count
 from local.database.server import DatabaseServer
 
 
 class DatabaseServers:
     """A primary and its replicas under `root`: `primary/`, `replica-1/` and so on, `tls/`, and the accounts' passwords.
 
-    It changes nothing before `start()`, and never deletes data.
+    It changes nothing before `start()`, and never deletes data. Without `replicas`, the folder says how many there are.
 
     With `memory`, a folder in memory, no commit waits for the disk: committed data survive a killed server, but not a
     crash of the machine.
     """
 
     def __init__(
-        self, root: Path, buffer_pool_megabytes: int = 128, *, replicas: int = 1, memory: Path | None = None
+        self, root: Path, buffer_pool_megabytes: int = 128, *, replicas: int | None = None, memory: Path | None = None
     ) -> None:
         self.root = root.resolve()
         certificates = self.root / "tls"
@@ -55,7 +56,7 @@ class DatabaseServers:
                     *(_build_unsynchronised_settings(memory / f"replica-{number}") if memory else ()),
                 ),
             )
-            for number in range(1, replicas + 1)
+            for number in range(1, (read_replica_count(self.root) if replicas is None else replicas) + 1)
         )
         self.ca = certificates / "ca.pem"
 
@@ -78,6 +79,7 @@ class DatabaseServers:
     def start(self) -> None:
         """Start what does not run; return when all servers are ready and replication runs. Raises LocalError."""
         with self._acquire_lock():
+            adopt_former_replica(self.root)
             create_certificates(self.ca.parent)
             create_data_directories([server.data for server in self.all], self.root / "installing")
             for server in self.all:

@@ -108,8 +108,13 @@ PROOFS = [
         minute=2.0,
         limit_seconds=240,
     ),
-    Proof("the replicas hang", server_faults.frozen_replica, ["ReadLatencyAlarm"], minute=4.0),
-    Proof("the replicas stop applying changes", server_faults.stopped_replication, _list_replica_alarms("Lag"), **_REPORTED),
+    Proof("the replicas hang", server_faults.frozen_replicas, ["ReadLatencyAlarm"], minute=4.0),
+    Proof(
+        "the replicas stop applying changes",
+        server_faults.stopped_replication,
+        _list_replica_alarms("Lag"),
+        **_REPORTED,
+    ),
     Proof(
         "the data directory grows by 4 GiB",
         server_faults.full_disks,
