@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the project needs into the checkout (.venv, .tools) and, if they are missing, MariaDB, Redis and the
-# Core Rule Set from Debian's packages.
+# Installs what the project needs into the checkout (.venv, .tools) and, if they are missing, MariaDB, its backup tool,
+# Redis and the Core Rule Set from Debian's packages.
 # If everything is installed, it does nothing and ends quickly. It needs root or sudo.
 # `local/setup.sh ops` creates the environment of the operators' command only, `local/setup.sh docs` that of the
 # documentation site only, `local/setup.sh judges` that of the tools that judge the template only.
+# `local/setup.sh browser` installs Chromium, for the tests of the console, if it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .tools
@@ -121,6 +122,8 @@ installed=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2
 # Debian keeps the server in /usr/sbin, which is not on every user's PATH.
 PATH=$PATH:/usr/sbin
 command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || apt_install mariadb-server
+# It copies a running server: the local stack's snapshots and new replicas.
+command -v mariadb-backup >/dev/null || apt_install mariadb-backup
 command -v valkey-server >/dev/null || command -v redis-server >/dev/null || apt_install redis-server
 # The rules of the local firewall. A Python package has the engine that runs them.
 [ -d /usr/share/modsecurity-crs/rules ] || apt_install modsecurity-crs

@@ -20,7 +20,7 @@ LAYERS = (
     {"aws"},
     {"observability"},
     {"http", "cache", "db"},
-    {"ingest", "load", "query", "replay", "schema", "rebuild", "recovery", "rotation", "canary"},
+    {"ingest", "load", "query", "replay", "schema", "rebuild", "recovery", "restore", "rotation", "canary"},
     {"openapi"},
     {"handlers"},
 )
