@@ -15,7 +15,7 @@ from sluice.db.connection import Database
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.recovery.database_health import check_health, probe_primary
 from sluice.recovery.heartbeat import READS_STATE_KEY, send_heartbeat
-from sluice.settings import DatabaseSettings, HealthCheckSettings, read_settings
+from sluice.settings import HealthCheckSettings, place_databases, read_settings
 
 # How long a replica may take to get the primary's heartbeat.
 REPLICA_WAIT_SECONDS = 15.0
@@ -31,13 +31,10 @@ _settings = read_settings(HealthCheckSettings)
 
 def _create_replicas(statement_timeout_seconds: int) -> dict[str, Database]:
     """A connection to each replica, by its name."""
-    endpoints = [(_settings.replica_host, _settings.replica_port)]
+    places = place_databases(_settings.replica_endpoints, _settings.database_name, _settings.reader_secret_arn)
     return {
-        f"replica-{number}": Database(
-            DatabaseSettings(host, port, _settings.database_name, _settings.reader_secret_arn),
-            statement_timeout_seconds=statement_timeout_seconds,
-        )
-        for number, (host, port) in enumerate(endpoints, start=1)
+        f"replica-{number}": Database(place, statement_timeout_seconds=statement_timeout_seconds)
+        for number, place in enumerate(places, start=1)
     }
 
 

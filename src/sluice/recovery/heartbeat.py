@@ -20,8 +20,9 @@ if TYPE_CHECKING:  # the function that serves the status does not import the dri
 READS_STATE_KEY = "status/reads.json"
 # How long a replica may take to get the heartbeat. A later one counts at the next minute.
 REPLICA_WAIT_SECONDS = 2.0
-# Reads skip a replica that lacks this much of what another one has, so it does not count.
-MAX_BEHIND_SECONDS = 60.0
+# Two heartbeats: a replica whose moment is that much older than another's lacks for a minute what the other one has
+# shown. Reads skip it long before, so it does not count.
+MAX_BEHIND_SECONDS = 120.0
 
 Server = TypeVar("Server", bound="Queries")
 Result = TypeVar("Result")
