@@ -7,6 +7,7 @@
     │   ├── StreamUnavailable        the API responds with 503
     │   ├── CacheUnavailable         reads and loads go on without the cache
     │   ├── AccessTokenRefused       the canary's next run asks again
+    │   ├── InstanceBusy             the workflow asks RDS again
     │   └── ResponseNotDelivered     Lambda invokes the function again
     ├── OperatorError                a person has to act; the message, or docs/how-to, says how
     │   ├── AccessDenied             correct the credentials or the permissions
@@ -17,6 +18,7 @@
     │   ├── MigrationFailed
     │   │   ├── MigrationRefused
     │   │   └── RebuildRefused
+    │   ├── InstanceNotFound, InstanceExists, SnapshotNotFound, NotRestorable
     │   └── RotationFailed
     ├── AwsError                     an AWS call failed; its code says whether a retry helps
     │   └── AwsConnectionError
@@ -72,6 +74,10 @@ class CacheUnavailable(RetryableError):  # noqa: N818  named like the others tha
 
 class AccessTokenRefused(RetryableError):  # noqa: N818  named after what happened, as the others
     """The canary got no access token, so it cannot measure. The message has the status of the token endpoint."""
+
+
+class InstanceBusy(RetryableError):  # noqa: N818  the workflows catch it by this name
+    """The status of an RDS instance or of a snapshot does not allow the change now."""
 
 
 class ResponseNotDelivered(RetryableError):  # noqa: N818  the state, in the words of CloudFormation
@@ -132,6 +138,22 @@ class MigrationRefused(MigrationFailed):
 
 class RebuildRefused(MigrationFailed):
     """A rebuild cannot start or finish here. The live tables are unchanged."""
+
+
+class InstanceNotFound(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """RDS has no instance, or no backup of one, with this name."""
+
+
+class InstanceExists(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """RDS has an instance with this name already."""
+
+
+class SnapshotNotFound(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """RDS has no snapshot with this name."""
+
+
+class NotRestorable(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """RDS cannot restore this: the instance has no backups, or the moment or snapshot is unsuitable."""
 
 
 class RotationFailed(OperatorError):  # noqa: N818  Secrets Manager shows it

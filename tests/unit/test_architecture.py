@@ -20,8 +20,8 @@ LAYERS = (
     {"aws"},
     {"observability"},
     {"http", "cache", "db"},
-    {"ingest", "load", "query", "replay", "schema", "rebuild", "recovery", "rotation", "canary"},
-    {"openapi"},
+    {"ingest", "load", "query", "replay", "schema", "rebuild", "recovery", "restore", "rotation", "canary"},
+    {"openapi", "proof"},
     {"handlers"},
 )
 
