@@ -1,7 +1,7 @@
 """Backups of the servers of a stack: copies (the snapshots of RDS) and the logs that lead from one to a later moment.
 
 They are beside the servers, in `backups/`, so that they survive the loss of a data directory:
-`snapshots/<folder>/` is one copy with `snapshot.json`, `logs/<instance>/` is the copied log of an instance.
+`snapshots/<folder>/` is a copy with `snapshot.json`, `logs/<instance>/` is the copied log of an instance.
 """
 
 import datetime
@@ -52,7 +52,7 @@ class Backups:
     def list_snapshots(self) -> list[Snapshot]:
         """All complete snapshots, the oldest first."""
         files = self._snapshots.glob("*/snapshot.json")
-        return sorted((Snapshot(**json.loads(file.read_text())) for file in files), key=lambda one: one.created)
+        return sorted((Snapshot(**json.loads(file.read_text())) for file in files), key=lambda entry: entry.created)
 
     def take(self, server: DatabaseServer, instance: str, identifier: str, kind: str) -> Snapshot:
         """Copy a running server. The snapshot exists when it is complete. Raises LocalError."""
@@ -82,11 +82,13 @@ class Backups:
 
     def forget_old(self, instance: str, days: float) -> None:
         """Remove the automated snapshots that are older than their retention, but never the newest of an instance."""
-        automated = [one for one in self.list_snapshots() if one.instance == instance and one.kind == "automated"]
+        automated = [
+            entry for entry in self.list_snapshots() if entry.instance == instance and entry.kind == "automated"
+        ]
         for snapshot in automated[:-1]:
             if snapshot.created < time.time() - days * 86400:
                 self.delete(snapshot)
-        kept = [self.read_log_start(one) for one in self.list_snapshots() if one.instance == instance]
+        kept = [self.read_log_start(entry) for entry in self.list_snapshots() if entry.instance == instance]
         for path in self.get_log_folder(instance).glob("*/*.[0-9]*"):
             if kept and path.name < min(kept):
                 path.unlink()
@@ -100,7 +102,7 @@ class Backups:
 
     def find_snapshot_before(self, instance: str, moment: float) -> Snapshot | None:
         """The newest snapshot of an instance that has nothing after a moment."""
-        earlier = [one for one in self.list_snapshots() if one.instance == instance and one.created <= moment]
+        earlier = [entry for entry in self.list_snapshots() if entry.instance == instance and entry.created <= moment]
         return earlier[-1] if earlier else None
 
     def restore(

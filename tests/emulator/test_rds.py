@@ -78,7 +78,7 @@ class Rig:
         self.rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
 
         def is_gone() -> bool:
-            return identifier not in {one["DBInstanceIdentifier"] for one in self.list_instances()}
+            return identifier not in {entry["DBInstanceIdentifier"] for entry in self.list_instances()}
 
         wait_until(is_gone, SECONDS)
 
@@ -248,7 +248,7 @@ def test_wrong_calls_have_the_errors_of_rds(rig: Rig) -> None:
     expect_error("InvalidParameterCombination", modify, DBInstanceIdentifier=PRIMARY, MultiAZ=True)
     expect_error("InvalidParameterCombination", rds.delete_db_instance, DBInstanceIdentifier=REPLICA)
     expect_error("DBInstanceNotFound", rds.reboot_db_instance, DBInstanceIdentifier=target)
-    assert target not in {one["DBInstanceIdentifier"] for one in rig.list_instances()}
+    assert target not in {entry["DBInstanceIdentifier"] for entry in rig.list_instances()}
 
 
 def test_a_change_waits_for_an_available_instance(rig: Rig) -> None:
@@ -381,7 +381,7 @@ def test_a_lost_primary_is_replaced_and_everything_survives_kills(own_rig: Rig) 
         rig.insert(number)
         servers.wait_for_replicas()
         assert rig.read("replica-2") == list(range(1, number + 1))
-        assert {one["DBInstanceIdentifier"]: one["DBInstanceStatus"] for one in rig.list_instances()} == {
+        assert {entry["DBInstanceIdentifier"]: entry["DBInstanceStatus"] for entry in rig.list_instances()} == {
             PRIMARY: "available",
             f"{PRIMARY}-lost-1": "failed",
             REPLICA: "available",

@@ -73,8 +73,8 @@ class Changes:
     def _restore(self, instance: Instance, snapshot: str, until: float | None, *, with_log: bool) -> None:
         server = self._remove_data(instance)
         self._assign_role(server, "")
-        found = next(one for one in self._backups.list_snapshots() if one.folder == snapshot)
-        self._backups.restore(found, server, with_log=with_log, until=until)
+        taken = next(entry for entry in self._backups.list_snapshots() if entry.folder == snapshot)
+        self._backups.restore(taken, server, with_log=with_log, until=until)
         events.send_event(events.RESTORED_TO_MOMENT if with_log else events.RESTORED_SNAPSHOT, instance)
         self._back_up_first(instance)
 
@@ -108,7 +108,7 @@ class Changes:
             self._back_up(instance, identifier, "automated")
 
     def _back_up(self, instance: Instance, snapshot: str, snapshot_kind: str) -> None:
-        if snapshot not in {one.identifier for one in self._backups.list_snapshots()}:
+        if snapshot not in {entry.identifier for entry in self._backups.list_snapshots()}:
             self._backups.take(self.get_server(instance), instance.resource, snapshot, snapshot_kind)
         if snapshot_kind == "automated":
             self._backups.forget_old(instance.resource, instance.retention_days)

@@ -28,7 +28,7 @@ class Descriptions:
 
     def find_window(self, resource: str) -> tuple[float, float] | None:
         """The earliest and the latest moment that can be restored, in whole seconds, or None."""
-        snapshots = [one for one in self._backups.list_snapshots() if one.instance == resource]
+        snapshots = [entry for entry in self._backups.list_snapshots() if entry.instance == resource]
         until = read_streamed_moment(self._backups.get_log_folder(resource))
         if not snapshots or until is None or until < snapshots[0].created:
             return None
@@ -130,7 +130,9 @@ class Descriptions:
 
     def list_automated_backups(self) -> list[dict[str, Any]]:
         """The automated backups of instances, and those of deleted ones that were kept."""
-        owners = {one.resource: (one.name, "active") for one in self._registry.list_instances() if one.retention_days}
+        owners = {
+            owner.resource: (owner.name, "active") for owner in self._registry.list_instances() if owner.retention_days
+        }
         owners |= {resource: (name, "retained") for resource, name in self._registry.retained.items()}
         return [self._describe_backup(resource, *owner) for resource, owner in owners.items()]
 

@@ -167,9 +167,9 @@ class Operations:
         self._check_available(instance)
         self._changes.begin_backup(instance, identifier, "manual")
         [snapshot] = [
-            one
-            for one in self._descriptions.describe_unfinished_snapshots()
-            if one["DBSnapshotIdentifier"] == identifier
+            entry
+            for entry in self._descriptions.describe_unfinished_snapshots()
+            if entry["DBSnapshotIdentifier"] == identifier
         ] or [self._descriptions.describe_snapshot(self._find_snapshot(identifier))]
         return {"DBSnapshot": snapshot}
 

@@ -110,7 +110,7 @@ class Registry:
         for instance in self._instances:
             source = read_role(self.root / instance.name).source
             if instance.name in new and source:
-                instance.source = next((one.resource for one in self._instances if one.name == source), "")
+                instance.source = next((other.resource for other in self._instances if other.name == source), "")
         if new:
             self._save()
 
@@ -132,10 +132,10 @@ class Registry:
     def find(self, identifier: str) -> Instance | None:
         """The instance of this identifier or ARN. Capitals do not matter, as on RDS."""
         wanted = identifier.rpartition(":")[2].lower()
-        return next((one for one in self.list_instances() if one.identifier == wanted), None)
+        return next((other for other in self.list_instances() if other.identifier == wanted), None)
 
     def find_resource(self, resource: str) -> Instance | None:
-        return next((one for one in self.list_instances() if one.resource == resource), None)
+        return next((other for other in self.list_instances() if other.resource == resource), None)
 
     def list_replicas(self, instance: Instance) -> list[Instance]:
-        return [one for one in self.list_instances() if one.source == instance.resource]
+        return [other for other in self.list_instances() if other.source == instance.resource]

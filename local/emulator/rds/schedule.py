@@ -53,15 +53,15 @@ class BackupClock:
         for instance in self._registry.list_instances():
             if not instance.retention_days or self._descriptions.get_status(instance) != AVAILABLE:
                 continue
-            snapshots = [one for one in self._backups.list_snapshots() if one.instance == instance.resource]
+            snapshots = [entry for entry in self._backups.list_snapshots() if entry.instance == instance.resource]
             if snapshots and self._changes.get_server(instance).pid is not None:
                 first_file = self._backups.read_log_start(snapshots[0])
                 with contextlib.suppress(OSError, pymysql.Error):
                     self._changes.get_stream(instance).follow(first_file)
-            newest = max((one.created for one in snapshots if one.kind == "automated"), default=0.0)
+            newest = max((entry.created for entry in snapshots if entry.kind == "automated"), default=0.0)
             if self._is_demanded(instance) or self._is_due(newest):
                 self._back_up(instance)
-        if self._demanded and not any(one.operation for one in self._registry.list_instances()):
+        if self._demanded and not any(entry.operation for entry in self._registry.list_instances()):
             self._demanded = False
             get_request_file(self._registry.root).unlink(missing_ok=True)
 

@@ -47,14 +47,14 @@ def _format_value(value: Any) -> str:
         case bool():
             return str(value).lower()
         case Mapping():
-            return "".join(_format_element(name, one) for name, one in value.items() if one is not None)
+            return "".join(_format_element(name, part) for name, part in value.items() if part is not None)
         case _:
             return str(rds._esc(str(value)))
 
 
 def _format_element(name: str, value: Any) -> str:
     if isinstance(value, list):
-        members = "".join(_format_element(_MEMBERS[name], one) for one in value)
+        members = "".join(_format_element(_MEMBERS[name], part) for part in value)
         return f"<{name}>{members}</{name}>"
     return f"<{name}>{_format_value(value)}</{name}>"
 
