@@ -88,9 +88,9 @@ class Backups:
         for snapshot in automated[:-1]:
             if snapshot.created < time.time() - days * 86400:
                 self.delete(snapshot)
-        kept = [self.read_log_start(entry) for entry in self.list_snapshots() if entry.instance == instance]
+        needed = [self.read_log_start(entry) for entry in self.list_snapshots() if entry.instance == instance]
         for path in self.get_log_folder(instance).glob("*/*.[0-9]*"):
-            if kept and path.name < min(kept):
+            if needed and path.name < min(needed):
                 path.unlink()
 
     def forget_instance(self, instance: str) -> None:
