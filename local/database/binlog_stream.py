@@ -1,6 +1,6 @@
 """Copy the binary log of a server to another folder while it is written: what a restore to a moment needs.
 
-mariadb-binlog does it (https://mariadb.com/kb/en/using-mariadb-binlog/, `--raw --stop-never`). It begins a file anew
+mariadb-binlog does it (https://mariadb.com/kb/en/using-mariadb-binlog/, `--raw --stop-never`). It begins a file again
 when it connects again. Each connection therefore has a folder of its own, and of each file the longest copy counts,
 because a server only appends to its log.
 """

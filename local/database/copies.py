@@ -15,7 +15,7 @@ from local.database.installation import find_program, get_system_user
 from local.database.server import DatabaseServer
 from local.process import LocalError
 
-# A program that ends with the process that started it, also if that one is killed: the next start begins anew.
+# A program that ends with the process that started it, also if that one is killed: the next start begins again.
 BOUND = ("setpriv", "--pdeathsig", "KILL")
 
 _POSITION_FILES = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")

@@ -82,7 +82,7 @@ class DatabaseServers:
     def start(self) -> None:
         """Start what does not run; return when all servers are ready and replication runs. Raises LocalError.
 
-        It also starts what RDS made besides, and leaves away what RDS renamed or deleted.
+        It also starts what RDS made besides, and creates nothing that RDS renamed or deleted.
         """
         with self.acquire_lock():
             create_certificates(self.ca.parent)
@@ -126,7 +126,7 @@ class DatabaseServers:
         replica.start_replication(self.replication_account)
 
     def _list_absent_names(self) -> set[str]:
-        """The names that RDS has taken away, or whose server it is creating."""
+        """The names that RDS took from a server, or whose server it is creating."""
         try:
             saved = json.loads((self.root / INSTANCES).read_text())
         except FileNotFoundError:

@@ -180,8 +180,8 @@ def test_a_restore_to_a_moment_has_what_was_committed_before_it(rig: Rig) -> Non
 def test_a_manual_snapshot_restores_its_rows_users_and_passwords(rig: Rig) -> None:
     before = rig.read("primary")
     rig.run("CREATE USER reader@'%' IDENTIFIED BY 'first password'", "GRANT SELECT ON d.* TO reader@'%'")
-    taken = rig.rds.create_db_snapshot(DBInstanceIdentifier=PRIMARY, DBSnapshotIdentifier="by-hand")["DBSnapshot"]
-    assert (taken["Status"], taken["SnapshotType"]) == ("creating", "manual")
+    begun = rig.rds.create_db_snapshot(DBInstanceIdentifier=PRIMARY, DBSnapshotIdentifier="by-hand")["DBSnapshot"]
+    assert (begun["Status"], begun["SnapshotType"]) == ("creating", "manual")
     rig.wait(PRIMARY)
     rig.insert(10)
     rig.run("SET PASSWORD FOR reader@'%' = PASSWORD('second password')")
@@ -351,7 +351,7 @@ def test_a_lost_primary_is_replaced_and_everything_survives_kills(own_rig: Rig) 
     rig.insert(3)
     assert rig.read("replica-1") == [1, 2]
 
-    # Each replica is renamed away and created anew.
+    # Each replica is renamed, and created again.
     for name in ("replica-1", "replica-2"):
         identifier = f"sluice-local-{name}"
         rds.modify_db_instance(

@@ -73,8 +73,8 @@ class Changes:
     def _restore(self, instance: Instance, snapshot: str, until: float | None, *, with_log: bool) -> None:
         server = self._remove_data(instance)
         self._assign_role(server, "")
-        taken = next(entry for entry in self._backups.list_snapshots() if entry.folder == snapshot)
-        self._backups.restore(taken, server, with_log=with_log, until=until)
+        copied = next(entry for entry in self._backups.list_snapshots() if entry.folder == snapshot)
+        self._backups.restore(copied, server, with_log=with_log, until=until)
         events.send_event(events.RESTORED_TO_MOMENT if with_log else events.RESTORED_SNAPSHOT, instance)
         self._back_up_first(instance)
 

@@ -100,9 +100,9 @@ class Registry:
             return list(self._instances)
 
     def _register_servers(self) -> None:
-        known = {instance.name for instance in self._instances} | self._released
+        used_names = {instance.name for instance in self._instances} | self._released
         names = sorted(path.parent.name for path in self.root.glob("*/data"))
-        new = [name for name in names if _FIRST_SERVERS.fullmatch(name) and name not in known]
+        new = [name for name in names if _FIRST_SERVERS.fullmatch(name) and name not in used_names]
         for name in new:
             is_replica = bool(read_role(self.root / name).source)
             retention = {"BackupRetentionPeriod": 0 if is_replica else RETENTION_DAYS}
