@@ -26,7 +26,7 @@ class ReplicasAlike(Rule):
         ]
 
     def _find_faults(self, cfn: Template, name: str, replicas: dict[str, Properties]) -> Iterator[str]:
-        names = list(replicas)
+        names = sorted(replicas)  # Replica, Replica2 and so on
         number = names.index(name)
         if number == 0:
             return
