@@ -192,7 +192,7 @@ class PasswordRotation:
     """One rotation of one secret. `version` is its pending version.
 
     `read_admin` returns the credentials of a user that may change users on the `primary`. The primary must accept the
-    new password, and one of the `replicas` that the user reads: one that is down or lags must not keep a leaked password
+    new password, and one of the `replicas` that the user reads: one that is down or lags must not keep a leaked one
     in force. Reads skip it, and it accepts the new password as soon as it has caught up.
 
     Every step raises RotationFailed, the database errors of `sluice.errors`, or AwsError.
