@@ -166,10 +166,10 @@ def _place_alarms(section: Section, y: int) -> Iterator[Widget]:
 
 def _find_broadest(condition: str, present: set[str]) -> str:
     """Of these conditions, the one that holds in most stacks and whenever the given one holds."""
-    found, broader = condition, condition
+    broadest = broader = condition
     while broader := _BROADER.get(broader, ""):
-        found = broader if broader in present else found
-    return found
+        broadest = broader if broader in present else broadest
+    return broadest
 
 
 def _format_header(section: Section) -> str:
