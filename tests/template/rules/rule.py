@@ -16,7 +16,7 @@ class Template(WholeTemplate):  # type: ignore[misc]
     def __init__(self, filename: str | None, template: dict[str, Any]) -> None:
         self.filename = filename
         self.template = template
-        self.transform_pre = {"Globals": {}}  # searches look here too
+        self.transform_pre: dict[str, Any] = {"Globals": {}}  # searches look here too
 
     @cached_property
     def graph(self) -> Graph:
