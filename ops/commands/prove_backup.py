@@ -5,7 +5,7 @@ from typing import Any
 
 from ops.aws import Stack
 from ops.errors import UsageError
-from ops.output import CommandResult, format_batches, format_count
+from ops.output import CommandResult, format_batches
 from ops.progress import wait_for_execution
 from ops.times import format_duration
 from ops.workflows import (
@@ -44,6 +44,6 @@ def format_report(output: dict[str, Any]) -> list[str]:
     lines = [f"{output['outcome'].replace('_', ' ')} after {format_duration(output['seconds'])}: {output['summary']}"]
     if "snapshot" in output:
         lines.append(
-            f"  snapshot {output['snapshot']}; {format_batches(output['loaded'])} of {format_count(output['tail'])} loaded"
+            f"  snapshot {output['snapshot']}; lacked {format_batches(output['tail'])}, loaded {output['loaded']}"
         )
     return [*lines, f"  report: s3://{report['bucket']}/{report['key']}"]

@@ -46,7 +46,7 @@ def restore_copy(rds: RdsClient, primary: Instance, snapshot: Snapshot, identifi
 
 
 def build_copy_settings(primary: Instance) -> dict[str, Any]:
-    """What a restore must be told so that the functions reach the copy: RDS would take default groups instead."""
+    """The settings with which the functions reach the copy: without them, RDS takes its default groups."""
     details = primary.details
     settings = {**_FIXED, **{name: details[name] for name in ("DBInstanceClass", "StorageType") if name in details}}
     if group := details.get("DBSubnetGroup"):
