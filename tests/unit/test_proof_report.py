@@ -27,8 +27,8 @@ def test_a_proven_backup_is_reported_with_what_it_lacked() -> None:
     report = build_proof_report("p", proof, None, BEGAN, ENDED)
     assert (report["outcome"], report["seconds"], report["loaded"]) == ("proven", 1800, 3)
     assert report["summary"] == (
-        "The backup of 2026-11-29T03:00:00+00:00 is proven: with the 3 batches that it lacks, it equals the live database "
-        "in 1 tables and 7 batches."
+        "The backup of 2026-11-29T03:00:00+00:00 is proven: with the 3 batches that it lacks, it equals the live "
+        "database in 1 tables and 7 batches."
     )
     json.dumps(report)
 
