@@ -18,7 +18,7 @@ from sluice.aws.s3 import S3Client
 from sluice.aws.secrets import read_credentials
 from sluice.errors import InvalidInput, ProofInProgress
 from sluice.observability import Event, add_log_fields, add_metric, instrument_handler
-from sluice.proof import proof_instance
+from sluice.proof import copy_instance
 from sluice.proof.proof_record import read_record, write_record
 from sluice.proof.proof_report import build_proof_report
 from sluice.proof.proof_state import PROOF_FOLDER, CopyInstance, Proof
@@ -45,7 +45,7 @@ class _State(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def identifier(self) -> str:
-        return proof_instance.name_instance(_settings.primary_instance, self.began)
+        return copy_instance.name_instance(_settings.primary_instance, self.began)
 
 
 @instrument_handler
@@ -69,17 +69,17 @@ def _begin(state: _State) -> dict[str, Any]:
         raise ProofInProgress(f"Another proof is running: {holder.rsplit(':', 1)[-1]}. Wait for it.")
     rds = get_rds_client()
     primary = rds.describe_instance(_settings.primary_instance)
-    snapshot = proof_instance.choose_snapshot(rds, primary)
+    snapshot = copy_instance.choose_snapshot(rds, primary)
     record = read_record(_bucket, _now())
     others = [identifier for identifier in record.instances if identifier != state.identifier]
     # Recorded before it exists, so that the next proof deletes it even if this execution is lost.
-    record.instances = [*proof_instance.delete_leftovers(rds, others), state.identifier]
+    record.instances = [*copy_instance.delete_leftovers(rds, others), state.identifier]
     write_record(_bucket, record)
-    proof_instance.restore_copy(rds, primary, snapshot, state.identifier)
+    copy_instance.restore_copy(rds, primary, snapshot, state.identifier)
     proof = Proof(
         name=state.name,
         started_at=state.began,
-        snapshot=proof_instance.describe_backup(snapshot),
+        snapshot=copy_instance.describe_backup(snapshot),
         instance=CopyInstance(state.identifier, "", 0),
     )
     add_log_fields(snapshot=snapshot.identifier, instance=state.identifier)
@@ -87,7 +87,7 @@ def _begin(state: _State) -> dict[str, Any]:
 
 
 def _check(state: _State) -> dict[str, Any]:
-    instance = proof_instance.describe_copy(get_rds_client(), state.identifier)
+    instance = copy_instance.describe_copy(get_rds_client(), state.identifier)
     proof = _require_proof(state)
     if instance:
         proof.instance = instance
@@ -102,7 +102,7 @@ def _set_password(state: _State) -> dict[str, Any]:
 
 
 def _delete(state: _State) -> dict[str, Any]:
-    deleted = proof_instance.delete_copy(get_rds_client(), state.identifier)
+    deleted = copy_instance.delete_copy(get_rds_client(), state.identifier)
     add_log_fields(deleted=deleted)
     return {"deleted": deleted}
 

@@ -7,7 +7,7 @@ import pytest
 
 from sluice.aws.botocore_client import BotocoreClient
 from sluice.errors import InstanceBusy, NotRestorable, SnapshotNotFound
-from sluice.proof import proof_instance
+from sluice.proof import copy_instance
 from sluice.restore.instances import RDS_SERVICE, RdsClient
 from tests.unit.rds_answers import PRIMARY, RdsAnswers
 
@@ -53,9 +53,9 @@ def add_instance(rds: RdsAnswers, status: str, pending: str = "") -> None:
 
 
 def test_the_name_is_that_of_a_proof_and_the_same_in_every_step() -> None:
-    assert proof_instance.name_instance("sluice-primary", BEGAN) == COPY
+    assert copy_instance.name_instance("sluice-primary", BEGAN) == COPY
     with pytest.raises(NotRestorable, match="give the primary a shorter one"):
-        proof_instance.name_instance("p" * 60, BEGAN)
+        copy_instance.name_instance("p" * 60, BEGAN)
 
 
 def test_the_newest_complete_snapshot_of_this_instance_is_restored(client: RdsClient, rds: RdsAnswers) -> None:
@@ -68,10 +68,10 @@ def test_the_newest_complete_snapshot_of_this_instance_is_restored(client: RdsCl
         snapshot("newest", "27"),
     ]
     rds.add("DescribeDBSnapshots", f"<DBSnapshots>{''.join(others)}</DBSnapshots>")
-    assert proof_instance.choose_snapshot(client, primary).identifier == "newest"
+    assert copy_instance.choose_snapshot(client, primary).identifier == "newest"
     rds.add("DescribeDBSnapshots", f"<DBSnapshots>{''.join(others[:2])}</DBSnapshots>")
     with pytest.raises(SnapshotNotFound, match="RDS makes one each night"):
-        proof_instance.choose_snapshot(client, primary)
+        copy_instance.choose_snapshot(client, primary)
 
 
 def test_the_copy_is_in_the_network_of_the_primary_and_has_no_protection(client: RdsClient, rds: RdsAnswers) -> None:
@@ -80,7 +80,7 @@ def test_the_copy_is_in_the_network_of_the_primary_and_has_no_protection(client:
     primary = client.describe_instance("sluice-primary")
     rds.add("DescribeDBSnapshots", f"<DBSnapshots>{snapshot('newest', '27')}</DBSnapshots>")
     [chosen] = client.describe_snapshots("sluice-primary")
-    proof_instance.restore_copy(client, primary, chosen, COPY)
+    copy_instance.restore_copy(client, primary, chosen, COPY)
     operation, parameters = rds.requests[-1]
     assert operation == "RestoreDBInstanceFromDBSnapshot"
     expected = {
@@ -96,7 +96,7 @@ def test_the_copy_is_in_the_network_of_the_primary_and_has_no_protection(client:
     assert expected.items() <= parameters.items()
     assert "sg-1" in parameters.values()
     rds.refuse("RestoreDBInstanceFromDBSnapshot", "DBInstanceAlreadyExists")
-    proof_instance.restore_copy(client, primary, chosen, COPY)
+    copy_instance.restore_copy(client, primary, chosen, COPY)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_copy_is_available_without_pending_changes(
     client: RdsClient, rds: RdsAnswers, status: str, pending: str, available: bool
 ) -> None:
     add_instance(rds, status, pending)
-    copy = proof_instance.describe_copy(client, COPY)
+    copy = copy_instance.describe_copy(client, COPY)
     assert (copy is not None) is available
     if copy:
         assert (copy.host, copy.port) == ("copy.host", 3306)
@@ -119,21 +119,21 @@ def test_the_copy_is_available_without_pending_changes(
 
 def test_a_copy_is_deleted_once_and_without_a_snapshot(client: RdsClient, rds: RdsAnswers) -> None:
     add_instance(rds, "available")
-    assert proof_instance.delete_copy(client, COPY)
+    assert copy_instance.delete_copy(client, COPY)
     assert rds.requests[-1] == ("DeleteDBInstance", {"DBInstanceIdentifier": COPY, "SkipFinalSnapshot": "true"})
     add_instance(rds, "deleting")
-    assert not proof_instance.delete_copy(client, COPY)
+    assert not copy_instance.delete_copy(client, COPY)
     rds.refuse("DescribeDBInstances", "DBInstanceNotFound", 404)
-    assert not proof_instance.delete_copy(client, COPY)
+    assert not copy_instance.delete_copy(client, COPY)
     add_instance(rds, "creating")
     rds.refuse("DeleteDBInstance", "InvalidDBInstanceState")
     with pytest.raises(InstanceBusy):
-        proof_instance.delete_copy(client, COPY)
+        copy_instance.delete_copy(client, COPY)
 
 
 def test_leftovers_are_deleted_until_they_are_gone(client: RdsClient, rds: RdsAnswers) -> None:
     rds.refuse("DescribeDBInstances", "DBInstanceNotFound", 404)
     add_instance(rds, "available")
     add_instance(rds, "available")
-    assert proof_instance.delete_leftovers(client, ["gone", COPY]) == [COPY]
+    assert copy_instance.delete_leftovers(client, ["gone", COPY]) == [COPY]
     assert [operation for operation, _ in rds.requests].count("DeleteDBInstance") == 1
