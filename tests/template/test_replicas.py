@@ -84,7 +84,9 @@ def test_an_existing_database_names_its_replicas_or_has_none(endpoints: str) -> 
     assert concurrency == ("40" if endpoints else "5")
 
 
-@pytest.mark.parametrize("parameters", [*({"Replicas": str(count)} for count in range(6)), EXISTING], ids=str)
+@pytest.mark.parametrize(
+    "parameters", [*({"Replicas": str(count), "BackupProof": "weekly"} for count in range(6)), EXISTING], ids=str
+)
 def test_nothing_refers_to_a_replica_that_the_stack_lacks(parameters: dict[str, str]) -> None:
     template = resolve(**parameters)
     absent = set(TEMPLATE["Resources"]) - set(template.resources)
