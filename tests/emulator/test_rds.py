@@ -2,9 +2,7 @@
 
 import datetime
 import json
-import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,17 +258,6 @@ def test_a_change_waits_for_an_available_instance(rig: Rig) -> None:
         expect_error("InvalidDBInstanceState", rig.rds.reboot_db_instance, DBInstanceIdentifier=replica)
     rig.wait(replica)
     rig.servers.wait_for_replicas()
-
-
-def test_a_replica_that_hangs_is_described_and_replaced(rig: Rig) -> None:
-    name, server = f"{PRIMARY}-hung", rig.servers.get("primary-hung")
-    rig.rds.create_db_instance_read_replica(SourceDBInstanceIdentifier=PRIMARY, DBInstanceIdentifier=name)
-    assert rig.wait(name)["StatusInfos"][0]["Normal"]
-    assert server.pid
-    os.kill(server.pid, signal.SIGSTOP)
-    assert rig.describe(name)["StatusInfos"][0]["Status"] == "error"
-    rig.delete(name)
-    assert server.pid is None
 
 
 def test_a_parameter_group_waits_for_a_reboot(rig: Rig) -> None:
