@@ -9,6 +9,8 @@ SITE := NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --strict --site-dir .
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
+# Every test starts processes. Without bytecode each of them compiles its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup lock build up dev down status invoke demo test check drill contract openapi docs bench attack
 

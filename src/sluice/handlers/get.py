@@ -32,7 +32,9 @@ def _create_cache_reader() -> "CacheReader | None":
 
 def _create_router() -> ReadRouter:
     settings = read_settings(ReadSettings)
-    return ReadRouter(load_served_resources(), create_databases([settings]), settings, _create_cache_reader())
+    return ReadRouter(
+        load_served_resources(), create_databases(settings.place_databases()), settings, _create_cache_reader()
+    )
 
 
 def create_databases(servers: Sequence[DatabaseSettings]) -> list[Database]:
