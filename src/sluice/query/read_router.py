@@ -58,7 +58,8 @@ class ReadRouter:
 
     def _create_reads(self, request: Request, owner: str) -> ReplicaReads:
         floor, wait_seconds = _read_floor(request), 0
-        if floor or "version" in request.query:
+        # The cache key of a list does not have the preference.
+        if request.item_id and (floor or "version" in request.query):
             wait_seconds = min(parse_preferred_wait(request) or 0, self.settings.wait_seconds)
         address = f"{request.collection}\n{owner}\n{request.item_id or _canonicalize_query(request)}"
         return ReplicaReads(self.replicas, address, floor, wait_seconds)
