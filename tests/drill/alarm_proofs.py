@@ -16,6 +16,8 @@ _OTHERS = (
     *("FallbackFunction", "OpenApiFunction", "QuarantineFunction", "PlanFunction", "ReportFunction", "LeaseFunction"),
     *("HealthCheckFunction", "RebuildFunction", "RejectedWritesFunction", "CanaryFunction", "StatusFunction"),
 )
+# Of the alarms on the proof of a backup (see alarm_site).
+_PROVING = ("ProofFunction", "ProofInstanceFunction")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ PROOFS = [
         "a handler that does not exist",
         faults.functions_without_code,
         [
-            *(f"{function}ErrorsAlarm" for function in (*_WRITING, *_OTHERS)),
+            *(f"{function}ErrorsAlarm" for function in (*_WRITING, *_OTHERS, *_PROVING)),
             "RotationFailedAlarm",
         ],
     ),
@@ -53,16 +55,26 @@ PROOFS = [
         "a reserved concurrency of 0",
         faults.functions_without_concurrency,
         [
-            *(f"{function}ThrottlesAlarm" for function in (*_WRITING, *_OTHERS, "RotateFunction")),
+            *(f"{function}ThrottlesAlarm" for function in (*_WRITING, *_OTHERS, *_PROVING, "RotateFunction")),
             "LoadThrottlesAlarm",
         ],
     ),
     Proof("a batch that is no gzip file", faults.unreadable_batch, ["LoadsFailedAlarm"]),
-    Proof("an input that the workflow refuses", faults.refused_inputs, ["ReplayFailedAlarm", "RebuildFailedAlarm"]),
+    Proof(
+        "an input that the workflow refuses",
+        faults.refused_inputs,
+        ["ReplayFailedAlarm", "RebuildFailedAlarm", "ProveBackupFailedAlarm"],
+    ),
     Proof(
         "an operator stops executions",
         faults.stopped_executions,
-        ["LoadBatchAbortedAlarm", "ReplayAbortedAlarm", "RecoverAbortedAlarm", "RebuildAbortedAlarm"],
+        [
+            "LoadBatchAbortedAlarm",
+            "ReplayAbortedAlarm",
+            "RecoverAbortedAlarm",
+            "RebuildAbortedAlarm",
+            "ProveBackupAbortedAlarm",
+        ],
     ),
     Proof("a rollback without the primary", faults.rollback_without_primary, ["MigrationUndoneAlarm"]),
     Proof("a record that is no write", stream_faults.record_that_is_no_write, ["RecordsFailedAlarm"]),
@@ -151,6 +163,14 @@ PROOFS = [
         ["CanaryMissingAlarm"],
         minute=0.25,
         traffic=alarm_traffic.run_canary,
+    ),
+    Proof(
+        "no backup was proven for 9 days",
+        faults.no_proven_backup,
+        ["BackupProofAgeAlarm"],
+        minute=0.05,
+        limit_seconds=240,
+        traffic=faults.report_proof_age,
     ),
     # Its alarm looks at a day.
     Proof(

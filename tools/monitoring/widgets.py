@@ -24,6 +24,7 @@ _ABSENCES = {
     "OwnDatabase": "`ProvisionDatabase` is false: the existing database has monitoring of its own.",
     "BurstableDatabase": "The class of the database has no CPU credits.",
     "Cached": "`ReadCache` is false: there is no read cache.",
+    "BackupsProven": "`BackupProof` is none: no backup is restored and compared.",
     "OwnCache": "The stack has no read cache of its own.",
     "CanaryDeployed": "`Canary` is off: no service level is measured.",
     "CanaryScheduled": "`Canary` is not scheduled: no service level is measured.",

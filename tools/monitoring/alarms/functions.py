@@ -18,25 +18,29 @@ _RETRIED = (
     "RebuildFunction",
     "RejectedWritesFunction",
 )
+# Of the workflow that proves a backup.
+_PROVING = ("ProofFunction", "ProofInstanceFunction")
 
 
-def _report_lasting_errors(function: str, effect: str) -> Alarm:
+def _report_lasting_errors(function: str, effect: str, condition: str = "") -> Alarm:
     return Alarm(
         name=f"{function}ErrorsAlarm",
         says=f"{function} has failed for 15 minutes. {effect}",
         runbook=runbooks.FUNCTION_FAILS,
         watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
         periods=3,
+        condition=condition,
     )
 
 
-def _report_lasting_throttles(function: str, effect: str) -> Alarm:
+def _report_lasting_throttles(function: str, effect: str, condition: str = "") -> Alarm:
     return Alarm(
         name=f"{function}ThrottlesAlarm",
         says=f"{function} has been throttled for 15 minutes. {effect}",
         runbook=runbooks.FUNCTION_THROTTLED,
         watches=metrics.FUNCTION_THROTTLES.of(function, "Sum", 300),
         periods=3,
+        condition=condition,
     )
 
 
@@ -117,5 +121,22 @@ ALARMS = (
         )
         # The errors of a rotation have an alarm of their own.
         for function in (*_RETRIED, "RotateFunction")
+    ),
+    *(
+        _report_lasting_errors(
+            function,
+            "The proof of a backup retries it and fails in the end, and deletes the temporary instance. The function's "
+            "log names the error of RDS or of the database.",
+            "BackupsProven",
+        )
+        for function in _PROVING
+    ),
+    *(
+        _report_lasting_throttles(
+            function,
+            "The proof of a backup retries it and fails in the end. The account's concurrency is used up.",
+            "BackupsProven",
+        )
+        for function in _PROVING
     ),
 )
