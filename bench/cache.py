@@ -57,8 +57,8 @@ class CacheBenchmark:
         )
         replica = Database(settings.place_databases()[0], statement_timeout_seconds=60)
         replica._credentials = Credentials(*database.servers.admin_credentials)
-        self._cached = ReadRouter(load_resources(), replica, settings, self._reader)
-        self._uncached = ReadRouter(load_resources(), replica, settings)
+        self._cached = ReadRouter(load_resources(), [replica], settings, self._reader)
+        self._uncached = ReadRouter(load_resources(), [replica], settings)
 
     def _connect_cache(self) -> ValkeyClient:
         client = ValkeyClient(self._settings, 10.0)

@@ -65,7 +65,7 @@ class CacheFiller:
         )
         database = Database(settings.place_databases()[0], statement_timeout_seconds=60)
         database._credentials = Credentials(*stack.servers.admin_credentials)
-        self._router = ReadRouter(load_resources(), database, settings, self._reader)
+        self._router = ReadRouter(load_resources(), [database], settings, self._reader)
 
     def fill(self, seconds_by_item: Mapping[str, float]) -> None:
         """Store these items, each for so many seconds from now."""

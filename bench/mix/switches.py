@@ -67,18 +67,32 @@ class ReplicaWork:
 
 
 class ReplicaCounter:
-    """Counts by account with MariaDB's user statistics, so that replication and this benchmark are not counted."""
+    """Counts by account with MariaDB's user statistics, so that replication and this benchmark are not counted.
+
+    The health check's heartbeats have the same account, and are counted.
+    """
 
     def __init__(self, stack: Stack) -> None:
-        self._connection = stack.servers.replica.connect_as_root()
-        with self._connection.cursor() as cursor:
-            cursor.execute("SET GLOBAL userstat = 1")
+        self._connections = [replica.connect_as_root() for replica in stack.servers.replicas]
+        for connection in self._connections:
+            with connection.cursor() as cursor:
+                cursor.execute("SET GLOBAL userstat = 1")
+
+    @property
+    def heartbeat_statements(self) -> int:
+        """The statements of one heartbeat, which comes each minute: on each replica a wait, and the moment."""
+        return 2 * len(self._connections)
 
     def read(self) -> ReplicaWork:
-        with self._connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT SUM(SELECT_COMMANDS), SUM(CPU_TIME) FROM information_schema.USER_STATISTICS WHERE USER = %s",
-                (READER,),
-            )
-            row: Any = cursor.fetchone()
-        return ReplicaWork(int(row[0] or 0), float(row[1] or 0))
+        """The sums over all replicas."""
+        works = []
+        for connection in self._connections:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT SUM(SELECT_COMMANDS), SUM(CPU_TIME) FROM information_schema.USER_STATISTICS "
+                    "WHERE USER = %s",
+                    (READER,),
+                )
+                row: Any = cursor.fetchone()
+            works.append(ReplicaWork(int(row[0] or 0), float(row[1] or 0)))
+        return ReplicaWork(sum(work.statements for work in works), sum(work.seconds for work in works))

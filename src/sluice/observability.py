@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 from sluice.aws import tracing
 from sluice.errors import AwsError
@@ -56,6 +56,13 @@ def log_request_ids(message: str, request_ids: Iterable[str]) -> None:
 def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
     """Add a value to a metric of the namespace."""
     metrics.add_metric(name=name, unit=unit, value=value)
+
+
+def emit_metric_of(name: str, **dimensions: str) -> None:
+    """Emit a count of 1 at once, in a dimension set of its own: `service`, `stack` and these."""
+    default = {"service": logger.service, "stack": os.environ.get("STACK_NAME") or "none"}
+    with single_metric(name=name, unit=MetricUnit.Count, value=1, default_dimensions={**default, **dimensions}):
+        pass
 
 
 def emit_metrics() -> None:

@@ -25,6 +25,7 @@ from sluice.observability import _log_fields
 from sluice.query.read_context import ReadContext
 from sluice.query.read_router import ReadRouter
 from sluice.query.replica_reads import ReplicaReads
+from sluice.query.replica_set import ReplicaSet
 from sluice.settings import CacheSettings
 from tests.database.reading_rig import create_read_settings
 from tests.database.rig import Rig
@@ -49,7 +50,7 @@ class CacheRig:
 
     def _respond(self, request: Request) -> Response:
         settings = create_read_settings(self.replica)
-        return ReadRouter(self.rig.resources, self.replica, settings, self.cache_reader).respond(request)
+        return ReadRouter(self.rig.resources, [self.replica], settings, self.cache_reader).respond(request)
 
     def create_loader(self, resources: Mapping[str, Any] | None = None) -> Loader:
         """Create another loader with its own connections."""
@@ -121,7 +122,7 @@ class CacheRig:
     def create_read_context(self, replica: Database, cache_reader: CacheReader) -> ReadContext:
         """Create the context of a read by the owner of the things."""
         unused: Any = None
-        reads = ReplicaReads(replica)
+        reads = ReplicaReads(ReplicaSet([replica]), "things")
         return ReadContext(unused, self.rig.resources["things"], OWNER, reads, unused, cache_reader)
 
     def select_epoch_row(self) -> str:

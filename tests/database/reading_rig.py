@@ -38,7 +38,7 @@ class ReadRig:
         self._handle = create_api_handler("get", self._respond)
 
     def _respond(self, request: Request) -> Response:
-        return ReadRouter(self.rig.resources, self.replica, self.settings).respond(request)
+        return ReadRouter(self.rig.resources, [self.replica], self.settings).respond(request)
 
     def get(
         self,

@@ -15,7 +15,7 @@ from sluice.model.record import Write
 from sluice.model.versions import new_version
 from sluice.query.list import PageRequest, select_page
 from sluice.query.query_planner import plan_query
-from sluice.query.replica_reads import ReplicaReads
+from sluice.query.statements import Statements
 from sluice.recovery.heartbeat import ReadsState, send_heartbeat
 from tests.database.cache_rig import CacheRig
 from tests.database.deployed import Root
@@ -140,7 +140,7 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
     for thread in threads:
         thread.start()
     while not is_over.is_set() or not moments:
-        reads = ReplicaReads(replica)
+        reads = Statements(replica)
         items, _ = select_page(reads, plan_query(THINGS, {}), OWNER, PageRequest(100))
         known = list(loaded)  # afterwards: a load may end meanwhile
         shown = {item.id for item in items}

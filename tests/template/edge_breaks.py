@@ -155,6 +155,7 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     ("E9117", "without method.request.querystring.after", drop_cache_key("method.request.querystring.after")),
     ("E9117", "without method.request.header.If-None-Match", drop_cache_key("method.request.header.If-None-Match")),
+    ("E9117", "without method.request.header.Sluice-As-Of", drop_cache_key("method.request.header.Sluice-As-Of")),
     ("E9117", "without method.request.header.x-query-digest", drop_cache_key("method.request.header.x-query-digest")),
     ("E9117", "without method.request.header.Accept-Encoding", drop_cache_key("method.request.header.Accept-Encoding")),
     (

@@ -22,8 +22,9 @@ def list_cached_paths(resource: Resource) -> tuple[str, ...]:
 
 
 def declare_cache_key(operation: dict[str, Any]) -> None:
-    """Make a cache key of everything that the answer depends on: path, query, what the client has (If-None-Match), how
-    long it waits (Prefer) and what it can decode (AWS does not document whether the cache stores compressed answers).
+    """Make a cache key of everything that the answer depends on: path, query, what the client has (If-None-Match)
+    or has seen (Sluice-As-Of), how long it waits (Prefer) and what it can decode (AWS does not document whether the
+    cache stores compressed answers).
 
     API Gateway ignores what is not declared: a request would get the answer to another one. So a parameter that the
     contract lacks, or that occurs twice, would leave its 400 to others, if the digest of the query were not in the key.

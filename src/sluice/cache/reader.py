@@ -74,14 +74,17 @@ class CacheReader:
         """Store a state that a replica showed, with the result of `epoch_query` from the same statement.
 
         `asked_at` is the time of that statement, by `clock`; `moment` is the moment that its result includes, or an
-        empty text.
+        empty text. The epoch of an earlier moment never replaces that of a later one, which another replica showed.
         """
-        self.moment = moment
-        self._epoch = parse_epoch(epoch_value) if epoch_value else None
-        self._epoch_expires_at = asked_at + EPOCH_TRUST_SECONDS
-        if self._epoch is None:
+        epoch = parse_epoch(epoch_value) if epoch_value else None
+        if moment >= self.moment:
+            self.moment, self._epoch = moment, epoch
+            self._epoch_expires_at = asked_at + EPOCH_TRUST_SECONDS
+        elif self._epoch is None or epoch is None or epoch.name != self._epoch.name:
+            return  # the replica lags: another one has shown that its epoch is over
+        if epoch is None:
             return
-        name, load_count = self._epoch
+        name, load_count = epoch
         keys = (load_count_key(name), item_key(name, address))
         entry = encode_entry(address, state)
         try:

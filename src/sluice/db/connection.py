@@ -23,13 +23,14 @@ CONNECT_TIMEOUT_SECONDS = 5
 LOADER_SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION"
 
 
-def open_connection(
+def open_connection(  # noqa: PLR0913  callers pass everything optional by name
     settings: DatabaseSettings,
     credentials: Credentials,
     *,
     statement_timeout_seconds: int,
     for_loading: bool = False,
     tls_context: ssl.SSLContext | None = None,
+    connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
 ) -> Connection:
     """Open a connection to the server of the settings. Raises the errors of `sluice.db.errors`.
 
@@ -49,10 +50,12 @@ def open_connection(
                 sql_mode=LOADER_SQL_MODE if for_loading else None,
                 autocommit=not for_loading,
                 local_infile=for_loading,
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                read_timeout=statement_timeout_seconds,
+                connect_timeout=connect_timeout_seconds,
+                # A server that hangs accepts a connection, and says nothing.
+                read_timeout=min(connect_timeout_seconds, statement_timeout_seconds),
                 write_timeout=statement_timeout_seconds,
             )
+            connection._read_timeout = statement_timeout_seconds  # type: ignore[attr-defined]
     except (pymysql.Error, OSError) as error:
         raise (classify_error(error) or error) from None
     # From now on the server must not request a file: the loader sends its rows itself (see load/load_data.py).
@@ -80,15 +83,26 @@ class Database:
     """
 
     def __init__(
-        self, settings: DatabaseSettings, *, statement_timeout_seconds: int, for_loading: bool = False
+        self,
+        settings: DatabaseSettings,
+        *,
+        statement_timeout_seconds: int,
+        for_loading: bool = False,
+        connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
     ) -> None:
         self._settings = settings
         self._statement_timeout_seconds = statement_timeout_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
         self._for_loading = for_loading
         self._credentials: Credentials | None = None
         self._connection: Connection | None = None
         self._tls_context: ssl.SSLContext | None = None
         self.connection_number = 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where the server listens, as `host:port`."""
+        return f"{self._settings.database_host}:{self._settings.database_port}"
 
     def get_connection(self) -> Connection:
         """Return the connection; open it if there is none. Raises the errors of `sluice.db.errors`."""
@@ -157,4 +171,5 @@ class Database:
             statement_timeout_seconds=self._statement_timeout_seconds,
             for_loading=self._for_loading,
             tls_context=self._tls_context,
+            connect_timeout_seconds=self._connect_timeout_seconds,
         )

@@ -13,6 +13,13 @@ CONNECTION_KILLED = 1927
 SERVER_NOT_READY = 1047
 UNKNOWN_USER = 1698  # MariaDB reports an unknown user with this number or with ACCESS_DENIED_ERROR
 CONNECTION_CLOSED = 0  # PyMySQL's InterfaceError for a closed connection
+# Damaged files, https://mariadb.com/kb/en/mariadb-error-code-reference/: a table or its definition cannot be read.
+INDEX_CORRUPT = 1712
+TABLESPACE_MISSING = 1812
+TABLESPACE_DISCARDED = 1814
+TABLE_CORRUPT = 1877
+ENGINE_READ_ONLY = 1874
+NO_SUCH_TABLE_IN_ENGINE = 1932
 
 _UNAVAILABLE = {
     CR.CR_CONNECTION_ERROR,
@@ -41,6 +48,23 @@ _UNAVAILABLE = {
     CONNECTION_KILLED,
     SERVER_NOT_READY,
     CONNECTION_CLOSED,
+    ER.CANT_OPEN_FILE,
+    ER.FILE_NOT_FOUND,
+    ER.ERROR_ON_READ,
+    ER.GET_ERRNO,
+    ER.NOT_FORM_FILE,
+    ER.NOT_KEYFILE,
+    ER.OLD_KEYFILE,
+    ER.UNEXPECTED_EOF,
+    ER.CRASHED_ON_USAGE,
+    ER.CRASHED_ON_REPAIR,
+    ER.GET_ERRMSG,
+    INDEX_CORRUPT,
+    TABLESPACE_MISSING,
+    TABLESPACE_DISCARDED,
+    TABLE_CORRUPT,
+    ENGINE_READ_ONLY,
+    NO_SUCH_TABLE_IN_ENGINE,
 }
 _DISCONNECTED = {
     CR.CR_SERVER_GONE_ERROR,
@@ -78,6 +102,8 @@ def get_error_number(error: BaseException) -> int | None:
 
 def is_disconnected(error: BaseException) -> bool:
     """Whether the connection had already ended before the statement, so that a new connection can help."""
+    if isinstance(error.__context__, TimeoutError):
+        return False  # the server had the statement, and did not answer
     return isinstance(error, OSError) or get_error_number(error) in _DISCONNECTED
 
 

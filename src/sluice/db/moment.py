@@ -8,6 +8,7 @@ later one has the later moment (ADR-0140, ADR-0148).
 """
 
 import datetime
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a function without a database does not import the driver
@@ -24,6 +25,7 @@ _FORMAT = "'%%Y-%%m-%%dT%%H:%%i:%%s.%%f'"
 NEXT_MOMENT = (
     f"DATE_FORMAT(GREATEST(UTC_TIMESTAMP(6), CAST(version AS DATETIME(6)) + INTERVAL 1 MICROSECOND), {_FORMAT})"
 )
+_CLIENT_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 SELECT_MOMENT = f"SELECT version FROM marks WHERE name = '{MOMENT_NAME}'"  # noqa: S608
 """As a subquery, it sees the same state of the database as the rest of its statement."""
 
@@ -54,6 +56,18 @@ def read_moment(replica: "Queries") -> str:
 def parse_moment(moment: str) -> datetime.datetime:
     """Parse a moment as the row has it."""
     return datetime.datetime.fromisoformat(f"{moment}+00:00")
+
+
+def parse_client_moment(text: str) -> str:
+    """Parse what `format_moment` formatted, also with fewer digits. Return an empty text for anything else."""
+    if not _CLIENT_MOMENT.fullmatch(text):
+        return ""
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction:0<6}"
 
 
 def format_moment(moment: str) -> str:

@@ -10,6 +10,7 @@ from sluice.http.request import Request, has_several_lines, join_header_lines
 from sluice.http.response import Response
 
 # The prefix W/ is left out: If-None-Match compares weakly. A tag may contain a comma.
+_HEADER = "if-none-match"
 _ETAG = re.compile(r'"[!#-~\x80-\xff]*"')
 
 
@@ -19,12 +20,20 @@ def apply_if_none_match(request: Request, response: Response) -> Response:
     Several lines of the header count as none: API Gateway's cache takes one of them for the key of the response, and
     the 304 would go to a client that has only what that line says.
     """
-    etags = join_header_lines(request, "if-none-match")
-    if has_several_lines(request, "if-none-match"):
-        return response
-    if etags.strip() != "*" and response.headers["ETag"] not in _ETAG.findall(etags):
+    if response.headers["ETag"] not in list_etags(request) and not _matches_everything(request):
         return response
     return Response(304, headers=response.headers, content_type="")
+
+
+def list_etags(request: Request) -> list[str]:
+    """List the ETags of If-None-Match, in their quotes; none if the header occurs more than once."""
+    if has_several_lines(request, _HEADER):
+        return []
+    return _ETAG.findall(join_header_lines(request, _HEADER))
+
+
+def _matches_everything(request: Request) -> bool:
+    return join_header_lines(request, _HEADER).strip() == "*" and not has_several_lines(request, _HEADER)
 
 
 def compute_etag(content: bytes) -> str:

@@ -62,7 +62,7 @@ def _list_operation(resource: Resource, name: str) -> Operation:
         "description": "An index must answer the filters, range and order. The response to any other query is 400, and "
         "names the indexes.",
         "parameters": list_parameters(resource),
-        "responses": {"200": page, "304": _not_modified_response(), **problem_references()},
+        "responses": {"200": page, "304": _not_modified_response(), **problem_references(425)},
     }
 
 
@@ -77,7 +77,7 @@ def _get_operation(resource: Resource, name: str) -> Operation:
         "summary": "One item",
         "parameters": [
             item_id_parameter(resource),
-            *map(parameter_reference, ("Version", "Prefer", "IfNoneMatch")),
+            *map(parameter_reference, ("Version", "Prefer", "IfNoneMatch", "AsOfFloor")),
         ],
         "responses": {
             "200": item,
@@ -103,8 +103,12 @@ def _receipt_operation(resource: Resource, name: str) -> Operation:
     return {
         "operationId": f"{resource.collection}_receipt",
         "summary": "The state of a write",
-        "parameters": [item_id_parameter(resource), write_version_parameter()],
-        "responses": {"200": receipt, **problem_references()},
+        "parameters": [
+            item_id_parameter(resource),
+            write_version_parameter(),
+            parameter_reference("AsOfFloor"),
+        ],
+        "responses": {"200": receipt, **problem_references(425)},
     }
 
 

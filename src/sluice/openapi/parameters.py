@@ -47,6 +47,13 @@ SHARED_PARAMETERS: Mapping[str, Parameter] = {
         "description": "ETags of the client's stored responses. If one of them is current, the response is 304.",
         "schema": {"type": "string"},
     },
+    "AsOfFloor": {
+        "name": "Sluice-As-Of",
+        "in": "header",
+        "description": "The value of an earlier response: the answer is never older than that one, whichever replica "
+        "gives it, else 425. For an item, `Prefer: wait=10` makes the service wait longer for it.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
     "Version": {
         "name": "version",
         "in": "query",
@@ -56,8 +63,8 @@ SHARED_PARAMETERS: Mapping[str, Parameter] = {
     "Prefer": {
         "name": "Prefer",
         "in": "header",
-        "description": "With `version`: `wait=10` makes the service wait up to 10 seconds for it (RFC 7240), limited "
-        "by the service's own maximum. `Preference-Applied` contains the seconds that apply.",
+        "description": "With `version` or `Sluice-As-Of`: `wait=10` makes the service wait up to 10 seconds for it "
+        "(RFC 7240), limited by the service's own maximum. `Preference-Applied` contains the seconds that apply.",
         "schema": {"type": "string"},
     },
     "IdempotencyKey": {
@@ -111,7 +118,7 @@ def list_parameters(resource: Resource) -> list[Parameter]:
         _sort_parameter(resource),
         _fields_parameter(resource),
         *filters,
-        parameter_reference("IfNoneMatch"),
+        *map(parameter_reference, ("IfNoneMatch", "AsOfFloor")),
     ]
 
 

@@ -164,7 +164,7 @@ PROBLEM_RESPONSES: Mapping[int, tuple[str, str, ResponseObject]] = {
     ),
     425: (
         "TooEarly",
-        "The replica does not have the requested version yet. The receipt shows the state of the write.",
+        "No replica has the requested version, or the moment of `Sluice-As-Of`, yet. A receipt shows a write's state.",
         _problem_response(
             425,
             "The replica does not have this version of the item yet.",

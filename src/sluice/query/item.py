@@ -3,41 +3,48 @@
 A read of one's own write (`?version=`) waits until the replica has that version of the item, or a later one.
 """
 
-import random
-import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from sluice.db.connection import Queries
-from sluice.db.moment import MOMENT_COLUMN, MOMENT_NAME
+from sluice.db.moment import MOMENT_COLUMN, MOMENT_NAME, SELECT_MOMENT
 from sluice.errors import DatabaseUnavailable, LockConflict
-from sluice.http.conditional_requests import apply_if_none_match
+from sluice.http.conditional_requests import apply_if_none_match, list_etags
 from sluice.http.problem import Problem
-from sluice.http.request import parse_preferred_wait, read_query_parameters
+from sluice.http.request import Request, parse_preferred_wait, read_query_parameters
 from sluice.http.response import Response
 from sluice.model.item_state import ItemAddress, ItemState, Row, create_item_state, list_columns
+from sluice.model.versions import VERSION_LENGTH, is_version, version_age_seconds
 from sluice.observability import add_log_fields, describe_error
 from sluice.query.read_context import (
     ReadContext,
     cache_control_headers,
+    create_etag,
     retry_after_seconds,
     validate_version,
     validator_headers,
 )
 
-FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.05, 0.5
 EXTRA_COLUMN = "_extra"  # no field of a resource begins with an underscore
+MAX_CLOCK_SKEW_SECONDS = 60
 
-T = TypeVar("T")
+ReadRow = Callable[[Callable[[Queries], Row | None]], Row | None]
 
 
 def respond_with_item(context: ReadContext) -> Response:
-    """Respond with the item as the replica has it, or as the replica had it when the cache stored it.
+    """Respond with the item as a replica has it, or as a replica had it when the cache stored it.
 
-    Raises Problem and the errors of `sluice.errors`.
+    A state that is older than what the client has (`If-None-Match`) is no answer: then it is 304. Raises Problem and
+    the errors of `sluice.errors`.
     """
     read_query_parameters(context.request)
-    return create_item_response(context, read_through(context, context.item_id))
+    version = find_client_version(context.request)
+    state = read_through(context, context.item_id, version)
+    # Without a row the version may be another item's, or another owner's, so nothing says that the client is ahead.
+    if state and state.version < version and not _is_excludable(context, version):
+        etag = create_etag(context.resource, version)
+        add_log_fields(client_is_ahead=version)
+        return Response(304, headers={**cache_control_headers(context), "ETag": etag}, content_type="")
+    return create_item_response(context, state)
 
 
 def respond_with_version(context: ReadContext) -> Response:
@@ -52,7 +59,12 @@ def respond_with_version(context: ReadContext) -> Response:
     wait_seconds = min(preferred_seconds or 0, context.settings.wait_seconds)
     applied = {} if preferred_seconds is None else {"Preference-Applied": f"wait={wait_seconds}"}
     add_log_fields(awaited=version, wait=wait_seconds)
-    state = poll_until_present(lambda: _read_once(context, item_id, version), wait_seconds)
+    try:
+        state = read_through_version(context, item_id, version)
+    except (DatabaseUnavailable, LockConflict) as error:
+        # Like a replica without the version: it may recover.
+        add_log_fields(unavailable={**describe_error(error), "fault": str(error)})
+        state = None
     if state is None:
         headers = _too_early_headers(context, version) | applied
         raise Problem(425, "The replica does not have this version of the item yet.", headers=headers)
@@ -63,25 +75,6 @@ def respond_with_version(context: ReadContext) -> Response:
         raise
     response.headers.update(applied)
     return response
-
-
-def poll_until_present(read: Callable[[], T | None], timeout_seconds: float) -> T | None:
-    """Call `read` until it returns a value: at once, then at growing intervals, and a last time at the timeout."""
-    deadline, backoff = time.monotonic() + timeout_seconds, FIRST_BACKOFF_SECONDS
-    while (value := read()) is None and (remaining := deadline - time.monotonic()) > 0:
-        time.sleep(min(remaining, random.uniform(backoff / 2, backoff)))  # noqa: S311  jitter
-        backoff = min(backoff * 1.5, MAX_BACKOFF_SECONDS)
-    return value
-
-
-def _read_once(context: ReadContext, item_id: str, version: str) -> ItemState | None:
-    """Read once. Treat an unavailable replica as one without the version: it may recover before the timeout."""
-    context.reads.forget_moments()
-    try:
-        return read_through(context, item_id, version)
-    except (DatabaseUnavailable, LockConflict) as error:
-        add_log_fields(unavailable={**describe_error(error), "fault": str(error)})
-        return None
 
 
 def _too_early_headers(context: ReadContext, version: str) -> dict[str, str]:
@@ -100,26 +93,65 @@ def create_item_response(context: ReadContext, state: ItemState | None) -> Respo
     return apply_if_none_match(context.request, Response(200, state.body, headers))
 
 
-def read_through(context: ReadContext, item_id: str, min_version: str = "") -> ItemState | None:
-    """Read the state of an item at a version or later, or None. Raises the errors of `sluice.errors`.
+def read_through(context: ReadContext, item_id: str, client_version: str = "") -> ItemState | None:
+    """Read the state of an item, or None. Raises Problem 425 and the errors of `sluice.errors`.
 
-    The cache contains only what the replica returned earlier, so it is never ahead of the replica.
+    The cache contains only what a replica returned earlier, so it is never ahead of the replicas. While no replica has
+    the client's version or a later one, the state is an older one, or None.
     """
+
+    def is_complete(row: Row | None) -> bool:
+        return not client_version or (row is not None and row["version"] >= client_version)
+
+    return _read_through(context, item_id, client_version, "", lambda select: context.reads.read(select, is_complete))
+
+
+def read_through_version(context: ReadContext, item_id: str, version: str) -> ItemState | None:
+    """Read the state of an item at a version or later, or None if no replica has it in time. Raises as above."""
+    return _read_through(context, item_id, version, version, context.reads.read_version)
+
+
+def _read_through(
+    context: ReadContext, item_id: str, cached_from: str, selected_from: str, read: ReadRow
+) -> ItemState | None:
+    """Read from the cache at `cached_from` or later, else with `read` what is at `selected_from` or later."""
     cache, address = context.cache, ItemAddress(context.resource, context.owner, item_id)
     if cache is None:
-        row = select_item(context.reads, address, min_version)
+        row = read(lambda database: select_item(database, address, selected_from))
         return create_item_state(context.resource, row) if row else None
-    cached = cache.read_item(address)
-    if cached and cached.version >= min_version:
+    # The state includes the moment of the cache: a client that has seen a later one asks the replicas.
+    cached = cache.read_item(address) if cache.moment >= context.reads.floor else None
+    if cached and cached.version >= cached_from:
         context.reads.add_moment(cache.moment)
         return cached
     asked_at = cache.clock()
-    row = select_item(context.reads, address, min_version, cache.epoch_query)
+    row = read(lambda database: select_item(database, address, selected_from, cache.epoch_query))
     if row is None:
         return None
     state = create_item_state(context.resource, row)
-    cache.store_item(address, state, row[EXTRA_COLUMN], asked_at, context.reads.moment or "")
+    cache.store_item(address, state, row[EXTRA_COLUMN], asked_at, row[MOMENT_COLUMN] or "")
     return state
+
+
+def find_client_version(request: Request) -> str:
+    """Return the newest version of the item that the client has by its If-None-Match, or an empty text.
+
+    A version of the future is none: nobody can have it.
+    """
+    versions = (etag.strip('"')[:VERSION_LENGTH] for etag in list_etags(request))
+    real = (text for text in versions if is_version(text) and version_age_seconds(text) > -MAX_CLOCK_SKEW_SECONDS)
+    return max(real, default="")
+
+
+def _is_excludable(context: ReadContext, version: str) -> bool:
+    """Whether a rebuild may have left out a write of this version. Then the older state is the newest."""
+    rows = context.reads.read(
+        lambda database: database.query(
+            f"SELECT version, ({SELECT_MOMENT}) AS {MOMENT_COLUMN} FROM marks WHERE name = 'exclusions'",  # noqa: S608
+            (),
+        )
+    )
+    return bool(rows) and version < rows[0]["version"]
 
 
 def select_item(database: Queries, address: ItemAddress, min_version: str = "", extra_query: str = "") -> Row | None:

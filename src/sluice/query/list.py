@@ -48,7 +48,7 @@ def respond_with_list(context: ReadContext) -> Response:
     limit, fields = _parse_limit(query.get("limit", str(DEFAULT_LIMIT))), _parse_fields(resource, query.get("fields"))
     plan = plan_query(resource, query)
     page = PageRequest(limit, _parse_after(plan, owner, query), fields)
-    items, next_cursor = select_page(context.reads, plan, owner, page)
+    items, next_cursor = context.reads.read(lambda database: select_page(database, plan, owner, page))
     body: dict[str, object] = {"items": items}
     headers = cache_control_headers(context)
     if next_cursor:

@@ -21,7 +21,7 @@ MAX_RETRY_AFTER_SECONDS = 60
 
 @dataclass(frozen=True)
 class ReadContext:
-    """One GET, and what serves it. `owner` is empty in a shared collection; `reads` reads from the replica."""
+    """One GET, and what serves it. `owner` is empty in a shared collection; `reads` reads from the replicas."""
 
     request: Request
     resource: Resource
@@ -64,8 +64,13 @@ def validator_headers(resource: Resource, state: ItemState) -> dict[str, str]:
     The ETag is the version. A changed class can represent the same version in another way, so the ETag also contains
     every revision after the first.
     """
+    return {"ETag": create_etag(resource, state.version), "Last-Modified": format_http_date(state.written_at)}
+
+
+def create_etag(resource: Resource, version: str) -> str:
+    """Create the ETag of an item's version, see above."""
     revision = f".{resource.revision}" if resource.revision > 1 else ""
-    return {"ETag": f'"{state.version}{revision}"', "Last-Modified": format_http_date(state.written_at)}
+    return f'"{version}{revision}"'
 
 
 def retry_after_seconds(version: str, buffer_seconds: int) -> int:

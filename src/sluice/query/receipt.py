@@ -33,7 +33,9 @@ def respond_with_receipt(context: ReadContext) -> Response:
     """Respond with a receipt. Raises Problem 400 and the errors of `sluice.errors`."""
     read_query_parameters(context.request)
     item_id, version = context.item_id, validate_version(context.request.write_version)
-    receipt = select_receipt(context.reads, context.resource, context.owner, item_id, version)
+    receipt = context.reads.read(
+        lambda database: select_receipt(database, context.resource, context.owner, item_id, version)
+    )
     add_log_fields(version=version, receipt=receipt.status)
     headers = {"Cache-Control": "no-store"}
     if receipt.status == "pending":

@@ -1,46 +1,161 @@
-"""The statements of one read, and the moment that all of their results include (`sluice.db.moment`).
+"""One read: the replicas that it asks, until one answers that is not older than what the client and this environment
+have seen.
 
-Each statement selects the moment too, in the same snapshot as its rows. A result without rows shows no moment. So the
-moment is read then, and the statement is repeated: what a server has shown it does not take back.
+Three things bound the state of an answer from below. The floor is a moment that the client sends: an older state is
+never the answer. What this environment has shown before, of addresses with the same home replica, and what the read
+itself calls complete, are waited for shortly; then the freshest answer counts, because an old answer is better than
+none.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
 
-from sluice.db.connection import Database
-from sluice.db.moment import MOMENT_COLUMN, read_moment
+import pymysql
+
+from sluice.db.connection import Queries
+from sluice.errors import DATABASE_ERRORS
+from sluice.http.problem import Problem
+from sluice.observability import describe_error
+from sluice.query.replica_set import Replica, ReplicaSet
+from sluice.query.statements import Statements
+
+# How long a read waits for a state that the client, or this environment, has seen.
+SHORT_WAIT_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 0.5
+# Well below API Gateway's 29 seconds, with the time of a last statement on a replica that hangs.
+MAX_READ_SECONDS = 15.0
+
+T = TypeVar("T")
+
+
+class ReplicaAnswer(NamedTuple, Generic[T]):
+    """What one replica answered, and the moment that it includes."""
+
+    result: T
+    moment: str
 
 
 class ReplicaReads:
-    """The statements of one read.
+    """The reads of one request. `address` decides on the home replica, `floor` is the client's moment or empty, and
+    `wait_seconds` are those that the client prefers.
 
     `moment` is the earliest moment of all results: an empty text if one is unknown, None if there is no result.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._connection_number = -1
+    def __init__(self, replicas: ReplicaSet, address: str, floor: str = "", wait_seconds: float = 0.0) -> None:
+        self._replicas, self._ranking = replicas, replicas.rank(address)
+        self.floor, self._wait_seconds = floor, wait_seconds
         self.moment: str | None = None
 
-    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Read rows with the column MOMENT_COLUMN. Raises the errors of `sluice.db.errors`."""
-        database = self._database
-        rows = database.query(statement, values)
-        # An earlier result of the same connection, so of the same server, has a moment that holds for this one too.
-        if not rows and self._connection_number != database.connection_number:
-            moment, number = read_moment(database), database.connection_number
-            rows = database.query(statement, values)
-            if not rows:
-                self.add_moment(moment if number == database.connection_number else "")
-        if rows:
-            self.add_moment(rows[0][MOMENT_COLUMN] or "")
-        self._connection_number = database.connection_number
-        return rows
+    def read(self, select: Callable[[Queries], T], is_complete: Callable[[T], bool] | None = None) -> T:
+        """Read with the statements of `select` from one replica, and return its result.
+
+        If no replica has a complete result in time, return the freshest one. Raises Problem 425 if no replica reaches
+        the floor in time, and if none answers, the errors of `sluice.db.errors`.
+        """
+        home = self._ranking[0]
+        floor = max(self.floor, home.shown) if self._replicas.has_choice else self.floor
+
+        def is_enough(answer: ReplicaAnswer[T]) -> bool:
+            return answer.moment >= floor and (is_complete is None or is_complete(answer.result))
+
+        wait_seconds = max(SHORT_WAIT_SECONDS, self._wait_seconds)
+        answer = self._poll(lambda: self._ranking, select, is_enough, wait_seconds, is_patient=False)
+        if answer.moment < self.floor:
+            raise too_early_problem()
+        # A state that is older than what was shown is so once: the next reads do not wait for the newer one again.
+        home.shown = answer.moment
+        self.add_moment(answer.moment)
+        return answer.result
+
+    def read_version(self, select: Callable[[Queries], T | None]) -> T | None:
+        """Read until a replica returns a result, at most for the seconds that the client prefers. None: none did.
+
+        Asks every replica, the one with the newest moment first. One that is unavailable may recover while the client
+        waits. Raises Problem 425 as above, and the errors of `sluice.db.errors` if no replica answers.
+        """
+
+        def is_enough(answer: ReplicaAnswer[T | None]) -> bool:
+            return answer.result is not None and answer.moment >= self.floor
+
+        def order() -> list[Replica]:
+            return sorted(self._ranking, key=lambda replica: replica.moment, reverse=True)
+
+        answer = self._poll(order, select, is_enough, self._wait_seconds, is_patient=True)
+        if answer.result is None:
+            return None
+        if answer.moment < self.floor:
+            raise too_early_problem()
+        home = self._ranking[0]
+        home.shown = max(home.shown, answer.moment)
+        self.add_moment(answer.moment)
+        return answer.result
 
     def add_moment(self, moment: str) -> None:
         """Add the moment of a result, which may come from elsewhere, such as the cache."""
         self.moment = moment if self.moment is None else min(self.moment, moment)
 
-    def forget_moments(self) -> None:
-        """Start over: only what is read from now on goes into the response."""
-        self.moment = None
-        self._connection_number = -1
+    def _poll(
+        self,
+        order: Callable[[], list[Replica]],
+        select: Callable[[Queries], T],
+        is_enough: Callable[[ReplicaAnswer[T]], bool],
+        wait_seconds: float,
+        *,
+        is_patient: bool,
+    ) -> ReplicaAnswer[T]:
+        """Ask the replicas until an answer is enough: at once, at growing intervals, and a last time at the end.
+
+        Return the freshest answer if none is. Without any, raise the first error: at the end if `is_patient`.
+        """
+        replicas = self._replicas
+        started, pause = replicas.clock(), FIRST_PAUSE_SECONDS
+        while True:
+            freshest, is_done, error = self._ask_replicas(order(), select, is_enough, started)
+            remaining = started + wait_seconds - replicas.clock()
+            is_over = is_done or remaining <= 0
+            if freshest and is_over:
+                return freshest
+            if error and not freshest and (is_over or not is_patient):
+                raise error
+            replicas.sleep(min(remaining, replicas.uniform(pause / 2, pause)))
+            pause = min(pause * 1.5, MAX_PAUSE_SECONDS)
+
+    def _ask_replicas(
+        self,
+        ranking: list[Replica],
+        select: Callable[[Queries], T],
+        is_enough: Callable[[ReplicaAnswer[T]], bool],
+        started: float,
+    ) -> tuple[ReplicaAnswer[T] | None, bool, Exception | None]:
+        """Ask one replica after the other until an answer is enough.
+
+        Return that answer or else the freshest, whether it is enough, and the first error.
+        """
+        replicas, freshest, first_error = self._replicas, None, None
+        remaining = replicas.select_candidates(ranking)
+        tried: list[Replica] = []
+        while remaining and (not tried or replicas.clock() - started < MAX_READ_SECONDS):
+            replica = remaining[0]
+            tried.append(replica)
+            statements = Statements(replica.database)
+            try:
+                result = select(statements)
+            # Any other error of the driver is the replica's too: the statements are the same for all.
+            except (*DATABASE_ERRORS, pymysql.Error) as error:
+                first_error = first_error or error
+                replicas.skip(replica, describe_error(error)["error"], has_failed=True)
+            else:
+                answer = ReplicaAnswer(result, statements.moment or "")
+                if replicas.record_answer(replica, answer.moment) and is_enough(answer):
+                    return answer, True, None
+                if freshest is None or answer.moment > freshest.moment:
+                    freshest = answer
+            remaining = [other for other in replicas.select_candidates(ranking) if other not in tried]
+        return freshest, False, first_error
+
+
+def too_early_problem() -> Problem:
+    """Create the problem of a floor that no replica has reached."""
+    detail = "No replica has reached the moment of the header Sluice-As-Of yet."
+    return Problem(425, detail, headers={"Retry-After": "1"})

@@ -103,7 +103,7 @@ class ParametersInKeys(Rule):
         for stage, method, keys in cached(cfn):
             if method not in shared:
                 continue
-            headers = ("If-None-Match", "Accept-Encoding", "x-api-key", QUERY_DIGEST)
+            headers = ("If-None-Match", "Sluice-As-Of", "Accept-Encoding", "x-api-key", QUERY_DIGEST)
             wanted = {f"method.request.header.{name}" for name in headers}
             if method.endswith("/{id}"):
                 wanted |= {
