@@ -27,6 +27,8 @@ ENVELOPE_BYTES = 250  # of the record around an item
 GIGABYTE = 1e9
 # BatchesLoaded, LoadLag, WritesAccepted, WritesApplied, WritesRefused and WritesStale get values while nothing fails.
 CUSTOM_METRICS = 6
+PROOFS_PER_MONTH = HOURS_PER_MONTH / 24 / 7
+PROOF_METRICS = 1  # BackupProofAge
 # BatchesMissing gets a value from each scheduled recovery.
 SCHEDULED_METRICS = 1
 
@@ -106,6 +108,7 @@ class Estimate:
         yield self._estimate_archive()
         yield self._estimate_recovery()
         yield self._estimate_heartbeat()
+        yield self._estimate_backup_proof()
         yield self._estimate_secrets()
         yield self._estimate_alarms()
         yield self._estimate_logs()
@@ -236,6 +239,18 @@ class Estimate:
             self._prices.get("lambda request") + self._prices.get("put object") + HEALTH_CHECK_GIGABYTE_SECONDS * second
         )
         return Component("heartbeat", SECONDS_PER_MONTH / 60 * run)
+
+    def _estimate_backup_proof(self) -> Component:
+        """A copy of the primary in one zone for some hours of each week, and the function that reads it."""
+        if self._template.parameters["BackupProof"] != "weekly":
+            return Component("proof of backups")
+        primary = self._template.list_resources("AWS::RDS::DBInstance")["Primary"]
+        hour = self._prices.get(primary["DBInstanceClass"])
+        hour += float(primary["AllocatedStorage"]) * self._prices.get("database storage") / HOURS_PER_MONTH
+        second = self._prices.get(f"lambda {self._template.parameters['Architecture']}")
+        proof = self._figures.proof_hours * hour + self._figures.proof_gigabyte_seconds * second
+        idle = PROOFS_PER_MONTH * proof + PROOF_METRICS * self._prices.get("custom metric")
+        return Component("proof of backups", idle)
 
     def _estimate_secrets(self) -> Component:
         idle = self._count("AWS::SecretsManager::Secret") * self._prices.get("secret")

@@ -34,6 +34,8 @@ class RequestFigures:
     - `compression`: size of a batch with GZIP to that of its lines, measured by the demo.
     - `traced`: share of the requests that X-Ray samples by default, above one a second.
     - `rows_per_second`: rows that one load writes, from `python -m bench.load`.
+    - `proof_hours`: how long the instance of a proof exists each week; an assumption for tens of GB.
+    - `proof_gigabyte_seconds`: of the function that reads all tables twice and loads the tail; an assumption.
     """
 
     write_seconds: float = 0.025
@@ -45,4 +47,6 @@ class RequestFigures:
     compression: float = 0.25
     traced: float = 0.05
     rows_per_second: int = 10_000
+    proof_hours: float = 2.0
+    proof_gigabyte_seconds: float = 2_000.0
     batch_seconds: float = 0.5

@@ -93,6 +93,19 @@ def test_the_canary_costs_its_waiting_and_its_requests_and_takes_batches_along()
     assert alarms == pytest.approx(3 * 0.5 + 13 * 0.1 + 6 * 0.3)
 
 
+def test_proofs_of_backups_cost_some_hours_of_one_instance() -> None:
+    off, weekly = (estimate(BackupProof=value) for value in ("none", "weekly"))
+    assert get_part(off, "proof of backups") is None
+    proof = get_part(weekly, "proof of backups")
+    assert proof is not None
+    # 4.3 proofs of 2 hours of one db.t4g.medium with 20 GB, the function, and a custom metric.
+    proofs = 730 / 24 / 7
+    assert proof.total == pytest.approx(proofs * (2 * (0.065 + 20 * 0.115 / 730) + 2000 * 0.0000133334) + 0.3, rel=0.01)
+    multi_az = get_part(estimate(BackupProof="weekly", MultiAz="true"), "proof of backups")
+    assert multi_az is not None
+    assert multi_az.total == pytest.approx(proof.total)
+
+
 def test_the_canary_s_figures_are_those_of_its_code() -> None:
     assert (canary.POLLS, canary.MAX_WAIT_SECONDS) == (run.POLLS, run.MAX_WAIT_SECONDS)
 

@@ -54,8 +54,18 @@ def add_instance(rds: RdsAnswers, status: str, pending: str = "") -> None:
 
 def test_the_name_is_that_of_a_proof_and_the_same_in_every_step() -> None:
     assert copy_instance.name_instance("sluice-primary", BEGAN) == COPY
+
+
+def test_a_name_that_is_too_long_is_refused_before_and_is_no_leftover(client: RdsClient, rds: RdsAnswers) -> None:
+    rds.add("DescribeDBInstances", f"<DBInstances>{PRIMARY}</DBInstances>")
+    primary = client.describe_instance("sluice-primary")
+    rds.add("DescribeDBSnapshots", f"<DBSnapshots>{snapshot('newest', '27')}</DBSnapshots>")
+    [chosen] = client.describe_snapshots("sluice-primary")
+    name = copy_instance.name_instance("p" * 60, BEGAN)
     with pytest.raises(NotRestorable, match="give the primary a shorter one"):
-        copy_instance.name_instance("p" * 60, BEGAN)
+        copy_instance.restore_copy(client, primary, chosen, name)
+    assert not copy_instance.delete_copy(client, name)
+    assert [operation for operation, _ in rds.requests] == ["DescribeDBInstances", "DescribeDBSnapshots"]
 
 
 def test_the_newest_complete_snapshot_of_this_instance_is_restored(client: RdsClient, rds: RdsAnswers) -> None:

@@ -30,6 +30,7 @@ _WHAT_IF = (
     "MultiAz=false",
     "DatabaseInstanceClass=db.t4g.small",
     "ReadCache=true",
+    "BackupProof=weekly",
     "ApiCacheSize=0.5",
     "BufferSeconds=10",
 )

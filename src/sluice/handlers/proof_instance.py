@@ -21,7 +21,7 @@ from sluice.observability import Event, add_log_fields, add_metric, instrument_h
 from sluice.proof import copy_instance
 from sluice.proof.proof_record import read_record, write_record
 from sluice.proof.proof_report import build_proof_report
-from sluice.proof.proof_state import PROOF_FOLDER, CopyInstance, Proof
+from sluice.proof.proof_state import PROOF_FOLDER, RUN_FOLDER, CopyInstance, Proof
 from sluice.recovery.execution_lease import StatesClient, acquire_lease
 from sluice.restore.instances import get_rds_client
 from sluice.settings import ProofInstanceSettings, read_settings
@@ -112,7 +112,7 @@ def _report(state: _State) -> dict[str, Any]:
     report = build_proof_report(state.name, state.proof, state.error, state.began, now)
     if state.not_deleted:
         report["summary"] += f" The instance {state.identifier} was not deleted: delete it in RDS, because it costs."
-    report["report"] = {"bucket": _bucket.name, "key": f"{PROOF_FOLDER}{state.name}/report.json"}
+    report["report"] = {"bucket": _bucket.name, "key": f"{RUN_FOLDER}{state.name}/report.json"}
     _bucket.write_object(report["report"]["key"], msgspec.json.encode(report))
     record = read_record(_bucket, now)
     if report["outcome"] == "proven":

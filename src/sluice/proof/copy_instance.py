@@ -15,14 +15,8 @@ _ENDING = frozenset({"deleting", "deleted"})
 
 
 def name_instance(primary: str, began: datetime.datetime) -> str:
-    """The identifier of a proof's instance, the same in every step. Raises NotRestorable if RDS takes no longer name.
-
-    The functions may delete only instances with such a name.
-    """
-    name = f"{primary}-proof-{began:%y%m%d%H%M%S}"
-    if len(name) > MAX_IDENTIFIER_CHARACTERS:
-        raise NotRestorable(f"RDS takes no identifier as long as {name}: give the primary a shorter one.")
-    return name
+    """The identifier of a proof's instance, the same in every step. The functions may delete only such instances."""
+    return f"{primary}-proof-{began:%y%m%d%H%M%S}"
 
 
 def choose_snapshot(rds: RdsClient, primary: Instance) -> Snapshot:
@@ -37,7 +31,12 @@ def choose_snapshot(rds: RdsClient, primary: Instance) -> Snapshot:
 
 
 def restore_copy(rds: RdsClient, primary: Instance, snapshot: Snapshot, identifier: str) -> None:
-    """Begin to restore the snapshot, with the network and the parameters of the primary. Repeating it is harmless."""
+    """Begin to restore the snapshot, with the network and the parameters of the primary. Repeating it is harmless.
+
+    Raises NotRestorable if RDS takes no identifier of this length.
+    """
+    if len(identifier) > MAX_IDENTIFIER_CHARACTERS:
+        raise NotRestorable(f"RDS takes no identifier as long as {identifier}: give the primary a shorter one.")
     tags = format_tags({**rds.read_tags(primary.arn), "sluice:proof": snapshot.identifier})
     try:
         rds.restore_snapshot(snapshot.identifier, identifier, {**build_copy_settings(primary), "Tags": tags})
@@ -75,7 +74,7 @@ def describe_backup(snapshot: Snapshot) -> BackupSnapshot:
 
 def delete_copy(rds: RdsClient, identifier: str) -> bool:
     """Begin to delete an instance of a proof, and return whether there was one to delete. Raises InstanceBusy."""
-    instance = rds.look_up_instance(identifier)
+    instance = rds.look_up_instance(identifier) if len(identifier) <= MAX_IDENTIFIER_CHARACTERS else None
     if instance is None or instance.status in _ENDING:
         return False
     try:

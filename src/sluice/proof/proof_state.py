@@ -11,8 +11,9 @@ from sluice.proof.live_state import SAMPLE_SIZE, LiveState, Tail
 
 Outcome = Literal["", "proven", "different", "not_comparable"]
 
-# The workflow's own folder.
+# The workflow's own folder. What is under `runs/` expires.
 PROOF_FOLDER = "proofs/"
+RUN_FOLDER = f"{PROOF_FOLDER}runs/"
 
 _tail_decoder = msgspec.json.Decoder(Tail)
 
@@ -66,7 +67,7 @@ class Proof(msgspec.Struct, kw_only=True):
 
     @property
     def folder(self) -> str:
-        return f"{PROOF_FOLDER}{self.name}"
+        return f"{RUN_FOLDER}{self.name}"
 
     def add_failure(self, key: str, error: str) -> None:
         self.failed += 1
