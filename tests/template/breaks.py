@@ -1,5 +1,6 @@
 """Ways to break the template: the rule that should see each, words of its message, and the break itself."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,16 @@ def put(resource: str, value: Any, *path: Any) -> Break:
         for part in path[:-1]:
             place = place[part] if isinstance(place, list) else place.setdefault(part, {})
         place[path[-1]] = value
+
+    return broken
+
+
+def on_replicas(change: Callable[[str], Break]) -> Break:
+    """Make the same change to every replica, since they must stay alike."""
+
+    def broken(resources: dict[str, Any]) -> None:
+        for name in [name for name in resources if re.fullmatch(r"Replica\d?", name)]:
+            change(name)(resources)
 
     return broken
 
@@ -99,7 +110,7 @@ BREAKS: list[tuple[str, str, Break]] = [
         "EndpointGroup allows ingress",
         lambda resources: resources["EndpointGroup"]["Properties"]["SecurityGroupIngress"][0].update(CidrIpv6="::/0"),
     ),
-    ("E9110", "Replica has a public address", put("Replica", True, "PubliclyAccessible")),
+    ("E9110", "Replica has a public address", on_replicas(lambda name: put(name, True, "PubliclyAccessible"))),
     (
         "E9111",
         "GET /v1/airports of Api requires no scope",

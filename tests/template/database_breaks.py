@@ -1,6 +1,6 @@
 """Ways to break what the template says of the database and its migration (see breaks.py)."""
 
-from tests.template.breaks import Break, drop, put
+from tests.template.breaks import Break, drop, on_replicas, put
 
 DATABASE_BREAKS: list[tuple[str, str, Break]] = [
     *(
@@ -17,12 +17,16 @@ DATABASE_BREAKS: list[tuple[str, str, Break]] = [
     ),
     ("E9151", "Migration has a ServiceTimeout", put("Migration", 900, "ServiceTimeout")),
     ("E9152", "Primary has no AllowMajorVersionUpgrade", drop("Primary", "AllowMajorVersionUpgrade")),
-    ("E9152", "Replica has no EngineVersion", drop("Replica", "EngineVersion")),
-    ("E9152", "Replica has no EngineVersion", put("Replica", {"Ref": "DatabaseVersion"}, "EngineVersion")),
+    ("E9152", "Replica has no EngineVersion", on_replicas(lambda name: drop(name, "EngineVersion"))),
+    (
+        "E9152",
+        "Replica has no EngineVersion",
+        on_replicas(lambda name: put(name, {"Ref": "DatabaseVersion"}, "EngineVersion")),
+    ),
     (
         "E9152",
         "Replica shares its parameter group",
-        put("Replica", {"Ref": "DatabaseParameters"}, "DBParameterGroupName"),
+        on_replicas(lambda name: put(name, {"Ref": "DatabaseParameters"}, "DBParameterGroupName")),
     ),
     (
         "E9152",

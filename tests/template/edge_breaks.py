@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.template.breaks import Break, drop, put
+from tests.template.breaks import Break, drop, on_replicas, put
 from tools.api_definition.resource import create_method_settings
 
 
@@ -321,13 +321,17 @@ EDGE_BREAKS: list[tuple[str, str, Break]] = [
         lambda resources: resources["PrimaryCreditsAlarm"].update(Condition="OwnDatabase"),
     ),
     ("E9176", "Primary does not always export its error log", drop("Primary", "EnableCloudwatchLogsExports")),
-    ("E9176", "Replica cannot export slow queries", put("Replica", ["error"], "EnableCloudwatchLogsExports")),
+    (
+        "E9176",
+        "Replica cannot export slow queries",
+        on_replicas(lambda name: put(name, ["error"], "EnableCloudwatchLogsExports")),
+    ),
     (
         "E9176",
         "Primary exports slow queries that its parameter group does not write to a file",
         drop("DatabaseParameters", "Parameters", "log_output"),
     ),
-    ("E9176", "Replica has no MaxAllocatedStorage", drop("Replica", "MaxAllocatedStorage")),
+    ("E9176", "Replica has no MaxAllocatedStorage", on_replicas(lambda name: drop(name, "MaxAllocatedStorage"))),
     ("E9176", "Primary has no MonitoringInterval", drop("Primary", "MonitoringInterval")),
     ("E9176", "Primary has no EnablePerformanceInsights", drop("Primary", "EnablePerformanceInsights")),
     ("E9177", "ArchiveBucket keeps everything", lambda resources: _archive_rules(resources).pop()),
