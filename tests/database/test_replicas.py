@@ -20,13 +20,13 @@ from sluice.cache.reader import CacheReader
 from sluice.cache.valkey_client import ValkeyClient
 from sluice.db.connection import Database
 from sluice.db.moment import write_moment
-from sluice.handlers.get import create_databases
 from sluice.http.api_gateway import parse_request
 from sluice.http.problem import Problem
 from sluice.http.response import AS_OF_HEADER, Response
 from sluice.load.loader import Loader
 from sluice.model.record import Write
 from sluice.query.read_router import ReadRouter
+from sluice.query.replica_set import create_databases
 from sluice.settings import CacheSettings
 from tests.database.reading_rig import create_read_settings
 from tests.database.rig import Rig

@@ -1,21 +1,16 @@
 """GET /v1/{collection}, /v1/{collection}/{id} and /v1/{collection}/{id}/writes/{version}: reads from the replica."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sluice.db.connection import Database
 from sluice.http.api_gateway import create_api_handler
 from sluice.model.canary_item import load_served_resources
 from sluice.query.read_router import ReadRouter
-from sluice.settings import CacheSettings, DatabaseSettings, ReadSettings, has_cache, read_settings
+from sluice.query.replica_set import create_databases
+from sluice.settings import CacheSettings, ReadSettings, has_cache, read_settings
 
 if TYPE_CHECKING:
     from sluice.cache.reader import CacheReader
 
-# Well below API Gateway's 29 seconds: clients learn soon that the only replica does not answer.
-STATEMENT_TIMEOUT_SECONDS = 10
-# With several replicas, a read goes on with the next one.
-SHORT_STATEMENT_TIMEOUT_SECONDS, SHORT_CONNECT_TIMEOUT_SECONDS = 4, 2
 # Far above the cache's usual time, and too short for clients to notice.
 CACHE_TIMEOUT_SECONDS = 0.25
 
@@ -35,20 +30,6 @@ def _create_router() -> ReadRouter:
     return ReadRouter(
         load_served_resources(), create_databases(settings.place_databases()), settings, _create_cache_reader()
     )
-
-
-def create_databases(servers: Sequence[DatabaseSettings]) -> list[Database]:
-    """Create the databases of a reading function, which connect on first use."""
-    if len(servers) == 1:
-        return [Database(servers[0], statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)]
-    return [
-        Database(
-            server,
-            statement_timeout_seconds=SHORT_STATEMENT_TIMEOUT_SECONDS,
-            connect_timeout_seconds=SHORT_CONNECT_TIMEOUT_SECONDS,
-        )
-        for server in servers
-    ]
 
 
 router = _create_router()

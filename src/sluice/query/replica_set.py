@@ -17,7 +17,12 @@ from typing import NamedTuple
 
 from sluice.db.connection import Database
 from sluice.observability import add_log_fields, emit_metric_of
+from sluice.settings import DatabaseSettings
 
+# Well below API Gateway's 29 seconds: clients learn soon that the only replica does not answer.
+STATEMENT_TIMEOUT_SECONDS = 10
+# With several replicas, a read goes on with the next one.
+SHORT_STATEMENT_TIMEOUT_SECONDS, SHORT_CONNECT_TIMEOUT_SECONDS = 4, 2
 FIRST_SKIP_SECONDS, MAX_SKIP_SECONDS = 1.0, 30.0
 # Far above the usual lag, and above the time that a load of some MB takes on one replica and not yet on another; far
 # below the time of Firehose's buffer, which is the age that clients expect.
@@ -25,6 +30,20 @@ MAX_BEHIND_SECONDS = 10.0
 # Moments that are seen within this time count as seen together, which limits the number to remember.
 SIGHTING_SECONDS = 1.0
 SKIPPED_METRIC = "ReplicaSkipped"
+
+
+def create_databases(servers: Sequence[DatabaseSettings]) -> list[Database]:
+    """Create the databases of a reading function, which connect on first use."""
+    if len(servers) == 1:
+        return [Database(servers[0], statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)]
+    return [
+        Database(
+            server,
+            statement_timeout_seconds=SHORT_STATEMENT_TIMEOUT_SECONDS,
+            connect_timeout_seconds=SHORT_CONNECT_TIMEOUT_SECONDS,
+        )
+        for server in servers
+    ]
 
 
 class Sighting(NamedTuple):
@@ -85,9 +104,9 @@ class ReplicaSet:
         skipped = [replica for replica in ranking if replica.skipped_until > now]
         if not skipped:
             return list(ranking)
-        # Who was behind can have what is needed now, and costs only a statement. Who failed can cost seconds.
-        behind = [replica for replica in skipped if not replica.has_failed]
-        return [replica for replica in ranking if replica not in skipped] + behind or skipped
+        # Who lagged can have what is needed now, and costs only a statement. Who failed can cost seconds.
+        lagging = [replica for replica in skipped if not replica.has_failed]
+        return [replica for replica in ranking if replica not in skipped] + lagging or skipped
 
     def record_answer(self, replica: Replica, moment: str) -> bool:
         """Record the moment that a replica shows. Return whether it keeps up with the others; skip it if not."""
