@@ -51,6 +51,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer
         servers.stop()
 
 
+@pytest.fixture(scope="module")
+def cache(servers: DatabaseServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CacheServer]:
+    """A cache of this module, with a certificate of its servers' authority."""
+    cache = CacheServer(tmp_path_factory.mktemp("cache"), servers.ca.parent)
+    cache.start()
+    yield cache
+    cache.stop()
+
+
 class Environment:
     """One environment of the read function, which one thread uses."""
 
@@ -76,6 +85,13 @@ class Environment:
     def close(self) -> None:
         for database in self.databases:
             database.drop_connection()
+
+
+@pytest.fixture(autouse=True)
+def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A skipped replica is counted."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Sluice")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "sluice")
 
 
 @pytest.fixture
