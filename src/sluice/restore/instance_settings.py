@@ -1,7 +1,7 @@
 """The settings of an instance, read from RDS's description of it, in the form that RDS's operations take.
 
 A restore copies little: it takes the default parameter group, security group and subnet group, one availability zone,
-and neither log exports nor monitoring, unless the request says otherwise. See ADR-9041 for AWS's words.
+and neither log exports nor monitoring, unless the request says otherwise. See ADR-0156 for AWS's words.
 """
 
 from collections.abc import Mapping
