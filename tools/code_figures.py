@@ -91,7 +91,7 @@ def measure_tree(root: Path) -> dict[str, int]:
     used = collections.Counter(name for tree in everywhere for name in bound_names(tree))
     path_of_post = trace_post(root)
     return {
-        "modules with code in src": 142len(files) - markers,
+        "modules with code in src": len(files) - markers,
         "package markers in src": markers,
         "lines of a module, median": round(statistics.median(lines)),
         "lines of a module, 90th percentile": lines[int(len(lines) * 0.9)],
