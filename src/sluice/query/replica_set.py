@@ -2,7 +2,7 @@
 
 Rendezvous hashing ranks the replicas for each address (an item or a list), in every environment alike. So one replica
 answers an address, and it shows states in order: an address never goes back while its home replica answers
-(ADR-0155). A replica that fails, or lacks what others have shown for MAX_BEHIND_SECONDS, is skipped for a time that
+(ADR-0157). A replica that fails, or lacks what others have shown for MAX_BEHIND_SECONDS, is skipped for a time that
 doubles up to MAX_SKIP_SECONDS.
 
 A moment is a text of `sluice.db.moment`; an empty text is an unknown one. Times are seconds of the clock.
