@@ -14,6 +14,7 @@ from local.emulator.cloudwatch.metric_functions import Series as Points
 from ops.template import ResolvedTemplate, read_template
 from tests.docs.words import ROOT
 from tools.monitoring.alarms import ALARMS, COMPOSITE_ALARMS
+from tools.monitoring.alarms.database import NAMES, REPLICAS
 from tools.monitoring.alarms.service_levels import BURN_MAPPING, LEVELS, WINDOWS
 from tools.monitoring.dashboard import NOT_SHOWN, SECTIONS
 from tools.monitoring.metrics import METRICS, OWN_METRICS
@@ -24,6 +25,8 @@ from tools.monitoring.template_block import build_alarm, build_composite_alarm
 from tools.monitoring.widgets import COLUMNS, Graph, Widget, place_widgets
 
 TEMPLATE = read_template()
+# The functions of `sluice.observability` that count.
+COUNTING_FUNCTIONS = {"add_metric", "emit_metric_of"}
 # The longest value that the template takes for RunbookUrl.
 LONGEST_URL = "https://" + "x" * 201
 
@@ -38,26 +41,39 @@ def list_needed(alarm: Alarm) -> list[int]:
 
 def list_counted_metrics() -> set[tuple[str, str]]:
     """The metrics that the functions count: name and unit."""
-    trees = [ast.parse(path.read_text()) for path in sorted((ROOT / "src/sluice").rglob("*.py"))]
-    calls = [
-        node
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "add_metric"
-    ]
-    return {(name, get_unit(call.args)) for call in calls for name in list_names(call.args[0])}
+    return {
+        metric
+        for path in sorted((ROOT / "src/sluice").rglob("*.py"))
+        for metric in list_metrics_of_module(ast.parse(path.read_text()))
+    }
+
+
+def list_metrics_of_module(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    constants = {
+        target.id: statement.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COUNTING_FUNCTIONS:
+            for name in list_names(node.args[0], constants):
+                yield name, get_unit(node.args)
 
 
 def get_unit(arguments: list[ast.expr]) -> str:
     return arguments[2].attr if len(arguments) > 2 and isinstance(arguments[2], ast.Attribute) else "Count"
 
 
-def list_names(node: ast.expr) -> Iterator[str]:
+def list_names(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
     if isinstance(node, ast.Constant):
         yield str(node.value)
     elif isinstance(node, ast.IfExp):
-        yield from list_names(node.body)
-        yield from list_names(node.orelse)
+        yield from list_names(node.body, constants)
+        yield from list_names(node.orelse, constants)
+    elif isinstance(node, ast.Name) and node.id in constants:
+        yield from list_names(constants[node.id], constants)
     else:
         pytest.fail(f"the metric in line {node.lineno} has no constant name")
 
@@ -226,6 +242,34 @@ def resolve_dashboard(parameters: dict[str, str]) -> Any:
     references = set(re.findall(r"\$\{(\w+)(?:\.\w+)?\}", text)) - set(template.parameters)
     assert references <= set(template.resources)
     return json.loads(template.resolve({"Fn::Sub": text}))
+
+
+@pytest.mark.parametrize("count", range(len(REPLICAS) + 1))
+def test_alarms_and_graphs_are_of_the_replicas_that_exist(count: int) -> None:
+    """No line and no alarm is of a replica that the stack lacks, and each that it has is in each graph."""
+    names = list(REPLICAS[:count])
+    template = ResolvedTemplate(TEMPLATE, {"Replicas": str(count)}, "sluice", "eu-west-1")
+    kinds = ("Lag", "Storage", "Processor", "Credits", "Memory", "Connections")
+    expected = {f"{name}{kind}Alarm" for name in names for kind in kinds}
+    expected |= {"ReplicaSkippedAlarm"} if count > 1 else set()
+    assert {name for name in template.resources if name.startswith("Replica") and name.endswith("Alarm")} == expected
+    widgets = resolve_dashboard({"Replicas": str(count)})["widgets"]
+    shown = {name for widget in widgets for name in widget["properties"].get("alarms", [])}
+    assert {name for name in shown if name.startswith("${Replica")} == {f"${{{name}.Arn}}" for name in expected}
+    lines = [line for widget in widgets for line in widget["properties"].get("metrics", [])]
+    for metric in ("CPUUtilization", "DatabaseConnections", "CPUCreditBalance", "FreeStorageSpace", "FreeableMemory"):
+        assert [line[3] for line in lines if line[1:2] == [metric]] == [f"${{{name}}}" for name in ("Primary", *names)]
+    assert [line[3] for line in lines if line[1:2] == ["ReplicaLag"]] == [f"${{{name}}}" for name in names]
+    skipped = [line[7] for line in lines if line[1:2] == ["ReplicaSkipped"]]
+    assert skipped == (list(NAMES.values())[:count] if count > 1 else [])
+
+
+def test_an_existing_database_may_have_five_replicas() -> None:
+    parameters = {"ProvisionDatabase": "false", "ReplicaEndpoints": "a:1,b:1"}
+    lines = [
+        line for widget in resolve_dashboard(parameters)["widgets"] for line in widget["properties"].get("metrics", [])
+    ]
+    assert [line[7] for line in lines if line[1:2] == ["ReplicaSkipped"]] == list(NAMES.values())
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)

@@ -121,6 +121,8 @@ PROOFS = [
         limit_seconds=240,
     ),
     Proof("the replicas hang", server_faults.frozen_replicas, ["ReadLatencyAlarm"], minute=4.0),
+    # A function asks a replica that failed again after up to 30 seconds.
+    Proof("a replica is killed", server_faults.killed_replica, ["ReplicaSkippedAlarm"], minute=8.0, limit_seconds=240),
     Proof(
         "the replicas stop applying changes",
         server_faults.stopped_replication,

@@ -60,6 +60,17 @@ def frozen_replicas(site: AlarmSite) -> Iterator[Act]:
 
 
 @contextmanager
+def killed_replica(site: AlarmSite) -> Iterator[Act]:
+    """One of the replicas is down, and clients read on."""
+    with crowd(partial(read, site)) as act:
+        site.stack.servers.replica.kill()
+        try:
+            yield act
+        finally:
+            site.stack.servers.start()
+
+
+@contextmanager
 def killed_databases(site: AlarmSite) -> Iterator[Act]:
     """No server is there: writes are accepted, reads fail, and no write becomes readable."""
     for server in site.stack.servers.all:

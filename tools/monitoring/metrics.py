@@ -48,6 +48,11 @@ BATCHES_MISSING = _describe_own(
 BACKUP_PROOF_AGE = _describe_own(
     "BackupProofAge", "time since a backup was proven, or since proofs were switched on if none was", "Seconds"
 )
+REPLICA_SKIPPED = _describe_own(
+    "ReplicaSkipped",
+    "decisions of the reading function to skip a replica for up to 30 seconds; the further dimension `Replica` is the "
+    "name of the replica, such as `replica-1`",
+)
 CACHE_UNAVAILABLE = _describe_own("CacheUnavailable", "invocations that could not use the read cache")
 
 FUNCTION_ERRORS = Metric("AWS/Lambda", "Errors", "Count", "invocations that ended with an error")

@@ -40,8 +40,12 @@ class Mapped:
 def list_dimensions(namespace: str, resource: str) -> dict[str, str]:
     """The dimensions by which a namespace tells a resource from others. Raises KeyError for an unknown namespace."""
     dimensions: dict[str, dict[str, str]] = {
-        # The only dimension set of `sluice.observability`.
-        "Sluice": {"service": "sluice", "stack": Ref("AWS::StackName")},
+        # The dimension set of `sluice.observability`, and that of a replica.
+        "Sluice": {
+            "service": "sluice",
+            "stack": Ref("AWS::StackName"),
+            **({"Replica": resource} if resource else {}),
+        },
         "AWS/ApiGateway": {"ApiName": Ref("AWS::StackName"), "Stage": "live"},
         "AWS/CloudFront": {"DistributionId": Ref(resource), "Region": "Global"},
         "AWS/ElastiCache": {"CacheClusterId": Sub(f"${{{resource}}}-001")},
@@ -67,7 +71,10 @@ class Metric:
     description: str
 
     def of(self, resource: str, statistic: str, period: int = 60) -> "Series":
-        """The metric of a resource. `statistic` as CloudWatch names it (`Sum`, `p90`), `period` in seconds."""
+        """The metric of a resource, or of a replica by its name.
+
+        `statistic` as CloudWatch names it (`Sum`, `p90`), `period` in seconds.
+        """
         return Series(self, resource, statistic, period)
 
     def of_stack(self, statistic: str, period: int = 60) -> "Series":

@@ -47,7 +47,8 @@ _OWN_METRICS = """## Metrics of the functions
 
 The functions write these metrics into the namespace `Sluice` (CloudWatch's embedded metric format), at every
 `LogLevel`. Each has the dimensions `service` (`sluice`) and `stack` (the stack's name), and no other dimension set. So
-two stacks of an account have different metrics, and CloudWatch bills each metric once for each stack.
+two stacks of an account have different metrics, and CloudWatch bills each metric once for each stack. `ReplicaSkipped`
+has the dimension `Replica` too: CloudWatch bills it for each replica that was skipped, in the hours in which it was.
 """
 
 _AWS_METRICS = """## Metrics of AWS

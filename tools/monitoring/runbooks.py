@@ -10,6 +10,7 @@ HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to"
 # A page, or a section of one.
 REQUESTS_FAIL = "outages.md#requests-fail-with-5xx"
 DATABASE_UNAVAILABLE = "outages.md#the-database-is-unavailable"
+REPLICA_SKIPPED = "outages.md#a-replica-is-skipped"
 REPLICA_LAGS = "outages.md#the-replica-lags"
 BACKUP_NOT_PROVEN = "prove-a-backup.md#a-backup-is-not-proven"
 READ_CACHE_UNAVAILABLE = "outages.md#the-read-cache-is-unavailable"

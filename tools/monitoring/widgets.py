@@ -22,6 +22,7 @@ _EDGE_REGION = "us-east-1"
 # What a widget says in a stack without its condition.
 _ABSENCES = {
     "HasReplica": "The stack has no replica of its own.",
+    "SeveralReplicas": "With less than two replicas, none is skipped.",
     "BurstablePrimary": "The class of the database has no CPU credits.",
     "OwnDatabase": "`ProvisionDatabase` is false: the existing database has monitoring of its own.",
     "Cached": "`ReadCache` is false: there is no read cache.",

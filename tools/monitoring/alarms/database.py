@@ -9,6 +9,8 @@ REPLICAS = ("Replica", "Replica2", "Replica3", "Replica4", "Replica5")
 INSTANCES = ("Primary", *REPLICAS)
 # The conditions of the template without which an instance does not exist.
 CONDITIONS = {"Primary": "OwnDatabase", **{replica: f"Has{replica}" for replica in REPLICAS}}
+# What reports, logs and the metric ReplicaSkipped call the replicas: by their place among the endpoints of reads.
+NAMES = {replica: f"replica-{number}" for number, replica in enumerate(REPLICAS, 1)}
 _MEBIBYTE = 2**20
 
 _create_alarm = partial(

@@ -1,7 +1,7 @@
-"""Alarms on what reads meet: the function, the replica's lag, the read cache."""
+"""Alarms on what reads meet: the function, the replicas, the read cache."""
 
 from tools.monitoring import metrics, runbooks
-from tools.monitoring.alarms.database import CONDITIONS, REPLICAS
+from tools.monitoring.alarms.database import CONDITIONS, NAMES, REPLICAS
 from tools.monitoring.model import Alarm, Expression
 
 ALARMS = (
@@ -9,8 +9,8 @@ ALARMS = (
     Alarm(
         name="ReadLatencyAlarm",
         says=(
-            "Half of the reads that reach the function have taken over 2.5 seconds for 5 minutes. It is the replica, "
-            "or clients that wait for their writes; the traces show which."
+            "Half of the reads that reach the function have taken over 2.5 seconds for 5 minutes. It is the "
+            "replicas, or clients that wait for their writes; the traces show which."
         ),
         runbook=runbooks.REQUESTS_SLOW,
         watches=metrics.FUNCTION_DURATION.of("GetFunction", "p50"),
@@ -22,8 +22,8 @@ ALARMS = (
         Alarm(
             name=f"{replica}LagAlarm",
             says=(
-                f"{replica} lags more than one minute behind the primary, or its replication is broken. Reads from it "
-                "are stale."
+                f"{replica} ({NAMES[replica]}) lags more than one minute behind the primary, or its replication is "
+                "broken. Reads skip it while another replica follows; otherwise they are stale."
             ),
             runbook=runbooks.REPLICA_LAGS,
             # RDS reports -1 while replication is broken.
@@ -37,6 +37,24 @@ ALARMS = (
             condition=CONDITIONS[replica],
         )
         for replica in REPLICAS
+    ),
+    Alarm(
+        name="ReplicaSkippedAlarm",
+        says=(
+            "Reads have skipped a replica in 3 of 5 minutes, because it failed or was far behind the others. The "
+            "others answer its reads meanwhile."
+        ),
+        runbook=runbooks.REPLICA_SKIPPED,
+        # The sum of several series takes those that have a value: a replica that is never skipped has none.
+        watches=Expression(
+            f"SUM([{', '.join(f'r{number}' for number, _ in enumerate(NAMES, 1))}])",
+            {f"r{number}": metrics.REPLICA_SKIPPED.of(name, "Sum") for number, name in enumerate(NAMES.values(), 1)},
+            result="skipped",
+        ),
+        periods=5,
+        needed=3,
+        reports_end=True,
+        condition="SeveralReplicas",
     ),
     Alarm(
         name="CacheUnavailableAlarm",

@@ -2,7 +2,7 @@
 
 from tools.monitoring import metrics, runbooks
 from tools.monitoring.alarms import read_path, service_levels
-from tools.monitoring.alarms.database import CONDITIONS, REPLICAS
+from tools.monitoring.alarms.database import CONDITIONS, NAMES, REPLICAS
 from tools.monitoring.model import HOUR_SECONDS, Series
 from tools.monitoring.widgets import Graph, Line, Section, show_each
 
@@ -109,6 +109,21 @@ READING = Section(
             condition="HasReplica",
             lines=show_each(
                 metrics.REPLICA_LAG, REPLICAS, "Maximum", conditions={name: CONDITIONS[name] for name in REPLICAS[1:]}
+            ),
+        ),
+        Graph(
+            title="Replicas skipped",
+            width=5,
+            runbook=runbooks.REPLICA_SKIPPED,
+            condition="SeveralReplicas",
+            lines=tuple(
+                Line(
+                    metrics.REPLICA_SKIPPED.of(name, "Sum"),
+                    name,
+                    # How many replicas an existing database has is unknown to the template.
+                    condition=f"Skips{replica}" if number > 2 else "",
+                )
+                for number, (replica, name) in enumerate(NAMES.items(), 1)
             ),
         ),
     ),
