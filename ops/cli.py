@@ -23,6 +23,7 @@ from ops.commands import (
     recover,
     rejected_writes,
     replay,
+    restore,
     status,
     verify,
 )
@@ -43,6 +44,7 @@ COMMANDS: dict[str, CommandModule] = {
     "replay": replay,
     "recover": recover,
     "rebuild": rebuild,
+    "restore": restore,
     "executions": executions,
     "quarantine": quarantine,
     "rejected-writes": rejected_writes,

@@ -18,6 +18,7 @@ WORKFLOW_OUTPUTS = {
     "replay": "ReplayStateMachineArn",
     "recover": "RecoverStateMachineArn",
     "rebuild": "RebuildStateMachineArn",
+    "restore": "RestoreStateMachineArn",
     "load_batch": "LoadStateMachineArn",
 }
 

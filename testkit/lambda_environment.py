@@ -20,6 +20,8 @@ _SETTING_VALUES = {
     "REPLICA_PORT": "9",
     "READER_SECRET_ARN": "arn:reader",
     "LOADER_SECRET_ARN": "arn:loader",
+    "ADMIN_SECRET_ARN": "arn:admin",
+    "PRIMARY_INSTANCE": "sluice-primary",
     "BATCH_BUCKET": "batches",
     "ARCHIVE_BUCKET": "archive",
     "LOAD_CONCURRENCY": "4",

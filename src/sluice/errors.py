@@ -19,6 +19,7 @@
     │   │   ├── MigrationRefused
     │   │   └── RebuildRefused
     │   ├── InstanceNotFound, InstanceExists, SnapshotNotFound, NotRestorable
+    │   ├── RestoreRefused, RestoreInProgress, InstanceFailed
     │   └── RotationFailed
     ├── AwsError                     an AWS call failed; its code says whether a retry helps
     │   └── AwsConnectionError
@@ -154,6 +155,18 @@ class SnapshotNotFound(OperatorError):  # noqa: N818  the workflows catch it by 
 
 class NotRestorable(OperatorError):  # noqa: N818  the workflows catch it by this name
     """RDS cannot restore this: the instance has no backups, or the moment or snapshot is unsuitable."""
+
+
+class RestoreRefused(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """A restore cannot start like this. Nothing was changed. The message is one sentence for the operator."""
+
+
+class RestoreInProgress(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """Another restore, or a rebuild, is running."""
+
+
+class InstanceFailed(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """RDS gave up on an instance: its status will not become available by itself."""
 
 
 class RotationFailed(OperatorError):  # noqa: N818  Secrets Manager shows it

@@ -97,6 +97,14 @@ class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
     batch_bucket: str
 
 
+class RestoreSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The identifier of the primary's RDS instance, the secret of its admin, and the bucket for the report."""
+
+    primary_instance: str
+    admin_secret_arn: str
+    batch_bucket: str
+
+
 class StatusSettings(msgspec.Struct, frozen=True, rename="upper"):
     """The stream that the status probes, and the bucket with the heartbeat's result."""
 

@@ -15,6 +15,7 @@ _WRITING = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "Tra
 _OTHERS = (
     *("FallbackFunction", "OpenApiFunction", "QuarantineFunction", "PlanFunction", "ReportFunction", "LeaseFunction"),
     *("HealthCheckFunction", "RebuildFunction", "RejectedWritesFunction", "CanaryFunction", "StatusFunction"),
+    "RestoreFunction",
 )
 
 
@@ -58,11 +59,21 @@ PROOFS = [
         ],
     ),
     Proof("a batch that is no gzip file", faults.unreadable_batch, ["LoadsFailedAlarm"]),
-    Proof("an input that the workflow refuses", faults.refused_inputs, ["ReplayFailedAlarm", "RebuildFailedAlarm"]),
+    Proof(
+        "an input that the workflow refuses",
+        faults.refused_inputs,
+        ["ReplayFailedAlarm", "RebuildFailedAlarm", "RestoreFailedAlarm"],
+    ),
     Proof(
         "an operator stops executions",
         faults.stopped_executions,
-        ["LoadBatchAbortedAlarm", "ReplayAbortedAlarm", "RecoverAbortedAlarm", "RebuildAbortedAlarm"],
+        [
+            "LoadBatchAbortedAlarm",
+            "ReplayAbortedAlarm",
+            "RecoverAbortedAlarm",
+            "RebuildAbortedAlarm",
+            "RestoreAbortedAlarm",
+        ],
     ),
     Proof("a rollback without the primary", faults.rollback_without_primary, ["MigrationUndoneAlarm"]),
     Proof("a record that is no write", stream_faults.record_that_is_no_write, ["RecordsFailedAlarm"]),

@@ -1,7 +1,8 @@
 """Migrate the database: as CloudFormation's custom resource at every deployment, or by hand.
 
 By hand, the input is `{}`, `{"dry_run": true}` or, to do what a rollback left undone, `{"deployment": ID}`. Each takes
-`"long_changes": "run"` too, which allows changes that make loads wait for longer than the function runs.
+`"long_changes": "run"` too, which allows changes that make loads wait for longer than the function runs. After a
+restore, `{"new_epoch": true}` also deletes the epoch of the read cache, because its entries can be of later states.
 
 The resources and the migration layer are imported late: if one of these imports fails, the handler can still respond.
 Without a response CloudFormation waits for an hour.
@@ -114,6 +115,8 @@ def _run_by_hand(event: Event, seconds: float) -> dict[str, Any]:
             if event.get("dry_run"):
                 return asdict(migration.plan())
             result = migration.run(lambda: _read_users(settings), event.get("deployment"))
+            if event.get("new_epoch"):
+                migration.delete_cache_epoch()
     except Exception as error:  # noqa: BLE001  the log gets the details, the operator gets the sentence
         add_log_fields(**describe_error(error))
         raise MigrationFailed(explain_error(error)) from None

@@ -1,4 +1,4 @@
-"""Let one recovery, and one rebuild, run at a time. An S3 object names the execution that has the lease.
+"""Let one recovery, one rebuild, and one restore run at a time. An S3 object names the execution that has the lease.
 
 A list of running executions would not do: it may lag, so that two executions that start together do not see each other.
 """
@@ -15,6 +15,7 @@ from sluice.aws.s3 import Bucket
 from sluice.errors import LockConflict
 
 RECOVERY_LEASE_KEY, REBUILD_LEASE_KEY = "recovery/lease.json", "rebuilds/lease.json"
+RESTORE_LEASE_KEY = "recovery/restore-lease.json"
 
 
 class LeaseHolder(msgspec.Struct, frozen=True):
@@ -40,6 +41,13 @@ class StatesClient:
             if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
                 return False  # Step Functions deletes an execution 90 days after its end
             raise
+
+
+def find_running_holder(states: StatesClient, bucket: Bucket, key: str) -> str:
+    """Return the execution, by its ARN, that has a lease and is running; empty if none is. Raises botocore's errors."""
+    lease = bucket.find_object(key)
+    holder = msgspec.json.decode(lease.content, type=LeaseHolder).execution if lease else ""
+    return holder if holder and states.is_running(holder) else ""
 
 
 def acquire_lease(states: StatesClient, bucket: Bucket, execution: str, key: str = RECOVERY_LEASE_KEY) -> str:

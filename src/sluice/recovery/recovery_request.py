@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from sluice.model.workflow_input import convert_input, format_time
+from sluice.model.workflow_input import convert_input, format_time, strip_starter
 
 
 class RecoveryRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -24,6 +24,6 @@ class RecoveryRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
 
 def parse_recovery_request(value: Any, now: datetime.datetime) -> tuple[RecoveryRequest, dict[str, Any]]:
     """Parse an execution's input into the request and the input of its replay. Raises InvalidInput with a sentence."""
-    request = convert_input(value, RecoveryRequest, "recover")
+    request = convert_input(strip_starter(value), RecoveryRequest, "recover")
     begin = request.from_ or (now - datetime.timedelta(days=request.days) if request.days else None)
     return request, {"from": format_time(begin) if begin else None, "min_age": request.min_age}

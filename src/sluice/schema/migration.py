@@ -7,6 +7,7 @@ from typing import Any
 from pymysql.connections import Connection
 from sqlalchemy import MetaData
 
+from sluice.cache.epoch import EpochRow
 from sluice.errors import MigrationRefused
 from sluice.model.resource import Resource
 from sluice.schema.alter import alter_table, describe_long_copy
@@ -121,6 +122,11 @@ class Migration:
             return [*(MissingTable(name) for name in declared.tables), *indexes]
         self._connection.select_db(self._schema)
         return compare_schema(self._connection, declared)
+
+    def delete_cache_epoch(self) -> None:
+        """Delete the epoch of the read cache: no entry is used until a load starts an epoch."""
+        self._connection.select_db(self._schema)
+        EpochRow(self._connection).delete_epoch()
 
     def _was_deployed(self, deployment: str) -> bool:
         """Whether a migration for this deployment was completed before."""

@@ -20,23 +20,25 @@ _RETRIED = (
 )
 
 
-def _report_lasting_errors(function: str, effect: str) -> Alarm:
+def _report_lasting_errors(function: str, effect: str, condition: str = "") -> Alarm:
     return Alarm(
         name=f"{function}ErrorsAlarm",
         says=f"{function} has failed for 15 minutes. {effect}",
         runbook=runbooks.FUNCTION_FAILS,
         watches=metrics.FUNCTION_ERRORS.of(function, "Sum", 300),
         periods=3,
+        condition=condition,
     )
 
 
-def _report_lasting_throttles(function: str, effect: str) -> Alarm:
+def _report_lasting_throttles(function: str, effect: str, condition: str = "") -> Alarm:
     return Alarm(
         name=f"{function}ThrottlesAlarm",
         says=f"{function} has been throttled for 15 minutes. {effect}",
         runbook=runbooks.FUNCTION_THROTTLED,
         watches=metrics.FUNCTION_THROTTLES.of(function, "Sum", 300),
         periods=3,
+        condition=condition,
     )
 
 
@@ -117,5 +119,16 @@ ALARMS = (
         )
         # The errors of a rotation have an alarm of their own.
         for function in (*_RETRIED, "RotateFunction")
+    ),
+    # A restore waits within the function, so that its waiting is no error for 10 minutes.
+    _report_lasting_errors(
+        "RestoreFunction",
+        "The restore that runs retries it and fails in the end. The function's log names the error of RDS.",
+        "Restorable",
+    ),
+    _report_lasting_throttles(
+        "RestoreFunction",
+        "The restore that runs retries it and fails in the end. The account's concurrency is used up.",
+        "Restorable",
     ),
 )
