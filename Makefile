@@ -9,6 +9,8 @@ SITE := NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --strict --site-dir .
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/sam/bin:$(PATH):/usr/sbin
 export SAM_CLI_TELEMETRY := 0
 export PYTHONPATH := src:.
+# Every test starts processes. Without bytecode each of them compiles its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup lock build up dev down status invoke demo test check drill contract openapi docs bench attack
 
@@ -62,13 +64,14 @@ docs: setup ## write the generated pages and build the documentation site into .
 	@python -m tools.docs
 	@$(SITE)
 
-bench: setup ## measure handlers, AWS clients, POSTs of many lines, the local edge, loads, the read cache, changes of a large table, replays, a cold start, which cache answers a mix, the console (SHORT=1: only check that all runs)
+bench: setup ## measure handlers, AWS clients, POSTs of many lines, the local edge, loads, the read cache, reads from 1 to 3 replicas, changes of a large table, replays, a cold start, which cache answers a mix, the console (SHORT=1: only check that all runs)
 	@python -m bench.api
 	@python -m bench.clients
 	@python -m bench.many
 	@python -m bench.edge
 	@python -m bench.load
 	@python -m bench.cache
+	@python -m bench.replicas
 	@python -m bench.long_changes
 	@python -m bench.deployed
 	@python -m bench.dev

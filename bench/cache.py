@@ -53,9 +53,9 @@ class CacheBenchmark:
         self._loaders = {"without": self._create_loader(None), "none": with_cache, "all": with_cache}
         server = database.servers.replica
         settings = ReadSettings(
-            server.host, server.port, SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
+            f"{server.host}:{server.port}", SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
         )
-        replica = Database(settings, statement_timeout_seconds=60)
+        replica = Database(settings.place_databases()[0], statement_timeout_seconds=60)
         replica._credentials = Credentials(*database.servers.admin_credentials)
         self._cached = ReadRouter(load_resources(), replica, settings, self._reader)
         self._uncached = ReadRouter(load_resources(), replica, settings)

@@ -23,7 +23,11 @@ _NO_VALUE = object()
 _LOOP = "Fn::ForEach::"
 
 
-class _Loader(yaml.SafeLoader):
+# Several times as fast in C, which PyYAML's wheels have and a build of its sources may lack.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]  # its base is decided at run time
     """A YAML loader that reads the short forms of CloudFormation's functions (`!Ref X`) as their long forms."""
 
 
@@ -37,7 +41,7 @@ def _construct_function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[s
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type] # the third and last kind of node
+        value = loader.construct_mapping(node, deep=True)  # the third and last kind of node
     return {name: value}
 
 

@@ -10,7 +10,7 @@ import yaml
 from ministack.services.cloudformation import language_extensions
 from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
+from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from sluice.model.canary_item import load_served_resources
 from tools.api_definition.__main__ import API_DEFINITION, API_DIGESTS, render_api_definition, render_api_digests
@@ -40,6 +40,17 @@ class NotTranslatable(Exception):  # noqa: N818
     """The SAM translator refuses the template; the message says why."""
 
 
+# Several times as fast in C, which PyYAML's wheels have and a build of its sources may lack.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]  # its base is decided at run time
+    """Reads the short forms of CloudFormation's functions as the translator does."""
+
+
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
+
+
 class _NoManagedPolicies:
     """Every policy stands in the template, so there is no list of managed ones to fetch from an account."""
 
@@ -52,7 +63,7 @@ def read_with_includes(path: Path) -> Template:
 
     CloudFormation includes them before any other transform.
     """
-    template: Template = _include_files(json.loads(json.dumps(yaml_parse(path.read_text()))))
+    template: Template = _include_files(json.loads(json.dumps(yaml.load(path.read_text(), _Loader))))
     return template
 
 
@@ -120,7 +131,7 @@ def translate(template: Template, folder: Path) -> Template:
 def lines(path: Path) -> list[tuple[yaml.Node, yaml.Node]]:
     """Every key and value of a YAML file as nodes, which know their lines."""
     pairs: list[tuple[yaml.Node, yaml.Node]] = []
-    waiting = [yaml.compose(path.read_text(), Loader=yaml.SafeLoader)]
+    waiting = [yaml.compose(path.read_text(), Loader=_SafeLoader)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.MappingNode):

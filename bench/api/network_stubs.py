@@ -4,6 +4,7 @@ import datetime
 from typing import Any, Self
 
 VERSION = "01M83TX6AKPEC90XWTBJRZ90MF"
+MOMENT = "2026-11-29T17:00:03.123456"
 
 
 class Cursor:
@@ -20,9 +21,7 @@ class Cursor:
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> int:
         if "rejected_writes" in statement:
-            self._rows = [{"stored": VERSION, "reason": None, "excluded_before": None}]
-        elif "'as_of'" in statement:
-            self._rows = [{"version": "2026-11-29T17:00:03.123456"}]
+            self._rows = [{"_moment": MOMENT, "stored": VERSION, "reason": None, "excluded_before": None}]
         else:
             self._rows = [_build_airport(number) for number in range(values[-1] if "LIMIT" in statement else 1)]
         return len(self._rows)
@@ -40,6 +39,7 @@ class Connection:
 
 def _build_airport(number: int) -> dict[str, Any]:
     return {
+        "_moment": MOMENT,
         "id": f"K{number:03}",
         "deleted": 0,
         "version": VERSION,

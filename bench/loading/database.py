@@ -1,4 +1,4 @@
-"""A primary with its replica, and a table of bookings that has rows already and an index besides the primary key."""
+"""A primary with its replicas, and a table of bookings that has rows already and an index besides the primary key."""
 
 import os
 import sys
@@ -27,15 +27,15 @@ ROWS_PER_FILE = 50_000
 class BenchDatabase:
     """The databases below a folder. `items` are the items that the table has from the start."""
 
-    def __init__(self, folder: Path, rows: int, buffer_pool_mb: int = BUFFER_POOL_MB) -> None:
-        self.servers = DatabaseServers(folder / "servers", buffer_pool_mb)
+    def __init__(self, folder: Path, rows: int, buffer_pool_mb: int = BUFFER_POOL_MB, replicas: int = 1) -> None:
+        self.servers = DatabaseServers(folder / "servers", buffer_pool_mb, replicas=replicas)
         self.folder = folder
         self.generator = WriteGenerator(rows)
         self.items: list[ItemKey] = []
         self._row_count = rows
 
     def start(self) -> None:
-        """Start the servers, create the table and its rows, and wait for the replica. Raises LocalError."""
+        """Start the servers, create the table and its rows, and wait for the replicas. Raises LocalError."""
         self.servers.start()
         install_trust_layer(self.folder, self.servers.ca)
         self.connection = self.connect(database=None)

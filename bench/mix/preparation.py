@@ -61,9 +61,9 @@ class CacheFiller:
         self._reader = CacheReader(client, 1)
         server = stack.servers.replica
         settings = ReadSettings(
-            server.host, server.port, SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
+            f"{server.host}:{server.port}", SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
         )
-        database = Database(settings, statement_timeout_seconds=60)
+        database = Database(settings.place_databases()[0], statement_timeout_seconds=60)
         database._credentials = Credentials(*stack.servers.admin_credentials)
         self._router = ReadRouter(load_resources(), database, settings, self._reader)
 

@@ -64,8 +64,7 @@ def resolve_parameters(
         "ProvisionDatabase": "false",
         "PrimaryEndpoint": servers.primary.host,
         "PrimaryPort": str(servers.primary.port),
-        "ReplicaEndpoint": servers.replica.host,
-        "ReplicaPort": str(servers.replica.port),
+        "ReplicaEndpoints": ",".join(f"{replica.host}:{replica.port}" for replica in servers.replicas),
         "DatabaseAdminSecretArn": _put_secret(emulator, _ADMIN_SECRET_NAME, servers.admin_credentials),
     }
 

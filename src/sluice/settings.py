@@ -1,9 +1,16 @@
 """The environment of a function, read once into one typed object."""
 
 import os
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
+
+
+class Endpoint(NamedTuple):
+    """Where a database server listens."""
+
+    host: str
+    port: int
 
 
 class StreamSettings(msgspec.Struct, frozen=True, rename="upper"):
@@ -22,13 +29,21 @@ class DatabaseSettings(msgspec.Struct, frozen=True, rename="upper"):
     database_secret_arn: str
 
 
-class ReadSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The replica, and three times: how long Firehose may buffer a write, how long a client may wait for its own write,
-    and how long a cache may serve a shared item while the API is unavailable."""
+class ReadSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The replicas (or the primary, where there is none) as `host:port,host:port`, and three times: how long Firehose
+    may buffer a write, how long a client may wait for its own write, and how long a cache may serve a shared item
+    while the API is unavailable."""
 
+    read_endpoints: str
+    database_name: str
+    database_secret_arn: str
     buffer_seconds: int
     wait_seconds: int
     stale_seconds: int
+
+    def place_databases(self) -> tuple[DatabaseSettings, ...]:
+        """Where reads go, in the order of the endpoints. Raises RuntimeError."""
+        return place_databases(self.read_endpoints, self.database_name, self.database_secret_arn)
 
 
 class CacheSettings(msgspec.Struct, frozen=True, rename="upper"):
@@ -48,10 +63,9 @@ class MigrateSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class RotateSettings(MigrateSettings, frozen=True, rename="upper"):
-    """The settings of a migration, and the replica on which the reader must be able to log in."""
+    """The settings of a migration, and the replicas (`host:port,host:port`, or `none`) on which the reader logs in."""
 
-    replica_host: str
-    replica_port: int
+    replica_endpoints: str
 
 
 class PlanSettings(DatabaseSettings, frozen=True, rename="upper"):
@@ -88,11 +102,10 @@ class RebuildSettings(DatabaseSettings, frozen=True, rename="upper"):
 
 
 class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
-    """The primary, which must take a write, the replica, which must answer a read, and the bucket for the heartbeat's
-    result."""
+    """The primary, which must take a write, the replicas (`host:port,host:port`, or `none`), which must answer a read,
+    and the bucket for the heartbeat's result."""
 
-    replica_host: str
-    replica_port: int
+    replica_endpoints: str
     reader_secret_arn: str
     batch_bucket: str
 
@@ -139,6 +152,30 @@ class ClientKeySettings(msgspec.Struct, frozen=True, rename="upper"):
 
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+# What the list of endpoints says when there is none: an empty variable would look like a forgotten one.
+NO_ENDPOINTS = "none"
+
+
+def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
+    """Parse `host:port,host:port`, or `none`. Raises RuntimeError for anything else."""
+    if text == NO_ENDPOINTS:
+        return ()
+    endpoints = []
+    for part in text.split(","):
+        host, _, port = part.rpartition(":")
+        if not (host and port.isascii() and port.isdigit()):
+            raise RuntimeError(f"an environment variable is invalid: {part!r} is not host:port")
+        endpoints.append(Endpoint(host, int(port)))
+    return tuple(endpoints)
+
+
+def place_databases(endpoints: str, database_name: str, secret_arn: str) -> tuple[DatabaseSettings, ...]:
+    """The same database, and the same user, at each of the endpoints. Raises RuntimeError for invalid endpoints."""
+    return tuple(
+        DatabaseSettings(endpoint.host, endpoint.port, database_name, secret_arn)
+        for endpoint in parse_endpoints(endpoints)
+    )
 
 
 def has_client_key() -> bool:

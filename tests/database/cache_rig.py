@@ -24,7 +24,7 @@ from sluice.model.record import Write
 from sluice.observability import _log_fields
 from sluice.query.read_context import ReadContext
 from sluice.query.read_router import ReadRouter
-from sluice.query.replica_reads import Replica, ReplicaReads
+from sluice.query.replica_reads import ReplicaReads
 from sluice.settings import CacheSettings
 from tests.database.reading_rig import create_read_settings
 from tests.database.rig import Rig
@@ -121,7 +121,7 @@ class CacheRig:
     def create_read_context(self, replica: Database, cache_reader: CacheReader) -> ReadContext:
         """Create the context of a read by the owner of the things."""
         unused: Any = None
-        reads = ReplicaReads(Replica(replica))
+        reads = ReplicaReads(replica)
         return ReadContext(unused, self.rig.resources["things"], OWNER, reads, unused, cache_reader)
 
     def select_epoch_row(self) -> str:

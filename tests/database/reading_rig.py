@@ -19,8 +19,7 @@ def create_read_settings(replica: Database) -> ReadSettings:
     """The settings of a reading function for this replica."""
     settings = replica._settings
     return ReadSettings(
-        settings.database_host,
-        settings.database_port,
+        f"{settings.database_host}:{settings.database_port}",
         settings.database_name,
         settings.database_secret_arn,
         buffer_seconds=60,

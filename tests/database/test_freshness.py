@@ -13,10 +13,9 @@ from sluice.db.moment import format_moment, parse_moment, read_moment, write_mom
 from sluice.http.response import AS_OF_HEADER
 from sluice.model.record import Write
 from sluice.model.versions import new_version
-from sluice.query import replica_reads
 from sluice.query.list import PageRequest, select_page
 from sluice.query.query_planner import plan_query
-from sluice.query.replica_reads import Replica, ReplicaReads
+from sluice.query.replica_reads import ReplicaReads
 from sluice.recovery.heartbeat import ReadsState, send_heartbeat
 from tests.database.cache_rig import CacheRig
 from tests.database.deployed import Root
@@ -27,10 +26,12 @@ from tests.unit.requesting import Answer
 
 Get = Callable[..., Answer]
 
+AHEAD = "2099-01-01T00:00:00.000000"
+
 
 @pytest.fixture
 def get(rig: Rig, replica: Database) -> Get:
-    """Read from the replica. Each read asks for the moment, because the router of each is a new one."""
+    """Read from the replica."""
     return ReadRig(rig, replica).get
 
 
@@ -108,7 +109,7 @@ def test_the_moment_stands_while_the_replica_stands_and_moves_on(
 
 
 def test_whatever_was_loaded_by_the_moment_is_in_the_response(
-    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers
 ) -> None:
     """Loads and heartbeats commit while the replica stops and starts, and a reader compares what it sees with both."""
     write_moment(primary)
@@ -133,14 +134,13 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
                 is_over.wait(0.02)
 
     threads = [threading.Thread(target=load), threading.Thread(target=interrupt_replication)]
-    monkeypatch.setattr(replica_reads, "MOMENT_SECONDS", 0.03)
-    reader, lacking = Replica(replica), 0
+    lacking = 0
     moments: list[str] = []
     servers.wait_for_replicas()
     for thread in threads:
         thread.start()
     while not is_over.is_set() or not moments:
-        reads = ReplicaReads(reader)
+        reads = ReplicaReads(replica)
         items, _ = select_page(reads, plan_query(THINGS, {}), OWNER, PageRequest(100))
         known = list(loaded)  # afterwards: a load may end meanwhile
         shown = {item.id for item in items}
@@ -153,6 +153,46 @@ def test_whatever_was_loaded_by_the_moment_is_in_the_response(
         thread.join()
     assert moments == sorted(moments)
     assert lacking  # the replica was behind, or this proved nothing
+
+
+def test_the_moment_grows_with_each_load_whatever_the_clock_and_the_versions_say(
+    rig: Rig, primary: Database, root: Root
+) -> None:
+    write_moment(primary)
+    root.run(f"UPDATE {rig.database._settings.database_name}.marks SET version = '{AHEAD}' WHERE name = 'as_of'")
+    old = put({"label": "late"})
+    moments = []
+    for step in (
+        lambda: rig.load(put({"label": "new"})),
+        lambda: rig.load(old),  # shares the lock of the mark, because its version is below it
+        lambda: write_moment(primary),
+    ):
+        step()
+        moments.append(read_moment(primary))
+    assert moments == [f"{AHEAD[:-1]}{number}" for number in (1, 2, 3)]
+
+
+def test_an_item_costs_one_statement_also_if_there_is_none(
+    rig: Rig, primary: Database, servers: DatabaseServers, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = put({"label": "first"})
+    rig.load(write)
+    write_moment(primary)
+    servers.wait_for_replicas()
+    statements: list[str] = []
+    run = Database._run_query
+
+    def count(database: Database, statement: str, values: tuple[object, ...]) -> list[dict[str, object]]:
+        statements.append(statement)
+        return run(database, statement, values)
+
+    monkeypatch.setattr(Database, "_run_query", count)
+    paths = [f"things/{write.id}", f"things/{uuid4()}", f"things/{write.id}/writes/{write.version}", "things"]
+    for number, path in enumerate(paths, 1):
+        get(path)
+        assert len(statements) == number, path
+    get("codes")  # an empty list: the rows, the moment, the rows
+    assert len(statements) == len(paths) + 3
 
 
 def test_the_moment_of_cached_items_is_one_that_they_include(cache_rig: CacheRig, primary: Database) -> None:

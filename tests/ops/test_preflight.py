@@ -21,7 +21,8 @@ from tests.ops.conftest import Sluice
 STACK = "new-stack"
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:admin-AbCdEf"
 EXISTING = {
-    "ProvisionDatabase": "false", "PrimaryEndpoint": "a", "ReplicaEndpoint": "b", "DatabaseAdminSecretArn": SECRET,
+    "ProvisionDatabase": "false", "PrimaryEndpoint": "a", "ReplicaEndpoints": "b:3306",
+    "DatabaseAdminSecretArn": SECRET,
 }  # fmt: skip
 
 

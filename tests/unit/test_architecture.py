@@ -21,7 +21,7 @@ LAYERS = (
     {"observability"},
     {"http", "cache", "db"},
     {"ingest", "load", "query", "replay", "schema", "rebuild", "recovery", "restore", "rotation", "canary"},
-    {"openapi"},
+    {"openapi", "proof"},
     {"handlers"},
 )
 

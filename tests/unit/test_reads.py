@@ -31,7 +31,7 @@ def unavailable_replica(
     (tmp_path / "database_trust" / "ca.pem").write_text(authorities)
     monkeypatch.syspath_prepend(str(tmp_path))
     stream.otherwise = lambda _: StubResponse(200, {"SecretString": '{"username": "reader", "password": "word"}'})
-    replica = import_module("sluice.handlers.get").router.replica.database
+    replica = import_module("sluice.handlers.get").router.database
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         settings = import_module("msgspec").structs.replace(replica._settings, database_port=unused.getsockname()[1])
@@ -180,7 +180,7 @@ def test_a_function_with_a_valid_password_does_not_read_the_secret(
     unavailable_replica: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(monkeypatch)
-    replica = import_module("sluice.handlers.get").router.replica.database
+    replica = import_module("sluice.handlers.get").router.database
     monkeypatch.setattr(replica, "_connection", None)
     assert replica.get_connection()
     unavailable_replica.otherwise = error("AccessDeniedException")

@@ -4,7 +4,15 @@ import msgspec
 import pytest
 
 from sluice import settings
-from sluice.settings import DatabaseSettings, MigrateSettings, StreamSettings, read_settings
+from sluice.settings import (
+    DatabaseSettings,
+    Endpoint,
+    MigrateSettings,
+    StreamSettings,
+    parse_endpoints,
+    place_databases,
+    read_settings,
+)
 from testkit.lambda_environment import build_lambda_environment
 
 DATABASE = {"DATABASE_HOST": "h", "DATABASE_PORT": "3306", "DATABASE_NAME": "n", "DATABASE_SECRET_ARN": "a"}
@@ -53,3 +61,18 @@ def test_a_function_of_tests_and_measurements_has_every_setting(environment: pyt
             settings.read_settings(kind)
     assert not settings.has_cache()
     assert not settings.has_client_key()
+
+
+def test_endpoints_keep_their_order_and_may_be_none() -> None:
+    assert parse_endpoints("b.example.com:3306,a:1") == (Endpoint("b.example.com", 3306), Endpoint("a", 1))
+    assert parse_endpoints("none") == ()
+    assert place_databases("b:3306,a:1", "n", "s") == (
+        DatabaseSettings("b", 3306, "n", "s"),
+        DatabaseSettings("a", 1, "n", "s"),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "a", "a:", ":1", "a:b", "a:1,", "a:1 ,b"])
+def test_an_invalid_endpoint_is_named(text: str) -> None:
+    with pytest.raises(RuntimeError, match="is not host:port"):
+        parse_endpoints(text)

@@ -14,7 +14,7 @@ from sluice.aws.secrets import Credentials
 from sluice.db.connection import Database, open_connection
 from sluice.errors import DatabaseUnavailable
 from sluice.ingest.firehose import MAX_ATTEMPTS
-from sluice.settings import CacheSettings, ReadSettings
+from sluice.settings import CacheSettings, DatabaseSettings
 from tests.unit.loopback import Loopback, StubResponse, error
 from tests.unit.requesting import BOOKING, Context, ask, event
 
@@ -204,7 +204,7 @@ class StubConnection:
         return [{"secret_column": "secret value"}]
 
 
-DATABASE = ReadSettings("127.0.0.1", 1, "sluice", "arn:reader", 60, 15, 86400)
+DATABASE = DatabaseSettings("127.0.0.1", 1, "sluice", "arn:reader")
 
 
 def test_the_database_is_a_subsegment_without_statement_and_values(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The generated pages, by the file that each one belongs into."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ops.template import read_template
@@ -19,17 +20,20 @@ OPERATE = ROOT / "docs" / "how-to" / "operate.md"
 TEMPLATE = ROOT / "template.yaml"
 
 
+RENDERERS: dict[Path, Callable[[], str]] = {
+    REFERENCE / "cli.md": render_command_line,
+    REFERENCE / "cost.md": render_cost,
+    REFERENCE / "parameters.md": lambda: render_parameters(read_template()),
+    REFERENCE / "metrics-and-alarms.md": render_reference,
+    REFERENCE / "settings.md": lambda: render_settings(ROOT / "src" / "sluice" / "settings.py"),
+    ADR / "index.md": lambda: render_index(ADR),
+    OPERATE: lambda: render_operate(OPERATE.read_text()),
+    TEMPLATE: lambda: render_template(TEMPLATE.read_text()),
+    ROOT / "edge.yaml": lambda: render_edge_template(TEMPLATE.read_text()),
+}
+"""What renders each generated page."""
+
+
 def render_pages() -> dict[Path, str]:
     """Return the text of every generated page."""
-    template = read_template()
-    return {
-        REFERENCE / "cli.md": render_command_line(),
-        REFERENCE / "cost.md": render_cost(),
-        REFERENCE / "parameters.md": render_parameters(template),
-        REFERENCE / "metrics-and-alarms.md": render_reference(),
-        REFERENCE / "settings.md": render_settings(ROOT / "src" / "sluice" / "settings.py"),
-        ADR / "index.md": render_index(ADR),
-        OPERATE: render_operate(OPERATE.read_text()),
-        TEMPLATE: render_template(TEMPLATE.read_text()),
-        ROOT / "edge.yaml": render_edge_template(TEMPLATE.read_text()),
-    }
+    return {path: render() for path, render in RENDERERS.items()}

@@ -37,11 +37,12 @@ Response = tuple[int, bytes, dict[str, str]]
 def run_query(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
     """Read rows over the warm connection."""
     if not _connections:
+        host, port = os.environ["READ_ENDPOINTS"].split(",")[0].split(":")
         secret = json.loads(client.get_secret_value(SecretId=os.environ["DATABASE_SECRET_ARN"])["SecretString"])
         _connections.append(
             pymysql.connect(
-                host=os.environ["DATABASE_HOST"],
-                port=int(os.environ["DATABASE_PORT"]),
+                host=host,
+                port=int(port),
                 database=os.environ["DATABASE_NAME"],
                 user=secret["username"],
                 password=secret["password"],

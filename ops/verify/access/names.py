@@ -12,8 +12,9 @@ _INSTANCES = (("PrimaryInstance", "Primary", "PrimaryInstance"), ("ReplicaInstan
 def read_names(stack: Stack) -> dict[str, str]:
     """The outputs of the stack, and these names as far as the stack has them.
 
-    PrimaryInstance and ReplicaInstance, by their identifiers on RDS; Partition, Region, Account; each workflow by its output without `StateMachineArn`; AlertsKeyArn; AdminSecretArn and
-    CacheSecretArn, whoever owns them; ExistingAdminSecretArn, when the stack does not own the database.
+    Partition, Region, Account; each workflow by its output without `StateMachineArn`; AlertsKeyArn; PrimaryInstance and
+    ReplicaInstance on RDS; AdminSecretArn and CacheSecretArn, whoever owns them; ExistingAdminSecretArn, when the stack
+    does not own the database.
     """
     names = dict(stack.outputs)
     _, names["Partition"], _, names["Region"], names["Account"], _ = stack.output("AlertsTopicArn").split(":", 5)

@@ -17,6 +17,11 @@ from sluice.aws.botocore_client import create_botocore_client
 _REPLACED_BY_ANOTHER = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
 
 
+def is_absent_object(error: ClientError) -> bool:
+    """Whether an error of a read says that the object does not exist."""
+    return bool(error.response["Error"]["Code"] == "NoSuchKey")
+
+
 class S3Client:
     """The client of S3. A handler creates one, and its buckets share it."""
 
@@ -71,7 +76,7 @@ class Bucket:
         try:
             return self.read_object(key)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
+            if is_absent_object(error):
                 return None
             raise
 

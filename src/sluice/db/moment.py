@@ -1,9 +1,10 @@
 """The moment: a time of the primary, in a row of `marks`. A server that shows it has what was committed by then.
 
-The primary writes its own time into the row, in a transaction that commits afterwards. A replica applies transactions
-in the order of the primary's binary log. So a replica that shows the row has every transaction that the primary had
-committed by then: the moment is never too late, only too early. A load with new writes updates the row, and so does
-the heartbeat of each minute, which keeps it fresh when nothing is written (ADR-0140).
+Each load writes the primary's time into the row, in its own transaction, and so does the heartbeat of each minute. The
+row's value grows with every commit that changes it, whatever the primary's clock does: the transaction that changes it
+locks it until its commit. A replica applies transactions in the order of the primary's binary log. So a replica that
+shows the row has every transaction that the primary had committed by then, and of two states of the database, the
+later one has the later moment (ADR-0140, ADR-0148).
 """
 
 import datetime
@@ -14,19 +15,30 @@ if TYPE_CHECKING:  # a function without a database does not import the driver
 
 MOMENT_NAME = "as_of"
 """The name of the row. Clients see the moment under this name too."""
+MOMENT_COLUMN = "_moment"
+"""The column of a result that has the moment. No field of a resource begins with an underscore."""
 # The column `version` of `marks` has 26 characters: UTC, to the microsecond, without the letter Z. The percent signs
 # are doubled for the driver.
-CURRENT_MOMENT = "DATE_FORMAT(UTC_TIMESTAMP(6), '%%Y-%%m-%%dT%%H:%%i:%%s.%%f')"
-_SELECT = f"SELECT version FROM marks WHERE name = '{MOMENT_NAME}'"  # noqa: S608
-_WRITE = (
-    f"INSERT INTO marks (name, version) VALUES ('{MOMENT_NAME}', {CURRENT_MOMENT}) "  # noqa: S608
-    "ON DUPLICATE KEY UPDATE version = VALUES(version)"
+_FORMAT = "'%%Y-%%m-%%dT%%H:%%i:%%s.%%f'"
+# A clock that goes back, or a transaction that began before the last one ended, would write an earlier time.
+NEXT_MOMENT = (
+    f"DATE_FORMAT(GREATEST(UTC_TIMESTAMP(6), CAST(version AS DATETIME(6)) + INTERVAL 1 MICROSECOND), {_FORMAT})"
 )
+SELECT_MOMENT = f"SELECT version FROM marks WHERE name = '{MOMENT_NAME}'"  # noqa: S608
+"""As a subquery, it sees the same state of the database as the rest of its statement."""
 
 
 def write_moment(primary: "Queries") -> None:
     """Commit the primary's current time. Raises the errors of `sluice.db.errors`."""
-    primary.query(_WRITE, ())
+    primary.query(create_moment_statement("marks"), ())
+
+
+def create_moment_statement(marks: str) -> str:
+    """Create the statement that writes the moment into this table. It has doubled percent signs, and no values."""
+    return (
+        f"INSERT INTO {marks} (name, version) VALUES ('{MOMENT_NAME}', DATE_FORMAT(UTC_TIMESTAMP(6), {_FORMAT})) "  # noqa: S608
+        f"ON DUPLICATE KEY UPDATE version = {NEXT_MOMENT}"
+    )
 
 
 def read_moment(replica: "Queries") -> str:
@@ -35,7 +47,7 @@ def read_moment(replica: "Queries") -> str:
     A moment is a text, as the row has it: texts of this form can be compared, and need no parsing in a read. Raises
     the errors of `sluice.db.errors`.
     """
-    rows = replica.query(_SELECT, ())
+    rows = replica.query(SELECT_MOMENT, ())
     return str(rows[0]["version"]) if rows else ""
 
 
@@ -45,5 +57,5 @@ def parse_moment(moment: str) -> datetime.datetime:
 
 
 def format_moment(moment: str) -> str:
-    """Format a moment as clients see it: RFC 3339, rounded down to seconds, so that it is never too late."""
-    return f"{moment[:19]}Z"
+    """Format a moment as clients see it: RFC 3339, to the microsecond, so that it names one state of the database."""
+    return f"{moment}Z"

@@ -29,7 +29,7 @@ def _create_cache_reader() -> "CacheReader | None":
 
 def _create_router() -> ReadRouter:
     settings = read_settings(ReadSettings)
-    database = Database(settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
+    database = Database(settings.place_databases()[0], statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
     return ReadRouter(load_served_resources(), database, settings, _create_cache_reader())
 
 

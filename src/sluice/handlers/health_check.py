@@ -13,9 +13,9 @@ import msgspec
 from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.observability import Event, add_log_fields, instrument_handler
-from sluice.recovery.database_health import check_health, probe_primary
+from sluice.recovery.database_health import check_health, probe_primary, require_replication
 from sluice.recovery.heartbeat import READS_STATE_KEY, send_heartbeat
-from sluice.settings import DatabaseSettings, HealthCheckSettings, read_settings
+from sluice.settings import DatabaseSettings, HealthCheckSettings, place_databases, read_settings
 
 # How long the replica may take to get the primary's heartbeat.
 REPLICA_WAIT_SECONDS = 15.0
@@ -24,8 +24,10 @@ STATEMENT_TIMEOUT_SECONDS = 20
 HEARTBEAT_TIMEOUT_SECONDS = 5
 
 _settings = read_settings(HealthCheckSettings)
-_replica_settings = DatabaseSettings(
-    _settings.replica_host, _settings.replica_port, _settings.database_name, _settings.reader_secret_arn
+_reader = (_settings.database_name, _settings.reader_secret_arn)
+# Without a replica, reads use the primary.
+[_replica_settings, *_] = place_databases(_settings.replica_endpoints, *_reader) or (
+    DatabaseSettings(_settings.database_host, _settings.database_port, *_reader),
 )
 _primary = Database(_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
 _replica = Database(_replica_settings, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)
@@ -38,7 +40,7 @@ _bucket = S3Client().bucket(_settings.batch_bucket)
 def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Probe the primary, send a heartbeat, or check the health.
 
-    Only a probe raises the database errors of `sluice.errors`.
+    Only a probe, and the check of one `replica`, raise the database errors of `sluice.errors`.
     """
     if event.get("heartbeat"):
         return _send_heartbeat()
@@ -48,6 +50,8 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
         return {"seconds": seconds}
     health = check_health(_primary, _replica, time.monotonic, REPLICA_WAIT_SECONDS)
     add_log_fields(database=health["summary"])
+    if "replica" in event:
+        require_replication(health, event["replica"])
     return {**health, "seconds": seconds}
 
 

@@ -9,10 +9,10 @@ from sluice.aws.secrets import get_secrets_client, read_credentials
 from sluice.errors import RotationFailed
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.rotation.password_rotation import PasswordRotation, SecretVersions
-from sluice.settings import DatabaseSettings, RotateSettings, read_settings
+from sluice.settings import RotateSettings, place_databases, read_settings
 
 _settings = read_settings(RotateSettings)
-_replica = DatabaseSettings(_settings.replica_host, _settings.replica_port, _settings.database_name, "")
+_replicas = place_databases(_settings.replica_endpoints, _settings.database_name, "")
 # In a stack with its own database the admin changes its own password too.
 _roles = {
     _settings.loader_secret_arn: "loader",
@@ -34,6 +34,6 @@ def handle(event: Event, _context: Any) -> None:
         event["ClientRequestToken"],
         primary=_settings,
         read_admin=lambda: read_credentials(_settings.database_secret_arn),
-        # The reader reads the ledger from the primary and everything else from the replica; the others use the primary.
-        login_targets=(_settings, _replica) if role == "reader" else (_settings,),
+        # The reader reads the ledger from the primary and everything else from a replica; the others use the primary.
+        login_targets=(_settings, *_replicas) if role == "reader" else (_settings,),
     ).run_step(step)

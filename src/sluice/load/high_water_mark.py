@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sluice.db.connection import Connection
-from sluice.db.moment import CURRENT_MOMENT, MOMENT_NAME
+from sluice.db.moment import MOMENT_NAME, NEXT_MOMENT
 from sluice.errors import LoadModeRequired
 from sluice.load.load_types import LoadMode
 
@@ -25,9 +25,10 @@ _READ = f"SELECT version, ({_READ_EXCLUSIONS}) FROM marks WHERE name = '{_NAME}'
 _LOCK = f"INSERT INTO marks (name, version) VALUES ('{_NAME}', '') ON DUPLICATE KEY UPDATE version = version"  # noqa: S608
 # The same statement updates the moment, if its row exists: a statement of its own would cost more.
 _ADVANCE = (
-    f"UPDATE marks SET version = IF(name = '{_NAME}', GREATEST(version, %s), {CURRENT_MOMENT}) "  # noqa: S608
+    f"UPDATE marks SET version = IF(name = '{_NAME}', GREATEST(version, %s), {NEXT_MOMENT}) "  # noqa: S608
     f"WHERE name IN ('{MOMENT_NAME}', '{_NAME}')"
 )
+_ADVANCE_MOMENT = f"UPDATE marks SET version = {NEXT_MOMENT} WHERE name = '{MOMENT_NAME}'"  # noqa: S608
 
 
 class HighWaterMark:
@@ -62,10 +63,16 @@ class HighWaterMark:
         return self._version
 
     def advance(self, newest_version: str) -> None:
-        """Set the mark to the newest version of this load, before its commit, and the moment to now."""
-        if self._is_exclusive:
-            with self._connection.cursor() as cursor:
+        """Set the mark to the newest version of this load, before its commit, and the moment to now.
+
+        A load that shares the lock changes rows too, so it moves the moment. From here to their commits, such loads go
+        one after the other.
+        """
+        with self._connection.cursor() as cursor:
+            if self._is_exclusive:
                 cursor.execute(_ADVANCE, (newest_version,))
+            else:
+                cursor.execute(_ADVANCE_MOMENT, ())
 
     def _lock_exclusively(self) -> str:
         with self._connection.cursor() as cursor:

@@ -61,10 +61,13 @@ _VALUE_READERS: dict[str, ValueReader] = {
 }
 
 
-def list_columns(resource: Resource, fields: Collection[str] | None = None) -> str:
-    """List the columns to select for an item with these fields (None: all), separated by commas."""
+def list_columns(resource: Resource, fields: Collection[str] | None = None, table: str = "") -> str:
+    """List the columns to select for an item with these fields (None: all), separated by commas.
+
+    `table` is what stands before each name: an alias with a dot, in a statement with several tables.
+    """
     names = [column.name for column in resource.columns if fields is None or column.name in fields]
-    return ", ".join(f"`{name}`" for name in ("id", "version", "written_at", *names))
+    return ", ".join(f"{table}`{name}`" for name in ("id", "version", "written_at", *names))
 
 
 def create_item_state(resource: Resource, row: Row) -> ItemState:

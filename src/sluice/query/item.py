@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sluice.db.connection import Queries
+from sluice.db.moment import MOMENT_COLUMN, MOMENT_NAME
 from sluice.errors import DatabaseUnavailable, LockConflict
 from sluice.http.conditional_requests import apply_if_none_match
 from sluice.http.problem import Problem
@@ -25,6 +26,7 @@ from sluice.query.read_context import (
 )
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.05, 0.5
+EXTRA_COLUMN = "_extra"  # no field of a resource begins with an underscore
 
 T = TypeVar("T")
 
@@ -116,20 +118,26 @@ def read_through(context: ReadContext, item_id: str, min_version: str = "") -> I
     if row is None:
         return None
     state = create_item_state(context.resource, row)
-    cache.store_item(address, state, row["extra"], asked_at, context.reads.moment or "")
+    cache.store_item(address, state, row[EXTRA_COLUMN], asked_at, context.reads.moment or "")
     return state
 
 
 def select_item(database: Queries, address: ItemAddress, min_version: str = "", extra_query: str = "") -> Row | None:
     """Select the row of an item at a version or later, also if it is a tombstone. Return None if there is none.
 
-    The row contains the result of `extra_query` as `extra`, read at the same moment.
+    The row contains the result of `extra_query` as EXTRA_COLUMN, from the same snapshot.
     """
-    # The version is in the condition because another replica may answer the next statement.
-    extra = f"({extra_query}) AS extra, " if extra_query else ""
+    # The version is in the condition because another replica may answer the next statement. Both tables are read by
+    # their primary keys. With the moment in the first, there is a row to hold it when there is no item.
+    extra = f"({extra_query}) AS {EXTRA_COLUMN}, " if extra_query else ""
+    columns = f"{extra}item.deleted, {list_columns(address.resource, table='item.')}"
+    condition = "item.owner = %s AND item.id = %s AND item.version >= %s"
+    table, values = f"`{address.resource.collection}` AS item", (address.owner, address.id, min_version)
     rows = database.query(
-        f"SELECT deleted, {extra}{list_columns(address.resource)} "  # noqa: S608  declared names
-        f"FROM `{address.resource.collection}` WHERE owner = %s AND id = %s AND version >= %s",
-        (address.owner, address.id, min_version),
+        f"SELECT marks.version AS {MOMENT_COLUMN}, {columns} "  # noqa: S608  declared names
+        f"FROM marks LEFT JOIN {table} ON {condition} WHERE marks.name = '{MOMENT_NAME}'",
+        values,
     )
-    return rows[0] if rows else None
+    if not rows:  # before the first moment
+        rows = database.query(f"SELECT '' AS {MOMENT_COLUMN}, {columns} FROM {table} WHERE {condition}", values)  # noqa: S608
+    return rows[0] if rows and rows[0]["version"] is not None else None

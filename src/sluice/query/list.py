@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from sluice.db.connection import Queries
+from sluice.db.moment import MOMENT_COLUMN, SELECT_MOMENT
 from sluice.http.conditional_requests import apply_if_none_match, compute_etag
 from sluice.http.problem import invalid_field_problem
 from sluice.http.request import read_query_parameters
@@ -118,7 +119,7 @@ def _create_base_statement(plan: QueryPlan, owner: str, page: PageRequest, order
         values.append(value)
     index = plan.index.name if plan.index else "PRIMARY"
     table = f"`{plan.resource.collection}` FORCE INDEX (`{index}`)"
-    columns = list_columns(plan.resource, fields)
+    columns = f"{list_columns(plan.resource, fields)}, ({SELECT_MOMENT}) AS {MOMENT_COLUMN}"
     return f"SELECT {columns} FROM {table} WHERE {' AND '.join(conditions)}", values  # noqa: S608  declared names
 
 

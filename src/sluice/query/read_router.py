@@ -15,7 +15,7 @@ from sluice.query.item import respond_with_item, respond_with_version
 from sluice.query.list import respond_with_list
 from sluice.query.read_context import ReadContext
 from sluice.query.receipt import respond_with_receipt
-from sluice.query.replica_reads import Replica, ReplicaReads
+from sluice.query.replica_reads import ReplicaReads
 from sluice.settings import ReadSettings
 
 if TYPE_CHECKING:  # a function without a cache does not import the cache's code
@@ -33,7 +33,7 @@ class ReadRouter:
         cache: "CacheReader | None" = None,
     ) -> None:
         self.resources = resources
-        self.replica = Replica(database)
+        self.database = database
         self.settings = settings
         self.cache = cache
 
@@ -44,7 +44,7 @@ class ReadRouter:
             raise Problem(404, "There is no such collection.")
         owner = _read_owner(request) if resource.private else ""
         add_log_fields(collection=resource.collection)
-        context = ReadContext(request, resource, owner, ReplicaReads(self.replica), self.settings, self.cache)
+        context = ReadContext(request, resource, owner, ReplicaReads(self.database), self.settings, self.cache)
         try:
             response = _route_read(context)
         except DATABASE_ERRORS as error:

@@ -6,6 +6,7 @@ import msgspec
 
 from sluice.db.connection import Queries
 from sluice.db.errors import redact_quoted_data
+from sluice.db.moment import MOMENT_COLUMN, SELECT_MOMENT
 from sluice.http.request import read_query_parameters
 from sluice.http.response import Response
 from sluice.model.exclusions import EXCLUSION_COLUMNS, decode_exclusion_rows, is_excluded
@@ -48,7 +49,8 @@ def select_receipt(database: Queries, resource: Resource, owner: str, item_id: s
     """
     # One statement reads one moment. Between two statements, a load could move the write from one table to the other.
     [row] = database.query(
-        f"SELECT (SELECT version FROM `{resource.collection}` WHERE owner = %s AND id = %s) AS stored, "  # noqa: S608
+        f"SELECT ({SELECT_MOMENT}) AS {MOMENT_COLUMN}, "  # noqa: S608
+        f"(SELECT version FROM `{resource.collection}` WHERE owner = %s AND id = %s) AS stored, "
         "(SELECT reason FROM rejected_writes WHERE version = %s AND collection = %s AND owner = %s AND id = %s) "
         "AS reason, (SELECT version FROM marks WHERE name = 'exclusions') AS excluded_before",
         (owner, item_id, version, resource.collection, owner, item_id),
@@ -68,5 +70,7 @@ def select_receipt(database: Queries, resource: Resource, owner: str, item_id: s
 
 def _is_excluded(database: Queries, resource: Resource, owner: str, version: str) -> bool:
     """Whether a rebuild excluded the write. The table has one row for each rebuild with exclusions."""
-    rows = database.query(f"SELECT {EXCLUSION_COLUMNS} FROM exclusions", ())  # noqa: S608
-    return is_excluded(decode_exclusion_rows(tuple(row.values()) for row in rows), version, resource.collection, owner)
+    rows = database.query(f"SELECT {EXCLUSION_COLUMNS}, ({SELECT_MOMENT}) AS {MOMENT_COLUMN} FROM exclusions", ())  # noqa: S608
+    return is_excluded(
+        decode_exclusion_rows(tuple(row.values())[:-1] for row in rows), version, resource.collection, owner
+    )

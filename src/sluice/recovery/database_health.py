@@ -62,6 +62,16 @@ def check_health(
     return dict(msgspec.to_builtins(health))
 
 
+def require_replication(health: dict[str, Any], name: str) -> None:
+    """Raise DatabaseUnavailable with the reason unless a replica, such as replica-1, follows the primary."""
+    replicas = health.get("replicas") or [{"name": "replica-1", **health["replica"]}]
+    replica = next((replica for replica in replicas if replica["name"] == name), None)
+    if replica is None:
+        raise DatabaseUnavailable(f"there is no {name}")
+    if not replica["replicates"]:
+        raise DatabaseUnavailable(f"{name} does not follow the primary: {replica['reason']}")
+
+
 def check_primary(primary: Database) -> PrimaryHealth:
     """Check whether the primary is reachable and accepts writes."""
     try:

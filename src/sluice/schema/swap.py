@@ -11,6 +11,7 @@ from typing import Any
 import pymysql
 from pymysql.constants import ER
 
+from sluice.db.moment import create_moment_statement
 from sluice.errors import LockConflict, RebuildRefused
 from sluice.model.schema_names import filter_retained_schemas, retained_schema_name
 from sluice.schema.ddl_executor import Executor, quote_name
@@ -49,6 +50,8 @@ class Swap:
             except BaseException:
                 self._executor.run(f"DROP DATABASE {quote_name(retained)}")
                 raise
+            # The new tables have no moment. Until they have one, nobody can see that they are later than the old ones.
+            self._executor.run(create_moment_statement(self._shadow.qualify_live("marks")), ())
             self._shadow.drop_schema()
             return retained
 

@@ -9,6 +9,8 @@ _PUTS = {"firehose:PutRecord", "firehose:PutRecordBatch"}
 # It puts records without a write, one at a time, and reads what the heartbeat saw.
 _STATUS_FUNCTION, _STATUS_ACTIONS = "StatusFunction", {"firehose:PutRecord", "s3:GetObject"}
 
+_DATABASE_VARIABLES = {"DATABASE_HOST", "READ_ENDPOINTS"}
+
 
 def _variables(function: Properties) -> dict[str, Any]:
     return dict(function.get("Environment", {}).get("Variables", {}))
@@ -27,7 +29,7 @@ class DatabaseConcurrency(Rule):
                 f"{name} reaches the database and has no ReservedConcurrentExecutions",
             )
             for name, function in of_type(cfn, "AWS::Lambda::Function")
-            if ("DATABASE_HOST" in _variables(function) or "VpcConfig" in function)
+            if (_DATABASE_VARIABLES & _variables(function).keys() or "VpcConfig" in function)
             and not function.get("ReservedConcurrentExecutions")
         ]
 

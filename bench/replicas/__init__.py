@@ -1,0 +1,1 @@
+"""How many reads the replicas answer together, and what one warm read costs."""
