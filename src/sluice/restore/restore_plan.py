@@ -68,11 +68,12 @@ class Planner:
         if instance:
             self._check_changeable(instance, lost_name)
         names = self._name_replicas(stamp)
+        restored_name = self._build_name(self._primary, "restored", stamp)
         if self._has_new_primary(stamp):
             kind, source, moment, text = self._repeat_source(request, names)
         else:
             kind, source, moment, text = self._choose_source(request, names)
-        candidate = source["instance"] if kind == "promote" else self._build_name(self._primary, "restored", stamp)
+        candidate = source["instance"] if kind == "promote" else restored_name
         settings_of, notices = self._choose_settings(instance, candidate)
         if kind == "promote" and len(names) == 1:
             notices.append("It is the only replica, so private reads answer 503 until a new replica follows.")
