@@ -12,7 +12,7 @@ export PYTHONPATH := src:.
 # Every test starts processes. Without bytecode each of them compiles its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock build up dev down status invoke demo test check drill contract openapi docs bench attack
+.PHONY: help setup lock build up dev down backup status invoke demo test check drill contract openapi docs bench attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ dev: setup ## bring the local stack up and serve each change of the sources with
 
 down: setup ## stop the local stack and keep its data
 	@python -m local.stack down
+
+backup: setup ## take an automated snapshot of the local primary now; without it, one each night
+	@python -m local.stack backup
 
 status: setup ## show what runs locally, and its addresses
 	@python -m local.stack status

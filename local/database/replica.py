@@ -1,7 +1,5 @@
 """The read replica, which replicates from the primary by GTID over TLS."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pymysql.cursors import DictCursor
@@ -12,17 +10,19 @@ from local.process import LocalError
 
 
 class ReplicaServer(DatabaseServer):
-    """A read-only server that replicates from `primary`."""
+    """A server that replicates another one, unless it was promoted."""
 
-    def __init__(
-        self, directory: Path, primary: DatabaseServer, *, certificates: Path, settings: Sequence[str]
-    ) -> None:
-        super().__init__(directory, certificates=certificates, settings=settings)
-        self.primary = primary
+    @property
+    def primary(self) -> DatabaseServer:
+        """The server that it replicates. Raises LocalError if there is none."""
+        source = self.role.source
+        if not source:
+            raise LocalError(f"The {self.name} database replicates no other.")
+        return DatabaseServer(self.directory.parent / source, certificates=self.certificates, settings=())
 
     def start_replication(self, account: Account) -> None:
-        """Start replication from the current port of the primary, unless it already runs."""
-        if self._is_replicating():
+        """Start replication from the current port of its source, unless it already runs or it has no source."""
+        if not self.role.source or self._is_replicating():
             return
         with self.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute("STOP SLAVE")

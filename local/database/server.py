@@ -11,6 +11,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from local.database.installation import find_program, get_system_user
+from local.database.role import Role, read_role
 from local.process import (
     LocalError,
     find_free_port,
@@ -39,7 +40,10 @@ _SETTINGS = (
 
 
 class DatabaseServer:
-    """A server in `directory`: `data/`, `tmp/`, `server.log`, its port and its pid. It listens on 127.0.0.1 only."""
+    """A server in `directory`: `data/`, `tmp/`, `server.log`, its role and its pid. It listens on 127.0.0.1 only.
+
+    Its name is that of the folder. Its port is in the folder `ports` beside it, because it belongs to the name.
+    """
 
     host = "127.0.0.1"
 
@@ -54,9 +58,18 @@ class DatabaseServer:
         return self.directory / "data"
 
     @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def role(self) -> Role:
+        """Whether it replicates another server."""
+        return read_role(self.directory)
+
+    @property
     def port(self) -> int:
-        """Its port, chosen at the first start. It changes only if it is not free at a later start."""
-        number = read_pid(self.directory / "port")
+        """The port of its name, chosen at the first start. It changes only if it is not free at a later start."""
+        number = read_pid(self._port_file)
         if number is None:
             raise LocalError(f"The database in {self.directory} was never started.")
         return number
@@ -95,15 +108,27 @@ class DatabaseServer:
             f"--ssl-cert={self.certificates / 'server.pem'}",
             f"--ssl-key={self.certificates / 'server.key'}",
             *_SETTINGS,
+            *self.role.settings,
             *self.settings,
         ]
         (self.directory / "pid").write_text(str(start_process(arguments, self.log)))
 
+    @property
+    def _port_file(self) -> Path:
+        return self.directory.parent / "ports" / self.name
+
+    def reserve_port(self) -> int:
+        """The port of its name, which it chooses now if the name is new."""
+        port = read_pid(self._port_file)
+        return self._save_port(find_free_port()) if port is None else port
+
     def _choose_port(self) -> int:
-        port = read_pid(self.directory / "port")
-        if port is None or not is_port_free(port):
-            port = find_free_port()
-            (self.directory / "port").write_text(str(port))
+        port = self.reserve_port()
+        return port if is_port_free(port) else self._save_port(find_free_port())
+
+    def _save_port(self, port: int) -> int:
+        self._port_file.parent.mkdir(parents=True, exist_ok=True)
+        self._port_file.write_text(str(port))
         return port
 
     def wait_until_ready(self, seconds: float = 60) -> None:
@@ -123,9 +148,9 @@ class DatabaseServer:
             else:
                 return
 
-    def stop(self) -> None:
-        """Shut it down cleanly; return when the process has ended."""
-        stop_process(self.pid, self._mark, with_signal=signal.SIGTERM)
+    def stop(self, seconds: float = 60) -> None:
+        """Shut it down cleanly; return when the process has ended. Raises LocalError if it takes longer."""
+        stop_process(self.pid, self._mark, with_signal=signal.SIGTERM, seconds=seconds)
 
     def kill(self) -> None:
         """SIGKILL, as when a machine fails; return when the process has ended."""
@@ -138,11 +163,16 @@ class DatabaseServer:
             host=self.host, port=self.port, user=username, password=password, ssl=tls, charset="utf8mb4", **options
         )
 
+    @property
+    def socket(self) -> str:
+        """The path of the running server's socket."""
+        return f"/proc/{self.pid}/cwd/server.sock"
+
     def connect_as_root(self) -> "Connection[Any]":
         """A connection over the socket with every privilege, for the owner of the machine only."""
         # Without ssl_disabled, PyMySQL first reads all CA certificates of the machine, which takes longer than a query.
         return pymysql.connect(
-            unix_socket=f"/proc/{self.pid}/cwd/server.sock",
+            unix_socket=self.socket,
             user=get_system_user(),
             charset="utf8mb4",
             autocommit=True,

@@ -1,15 +1,25 @@
 """The database servers of the local stack: a primary and its read replicas."""
 
 import fcntl
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from local.database.accounts import ensure_accounts, load_or_create_account
+from local.database.accounts import Account, ensure_accounts, load_or_create_account
 from local.database.certificates import create_certificates
+from local.database.copies import copy_server, declare_position, install_copy
 from local.database.installation import create_data_directories
 from local.database.replica import ReplicaServer
+from local.database.role import Role, read_role, write_role
 from local.database.server import DatabaseServer
+from local.process import LocalError
+
+Server = TypeVar("Server", bound=DatabaseServer)
+
+# What the emulated RDS says of its instances, by `local.emulator.rds`.
+INSTANCES = "instances.json"
 
 
 class DatabaseServers:
@@ -25,39 +35,21 @@ class DatabaseServers:
         self, root: Path, buffer_pool_megabytes: int = 128, *, replicas: int = 1, memory: Path | None = None
     ) -> None:
         self.root = root.resolve()
-        certificates = self.root / "tls"
-        common = (f"--innodb-buffer-pool-size={buffer_pool_megabytes}M",)
-        self.primary = DatabaseServer(
-            self.root / "primary",
-            certificates=certificates,
-            settings=(
-                *common,
-                "--server-id=1",
-                "--log-bin=binlog",
-                "--binlog-format=ROW",
-                # Every table has a primary key, so the changed columns are enough and halve the log.
-                "--binlog-row-image=MINIMAL",
-                "--sync-binlog=1",
-                *(_build_unsynchronised_settings(memory / "primary") if memory else ()),
-            ),
+        self._buffer_pool_megabytes, self._memory = buffer_pool_megabytes, memory
+        self.ca = self.root / "tls" / "ca.pem"
+        self.primary = self._build(DatabaseServer, "primary")
+        self.replicas = tuple(self._build(ReplicaServer, f"replica-{number}") for number in range(1, replicas + 1))
+
+    def _build(self, kind: type[Server], name: str) -> Server:
+        settings = (
+            f"--innodb-buffer-pool-size={self._buffer_pool_megabytes}M",
+            *(_build_unsynchronised_settings(self._memory / name) if self._memory else ()),
         )
-        self.replicas = tuple(
-            ReplicaServer(
-                self.root / f"replica-{number}",
-                self.primary,
-                certificates=certificates,
-                settings=(
-                    *common,
-                    f"--server-id={number + 1}",
-                    "--read-only=ON",
-                    "--relay-log=relay",
-                    "--skip-slave-start",
-                    *(_build_unsynchronised_settings(memory / f"replica-{number}") if memory else ()),
-                ),
-            )
-            for number in range(1, replicas + 1)
-        )
-        self.ca = certificates / "ca.pem"
+        return kind(self.root / name, certificates=self.root / "tls", settings=settings)
+
+    def get(self, name: str) -> ReplicaServer:
+        """The server of this name, whether it exists or not. It replicates only if its role says so."""
+        return self._build(ReplicaServer, name)
 
     @property
     def replica(self) -> ReplicaServer:
@@ -70,29 +62,82 @@ class DatabaseServers:
         return (self.primary, *self.replicas)
 
     @property
+    def others(self) -> tuple[ReplicaServer, ...]:
+        """The servers that the emulated RDS made besides: restored ones, and lost ones that it renamed."""
+        named = {server.name for server in self.all}
+        names = sorted(path.parent.name for path in self.root.glob("*/data"))
+        return tuple(self.get(name) for name in names if name not in named)
+
+    @property
     def admin_credentials(self) -> tuple[str, str]:
         """User name and password of the account that stands for the RDS master user."""
         account = load_or_create_account(self.root / "admin.json", "admin")
         return account.username, account.password
 
+    @property
+    def replication_account(self) -> Account:
+        """The account with which replicas connect."""
+        return load_or_create_account(self.root / "replication.json", "replication")
+
     def start(self) -> None:
-        """Start what does not run; return when all servers are ready and replication runs. Raises LocalError."""
-        with self._acquire_lock():
+        """Start what does not run; return when all servers are ready and replication runs. Raises LocalError.
+
+        It also starts what RDS made besides, and creates nothing that RDS renamed or deleted.
+        """
+        with self.acquire_lock():
             create_certificates(self.ca.parent)
-            create_data_directories([server.data for server in self.all], self.root / "installing")
-            for server in self.all:
+            absent = self._list_absent_names()
+            named = [server for server in self.all if server.name not in absent]
+            new_replicas = self._create_missing_data(named)
+            others = [server for server in self.others if server.name not in absent]
+            running = [*(server for server in named if server not in new_replicas), *others]
+            for server in running:
                 server.launch()
-            for server in self.all:
+            for server in running:
                 server.wait_until_ready()
-            replication = load_or_create_account(self.root / "replication.json", "replication")
-            admin = load_or_create_account(self.root / "admin.json", "admin")
-            ensure_accounts(self.primary, admin=admin, replication=replication)
-            for replica in self.replicas:
-                replica.start_replication(replication)
+            if self.primary in named and not self.primary.role.source:
+                admin = load_or_create_account(self.root / "admin.json", "admin")
+                ensure_accounts(self.primary, admin=admin, replication=self.replication_account)
+            for replica in new_replicas:
+                self.seed_replica(replica, self.primary, read_role(replica.directory))
+            for server in running:
+                declare_position(server)
+                if isinstance(server, ReplicaServer):
+                    server.start_replication(self.replication_account)
+
+    def _create_missing_data(self, named: list[DatabaseServer]) -> list[ReplicaServer]:
+        """Create the data of servers that have none, and return the replicas that need a copy of the primary's."""
+        new_replicas = [server for server in self.replicas if server in named and not server.data.exists()]
+        if self.primary not in named or self.primary.data.exists():
+            if new_replicas and self.primary not in named:
+                raise LocalError("A replica has no data and there is no primary to copy; restore the primary first.")
+            return new_replicas
+        # A new primary begins its log with the first change, and so does whatever lacks data too.
+        create_data_directories([server.data for server in named], self.root / "installing")
+        return []
+
+    def seed_replica(self, replica: ReplicaServer, source: DatabaseServer, role: Role) -> None:
+        """Create a replica from a copy of its running source, start it and let it follow. Raises LocalError."""
+        copy = copy_server(source, self.root / "staging" / replica.name)
+        write_role(replica.directory, role)
+        install_copy(copy, replica)
+        replica.start()
+        declare_position(replica)
+        replica.start_replication(self.replication_account)
+
+    def _list_absent_names(self) -> set[str]:
+        """The names that RDS took from a server, or whose server it is creating."""
+        try:
+            saved = json.loads((self.root / INSTANCES).read_text())
+        except FileNotFoundError:
+            return set()
+        instances = {instance["name"]: instance["status"] for instance in saved["instances"]}
+        unfinished = {name for name, status in instances.items() if status in {"creating", "deleting", "renaming"}}
+        return unfinished | (set(saved["released"]) - instances.keys())
 
     def stop(self) -> None:
         """Shut all down cleanly. The replicas catch up after the next start."""
-        for replica in self.replicas:
+        for replica in (*self.replicas, *self.others):
             replica.stop()
         self.primary.stop()
 
@@ -105,7 +150,7 @@ class DatabaseServers:
             replica.wait_until_caught_up(timeout)
 
     @contextmanager
-    def _acquire_lock(self) -> Iterator[None]:
+    def acquire_lock(self) -> Iterator[None]:
         """Let one process at a time start the servers."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.root / "lock").open("w") as lock:

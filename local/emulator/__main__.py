@@ -18,7 +18,12 @@ def main() -> int:
         _redirect_output(arguments.log.resolve())
     leftovers = end_leftovers(state / "tmp")
     environment.reset_environment(
-        arguments.port, state, arguments.log_level, database=arguments.database, cache=arguments.cache
+        arguments.port,
+        state,
+        arguments.log_level,
+        database=arguments.database,
+        cache=arguments.cache,
+        has_nightly_backups=arguments.nightly_backups,
     )
     report.begin(state / "services")
     report.add("processes of functions ended", leftovers)
@@ -43,7 +48,8 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--state", type=Path, required=True, help="folder of all state: objects, services, code")
     parser.add_argument("--log", type=Path, help="file to append the log to (default: standard error)")
-    parser.add_argument("--database", type=Path, help="folder of the database servers, to collect its metrics")
+    parser.add_argument("--database", type=Path, help="folder of the database servers, to serve RDS's API for them")
+    parser.add_argument("--nightly-backups", action="store_true", help="back the database servers up each night")
     parser.add_argument("--cache", type=Path, help="folder of the cache, to collect its metrics")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser.parse_args()

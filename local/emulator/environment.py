@@ -11,6 +11,8 @@ PUBLIC_ADDRESSES = "public-addresses.json"
 MINUTE_SECONDS = "SLUICE_MINUTE_SECONDS"
 # The folders of the database servers and of the cache whose metrics are collected, or nothing.
 DATABASE_FOLDER, CACHE_FOLDER = "SLUICE_DATABASE_FOLDER", "SLUICE_CACHE_FOLDER"
+# Whether the databases are backed up each night: `yes`, or nothing.
+NIGHTLY_BACKUPS = "SLUICE_NIGHTLY_BACKUPS"
 
 
 def read_minute() -> float:
@@ -18,8 +20,14 @@ def read_minute() -> float:
     return float(os.environ.get(MINUTE_SECONDS) or 60)
 
 
-def reset_environment(
-    port: int, state: Path, log_level: str, *, database: Path | None = None, cache: Path | None = None
+def reset_environment(  # noqa: PLR0913 - one for each part of a stack
+    port: int,
+    state: Path,
+    log_level: str,
+    *,
+    database: Path | None = None,
+    cache: Path | None = None,
+    has_nightly_backups: bool = False,
 ) -> None:
     """Replace os.environ, so that all files are under `state` and of the caller's shell only MINUTE_SECONDS remains.
 
@@ -56,6 +64,7 @@ def reset_environment(
             "FUNCTION_LOGS": str(state / "logs"),
             "PUBLIC_ADDRESSES": str(state / PUBLIC_ADDRESSES),
             MINUTE_SECONDS: minute,
+            NIGHTLY_BACKUPS: "yes" if has_nightly_backups else "",
             **{name: str(folder) for name, folder in ((DATABASE_FOLDER, database), (CACHE_FOLDER, cache)) if folder},
         }
     )

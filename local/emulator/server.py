@@ -39,11 +39,13 @@ PATCHES = (
     "gateway.authorization",
     "iam.condition_keys",
     "iam.endpoint_policies",
+    "iam.rds_resources",
     "cloudformation.resource_types",
     "cloudformation.deletions",
     "cloudformation.stored_settings",
     "cloudformation.template_values",
     "secrets.rotation",
+    "rds.service",
     "xray.traces",
     "firehose.operations",
 )

@@ -1,6 +1,7 @@
 """Control the local stack: python -m local.stack COMMAND; `--help` lists the commands."""
 
 import argparse
+import datetime
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.database.backups import request_backup
 from local.process import LocalError
 from local.stack.folder import REPOSITORY, StackFolder
 from local.stack.invocation import invoke
@@ -52,6 +54,9 @@ def _build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("outage", help="kill the primary, and start it again after some seconds")
     command.add_argument("--seconds", type=float, default=10.0, help="how long it is down (default: %(default)s)")
     command.set_defaults(run=_run_outage)
+
+    command = commands.add_parser("backup", help="take an automated snapshot of the primary now")
+    command.set_defaults(run=_run_backup)
 
     command = commands.add_parser("status", help="show what runs, and its addresses; exit code 1 unless all runs")
     command.set_defaults(run=_run_status)
@@ -117,6 +122,13 @@ def _run_outage(arguments: argparse.Namespace) -> int:
     servers.primary.kill()
     time.sleep(arguments.seconds)
     servers.start()
+    return 0
+
+
+def _run_backup(_arguments: argparse.Namespace) -> int:
+    snapshot = request_backup(Stack.load().folder.database)
+    moment = datetime.datetime.fromtimestamp(snapshot.created, datetime.UTC)
+    print(f"{snapshot.identifier}  complete at {moment:%Y-%m-%d %H:%M:%S} UTC")
     return 0
 
 

@@ -41,7 +41,9 @@ def up(
         check_resource_classes(report_progress)
         refresh_api_definition()
     with stack_folder.acquire_lock():
-        servers, emulator = DatabaseServers(stack_folder.database, memory=memory_folder), EmulatorProcess(stack_folder)
+        servers = DatabaseServers(stack_folder.database, memory=memory_folder)
+        # Servers in memory are those of tests, which take the snapshots that they need.
+        emulator = EmulatorProcess(stack_folder, has_nightly_backups=memory_folder is None)
         cache, chosen = CacheServer(stack_folder.cache, servers.ca.parent), choose_parameters(parameter_overrides or {})
         if emulator.stop_outdated():
             report_progress("restarting the emulator, whose code has changed since it started; its data stay")

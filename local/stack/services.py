@@ -32,10 +32,14 @@ def fingerprint_code(folder: str, *packages: str) -> str:
 
 
 class EmulatorProcess:
-    """The emulator of one folder. It listens on 127.0.0.1."""
+    """The emulator of one folder. It listens on 127.0.0.1.
 
-    def __init__(self, folder: StackFolder) -> None:
+    `has_nightly_backups` says whether it backs the databases up each night, from its next start on.
+    """
+
+    def __init__(self, folder: StackFolder, *, has_nightly_backups: bool = True) -> None:
         self.folder = folder
+        self._has_nightly_backups = has_nightly_backups
         self.log = folder.log_path("emulator")
         self._marks = ("local.emulator", str(folder.emulator))
         self._clients: dict[str, Any] = {}
@@ -62,7 +66,7 @@ class EmulatorProcess:
 
     @staticmethod
     def _fingerprint_code() -> str:
-        return fingerprint_code("emulator", "ministack")
+        return fingerprint_code("emulator", "ministack") + fingerprint_code("database")
 
     def start(self) -> str:
         """Start it unless it runs, and return when it is healthy. Raises LocalError.
@@ -89,6 +93,7 @@ class EmulatorProcess:
                 *("--port", str(state.emulator_port)),
                 *("--state", str(self.folder.emulator)),
                 *("--database", str(self.folder.database), "--cache", str(self.folder.cache)),
+                *(["--nightly-backups"] if self._has_nightly_backups else []),
             ],
             self.log,
             directory=REPOSITORY,

@@ -15,6 +15,7 @@ from ops.batches import (
 )
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, FunctionError, UsageError
 from ops.output import CommandResult, format_batches, format_count, format_pairs, format_size
+from ops.replicas import advise_on_replicas, compute_lag, list_replica_rows, read_replicas
 from ops.times import format_duration
 from ops.workflows import WORKFLOW_OUTPUTS, has_workflow, list_executions
 
@@ -61,6 +62,7 @@ def _watch(stack: Stack, seconds: float, *, as_json: bool) -> CommandResult:
 def read_status(stack: Stack) -> dict[str, Any]:
     """The state of everything, as `--json` prints it. Raises CommandError, and the exceptions of botocore."""
     health = stack.invoke("HealthCheck", {})
+    replicas = read_replicas(health)
     pending = _count_pending(stack)
     parked, parked_exact = count_parked_batches(stack, pending) if pending else (None, False)
     running = {
@@ -73,8 +75,8 @@ def read_status(stack: Stack) -> dict[str, Any]:
         "stack": stack.name,
         "region": stack.region,
         "primary": health["primary"],
-        "replica": health["replica"],
-        "lag_seconds": health["replica"]["seconds"],
+        "replicas": replicas,
+        "lag_seconds": compute_lag(replicas),
         "loaded": ledger["batches"] if ledger else None,
         "pending": pending,
         "loading": len(running.pop("load_batch")),
@@ -140,10 +142,7 @@ def _advise_on_database(status: dict[str, Any]) -> list[str]:
         advice.append("The primary does not respond. The API still accepts writes; a recovery loads them later.")
     elif not status["primary"]["accepts_writes"]:
         advice.append("The primary accepts no writes. The API still accepts them; a recovery loads them later.")
-    if not status["replica"]["is_reachable"]:
-        advice.append("The replica does not respond: reads fail.")
-    elif not status["replica"]["replicates"] and status["primary"]["is_reachable"]:
-        advice.append("The replica does not replicate: reads are stale.")
+    advice += advise_on_replicas(status["primary"], status["replicas"])
     return advice
 
 
@@ -168,7 +167,7 @@ def format_report(status: dict[str, Any]) -> list[str]:
     rows = [
         ("stack", f"{status['stack']} in {status['region']}"),
         ("primary", "accepts writes" if primary["accepts_writes"] else f"accepts no writes: {primary['reason']}"),
-        ("replica", _format_replica(status)),
+        *list_replica_rows(primary, status["replicas"]),
         ("loaded", _format_known_count(status["loaded"], "batch", "batches")),
         ("pending", _format_pending(status["pending"])),
         ("loading", format_batches(status["loading"])),
@@ -183,17 +182,6 @@ def format_report(status: dict[str, Any]) -> list[str]:
         ("running", ", ".join(running) or "no workflow"),
     ]
     return [*format_pairs(rows), *(["", *status["advice"]] if status["advice"] else [])]
-
-
-def _format_replica(status: dict[str, Any]) -> str:
-    replica = status["replica"]
-    if replica["replicates"]:
-        return f"replicates, {status['lag_seconds']} s behind"
-    if not replica["is_reachable"]:
-        return f"does not respond: {replica['reason']}"
-    if not status["primary"]["is_reachable"]:
-        return "responds; replication is unknown while the primary is unavailable"
-    return f"does not replicate: {replica['reason']}"
 
 
 def _format_pending(pending: dict[str, Any] | None) -> str:

@@ -171,11 +171,14 @@ class ExecutionDetails(Execution):
 
 @dataclass(frozen=True)
 class Outage:
-    """A time in which the database took no loads: seen by this console (`primary`), or because batches waited."""
+    """A time in which a server was unavailable, as this console saw it, or in which batches waited.
+
+    `kind` is `primary`, the name of a replica (`replica-1`), or `batches`.
+    """
 
     from_: str
     to: str | None  # None: it lasts
-    kind: Literal["primary", "replica", "batches"]
+    kind: str
 
 
 @dataclass(frozen=True)

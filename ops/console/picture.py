@@ -14,6 +14,7 @@ from ops.console.calls import CallMeter
 from ops.console.messages import Alarm, Outage, Problem, Rates, Snapshot, Waiting
 from ops.console.rates import read_rates
 from ops.errors import CommandError
+from ops.replicas import is_serving
 from ops.times import format_time
 
 # How often the status is read. On AWS the calls cost money, and CloudWatch has new values once a minute only.
@@ -82,14 +83,13 @@ class Picture:
 
     def _observe(self, status: dict[str, Any], now: str) -> None:
         """Note when an outage begins and when it ends."""
-        # Replication is unknown while the primary is unavailable.
-        is_primary_down = not status["primary"]["accepts_writes"]
-        replica = status["replica"]
-        is_replica_down = not replica["is_reachable"] or not (replica["replicates"] or is_primary_down)
-        for kind, is_down in (("primary", is_primary_down), ("replica", is_replica_down)):
-            if is_down and kind not in self._outages:
-                self._outages[kind] = Outage(now, None, kind)  # type: ignore[arg-type]
-            elif not is_down and (outage := self._outages.pop(kind, None)):
+        primary = status["primary"]
+        states = {"primary": primary["accepts_writes"]}
+        states |= {replica["name"]: is_serving(primary, replica) for replica in status["replicas"]}
+        for kind, is_up in states.items():
+            if not is_up and kind not in self._outages:
+                self._outages[kind] = Outage(now, None, kind)
+            elif is_up and (outage := self._outages.pop(kind, None)):
                 self._ended_outages.append(Outage(outage.from_, now, outage.kind))
                 del self._ended_outages[:-MAX_SEEN_OUTAGES]
 

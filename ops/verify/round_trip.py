@@ -43,7 +43,7 @@ def wait_until_applied(subject: Subject, write: OwnWrite, patience: float | None
 
 
 def read_version(subject: Subject, path: str, version: str, expected: int = 200) -> Answer:
-    """Read an item from the replica once that has a version. Raises CheckFailed when it does not get it in time."""
+    """Read an item from a replica that has a version. Raises CheckFailed when it does not get it in time."""
     answers: list[Answer] = []
 
     def is_read() -> bool:
@@ -56,7 +56,7 @@ def read_version(subject: Subject, path: str, version: str, expected: int = 200)
         subject.load_seconds,
         lambda: CheckFailed(
             f"A read of the version answers {answers[-1].describe()} instead of {expected}.",
-            "The replica may not replicate: see `sluice status`.",
+            "Perhaps no replica replicates: see `sluice status`.",
         ),
     )
     return answers[-1]

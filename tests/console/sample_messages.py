@@ -108,12 +108,16 @@ def create_status(*, is_outage: bool) -> dict[str, Any]:
         "stack": STACK,
         "region": "eu-central-1",
         "primary": {"is_reachable": not is_outage, "accepts_writes": not is_outage, "reason": reason},
-        "replica": {
-            "is_reachable": True,
-            "replicates": not is_outage,
-            "seconds": None if is_outage else 1,
-            "reason": "",
-        },
+        "replicas": [
+            {
+                "name": name,
+                "is_reachable": True,
+                "replicates": not is_outage,
+                "seconds": None if is_outage else seconds,
+                "reason": "",
+            }
+            for name, seconds in (("replica-1", 0.2), ("replica-2", 1))
+        ],
         "lag_seconds": None if is_outage else 1,
         "loaded": None if is_outage else 1_234,
         "pending": None,

@@ -45,7 +45,7 @@ def _metrics() -> None:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServers]:
     with folder_in_memory() as memory:
-        servers = DatabaseServers(tmp_path_factory.mktemp("servers"), memory=memory)
+        servers = DatabaseServers(tmp_path_factory.mktemp("servers"), replicas=2, memory=memory)
         servers.start()
         yield servers
         servers.stop()
@@ -152,6 +152,23 @@ def replica(rig: Rig, servers: DatabaseServers) -> Iterator[Database]:
     servers.wait_for_replicas()
     yield database
     database.drop_connection()
+    servers.start()
+
+
+@pytest.fixture
+def replicas(rig: Rig, servers: DatabaseServers) -> Iterator[dict[str, Database]]:
+    """A function's connection to each replica by its name. All servers run afterwards."""
+    there = rig.database._settings
+    databases = {
+        replica.directory.name: Database(
+            msgspec.structs.replace(there, database_port=replica.port), statement_timeout_seconds=10
+        )
+        for replica in servers.replicas
+    }
+    servers.wait_for_replicas()
+    yield databases
+    for database in databases.values():
+        database.drop_connection()
     servers.start()
 
 

@@ -206,40 +206,66 @@ def test_the_moment_of_cached_items_is_one_that_they_include(cache_rig: CacheRig
     assert read_header(cached[1]) > before - datetime.timedelta(seconds=30)
 
 
-def test_a_heartbeat_says_what_the_replica_shows(
-    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers, root: Root
+def test_a_heartbeat_says_what_the_replicas_show(
+    rig: Rig, primary: Database, replicas: dict[str, Database], servers: DatabaseServers, root: Root
 ) -> None:
     before = now()
-    state = send_heartbeat(primary, replica, now)
+    state = send_heartbeat(primary, replicas, now)
     assert state.is_available
     assert state.as_of
     assert before <= state.as_of <= state.checked_at <= now()
     with root.setting("read_only", 1):
-        # The replica answers, and has what it had.
-        unwritten = send_heartbeat(primary, replica, now)
+        # The replicas answer, and have what they had.
+        unwritten = send_heartbeat(primary, replicas, now)
     assert (unwritten.is_available, unwritten.as_of) == (True, state.as_of)
-    servers.replica.kill()
-    gone = send_heartbeat(primary, replica, now)
+    servers.replicas[0].kill()
+    # The other one answers.
+    alone = send_heartbeat(primary, replicas, now)
+    assert alone.is_available
+    assert alone.as_of
+    assert alone.as_of > state.as_of
+    servers.replicas[1].kill()
+    gone = send_heartbeat(primary, replicas, now)
     assert gone == ReadsState(gone.checked_at, is_available=False)
     servers.primary.kill()
-    assert not send_heartbeat(primary, replica, now).is_available
-    servers.primary.start()
-    servers.replica.start()
+    assert not send_heartbeat(primary, replicas, now).is_available
     servers.start()
     servers.wait_for_replicas()
-    later = send_heartbeat(primary, replica, now).as_of
+    later = send_heartbeat(primary, replicas, now).as_of
     assert later
-    assert later > state.as_of
+    assert later > alone.as_of
 
 
-def test_a_heartbeat_waits_only_shortly_for_a_replica_that_stands(
-    rig: Rig, primary: Database, replica: Database, servers: DatabaseServers, monkeypatch: pytest.MonkeyPatch
+def test_the_earliest_moment_counts_until_a_replica_is_far_behind(
+    rig: Rig,
+    primary: Database,
+    replicas: dict[str, Database],
+    servers: DatabaseServers,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sluice.recovery.heartbeat.REPLICA_WAIT_SECONDS", 0.1)
-    first = send_heartbeat(primary, replica, now)
-    with servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
+    first = send_heartbeat(primary, replicas, now)
+    with servers.replicas[1].connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
-        second = send_heartbeat(primary, replica, now)
+        second = send_heartbeat(primary, replicas, now)
+        monkeypatch.setattr("sluice.recovery.heartbeat.MAX_BEHIND_SECONDS", 0.0)
+        third = send_heartbeat(primary, replicas, now)
         cursor.execute("START SLAVE SQL_THREAD")
     assert (second.is_available, second.as_of) == (True, first.as_of)
     assert second.checked_at > first.checked_at
+    assert third.as_of
+    assert first.as_of
+    assert third.as_of > first.as_of
+
+
+def test_without_replicas_a_heartbeat_says_what_the_primary_shows(
+    rig: Rig, primary: Database, servers: DatabaseServers
+) -> None:
+    before = now()
+    state = send_heartbeat(primary, {}, now)
+    assert state.is_available
+    assert state.as_of
+    assert before <= state.as_of <= state.checked_at
+    servers.primary.kill()
+    assert not send_heartbeat(primary, {}, now).is_available
+    servers.start()

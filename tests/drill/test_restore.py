@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local.database import DatabaseServer
 from local.stack import Stack
 from tests.drill import batches
 from tests.drill.traffic import Traffic
@@ -38,20 +39,21 @@ def test_a_replay_loads_exactly_the_batches_that_a_restored_dump_lacks(
     )
 
     with recovery.disable_rules("RecoverySchedule", "BatchesParked"):
-        _replace_server(stack, stack.servers.primary.data)
+        _replace_server(stack, stack.servers.primary)
         load_dump(stack, dump_path)
         _create_users(stack)
         restored, ledger = recovery.read_ledger(), _read_ledger_rows(stack)
         after = batches.list_keys(recovery) - restored
-        replica_status = sluice("status", "--json", code=1).document["replica"]
-        _replace_server(stack, stack.servers.replica.data)
+        replica_states = sluice("status", "--json", code=1).document["replicas"]
+        for server in stack.servers.replicas:
+            _replace_server(stack, server)
         output = sluice("replay", "--wait", "--json").document
         second = sluice("replay", "--wait", "--json").document
     print(
         f"\nrestored: a dump created during writes ({during} arrived during the dump) had {len(restored)} of "
         f"{len(restored | after)} batches; the replay loaded {output['loaded']} with {output['applied']:,} rows in "
         f"{output['seconds']} s, a second one {second['loaded']}. The old replica, with the restored primary: "
-        f"{replica_status['reason']}; after it was created again, it replicated."
+        f"{replica_states[0]['reason']}; after it was created again, it replicated."
     )
     assert len(restored) > 2
     assert len(after) > 2
@@ -59,19 +61,18 @@ def test_a_replay_loads_exactly_the_batches_that_a_restored_dump_lacks(
     assert (output["status"], output["planned"], output["loaded"]) == ("complete", len(after), len(after))
     assert (second["status"], second["planned"], second["loaded"]) == ("complete", 0, 0)
     assert _read_ledger_rows(stack).items() >= ledger.items()
-    assert replica_status["replicates"] is False
+    assert not any(state["replicates"] for state in replica_states)
     assert _read_rows(stack, writes) == writes.rows
     stack.servers.wait_for_replicas()
     with stack.servers.replica.connect(*stack.servers.admin_credentials, database="sluice", autocommit=True) as replica:
         assert writes.read_rows(replica) == writes.rows
-    assert sluice("status", "--json").document["replica"]["replicates"] is True
+    assert all(state["replicates"] for state in sluice("status", "--json").document["replicas"])
 
 
-def _replace_server(stack: Stack, data: Path) -> None:
+def _replace_server(stack: Stack, server: DatabaseServer) -> None:
     """Remove a server's data, and start it as a new server."""
-    server = next(server for server in (stack.servers.primary, stack.servers.replica) if server.data == data)
     server.kill()
-    shutil.rmtree(data)
+    shutil.rmtree(server.data)
     stack.servers.start()
 
 

@@ -4,6 +4,7 @@ import itertools
 import random
 import string
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ class Traffic:
     """Clients of the API, each with its own airports. All codes begin with `letter`.
 
     Half of the writes go to an airport that was written before, and one in ten is a delete. `rows` is the expected
-    content of the table after all loads. A write counts after its 202; any other status is a failure.
+    content of the table after all loads, and `deletes` has the versions of all deletes by code. A write counts after
+    its 202; any other status is a failure.
     """
 
     def __init__(self, client: Callable[[str], httpx.Client], token: str, letter: str, seed: int = 1) -> None:
@@ -34,12 +36,14 @@ class Traffic:
         codes = ("".join([letter, *rest]) for rest in itertools.product(string.ascii_uppercase, repeat=3))
         self._codes = list(zip(*[codes] * CLIENTS, strict=False))
         self._rows: list[Rows] = [{} for _ in range(CLIENTS)]
+        self.deletes: dict[str, list[str]] = {}
         self.accepted = 0
         self._lock = threading.Lock()
 
     @property
     def rows(self) -> Rows:
-        return {code: row for rows in self._rows for code, row in rows.items()}
+        # Copies, because the clients may write meanwhile.
+        return {code: row for rows in self._rows for code, row in rows.copy().items()}
 
     def write(self, count: int) -> None:
         """Send `count` writes and return when all are accepted."""
@@ -52,11 +56,11 @@ class Traffic:
             )
 
     @contextmanager
-    def write_continuously(self) -> Iterator[None]:
-        """All clients write without a pause until the context ends."""
+    def write_continuously(self, pause_seconds: float = 0) -> Iterator[None]:
+        """All clients write until the context ends, each with a pause after each write."""
         stop = threading.Event()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            futures = [pool.submit(self._write_until, number, stop) for number in range(CLIENTS)]
+            futures = [pool.submit(self._write_until, number, stop, pause_seconds) for number in range(CLIENTS)]
             try:
                 yield
             finally:
@@ -64,9 +68,10 @@ class Traffic:
         for future in futures:
             future.result()
 
-    def _write_until(self, number: int, stop: threading.Event) -> None:
+    def _write_until(self, number: int, stop: threading.Event, pause_seconds: float) -> None:
         while not stop.is_set():
             self._write_many(number, 1)
+            time.sleep(pause_seconds)
 
     def _write_many(self, number: int, count: int) -> None:
         for _ in range(count):
@@ -85,6 +90,8 @@ class Traffic:
             row = (False, name, elevation)
         assert answer.status_code == 202, answer.text
         rows[code] = (answer.json()["version"], *row)
+        if row[0]:
+            self.deletes.setdefault(code, []).append(rows[code][0])
         with self._lock:
             self.accepted += 1
 

@@ -75,9 +75,12 @@ def build_template(responses: Path) -> dict[str, Any]:
 
 HEALTHY_DATABASE: dict[str, Any] = {
     "primary": {"is_reachable": True, "accepts_writes": True, "reason": ""},
-    "replica": {"is_reachable": True, "replicates": True, "seconds": 0.2, "reason": ""},
+    "replicas": [
+        {"name": "replica-1", "is_reachable": True, "replicates": True, "seconds": 0.1, "reason": ""},
+        {"name": "replica-2", "is_reachable": True, "replicates": True, "seconds": 0.2, "reason": ""},
+    ],
     "ledger": {"batches": 12, "latest": "batches/x", "rejected": 0},
-    "summary": "The primary accepts writes; the replica follows it.",
+    "summary": "The primary accepts writes; its 2 replicas follow it.",
 }
 
 

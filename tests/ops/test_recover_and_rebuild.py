@@ -24,7 +24,7 @@ def test_a_recovery_is_started_and_its_result_is_reported(sluice: Sluice, stub_s
     assert output.exit_code == 0
     assert output.stdout.splitlines()[:3] == [
         "recovered in 1 min 10 s; waited 1 min 5 s for the primary",
-        "  The primary accepts writes; the replica follows it.",
+        "  The primary accepts writes; its 2 replicas follow it.",
         "  complete: nothing remains",
     ]
     nothing = {"outcome": "nothing_missing", "waited": 0, "replay": {**REPLAY_REPORT, "planned": 0}}

@@ -16,17 +16,30 @@ from testkit.emulator_harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, StubStack, build_verified_plan
 
+HEALTHY_REPLICA = HEALTHY_DATABASE["replicas"][0]
 UNAVAILABLE: dict[str, Any] = {
     "primary": {"is_reachable": False, "accepts_writes": False, "reason": "DatabaseUnavailable: OperationalError 2003"},
-    "replica": {
-        "is_reachable": True,
-        "replicates": False,
-        "seconds": None,
-        "reason": "DatabaseUnavailable: OperationalError 2003",
-    },
+    "replicas": [
+        {
+            "name": name,
+            "is_reachable": True,
+            "replicates": False,
+            "seconds": None,
+            "reason": "DatabaseUnavailable: OperationalError 2003",
+        }
+        for name in ("replica-1", "replica-2")
+    ],
     "ledger": None,
-    "summary": "The primary accepts no writes; the replica does not follow it.",
+    "summary": "The primary accepts no writes; replica-1 does not follow it.",
 }
+
+
+def silent(name: str) -> dict[str, Any]:
+    return {"name": name, "is_reachable": False, "replicates": False, "seconds": None, "reason": "gone"}
+
+
+def stopped(name: str) -> dict[str, Any]:
+    return {"name": name, "is_reachable": True, "replicates": False, "seconds": None, "reason": "stopped"}
 
 
 def test_a_healthy_stack_needs_no_attention(sluice: Sluice, stub_stack: StubStack) -> None:
@@ -35,7 +48,8 @@ def test_a_healthy_stack_needs_no_attention(sluice: Sluice, stub_stack: StubStac
     lines = dict(line.split("  ", 1) for line in output.stdout.splitlines())
     report = {name.strip(): value.strip() for name, value in lines.items()}
     assert report["stack"] == f"{STACK_NAME} in us-east-1"
-    assert (report["primary"], report["replica"]) == ("accepts writes", "replicates, 0.2 s behind")
+    assert (report["primary"], report["replica-1"]) == ("accepts writes", "replicates, 0.1 s behind")
+    assert report["replica-2"] == "replicates, 0.2 s behind"
     assert (report["loaded"], report["pending"], report["parked"]) == ("12 batches", "0 batches", "0 batches")
     assert (report["rejected"], report["running"]) == ("0 writes", "no workflow")
     assert report["protection"] == "off: deploy with DeletionProtection=true"
@@ -57,28 +71,43 @@ def test_an_unavailable_primary_makes_counts_unknown(sluice: Sluice, stub_stack:
 @pytest.mark.parametrize(
     ("primary", "replica", "line"),
     [
-        (True, {"is_reachable": False, "replicates": False, "reason": "gone"}, "replica       does not respond: gone"),
-        (False, {"is_reachable": False, "replicates": False, "reason": "gone"}, "replica       does not respond: gone"),
-        (
-            True,
-            {"is_reachable": True, "replicates": False, "reason": "stopped"},
-            "replica       does not replicate: stopped",
-        ),
+        (True, silent("replica-2"), "replica-2     does not respond: gone"),
+        (False, silent("replica-2"), "replica-2     does not respond: gone"),
+        (True, stopped("replica-2"), "replica-2     does not replicate: stopped"),
         (
             False,
-            {"is_reachable": True, "replicates": False, "reason": ""},
-            "replica       responds; replication is unknown while the primary is unavailable",
+            stopped("replica-2"),
+            "replica-2     responds; replication is unknown while the primary is unavailable",
         ),
     ],
 )
-def test_the_state_of_the_replica_is_reported(
+def test_the_state_of_each_replica_is_reported(
     sluice: Sluice, stub_stack: StubStack, primary: bool, replica: dict[str, Any], line: str
 ) -> None:
     health = copy.deepcopy(HEALTHY_DATABASE if primary else UNAVAILABLE)
-    health["replica"] = {"seconds": None, **replica}
+    health["replicas"][1] = replica
     stub_stack.responses["HealthCheck"] = health
     stub_stack.set_response()
-    assert line in sluice("status").stdout.splitlines()
+    output = sluice("status")
+    assert line in output.stdout.splitlines()
+    assert sluice("status", "--json").document["replicas"][1] == replica
+
+
+def test_a_stack_without_replicas_reads_from_the_primary(sluice: Sluice, stub_stack: StubStack) -> None:
+    stub_stack.responses["HealthCheck"] = {**HEALTHY_DATABASE, "replicas": []}
+    stub_stack.set_response()
+    assert "replicas      none: the primary serves the reads" in sluice("status").stdout.splitlines()
+    document = sluice("status", "--json").document
+    assert (document["replicas"], document["lag_seconds"], document["advice"]) == ([], None, [])
+
+
+def test_a_stack_of_an_older_version_has_one_replica(sluice: Sluice, stub_stack: StubStack) -> None:
+    """Whoever updates the command before the stack still sees its state."""
+    older: dict[str, Any] = {name: value for name, value in HEALTHY_DATABASE.items() if name != "replicas"}
+    older["replica"] = {"is_reachable": True, "replicates": True, "seconds": 0.2, "reason": ""}
+    stub_stack.responses["HealthCheck"] = older
+    stub_stack.set_response()
+    assert "replica-1     replicates, 0.2 s behind" in sluice("status").stdout.splitlines()
 
 
 def test_another_error_of_the_plan_function_is_an_operation_error(sluice: Sluice, stub_stack: StubStack) -> None:
@@ -176,7 +205,7 @@ def status(**changes: Any) -> dict[str, Any]:
     nothing: dict[str, Any] = {"batches": 0, "bytes": 0, "oldest": None, "age_seconds": None, "sample": []}
     return {
         "primary": HEALTHY_DATABASE["primary"],
-        "replica": HEALTHY_DATABASE["replica"],
+        "replicas": HEALTHY_DATABASE["replicas"],
         "pending": nothing,
         "loading": 0,
         "parked": 0,
@@ -193,8 +222,20 @@ def status(**changes: Any) -> dict[str, Any]:
     ("changes", "part"),
     [
         ({"primary": {"is_reachable": True, "accepts_writes": False, "reason": ""}}, "accepts no writes"),
-        ({"replica": {"is_reachable": False, "replicates": False, "reason": ""}}, "reads fail"),
-        ({"replica": {"is_reachable": True, "replicates": False, "reason": ""}}, "reads are stale"),
+        ({"replicas": [silent("replica-1")]}, "replica-1 does not respond: reads fail."),
+        (
+            {"replicas": [silent("replica-1"), silent("replica-2"), silent("replica-3")]},
+            "replica-1, replica-2 and replica-3 do not respond: reads fail.",
+        ),
+        (
+            {"replicas": [HEALTHY_REPLICA, silent("replica-2")]},
+            "replica-2 does not respond: the others serve the reads.",
+        ),
+        ({"replicas": [stopped("replica-1")]}, "replica-1 does not replicate: reads are stale."),
+        (
+            {"replicas": [HEALTHY_REPLICA, stopped("replica-2")]},
+            "replica-2 does not replicate: the others serve the reads.",
+        ),
         (
             {"pending": {"batches": 1, "age_seconds": MAX_PENDING_SECONDS + 1}},
             "A batch is pending for 15 min 1 s and nothing loads it",
@@ -207,6 +248,20 @@ def status(**changes: Any) -> dict[str, Any]:
 def test_advice(changes: dict[str, Any], part: str) -> None:
     (sentence,) = list_advice(status(**changes))
     assert part in sentence
+
+
+def test_without_a_replica_reads_need_the_primary() -> None:
+    unavailable = {"primary": UNAVAILABLE["primary"], "replicas": []}
+    assert list_advice(status(**unavailable))[1] == (
+        "There is no replica, so reads fail while the primary does not respond."
+    )
+
+
+def test_one_silent_and_one_stopped_replica_leave_stale_reads() -> None:
+    assert list_advice(status(replicas=[silent("replica-1"), stopped("replica-2")])) == [
+        "replica-1 does not respond: the others serve the reads.",
+        "replica-2 does not replicate: reads are stale.",
+    ]
 
 
 @pytest.mark.parametrize(

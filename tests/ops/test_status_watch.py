@@ -50,7 +50,7 @@ def test_a_block_follows_another_without_a_terminal(sluice: Sluice, stub_stack: 
         blocks = [list(iter(process.stdout.readline, b"\n")) for _ in range(2)]
     for block in blocks:
         names = [line.split(b"  ")[0].strip() for line in block]
-        assert names[:6] == [b"at", b"rates", b"alarms", b"stack", b"primary", b"replica"]
+        assert names[:7] == [b"at", b"rates", b"alarms", b"stack", b"primary", b"replica-1", b"replica-2"]
         assert any(line.startswith(b"pending       1 batch") for line in block)
         assert b"\x1b" not in b"".join(block)
 

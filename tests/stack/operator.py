@@ -29,14 +29,17 @@ class Operator:
     def __init__(self, stack: Stack) -> None:
         self._environment = build_environment(stack)
 
-    def __call__(self, *arguments: str, code: int = 0, environment: Mapping[str, str] | None = None) -> CommandOutput:
+    def __call__(
+        self, *arguments: str, code: int = 0, environment: Mapping[str, str] | None = None, seconds: float = 300
+    ) -> CommandOutput:
+        """Run a command, which must end with this exit code and within so many seconds."""
         process = subprocess.run(
             [ROOT / "sluice", *arguments],
             cwd="/",
             env={**self._environment, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=seconds,
             stdin=subprocess.DEVNULL,
             check=False,
         )

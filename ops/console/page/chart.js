@@ -2,7 +2,7 @@
 // Every bar is a link. One Tab stop leads into the drawing; the arrow keys move inside it.
 
 import { element, pathTo, svg } from "./dom.js";
-import { batches as countBatches, clock, count, duration, number, rate, secondsBetween, words } from "./format.js";
+import { batches as countBatches, clock, count, duration, number, rate, secondsBetween } from "./format.js";
 import { assessWord } from "./state.js";
 
 const MAX_BARS = 240;
@@ -67,10 +67,9 @@ function endOf(moment, to) {
   return moment ? Date.parse(moment) : to;
 }
 
-const OUTAGES = { primary: "primary unavailable", replica: "replica unavailable", batches: "batches waited" };
-
+/** What an outage is called: that of batches that waited, or of a server, by its name. */
 export function nameOutage({ kind }) {
-  return OUTAGES[kind] ?? words(kind);
+  return kind === "batches" ? "batches waited" : `${kind} unavailable`;
 }
 
 function describeOutage(outage) {

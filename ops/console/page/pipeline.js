@@ -4,11 +4,12 @@
 import { element, setText, stateMark, svg, updateMark } from "./dom.js";
 import { batches, count, duration, number, rate, size, UNKNOWN } from "./format.js";
 import { MAX_HISTORY } from "./live.js";
+import { assessReplica } from "./state.js";
 
 const SPARK_WIDTH = 120;
 const SPARK_HEIGHT = 28;
 
-// Of each stage: its name, the headline with its unit, the value of its curve, and further figures.
+// Of each stage: its name, the headline with its unit, the value of its curve, and further figures: name, text, state.
 const STAGES = [
   {
     id: "requests", title: "Requests", unit: "requests per second",
@@ -39,12 +40,19 @@ const STAGES = [
   {
     id: "replicas", title: "Replicas", unit: "behind the primary",
     headline: ({ lag_seconds: lag }) => duration(lag), value: ({ lag_seconds: lag }) => lag,
-    figures: ({ rates }) => [["reads", perSecond(rates.reads)]],
+    figures: ({ rates, status }) => [["reads", perSecond(rates.reads)], ...listReplicas(status)],
   },
 ];
 
 function perSecond(value) {
   return value === null || value === undefined ? UNKNOWN : `${rate(value)} per second`;
+}
+
+function listReplicas(status) {
+  return (status?.replicas ?? []).map((replica) => {
+    const [state, word] = assessReplica(replica, status.primary);
+    return [replica.name, word, state];
+  });
 }
 
 function parked(status) {
@@ -110,9 +118,15 @@ function updateFlow(card, next, { rates }, stages) {
 
 function updateFigures(list, figures) {
   if (list.children.length !== figures.length) {
-    list.replaceChildren(...figures.map(([name]) => element("div", {}, element("dt", {}, name), element("dd", {}))));
+    list.replaceChildren(...figures.map(() => element("div", {}, element("dt"), element("dd"))));
   }
-  figures.forEach(([, text], position) => setText(list.children[position].querySelector("dd"), text));
+  figures.forEach(([name, text, state], position) => {
+    const [term, value] = list.children[position].children;
+    setText(term, name);
+    setText(value, text);
+    if (state) value.dataset.state = state;
+    else delete value.dataset.state;
+  });
 }
 
 // The curve of the latest values, the newest at the right edge; it has a gap where a value is unknown.

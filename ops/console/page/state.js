@@ -17,7 +17,7 @@ export function assess({ status, waiting, rates, alarms }) {
     stream: assessStream(status),
     batches: assessBatches(status, waiting),
     ledger: assessPrimary(status),
-    replicas: assessReplica(status),
+    replicas: assessReplicas(status),
   };
   const fired = alarms.filter(isAlarm);
   const isProblem = Object.values(stages).some(([state]) => state === "problem");
@@ -57,11 +57,24 @@ function assessPrimary({ primary, rejected_writes: rejected }) {
   return rejected ? ["attention", `${count(rejected, "write")} rejected`] : ["ok", "accepts writes"];
 }
 
-function assessReplica({ replica, primary, lag_seconds: lag }) {
-  if (!replica.is_reachable) return ["problem", "does not respond"];
+function assessReplicas({ replicas, primary, lag_seconds: lag }) {
+  if (!replicas.length) return primary.is_reachable ? ["ok", "primary serves the reads"] : ["problem", "no reads"];
+  const assessed = replicas.map((replica) => assessReplica(replica, primary));
+  if (assessed.length === 1) return assessed[0];
+  const healthy = assessed.filter(([state]) => state === "ok").length;
+  if (healthy === assessed.length) return ["ok", "all replicate"];
+  if (healthy) return ["attention", `${healthy} of ${assessed.length} replicate`];
+  if (!replicas.some((replica) => replica.is_reachable)) return ["problem", "none responds"];
+  if (!primary.is_reachable) return ["attention", "serve reads, get no changes"];
+  return lag === null ? ["problem", "none replicates"] : ["attention", `up to ${duration(lag)} behind`];
+}
+
+/** The state of one replica: state and word. */
+export function assessReplica({ is_reachable: isReachable, replicates, seconds }, primary) {
+  if (!isReachable) return ["problem", "does not respond"];
   if (!primary.is_reachable) return ["attention", "serves reads, gets no changes"];
-  if (!replica.replicates) return ["problem", "does not replicate"];
-  return lag > ATTENTION_LAG_SECONDS ? ["attention", `${duration(lag)} behind`] : ["ok", "replicates"];
+  if (!replicates) return ["problem", "does not replicate"];
+  return [seconds > ATTENTION_LAG_SECONDS ? "attention" : "ok", `${duration(seconds)} behind`];
 }
 
 const WORDS = {

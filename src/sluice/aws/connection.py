@@ -41,12 +41,14 @@ class Endpoint:
         return response.status, response.headers, content
 
     def _take_connection(self) -> http.client.HTTPConnection:
-        while self._idle:
-            connection = self._idle.pop()
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread may take the last one at any time
+                return self._open_connection()
             if not _is_closed_by_server(connection):
                 return connection
             connection.close()
-        return self._open_connection()
 
     def _open_connection(self) -> http.client.HTTPConnection:
         connection = (

@@ -21,7 +21,7 @@ STATUS_SCHEMA: Schema = {
         },
         "reads": {
             "type": "object",
-            "description": "`available`: the replica answered at `checked_at`. `unknown`: no recent check.",
+            "description": "`available`: a database answered at `checked_at`. `unknown`: no recent check.",
             "properties": {
                 "state": _STATE,
                 "checked_at": _TIME,
@@ -49,7 +49,7 @@ EXAMPLES: dict[str, Any] = {
             "seconds_behind": 1,
         },
     },
-    "the replica is unavailable": {
+    "no replica answers": {
         "at": "2026-11-29T17:20:41Z",
         "writes": {"state": "available"},
         "reads": {"state": "unavailable", "checked_at": "2026-11-29T17:20:03Z"},

@@ -1,12 +1,12 @@
-"""Check the health of the database: does the primary accept writes, and does the replica follow it.
+"""Check the health of the database: does the primary accept writes, and does each replica follow it.
 
 A replica's position alone is misleading. A replica whose threads have stopped is up to date until the next commit, and
 the replica of a lost primary is further than the primary that was restored in its place. RDS does not allow SHOW
-REPLICA STATUS. So the check commits a heartbeat on the primary and looks for it on the replica. The heartbeat is one
+REPLICA STATUS. So the check commits a heartbeat on the primary and looks for it on the replicas. The heartbeat is one
 row that no load touches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from sluice.db.connection import Connection, Database
 from sluice.db.errors import classify_error
 from sluice.errors import DATABASE_ERRORS, DatabaseUnavailable
 from sluice.model.versions import new_version
-from sluice.recovery.heartbeat import read_position, wait_for_position
+from sluice.recovery.heartbeat import ask_each, read_position, wait_for_position
 
 _HEARTBEAT_NAME = "heartbeat"
 
@@ -33,6 +33,7 @@ class PrimaryHealth(msgspec.Struct):
 class ReplicaHealth(msgspec.Struct):
     """`replicates`: the replica got everything that the primary had at the start of the check; that took `seconds`."""
 
+    name: str
     is_reachable: bool
     replicates: bool
     seconds: float | None = None
@@ -47,16 +48,28 @@ class LedgerSummary(msgspec.Struct):
     rejected: int
 
 
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What a replica must get: a position of the primary, and a version that was committed before it.
+
+    The version is empty when the primary accepts no writes. `fault` says why there is no position.
+    """
+
+    position: str = ""
+    version: str = ""
+    fault: str = ""
+
+
 def check_health(
-    primary: Database, replica: Database, clock: Callable[[], float], wait_seconds: float
+    primary: Database, replicas: Mapping[str, Database], clock: Callable[[], float], wait_seconds: float
 ) -> dict[str, Any]:
-    """Check primary, replica and ledger. Never raises when a database is unavailable."""
+    """Check primary, replicas (by name) and ledger. Never raises when a database is unavailable."""
     primary_health = check_primary(primary)
-    replica_health = check_replica(primary, replica, clock, wait_seconds)
+    replica_health = check_replicas(primary, primary_health, replicas, clock, wait_seconds)
     health = {
         "primary": primary_health,
-        "replica": replica_health,
-        "ledger": read_ledger_summary(primary),
+        "replicas": replica_health,
+        # One that does not answer is not asked again: its timeouts would add up to more than the function has.
+        "ledger": read_ledger_summary(primary) if primary_health.is_reachable else None,
         "summary": describe_health(primary_health, replica_health),
     }
     return dict(msgspec.to_builtins(health))
@@ -64,8 +77,7 @@ def check_health(
 
 def require_replication(health: dict[str, Any], name: str) -> None:
     """Raise DatabaseUnavailable with the reason unless a replica, such as replica-1, follows the primary."""
-    replicas = health.get("replicas") or [{"name": "replica-1", **health["replica"]}]
-    replica = next((replica for replica in replicas if replica["name"] == name), None)
+    replica = next((replica for replica in health["replicas"] if replica["name"] == name), None)
     if replica is None:
         raise DatabaseUnavailable(f"there is no {name}")
     if not replica["replicates"]:
@@ -117,32 +129,52 @@ def _is_reachable(database: Database) -> bool:
     return True
 
 
-def check_replica(
-    primary: Database, replica: Database, clock: Callable[[], float], wait_seconds: float
+def check_replicas(
+    primary: Database,
+    primary_health: PrimaryHealth,
+    replicas: Mapping[str, Database],
+    clock: Callable[[], float],
+    wait_seconds: float,
+) -> list[ReplicaHealth]:
+    """Check which replicas get within `wait_seconds` what the primary has now, a new heartbeat included."""
+    if not replicas:
+        return []
+    heartbeat = _send_heartbeat(primary) if primary_health.is_reachable else Heartbeat(fault=primary_health.reason)
+    checks = ask_each(replicas, lambda replica: _check_replica(replica, heartbeat, clock, wait_seconds))
+    return [msgspec.structs.replace(health, name=name) for name, health in checks.items()]
+
+
+def _check_replica(
+    replica: Database, heartbeat: Heartbeat, clock: Callable[[], float], wait_seconds: float
 ) -> ReplicaHealth:
-    """Check whether the replica gets within `wait_seconds` what the primary has now, a new heartbeat included."""
     try:
         replica.get_live_connection()
     except DATABASE_ERRORS as error:
-        return ReplicaHealth(is_reachable=False, replicates=False, reason=f"{type(error).__name__}: {error}")
+        return ReplicaHealth("", is_reachable=False, replicates=False, reason=f"{type(error).__name__}: {error}")
+    if not heartbeat.position:
+        return ReplicaHealth("", is_reachable=True, replicates=False, reason=heartbeat.fault)
     try:
-        version = _write_heartbeat(primary)
-        position = read_position(primary)
-        if not position:
-            return ReplicaHealth(is_reachable=True, replicates=False, reason="the primary writes no binary log")
         started = clock()
-        in_time = wait_for_position(replica, position, wait_seconds)
+        in_time = wait_for_position(replica, heartbeat.position, wait_seconds)
         replicated = _read_heartbeat(replica)
     except DATABASE_ERRORS as error:
-        return ReplicaHealth(is_reachable=True, replicates=False, reason=f"{type(error).__name__}: {error}")
+        return ReplicaHealth("", is_reachable=True, replicates=False, reason=f"{type(error).__name__}: {error}")
     if not in_time:
-        return ReplicaHealth(
-            is_reachable=True, replicates=False, reason=f"more than {wait_seconds:g} s behind the primary"
-        )
-    if replicated < version:
+        reason = f"more than {wait_seconds:g} s behind the primary"
+        return ReplicaHealth("", is_reachable=True, replicates=False, reason=reason)
+    if replicated < heartbeat.version:
         reason = "it lacks the primary's heartbeat: it replicates another primary"
-        return ReplicaHealth(is_reachable=True, replicates=False, reason=reason)
-    return ReplicaHealth(is_reachable=True, replicates=True, seconds=round(clock() - started, 3))
+        return ReplicaHealth("", is_reachable=True, replicates=False, reason=reason)
+    return ReplicaHealth("", is_reachable=True, replicates=True, seconds=round(clock() - started, 3))
+
+
+def _send_heartbeat(primary: Database) -> Heartbeat:
+    version = _write_heartbeat(primary)
+    try:
+        position = read_position(primary)
+    except DATABASE_ERRORS as error:
+        return Heartbeat(fault=f"{type(error).__name__}: {error}")
+    return Heartbeat(position, version, "" if position else "the primary writes no binary log")
 
 
 def _write_heartbeat(primary: Database) -> str:
@@ -174,10 +206,18 @@ def read_ledger_summary(primary: Database) -> LedgerSummary | None:
     return LedgerSummary(batches["n"], batches["latest"], rejected["n"])
 
 
-def describe_health(primary: PrimaryHealth, replica: ReplicaHealth) -> str:
-    """Describe primary and replica in one sentence for an alert."""
+def describe_health(primary: PrimaryHealth, replicas: list[ReplicaHealth]) -> str:
+    """Describe primary and replicas in one sentence for an alert."""
     first = (
         "The primary accepts writes" if primary.accepts_writes else f"The primary accepts no writes ({primary.reason})"
     )
-    second = "the replica follows it" if replica.replicates else f"the replica does not follow it ({replica.reason})"
-    return f"{first}; {second}."
+    return f"{first}; {_describe_replicas(replicas)}."
+
+
+def _describe_replicas(replicas: list[ReplicaHealth]) -> str:
+    if not replicas:
+        return "there is no replica"
+    others = [f"{replica.name} does not follow it ({replica.reason})" for replica in replicas if not replica.replicates]
+    if not others:
+        return "its replica follows it" if len(replicas) == 1 else f"its {len(replicas)} replicas follow it"
+    return "; ".join(others)

@@ -1,7 +1,7 @@
 """`GET /v1/status`: whether writes are accepted, and how far reads are behind. It says only what it has evidence for.
 
 Writes: the stream accepts a record without content, or does not. Reads: what the heartbeat of the last minute saw on
-the replica. It needs neither a database nor a token, because clients ask for it when something is missing.
+the replicas. It needs neither a database nor a token, because clients ask for it when something is missing.
 """
 
 import datetime
@@ -35,7 +35,7 @@ class WritesStatus(msgspec.Struct, frozen=True):
 
 
 class ReadsStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`available`: at `checked_at` the replica answered, and had all that was loaded by `as_of`."""
+    """`available`: at `checked_at` a replica answered. Those that serve reads had all that was loaded by `as_of`."""
 
     state: State
     checked_at: datetime.datetime | None = None
