@@ -43,6 +43,7 @@ def _parse_arguments() -> argparse.Namespace:
         prog="python -m local.emulator",
         description="MiniStack with patches, on 127.0.0.1 only, with IAM enforced. "
         "It is healthy when GET /_ministack/health answers. SIGTERM delivers buffered records and saves the state. "
+        "SIGUSR1 delivers the source records that wait for their backup, which AWS delays by a minute at least. "
         "After SIGKILL the next start has everything that was acknowledged.",
     )
     parser.add_argument("--port", type=int, required=True, help="port to listen on")

@@ -86,6 +86,7 @@ async def _serve(app: object, config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, operations.back_up_all)
 
     async def flush_before_shutdown() -> None:
         await stop.wait()

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import importlib.metadata
 import json
+import os
 import signal
 import sys
 import time
@@ -103,6 +104,11 @@ class EmulatorProcess:
     def stop(self) -> None:
         """Stop it after it has delivered its buffers and saved its state; return when the process has ended."""
         stop_process(self.pid, *self._marks, seconds=180)
+
+    def back_up(self) -> None:
+        """Let Firehose deliver at once what it buffers for the archive. AWS has no interval below a minute."""
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGUSR1)
 
     def kill(self) -> None:
         """Kill it, as a crash would, and return when the process has ended."""

@@ -1,6 +1,7 @@
 import gzip
 import json
 import re
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -137,6 +138,22 @@ def test_raw_records_are_backed_up_before_the_transform(emulator: Emulator) -> N
     key, raw = stream.wait_for_object(bucket=backup)
     assert raw == b"drop:afail:bc" + b"d" * 1_000_000 + b"e" * 100_000
     assert re.fullmatch(rf"archive/\d{{4}}/\d\d/\d\d/\d\d/{stream.name}-1-[\d-]+-{UUID}\.gz", key)
+
+
+def test_a_signal_delivers_what_waits_for_its_backup(emulator: Emulator) -> None:
+    backup = "signalled-backup"
+    emulator.client("s3").create_bucket(Bucket=backup)
+    backed_up = build_destination(backup, 900)
+    stream = create_stream(emulator, "signalled", seconds=900, S3BackupMode="Enabled", S3BackupConfiguration=backed_up)
+    stream.put_records(b"a", b"b")
+    time.sleep(0.3)
+    assert stream.list_objects(bucket=backup) == {}
+    emulator.process.send_signal(signal.SIGUSR1)
+    assert stream.wait_for_object(bucket=backup)[1] == b"ab"
+    assert stream.list_objects() == {}, "only the backup is hastened"
+    stream.put_records(b"c")
+    time.sleep(0.3)
+    assert len(stream.list_objects(bucket=backup)) == 1, "later records wait again"
 
 
 def test_a_stream_in_another_region_delivers_there(emulator: Emulator) -> None:

@@ -117,6 +117,8 @@ class Reader:
         steps: list[str] = []
         for code, version in self.sightings:
             floor = floors.get(code, "")
+            if version is None and not floor:
+                continue  # it may not have been there yet
             shown = version or min((each for each in deletes.get(code, ()) if each >= floor), default="")
             if shown < floor:
                 steps.append(f"{code}: {version or 'gone'} after {floor}")

@@ -78,6 +78,7 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     versions = put_airports(machine, "VB", 5) | delete_airports(machine, ["VB01"])
     rebuilding.wait_until_settled(versions)
     versions |= rebuilding.write_invalid_item("VB")
+    rebuilding.stack.emulator.back_up()
     rebuilding.wait_until_archived(versions)
     before = rebuilding.read_rows(versions)
     with rebuilding.hide_batches():

@@ -16,6 +16,7 @@ from ops.verify.run import run_checks
 from ops.verify.subject import OwnWrite, Subject
 from tests.stack.broken_stack import batch_without_archive
 from tests.stack.operator import Operator
+from tests.stack.waiting import backing_up
 
 pytestmark = pytest.mark.stack("first")
 
@@ -26,11 +27,12 @@ def sluice(stack: Stack) -> Operator:
 
 
 @pytest.fixture(scope="module")
-def verified(sluice: Operator) -> dict[str, Any]:
+def verified(stack: Stack, sluice: Operator) -> dict[str, Any]:
     """The report of a verification, with the state of the stack before it."""
     before = sluice("status", "--json").document
-    # Other tests put batches by hand, which the archive does not have: compare the own writes only.
-    return {"before": before, **sluice("verify", "--json", "--window", "0").document}
+    with backing_up(stack):
+        # Other tests put batches by hand, which the archive does not have: compare the own writes only.
+        return {"before": before, **sluice("verify", "--json", "--window", "0").document}
 
 
 def test_every_check_passes_and_nothing_remains(sluice: Operator, verified: dict[str, Any]) -> None:

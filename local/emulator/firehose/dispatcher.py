@@ -33,6 +33,7 @@ class Dispatcher:
         self._waiting: list[tuple[float, StreamId, Job]] = []
         self._running: Counter[tuple[StreamId, type[Job]]] = Counter()
         self._flushes_everything = False
+        self._backs_up = threading.Event()
         self._streams: dict[StreamId, Stream] = {}
         for spool in sorted(folder.glob("*@*@*")):
             self.get_stream(StreamId(*map(unquote, spool.name.split("@"))))
@@ -73,6 +74,10 @@ class Dispatcher:
         for stream_id in list(self._streams):
             self.delete_stream(stream_id)
 
+    def back_up(self) -> None:
+        """Deliver in the next round what waits for its backup, however short it has waited. Takes no lock."""
+        self._backs_up.set()
+
     def flush(self, timeout_seconds: float) -> bool:
         """Deliver all buffered records at once. Return False if some remain after the timeout: they stay on disk."""
         start = time.monotonic()
@@ -109,11 +114,15 @@ class Dispatcher:
             time.sleep(_TICK_SECONDS)
 
     def _start_due_jobs(self) -> None:
+        whole_backup = self._backs_up.is_set()
+        self._backs_up.clear()
         with self._lock:
             for stream_id, stream in self._streams.items():
                 configuration = self._read_configuration(stream_id)
                 if configuration:
-                    jobs = stream.take_due_jobs(*configuration, everything=self._flushes_everything)
+                    jobs = stream.take_due_jobs(
+                        *configuration, everything=self._flushes_everything, whole_backup=whole_backup
+                    )
                     self._waiting += [(0.0, stream_id, job) for job in jobs]
             now, waiting, due = time.monotonic(), [], []
             for entry in self._waiting:

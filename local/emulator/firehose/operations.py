@@ -61,6 +61,12 @@ def flush_all() -> bool:
     return all(dispatcher.flush(_FLUSH_TIMEOUT_SECONDS) for dispatcher in _dispatchers)
 
 
+def back_up_all() -> None:
+    """Deliver soon what waits for its backup. A signal handler may call it."""
+    for dispatcher in _dispatchers:
+        dispatcher.back_up()
+
+
 def measure_streams() -> None:
     """Store the gauges of each stream: its limits and the ages of its oldest records."""
     for dispatcher in _dispatchers:

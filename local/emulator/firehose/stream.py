@@ -94,8 +94,13 @@ class Stream:
             self._backup.add_records(records if config.backup else [], time.monotonic())
         return [record.id for record in records]
 
-    def take_due_jobs(self, config: StreamConfiguration, version: int, *, everything: bool) -> list[Job]:
-        """Remove from the buffers what is full or due, and return it as jobs."""
+    def take_due_jobs(
+        self, config: StreamConfiguration, version: int, *, everything: bool, whole_backup: bool = False
+    ) -> list[Job]:
+        """Remove from the buffers what is full or due, and return it as jobs.
+
+        `everything` and `whole_backup` take all records, or all that wait for their backup.
+        """
         now = time.monotonic()
         take = functools.partial(Buffer.take_due_groups, now=now, everything=everything)
         destination, jobs = config.destination, list[Job]()
@@ -115,7 +120,7 @@ class Stream:
                 jobs.append(self._build_delivery(group, destination, version, DELIVERY, _PROCESSING_FAILED))
             # If the backup is off now, its records stay in the buffer instead of being lost.
             if config.backup:
-                groups = take(self._backup, config.backup.hints)
+                groups = take(self._backup, config.backup.hints, everything=everything or whole_backup)
                 jobs += [self._build_delivery(group, config.backup, version, BACKUP) for group in groups]
         return jobs
 
