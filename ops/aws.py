@@ -25,6 +25,7 @@ LOCAL_REGION = "us-east-1"
 REQUEST_ERRORS = frozenset({
     "InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NoRebuildSource", "RebuildInProgress",
     "RestoreInProgress", "RestoreRefused",
+    "ProofInProgress",
 })  # fmt: skip
 
 # The slowest function may run for three minutes.

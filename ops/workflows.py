@@ -19,6 +19,7 @@ WORKFLOW_OUTPUTS = {
     "recover": "RecoverStateMachineArn",
     "rebuild": "RebuildStateMachineArn",
     "restore": "RestoreStateMachineArn",
+    "prove_backup": "ProveBackupStateMachineArn",
     "load_batch": "LoadStateMachineArn",
 }
 

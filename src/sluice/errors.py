@@ -14,7 +14,7 @@
     │   ├── SchemaOutdated           deploy, or migrate the tables
     │   ├── UnreadableBatch          inspect the quarantined batch
     │   ├── InvalidInput, InvalidWindow, FutureTime, UnknownCollection
-    │   ├── NoRebuildSource, RebuildInProgress
+    │   ├── NoRebuildSource, RebuildInProgress, ProofInProgress
     │   ├── MigrationFailed
     │   │   ├── MigrationRefused
     │   │   └── RebuildRefused
@@ -123,6 +123,10 @@ class NoRebuildSource(OperatorError):  # noqa: N818  the workflows catch it by t
 
 class RebuildInProgress(OperatorError):  # noqa: N818  the workflows catch it by this name
     """Another rebuild is running."""
+
+
+class ProofInProgress(OperatorError):  # noqa: N818  the workflows catch it by this name
+    """Another proof of a backup is running."""
 
 
 class MigrationFailed(OperatorError):  # noqa: N818  CloudFormation shows it

@@ -110,12 +110,35 @@ class HealthCheckSettings(DatabaseSettings, frozen=True, rename="upper"):
     batch_bucket: str
 
 
+class ProofInstanceSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The identifier of the primary's RDS instance, the secret of its admin, and the bucket for the reports."""
+
+    primary_instance: str
+    admin_secret_arn: str
+    batch_bucket: str
+
+
 class RestoreSettings(msgspec.Struct, frozen=True, rename="upper"):
     """The identifier of the primary's RDS instance, the secret of its admin, and the bucket for the report."""
 
     primary_instance: str
     admin_secret_arn: str
     batch_bucket: str
+
+
+class ProveBackupSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The replicas, as the reading function has them, the secrets of the reader and of the admin, and the bucket of the
+    batches."""
+
+    read_endpoints: str
+    database_name: str
+    reader_secret_arn: str
+    admin_secret_arn: str
+    batch_bucket: str
+
+    def place_live_databases(self) -> tuple[DatabaseSettings, ...]:
+        """Where the live tables can be read, in the order of the endpoints. Raises RuntimeError."""
+        return place_databases(self.read_endpoints, self.database_name, self.reader_secret_arn)
 
 
 class StatusSettings(msgspec.Struct, frozen=True, rename="upper"):

@@ -100,6 +100,12 @@ STACK_DESCRIPTION = StackDescription(
 )
 
 
+def create_replica(number: int, **changes: Any) -> dict[str, Any]:
+    """A replica in the document of `sluice status --json`; without changes it replicates."""
+    healthy = {"is_reachable": True, "replicates": True, "seconds": 0.2, "reason": ""}
+    return {"name": f"replica-{number}", **healthy, **changes}
+
+
 def create_status(*, is_outage: bool) -> dict[str, Any]:
     """The document of `sluice status --json`."""
     advice = ["The primary does not respond. The API still accepts writes; a recovery loads them later."]
@@ -109,14 +115,8 @@ def create_status(*, is_outage: bool) -> dict[str, Any]:
         "region": "eu-central-1",
         "primary": {"is_reachable": not is_outage, "accepts_writes": not is_outage, "reason": reason},
         "replicas": [
-            {
-                "name": name,
-                "is_reachable": True,
-                "replicates": not is_outage,
-                "seconds": None if is_outage else seconds,
-                "reason": "",
-            }
-            for name, seconds in (("replica-1", 0.2), ("replica-2", 1))
+            create_replica(number, replicates=not is_outage, seconds=None if is_outage else seconds)
+            for number, seconds in ((1, 0.2), (2, 1))
         ],
         "lag_seconds": None if is_outage else 1,
         "loaded": None if is_outage else 1_234,

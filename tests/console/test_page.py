@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -150,6 +151,67 @@ def test_an_outage_changes_the_picture_and_is_announced_once(page: Page, console
     expect(page.locator("[data-stage=stream]")).to_contain_text("1,235")
     expect(page.get_by_role("table", name="Alarms that fired")).to_contain_text("BatchesParked")
     assert page.evaluate("window.said") == ["Needs attention: 1 alarm, 2 pieces of advice"]
+
+
+def test_each_replica_is_drawn_with_its_state(page: Page, console: FixtureConsole) -> None:
+    card = page.locator("[data-stage=replicas]")
+    expect(card).to_contain_text("all replicate")
+    expect(card).to_contain_text("replica-21 s behind")
+    status = sample_messages.create_status(is_outage=False)
+    status["replicas"] = [
+        sample_messages.create_replica(1),
+        sample_messages.create_replica(2, is_reachable=False, replicates=False, seconds=None),
+        sample_messages.create_replica(3, replicates=False, seconds=None),
+        sample_messages.create_replica(4, seconds=95.0),
+    ]
+    console.publish(replace(sample_messages.create_snapshot(), status=status, lag_seconds=95.0))
+    expect(card).to_contain_text("1 of 4 replicate")
+    expect(card.locator(".figures > div")).to_have_text(
+        [
+            "reads17 per second",
+            "replica-10.2 s behind",
+            "replica-2does not respond",
+            "replica-3does not replicate",
+            "replica-41 min 35 s behind",
+        ]
+    )
+    states = [card.locator("dd").nth(number).get_attribute("data-state") for number in range(1, 5)]
+    assert states == ["ok", "problem", "problem", "attention"]
+    expect(card.locator(".figure")).to_have_text("1 min 35 s")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "word"),
+    [
+        ([{"is_reachable": False, "replicates": False, "seconds": None}] * 2, "none responds"),
+        ([{"replicates": False, "seconds": None}] * 2, "none replicates"),
+        ([{"seconds": 95.0}] * 2, "up to 1 min 35 s behind"),
+        ([{"is_reachable": False, "replicates": False, "seconds": None}], "does not respond"),
+        ([], "primary serves reads"),
+    ],
+)
+def test_the_replicas_are_judged_together(
+    page: Page, console: FixtureConsole, replicas: list[dict[str, Any]], word: str
+) -> None:
+    status = sample_messages.create_status(is_outage=False)
+    described = [sample_messages.create_replica(number, **changes) for number, changes in enumerate(replicas, 1)]
+    status["replicas"] = described
+    lag = max((each["seconds"] for each in described if each["replicates"]), default=None)
+    status["lag_seconds"] = lag
+    console.publish(replace(sample_messages.create_snapshot(), status=status, lag_seconds=lag))
+    expect(page.locator("[data-stage=replicas] .state")).to_have_text(word)
+
+
+def test_without_replicas_reads_are_as_new_as_the_primary(page: Page, console: FixtureConsole) -> None:
+    status = {**sample_messages.create_status(is_outage=False), "replicas": []}
+    console.publish(replace(sample_messages.create_snapshot(), status=status, lag_seconds=None))
+    card = page.locator("[data-stage=replicas]")
+    expect(card.locator(".figures > div")).to_have_text(["reads17 per second", "replicasnone"])
+    expect(card.locator(".figure")).to_have_text("0 s")
+    status = {**sample_messages.create_status(is_outage=True), "replicas": []}
+    console.publish(replace(sample_messages.create_snapshot(), status=status, lag_seconds=None))
+    expect(card.locator(".state")).to_have_text("no reads")
+    expect(card.locator(".figure")).to_have_text("unknown")
 
 
 def test_a_tick_keeps_focus_and_open_parts(page: Page, console: FixtureConsole) -> None:

@@ -129,8 +129,8 @@ class ProofRig:
 
     def compare(self, proof: Proof) -> list[str]:
         """The sentences about the differences, or about why the two cannot be compared."""
-        while not proof.compared:
-            proof = read_copied_fingerprints(proof, self.copy, self.rig.resources, 0)
+        while not read_copied_fingerprints(proof, self.copy, self.rig.resources, 0):
+            pass
         assert proof.live
         lacking = count_lacking_rejected_writes(self.copy, self.tail)
         return describe_differences(proof, proof.live, lacking)

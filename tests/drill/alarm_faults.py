@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from local.stack.services import STACK_NAME
 from sluice.schema.custom_resource import read_deployment
 from tests.drill.alarm_site import AlarmSite
 from tests.drill.alarm_traffic import Act
@@ -31,7 +32,7 @@ def list_watched_functions(site: AlarmSite, metric: str) -> list[str]:
         if alarm.get("Namespace") == "AWS/Lambda" and alarm["MetricName"] == metric
         for dimension in alarm["Dimensions"]
     ]
-    return sorted(set(watched))
+    return sorted(set(watched) & set(site.ids))
 
 
 def _invoke_all(site: AlarmSite, functions: list[str]) -> None:
@@ -153,6 +154,21 @@ def write_that_no_table_takes(site: AlarmSite) -> Iterator[Act]:
     """A write is on the stream that the API would refuse, and the database rejects it."""
     RebuildHarness(site.stack).write_invalid_item("AL")
     yield lambda: None
+
+
+@contextmanager
+def no_proven_backup(site: AlarmSite) -> Iterator[Act]:
+    """The last proof of a backup was 9 days ago, and the next one a moment ago."""
+    report_proof_age(site, 9)
+    yield lambda: None
+    report_proof_age(site, 0)
+
+
+def report_proof_age(site: AlarmSite, days: float = 0) -> None:
+    """Report how long ago a backup was proven, as ProofInstanceFunction does."""
+    dimensions = [{"Name": "service", "Value": "sluice"}, {"Name": "stack", "Value": STACK_NAME}]
+    datum = {"MetricName": "BackupProofAge", "Dimensions": dimensions, "Value": days * 86_400, "Unit": "Seconds"}
+    site.client("cloudwatch").put_metric_data(Namespace="Sluice", MetricData=[datum])
 
 
 @contextmanager

@@ -17,6 +17,8 @@ _OTHERS = (
     *("HealthCheckFunction", "RebuildFunction", "RejectedWritesFunction", "CanaryFunction", "StatusFunction"),
     "RestoreFunction",
 )
+# Of the alarms on the proof of a backup (see alarm_site).
+_PROVING = ("ProofFunction", "ProofInstanceFunction")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ PROOFS = [
         "a handler that does not exist",
         faults.functions_without_code,
         [
-            *(f"{function}ErrorsAlarm" for function in (*_WRITING, *_OTHERS)),
+            *(f"{function}ErrorsAlarm" for function in (*_WRITING, *_OTHERS, *_PROVING)),
             "RotationFailedAlarm",
         ],
     ),
@@ -54,7 +56,7 @@ PROOFS = [
         "a reserved concurrency of 0",
         faults.functions_without_concurrency,
         [
-            *(f"{function}ThrottlesAlarm" for function in (*_WRITING, *_OTHERS, "RotateFunction")),
+            *(f"{function}ThrottlesAlarm" for function in (*_WRITING, *_OTHERS, *_PROVING, "RotateFunction")),
             "LoadThrottlesAlarm",
         ],
     ),
@@ -62,7 +64,7 @@ PROOFS = [
     Proof(
         "an input that the workflow refuses",
         faults.refused_inputs,
-        ["ReplayFailedAlarm", "RebuildFailedAlarm", "RestoreFailedAlarm"],
+        ["ReplayFailedAlarm", "RebuildFailedAlarm", "RestoreFailedAlarm", "ProveBackupFailedAlarm"],
     ),
     Proof(
         "an operator stops executions",
@@ -73,6 +75,7 @@ PROOFS = [
             "RecoverAbortedAlarm",
             "RebuildAbortedAlarm",
             "RestoreAbortedAlarm",
+            "ProveBackupAbortedAlarm",
         ],
     ),
     Proof("a rollback without the primary", faults.rollback_without_primary, ["MigrationUndoneAlarm"]),
@@ -162,6 +165,14 @@ PROOFS = [
         ["CanaryMissingAlarm"],
         minute=0.25,
         traffic=alarm_traffic.run_canary,
+    ),
+    Proof(
+        "no backup was proven for 9 days",
+        faults.no_proven_backup,
+        ["BackupProofAgeAlarm"],
+        minute=0.05,
+        limit_seconds=240,
+        traffic=faults.report_proof_age,
     ),
     # Its alarm looks at a day.
     Proof(

@@ -126,7 +126,7 @@ class AlarmSite:
                 act()
             time.sleep(0.05)
 
-    def add_alarms(self, alarms: Sequence[str], parameters: dict[str, str]) -> None:
+    def add_alarms(self, alarms: Sequence[str], parameters: dict[str, str], stack_name: str = "added-alarms") -> None:
         """Deploy alarms with the text that they have in the template, without their conditions.
 
         `parameters` has the values of the resources and parameters that they refer to.
@@ -143,14 +143,14 @@ class AlarmSite:
         }
         formation = self.client("cloudformation")
         formation.create_stack(
-            StackName="added-alarms",
+            StackName=stack_name,
             TemplateBody=json.dumps(template),
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
         formation.get_waiter("stack_create_complete").wait(
-            StackName="added-alarms", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            StackName=stack_name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
-        [described] = formation.describe_stacks(StackName="added-alarms")["Stacks"]
+        [described] = formation.describe_stacks(StackName=stack_name)["Stacks"]
         self.added |= {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
 
@@ -162,6 +162,21 @@ def open_site(folder: Path, memory_folder: Path, minute: float) -> Iterator[Alar
         site = AlarmSite(up(folder, memory_folder=memory_folder, parameter_overrides=PARAMETERS))
         # A drill runs the canary when it needs it.
         with site.recovery.disable_rules("CanarySchedule"):
+            _add_alarms_on_proofs(site)
             yield site
     finally:
         del os.environ[MINUTE_SECONDS]
+
+
+# A local stack proves no backups, so its other parts stand for those of a proof.
+_PARTS_OF_A_PROOF = {
+    "ProofFunction": "PlanFunction",
+    "ProofInstanceFunction": "LeaseFunction",
+    "ProveBackup": "Rebuild",
+}
+
+
+def _add_alarms_on_proofs(site: AlarmSite) -> None:
+    alarms = [name for name, entry in site.descriptions.items() if entry.get("Condition") == "BackupsProven"]
+    parameters = {name: site.ids[part] for name, part in _PARTS_OF_A_PROOF.items()}
+    site.add_alarms(alarms, {**parameters, "RunbookUrl": "docs"}, "alarms-on-proofs")

@@ -32,6 +32,7 @@ EVERYTHING = {
     "ArchiveColdDays": "90",
     "ArchiveLockDays": "30",
     "ArchiveReplicaBucketArn": "arn:aws:s3:::archive-replica",
+    "BackupProof": "weekly",
     "CertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000",
     "ClientQuota": "1000",
     "ClientRate": "10",

@@ -304,3 +304,10 @@ def test_a_failure_says_the_step_and_how_to_go_on() -> None:
         "The restore failed while renaming the lost primary: the quota is used up. No accepted write"
     )
     assert text.endswith(f"`sluice restore --to 2026-11-29T03:00:00Z --continue {STAMP}`.")
+
+
+def test_a_failed_primary_is_renamed_if_rds_allows_it(rds: FakeRds) -> None:
+    rds.instances["primary"]["DBInstanceStatus"] = "failed"
+    planned = plan(rds)
+    with pytest.raises(InstanceFailed, match="RDS does not rename primary, which has failed: delete it"):
+        SwitchOver(RdsClient(rds), planned).put_lost_aside()

@@ -45,6 +45,9 @@ BATCHES_MISSING = _describe_own(
     "batches that the ledger lacked when a recovery looked, and when it had loaded what it could; "
     "a scheduled recovery looks every `RecoveryMinutes`, but none can while the primary is unavailable",
 )
+BACKUP_PROOF_AGE = _describe_own(
+    "BackupProofAge", "time since a backup was proven, or since proofs were switched on if none was", "Seconds"
+)
 CACHE_UNAVAILABLE = _describe_own("CacheUnavailable", "invocations that could not use the read cache")
 
 FUNCTION_ERRORS = Metric("AWS/Lambda", "Errors", "Count", "invocations that ended with an error")

@@ -25,6 +25,7 @@ _ABSENCES = {
     "BurstableDatabase": "The class of the database has no CPU credits.",
     "Cached": "`ReadCache` is false: there is no read cache.",
     "Restorable": "`PrimaryInstance` is empty: the stack does not know an RDS instance to restore.",
+    "BackupsProven": "`BackupProof` is none: no backup is restored and compared.",
     "OwnCache": "The stack has no read cache of its own.",
     "CanaryDeployed": "`Canary` is off: no service level is measured.",
     "CanaryScheduled": "`Canary` is not scheduled: no service level is measured.",

@@ -39,7 +39,7 @@ const STAGES = [
   },
   {
     id: "replicas", title: "Replicas", unit: "behind the primary",
-    headline: ({ lag_seconds: lag }) => duration(lag), value: ({ lag_seconds: lag }) => lag,
+    headline: (snapshot) => duration(lagOf(snapshot)), value: lagOf,
     figures: ({ rates, status }) => [["reads", perSecond(rates.reads)], ...listReplicas(status)],
   },
 ];
@@ -48,8 +48,15 @@ function perSecond(value) {
   return value === null || value === undefined ? UNKNOWN : `${rate(value)} per second`;
 }
 
+// The lag of the slowest replica. Where there is none, reads show what the primary has.
+function lagOf({ lag_seconds: lag, status }) {
+  return status?.replicas.length === 0 && status.primary.is_reachable ? 0 : lag;
+}
+
 function listReplicas(status) {
-  return (status?.replicas ?? []).map((replica) => {
+  if (!status) return [];
+  if (!status.replicas.length) return [["replicas", "none"]];
+  return status.replicas.map((replica) => {
     const [state, word] = assessReplica(replica, status.primary);
     return [replica.name, word, state];
   });

@@ -58,7 +58,7 @@ function assessPrimary({ primary, rejected_writes: rejected }) {
 }
 
 function assessReplicas({ replicas, primary, lag_seconds: lag }) {
-  if (!replicas.length) return primary.is_reachable ? ["ok", "primary serves the reads"] : ["problem", "no reads"];
+  if (!replicas.length) return primary.is_reachable ? ["ok", "primary serves reads"] : ["problem", "no reads"];
   const assessed = replicas.map((replica) => assessReplica(replica, primary));
   if (assessed.length === 1) return assessed[0];
   const healthy = assessed.filter(([state]) => state === "ok").length;

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import batched
-from typing import Literal
 
 from sluice.db.connection import Database
 from sluice.model.resource import Resource
@@ -11,8 +10,6 @@ from sluice.proof.fingerprint import Fingerprint, find_differing_key, read_finge
 from sluice.proof.live_state import LiveState, Servers, Tail, open_snapshot
 from sluice.proof.proof_state import Proof
 from sluice.proof.tail_load import EXPIRED
-
-Outcome = Literal["proven", "different", "not_comparable"]
 
 KEYS_PER_QUERY = 500
 # Rows that a search for a differing key has in memory at a time, of each of the two tables.
@@ -31,10 +28,10 @@ def describe_obstacle(live: LiveState) -> str | None:
     return None
 
 
-def read_copied_fingerprints(proof: Proof, copy: Database, resources: Mapping[str, Resource], seconds: float) -> Proof:
-    """Compute the fingerprints of the copy's next tables. Takes up to `seconds`, plus the time of one table.
+def read_copied_fingerprints(proof: Proof, copy: Database, resources: Mapping[str, Resource], seconds: float) -> bool:
+    """Compute the fingerprints of the copy's next tables, and return whether all are computed.
 
-    Raises the database errors of `sluice.errors`.
+    Takes up to `seconds`, plus the time of one table. Raises the database errors of `sluice.errors`.
     """
     deadline = time.monotonic() + seconds
     for name in sorted(resources.keys() - proof.copied.keys()):
@@ -42,8 +39,7 @@ def read_copied_fingerprints(proof: Proof, copy: Database, resources: Mapping[st
             proof.copied[name] = read_fingerprint(connection, resources[name])
         if time.monotonic() > deadline:
             break
-    proof.compared = proof.copied.keys() == resources.keys()
-    return proof
+    return proof.copied.keys() == resources.keys()
 
 
 def count_lacking_rejected_writes(copy: Database, tail: Tail) -> int:

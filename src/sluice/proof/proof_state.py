@@ -1,12 +1,15 @@
 """The state of a proof between two steps of its workflow, and its folder in the bucket of the batches."""
 
 import datetime
+from typing import Literal
 
 import msgspec
 
 from sluice.aws.s3 import Bucket
 from sluice.proof.fingerprint import Fingerprint
 from sluice.proof.live_state import SAMPLE_SIZE, LiveState, Tail
+
+Outcome = Literal["", "proven", "different", "not_comparable"]
 
 # The workflow's own folder.
 PROOF_FOLDER = "proofs/"
@@ -41,7 +44,8 @@ class Proof(msgspec.Struct, kw_only=True):
 
     `live` is what the copy has to reach. `position` counts the batches of the tail that were loaded, or that failed.
     `replaced` counts the batches of which S3 has only a later object. `failed` counts those that could not be loaded.
-    `copied` are the fingerprints of the copy's tables so far.
+    `copied` are the fingerprints of the copy's tables so far. `outcome` is set by the last step that the proof needs;
+    `sentences` say why it is not `proven`, `examples` have owner and id of a differing item by its collection.
     """
 
     name: str
@@ -56,7 +60,9 @@ class Proof(msgspec.Struct, kw_only=True):
     failures: list[LoadFailure] = []
     loaded: bool = False
     copied: dict[str, Fingerprint] = {}
-    compared: bool = False
+    outcome: Outcome = ""
+    sentences: list[str] = []
+    examples: dict[str, tuple[str, str]] = {}
 
     @property
     def folder(self) -> str:

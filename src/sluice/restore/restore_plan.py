@@ -15,8 +15,8 @@ from sluice.restore.restore_request import RestoreRequest
 
 STAMP_TAG = "sluice:restore"
 _LONGEST_IDENTIFIER = 63
-# RDS renames no instance with one of these statuses, and none of them ends by itself.
-_UNCHANGEABLE = ("failed", "stopped", "stopping", "inaccessible-encryption-credentials", "insufficient-capacity")
+# RDS changes no instance with one of these statuses, and none of them ends by itself.
+_UNCHANGEABLE = ("stopped", "stopping", "inaccessible-encryption-credentials", "insufficient-capacity")
 _UNCHANGEABLE_BEGINNINGS = ("incompatible-", "restore-error", "inaccessible-")
 
 
@@ -104,7 +104,8 @@ class Planner:
         status, name = instance.status, instance.identifier
         if instance.details.get("MasterUserSecret"):
             raise RestoreRefused(f"RDS manages the password of {name} itself, which a restore of this stack cannot do.")
-        if instance.is_available or name == lost_name:
+        # AWS does not say whether it renames a failed instance. It is tried, because nobody can start one.
+        if instance.is_available or status == "failed" or name == lost_name:
             return
         if status in _UNCHANGEABLE or status.startswith(_UNCHANGEABLE_BEGINNINGS):
             raise RestoreRefused(

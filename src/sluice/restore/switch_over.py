@@ -154,9 +154,17 @@ class SwitchOver:
         return self._rds.read_tags(instance.arn).get(REPLICA_TAG) == self._plan.stamp
 
     def _rename_instance(self, instance: Instance, name: str) -> None:
-        _require_available(instance)
+        if instance.status != "failed":
+            _require_available(instance)
         try:
             self._rds.rename_instance(instance.identifier, name)
+        except InstanceBusy:
+            if instance.status != "failed":
+                raise
+            raise InstanceFailed(
+                f"RDS does not rename {instance.identifier}, which has failed: delete it, keep its automated backups "
+                "(--no-delete-automated-backups), and continue."
+            ) from None
         except InstanceExists:
             # RDS is about to end a rename that an earlier attempt began.
             raise InstanceBusy(f"{instance.identifier} is being renamed.") from None

@@ -18,6 +18,8 @@ _RETRIED = (
     "RebuildFunction",
     "RejectedWritesFunction",
 )
+# Of the workflow that proves a backup.
+_PROVING = ("ProofFunction", "ProofInstanceFunction")
 
 
 def _report_lasting_errors(function: str, effect: str, condition: str = "") -> Alarm:
@@ -130,5 +132,22 @@ ALARMS = (
         "RestoreFunction",
         "The restore that runs retries it and fails in the end. The account's concurrency is used up.",
         "Restorable",
+    ),
+    *(
+        _report_lasting_errors(
+            function,
+            "The proof of a backup retries it and fails in the end, and deletes the temporary instance. The function's "
+            "log names the error of RDS or of the database.",
+            "BackupsProven",
+        )
+        for function in _PROVING
+    ),
+    *(
+        _report_lasting_throttles(
+            function,
+            "The proof of a backup retries it and fails in the end. The account's concurrency is used up.",
+            "BackupsProven",
+        )
+        for function in _PROVING
     ),
 )

@@ -74,6 +74,40 @@ ALARMS = (
         condition="Restorable",
     ),
     Alarm(
+        name="ProveBackupFailedAlarm",
+        says=(
+            "A backup is not proven: it differs from the live database, or its proof failed. The database itself is as "
+            "it was. The message of the proof has the differences; its report has examples."
+        ),
+        runbook=runbooks.BACKUP_NOT_PROVEN,
+        watches=metrics.EXECUTIONS_FAILED.of("ProveBackup", "Sum"),
+        condition="BackupsProven",
+    ),
+    Alarm(
+        name="ProveBackupAbortedAlarm",
+        says=(
+            "Somebody stopped the proof of a backup. Its temporary instance costs until the next proof deletes it. "
+            "Start `sluice prove-backup`."
+        ),
+        runbook=runbooks.BACKUP_NOT_PROVEN,
+        watches=metrics.EXECUTIONS_ABORTED.of("ProveBackup", "Sum"),
+        condition="BackupsProven",
+    ),
+    # A value every 6 hours: a shorter period would have none, and the alarm would report again with each value.
+    Alarm(
+        name="BackupProofAgeAlarm",
+        says=(
+            "No backup was proven for 8 days. A proof did not start, does not end, or could not compare. `sluice "
+            "executions` shows the last ones; start `sluice prove-backup`."
+        ),
+        runbook=runbooks.BACKUP_NOT_PROVEN,
+        watches=metrics.BACKUP_PROOF_AGE.of_stack("Maximum", 24 * HOUR_SECONDS),
+        threshold=8 * 24 * HOUR_SECONDS,
+        missing="unknown",
+        reports_end=True,
+        condition="BackupsProven",
+    ),
+    Alarm(
         name="RejectedWritesAlarm",
         says=(
             "The database rejected accepted writes. They are stored with their reason, and their receipts say so. "

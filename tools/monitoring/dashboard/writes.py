@@ -2,6 +2,7 @@
 
 from tools.monitoring import metrics, runbooks
 from tools.monitoring.alarms import workflows, write_path
+from tools.monitoring.model import HOUR_SECONDS
 from tools.monitoring.widgets import Graph, Line, Section
 
 # The workflows that load what was left.
@@ -84,6 +85,7 @@ LOADING = Section(
     graphs=(
         Graph(
             title="From accepted to loaded",
+            width=5,
             runbook=runbooks.DATABASE_UNAVAILABLE,
             unit="milliseconds",
             lines=(
@@ -93,6 +95,7 @@ LOADING = Section(
         ),
         Graph(
             title="Missing batches",
+            width=5,
             runbook=runbooks.BATCHES_PARKED,
             lines=(
                 Line(metrics.BATCHES_MISSING.of_stack("Maximum"), "missing: parked, or never loaded"),
@@ -102,6 +105,7 @@ LOADING = Section(
         ),
         Graph(
             title="Set aside",
+            width=5,
             runbook=runbooks.BATCH_QUARANTINED,
             lines=(
                 Line(metrics.BATCHES_QUARANTINED.of_stack("Sum"), "batches quarantined"),
@@ -112,11 +116,21 @@ LOADING = Section(
         ),
         Graph(
             title="Workflows",
+            width=5,
             runbook=runbooks.WORKFLOW_FAILED,
             lines=(
                 *(Line(metrics.EXECUTIONS_STARTED.of(name, "Sum", 300), f"{name} started") for name in _WORKFLOWS),
                 *(Line(metrics.EXECUTIONS_FAILED.of(name, "Sum", 300), f"{name} failed") for name in _WORKFLOWS),
             ),
+        ),
+        Graph(
+            title="Last proof of a backup",
+            width=4,
+            runbook=runbooks.BACKUP_NOT_PROVEN,
+            unit="seconds",
+            lines=(Line(metrics.BACKUP_PROOF_AGE.of_stack("Maximum", HOUR_SECONDS), "ago"),),
+            limits=(("alarm", 8 * 24 * HOUR_SECONDS),),
+            condition="BackupsProven",
         ),
     ),
     alarms=workflows.ALARMS,

@@ -1,0 +1,93 @@
+"""The temporary instance of a proof: restored from the newest snapshot, and deleted at the end."""
+
+import datetime
+from typing import Any
+
+from sluice.errors import InstanceExists, InstanceNotFound, NotRestorable, SnapshotNotFound
+from sluice.proof.proof_state import BackupSnapshot, CopyInstance
+from sluice.restore.instances import Instance, RdsClient, Snapshot, format_tags
+
+MAX_IDENTIFIER_CHARACTERS = 63  # RDS's limit
+# A copy for some hours needs no second zone and no protection.
+_FIXED = {"MultiAZ": False, "DeletionProtection": False, "PubliclyAccessible": False, "CopyTagsToSnapshot": False}
+# An instance in one of these states is on its way out.
+_ENDING = frozenset({"deleting", "deleted"})
+
+
+def name_instance(primary: str, began: datetime.datetime) -> str:
+    """The identifier of a proof's instance, the same in every step. Raises NotRestorable if RDS takes no longer name.
+
+    The functions may delete only instances with such a name.
+    """
+    name = f"{primary}-proof-{began:%y%m%d%H%M%S}"
+    if len(name) > MAX_IDENTIFIER_CHARACTERS:
+        raise NotRestorable(f"RDS takes no identifier as long as {name}: give the primary a shorter one.")
+    return name
+
+
+def choose_snapshot(rds: RdsClient, primary: Instance) -> Snapshot:
+    """Return the newest complete snapshot of the primary. Raises SnapshotNotFound if there is none.
+
+    After a restore, older snapshots have the primary's name but belong to the instance that it replaced.
+    """
+    for snapshot in rds.describe_snapshots(primary.identifier):
+        if snapshot.status == "available" and snapshot.resource_id in ("", primary.resource_id):
+            return snapshot
+    raise SnapshotNotFound(f"There is no snapshot of {primary.identifier} yet: RDS makes one each night.")
+
+
+def restore_copy(rds: RdsClient, primary: Instance, snapshot: Snapshot, identifier: str) -> None:
+    """Begin to restore the snapshot, with the network and the parameters of the primary. Repeating it is harmless."""
+    tags = format_tags({**rds.read_tags(primary.arn), "sluice:proof": snapshot.identifier})
+    try:
+        rds.restore_snapshot(snapshot.identifier, identifier, {**build_copy_settings(primary), "Tags": tags})
+    except InstanceExists:
+        return
+
+
+def build_copy_settings(primary: Instance) -> dict[str, Any]:
+    """The settings with which the functions reach the copy: without them, RDS takes its default groups."""
+    details = primary.details
+    settings = {**_FIXED, **{name: details[name] for name in ("DBInstanceClass", "StorageType") if name in details}}
+    if group := details.get("DBSubnetGroup"):
+        settings["DBSubnetGroupName"] = group["DBSubnetGroupName"]
+    if groups := details.get("VpcSecurityGroups"):
+        settings["VpcSecurityGroupIds"] = [group["VpcSecurityGroupId"] for group in groups]
+    if groups := details.get("DBParameterGroups"):
+        settings["DBParameterGroupName"] = groups[0]["DBParameterGroupName"]
+    return settings
+
+
+def describe_copy(rds: RdsClient, identifier: str) -> CopyInstance | None:
+    """Return the instance when it is available and its admin has the password that was set, or None before that."""
+    instance = rds.describe_instance(identifier)
+    if not instance.is_available or instance.pending_changes:
+        return None
+    return CopyInstance(identifier, instance.host, instance.port)
+
+
+def describe_backup(snapshot: Snapshot) -> BackupSnapshot:
+    """The part of a snapshot that a report shows."""
+    if snapshot.created is None:
+        raise SnapshotNotFound(f"The snapshot {snapshot.identifier} has no time.")
+    return BackupSnapshot(snapshot.identifier, snapshot.created)
+
+
+def delete_copy(rds: RdsClient, identifier: str) -> bool:
+    """Begin to delete an instance of a proof, and return whether there was one to delete. Raises InstanceBusy."""
+    instance = rds.look_up_instance(identifier)
+    if instance is None or instance.status in _ENDING:
+        return False
+    try:
+        rds.delete_instance(identifier)
+    except InstanceNotFound:
+        return False
+    return True
+
+
+def delete_leftovers(rds: RdsClient, identifiers: list[str]) -> list[str]:
+    """Delete what earlier proofs left, and return the instances that still exist."""
+    remaining = [identifier for identifier in identifiers if rds.look_up_instance(identifier)]
+    for identifier in remaining:
+        delete_copy(rds, identifier)
+    return remaining
