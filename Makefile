@@ -26,8 +26,8 @@ lock: setup ## compile the hash-pinned requirement files from pyproject.toml
 build: setup ## sam build, plus compiled bytecode for faster cold starts
 	@python -m local.stack build
 
-up: setup ## start the local stack (MariaDB primary and replica, read cache, emulator, edge); build and deploy what changed
-	@python -m local.stack up
+up: setup ## start the local stack (MariaDB primary and 2 replicas, read cache, emulator, edge); build and deploy what changed (REPLICAS=n: another number, from now on)
+	@python -m local.stack up $(if $(REPLICAS),--replicas $(REPLICAS))
 
 dev: setup ## bring the local stack up and serve each change of the sources within seconds, until Ctrl-C
 	@python -m local.dev

@@ -15,6 +15,7 @@ from local.process import is_running, read_pid, start_process, stop_process
 
 # The identifier with which it connects, beyond those of the servers.
 _FIRST_ID = 1_000_000
+_ANSWER_SECONDS = 2.0
 _UNTIL, _PID = "until", "pid"
 
 
@@ -40,7 +41,7 @@ class BinlogStream:
         `first_file` is the first file of the log that is needed.
         """
         now = time.time()
-        with self._server.connect_as_root() as connection, connection.cursor() as cursor:
+        with self._server.connect_as_root(_ANSWER_SECONDS) as connection, connection.cursor() as cursor:
             cursor.execute("SHOW MASTER STATUS")
             [(file, position, *_)] = cursor.fetchall()
         if self.pid is None:

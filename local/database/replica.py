@@ -8,6 +8,8 @@ from local.database.accounts import Account
 from local.database.server import DatabaseServer
 from local.process import LocalError
 
+_ANSWER_SECONDS = 60.0
+
 
 class ReplicaServer(DatabaseServer):
     """A server that replicates another one, unless it was promoted."""
@@ -24,7 +26,7 @@ class ReplicaServer(DatabaseServer):
         """Start replication from the current port of its source, unless it already runs or it has no source."""
         if not self.role.source or self._is_replicating():
             return
-        with self.connect_as_root() as connection, connection.cursor() as cursor:
+        with self.connect_as_root(_ANSWER_SECONDS) as connection, connection.cursor() as cursor:
             cursor.execute("STOP SLAVE")
             cursor.execute(
                 "CHANGE MASTER TO MASTER_HOST = %s, MASTER_PORT = %s, MASTER_USER = %s, MASTER_PASSWORD = %s,"
@@ -45,9 +47,9 @@ class ReplicaServer(DatabaseServer):
         threads_run = status.get("Slave_IO_Running") == status.get("Slave_SQL_Running") == "Yes"
         return threads_run and status["Master_Port"] == self.primary.port
 
-    def read_replication_status(self) -> dict[str, Any]:
-        """`SHOW REPLICA STATUS`, with MariaDB's names."""
-        with self.connect_as_root() as connection, connection.cursor(DictCursor) as cursor:
+    def read_replication_status(self, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+        """`SHOW REPLICA STATUS`, with MariaDB's names. A server that hangs has `seconds` to answer."""
+        with self.connect_as_root(seconds) as connection, connection.cursor(DictCursor) as cursor:
             cursor.execute("SHOW REPLICA STATUS")
             return dict(cursor.fetchone() or {})
 

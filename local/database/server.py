@@ -168,8 +168,11 @@ class DatabaseServer:
         """The path of the running server's socket."""
         return f"/proc/{self.pid}/cwd/server.sock"
 
-    def connect_as_root(self) -> "Connection[Any]":
-        """A connection over the socket with every privilege, for the owner of the machine only."""
+    def connect_as_root(self, seconds: float | None = None) -> "Connection[Any]":
+        """A connection over the socket with every privilege, for the owner of the machine only.
+
+        `seconds` limits how long it waits for an answer: a server that hangs gives none. Then it raises pymysql.Error.
+        """
         # Without ssl_disabled, PyMySQL first reads all CA certificates of the machine, which takes longer than a query.
         return pymysql.connect(
             unix_socket=self.socket,
@@ -177,4 +180,5 @@ class DatabaseServer:
             charset="utf8mb4",
             autocommit=True,
             ssl_disabled=True,
+            read_timeout=seconds,
         )

@@ -12,6 +12,7 @@ from local.database.certificates import create_certificates
 from local.database.copies import copy_server, declare_position, install_copy
 from local.database.installation import create_data_directories
 from local.database.replica import ReplicaServer
+from local.database.replica_count import adopt_former_replica, read_replica_count
 from local.database.role import Role, read_role, write_role
 from local.database.server import DatabaseServer
 from local.process import LocalError
@@ -25,20 +26,21 @@ INSTANCES = "instances.json"
 class DatabaseServers:
     """A primary and its replicas under `root`: `primary/`, `replica-1/` and so on, `tls/`, and the accounts' passwords.
 
-    It changes nothing before `start()`, and never deletes data.
+    It changes nothing before `start()`, and never deletes data. Without `replicas`, the folder says how many there are.
 
     With `memory`, a folder in memory, no commit waits for the disk: committed data survive a killed server, but not a
     crash of the machine.
     """
 
     def __init__(
-        self, root: Path, buffer_pool_megabytes: int = 128, *, replicas: int = 1, memory: Path | None = None
+        self, root: Path, buffer_pool_megabytes: int = 128, *, replicas: int | None = None, memory: Path | None = None
     ) -> None:
         self.root = root.resolve()
         self._buffer_pool_megabytes, self._memory = buffer_pool_megabytes, memory
         self.ca = self.root / "tls" / "ca.pem"
         self.primary = self._build(DatabaseServer, "primary")
-        self.replicas = tuple(self._build(ReplicaServer, f"replica-{number}") for number in range(1, replicas + 1))
+        count = read_replica_count(self.root) if replicas is None else replicas
+        self.replicas = tuple(self._build(ReplicaServer, f"replica-{number}") for number in range(1, count + 1))
 
     def _build(self, kind: type[Server], name: str) -> Server:
         settings = (
@@ -85,6 +87,7 @@ class DatabaseServers:
         It also starts what RDS made besides, and creates nothing that RDS renamed or deleted.
         """
         with self.acquire_lock():
+            adopt_former_replica(self.root)
             create_certificates(self.ca.parent)
             absent = self._list_absent_names()
             named = [server for server in self.all if server.name not in absent]

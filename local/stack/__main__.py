@@ -11,6 +11,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.database.backups import request_backup
+from local.database.replica_count import DEFAULT_REPLICAS, MAX_REPLICAS
 from local.process import LocalError
 from local.stack.folder import REPOSITORY, StackFolder
 from local.stack.invocation import invoke
@@ -45,6 +46,12 @@ def _build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("up", help="start what does not run; build and deploy what changed")
+    command.add_argument(
+        "--replicas",
+        type=int,
+        choices=range(MAX_REPLICAS + 1),
+        help=f"number of replicas from now on; {DEFAULT_REPLICAS} at first. A smaller number deletes the last ones",
+    )
     command.set_defaults(run=_run_up)
 
     command = commands.add_parser("down", help="stop everything and keep the data")
@@ -88,8 +95,8 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_up(_arguments: argparse.Namespace) -> int:
-    stack = up(report_progress=_report_progress)
+def _run_up(arguments: argparse.Namespace) -> int:
+    stack = up(replicas=arguments.replicas, report_progress=_report_progress)
     # Later commands need the folder, too, if it is not the default.
     prefix = f"SLUICE_LOCAL={stack.folder.root} " if "SLUICE_LOCAL" in os.environ else ""
     command = f"{prefix}{_shorten_path(Path(sys.executable))} -m local.stack"

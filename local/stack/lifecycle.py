@@ -7,6 +7,7 @@ from pathlib import Path
 
 from local.cache import CacheServer
 from local.database import DatabaseServers
+from local.database.replica_count import set_replica_count
 from local.stack.code_update import replace_code
 from local.stack.deployment import deploy_stack, is_deployed
 from local.stack.folder import StackFolder, StackState
@@ -28,19 +29,23 @@ def up(
     *,
     parameter_overrides: dict[str, str] | None = None,
     memory_folder: Path | None = None,
+    replicas: int | None = None,
     report_progress: ProgressReporter = _ignore_progress,
 ) -> Stack:
     """Start every part that does not run, build and deploy what changed, and return the stack. Raises LocalError.
 
     `folder` is the folder of the stack (default: `$SLUICE_LOCAL` or `.local`), which keeps the data.
     `parameter_overrides` are template parameters that replace those of samconfig.toml. `memory_folder` is a folder in
-    memory for the database servers (see DatabaseServers).
+    memory for the database servers (see DatabaseServers). `replicas` is the number of replicas from now on; without it,
+    it stays as it is.
     """
     stack_folder, steps = StackFolder(folder), Steps(report_progress)
     with steps.measure("checking the resource classes"):
         check_resource_classes(report_progress)
         refresh_api_definition()
     with stack_folder.acquire_lock():
+        if replicas is not None:
+            set_replica_count(stack_folder.database, replicas)
         servers = DatabaseServers(stack_folder.database, memory=memory_folder)
         # Servers in memory are those of tests, which take the snapshots that they need.
         emulator = EmulatorProcess(stack_folder, has_nightly_backups=memory_folder is None)

@@ -81,12 +81,12 @@ def check_database(plan: DeploymentPlan) -> CheckResult:
         return CheckResult("database", "failed", message, "Choose another DatabaseInstanceClass, or set MultiAz=false.")
     quotas = client.describe_account_attributes()["AccountQuotas"]
     instances = next((quota for quota in quotas if quota["AccountQuotaName"] == "DBInstances"), None)
-    needed = len(plan.template.list_resources("AWS::RDS::DBInstance"))
-    if plan.is_first and instances and instances["Used"] + needed > instances["Max"]:
+    needed = len(plan.template.list_resources("AWS::RDS::DBInstance").keys() - plan.physical_ids.keys())
+    if needed and instances and instances["Used"] + needed > instances["Max"]:
         message = (
-            f"The account has {instances['Used']} of {instances['Max']} DB instances, and the stack needs {needed}."
+            f"The account has {instances['Used']} of {instances['Max']} DB instances, and the deploy creates {needed}."
         )
-        return CheckResult("database", "failed", message, "Request more from Service Quotas.")
+        return CheckResult("database", "failed", message, "Request more from Service Quotas, or choose fewer Replicas.")
     return CheckResult("database", "ok", f"RDS offers {class_} with MariaDB {version} in {plan.stack.region}.")
 
 

@@ -93,23 +93,23 @@ class GeneralLog:
 
 
 class GeneralLogs:
-    """The general logs of both servers."""
+    """The general logs of all servers."""
 
     def __init__(self, logs: list[GeneralLog]) -> None:
         self._logs = logs
 
     def read_statements(self) -> set[str]:
-        """The normalized statements that ran on either server since the last call."""
+        """The normalized statements that ran on any server since the last call."""
         time.sleep(1)
         return {statement for log in self._logs for statement in log.read_statements()}
 
 
 @contextmanager
 def log_statements(stack: Stack) -> Iterator[GeneralLogs]:
-    """Let both servers log every statement while the block runs."""
+    """Let every server log every statement while the block runs."""
     with ExitStack() as exit_stack:
         logs = []
-        for server in (stack.servers.primary, stack.servers.replica):
+        for server in stack.servers.all:
             log = GeneralLog(exit_stack.enter_context(server.connect_as_root()))
             exit_stack.callback(log.close)
             logs.append(log)

@@ -191,6 +191,9 @@ def test_a_line_shows_what_its_label_says(title: str, label: str, values: dict[s
             "[Requests fail with 5xx](https://git.example.com/docs/how-to/outages.md#requests-fail-with-5xx)",
         ),
         ({"DatabaseInstanceClass": "db.r7g.large"}, ["no read cache", "no CPU credits"], "docs/how-to"),
+        ({"Replicas": "0"}, ["no replica of its own"], "docs/how-to"),
+        ({"Replicas": "2"}, ["no read cache"], "docs/how-to"),
+        ({"Replicas": "5"}, ["no read cache"], "docs/how-to"),
         ({"ProvisionDatabase": "false"}, ["`ProvisionDatabase` is false"], "docs/how-to"),
     ],
 )
@@ -209,12 +212,17 @@ def test_the_dashboard_fits_the_stack(parameters: dict[str, str], absent: list[s
     assert all(isinstance(limit["value"], int | float) for limit in itertools.chain(*limits))
 
 
+def substitute(text: str, values: dict[str, Any]) -> str:
+    """The text with these variables, whose values may be texts with variables of their own."""
+    texts = {name: value if isinstance(value, str) else substitute(*value["Fn::Sub"]) for name, value in values.items()}
+    return re.sub(r"\$\{(\w+)\}", lambda match: texts.get(match[1], match[0]), text)
+
+
 def resolve_dashboard(parameters: dict[str, str]) -> Any:
     """The dashboard of a stack with these parameters, as CloudFormation would put it together."""
     template = ResolvedTemplate(TEMPLATE, parameters, "sluice", "eu-west-1")
     text, values = TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    resolved = {name: template.resolve(value) for name, value in values.items()}
-    text = re.sub(r"\$\{(\w+)\}", lambda match: resolved.get(match[1], match[0]), text)
+    text = substitute(text, {name: template.resolve(value) for name, value in values.items()})
     references = set(re.findall(r"\$\{(\w+)(?:\.\w+)?\}", text)) - set(template.parameters)
     assert references <= set(template.resources)
     return json.loads(template.resolve({"Fn::Sub": text}))

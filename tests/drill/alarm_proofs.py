@@ -10,6 +10,7 @@ from tests.drill import alarm_faults as faults
 from tests.drill import alarm_traffic, instances, server_faults, stream_faults
 from tests.drill.alarm_site import AlarmSite
 from tests.drill.alarm_traffic import Act
+from tools.monitoring.alarms import database
 
 _WRITING = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "TransformFunction")
 _OTHERS = (
@@ -41,6 +42,10 @@ _REPORTED: Any = {"minute": 0.4, "traffic": instances.report}
 def _list_burn_alarms(level: str) -> list[str]:
     windows = ("Hour", "FiveMinutes", "SixHours", "HalfHour", "Burn")
     return [f"{level}{window}Alarm" for window in windows]
+
+
+def _list_replica_alarms(*kinds: str) -> list[str]:
+    return [f"{replica}{kind}Alarm" for kind in kinds for replica in database.REPLICAS]
 
 
 PROOFS = [
@@ -117,31 +122,36 @@ PROOFS = [
         minute=2.0,
         limit_seconds=240,
     ),
-    Proof("the replica hangs", server_faults.frozen_replica, ["ReadLatencyAlarm"], minute=4.0),
-    Proof("the replica stops applying changes", server_faults.stopped_replication, ["ReplicaLagAlarm"], **_REPORTED),
+    Proof("the replicas hang", server_faults.frozen_replicas, ["ReadLatencyAlarm"], minute=4.0),
+    Proof(
+        "the replicas stop applying changes",
+        server_faults.stopped_replication,
+        _list_replica_alarms("Lag"),
+        **_REPORTED,
+    ),
     Proof(
         "the data directory grows by 4 GiB",
         server_faults.full_disks,
-        ["PrimaryStorageAlarm", "ReplicaStorageAlarm"],
+        ["PrimaryStorageAlarm", *_list_replica_alarms("Storage")],
         **_REPORTED,
     ),
     Proof(
         "sessions keep 240 MiB of memory",
         server_faults.used_memory,
-        ["PrimaryMemoryAlarm", "ReplicaMemoryAlarm"],
+        ["PrimaryMemoryAlarm", *_list_replica_alarms("Memory")],
         **_REPORTED,
     ),
     Proof(
         "connections are left open",
         server_faults.leaked_connections,
-        ["PrimaryConnectionsAlarm", "ReplicaConnectionsAlarm"],
+        ["PrimaryConnectionsAlarm", *_list_replica_alarms("Connections")],
         **_REPORTED,
     ),
     Proof("clients of the cache run long scripts", server_faults.busy_cache, ["CacheProcessorAlarm"], **_REPORTED),
     Proof(
         "sessions compute without end",
         server_faults.busy_processors,
-        ["PrimaryProcessorAlarm", "ReplicaProcessorAlarm", "PrimaryCreditsAlarm", "ReplicaCreditsAlarm"],
+        ["PrimaryProcessorAlarm", "PrimaryCreditsAlarm", *_list_replica_alarms("Processor", "Credits")],
         **_REPORTED,
     ),
     Proof(

@@ -15,6 +15,7 @@ from local.database.server import DatabaseServer
 from local.process import ProcessorMeter
 from ops.template import read_template
 from tests.drill.alarm_site import AlarmSite
+from tools.monitoring.alarms import database
 
 PROCESSORS = 0.4
 DISK_BYTES = 8 * 1024**3
@@ -24,7 +25,7 @@ MAX_CREDITS, CREDITS_PER_SECOND = 24.0, 3.0
 CACHE = "cache"
 # The parameters that limit the connections of the functions.
 CONCURRENCY = ("LoadConcurrency", "ReadConcurrency")
-_ALARMED_CONDITIONS = ("OwnDatabase", "BurstableDatabase", "OwnCache")
+_ALARMED_CONDITIONS = ("OwnDatabase", "OwnCache", "HasReplica", "Burstable")
 
 
 class InstanceMeter:
@@ -103,14 +104,16 @@ def list_instance_alarms() -> list[str]:
     return [
         name
         for name, entry in resources.items()
-        if entry["Type"] == "AWS::CloudWatch::Alarm" and entry.get("Condition") in _ALARMED_CONDITIONS
+        if entry["Type"] == "AWS::CloudWatch::Alarm" and entry.get("Condition", "").startswith(_ALARMED_CONDITIONS)
     ]
 
 
 @cache
 def get_instances(site: AlarmSite) -> Instances:
     """The instances of a site. The first call also adds their alarms."""
-    parameters = {"Primary": "primary", "Replica": "replica-1", "Cache": CACHE}
+    # The alarms of the replicas that the local stack lacks watch its second one.
+    replicas = {name: f"replica-{min(number, 2)}" for number, name in enumerate(database.REPLICAS, start=1)}
+    parameters = {"Primary": "primary", **replicas, "Cache": CACHE}
     defaults = {name: str(read_template()["Parameters"][name]["Default"]) for name in CONCURRENCY}
     site.add_alarms(list_instance_alarms(), {**parameters, **defaults})
     return Instances(site)

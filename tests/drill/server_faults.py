@@ -45,23 +45,25 @@ def killed_cache(site: AlarmSite) -> Iterator[Act]:
 
 
 @contextmanager
-def frozen_replica(site: AlarmSite) -> Iterator[Act]:
-    """The replica no longer answers, though its connections are open."""
-    pid = site.stack.servers.replica.pid
-    assert pid
+def frozen_replicas(site: AlarmSite) -> Iterator[Act]:
+    """No replica answers any more, though their connections are open."""
+    pids = [replica.pid for replica in site.stack.servers.replicas if replica.pid]
+    assert pids
     with crowd(partial(read, site)) as act:
-        os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield act
         finally:
-            os.kill(pid, signal.SIGCONT)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
 def killed_databases(site: AlarmSite) -> Iterator[Act]:
-    """Neither server is there: writes are accepted, reads fail, and no write becomes readable."""
-    site.stack.servers.primary.kill()
-    site.stack.servers.replica.kill()
+    """No server is there: writes are accepted, reads fail, and no write becomes readable."""
+    for server in site.stack.servers.all:
+        server.kill()
     try:
         with canaries(site) as act:
             yield act
@@ -73,11 +75,13 @@ def killed_databases(site: AlarmSite) -> Iterator[Act]:
 def stopped_replication(site: AlarmSite) -> Iterator[Act]:
     """The thread of the replica that applies changes stops, as after an error."""
     instances = get_instances(site)
-    _execute(site.stack.servers.replica, "STOP SLAVE SQL_THREAD")
+    for replica in site.stack.servers.replicas:
+        _execute(replica, "STOP SLAVE SQL_THREAD")
     try:
         yield instances.report
     finally:
-        _execute(site.stack.servers.replica, "START SLAVE SQL_THREAD")
+        for replica in site.stack.servers.replicas:
+            _execute(replica, "START SLAVE SQL_THREAD")
 
 
 @contextmanager

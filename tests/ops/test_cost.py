@@ -47,6 +47,14 @@ def test_an_estimate_needs_no_build(tmp_path: Path) -> None:
     assert Estimate(template, read_prices({}), Traffic()).total == estimate().total
 
 
+@pytest.mark.parametrize(("replicas", "copies"), [("0", 2), ("1", 3), ("2", 4), ("5", 7)])
+def test_each_replica_costs_an_instance_and_its_storage(replicas: str, copies: int) -> None:
+    # A primary with a standby counts twice.
+    each = estimate(Replicas=replicas, MultiAz="true", DatabaseStorage="100", DatabaseInstanceClass="db.t4g.medium")
+    assert get_part(each, "database").idle == pytest.approx(copies * 0.065 * 730)
+    assert get_part(each, "database storage").idle == pytest.approx(copies * 100 * 0.115)
+
+
 def test_a_deployment_without_a_database_and_cache_pays_none() -> None:
     existing = estimate(ProvisionDatabase="false", PrimaryEndpoint="a", ReplicaEndpoints="b:3306")
     assert [get_part(existing, name) for name in ("database", "database storage", "network endpoints")] == [None] * 3

@@ -288,6 +288,21 @@ def test_the_database_that_rds_offers(options: list[dict[str, Any]], instances: 
         assert_fails(result, word)
 
 
+@pytest.mark.parametrize(("replicas", "used", "is_enough"), [("3", 39, False), ("3", 38, True), ("0", 40, True)])
+def test_only_the_further_replicas_of_a_deployed_stack_need_room_in_the_quota(
+    replicas: str, used: int, is_enough: bool
+) -> None:
+    stack = StubbedStack()
+    stub = stack.stub("rds")
+    stub.add_response("describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": [build_option()]})
+    quota = {"AccountQuotaName": "DBInstances", "Used": used, "Max": 40}
+    stub.add_response("describe_account_attributes", {"AccountQuotas": [quota]})
+    plan = build_plan(stack, "UPDATE_COMPLETE", Replicas=replicas)
+    vars(plan)["physical_ids"] = {"Primary": "db-1", "Replica": "db-2"}
+    result = resources.check_database(plan)
+    assert (result.state == "ok") == is_enough, result
+
+
 def test_a_missing_secret_of_an_existing_database_fails() -> None:
     stack = StubbedStack()
     stack.stub("secretsmanager").add_client_error("describe_secret", "ResourceNotFoundException")

@@ -90,9 +90,9 @@ class RebuildHarness:
         return versions
 
     def lose_databases(self) -> None:
-        """Delete the data directories of primary and replica, and start both servers with empty ones."""
+        """Delete the data directories of all servers, and start them with empty ones."""
         servers = self.stack.servers
-        for server in (servers.primary, servers.replica):
+        for server in servers.all:
             server.kill()
             shutil.rmtree(server.data)
         servers.start()

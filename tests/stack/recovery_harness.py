@@ -96,13 +96,13 @@ class RecoveryHarness:
             return {row[0] for row in cursor.fetchall()}
 
     def read_checksums(self) -> list[Any]:
-        """The checksums of all tables on both servers, and the objects of the batch bucket except those of replays.
+        """The checksums of all tables on every server, and the objects of the batch bucket except those of replays.
 
         The heartbeat of each minute does not count: neither its mark nor its object.
         """
         self.stack.servers.wait_for_replicas()
         checksums: list[Any] = []
-        for server in (self.stack.servers.primary, self.stack.servers.replica):
+        for server in self.stack.servers.all:
             with (
                 server.connect(*self.stack.servers.admin_credentials, database="sluice") as connection,
                 connection.cursor() as cursor,

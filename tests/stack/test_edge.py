@@ -84,7 +84,8 @@ def test_without_the_database_a_shared_item_is_served_stale_and_a_private_one_is
     private = f"/v1/bookings/{mine['id']}"
     assert ada.get(private, params={"version": mine["version"]}, **waiting).status_code == 200
     seen = machine.get("/v1/airports/TSTL")
-    stack.servers.replica.stop()
+    for replica in stack.servers.replicas:
+        replica.stop()
     try:
         stale = machine.get("/v1/airports/TSTL", timeout=60)
         assert (stale.status_code, stale.json()) == (200, seen.json())

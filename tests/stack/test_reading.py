@@ -32,22 +32,25 @@ def test_a_client_reads_its_own_write_in_one_round_trip(person: Person) -> None:
     assert int(too_early.headers["Retry-After"]) >= 1
 
 
+def run_on_replicas(stack: Stack, statement: str) -> None:
+    for replica in stack.servers.replicas:
+        with replica.connect_as_root() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
 def test_a_client_gets_425_while_replication_is_stopped(stack: Stack, machine: httpx.Client) -> None:
     first = machine.put("/v1/airports/TLAG", json=airport("TLAG", city="first")).json()
     path, waiting = "/v1/airports/TLAG", {"Prefer": "wait=15"}
     assert machine.get(path, params={"version": first["version"]}, headers=waiting, timeout=30).status_code == 200
-    with stack.servers.replica.connect_as_root() as connection, connection.cursor() as cursor:
-        cursor.execute("STOP SLAVE SQL_THREAD")
-        try:
-            second = machine.put(path, json=airport("TLAG", city="second")).json()
-            response = machine.get(
-                path, params={"version": second["version"]}, headers={"Prefer": "wait=8"}, timeout=30
-            )
-            assert response.status_code == 425
-            assert machine.get(path).json()["data"]["city"] == "first"
-            assert machine.get(f"{path}/writes/{second['version']}").json()["status"] == "pending"
-        finally:
-            cursor.execute("START SLAVE SQL_THREAD")
+    run_on_replicas(stack, "STOP SLAVE SQL_THREAD")
+    try:
+        second = machine.put(path, json=airport("TLAG", city="second")).json()
+        response = machine.get(path, params={"version": second["version"]}, headers={"Prefer": "wait=8"}, timeout=30)
+        assert response.status_code == 425
+        assert machine.get(path).json()["data"]["city"] == "first"
+        assert machine.get(f"{path}/writes/{second['version']}").json()["status"] == "pending"
+    finally:
+        run_on_replicas(stack, "START SLAVE SQL_THREAD")
     response = machine.get(path, params={"version": second["version"]}, headers=waiting, timeout=30)
     assert response.json()["data"]["city"] == "second"
 

@@ -83,7 +83,7 @@ def kill_warm_connections(stack: Stack) -> int:
     """Kill the idle connections of both users; returns how many."""
     killed = 0
     names = tuple(read_secret(stack, role)["username"] for role in ROLES)
-    for server in (stack.servers.primary, stack.servers.replica):
+    for server in stack.servers.all:
         with server.connect_as_root() as connection, connection.cursor() as cursor:
             cursor.execute(
                 "SELECT id FROM information_schema.processlist WHERE user IN %s AND command = 'Sleep' "
@@ -103,9 +103,9 @@ def read_function_log(stack: Stack, function: str) -> str:
 
 
 def can_connect(stack: Stack, role: str, password: str) -> list[bool]:
-    """Whether the password is valid on the primary, and on the replica."""
+    """Whether the password is valid on the primary, and on each replica."""
     results = []
-    for server in (stack.servers.primary, stack.servers.replica):
+    for server in stack.servers.all:
         try:
             server.connect(read_secret(stack, role)["username"], password).close()
         except pymysql.OperationalError:

@@ -82,7 +82,8 @@ def test_the_status_follows_outages_of_the_databases(
     assert standing >= as_of
     assert machine.put("/v1/airports/TSTB", json=airport("TSTB")).status_code == 202
 
-    stack.servers.replica.kill()
+    for replica in stack.servers.replicas:
+        replica.kill()
     send_heartbeat()
     none = await_status(lambda status: status["reads"]["state"] != "available")
     assert (none["writes"]["state"], none["reads"]["state"]) == ("available", "unavailable")

@@ -48,6 +48,7 @@ from tests.template.rules import (
     observed,
     parameters,
     reasons,
+    replicas,
     secrets,
     storage,
     workflows,
@@ -112,6 +113,7 @@ RULES: tuple[Rule, ...] = (
     lifecycle.RefusedBeforeDatabase(),
     lifecycle.QuietCreation(),
     lifecycle.NoLateLogGroup(),
+    replicas.ReplicasAlike(),
 )
 SOURCE_RULES: tuple[Rule, ...] = (reasons.WildcardReasons(),)
 

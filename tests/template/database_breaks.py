@@ -29,4 +29,6 @@ DATABASE_BREAKS: list[tuple[str, str, Break]] = [
         "Primary has a parameter group whose family does not follow its version",
         put("Primary", {"Ref": "ReplicaVersion"}, "EngineVersion"),
     ),
+    ("E9191", "Replica3 has other properties than Replica2", put("Replica3", "gp2", "StorageType")),
+    ("E9191", "Replica5 does not depend on Replica4", lambda resources: resources["Replica5"].pop("DependsOn")),
 ]

@@ -43,6 +43,7 @@ EVERYTHING = {
     "FreeTextCollections": "bookings",
     "MultiAz": "true",
     "ReadCache": "true",
+    "Replicas": "5",
     "RunbookUrl": "https://git.example.com/sluice/blob/main/docs",
     "SlowQueryLog": "true",
 }

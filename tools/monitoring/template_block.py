@@ -1,6 +1,7 @@
 """The block of template.yaml that the description generates, between two comments."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -9,7 +10,7 @@ from tools.monitoring.alarms import ALARMS, COMPOSITE_ALARMS
 from tools.monitoring.dashboard import SECTIONS
 from tools.monitoring.model import Alarm, CompositeAlarm, Expression, GetAtt, Mapped, Ref, Series, Sub
 from tools.monitoring.queries import QUERIES, Query
-from tools.monitoring.widgets import place_widgets
+from tools.monitoring.widgets import Widget, place_widgets
 
 BEGIN = "  # ---- Generated from tools/monitoring by `make docs`: change it there ----\n"
 END = "  # ---- End of what tools/monitoring generates ----\n"
@@ -184,22 +185,35 @@ def build_dashboard() -> dict[str, Any]:
     """The resource of the dashboard. Widgets with a condition are variables of its text, one for each condition."""
     widgets = place_widgets(SECTIONS)
     conditions = dict.fromkeys(widget.condition for widget in widgets if widget.condition)
-    lines = [widget.encode() for widget in widgets if not widget.condition]
+    always = [widget for widget in widgets if not widget.condition]
+    lines = [widget.encode() for widget in always]
     lines += [f"${{{condition}Widgets}}" for condition in conditions]
     text = '{"start": "-PT3H", "periodOverride": "inherit", "widgets": [\n' + ",\n".join(lines) + "\n]}"
     values: dict[str, Any] = {
         "Begin": _If(["RunbooksPublished", "[", ""]),
         "Middle": _If(["RunbooksPublished", "](", " (`"]),
         "End": _If(["RunbooksPublished", ")", "`)"]),
+        **_build_entry_values(always),
     }
     for condition in conditions:
         conditional = [widget for widget in widgets if widget.condition == condition]
-        present = _SubText(",\n".join(widget.encode() for widget in conditional))
+        shown = _SubText(",\n".join(widget.encode() for widget in conditional))
+        further = _build_entry_values(conditional)
+        present = _SubValues([_Text(shown), further]) if further else shown
         absent = _Text(",\n".join(widget.encode_absence() for widget in conditional))
         values[f"{condition}Widgets"] = _If([condition, present, absent])
     name = Sub("${AWS::StackName}-${AWS::Region}")  # dashboards belong to no Region
     properties = {"DashboardName": name, "DashboardBody": _SubValues([_Text(text), values])}
     return {"Type": "AWS::CloudWatch::Dashboard", "Properties": properties}
+
+
+def _build_entry_values(widgets: Sequence[Widget]) -> dict[str, Any]:
+    """The variables of the entries that have a condition of their own."""
+    return {
+        name: _If([entry.condition, Sub(entry.text), ""])
+        for widget in widgets
+        for name, entry in widget.variables.items()
+    }
 
 
 def build_query(query: Query) -> dict[str, Any]:

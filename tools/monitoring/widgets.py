@@ -5,7 +5,7 @@ The rules of the JSON: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIRe
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ _EDGE_REGION = "us-east-1"
 
 # What a widget says in a stack without its condition.
 _ABSENCES = {
+    "HasReplica": "The stack has no replica of its own.",
+    "BurstablePrimary": "The class of the database has no CPU credits.",
     "OwnDatabase": "`ProvisionDatabase` is false: the existing database has monitoring of its own.",
-    "BurstableDatabase": "The class of the database has no CPU credits.",
     "Cached": "`ReadCache` is false: there is no read cache.",
     "Restorable": "`PrimaryInstance` is empty: the stack does not know an RDS instance to restore.",
     "BackupsProven": "`BackupProof` is none: no backup is restored and compared.",
@@ -32,13 +33,26 @@ _ABSENCES = {
 }
 
 
+# The condition that holds whenever another one does.
+_BROADER = {
+    "HasReplica": "OwnDatabase",
+    "BurstableReplica": "BurstablePrimary",
+    **{f"{kind}{number}": f"{kind}{number - 1}" for kind in ("HasReplica", "BurstableReplica") for number in (3, 4, 5)},
+    **{f"{kind}2": kind for kind in ("HasReplica", "BurstableReplica")},
+}
+
+
 @dataclass(frozen=True)
 class Line:
-    """A line of a graph: a series, or metric math on the keys of the graph's other lines. A hidden one has no label."""
+    """A line of a graph: a series, or metric math on the keys of the graph's other lines. A hidden one has no label.
+
+    `condition` is the condition of the template without which the graph has no such line.
+    """
 
     shows: Series | str
     label: str = ""
     key: str = ""
+    condition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +84,19 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """An entry in the list of a widget's lines or alarms, after others, with a condition of its own. `text` is JSON."""
+
+    condition: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Widget:
-    """A widget at its place, in columns and rows from the top left."""
+    """A widget at its place, in columns and rows from the top left.
+
+    `entries` are those of its lines or alarms that the stack may lack though it has the widget.
+    """
 
     kind: str
     x: int
@@ -80,11 +105,20 @@ class Widget:
     height: int
     properties: dict[str, Any]
     condition: str = ""
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def variables(self) -> dict[str, Entry]:
+        """The further entries, by the names of the variables of Fn::Sub that stand for them."""
+        return {f"X{self.x}Y{self.y}N{number}": entry for number, entry in enumerate(self.entries)}
 
     def encode(self) -> str:
         """The JSON of the widget, in one line. `${…}` in it is for Fn::Sub."""
         place = {"x": self.x, "y": self.y, "width": self.width, "height": self.height}
         text = json.dumps({"type": self.kind, **place, "properties": self.properties}, ensure_ascii=False)
+        if variables := "".join(f"${{{name}}}" for name in self.variables):
+            listed = json.dumps(self.properties.get("metrics") or self.properties["alarms"], ensure_ascii=False)
+            text = text.replace(listed, f"{listed[:-1]}{variables}]")
         # A number that a parameter has stands without quotes.
         return text.replace('"#{', "${").replace('}#"', "}")
 
@@ -109,21 +143,35 @@ def _place_section(section: Section, top: int) -> Iterator[Widget]:
     for graph in section.graphs:
         if x + graph.width > COLUMNS:
             x, y, row_height = 0, y + row_height, 0
-        yield Widget("metric", x, y, graph.width, graph.height, build_graph(graph), graph.condition)
+        entries = tuple(_build_entry(line.condition, _build_line(line)) for line in graph.lines if line.condition)
+        yield Widget("metric", x, y, graph.width, graph.height, build_graph(graph), graph.condition, entries)
         x, row_height = x + graph.width, max(row_height, graph.height)
     yield from _place_alarms(section, y + row_height)
 
 
 def _place_alarms(section: Section, y: int) -> Iterator[Widget]:
     """The grids of alarms below the graphs: one for each condition, side by side."""
-    names: dict[str, list[str]] = {}
+    present = {alarm.condition for alarm in section.alarms}
+    grids: dict[str, list[Alarm | CompositeAlarm]] = {}
     for alarm in section.alarms:
-        names.setdefault(alarm.condition, []).append(alarm.name)
-    width = COLUMNS // max(1, len(names))
-    lines = max((math.ceil(len(alarms) * _ALARM_WIDTH / width) for alarms in names.values()), default=0)
-    for number, (condition, alarms) in enumerate(names.items()):
-        properties = {"title": f"Alarms: {section.title.lower()}", "alarms": [f"${{{name}.Arn}}" for name in alarms]}
-        yield Widget("alarm", number * width, y, width, 1 + lines, properties, condition)
+        grids.setdefault(_find_broadest(alarm.condition, present), []).append(alarm)
+    width = COLUMNS // max(1, len(grids))
+    lines = max((math.ceil(len(alarms) * _ALARM_WIDTH / width) for alarms in grids.values()), default=0)
+    for number, (condition, alarms) in enumerate(grids.items()):
+        arns = [f"${{{alarm.name}.Arn}}" for alarm in alarms if alarm.condition == condition]
+        entries = tuple(
+            _build_entry(alarm.condition, f"${{{alarm.name}.Arn}}") for alarm in alarms if alarm.condition != condition
+        )
+        properties = {"title": f"Alarms: {section.title.lower()}", "alarms": arns}
+        yield Widget("alarm", number * width, y, width, 1 + lines, properties, condition, entries)
+
+
+def _find_broadest(condition: str, present: set[str]) -> str:
+    """Of these conditions, the one that holds in most stacks and whenever the given one holds."""
+    broadest = broader = condition
+    while broader := _BROADER.get(broader, ""):
+        broadest = broader if broader in present else broadest
+    return broadest
 
 
 def _format_header(section: Section) -> str:
@@ -148,7 +196,7 @@ def build_graph(graph: Graph) -> dict[str, Any]:
         "region": "${AWS::Region}",
         "view": "timeSeries",
         "yAxis": {"left": axis},
-        "metrics": [_build_line(line) for line in graph.lines],
+        "metrics": [_build_line(line) for line in graph.lines if not line.condition],
         **({"annotations": {"horizontal": limits}} if limits else {}),
     }
 
@@ -167,6 +215,10 @@ def _build_line(line: Line) -> list[Any]:
     return [series.metric.namespace, series.metric.name, *names, {**how, **options, **region}]
 
 
+def _build_entry(condition: str, value: Any) -> Entry:
+    return Entry(condition, f", {json.dumps(value, ensure_ascii=False)}")
+
+
 def _write_value(value: str) -> str:
     """The value of a dimension as a part of Fn::Sub's text."""
     return f"${{{value}}}" if isinstance(value, Ref | GetAtt) else str(value)
@@ -177,6 +229,20 @@ def use_parameter(name: str) -> str:
     return f"#{{{name}}}#"
 
 
-def show_each(metric: Metric, resources: Iterable[str], statistic: str, period: int = 60) -> tuple[Line, ...]:
-    """A line for the metric of each resource, with the name of the resource."""
-    return tuple(Line(metric.of(name, statistic, period), name.removesuffix("Function")) for name in resources)
+def show_each(
+    metric: Metric,
+    resources: Iterable[str],
+    statistic: str,
+    period: int = 60,
+    *,
+    conditions: Mapping[str, str] | None = None,
+) -> tuple[Line, ...]:
+    """A line for the metric of each resource, with the name of the resource. Some may have a condition."""
+    return tuple(
+        Line(
+            metric.of(name, statistic, period),
+            name.removesuffix("Function"),
+            condition=(conditions or {}).get(name, ""),
+        )
+        for name in resources
+    )

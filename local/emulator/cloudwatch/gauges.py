@@ -63,6 +63,16 @@ def list_meters() -> list[tuple[str, dict[str, str], Meter]]:
     return meters
 
 
+def _read_count() -> int:
+    """The number of replicas, which `make up REPLICAS=n` changes while the emulator runs."""
+    database = os.environ.get(DATABASE_FOLDER)
+    if not database:
+        return 0
+    from local.database.replica_count import read_replica_count  # noqa: PLC0415
+
+    return read_replica_count(Path(database))
+
+
 def measure_servers(meters: list[tuple[str, dict[str, str], Meter]]) -> None:
     for namespace, dimensions, meter in meters:
         values = [(name, value, unit) for name, (value, unit) in meter.measure().items()]
@@ -72,9 +82,11 @@ def measure_servers(meters: list[tuple[str, dict[str, str], Meter]]) -> None:
 def _run(minute: float) -> None:
     wait_for_server()
     pause = threading.Event()
-    meters = list_meters()
+    meters, count = list_meters(), _read_count()
     while True:
         try:
+            if count != _read_count():
+                meters, count = list_meters(), _read_count()
             measure_queues()
             operations.measure_streams()
             measure_servers(meters)

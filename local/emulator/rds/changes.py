@@ -1,9 +1,12 @@
 """The changes of instances, each in a thread of its own. One that a kill interrupts is made again from the start."""
 
+import contextlib
 import logging
 import shutil
 import threading
 from typing import Any
+
+import pymysql
 
 from local.database import DatabaseServers, ReplicaServer
 from local.database.backups import Backups
@@ -19,7 +22,7 @@ AVAILABLE, FAILED = "available", "failed"
 _CREATIONS = {"restore", "replicate"}
 # For how long a promoted replica applies what it has received.
 _APPLY_SECONDS = 60
-_STOP_SECONDS = 30
+_STOP_SECONDS = 15
 
 
 class Changes:
@@ -157,7 +160,9 @@ class Changes:
         if replica.directory.exists():
             write_role(replica.directory, Role(read_role(replica.directory).server_id, source))
         if replica.pid is not None:
-            replica.start_replication(self._servers.replication_account)
+            # One that hangs follows when it starts again.
+            with contextlib.suppress(OSError, pymysql.Error):
+                replica.start_replication(self._servers.replication_account)
 
     def _reboot(self, instance: Instance) -> None:
         server = self.get_server(instance)

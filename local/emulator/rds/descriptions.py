@@ -14,6 +14,8 @@ from local.emulator.rds.xml import format_time
 
 _ENGINE = {"Engine": "mariadb", "EngineVersion": "10.11", "LicenseModel": "general-public-license"}
 
+_ANSWER_SECONDS = 2.0
+
 
 class Descriptions:
     """Describes what the registry and the backups have."""
@@ -80,7 +82,7 @@ class Descriptions:
 
     def _describe_replication(self, instance: Instance) -> dict[str, Any]:
         try:
-            status = self._servers.get(instance.name).read_replication_status()
+            status = self._servers.get(instance.name).read_replication_status(_ANSWER_SECONDS)
         except (OSError, pymysql.Error):
             status = {}
         is_normal = status.get("Slave_IO_Running") == status.get("Slave_SQL_Running") == "Yes"

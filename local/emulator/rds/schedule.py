@@ -22,6 +22,12 @@ _TICK_SECONDS = 1.0
 _FIRST_BACKUP_SECONDS = 60
 
 
+def find_last_night(now: datetime.datetime) -> datetime.datetime:
+    """The beginning of the last backup window."""
+    night = now.replace(hour=_NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    return night if night <= now else night - datetime.timedelta(days=1)
+
+
 class BackupClock:
     """Takes the automated snapshots and follows the logs. Without `is_nightly` it takes snapshots on demand only."""
 
@@ -74,10 +80,7 @@ class BackupClock:
     def _is_due(self, newest: float) -> bool:
         if not self._is_nightly or time.monotonic() < self._started + _FIRST_BACKUP_SECONDS:
             return False
-        now = datetime.datetime.now(datetime.UTC)
-        night = now.replace(hour=_NIGHT_HOUR, minute=0, second=0, microsecond=0)
-        last_night = night if night <= now else night - datetime.timedelta(days=1)
-        return newest < last_night.timestamp()
+        return newest < find_last_night(datetime.datetime.now(datetime.UTC)).timestamp()
 
     def _back_up(self, instance: Instance) -> None:
         if self._changes.get_server(instance).pid is not None:

@@ -69,10 +69,10 @@ class MigrationTimeouts(Rule):
 
 
 class VersionPerInstance(Rule):
-    """RDS upgrades a replica before its primary, and each needs a parameter group of the family of its version."""
+    """RDS upgrades replicas before their primary, and both need a parameter group of the family of their version."""
 
     id = "E9152"
-    shortdesc = "Each database instance has a version of its own and a parameter group of that version's family"
+    shortdesc = "Primary and replicas have versions of their own and parameter groups of these versions' families"
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         instances = dict(of_type(cfn, "AWS::RDS::DBInstance"))
@@ -84,7 +84,8 @@ class VersionPerInstance(Rule):
 
     def _find_faults(self, cfn: Template, name: str, instances: dict[str, Properties]) -> Iterator[str]:
         instance = instances[name]
-        others = [other for other_name, other in instances.items() if other_name != name]
+        # The replicas share a version and a parameter group.
+        others = [other for other in instances.values() if _is_replica(other) != _is_replica(instance)]
         if not instance.get("AllowMajorVersionUpgrade"):
             yield "has no AllowMajorVersionUpgrade"
         version = _find_parameters(instance.get("EngineVersion"))
@@ -100,6 +101,10 @@ class VersionPerInstance(Rule):
         ]
         if not all(version <= _find_parameters(family) for family in families):
             yield "has a parameter group whose family does not follow its version"
+
+
+def _is_replica(instance: Properties) -> bool:
+    return "SourceDBInstanceIdentifier" in instance
 
 
 def _find_parameters(value: Any) -> set[str]:

@@ -1,11 +1,14 @@
-"""Alarms on the size of the two database instances."""
+"""Alarms on the size of each database instance."""
 
 from functools import partial
 
 from tools.monitoring import metrics, runbooks
 from tools.monitoring.model import Alarm, Expression, Metric, Sub
 
-INSTANCES = ("Primary", "Replica")
+REPLICAS = ("Replica", "Replica2", "Replica3", "Replica4", "Replica5")
+INSTANCES = ("Primary", *REPLICAS)
+# The conditions of the template without which an instance does not exist.
+CONDITIONS = {"Primary": "OwnDatabase", **{replica: f"Has{replica}" for replica in REPLICAS}}
 _MEBIBYTE = 2**20
 
 _create_alarm = partial(
@@ -13,7 +16,6 @@ _create_alarm = partial(
     runbook=runbooks.DATABASE_TOO_SMALL,
     missing="unknown",
     reports_end=True,
-    condition="OwnDatabase",
 )
 
 
@@ -26,6 +28,7 @@ def _create_connections_alarm(instance: str, parameter: str, work: str) -> Alarm
             f"else connects, or connections are left open; near the limit of the instance class, {work} fail. SHOW "
             "PROCESSLIST names them."
         ),
+        condition=CONDITIONS[instance],
         watches=Expression(
             Sub(f"connections - ${{{parameter}}}"),
             {"connections": connections.of(instance, "Minimum", 300)},
@@ -45,6 +48,7 @@ ALARMS = (
                 "a full replica serves stale reads. Raise DatabaseStorage."
             ),
             runbook=runbooks.STORAGE_FULL,
+            condition=CONDITIONS[instance],
             watches=metrics.FREE_STORAGE.of(instance, "Minimum", 300),
             comparison="below",
             threshold=5120 * _MEBIBYTE,
@@ -61,6 +65,7 @@ ALARMS = (
             watches=metrics.PROCESSOR.of(instance, "Average", 300),
             threshold=90,
             periods=3,
+            condition=CONDITIONS[instance],
         )
         for instance in INSTANCES
     ),
@@ -77,7 +82,7 @@ ALARMS = (
             # there are more.
             threshold=12,
             periods=24,
-            condition="BurstableDatabase",
+            condition=f"Burstable{instance}",
         )
         for instance in INSTANCES
     ),
@@ -92,9 +97,10 @@ ALARMS = (
             comparison="below",
             threshold=128 * _MEBIBYTE,
             periods=3,
+            condition=CONDITIONS[instance],
         )
         for instance in INSTANCES
     ),
     _create_connections_alarm("Primary", "LoadConcurrency", "loads"),
-    _create_connections_alarm("Replica", "ReadConcurrency", "reads"),
+    *(_create_connections_alarm(replica, "ReadConcurrency", "reads") for replica in REPLICAS),
 )

@@ -1,6 +1,7 @@
 """Alarms on what reads meet: the function, the replica's lag, the read cache."""
 
 from tools.monitoring import metrics, runbooks
+from tools.monitoring.alarms.database import CONDITIONS, REPLICAS
 from tools.monitoring.model import Alarm, Expression
 
 ALARMS = (
@@ -17,19 +18,25 @@ ALARMS = (
         periods=5,
         reports_end=True,
     ),
-    Alarm(
-        name="ReplicaLagAlarm",
-        says="The replica lags more than one minute behind the primary, or replication is broken. Reads are stale.",
-        runbook=runbooks.REPLICA_LAGS,
-        # RDS reports -1 while replication is broken.
-        watches=Expression(
-            "IF(lag < 0, 86400, lag)", {"lag": metrics.REPLICA_LAG.of("Replica", "Maximum")}, result="lag_or_broken"
-        ),
-        threshold=60,
-        periods=3,
-        missing="unknown",
-        reports_end=True,
-        condition="OwnDatabase",
+    *(
+        Alarm(
+            name=f"{replica}LagAlarm",
+            says=(
+                f"{replica} lags more than one minute behind the primary, or its replication is broken. Reads from it "
+                "are stale."
+            ),
+            runbook=runbooks.REPLICA_LAGS,
+            # RDS reports -1 while replication is broken.
+            watches=Expression(
+                "IF(lag < 0, 86400, lag)", {"lag": metrics.REPLICA_LAG.of(replica, "Maximum")}, result="lag_or_broken"
+            ),
+            threshold=60,
+            periods=3,
+            missing="unknown",
+            reports_end=True,
+            condition=CONDITIONS[replica],
+        )
+        for replica in REPLICAS
     ),
     Alarm(
         name="CacheUnavailableAlarm",

@@ -10,16 +10,19 @@ from tools.monitoring.widgets import Graph, Line, Section, show_each, use_parame
 # The fewest bytes that AWS bills for the records.
 _LEAST = f"records * {FIREHOSE_MINIMUM_BYTES}"
 
+# The lines of the instances that a stack with a database can lack.
+_FURTHER = {name: condition for name, condition in database.CONDITIONS.items() if name != "Primary"}
+
 DATABASE = Section(
     title="Database",
-    text="Primary and replica. The replica serves reads, the primary loads only.",
+    text="Primary and replicas. The replicas serve reads, the primary loads only, unless there is no replica.",
     graphs=(
         Graph(
             title="CPU",
             runbook=runbooks.DATABASE_TOO_SMALL,
             unit="%",
             condition="OwnDatabase",
-            lines=show_each(metrics.PROCESSOR, database.INSTANCES, "Average", 300),
+            lines=show_each(metrics.PROCESSOR, database.INSTANCES, "Average", 300, conditions=_FURTHER),
         ),
         Graph(
             title="Connections",
@@ -29,7 +32,7 @@ DATABASE = Section(
                 ("LoadConcurrency", use_parameter("LoadConcurrency")),
                 ("ReadConcurrency", use_parameter("ReadConcurrency")),
             ),
-            lines=show_each(metrics.CONNECTIONS, database.INSTANCES, "Maximum", 300),
+            lines=show_each(metrics.CONNECTIONS, database.INSTANCES, "Maximum", 300, conditions=_FURTHER),
         ),
         Graph(
             title="Free storage and memory",
@@ -37,7 +40,7 @@ DATABASE = Section(
             unit="bytes",
             condition="OwnDatabase",
             lines=tuple(
-                Line(metric.of(instance, "Minimum", 300), f"{instance} {label}")
+                Line(metric.of(instance, "Minimum", 300), f"{instance} {label}", condition=_FURTHER.get(instance, ""))
                 for metric, label in ((metrics.FREE_STORAGE, "storage"), (metrics.FREE_MEMORY, "memory"))
                 for instance in database.INSTANCES
             ),
@@ -45,8 +48,8 @@ DATABASE = Section(
         Graph(
             title="CPU credits",
             runbook=runbooks.DATABASE_TOO_SMALL,
-            condition="BurstableDatabase",
-            lines=show_each(metrics.CREDITS, database.INSTANCES, "Minimum", 300),
+            condition="BurstablePrimary",
+            lines=show_each(metrics.CREDITS, database.INSTANCES, "Minimum", 300, conditions=_FURTHER),
         ),
     ),
     alarms=database.ALARMS,

@@ -2,8 +2,9 @@
 
 from tools.monitoring import metrics, runbooks
 from tools.monitoring.alarms import read_path, service_levels
+from tools.monitoring.alarms.database import CONDITIONS, REPLICAS
 from tools.monitoring.model import HOUR_SECONDS, Series
-from tools.monitoring.widgets import Graph, Line, Section
+from tools.monitoring.widgets import Graph, Line, Section, show_each
 
 
 def _show_hit_rate(hits: Series, misses: Series) -> tuple[Line, ...]:
@@ -100,13 +101,15 @@ READING = Section(
             lines=(Line(metrics.CACHE_UNAVAILABLE.of_stack("Sum"), "invocations without it"),),
         ),
         Graph(
-            title="Replica's lag",
+            title="Lag of the replicas",
             width=5,
             minimum=-1,
             runbook=runbooks.REPLICA_LAGS,
             unit="seconds; -1: broken",
-            condition="OwnDatabase",
-            lines=(Line(metrics.REPLICA_LAG.of("Replica", "Maximum"), "behind the primary"),),
+            condition="HasReplica",
+            lines=show_each(
+                metrics.REPLICA_LAG, REPLICAS, "Maximum", conditions={name: CONDITIONS[name] for name in REPLICAS[1:]}
+            ),
         ),
     ),
     alarms=read_path.ALARMS,
