@@ -126,7 +126,7 @@ class ResolvedTemplate:
             ((key, value),) = node.items()
             match key:
                 case "Ref":
-                    return self._resolve_reference(value)
+                    return self._resolve_reference(self.resolve(value))  # a loop can make the name with Fn::Sub
                 case "Fn::If":
                     condition, then, otherwise = value
                     return self.resolve(then if self.holds(condition) else otherwise)

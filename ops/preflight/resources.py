@@ -81,7 +81,13 @@ def check_database(plan: DeploymentPlan) -> CheckResult:
         return CheckResult("database", "failed", message, "Choose another DatabaseInstanceClass, or set MultiAz=false.")
     quotas = client.describe_account_attributes()["AccountQuotas"]
     instances = next((quota for quota in quotas if quota["AccountQuotaName"] == "DBInstances"), None)
-    needed = len(plan.template.list_resources("AWS::RDS::DBInstance").keys() - plan.physical_ids.keys())
+    new = plan.template.list_resources("AWS::RDS::DBInstance").keys() - plan.physical_ids.keys()
+    if parameters["ReplicaVersion"] and new - {"Primary"}:
+        message = (
+            "RDS creates a replica with the version of its primary, and the deploy gives a new one a ReplicaVersion."
+        )
+        return CheckResult("database", "failed", message, "Set ReplicaVersion to empty in this deploy.")
+    needed = len(new)
     if needed and instances and instances["Used"] + needed > instances["Max"]:
         message = (
             f"The account has {instances['Used']} of {instances['Max']} DB instances, and the deploy creates {needed}."

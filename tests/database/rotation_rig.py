@@ -77,7 +77,7 @@ class Accounts:
         self.schema = schema
         self.root = Root(servers.primary)
         self.primary = self.place(servers.primary)
-        self.replica = self.place(servers.replica)
+        self.replicas = [self.place(replica) for replica in servers.replicas]
         self.secrets = vault.secrets
         self._idle = vault.idle
         mark = uuid4().hex[:8]
@@ -129,7 +129,7 @@ class Accounts:
             version,
             primary=self.primary,
             read_admin=lambda: self.credentials("admin"),
-            login_targets=(self.primary, self.replica) if role == "reader" else (self.primary,),
+            replicas=self.replicas if role == "reader" else (),
             wait_seconds=patience,
         )
 

@@ -1,5 +1,8 @@
 """A password is rotated step by step, and the current password works all the time."""
 
+import contextlib
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -91,11 +94,11 @@ def test_an_abandoned_rotation_does_not_block_the_next(accounts: Accounts) -> No
         abandoned.run_step("setSecret")
 
 
-class StoppedReplica:
-    """A replica that applies nothing."""
+class StoppedReplicas:
+    """Replicas that apply nothing: all of them, or the last ones."""
 
-    def __init__(self, servers: DatabaseServers) -> None:
-        self._replica = servers.replica
+    def __init__(self, servers: DatabaseServers, *, first: int = 0) -> None:
+        self._replicas = servers.replicas[first:]
 
     def __enter__(self) -> None:
         self._run("STOP SLAVE SQL_THREAD")
@@ -107,13 +110,14 @@ class StoppedReplica:
         self._run("START SLAVE SQL_THREAD")
 
     def _run(self, statement: str) -> None:
-        with self._replica.connect_as_root() as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
+        for replica in self._replicas:
+            with replica.connect_as_root() as connection, connection.cursor() as cursor:
+                cursor.execute(statement)
 
 
-def test_a_password_that_the_replica_lacks_does_not_become_current(accounts: Accounts) -> None:
+def test_a_password_that_every_replica_lacks_does_not_become_current(accounts: Accounts) -> None:
     rotation, first = accounts.begin("reader", patience=0.6), accounts.password("reader")
-    with StoppedReplica(accounts.servers):
+    with StoppedReplicas(accounts.servers):
         rotation.run_step("createSecret")
         rotation.run_step("setSecret")
         with pytest.raises(AccessDenied):
@@ -127,8 +131,40 @@ def test_a_password_that_the_replica_lacks_does_not_become_current(accounts: Acc
     assert accounts.can_log_in("reader", accounts.password("reader"), accounts.servers.replica)
 
 
+@pytest.mark.parametrize("fault", ["down", "late"])
+def test_one_of_two_replicas_does_not_keep_the_old_password_in_force(accounts: Accounts, fault: str) -> None:
+    rotation, servers = accounts.begin("reader", patience=0.6), accounts.servers
+    other = servers.replicas[1]
+    with contextlib.ExitStack() as stack:
+        if fault == "down":
+            other.stop()
+        else:
+            stack.enter_context(StoppedReplicas(servers, first=1))
+        for step in STEPS:
+            rotation.run_step(step)
+    second = accounts.password("reader")
+    assert accounts.password("reader", rotation.version) == second
+    assert accounts.can_log_in("reader", second, servers.replica)
+    servers.start()
+    servers.wait_for_replicas()
+    assert accounts.can_log_in("reader", second, other)
+
+
+def test_a_replica_that_hangs_leaves_time_for_the_others(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password_rotation, "LOGIN_TIMEOUT_SECONDS", 1)
+    rotation, pid = accounts.begin("reader", patience=0.6), accounts.servers.replica.pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for step in STEPS:
+            rotation.run_step(step)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert accounts.can_log_in("reader", accounts.password("reader"), accounts.servers.replicas[1])
+
+
 def test_a_rotation_waits_for_a_late_replica(accounts: Accounts) -> None:
-    standing, rotation = StoppedReplica(accounts.servers), accounts.begin("reader")
+    standing, rotation = StoppedReplicas(accounts.servers), accounts.begin("reader")
     with standing:
         rotation.run_step("createSecret")
         rotation.run_step("setSecret")
@@ -216,7 +252,6 @@ def test_an_admin_with_a_wrong_password_changes_nothing(accounts: Accounts) -> N
         rotation.version,
         primary=accounts.primary,
         read_admin=lambda: Credentials(accounts.names["admin"], "wrong"),
-        login_targets=(),
     )
     with pytest.raises(AccessDenied) as refused:
         wrong.run_step("setSecret")

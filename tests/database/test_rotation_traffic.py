@@ -129,7 +129,7 @@ def test_no_load_and_no_read_fails(accounts: Accounts, rig: Rig) -> None:
 
     workers = {
         "load": create_worker(accounts, accounts.primary, "loader", load),
-        "read": create_worker(accounts, accounts.replica, "reader", read),
+        "read": create_worker(accounts, accounts.replicas[0], "reader", read),
         "plan": create_worker(accounts, accounts.primary, "reader", read),
     }
     with run_workers(workers):

@@ -303,6 +303,21 @@ def test_only_the_further_replicas_of_a_deployed_stack_need_room_in_the_quota(
     assert (result.state == "ok") == is_enough, result
 
 
+@pytest.mark.parametrize(("replicas", "fails"), [("2", True), ("1", False)])
+def test_a_new_replica_takes_no_version(replicas: str, fails: bool) -> None:
+    stack = StubbedStack()
+    stub = stack.stub("rds")
+    stub.add_response("describe_orderable_db_instance_options", {"OrderableDBInstanceOptions": [build_option()]})
+    stub.add_response("describe_account_attributes", {"AccountQuotas": []})
+    plan = build_plan(stack, "UPDATE_COMPLETE", Replicas=replicas, ReplicaVersion="11.4")
+    vars(plan)["physical_ids"] = {"Primary": "db-1", "Replica": "db-2"}
+    result = resources.check_database(plan)
+    if fails:
+        assert_fails(result, "version of its primary", "ReplicaVersion")
+    else:
+        assert result.state == "ok"
+
+
 def test_a_missing_secret_of_an_existing_database_fails() -> None:
     stack = StubbedStack()
     stack.stub("secretsmanager").add_client_error("describe_secret", "ResourceNotFoundException")

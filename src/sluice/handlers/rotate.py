@@ -35,5 +35,5 @@ def handle(event: Event, _context: Any) -> None:
         primary=_settings,
         read_admin=lambda: read_credentials(_settings.database_secret_arn),
         # The reader reads the ledger from the primary and everything else from a replica; the others use the primary.
-        login_targets=(_settings, *_replicas) if role == "reader" else (_settings,),
+        replicas=_replicas if role == "reader" else (),
     ).run_step(step)

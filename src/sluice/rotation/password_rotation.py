@@ -24,9 +24,12 @@ from sluice.db.connection import Connection, open_connection
 from sluice.db.errors import classify_error
 from sluice.errors import AccessDenied, AwsError, DatabaseUnavailable, RotationFailed
 from sluice.model.schema_names import migration_lock_name
+from sluice.observability import add_log_fields
 from sluice.settings import DatabaseSettings
 
 STATEMENT_TIMEOUT_SECONDS = 30
+# Five replicas that hang, one after the other, must leave time before the function's timeout.
+LOGIN_TIMEOUT_SECONDS = 5
 LOCK_SECONDS = 20
 
 
@@ -83,23 +86,35 @@ def _explain_error(error: pymysql.Error | OSError) -> Exception:
     return classify_error(error) or error
 
 
-def wait_for_login(server: DatabaseSettings, credentials: Credentials, wait_seconds: float) -> None:
-    """Return as soon as a server accepts the credentials: a replica does when the new password is replicated.
+LoginFault = AccessDenied | DatabaseUnavailable
 
-    Raises AccessDenied or DatabaseUnavailable after `wait_seconds`.
+
+def wait_for_logins(
+    servers: Sequence[DatabaseSettings], credentials: Credentials, wait_seconds: float
+) -> dict[int, LoginFault]:
+    """Return as soon as all servers accept the credentials: a replica does when the new password is replicated.
+
+    After `wait_seconds`, returns the last fault of each server that does not, by its position.
     """
     deadline, pause = time.monotonic() + wait_seconds, 0.1
+    faults: dict[int, LoginFault] = {}
+    waiting = list(range(len(servers)))
     while True:
-        try:
-            open_connection(server, credentials, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS).close()
-        except (AccessDenied, DatabaseUnavailable):
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise
-            time.sleep(min(remaining, random.uniform(pause / 2, pause)))  # noqa: S311  jitter
-            pause = min(pause * 1.5, 2.0)
-        else:
-            return
+        faults = {position: fault for position in waiting if (fault := _try_login(servers[position], credentials))}
+        waiting = list(faults)
+        remaining = deadline - time.monotonic()
+        if not waiting or remaining <= 0:
+            return faults
+        time.sleep(min(remaining, random.uniform(pause / 2, pause)))  # noqa: S311  jitter
+        pause = min(pause * 1.5, 2.0)
+
+
+def _try_login(server: DatabaseSettings, credentials: Credentials) -> LoginFault | None:
+    try:
+        open_connection(server, credentials, statement_timeout_seconds=LOGIN_TIMEOUT_SECONDS).close()
+    except (AccessDenied, DatabaseUnavailable) as fault:
+        return fault
+    return None
 
 
 CURRENT_STAGE, PENDING_STAGE = "AWSCURRENT", "AWSPENDING"
@@ -176,15 +191,18 @@ def parse_credentials(value: dict[str, Any]) -> Credentials:
 class PasswordRotation:
     """One rotation of one secret. `version` is its pending version.
 
-    `read_admin` returns the credentials of a user that may change users on the `primary`. Each of the `login_targets`
-    must accept the new password. Every step raises RotationFailed, the database errors of `sluice.errors`, or AwsError.
+    `read_admin` returns the credentials of a user that may change users on the `primary`. The primary must accept the
+    new password, and one of the `replicas` that the user reads: one that is down or lags must not keep a leaked one
+    in force. Reads skip it, and it accepts the new password as soon as it has caught up.
+
+    Every step raises RotationFailed, the database errors of `sluice.errors`, or AwsError.
     """
 
     versions: SecretVersions
     version: str
     primary: DatabaseSettings
     read_admin: Callable[[], Credentials]
-    login_targets: Sequence[DatabaseSettings]
+    replicas: Sequence[DatabaseSettings] = ()
     wait_seconds: float = REPLICA_WAIT_SECONDS
 
     def run_step(self, name: str) -> None:
@@ -224,8 +242,13 @@ class PasswordRotation:
         self.versions.promote(self.version)
 
     def _check_login(self, credentials: Credentials, wait_seconds: float) -> None:
-        for target in self.login_targets:
-            wait_for_login(target, credentials, wait_seconds)
+        for fault in wait_for_logins([self.primary], credentials, wait_seconds).values():
+            raise fault
+        faults = wait_for_logins(self.replicas, credentials, wait_seconds)
+        if faults:
+            add_log_fields(replicas_without_login=[f"replica-{position + 1}" for position in faults])
+        if self.replicas and len(faults) == len(self.replicas):
+            raise faults[0]
 
     def _read_pending(self) -> Credentials:
         value = self.versions.read_pending(self.version)
