@@ -24,6 +24,7 @@ LOCAL_REGION = "us-east-1"
 # Errors of the stack's functions that reject the request itself: the operator can correct them.
 REQUEST_ERRORS = frozenset({
     "InvalidInput", "InvalidWindow", "FutureTime", "UnknownCollection", "NoRebuildSource", "RebuildInProgress",
+    "RestoreInProgress", "RestoreRefused",
     "ProofInProgress",
 })  # fmt: skip
 

@@ -24,6 +24,7 @@ from ops.commands import (
     recover,
     rejected_writes,
     replay,
+    restore,
     status,
     verify,
 )
@@ -44,6 +45,7 @@ COMMANDS: dict[str, CommandModule] = {
     "replay": replay,
     "recover": recover,
     "rebuild": rebuild,
+    "restore": restore,
     "prove-backup": prove_backup,
     "executions": executions,
     "quarantine": quarantine,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -30,7 +31,9 @@ def wait_for_execution(stack: Stack, arn: str) -> Execution:
     try:
         execution = describe_execution(stack, arn)
         with _show_progress(execution) as show:
+            steps = _StepLines(stack, execution)
             while execution.status == "RUNNING":
+                steps.show_new_step()
                 show(*count_items(stack, execution, finished_runs))
                 time.sleep(POLL_INTERVAL_SECONDS)
                 execution = describe_execution(stack, arn)
@@ -64,11 +67,44 @@ def _read_counts(item_counts: dict[str, int]) -> tuple[int, int]:
 
 
 def _find_counted_executions(stack: Stack, execution: Execution) -> list[Execution]:
-    """The execution whose batches count: itself, or the replay that a recovery or a rebuild has started."""
-    if execution.workflow not in {"recover", "rebuild"}:
+    """The execution whose batches count: itself, or the replay that a recovery, a rebuild or a restore has started."""
+    if execution.workflow not in {"recover", "rebuild", "restore"}:
         return [execution]
     replays = list_executions(stack, "replay", "RUNNING", limit=1)
     return [replay for replay in replays if replay.started >= execution.started]
+
+
+class _StepLines:
+    """The steps of a restore, a line for each: it waits for RDS most of the time, and has no batches to count then."""
+
+    _STEPS: ClassVar[dict[str, str]] = {
+        "PreparePrimary": "making the new primary",
+        "ConfigurePrimary": "giving the new primary its settings",
+        "PutLostAside": "renaming the lost primary",
+        "TakeIdentifier": "giving the new primary its identifier",
+        "SetPassword": "setting the password of the admin",
+        "Migrate": "migrating the new primary",
+        "Recover": "replaying the missing batches",
+        "ReplaceReplica": "replacing a replica",
+        "CheckHealth": "checking the new database",
+    }
+
+    def __init__(self, stack: Stack, execution: Execution) -> None:
+        self._stack, self._execution = stack, execution
+        self._step = ""
+
+    def show_new_step(self) -> None:
+        """Print the step that a restore has begun, once."""
+        if self._execution.workflow != "restore":
+            return
+        history = self._stack.client("stepfunctions").get_execution_history(
+            executionArn=self._execution.arn, reverseOrder=True, maxResults=50
+        )
+        entered = (event.get("stateEnteredEventDetails", {}).get("name") for event in history["events"])
+        step = next((self._STEPS[name] for name in entered if name in self._STEPS), "")
+        if step and step != self._step:
+            self._step = step
+            print_error(f"{self._execution.name}: {step}")
 
 
 class _LineProgress:

@@ -18,6 +18,7 @@ WORKFLOW_OUTPUTS = {
     "replay": "ReplayStateMachineArn",
     "recover": "RecoverStateMachineArn",
     "rebuild": "RebuildStateMachineArn",
+    "restore": "RestoreStateMachineArn",
     "prove_backup": "ProveBackupStateMachineArn",
     "load_batch": "LoadStateMachineArn",
 }

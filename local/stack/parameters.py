@@ -65,6 +65,9 @@ def resolve_parameters(
         "PrimaryEndpoint": servers.primary.host,
         "PrimaryPort": str(servers.primary.port),
         "ReplicaEndpoints": ",".join(f"{replica.host}:{replica.port}" for replica in servers.replicas),
+        # The identifiers that the emulator's RDS gives the servers.
+        "PrimaryInstance": "sluice-local-primary",
+        "ReplicaInstances": ",".join(f"sluice-local-replica-{number + 1}" for number in range(len(servers.replicas))),
         "DatabaseAdminSecretArn": _put_secret(emulator, _ADMIN_SECRET_NAME, servers.admin_credentials),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws import Stack
-from ops.commands import prove_backup, rebuild, recover, replay
+from ops.commands import prove_backup, rebuild, recover, replay, restore
 from ops.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
 from ops.output import CommandResult, format_table
 from ops.progress import wait_for_execution
@@ -28,6 +28,7 @@ _REPORTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "replay": replay.format_report,
     "recover": recover.format_report,
     "rebuild": rebuild.format_report,
+    "restore": restore.format_report,
     "prove_backup": prove_backup.format_report,
 }
 _HEADER = ("started", "status", "duration", "workflow", "execution")

@@ -118,6 +118,14 @@ class ProofInstanceSettings(msgspec.Struct, frozen=True, rename="upper"):
     batch_bucket: str
 
 
+class RestoreSettings(msgspec.Struct, frozen=True, rename="upper"):
+    """The identifier of the primary's RDS instance, the secret of its admin, and the bucket for the report."""
+
+    primary_instance: str
+    admin_secret_arn: str
+    batch_bucket: str
+
+
 class ProveBackupSettings(msgspec.Struct, frozen=True, rename="upper"):
     """The replicas, as the reading function has them, the secrets of the reader and of the admin, and the bucket of the
     batches."""

@@ -97,7 +97,12 @@ def unreadable_batch(site: AlarmSite) -> Iterator[Act]:
 @contextmanager
 def refused_inputs(site: AlarmSite) -> Iterator[Act]:
     """Executions start with an input that their workflow refuses."""
-    inputs = {"Replay": {"from": "yesterday"}, "Rebuild": {"as_of": "yesterday"}, "Recover": {"days": "many"}}
+    inputs = {
+        "Replay": {"from": "yesterday"},
+        "Rebuild": {"as_of": "yesterday"},
+        "Recover": {"days": "many"},
+        "Restore": {"to": "yesterday"},
+    }
     for workflow, input_ in inputs.items():
         site.recovery.start_workflow(workflow, input_)
     yield lambda: None
@@ -111,7 +116,13 @@ def stopped_executions(site: AlarmSite) -> Iterator[Act]:
     delivered = json.loads((EVENTS / "load_batch" / "delivered.json").read_text())
     delivered["detail"]["bucket"]["name"] = site.recovery.bucket
     delivered["detail"]["object"]["key"] = "batches/2026/01/01/00/none.jsonl.gz"
-    inputs = {"Load": delivered, "Replay": {}, "Recover": {"trigger": "operator"}, "Rebuild": {"as_of": now}}
+    inputs = {
+        "Load": delivered,
+        "Replay": {},
+        "Recover": {"trigger": "operator"},
+        "Rebuild": {"as_of": now},
+        "Restore": {},
+    }
     with functions_without_concurrency(site):
         for workflow, input_ in inputs.items():
             execution = site.recovery.start_workflow(workflow, input_)

@@ -16,6 +16,7 @@ _WRITING = ("PostFunction", "PutFunction", "DeleteFunction", "GetFunction", "Tra
 _OTHERS = (
     *("FallbackFunction", "OpenApiFunction", "QuarantineFunction", "PlanFunction", "ReportFunction", "LeaseFunction"),
     *("HealthCheckFunction", "RebuildFunction", "RejectedWritesFunction", "CanaryFunction", "StatusFunction"),
+    "RestoreFunction",
 )
 # Of the alarms on the proof of a backup (see alarm_site).
 _PROVING = ("ProofFunction", "ProofInstanceFunction")
@@ -68,7 +69,7 @@ PROOFS = [
     Proof(
         "an input that the workflow refuses",
         faults.refused_inputs,
-        ["ReplayFailedAlarm", "RebuildFailedAlarm", "ProveBackupFailedAlarm"],
+        ["ReplayFailedAlarm", "RebuildFailedAlarm", "RestoreFailedAlarm", "ProveBackupFailedAlarm"],
     ),
     Proof(
         "an operator stops executions",
@@ -78,6 +79,7 @@ PROOFS = [
             "ReplayAbortedAlarm",
             "RecoverAbortedAlarm",
             "RebuildAbortedAlarm",
+            "RestoreAbortedAlarm",
             "ProveBackupAbortedAlarm",
         ],
     ),

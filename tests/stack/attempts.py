@@ -4,7 +4,10 @@ If IAM allows an attempt, it still fails at the service: the object does not exi
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from botocore import xform_name
 
 from ops.verify.access.request import Request
 
@@ -22,6 +25,11 @@ def split_object_arn(arn: str) -> dict[str, str]:
 def get_name(arn: str) -> str:
     """The last part of an ARN."""
     return arn.replace("/", ":").rpartition(":")[2]
+
+
+def _request_instance(client: ClientFactory, arn: str, *, operation: str, name: str) -> object:
+    value = arn if name == "ResourceName" else get_name(arn)
+    return getattr(client("rds"), xform_name(operation))(**{name: value})
 
 
 ATTEMPTS: dict[str, Callable[[ClientFactory, str], object]] = {
@@ -57,6 +65,24 @@ ATTEMPTS: dict[str, Callable[[ClientFactory, str], object]] = {
     ),
     # Without text.
     "sns:Publish": lambda client, arn: client("sns").publish(TopicArn=arn, Message=""),
+    # Of an instance, or of the snapshots and backups of one, that does not exist.
+    **{
+        f"rds:{operation}": partial(_request_instance, operation=operation, name=name)
+        for operation, name in (
+            ("DescribeDBInstances", "DBInstanceIdentifier"),
+            ("DescribeDBInstanceAutomatedBackups", "DBInstanceIdentifier"),
+            ("DescribeDBSnapshots", "DBInstanceIdentifier"),
+            ("ModifyDBInstance", "DBInstanceIdentifier"),
+            ("RebootDBInstance", "DBInstanceIdentifier"),
+            ("PromoteReadReplica", "DBInstanceIdentifier"),
+            ("DeleteDBInstance", "DBInstanceIdentifier"),
+            ("CreateDBInstanceReadReplica", "DBInstanceIdentifier"),
+            ("RestoreDBInstanceToPointInTime", "TargetDBInstanceIdentifier"),
+            ("RestoreDBInstanceFromDBSnapshot", "DBInstanceIdentifier"),
+            ("ListTagsForResource", "ResourceName"),
+            ("AddTagsToResource", "ResourceName"),
+        )
+    },
     "iam:ListRoles": lambda client, _: client("iam").list_roles(MaxItems=1),
 }
 

@@ -46,6 +46,8 @@ def list_allowed_actions(role: str) -> set[str]:
         if {"Ref": role} in policy["Roles"]
     ]
     allowed_actions = {action for document in documents for action in actions(statements(document))}
+    # Only a stack that monitors its own database has the role that may be passed; the local one does not.
+    allowed_actions.discard("iam:PassRole")
     return {action for action in allowed_actions if action.split(":")[0] not in MANAGED_POLICY_SERVICES}
 
 

@@ -29,6 +29,9 @@ def sluice(stack: Stack) -> Operator:
 @pytest.fixture(scope="module")
 def verified(stack: Stack, sluice: Operator) -> dict[str, Any]:
     """The report of a verification, with the state of the stack before it."""
+    # The servers of a test are backed up on demand only.
+    snapshot = {"DBInstanceIdentifier": "sluice-local-primary", "DBSnapshotIdentifier": "before-verification"}
+    stack.aws_client("rds").create_db_snapshot(**snapshot)
     before = sluice("status", "--json").document
     with backing_up(stack):
         # Other tests put batches by hand, which the archive does not have: compare the own writes only.

@@ -56,6 +56,11 @@ BREAKAGES: dict[str, tuple[str, Breakage, str]] = {
     "no load starts for an unreadable batch": (
         "quarantine", partial(disabled_rule, logical_id="BatchDelivered"), "is not in quarantine after"
     ),
+    "RDS has no such instance": (
+        "restore",
+        partial(changed_function, function="Restore", Variables={"PRIMARY_INSTANCE": "sluice-local-primary-none"}),
+        "RDS has no instance sluice-local-primary-none",
+    ),
     "a replay may not list batches": (
         "replay",
         partial(changed_role, logical_id="PlanFunctionRole", change=lambda _policy: None),

@@ -1,4 +1,4 @@
-"""The definitions of replay, recover and rebuild, and their resources in the template."""
+"""The definitions of replay, recover, rebuild and restore, and their resources in the template."""
 
 import datetime
 import itertools
@@ -14,7 +14,7 @@ from testkit.translate import REPOSITORY, Template, translate
 from tests.template.running import list_states, read_definition
 
 HISTORY_EVENTS = 25_000
-WORKFLOWS = ("replay", "recover", "rebuild")
+WORKFLOWS = ("replay", "recover", "rebuild", "restore")
 
 
 def states(name: str) -> dict[str, dict[str, Any]]:
@@ -127,5 +127,5 @@ def test_no_message_or_cause_carries_what_a_function_said(name: str) -> None:
     messages = [text for state in states(name).values() if (text := state.get("Parameters", {}).get("Message.$"))]
     causes = [text for state in states(name).values() if (text := state.get("CausePath"))]
     assert all("Cause" not in text for text in messages)
-    own = {"rebuild": {"$.error.Cause"}}.get(name, {"$.Cause"})
+    own = {"rebuild": {"$.error.Cause"}, "restore": {"$.Cause", "$.error.Cause"}}.get(name, {"$.Cause"})
     assert {text for text in causes if "Cause" in text} <= own

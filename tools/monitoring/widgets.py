@@ -26,6 +26,7 @@ _ABSENCES = {
     "BurstablePrimary": "The class of the database has no CPU credits.",
     "OwnDatabase": "`ProvisionDatabase` is false: the existing database has monitoring of its own.",
     "Cached": "`ReadCache` is false: there is no read cache.",
+    "Restorable": "`PrimaryInstance` is empty: the stack does not know an RDS instance to restore.",
     "BackupsProven": "`BackupProof` is none: no backup is restored and compared.",
     "OwnCache": "The stack has no read cache of its own.",
     "CanaryDeployed": "`Canary` is off: no service level is measured.",

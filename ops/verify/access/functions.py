@@ -6,6 +6,7 @@ with the role's credentials.
 
 from ops.verify.access.request import (
     Request,
+    change_instance,
     delete_object,
     describe_execution,
     describe_secret,
@@ -25,6 +26,15 @@ from ops.verify.access.request import (
 from ops.verify.access.role import Permissions
 
 BATCH_KEY, ARCHIVE_KEY = "batches/tried.jsonl.gz", "archive/tried.gz"
+REPLICA_OPERATIONS = (
+    *("DescribeDBInstances", "ListTagsForResource", "AddTagsToResource", "ModifyDBInstance", "RebootDBInstance"),
+    *("PromoteReadReplica", "CreateDBInstanceReadReplica"),
+)
+PRIMARY_OPERATIONS = (
+    *REPLICA_OPERATIONS,
+    *("DescribeDBInstanceAutomatedBackups", "DescribeDBSnapshots"),
+    *("RestoreDBInstanceToPointInTime", "RestoreDBInstanceFromDBSnapshot"),
+)
 FORBIDDEN_TO_ALL: tuple[Request, ...] = (
     delete_object("Batch", BATCH_KEY),
     delete_object("Archive", ARCHIVE_KEY),
@@ -151,6 +161,8 @@ FUNCTIONS: dict[str, Permissions] = {
             list_bucket("Archive"),
             describe_execution("Recover"),
             describe_execution("Rebuild"),
+            describe_execution("Restore"),
+            read_object("Batch", "recovery/restore-lease.json"),
         ),
         forbidden=(
             put_object("Batch", "rebuilds/exclusions.json"),
@@ -182,6 +194,26 @@ FUNCTIONS: dict[str, Permissions] = {
             put_secret_version("Admin"),
             read_object("Batch", BATCH_KEY),
             list_bucket("Archive"),
+        ),
+    ),
+    "Restore": Permissions(
+        allowed=(
+            *(change_instance(action, "{PrimaryInstance}-none") for action in PRIMARY_OPERATIONS),
+            *(change_instance(action, "{ReplicaInstance}-none") for action in REPLICA_OPERATIONS),
+            change_instance("DeleteDBInstance", "{ReplicaInstance}-old-none"),
+            put_object("Batch", "replays/tried"),
+            read_secret("Admin"),
+        ),
+        forbidden=(
+            change_instance("ModifyDBInstance"),
+            change_instance("DeleteDBInstance"),
+            change_instance("DeleteDBInstance", "{PrimaryInstance}-none"),
+            change_instance("DeleteDBInstance", "{ReplicaInstance}-none"),
+            read_secret("Loader"),
+            read_secret("Reader"),
+            put_secret_version("Admin"),
+            read_object("Batch", BATCH_KEY),
+            list_bucket("Batch"),
         ),
     ),
     "RejectedWrites": Permissions(

@@ -6,13 +6,15 @@ _SECRETS = {
     "AdminSecretArn": ("AdminSecret", "DatabaseAdminSecretArn"),
     "CacheSecretArn": ("CacheSecret", "CacheSecretArn"),
 }
+_INSTANCES = (("PrimaryInstance", "Primary", "PrimaryInstance"), ("ReplicaInstance", "Replica", "ReplicaInstances"))
 
 
 def read_names(stack: Stack) -> dict[str, str]:
     """The outputs of the stack, and these names as far as the stack has them.
 
-    Partition, Region, Account; each workflow by its output without `StateMachineArn`; AlertsKeyArn; AdminSecretArn and
-    CacheSecretArn, whoever owns them; ExistingAdminSecretArn, when the stack does not own the database.
+    Partition, Region, Account; each workflow by its output without `StateMachineArn`; AlertsKeyArn; PrimaryInstance and
+    ReplicaInstance on RDS; AdminSecretArn and CacheSecretArn, whoever owns them; ExistingAdminSecretArn, when the stack
+    does not own the database.
     """
     names = dict(stack.outputs)
     _, names["Partition"], _, names["Region"], names["Account"], _ = stack.output("AlertsTopicArn").split(":", 5)
@@ -25,6 +27,10 @@ def read_names(stack: Stack) -> dict[str, str]:
     for name, (resource, parameter) in _SECRETS.items():
         if arn := secrets.get(resource) or stack.parameters.get(parameter):
             names[name] = arn
+    instances = stack.list_resources("AWS::RDS::DBInstance")
+    for name, resource, parameter in _INSTANCES:
+        if identifiers := instances.get(resource) or stack.parameters.get(parameter):
+            names[name] = identifiers.partition(",")[0]
     if existing := stack.parameters.get("DatabaseAdminSecretArn"):
         names["ExistingAdminSecretArn"] = existing
     return names

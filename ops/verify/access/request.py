@@ -93,6 +93,11 @@ def invoke_function(function: str) -> Request:
     return Request("lambda:InvokeFunction", function_arn(function))
 
 
+def change_instance(action: str, instance: str = "another") -> Request:
+    """An operation on an RDS instance that does not exist. Without its name, it is none of the stack's."""
+    return Request(f"rds:{action}", f"arn:{{Partition}}:rds:{{Region}}:{{Account}}:db:{instance}")
+
+
 def publish_alert() -> Request:
     return Request("sns:Publish", "{AlertsTopicArn}")
 

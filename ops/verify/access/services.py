@@ -144,4 +144,16 @@ SERVICE_ROLES: dict[str, ServiceRole] = {
         ),
         forbidden=(*invoke_functions("Load", "Rotate", "RejectedWrites"), start_execution("Recover"), OTHER_RULE),
     ),
+    "RestoreRole": ServiceRole(
+        service="states",
+        allowed=(
+            *invoke_functions("Lease", "Restore", "Migrate", "HealthCheck"),
+            start_execution("Recover"),
+            Request("states:DescribeExecution", execution_arn("Recover")),
+            Request("states:StopExecution", execution_arn("Recover")),
+            *ALERT,
+            *WAIT_FOR_REPLAY,
+        ),
+        forbidden=(*invoke_functions("Load", "Rotate", "Rebuild"), start_execution("Replay"), OTHER_RULE),
+    ),
 }

@@ -13,7 +13,7 @@ import msgspec
 from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.observability import Event, add_log_fields, instrument_handler
-from sluice.recovery.database_health import check_health, probe_primary
+from sluice.recovery.database_health import check_health, probe_primary, require_replication
 from sluice.recovery.heartbeat import READS_STATE_KEY, send_heartbeat
 from sluice.settings import HealthCheckSettings, place_databases, read_settings
 
@@ -49,7 +49,7 @@ _bucket = S3Client().bucket(_settings.batch_bucket)
 def handle(event: Event, _context: Any) -> dict[str, Any]:
     """Probe the primary, send a heartbeat, or check the health.
 
-    Only a probe raises the database errors of `sluice.errors`.
+    Only a probe, and the check of one `replica`, raise the database errors of `sluice.errors`.
     """
     if event.get("heartbeat"):
         return _send_heartbeat()
@@ -59,6 +59,8 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
         return {"seconds": seconds}
     health = check_health(_primary, _replicas, time.monotonic, REPLICA_WAIT_SECONDS)
     add_log_fields(database=health["summary"])
+    if "replica" in event:
+        require_replication(health, event["replica"])
     return {**health, "seconds": seconds}
 
 

@@ -1,8 +1,8 @@
-"""The first step of `recover` and of `rebuild`, and the alert state of `recover`.
+"""The first step of `recover`, of `rebuild` and of `restore`, and the alert state of `recover`.
 
 `{"execution", "request"}` acquires the lease of a recovery, and returns who holds it and the input of the replay. With
-`"workflow": "rebuild"` it acquires the lease of a rebuild, and returns the workflow's state. A second rebuild is an
-error.
+`"workflow": "rebuild"` or `"restore"` it acquires the lease of that workflow, and returns the workflow's state. A
+second one is an error, and so is a restore during a rebuild.
 
 `{"alert"}` asks whether to send an alert: `{"is_new"}`. `{"alert", "sent": true}` records that it was sent.
 """
@@ -13,13 +13,20 @@ from typing import Any
 import msgspec
 
 from sluice.aws.s3 import S3Client
-from sluice.errors import RebuildInProgress
+from sluice.errors import RebuildInProgress, RestoreInProgress
 from sluice.model.versions import new_version
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.rebuild.rebuild_request import build_exclusions, check_source, parse_rebuild_request
 from sluice.recovery.alert_state import is_new_alert, record_alert_sent
-from sluice.recovery.execution_lease import REBUILD_LEASE_KEY, StatesClient, acquire_lease
+from sluice.recovery.execution_lease import (
+    REBUILD_LEASE_KEY,
+    RESTORE_LEASE_KEY,
+    StatesClient,
+    acquire_lease,
+    find_running_holder,
+)
 from sluice.recovery.recovery_request import parse_recovery_request
+from sluice.restore.restore_request import create_stamp, parse_restore_request
 from sluice.settings import LeaseSettings, read_settings
 
 _settings = read_settings(LeaseSettings)
@@ -34,7 +41,12 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.UTC)
     if "alert" in event:
         return _handle_alert(event["alert"], now, sent=bool(event.get("sent")))
-    return _begin_rebuild(event, now) if event.get("workflow") == "rebuild" else _begin_recovery(event, now)
+    match event.get("workflow"):
+        case "rebuild":
+            return _begin_rebuild(event, now)
+        case "restore":
+            return _begin_restore(event, now)
+    return _begin_recovery(event, now)
 
 
 def _handle_alert(alert: str, now: datetime.datetime, *, sent: bool) -> dict[str, Any]:
@@ -84,5 +96,26 @@ def _begin_rebuild(event: Event, now: datetime.datetime) -> dict[str, Any]:
         "exclusions": exclusions,
         "round": {"number": 1},
         "filled": False,
+    }
+    return dict(msgspec.to_builtins(state))
+
+
+def _begin_restore(event: Event, now: datetime.datetime) -> dict[str, Any]:
+    name = event["execution"].rsplit(":", 1)[-1]
+    request = parse_restore_request(event["request"], now)
+    if rebuild := find_running_holder(_states, _batches, REBUILD_LEASE_KEY):
+        raise RestoreInProgress(f"A rebuild is running: {rebuild.rsplit(':', 1)[-1]}. Wait for it, or stop it.")
+    if not request.dry_run:
+        holder = acquire_lease(_states, _batches, event["execution"], RESTORE_LEASE_KEY)
+        if holder != event["execution"]:
+            other = holder.rsplit(":", 1)[-1]
+            raise RestoreInProgress(f"Another restore is running: {other}. Wait for it, or stop it.")
+    add_log_fields(dry_run=request.dry_run, stamp=request.stamp)
+    state = {
+        "name": name,
+        "stamp": request.stamp or create_stamp(now),
+        "began": now,
+        "request": request,
+        "next": {"number": 1},
     }
     return dict(msgspec.to_builtins(state))

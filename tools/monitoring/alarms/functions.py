@@ -122,6 +122,17 @@ ALARMS = (
         # The errors of a rotation have an alarm of their own.
         for function in (*_RETRIED, "RotateFunction")
     ),
+    # A restore waits within the function, so that its waiting is no error for 10 minutes.
+    _report_lasting_errors(
+        "RestoreFunction",
+        "The restore that runs retries it and fails in the end. The function's log names the error of RDS.",
+        "Restorable",
+    ),
+    _report_lasting_throttles(
+        "RestoreFunction",
+        "The restore that runs retries it and fails in the end. The account's concurrency is used up.",
+        "Restorable",
+    ),
     *(
         _report_lasting_errors(
             function,

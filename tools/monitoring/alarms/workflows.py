@@ -54,6 +54,26 @@ ALARMS = (
         for workflow in ("LoadBatch", "Replay", "Recover", "Rebuild")
     ),
     Alarm(
+        name="RestoreFailedAlarm",
+        says=(
+            "A restore failed or was refused. No accepted write is lost. `sluice executions` shows the step and the "
+            "reason; the alert has the command that continues the restore."
+        ),
+        runbook=runbooks.RESTORE_FAILED,
+        watches=metrics.EXECUTIONS_FAILED.of("Restore", "Sum"),
+        condition="Restorable",
+    ),
+    Alarm(
+        name="RestoreAbortedAlarm",
+        says=(
+            "Somebody stopped a restore, so the database may be between two instances. No accepted write is lost. "
+            "Continue it with its stamp, which its instances have in their names."
+        ),
+        runbook=runbooks.RESTORE_FAILED,
+        watches=metrics.EXECUTIONS_ABORTED.of("Restore", "Sum"),
+        condition="Restorable",
+    ),
+    Alarm(
         name="ProveBackupFailedAlarm",
         says=(
             "A backup is not proven: it differs from the live database, or its proof failed. The database itself is as "
