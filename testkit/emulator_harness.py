@@ -19,6 +19,7 @@ import botocore.config
 import pytest
 
 Result = TypeVar("Result")
+MAX_TEMPLATE_BODY_BYTES = 51_200  # CloudFormation takes more only from S3
 ROOT = Path(__file__).parents[1]
 
 
@@ -110,6 +111,16 @@ def wait_until(probe: Callable[[], Result], seconds: float = 10.0) -> Result:
         time.sleep(0.02)
 
 
+def _pass_template(emulator: Emulator, name: str, body: str) -> dict[str, str]:
+    """Pass a template in the request, or as an object if it is too long for that."""
+    if len(body) <= MAX_TEMPLATE_BODY_BYTES:
+        return {"TemplateBody": body}
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key=name, Body=body.encode())
+    return {"TemplateURL": f"{emulator.url}/templates/{name}"}
+
+
 def deploy_stack(emulator: Emulator, name: str, template: dict[str, Any]) -> dict[str, str]:
     """Create or update a stack from a SAM template and return its outputs.
 
@@ -117,7 +128,11 @@ def deploy_stack(emulator: Emulator, name: str, template: dict[str, Any]) -> dic
     """
     cloudformation = emulator.client("cloudformation")
     body = json.dumps({"Transform": "AWS::Serverless-2016-10-31", **template}, separators=(",", ":"))
-    arguments = {"StackName": name, "TemplateBody": body, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}
+    arguments = {
+        "StackName": name,
+        **_pass_template(emulator, name, body),
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
     try:
         cloudformation.describe_stacks(StackName=name)
     except cloudformation.exceptions.ClientError:

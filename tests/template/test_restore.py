@@ -224,6 +224,19 @@ def test_what_no_retry_changes_is_not_retried(running: Running, step: str, error
         assert run.states[-3:] == FAILING
 
 
+@pytest.mark.parametrize("error", ["InstanceBusy", "Lambda.Unknown"])
+def test_the_primary_is_awaited_after_its_password_was_set(running: Running, error: str) -> None:
+    run = Restore(running, errors={"await_primary": ["", error]}, replicas=0)
+    assert (run.end["status"], run.calls("await_primary")) == ("SUCCEEDED", 3)
+
+
+@pytest.mark.parametrize("error", HOPELESS)
+def test_a_primary_that_fails_after_its_password_was_set_is_not_awaited(running: Running, error: str) -> None:
+    run = Restore(running, errors={"await_primary": ["", f"{error}!"]})
+    assert (run.calls("await_primary"), run.end["error"]) == (2, error)
+    assert run.states[-4:] == ["AwaitPassword", *FAILING]
+
+
 def test_a_failure_is_reported_with_its_reason(running: Running) -> None:
     run = Restore(running, errors={"await_primary": ["", "InstanceFailed!"]})
     assert run.states[-4:] == ["AwaitPassword", *FAILING]
