@@ -1,0 +1,108 @@
+"""Run `sluice restore` as an operator does, and measure what clients notice meanwhile."""
+
+import itertools
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from local.database import DatabaseServer
+from local.database.backups import request_backup
+from local.stack import Stack
+from tests.stack.operator import Operator
+from tests.stack.recovery_harness import RecoveryHarness
+from tests.stack.replica_readers import Answer
+from tests.stack.replica_site import ReplicaSite
+from tests.stack.samples import airport
+
+STACK_NAME = "sluice-local"
+RESTORE_SECONDS = 600
+PROBE_SECONDS = 0.5
+
+
+def lose_data(servers: Sequence[DatabaseServer]) -> None:
+    """Kill the servers, and remove all that they have."""
+    for server in servers:
+        server.kill()
+    for server in servers:
+        shutil.rmtree(server.data)
+
+
+def run_restore(sluice: Operator, *options: str) -> dict[str, Any]:
+    """Run the whole restore, and return its report. No one helps it."""
+    arguments = ("restore", *options, "--wait", "--yes", STACK_NAME, "--json")
+    return dict(sluice(*arguments, seconds=RESTORE_SECONDS).document)
+
+
+def describe_steps(recovery: RecoveryHarness) -> str:
+    """The seconds of each state of the last restore that took at least one, in order."""
+    execution = recovery.list_executions("Restore")[0]["executionArn"]
+    pages = recovery.states.get_paginator("get_execution_history").paginate(executionArn=execution)
+    events = [event for page in pages for event in page["events"]]
+    entered: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    for event in events:
+        if "stateEnteredEventDetails" in event:
+            entered[event["stateEnteredEventDetails"]["name"]] = event["timestamp"]
+        elif "stateExitedEventDetails" in event:
+            name = event["stateExitedEventDetails"]["name"]
+            seconds[name] = seconds.get(name, 0) + (event["timestamp"] - entered[name]).total_seconds()
+    whole = (events[-1]["timestamp"] - events[0]["timestamp"]).total_seconds()
+    steps = ", ".join(f"{name} {taken:.0f}" for name, taken in seconds.items() if taken >= 1)
+    return f"{whole:.0f} s: {steps}"
+
+
+@dataclass
+class Probe:
+    """Writes one item over and over, and measures how long each write took until it was readable."""
+
+    site: ReplicaSite
+    code: str
+    readable_seconds: list[float] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Write and read until the context ends; the last write is awaited."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._run, args=(stop,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(PROBE_SECONDS):
+            path = f"/v1/airports/{self.code}"
+            written = self.site.machine.put(path, json=airport(self.code))
+            self.statuses.append(written.status_code)
+            accepted_at = time.monotonic()
+            while not self._is_readable(path, written.json()["version"]):
+                time.sleep(0.2)
+            self.readable_seconds.append(time.monotonic() - accepted_at)
+
+    def _is_readable(self, path: str, version: str) -> bool:
+        try:
+            headers = {"Prefer": "wait=5"}
+            response = self.site.machine.get(path, params={"version": version}, headers=headers)
+        except httpx.HTTPError:
+            return False
+        return response.status_code == 200
+
+
+def measure_longest_gap(answers: Sequence[Answer], path: str) -> float:
+    """The longest time in seconds in which no read of paths with this beginning succeeded, between two that did."""
+    times = sorted(each.arrived_at for each in answers if each.status in {200, 404} and each.path.startswith(path))
+    return max((later - earlier for earlier, later in itertools.pairwise(times)), default=float("inf"))
+
+
+def take_backup(stack: Stack) -> str:
+    """Let RDS take an automated snapshot of the primary, as it does each night, and return its identifier."""
+    return request_backup(stack.servers.root).identifier
