@@ -15,7 +15,9 @@ def database_rule() -> dict[str, Any]:
     """A template with the rule about the versions, its parameters, and one resource."""
     template = translate(read(TEMPLATE), REPOSITORY)
     return {
-        "Parameters": {name: template["Parameters"][name] for name in ("DatabaseVersion", "ReplicaVersion")},
+        "Parameters": {
+            name: template["Parameters"][name] for name in ("DatabaseVersion", "ReplicaVersion", "Replicas")
+        },
         "Rules": {"ReplicaFirst": template["Rules"]["ReplicaFirst"]},
         "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
     }

@@ -1,7 +1,7 @@
 """Alarms: a part that can fail silently has an alarm that can fire, and every alarm has an action."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.template.rules.reading import Properties, branches, names, of_type
 from tests.template.rules.rule import Rule, RuleMatch, Template
@@ -221,11 +221,13 @@ class StackMetrics(Rule):
     id = "E9162"
     shortdesc = "The functions' metrics have the dimensions service and stack, and alarms on them name both"
 
-    # The only dimension set of `sluice.observability`.
+    # The dimensions that `sluice.observability` gives to every metric.
     dimensions = (
         {"Name": "service", "Value": "sluice"},
         {"Name": "stack", "Value": {"Ref": "AWS::StackName"}},
     )
+    # Metrics that are counted for each of several things.
+    further_dimensions: ClassVar[dict[str, set[str]]] = {"ReplicaSkipped": {"Replica"}}
 
     def match(self, cfn: Template) -> list[RuleMatch]:
         return [
@@ -243,5 +245,11 @@ class StackMetrics(Rule):
         ]
 
     def _names_stack(self, metric: Properties) -> bool:
-        named = sorted(metric.get("Dimensions", []), key=lambda dimension: str(dimension["Name"]))
-        return metric["Namespace"] == "Sluice" and named == list(self.dimensions)
+        dimensions = metric.get("Dimensions", [])
+        further = self.further_dimensions.get(metric["MetricName"], set())
+        named = [dimension for dimension in dimensions if dimension["Name"] not in further]
+        return (
+            metric["Namespace"] == "Sluice"
+            and sorted(named, key=lambda dimension: str(dimension["Name"])) == list(self.dimensions)
+            and len(dimensions) == len(named) + len(further)
+        )
