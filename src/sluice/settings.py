@@ -206,6 +206,11 @@ def has_client_key() -> bool:
     return bool(os.environ.get("CLIENT_KEY_SECRET_ARN"))
 
 
+def read_replica_instances() -> tuple[str, ...]:
+    """The identifiers of the replicas' RDS instances, in the order of the endpoints; without replicas, none."""
+    return tuple(name for name in os.environ.get("REPLICA_INSTANCES", "").split(",") if name)
+
+
 def has_cache() -> bool:
     """Whether the function has a read cache and its settings."""
     return bool(os.environ.get("CACHE_HOST"))

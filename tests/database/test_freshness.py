@@ -248,7 +248,7 @@ def test_the_earliest_moment_counts_until_a_replica_is_far_behind(
     with servers.replicas[1].connect_as_root() as connection, connection.cursor() as cursor:
         cursor.execute("STOP SLAVE SQL_THREAD")
         second = send_heartbeat(primary, replicas, now)
-        monkeypatch.setattr("sluice.recovery.heartbeat.MAX_BEHIND_SECONDS", 0.0)
+        monkeypatch.setattr("sluice.recovery.heartbeat.MAX_COUNTED_LAG_SECONDS", 0.0)
         third = send_heartbeat(primary, replicas, now)
         cursor.execute("START SLAVE SQL_THREAD")
     assert (second.is_available, second.as_of) == (True, first.as_of)

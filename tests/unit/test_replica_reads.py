@@ -12,7 +12,7 @@ from sluice.db.moment import MOMENT_COLUMN
 from sluice.errors import AccessDenied, DatabaseUnavailable, SchemaOutdated
 from sluice.http.problem import Problem
 from sluice.query.replica_reads import ReplicaReads
-from sluice.query.replica_set import FIRST_SKIP_SECONDS, MAX_BEHIND_SECONDS, MAX_SKIP_SECONDS, ReplicaSet
+from sluice.query.replica_set import FIRST_SKIP_SECONDS, MAX_LAG_SECONDS, MAX_SKIP_SECONDS, ReplicaSet
 
 Rows = list[dict[str, Any]]
 
@@ -258,7 +258,7 @@ def test_a_replica_that_stands_is_skipped_until_it_has_what_others_have_shown(
     two.read()
     other.moment = moment(2)
     two.read(elsewhere)
-    two.clock.now += MAX_BEHIND_SECONDS - 0.1
+    two.clock.now += MAX_LAG_SECONDS - 0.1
     assert two.read() is home
     two.clock.now += 0.2
     assert two.read() is other
@@ -276,7 +276,7 @@ def test_a_replica_that_stands_answers_when_the_others_fail(two: Environment) ->
     other.moment = moment(2)
     elsewhere = next(address for address in map(str, range(99)) if two.order(address)[0] is other)
     two.read(elsewhere)
-    two.clock.now += MAX_BEHIND_SECONDS
+    two.clock.now += MAX_LAG_SECONDS
     assert two.read() is other
     other.error = DatabaseUnavailable("x")
     assert two.read() is home

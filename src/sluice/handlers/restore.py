@@ -6,7 +6,6 @@ instances and the backups.
 """
 
 import datetime
-import os
 import random
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from sluice.restore.restore_plan import Planner, ReplicaNames, parse_plan
 from sluice.restore.restore_report import build_report, describe_failure
 from sluice.restore.restore_request import RestoreRequest
 from sluice.restore.switch_over import SwitchOver
-from sluice.settings import RestoreSettings, read_settings
+from sluice.settings import RestoreSettings, read_replica_instances, read_settings
 
 # Less than the function's own timeout.
 WAIT_SECONDS = 600.0
@@ -33,7 +32,7 @@ LONGEST_PAUSE_SECONDS = 20.0
 
 _settings = read_settings(RestoreSettings)
 _bucket = S3Client().bucket(_settings.batch_bucket)
-_replicas = tuple(name for name in os.environ.get("REPLICA_INSTANCES", "").split(",") if name)
+_replicas = read_replica_instances()
 
 
 @instrument_handler

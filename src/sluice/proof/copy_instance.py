@@ -5,9 +5,9 @@ from typing import Any
 
 from sluice.errors import InstanceExists, InstanceNotFound, NotRestorable, SnapshotNotFound
 from sluice.proof.proof_state import BackupSnapshot, CopyInstance
-from sluice.restore.instances import Instance, RdsClient, Snapshot, format_tags
+from sluice.restore.instance_settings import get_parameter_group, get_security_groups, get_subnet_group
+from sluice.restore.instances import MAX_IDENTIFIER_CHARACTERS, Instance, RdsClient, Snapshot, format_tags
 
-MAX_IDENTIFIER_CHARACTERS = 63  # RDS's limit
 # A copy for some hours needs no second zone and no protection.
 _FIXED = {"MultiAZ": False, "DeletionProtection": False, "PubliclyAccessible": False, "CopyTagsToSnapshot": False}
 # An instance in one of these states is on its way out.
@@ -48,12 +48,12 @@ def build_copy_settings(primary: Instance) -> dict[str, Any]:
     """The settings with which the functions reach the copy: without them, RDS takes its default groups."""
     details = primary.details
     settings = {**_FIXED, **{name: details[name] for name in ("DBInstanceClass", "StorageType") if name in details}}
-    if group := details.get("DBSubnetGroup"):
-        settings["DBSubnetGroupName"] = group["DBSubnetGroupName"]
-    if groups := details.get("VpcSecurityGroups"):
-        settings["VpcSecurityGroupIds"] = [group["VpcSecurityGroupId"] for group in groups]
-    if groups := details.get("DBParameterGroups"):
-        settings["DBParameterGroupName"] = groups[0]["DBParameterGroupName"]
+    if subnet_group := get_subnet_group(details):
+        settings["DBSubnetGroupName"] = subnet_group
+    if security_groups := get_security_groups(details):
+        settings["VpcSecurityGroupIds"] = security_groups
+    if parameter_group := get_parameter_group(details):
+        settings["DBParameterGroupName"] = parameter_group
     return settings
 
 

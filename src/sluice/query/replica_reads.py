@@ -13,6 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 import pymysql
 
 from sluice.db.connection import Queries
+from sluice.db.moment import earlier_moment
 from sluice.errors import DATABASE_ERRORS
 from sluice.http.problem import Problem
 from sluice.observability import describe_error
@@ -93,7 +94,7 @@ class ReplicaReads:
 
     def add_moment(self, moment: str) -> None:
         """Add the moment of a result, which may come from elsewhere, such as the cache."""
-        self.moment = moment if self.moment is None else min(self.moment, moment)
+        self.moment = earlier_moment(self.moment, moment)
 
     def _poll(
         self,

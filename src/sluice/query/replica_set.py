@@ -2,7 +2,7 @@
 
 Rendezvous hashing ranks the replicas for each address (an item or a list), in every environment alike. So one replica
 answers an address, and it shows states in order: an address never goes back while its home replica answers
-(ADR-0157). A replica that fails, or lacks what others have shown for MAX_BEHIND_SECONDS, is skipped for a time that
+(ADR-0157). A replica that fails, or lacks what others have shown for MAX_LAG_SECONDS, is skipped for a time that
 doubles up to MAX_SKIP_SECONDS.
 
 A moment is a text of `sluice.db.moment`; an empty text is an unknown one. Times are seconds of the clock.
@@ -26,7 +26,7 @@ SHORT_STATEMENT_TIMEOUT_SECONDS, SHORT_CONNECT_TIMEOUT_SECONDS = 4, 2
 FIRST_SKIP_SECONDS, MAX_SKIP_SECONDS = 1.0, 30.0
 # Far above the usual lag, and above the time that a load of some MB takes on one replica and not yet on another; far
 # below the time of Firehose's buffer, which is the age that clients expect.
-MAX_BEHIND_SECONDS = 10.0
+MAX_LAG_SECONDS = 10.0
 # Moments that are seen within this time count as seen together, which limits the number to remember.
 SIGHTING_SECONDS = 1.0
 SKIPPED_METRIC = "ReplicaSkipped"
@@ -119,7 +119,7 @@ class ReplicaSet:
             if self._sightings and now - self._sightings[-1].at < SIGHTING_SECONDS:
                 at = self._sightings.pop().at
             self._sightings.append(Sighting(at, moment))
-        while self._sightings and self._sightings[0].at <= now - MAX_BEHIND_SECONDS:
+        while self._sightings and self._sightings[0].at <= now - MAX_LAG_SECONDS:
             self._overdue = self._sightings.popleft().moment
         if moment < self._overdue:
             self.skip(replica, "it lacks what other replicas have", has_failed=False)

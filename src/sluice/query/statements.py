@@ -7,7 +7,7 @@ moment is read then, and the statement is repeated: what a server has shown it d
 from typing import Any
 
 from sluice.db.connection import Database
-from sluice.db.moment import MOMENT_COLUMN, read_moment
+from sluice.db.moment import MOMENT_COLUMN, earlier_moment, read_moment
 
 
 class Statements:
@@ -30,11 +30,8 @@ class Statements:
             moment, number = read_moment(database), database.connection_number
             rows = database.query(statement, values)
             if not rows:
-                self._add_moment(moment if number == database.connection_number else "")
+                self.moment = earlier_moment(self.moment, moment if number == database.connection_number else "")
         if rows:
-            self._add_moment(rows[0][MOMENT_COLUMN] or "")
+            self.moment = earlier_moment(self.moment, rows[0][MOMENT_COLUMN] or "")
         self._connection_number = database.connection_number
         return rows
-
-    def _add_moment(self, moment: str) -> None:
-        self.moment = moment if self.moment is None else min(self.moment, moment)

@@ -22,7 +22,7 @@ READS_STATE_KEY = "status/reads.json"
 REPLICA_WAIT_SECONDS = 2.0
 # Two heartbeats: a replica whose moment is that much older than another's lacks for a minute what the other one has
 # shown. Reads skip it long before, so it does not count.
-MAX_BEHIND_SECONDS = 120.0
+MAX_COUNTED_LAG_SECONDS = 120.0
 
 Server = TypeVar("Server", bound="Queries")
 Result = TypeVar("Result")
@@ -81,7 +81,7 @@ def merge_states(states: list[ReadsState], at: datetime.datetime) -> ReadsState:
     moments = [state.as_of for state in states if state.as_of]
     if not moments:
         return ReadsState(checked_at, is_available=True)
-    oldest = max(moments) - datetime.timedelta(seconds=MAX_BEHIND_SECONDS)
+    oldest = max(moments) - datetime.timedelta(seconds=MAX_COUNTED_LAG_SECONDS)
     return ReadsState(checked_at, is_available=True, as_of=min(moment for moment in moments if moment >= oldest))
 
 

@@ -30,8 +30,8 @@ def build_restore_settings(description: Description) -> Settings:
     settings = _copy_settings(description)
     if groups := description.get("OptionGroupMemberships"):
         settings["OptionGroupName"] = groups[0]["OptionGroupName"]
-    if "DBSubnetGroup" in description:
-        settings["DBSubnetGroupName"] = description["DBSubnetGroup"]["DBSubnetGroupName"]
+    if subnet_group := get_subnet_group(description):
+        settings["DBSubnetGroupName"] = subnet_group
     if "IAMDatabaseAuthenticationEnabled" in description:
         settings["EnableIAMDatabaseAuthentication"] = description["IAMDatabaseAuthenticationEnabled"]
     return settings
@@ -63,8 +63,8 @@ def build_changes(wanted: Description, actual: Description) -> Settings:
             changes[name] = wanted[name]
     if get_parameter_group(wanted) not in ("", get_parameter_group(actual)):
         changes["DBParameterGroupName"] = get_parameter_group(wanted)
-    if _get_security_groups(wanted) != _get_security_groups(actual) and _get_security_groups(wanted):
-        changes["VpcSecurityGroupIds"] = _get_security_groups(wanted)
+    if get_security_groups(wanted) != get_security_groups(actual) and get_security_groups(wanted):
+        changes["VpcSecurityGroupIds"] = get_security_groups(wanted)
     monitoring = _build_monitoring(wanted)
     if monitoring != _build_monitoring(actual):
         changes |= monitoring
@@ -86,7 +86,7 @@ def _copy_settings(description: Description) -> Settings:
     settings = {name: description[name] for name in _COPIED if description.get(name) is not None}
     if group := get_parameter_group(description):
         settings["DBParameterGroupName"] = group
-    if groups := _get_security_groups(description):
+    if groups := get_security_groups(description):
         settings["VpcSecurityGroupIds"] = groups
     if logs := description.get("EnabledCloudwatchLogsExports"):
         settings["EnableCloudwatchLogsExports"] = list(logs)
@@ -98,7 +98,13 @@ def _copy_settings(description: Description) -> Settings:
     return settings
 
 
-def _get_security_groups(description: Description) -> list[str]:
+def get_subnet_group(description: Description) -> str:
+    """Return the name of an instance's subnet group, or an empty text."""
+    return str(description.get("DBSubnetGroup", {}).get("DBSubnetGroupName", ""))
+
+
+def get_security_groups(description: Description) -> list[str]:
+    """Return the identifiers of an instance's security groups, in alphabetical order."""
     return sorted(group["VpcSecurityGroupId"] for group in description.get("VpcSecurityGroups", []))
 
 

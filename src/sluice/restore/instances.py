@@ -17,6 +17,7 @@ from sluice.errors import AwsError, InstanceBusy, InstanceExists, InstanceNotFou
 
 RDS_SERVICE = Service("rds", "RDS", "", connect_seconds=2, read_seconds=20, max_attempts=5)
 AVAILABLE = "available"
+MAX_IDENTIFIER_CHARACTERS = 63
 _ERRORS = {
     "DBInstanceNotFound": InstanceNotFound,
     "DBInstanceAutomatedBackupNotFound": InstanceNotFound,

@@ -10,11 +10,10 @@ import msgspec
 
 from sluice.errors import InstanceNotFound, RestoreRefused, SnapshotNotFound
 from sluice.model.workflow_input import format_time
-from sluice.restore.instances import AVAILABLE, AutomatedBackup, Instance, RdsClient
+from sluice.restore.instances import AVAILABLE, MAX_IDENTIFIER_CHARACTERS, AutomatedBackup, Instance, RdsClient
 from sluice.restore.restore_request import RestoreRequest
 
 STAMP_TAG = "sluice:restore"
-_LONGEST_IDENTIFIER = 63
 # RDS changes no instance with one of these statuses, and none of them ends by itself.
 _UNCHANGEABLE = ("stopped", "stopping", "inaccessible-encryption-credentials", "insufficient-capacity")
 _UNCHANGEABLE_BEGINNINGS = ("incompatible-", "restore-error", "inaccessible-")
@@ -32,7 +31,7 @@ class RestorePlan(msgspec.Struct, kw_only=True, frozen=True):
     """What a restore does. `kind` is `moment`, `snapshot` or `promote`.
 
     `candidate` is the identifier under which the new primary appears first, `lost` the one that the present primary
-    gets. `settings` is RDS's description of the instance whose settings the new primary gets.
+    gets. `settings_of` is the identifier of the instance whose settings the new primary gets.
     """
 
     kind: str
@@ -224,10 +223,10 @@ class Planner:
 
     def _build_name(self, identifier: str, word: str, stamp: str) -> str:
         name = f"{identifier}-{word}-{stamp}"
-        if len(name) > _LONGEST_IDENTIFIER:
+        if len(name) > MAX_IDENTIFIER_CHARACTERS:
             raise RestoreRefused(
-                f"The identifier {identifier} is too long: {name} has more than RDS's {_LONGEST_IDENTIFIER} characters."
-                " Restore by hand, as docs/how-to/restore-a-database.md describes."
+                f"The identifier {identifier} is too long: {name} has more than RDS's {MAX_IDENTIFIER_CHARACTERS} "
+                "characters. Restore by hand, as docs/how-to/restore-a-database.md describes."
             )
         return name
 

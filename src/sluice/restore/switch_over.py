@@ -27,11 +27,11 @@ class SwitchOver:
     def prepare_primary(self) -> str:
         """Restore the new primary, or promote it, and return its identifier when it is available."""
         instance = self._find_new_primary()
-        if instance is None and self._plan.kind == "promote":
-            self._mark_candidate()
-        elif instance is None:
-            self._begin_restore()
         if instance is None:
+            if self._plan.kind == "promote":
+                self._mark_candidate()
+            else:
+                self._begin_restore()
             raise InstanceBusy(f"{self._plan.candidate} is being created.")
         _require_available(instance)
         if self._plan.kind == "promote" and instance.source_identifier:
