@@ -25,7 +25,9 @@ ENDPOINT_BREAKS: list[tuple[str, str, Break]] = [
     (
         "E9130",
         "RebuildFunction may s3:PutObject on arn:aws:s3:::BatchBucket/replays/*, but S3Endpoint",
-        lambda resources: _find("S3Endpoint", "s3:PutObject")(resources)["Resource"].pop(2),
+        lambda resources: _find("S3Endpoint", "s3:PutObject")(resources)["Resource"].remove(
+            {"Fn::Sub": "${BatchBucket.Arn}/replays/*"}
+        ),
     ),
     (
         "E9130",
