@@ -24,8 +24,6 @@ def moment(number: int) -> str:
 class Server:
     """A replica that has reached a moment, fails, or takes time to."""
 
-    connection_number = 1
-
     def __init__(self, number: int, clock: "Clock") -> None:
         self.endpoint = f"replica-{number}.example:3306"
         self.moment = moment(1)
@@ -43,8 +41,8 @@ class Server:
         self._clock.now += self.seconds
         if self.error:
             raise self.error
-        if "marks" in statement:
-            return [{"version": self.moment}]
+        if "row_count" in statement:
+            return [{MOMENT_COLUMN: self.moment, "row_count": 0}]
         return [] if self.row is None else [{MOMENT_COLUMN: self.moment, "server": self, **self.row}]
 
 

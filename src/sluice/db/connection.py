@@ -77,10 +77,7 @@ class Queries(Protocol):
 
 
 class Database:
-    """One warm connection to one server, opened on the first use and again after it has ended.
-
-    `connection_number` counts the connections: while it is the same, so is the server.
-    """
+    """One warm connection to one server, opened on the first use and again after it has ended."""
 
     def __init__(
         self,
@@ -97,7 +94,6 @@ class Database:
         self._credentials: Credentials | None = None
         self._connection: Connection | None = None
         self._tls_context: ssl.SSLContext | None = None
-        self.connection_number = 0
 
     @property
     def endpoint(self) -> str:
@@ -113,7 +109,6 @@ class Database:
                 # The password was rotated since we read it: read it again, once.
                 self._credentials = None
                 self._connection = self._open_connection()
-            self.connection_number += 1
         return self._connection
 
     def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -120,10 +120,10 @@ def _read_through(
         row = read(lambda database: select_item(database, address, selected_from))
         return create_item_state(context.resource, row) if row else None
     # The state includes the moment of the cache: a client that has seen a later one asks the replicas.
-    cached = cache.read_item(address) if cache.moment >= context.reads.floor else None
-    if cached and cached.version >= cached_from:
-        context.reads.add_moment(cache.moment)
-        return cached
+    entry = cache.read_item(address) if cache.moment >= context.reads.floor else None
+    if entry and entry.state.version >= cached_from:
+        context.reads.add_cached(entry.moment, cache.moment)
+        return entry.state
     asked_at = cache.clock()
     row = read(lambda database: select_item(database, address, selected_from, cache.epoch_query))
     if row is None:
