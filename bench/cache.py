@@ -56,7 +56,7 @@ class CacheBenchmark:
             f"{server.host}:{server.port}", SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
         )
         replica = Database(settings.place_databases()[0], statement_timeout_seconds=60)
-        replica._credentials = Credentials(*database.servers.admin_credentials)
+        replica.access.credentials = Credentials(*database.servers.admin_credentials)
         self._cached = ReadRouter(load_resources(), [replica], settings, self._reader)
         self._uncached = ReadRouter(load_resources(), [replica], settings)
 

@@ -99,6 +99,10 @@ class ReplicaReads:
         self._record_shown(stored_moment)
         self._add_moment(max(stored_moment, confirmed_moment))
 
+    def forget_moment(self) -> None:
+        """Name no moment: the response shows nothing, because the client, or CloudFront, has a later state."""
+        self.moment = None
+
     def _record_shown(self, moment: str) -> None:
         home = self._ranking[0]
         home.shown = max(home.shown, moment)
@@ -124,8 +128,10 @@ class ReplicaReads:
         started, pause = replicas.clock(), FIRST_PAUSE_SECONDS
         while True:
             freshest, is_done, error = self._ask_replicas(order(), select, is_enough, started)
+            if freshest and is_done:
+                return freshest
             remaining = started + wait_seconds - replicas.clock()
-            is_over = is_done or remaining <= 0
+            is_over = remaining <= 0
             if freshest and is_over:
                 return freshest
             if error and not freshest and (is_over or not is_patient):
