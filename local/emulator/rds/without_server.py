@@ -58,8 +58,8 @@ def _is_only_in_ministack(action: str, request: Request, registry: Registry) -> 
 def _add_members(name: str, own: Response, other: Response) -> Response:
     """The first response with the members of the list in the second one, too."""
     status, headers, body = own
-    found = re.search(rf"<{name}>(.*)</{name}>".encode(), other[2], re.DOTALL)
-    if status != 200 or other[0] != 200 or not found:
+    members = re.search(rf"<{name}>(.*)</{name}>".encode(), other[2], re.DOTALL)
+    if status != 200 or other[0] != 200 or not members:
         return own
     end = f"</{name}>".encode()
-    return status, headers, body.replace(end, found.group(1) + end, 1)
+    return status, headers, body.replace(end, members.group(1) + end, 1)
