@@ -57,7 +57,8 @@ def test_a_lost_database_is_restored_with_every_accepted_write(
     print(
         f"\n{source}: the data of all servers were removed; `sluice restore` took {seconds:.0f} s without help"
         f" ({describe_steps(recovery)}); of {len(loaded)} batches the backup lacked {len(loaded_again)};"
-        f" {report['loaded']} were loaded meanwhile; {accepted:,} writes were accepted meanwhile, and all {site.traffic.accepted:,} are in the {len(site.traffic.rows):,} rows of every server. {phase.describe()}"
+        f" {report['loaded']} were loaded meanwhile; {accepted:,} writes were accepted meanwhile, and all"
+        f" {site.traffic.accepted:,} are in the {len(site.traffic.rows):,} rows of every server. {phase.describe()}"
     )
     assert report["status"] == "complete"
     # The snapshot lacks what was loaded after it. The log that was copied besides has that: nothing is loaded again.

@@ -79,9 +79,7 @@ def _summarize(report: dict[str, Any]) -> str:
     loaded, leftovers = report["loaded"], report["leftovers"]
     sentences = [
         report["restored"],
-        ""
-        if report["loaded"] is None
-        else f"{report['loaded']} batches were loaded since it began, and none is missing.",
+        "No batch is missing." if loaded is None else f"{loaded} batches were loaded since it began; none is missing.",
         report["database"]["summary"],
         f"The restore took {report['seconds']} s.",
         *report["notices"],
