@@ -1,4 +1,4 @@
-"""The template as CloudFormation gets it: SAM's resources translated, the workflows' definitions in it."""
+"""The template as CloudFormation gets it: SAM's resources translated. The workflows' definitions stand in it."""
 
 import json
 import logging
@@ -30,7 +30,8 @@ _LOCAL = {
     "AWS::Serverless::LayerVersion": "ContentUri",
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
-_UPLOADED = "s3://bucket/key"
+# As long as the place that the SAM CLI chooses.
+_UPLOADED = f"s3://aws-sam-cli-managed-default-samclisourcebucket-{'0' * 12}/sluice/{'0' * 32}"
 
 # What `sam build` would write into each file that the template includes.
 _INCLUDED = {API_DEFINITION.name: render_api_definition, API_DIGESTS.name: render_api_digests}
@@ -101,15 +102,18 @@ def _without_constant_subs(node: Any) -> Any:
     return {key: _without_constant_subs(value) for key, value in node.items()}
 
 
-def translate(template: Template, folder: Path) -> Template:
-    """Translate a SAM template whose paths are relative to `folder`. Raises NotTranslatable."""
+def translate(template: Template, folder: Path, *, with_definitions: bool = True) -> Template:
+    """Translate a SAM template whose paths are relative to `folder`. Raises NotTranslatable.
+
+    Without the definitions, the template names the objects in S3 to which the SAM CLI uploads them.
+    """
     template = json.loads(json.dumps(template))
     definitions: dict[str, Any] = {}
     template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
     for name, resource in template["Resources"].items():
         if (uri := _LOCAL.get(resource["Type"])) is None:
             continue
-        if uri == "DefinitionUri":
+        if with_definitions and uri == "DefinitionUri":
             definition = (folder / resource["Properties"][uri]).read_text()
             # The other substitutions stand where any text may.
             definitions[name] = json.loads(definition.replace("${Partition}", "aws"))

@@ -149,3 +149,13 @@ def test_nobody_waits_for_a_server_that_hangs(tmp_path: Path, monkeypatch: pytes
         server = DatabaseServer(tmp_path / "primary", certificates=tmp_path, settings=())
         with pytest.raises(pymysql.OperationalError, match="timed out"):
             server.connect_as_root(0.1)
+
+
+def test_a_replica_whose_data_exist_before_those_of_its_source_waits_for_the_source(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    (tmp_path / "replica-1" / "data").mkdir(parents=True)
+    assert registry.list_instances() == []
+    (tmp_path / "primary" / "data").mkdir(parents=True)
+    primary, replica = registry.list_instances()
+    assert (primary.name, replica.name, replica.source) == ("primary", "replica-1", primary.resource)
+    assert registry.list_replicas(primary) == [replica]

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import rds
-
 from local.database.backups import Backups, Snapshot
 from local.emulator.rds.changes import AVAILABLE, FAILED, Changes
 from local.emulator.rds.descriptions import Descriptions
@@ -30,7 +28,7 @@ class Operations:
         self._descriptions = descriptions
 
     def list_handlers(self) -> dict[str, Callable[[Any], Response]]:
-        """The handlers of MiniStack's RDS by action."""
+        """The handlers by action, as MiniStack's RDS has them."""
         actions: dict[str, Callable[[Request], _Content]] = {
             "DescribeDBInstances": self._describe_instances,
             "DescribeDBSnapshots": self._describe_snapshots,
@@ -44,21 +42,10 @@ class Operations:
             "PromoteReadReplica": self._promote,
             "DeleteDBInstance": self._delete,
             "DeleteDBSnapshot": self._delete_snapshot,
+            "ListTagsForResource": self._list_tags,
+            "AddTagsToResource": self._add_tags,
         }
-        handlers = {name: _build_handler(name, operation) for name, operation in actions.items()}
-        for name, operation in (("ListTagsForResource", self._list_tags), ("AddTagsToResource", self._add_tags)):
-            handlers[name] = self._build_tag_handler(name, operation, rds._ACTION_MAP[name])
-        return handlers
-
-    def _build_tag_handler(self, action: str, operation: Any, original: Any) -> Callable[[Any], Response]:
-        handle = _build_handler(action, operation)
-
-        def handle_own(parameters: Any) -> Response:
-            is_own = self._registry.find(Request(parameters).get("ResourceName")) is not None
-            response: Response = (handle if is_own else original)(parameters)
-            return response
-
-        return handle_own
+        return {name: _build_handler(name, operation) for name, operation in actions.items()}
 
     def _describe_instances(self, request: Request) -> _Content:
         wanted = request.get("DBInstanceIdentifier")

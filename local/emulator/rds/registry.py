@@ -103,15 +103,16 @@ class Registry:
         used_names = {instance.name for instance in self._instances} | self._released
         names = sorted(path.parent.name for path in self.root.glob("*/data"))
         new = [name for name in names if _FIRST_SERVERS.fullmatch(name) and name not in used_names]
-        for name in new:
-            is_replica = bool(read_role(self.root / name).source)
-            retention = {"BackupRetentionPeriod": 0 if is_replica else RETENTION_DAYS}
-            self.add(name, "available", {**_FIRST_SETTINGS, **retention})
-        for instance in self._instances:
-            source = read_role(self.root / instance.name).source
-            if instance.name in new and source:
-                instance.source = next((other.resource for other in self._instances if other.name == source), "")
-        if new:
+        # Sources first. The data of a replica may be there before those of its source: it waits for that.
+        sources = {name: read_role(self.root / name).source for name in new}
+        for name in sorted(new, key=lambda name: sources[name]):
+            self._register_server(name, sources[name])
+
+    def _register_server(self, name: str, source_name: str) -> None:
+        source = next((other.resource for other in self._instances if other.name == source_name), "")
+        if bool(source) == bool(source_name):
+            settings = {**_FIRST_SETTINGS, "BackupRetentionPeriod": 0 if source else RETENTION_DAYS}
+            self.add(name, "available", settings, source=source)
             self._save()
 
     def add(self, name: str, status: str, settings: dict[str, Any], **fields: Any) -> Instance:

@@ -40,13 +40,14 @@ def patch() -> None:
     from local.emulator.rds.operations import Operations  # noqa: PLC0415
     from local.emulator.rds.registry import Registry  # noqa: PLC0415
     from local.emulator.rds.schedule import BackupClock  # noqa: PLC0415
+    from local.emulator.rds.without_server import add_instances_without_server  # noqa: PLC0415
 
     root = Path(folder).resolve()
     servers, backups, registry = DatabaseServers(root), Backups(root), Registry(root)
     changes = Changes(registry, servers, backups)
     descriptions = Descriptions(registry, servers, backups)
     operations = Operations(registry, changes, backups, descriptions)
-    _replace_handlers(operations.list_handlers())
+    _replace_handlers(add_instances_without_server(operations.list_handlers(), rds._ACTION_MAP.copy(), registry))
     clock = BackupClock(registry, changes, backups, descriptions, is_nightly=bool(os.environ.get(NIGHTLY_BACKUPS)))
 
     def run() -> None:
