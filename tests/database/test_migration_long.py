@@ -105,13 +105,12 @@ def test_an_online_change_is_never_refused(schema: Migrated, monkeypatch: pytest
     [(INDEXED, False, "alter notes: add index by-text"), (LONG, True, COPIED)],
     ids=["an index", "an allowed copy"],
 )
-@pytest.mark.usefixtures("short_time")
 def test_a_change_that_outlasts_the_function_goes_on_in_the_database(
     schema: Migrated, resource: Resource, description: str, *, allow_long: bool
 ) -> None:
     with long_read(schema):
         with pytest.raises(MigrationFailed) as outlasting:
-            migrate(schema, resource, allow_long=allow_long)
+            migrate(schema, resource, 1.5, allow_long=allow_long)
         assert str(outlasting.value) == (
             f"This change takes longer than the function may run and goes on in the database: {description}. Deploy "
             "again after it."

@@ -355,3 +355,24 @@ def test_a_version_below_the_floor_is_too_early(two: Environment) -> None:
     with pytest.raises(Problem) as raised:
         two.read_version(floor=moment(9))
     assert raised.value.status == 425
+
+
+def test_a_cached_result_names_the_later_of_its_moments_and_binds_the_next_read(two: Environment) -> None:
+    for stored, confirmed in ((moment(3), moment(2)), (moment(2), moment(3))):
+        reads = two.open()
+        reads.add_cached(stored, confirmed)
+        assert reads.moment == moment(3)
+    home, other = two.order("a")
+    home.moment, other.moment = moment(2), moment(4)
+    assert two.read() is other  # the home lacks what the cache showed
+
+
+def test_the_first_result_names_the_moment_and_later_ones_decide_only(two: Environment) -> None:
+    home, _ = two.order("a")
+    reads = two.open()
+    for number in (5, 6):
+        home.moment = moment(number)
+        reads.read(lambda database: database.query("SELECT", ()))
+        assert reads.moment == moment(5)
+    reads.forget_moment()
+    assert reads.moment is None
