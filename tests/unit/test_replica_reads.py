@@ -8,11 +8,19 @@ from typing import Any
 import pymysql
 import pytest
 
+from sluice.aws.secrets import Credentials
 from sluice.db.moment import MOMENT_COLUMN
 from sluice.errors import AccessDenied, DatabaseUnavailable, SchemaOutdated
 from sluice.http.problem import Problem
 from sluice.query.replica_reads import ReplicaReads
-from sluice.query.replica_set import FIRST_SKIP_SECONDS, MAX_LAG_SECONDS, MAX_SKIP_SECONDS, ReplicaSet
+from sluice.query.replica_set import (
+    FIRST_SKIP_SECONDS,
+    MAX_LAG_SECONDS,
+    MAX_SKIP_SECONDS,
+    ReplicaSet,
+    create_databases,
+)
+from sluice.settings import DatabaseSettings
 
 Rows = list[dict[str, Any]]
 
@@ -376,3 +384,20 @@ def test_the_first_result_names_the_moment_and_later_ones_decide_only(two: Envir
         assert reads.moment == moment(5)
     reads.forget_moment()
     assert reads.moment is None
+
+
+def test_replicas_share_one_secret_which_is_read_again_only_when_a_server_rejects_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def read_credentials(arn: str) -> Credentials:
+        read.append(arn)
+        return Credentials("reader", str(len(read)))
+
+    monkeypatch.setattr("sluice.db.connection.read_credentials", read_credentials)
+    first, second = create_databases([DatabaseSettings("localhost", port, "sluice", "arn") for port in (1, 2)])
+    assert first.access.read_credentials() == second.access.read_credentials() == Credentials("reader", "1")
+    second.access.forget_credentials()
+    assert first.access.read_credentials() == Credentials("reader", "2")
+    assert read == ["arn", "arn"]
