@@ -1,6 +1,5 @@
 import concurrent.futures
 import io
-import time
 import zipfile
 
 import pytest
