@@ -80,11 +80,11 @@ def format_report(output: dict[str, Any]) -> list[str]:
     if output["status"] == "planned":
         return format_plan(output["plan"])
     headline = {"complete": "restored", "needs_attention": "restored, but it needs attention"}[output["status"]]
-    replay, prices = output["replay"], read_prices({})
+    loaded, prices = output["loaded"], read_prices({})
     return [
         f"{headline} in {format_duration(output['seconds'])}",
         f"  {output['restored']}",
-        f"  {format_batches(replay['planned'])} missing, {replay['loaded']} loaded",
+        "  none missing" if loaded is None else f"  {format_batches(loaded)} loaded since it began, none missing",
         f"  {output['database']['summary']}",
         *(f"  notice: {notice}" for notice in output["notices"]),
         *(f"  left: {_describe_leftover(instance, prices)}" for instance in output["leftovers"]),

@@ -12,9 +12,6 @@ from ops.verify.access.role import Permissions
 from ops.verify.check import UNDO_DRIFT, Check, CheckFailed
 from ops.verify.subject import Subject
 
-# Not every stack has these: they need an RDS instance.
-_OPTIONAL = ("Restore", "RestoreRole")
-
 
 def run_permissions(subject: Subject) -> str:
     """Ask IAM about every request of the tables, with the deployed policies and the names of the deployed resources.
@@ -39,17 +36,17 @@ def run_permissions(subject: Subject) -> str:
 
 
 def _find_roles(subject: Subject, names: Mapping[str, str]) -> dict[str, tuple[str, Permissions, Sequence[Request]]]:
-    """The ARN of each role by the name of its function or by its logical id, with its tables."""
+    """The ARN of each role that the stack has, by the name of its function or by its logical id, with its tables."""
     client = subject.stack.client("lambda")
     roles: dict[str, tuple[str, Permissions, Sequence[Request]]] = {}
+    resources = subject.stack.list_resources("AWS::IAM::Role")
     for name, permissions in functions.FUNCTIONS.items():
-        if f"{name}FunctionName" not in subject.stack.outputs and name in _OPTIONAL:
+        if permissions.condition and f"{name}FunctionRole" not in resources:
             continue
         configuration = client.get_function_configuration(FunctionName=subject.stack.output(f"{name}FunctionName"))
         roles[f"{name}Function"] = (configuration["Role"], permissions, functions.FORBIDDEN_TO_ALL)
-    resources = subject.stack.list_resources("AWS::IAM::Role")
     for logical_id, permissions in services.SERVICE_ROLES.items():
-        if logical_id not in resources and logical_id in _OPTIONAL:
+        if permissions.condition and logical_id not in resources:
             continue
         arn = f"arn:{names['Partition']}:iam::{names['Account']}:role/{resources[logical_id]}"
         roles[logical_id] = (arn, permissions, services.FORBIDDEN_TO_ALL)

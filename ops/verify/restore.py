@@ -1,7 +1,7 @@
 """The restore workflow: it can describe the instances of the database, and there is a backup to restore."""
 
 from ops.times import seconds_since
-from ops.verify.check import Check, CheckFailed
+from ops.verify.check import Check, CheckFailed, NotApplicable
 from ops.verify.subject import Subject
 from ops.workflows import has_workflow
 
@@ -12,7 +12,7 @@ OLDEST_BACKUP_SECONDS = 2 * 24 * 3600
 def run_restore(subject: Subject) -> str:
     """Describe the instances and the backups as the workflow does, and judge how old the latest backup is."""
     if not has_workflow(subject.stack, "restore"):
-        return "left out: the stack knows no RDS instance (PrimaryInstance)"
+        raise NotApplicable("The stack knows no RDS instance: PrimaryInstance is empty.")
     described = subject.stack.invoke("Restore", {"step": "check"})
     if described["missing"]:
         raise CheckFailed(

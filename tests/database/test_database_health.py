@@ -23,6 +23,7 @@ from sluice.recovery.database_health import (
     check_health,
     check_primary,
     check_replicas,
+    count_loads_since,
     describe_health,
     probe_primary,
     read_ledger_summary,
@@ -177,6 +178,20 @@ def test_a_health_check_never_fails(
     assert health["replicas"][1]["reason"] == health["primary"]["reason"]
     assert health["ledger"] is None
     assert read_ledger_summary(primary) is None
+    servers.start()
+    probe_primary(primary)
+
+
+def test_the_loads_since_a_time_are_counted(rig: Rig, primary: Database, servers: DatabaseServers) -> None:
+    rig.load(delete("01900000-0000-7000-8000-000000000001"), key="batches/a")
+    [row] = rig.rows("SELECT loaded_at FROM loaded_batches")
+    loaded_at = row["loaded_at"].replace(tzinfo=datetime.UTC)
+    paris = datetime.timezone(datetime.timedelta(hours=1))
+    assert count_loads_since(primary, loaded_at) == 1
+    assert count_loads_since(primary, loaded_at.astimezone(paris)) == 1
+    assert count_loads_since(primary, loaded_at + datetime.timedelta(microseconds=1)) == 0
+    servers.primary.stop()
+    assert count_loads_since(primary, loaded_at) is None
     servers.start()
     probe_primary(primary)
 

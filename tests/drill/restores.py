@@ -1,5 +1,6 @@
 """Run `sluice restore` as an operator does, and measure what clients notice meanwhile."""
 
+import datetime
 import itertools
 import shutil
 import threading
@@ -106,3 +107,14 @@ def measure_longest_gap(answers: Sequence[Answer], path: str) -> float:
 def take_backup(stack: Stack) -> str:
     """Let RDS take an automated snapshot of the primary, as it does each night, and return its identifier."""
     return request_backup(stack.servers.root).identifier
+
+
+def read_load_times(stack: Stack) -> dict[str, datetime.datetime]:
+    """When each batch of the primary's ledger was loaded, by its key. A batch that is loaded again has another time."""
+    credentials = stack.servers.admin_credentials
+    with (
+        stack.servers.primary.connect(*credentials, database="sluice", autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT object_key, loaded_at FROM loaded_batches")
+        return dict(cursor.fetchall())

@@ -11,8 +11,7 @@ from botocore.stub import Stubber
 
 from ops.aws import Stack, choose_target
 from ops.commands.status import MAX_PENDING_SECONDS, list_advice
-from ops.template import read_template
-from ops.workflows import WORKFLOW_OUTPUTS, list_executions
+from ops.workflows import list_executions
 from testkit.emulator_harness import wait_until
 from tests.ops.conftest import Sluice
 from tests.ops.stub_stack import HEALTHY_DATABASE, REPLAY_REPORT, STACK_NAME, StubStack, build_verified_plan
@@ -324,8 +323,3 @@ def test_an_unknown_execution_is_a_usage_error(sluice: Sluice, stub_stack: StubS
     assert "There is no execution nope" in sluice("executions", "nope").usage_error()
     assert "There is no execution arn:nope" in sluice("executions", "arn:nope").usage_error()
     assert "--wait needs the name" in sluice("executions", "--wait").usage_error()
-
-
-def test_the_template_has_an_output_for_every_workflow_that_the_command_starts() -> None:
-    outputs = read_template()["Outputs"]
-    assert [name for name in WORKFLOW_OUTPUTS.values() if name not in outputs] == []

@@ -1,7 +1,12 @@
-"""What exists in the emulator, listed with the APIs of its services: CloudFormation doesn't say what it left behind."""
+"""What exists in the emulator, listed with the APIs of its services: CloudFormation doesn't say what it left behind.
+
+What a deletion of a stack retains can be removed.
+"""
 
 from collections.abc import Iterator
 from typing import Any
+
+import boto3
 
 from local.stack import Stack
 
@@ -70,3 +75,39 @@ def _list_resources(stack: Stack) -> Iterator[str]:
     for operation, key, member in _CLOUDFRONT:
         for policy in getattr(cloudfront, operation)(Type="custom")[key].get("Items", []):
             yield f"cloudfront/{policy[member]['Id']}"
+
+
+def remove_retained_resources(stack: Stack, resources: set[str]) -> None:
+    """Remove what a deleted stack has left, in the order of the guide on that (`repair-a-deployment.md`)."""
+    names: dict[str, list[str]] = {}
+    for service, _, name in (resource.partition("/") for resource in sorted(resources)):
+        names.setdefault(service, []).append(name)
+    for name in names.get("firehose", []):
+        stack.aws_client("firehose").delete_delivery_stream(DeliveryStreamName=name)
+    for bucket in names.get("s3", []):
+        stack.aws_client("s3").delete_bucket_policy(Bucket=bucket)
+        _connect_to_s3(stack).Bucket(bucket).object_versions.delete()
+        stack.aws_client("s3").delete_bucket(Bucket=bucket)
+    for url in names.get("sqs", []):
+        stack.aws_client("sqs").delete_queue(QueueUrl=url)
+    for pool in names.get("cognito-idp", []):
+        stack.aws_client("cognito-idp").delete_user_pool(UserPoolId=pool)
+    for snapshot in names.get("rds", []):
+        stack.aws_client("rds").delete_db_snapshot(DBSnapshotIdentifier=snapshot)
+    iam = stack.aws_client("iam")
+    for role in names.get("iam", []):
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=role, PolicyName=policy)
+        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+        iam.delete_role(RoleName=role)
+
+
+def _connect_to_s3(stack: Stack) -> Any:
+    return boto3.resource(
+        "s3",
+        endpoint_url=stack.emulator.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )

@@ -99,3 +99,8 @@ def migrate_with_new_settings(template: Template) -> None:
     template["Resources"]["OpenApiFunction"]["Properties"]["Timeout"] = 19
     template["Resources"]["Migration"]["DependsOn"] = ["OpenApiFunction"]
     template["Resources"]["Migration"]["Properties"]["ServiceTimeout"] = 899
+
+
+def leave_out_migration(template: Template) -> None:
+    """Deploy everything but the tables: the emulator runs no database for the instances of a template."""
+    template["Resources"]["Migration"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from local.process import LocalError
 from local.stack import Stack
-from tests.stack.inventory import list_resources
+from tests.stack.inventory import list_resources, remove_retained_resources
 from tests.stack.samples import airport
 from tests.stack.second_stack import NAME, TAKEN_NAME, SecondStack, migrate_with_new_settings, refuse_at_the_end
 from tests.stack.waiting import eventually
@@ -51,7 +49,7 @@ def second(stack: Stack) -> Iterator[SecondStack]:
         stack.servers.start()
         logs.delete_log_group(logGroupName=TAKEN_NAME)
         second.delete()
-        _remove_what_remains(stack, list_resources(stack) - existing)
+        remove_retained_resources(stack, list_resources(stack) - existing)
         second.drop_database()
 
 
@@ -67,42 +65,6 @@ def _check_guide(remaining: set[str], expected: dict[str, str], section: str) ->
     assert {name for name, patterns in matches.items() if not patterns} == set()
     assert {pattern for patterns in matches.values() for pattern in patterns} == set(expected)
     assert [words for words in expected.values() if words not in text] == []
-
-
-def _remove_what_remains(stack: Stack, resources: set[str]) -> None:
-    """Follow the section of the guide on that, in its order."""
-    names: dict[str, list[str]] = {}
-    for service, _, name in (resource.partition("/") for resource in sorted(resources)):
-        names.setdefault(service, []).append(name)
-    for name in names.get("firehose", []):
-        stack.aws_client("firehose").delete_delivery_stream(DeliveryStreamName=name)
-    for bucket in names.get("s3", []):
-        stack.aws_client("s3").delete_bucket_policy(Bucket=bucket)
-        _connect_to_s3(stack).Bucket(bucket).object_versions.delete()
-        stack.aws_client("s3").delete_bucket(Bucket=bucket)
-    for url in names.get("sqs", []):
-        stack.aws_client("sqs").delete_queue(QueueUrl=url)
-    for pool in names.get("cognito-idp", []):
-        stack.aws_client("cognito-idp").delete_user_pool(UserPoolId=pool)
-    for snapshot in names.get("rds", []):
-        stack.aws_client("rds").delete_db_snapshot(DBSnapshotIdentifier=snapshot)
-    iam = stack.aws_client("iam")
-    for role in names.get("iam", []):
-        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=role, PolicyName=policy)
-        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
-        iam.delete_role(RoleName=role)
-
-
-def _connect_to_s3(stack: Stack) -> Any:
-    return boto3.resource(
-        "s3",
-        endpoint_url=stack.emulator.url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
 
 
 def _check_service(second: SecondStack, code: str) -> None:

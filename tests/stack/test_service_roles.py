@@ -3,14 +3,18 @@
 `SimulatePrincipalPolicy` evaluates the deployed policies, with the names of the deployed resources.
 """
 
-from typing import Any
-
 import pytest
 
 from local.stack import Stack
-from ops.verify.access.request import Request
-from ops.verify.access.services import FORBIDDEN_TO_ALL, SERVICE_ROLES
-from tests.stack.test_rights import STACK_NAME, list_allowed_actions, list_functions, translate_template
+from ops.verify.access.services import SERVICE_ROLES
+from tests.stack.roles import (
+    ONLY_WITH_OWN_DATABASE,
+    DeployedRoles,
+    find_condition,
+    list_allowed_actions,
+    list_functions,
+    translate_template,
+)
 from tests.template.rules.reading import actions, as_list, of_type, statements
 
 pytestmark = pytest.mark.stack("second")
@@ -30,32 +34,20 @@ CONDITIONS = {
 }
 
 
+DEPLOYED = {name: row for name, row in SERVICE_ROLES.items() if row.condition not in ONLY_WITH_OWN_DATABASE}
+
+
 @pytest.fixture(scope="module")
-def decide(stack: Stack, names: dict[str, str]) -> Any:
-    """Simulates the decision of IAM on a role and a request."""
-    iam, formation = stack.aws_client("iam"), stack.aws_client("cloudformation")
-    arns: dict[str, str] = {}
-
-    def decide(role: str, request: Request) -> str:
-        if role not in arns:
-            resource = formation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=role)
-            name = resource["StackResourceDetail"]["PhysicalResourceId"]
-            arns[role] = iam.get_role(RoleName=name)["Role"]["Arn"]
-        resolved = request.resolve(names)
-        assert resolved, f"the stack has no name of {request}"
-        answer = iam.simulate_principal_policy(
-            PolicySourceArn=arns[role], ActionNames=[resolved.action], ResourceArns=[resolved.resource]
-        )
-        return str(answer["EvaluationResults"][0]["EvalDecision"])
-
-    return decide
+def roles(stack: Stack, names: dict[str, str]) -> DeployedRoles:
+    return DeployedRoles(stack, "sluice-local", names)
 
 
 def test_the_table_has_every_other_role_of_the_template() -> None:
     own = {f"{name}FunctionRole" for name in list_functions()}
-    assert {name for name, _ in of_type(translate_template(), "AWS::IAM::Role")} - own == set(SERVICE_ROLES) | set(
-        NOT_SIMULATED
-    )
+    others = {name for name, _ in of_type(translate_template(), "AWS::IAM::Role")} - own - set(NOT_SIMULATED)
+    assert {name: find_condition(name) for name in others} == {
+        name: row.condition for name, row in SERVICE_ROLES.items()
+    }
 
 
 @pytest.mark.parametrize("role", SERVICE_ROLES)
@@ -94,9 +86,6 @@ def test_only_one_service_can_assume_a_role() -> None:
         assert statement.get("Condition") == CONDITIONS.get(name)
 
 
-@pytest.mark.parametrize("role", SERVICE_ROLES)
-def test_the_decisions_on_a_service_role(decide: Any, role: str) -> None:
-    rights = SERVICE_ROLES[role]
-    assert {request: decide(role, request) for request in rights.allowed} == dict.fromkeys(rights.allowed, "allowed")
-    refused = (*rights.forbidden, *FORBIDDEN_TO_ALL)
-    assert {request: decide(role, request) for request in refused} == dict.fromkeys(refused, "implicitDeny")
+@pytest.mark.parametrize("role", DEPLOYED)
+def test_the_decisions_on_a_service_role(roles: DeployedRoles, role: str) -> None:
+    roles.check_decisions(role)

@@ -276,16 +276,17 @@ def test_the_report_names_what_is_left(rds: FakeRds) -> None:
         "primary": {"accepts_writes": True},
         "replicas": [{"name": "replica-1", "replicates": True}],
         "summary": "The primary accepts writes.",
+        "loaded": 3,
     }
     state = {
         "began": "2026-11-29T04:15:00Z",
         "database": {"health": health},
-        "recovery": {"output": {"replay": {"planned": 3, "loaded": 2}}},
+        "recovery": {"output": {"replay": {"planned": 0, "loaded": 0}}},
         "password": {"is_set": True},
     }
     report = build_report(planned, state, leftovers, NOW + datetime.timedelta(minutes=20))
     assert (report["status"], report["seconds"]) == ("complete", 1200)
-    assert "3 batches were missing, 2 of them are loaded now." in report["summary"]
+    assert "3 batches were loaded since it began; none is missing." in report["summary"]
     assert f"primary-lost-{STAMP} (db.t4g.medium, 20 GiB)" in report["summary"]
     health["replicas"] = [{"name": "replica-1", "replicates": False}]
     assert build_report(planned, state, [], NOW)["status"] == "needs_attention"

@@ -35,6 +35,12 @@ PRIMARY_OPERATIONS = (
     *("DescribeDBInstanceAutomatedBackups", "DescribeDBSnapshots"),
     *("RestoreDBInstanceToPointInTime", "RestoreDBInstanceFromDBSnapshot"),
 )
+# What a proof does with the primary, and with its own instance.
+PROVEN_OPERATIONS = ("DescribeDBInstances", "ListTagsForResource", "DescribeDBSnapshots")
+PROOF_OPERATIONS = (
+    *("DescribeDBInstances", "AddTagsToResource", "ModifyDBInstance", "DeleteDBInstance"),
+    "RestoreDBInstanceFromDBSnapshot",
+)
 FORBIDDEN_TO_ALL: tuple[Request, ...] = (
     delete_object("Batch", BATCH_KEY),
     delete_object("Archive", ARCHIVE_KEY),
@@ -197,6 +203,7 @@ FUNCTIONS: dict[str, Permissions] = {
         ),
     ),
     "Restore": Permissions(
+        condition="Restorable",
         allowed=(
             *(change_instance(action, "{PrimaryInstance}-none") for action in PRIMARY_OPERATIONS),
             *(change_instance(action, "{ReplicaInstance}-none") for action in REPLICA_OPERATIONS),
@@ -214,6 +221,50 @@ FUNCTIONS: dict[str, Permissions] = {
             put_secret_version("Admin"),
             read_object("Batch", BATCH_KEY),
             list_bucket("Batch"),
+        ),
+    ),
+    "Proof": Permissions(
+        condition="BackupsProven",
+        allowed=(
+            read_object("Batch", BATCH_KEY),
+            read_object("Batch", "proofs/runs/tried/tail.json"),
+            put_object("Batch", "proofs/runs/tried/tail.json"),
+            list_bucket("Batch"),
+            read_secret("Admin"),
+            read_secret("Reader"),
+        ),
+        forbidden=(
+            read_secret("Loader"),
+            put_secret_version("Admin"),
+            put_object("Batch", "proofs/last.json"),
+            read_object("Archive", ARCHIVE_KEY),
+            list_bucket("Archive"),
+            put_record(),
+        ),
+    ),
+    "ProofInstance": Permissions(
+        condition="BackupsProven",
+        allowed=(
+            *(change_instance(action, "{PrimaryInstance}") for action in PROVEN_OPERATIONS),
+            *(change_instance(action, "{PrimaryInstance}-proof-none") for action in PROOF_OPERATIONS),
+            read_object("Batch", "proofs/tried"),
+            put_object("Batch", "proofs/tried"),
+            list_bucket("Batch"),
+            read_secret("Admin"),
+            describe_execution("ProveBackup"),
+        ),
+        forbidden=(
+            change_instance("ModifyDBInstance", "{PrimaryInstance}"),
+            change_instance("DeleteDBInstance", "{PrimaryInstance}"),
+            change_instance("ModifyDBInstance", "{ReplicaInstance}"),
+            change_instance("DeleteDBInstance", "{PrimaryInstance}-none"),
+            change_instance("RestoreDBInstanceFromDBSnapshot", "{PrimaryInstance}-none"),
+            describe_execution("Recover"),
+            read_secret("Loader"),
+            read_secret("Reader"),
+            put_secret_version("Admin"),
+            read_object("Batch", BATCH_KEY),
+            list_bucket("Archive"),
         ),
     ),
     "RejectedWrites": Permissions(
@@ -243,6 +294,7 @@ FUNCTIONS: dict[str, Permissions] = {
         ),
     ),
     "Canary": Permissions(
+        condition="CanaryDeployed",
         allowed=(read_secret("Canary"),),
         forbidden=(
             read_secret("Reader"),

@@ -6,7 +6,7 @@ from ops.verify.access.request import Request, execution_arn, function_arn, star
 from ops.verify.access.role import Permissions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServiceRole(Permissions):
     """The permissions of a role, and the service that assumes it."""
 
@@ -146,6 +146,7 @@ SERVICE_ROLES: dict[str, ServiceRole] = {
     ),
     "RestoreRole": ServiceRole(
         service="states",
+        condition="Restorable",
         allowed=(
             *invoke_functions("Lease", "Restore", "Migrate", "HealthCheck"),
             start_execution("Recover"),
@@ -155,5 +156,24 @@ SERVICE_ROLES: dict[str, ServiceRole] = {
             *WAIT_FOR_REPLAY,
         ),
         forbidden=(*invoke_functions("Load", "Rotate", "Rebuild"), start_execution("Replay"), OTHER_RULE),
+    ),
+    "ProveBackupRole": ServiceRole(
+        service="states",
+        condition="BackupsProven",
+        allowed=(*invoke_functions("Proof", "ProofInstance"), *ALERT),
+        forbidden=(
+            *invoke_functions("Load", "Migrate", "Restore", "Rotate"),
+            *(start_execution(workflow) for workflow in ("Recover", "Replay", "Restore")),
+            Request("s3:GetObject", batch_arn("batches/x")),
+        ),
+    ),
+    "ProofStartRole": ServiceRole(
+        service="events",
+        condition="BackupsProven",
+        allowed=(start_execution("ProveBackup"),),
+        forbidden=(
+            *(start_execution(workflow) for workflow in ("Recover", "Rebuild", "Restore")),
+            *invoke_functions("Proof"),
+        ),
     ),
 }

@@ -1,7 +1,8 @@
 """Check the health of the database: `{}` returns a report; `{"probe": true}` fails unless the primary accepts writes.
 
-With `since`, a date-time, the result has the `seconds` since then. `{"heartbeat": true}`, each minute, writes a new
-moment to the primary, and what the replicas show of it to S3.
+With `since`, a date-time, the result has the `seconds` since then, and a report the number of batches `loaded` since
+then (null if the primary does not answer). `{"heartbeat": true}`, each minute, writes a new moment to the primary, and
+what the replicas show of it to S3.
 """
 
 import datetime
@@ -13,7 +14,7 @@ import msgspec
 from sluice.aws.s3 import S3Client
 from sluice.db.connection import Database
 from sluice.observability import Event, add_log_fields, instrument_handler
-from sluice.recovery.database_health import check_health, probe_primary, require_replication
+from sluice.recovery.database_health import check_health, count_loads_since, probe_primary, require_replication
 from sluice.recovery.heartbeat import READS_STATE_KEY, send_heartbeat
 from sluice.settings import HealthCheckSettings, place_databases, read_settings
 
@@ -53,7 +54,8 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
     """
     if event.get("heartbeat"):
         return _send_heartbeat()
-    seconds = _seconds_since(event["since"]) if "since" in event else None
+    since = msgspec.convert(event["since"], datetime.datetime, strict=False) if "since" in event else None
+    seconds = round((datetime.datetime.now(datetime.UTC) - since).total_seconds()) if since else None
     if event.get("probe"):
         probe_primary(_primary)
         return {"seconds": seconds}
@@ -61,7 +63,8 @@ def handle(event: Event, _context: Any) -> dict[str, Any]:
     add_log_fields(database=health["summary"])
     if "replica" in event:
         require_replication(health, event["replica"])
-    return {**health, "seconds": seconds}
+    loaded = count_loads_since(_primary, since) if since and health["ledger"] else None
+    return {**health, "seconds": seconds, "loaded": loaded}
 
 
 def _send_heartbeat() -> dict[str, Any]:
@@ -69,8 +72,3 @@ def _send_heartbeat() -> dict[str, Any]:
     _bucket.write_object(READS_STATE_KEY, msgspec.json.encode(state))
     add_log_fields(is_available=state.is_available, as_of=state.as_of)
     return dict(msgspec.to_builtins(state))
-
-
-def _seconds_since(time_text: str) -> int:
-    since = msgspec.convert(time_text, datetime.datetime, strict=False)
-    return round((datetime.datetime.now(datetime.UTC) - since).total_seconds())

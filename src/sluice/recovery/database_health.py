@@ -6,6 +6,7 @@ REPLICA STATUS. So the check commits a heartbeat on the primary and looks for it
 row that no load touches.
 """
 
+import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -204,6 +205,16 @@ def read_ledger_summary(primary: Database) -> LedgerSummary | None:
     except DATABASE_ERRORS:
         return None
     return LedgerSummary(batches["n"], batches["latest"], rejected["n"])
+
+
+def count_loads_since(primary: Database, since: datetime.datetime) -> int | None:
+    """Count the batches that were loaded since a time, or return None when the primary does not answer."""
+    moment = since.astimezone(datetime.UTC).replace(tzinfo=None)
+    try:
+        rows = primary.query("SELECT COUNT(*) AS n FROM loaded_batches WHERE loaded_at >= %s", (moment,))
+    except DATABASE_ERRORS:
+        return None
+    return int(rows[0]["n"])
 
 
 def describe_health(primary: PrimaryHealth, replicas: list[ReplicaHealth]) -> str:

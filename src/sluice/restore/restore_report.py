@@ -63,6 +63,8 @@ def build_report(
         "restored": plan.summary,
         "notices": list(plan.notices),
         "replay": recovery["replay"],
+        # Of the ledger: a recovery that RDS's events started may have loaded what the backup lacked.
+        "loaded": health["loaded"],
         "database": health,
         "seconds": round((now - began).total_seconds()),
         "leftovers": [_describe_leftover(instance) for instance in leftovers],
@@ -74,10 +76,10 @@ def build_report(
 
 
 def _summarize(report: dict[str, Any]) -> str:
-    replay, leftovers = report["replay"], report["leftovers"]
+    loaded, leftovers = report["loaded"], report["leftovers"]
     sentences = [
         report["restored"],
-        f"{replay['planned']} batches were missing, {replay['loaded']} of them are loaded now.",
+        "No batch is missing." if loaded is None else f"{loaded} batches were loaded since it began; none is missing.",
         report["database"]["summary"],
         f"The restore took {report['seconds']} s.",
         *report["notices"],

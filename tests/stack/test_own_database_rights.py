@@ -1,0 +1,90 @@
+"""The permissions in a stack with a database of its own, which proves its backups, and the check of all of them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from local.stack import Stack
+from ops.aws import Stack as OperatedStack
+from ops.aws import choose_target
+from ops.verify import permissions
+from ops.verify.access import functions
+from ops.verify.access.names import read_names
+from ops.verify.access.request import Request
+from ops.verify.access.services import SERVICE_ROLES
+from ops.verify.subject import Subject
+from tests.stack.inventory import list_resources, remove_retained_resources
+from tests.stack.roles import ONLY_WITH_OWN_DATABASE, DeployedRoles
+from tests.stack.second_stack import NAME, SecondStack, leave_out_migration
+
+pytestmark = pytest.mark.stack("second")
+
+FUNCTIONS = {name: row for name, row in functions.FUNCTIONS.items() if row.condition in ONLY_WITH_OWN_DATABASE}
+
+
+@pytest.fixture(scope="module")
+def operated(stack: Stack) -> Iterator[OperatedStack]:
+    """A stack in the emulator of the local one. Afterwards nothing of it remains."""
+    existing = list_resources(stack)
+    second = SecondStack(stack)
+    try:
+        second.deploy(leave_out_migration, provision_database=True, BackupProof="weekly")
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("SLUICE_LOCAL", str(stack.folder.root))
+            yield OperatedStack(replace(choose_target(None, None, None), name=NAME))
+    finally:
+        second.delete()
+        remove_retained_resources(stack, list_resources(stack) - existing)
+
+
+@pytest.fixture(scope="module")
+def own_names(operated: OperatedStack) -> dict[str, str]:
+    names = read_names(operated)
+    # CloudFormation's physical id of a secret is its ARN. In the emulator, it is its name.
+    secret = operated.client("secretsmanager").describe_secret(SecretId=names["AdminSecretArn"])
+    return {**names, "AdminSecretArn": secret["ARN"]}
+
+
+@pytest.fixture(scope="module")
+def roles(stack: Stack, own_names: dict[str, str]) -> DeployedRoles:
+    return DeployedRoles(stack, NAME, own_names)
+
+
+@pytest.mark.parametrize(
+    ("function", "iam_request"),
+    [
+        pytest.param(name, request, id=f"{name} can {request}")
+        for name, row in FUNCTIONS.items()
+        for request in row.allowed
+    ],
+)
+def test_a_function_is_allowed(roles: DeployedRoles, function: str, iam_request: Request) -> None:
+    assert roles.is_allowed(function, iam_request)
+
+
+@pytest.mark.parametrize(
+    ("function", "iam_request"),
+    [
+        pytest.param(name, request, id=f"{name} cannot {request}")
+        for name, row in FUNCTIONS.items()
+        for request in (*row.forbidden, *functions.FORBIDDEN_TO_ALL)
+    ],
+)
+def test_a_function_is_not_allowed(roles: DeployedRoles, function: str, iam_request: Request) -> None:
+    assert not roles.is_allowed(function, iam_request)
+
+
+@pytest.mark.parametrize(
+    "role", [name for name, row in SERVICE_ROLES.items() if row.condition in ONLY_WITH_OWN_DATABASE]
+)
+def test_the_decisions_on_a_service_role(roles: DeployedRoles, role: str) -> None:
+    roles.check_decisions(role)
+
+
+def test_the_check_of_the_permissions_asks_for_every_role(
+    operated: OperatedStack, own_names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permissions, "read_names", lambda _stack: own_names)
+    count = len(functions.FUNCTIONS) + len(SERVICE_ROLES)
+    assert permissions.run_permissions(Subject(operated)).startswith(f"{count} roles, ")
