@@ -24,7 +24,7 @@ SPARE_MEMORY_BYTES = 300 * 1024**2
 MAX_CREDITS, CREDITS_PER_SECOND = 24.0, 3.0
 CACHE = "cache"
 # The parameters that limit the connections of the functions.
-CONCURRENCY = ("LoadConcurrency", "ReadConcurrency")
+CONCURRENCY = ("LoadConcurrency", "PrimaryReadConcurrency", "ReadConcurrency")
 _ALARMED_CONDITIONS = ("OwnDatabase", "OwnCache", "HasReplica", "Burstable")
 
 

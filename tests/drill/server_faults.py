@@ -138,7 +138,7 @@ def leaked_connections(site: AlarmSite) -> Iterator[Act]:
     """Somebody opens 25 connections more to each server than the functions may have, and leaves them open."""
     instances = get_instances(site)
     defaults = read_template()["Parameters"]
-    number = 25 + max(int(defaults[name]["Default"]) for name in CONCURRENCY)
+    number = 25 + sum(int(defaults[name]["Default"]) for name in CONCURRENCY)
     with ExitStack() as stack:
         for server in instances.servers:
             for _ in range(number):

@@ -134,6 +134,7 @@ def assert_equal(read: list[Item], expected: list[Item], what: str) -> None:
     assert not wrong, f"{what}: {len(wrong)} items differ, such as {wrong[:2]}"
 
 
+@pytest.mark.timeout(1800)
 def test_each_table_is_served_and_read_back_equal(clone: Clone, tables: list[Table]) -> None:
     created: list[str] = []
     for table in tables:

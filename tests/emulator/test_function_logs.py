@@ -22,9 +22,9 @@ CODE = """
             raise ValueError("wrong")
 """
 NOW = "2026-11-29T08:00:00.123Z"
-METRIC = {
+METRIC: dict[str, Any] = {
     "_aws": {
-        "Timestamp": int(time.time() * 1000),
+        "Timestamp": 1_796_000_000_000,
         "CloudWatchMetrics": [
             {"Namespace": "Own", "Dimensions": [["stack", "service"]], "Metrics": [{"Name": "Seen", "Unit": "Count"}]}
         ],
@@ -95,8 +95,10 @@ def test_a_function_learns_its_level_and_its_errors_have_one(emulator: Emulator,
 
 def test_metrics_are_extracted_unless_their_line_is_dropped(emulator: Emulator, names: dict[str, str]) -> None:
     stack = "extracted"
+    # Of now: CloudWatch's statistics are asked for by time.
+    about = {**METRIC["_aws"], "Timestamp": int(time.time() * 1000)}
     for function in ("Default", "Error"):
-        invoke_function(emulator, names[function], {"print": json.dumps({**METRIC, "stack": stack})})
+        invoke_function(emulator, names[function], {"print": json.dumps({**METRIC, "_aws": about, "stack": stack})})
     dimensions = [{"Name": "service", "Value": "sluice"}, {"Name": "stack", "Value": stack}]
     assert _read_sums(emulator, "Own", "Seen", dimensions) == [2.0]
 

@@ -101,7 +101,10 @@ def test_a_judge_finds_nothing_else(findings: list[Finding]) -> None:
 
 
 def test_cfn_lint_judges_workflows_and_actions_too(broken: Template) -> None:
-    assert {"E3601", "W3037"} <= {finding.rule for finding in check_with_cfn_lint(broken)}
+    # Of these two alone, cfn-lint needs seconds and not a minute.
+    resources = {name: broken["Resources"][name] for name in ("LoadBatch", "LoadFunctionRole")}
+    findings = check_with_cfn_lint({**broken, "Resources": resources})
+    assert {"E3601", "W3037"} <= {finding.rule for finding in findings}
 
 
 def test_a_missing_judge_is_a_finding(translated: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

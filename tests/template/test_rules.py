@@ -95,7 +95,11 @@ def test_a_circle_that_only_the_translation_shows_is_found(template: Template) -
     template["Resources"]["LoadBatch"]["Properties"]["Policies"].append(
         {"Statement": [{"Effect": "Allow", "Action": "states:StartExecution", "Resource": {"Ref": "LoadBatch"}}]}
     )
-    assert "E3004" in {finding.rule for finding in check_with_cfn_lint(translate(template, REPOSITORY))}
+    translated_template = translate(template, REPOSITORY)
+    # Of these two alone, cfn-lint needs a second and not a minute.
+    workflow = {name: translated_template["Resources"][name] for name in ("LoadBatch", "LoadBatchRole")}
+    findings = check_with_cfn_lint({**translated_template, "Resources": workflow})
+    assert "E3004" in {finding.rule for finding in findings}
 
 
 def test_an_output_that_shows_a_secret_is_found(template: Template) -> None:

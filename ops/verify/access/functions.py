@@ -236,7 +236,7 @@ FUNCTIONS: dict[str, Permissions] = {
         forbidden=(
             read_secret("Loader"),
             put_secret_version("Admin"),
-            put_object("Batch", "proofs/last.json"),
+            put_object("Batch", "proofs/record.json"),
             read_object("Archive", ARCHIVE_KEY),
             list_bucket("Archive"),
             put_record(),

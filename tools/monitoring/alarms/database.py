@@ -21,18 +21,19 @@ _create_alarm = partial(
 )
 
 
-def _create_connections_alarm(instance: str, parameter: str, work: str) -> Alarm:
+def _create_connections_alarm(instance: str, parameters: tuple[str, ...], work: str) -> Alarm:
     connections: Metric = metrics.CONNECTIONS
+    allowed = " and ".join(parameters)
     return _create_alarm(
         name=f"{instance}ConnectionsAlarm",
         says=(
-            f"{instance} has had 20 connections more than {parameter} allows its functions, for 15 minutes. Something "
-            f"else connects, or connections are left open; near the limit of the instance class, {work} fail. SHOW "
-            "PROCESSLIST names them."
+            f"{instance} has had 20 connections more than its functions need with {allowed}, for 15 minutes. "
+            "Something else connects, or connections are left open; near the limit of the instance class, "
+            f"{work} fail. SHOW PROCESSLIST names them."
         ),
         condition=CONDITIONS[instance],
         watches=Expression(
-            Sub(f"connections - ${{{parameter}}}"),
+            Sub(" - ".join(["connections", *(f"${{{parameter}}}" for parameter in parameters)])),
             {"connections": connections.of(instance, "Minimum", 300)},
             result="excess",
         ),
@@ -103,6 +104,7 @@ ALARMS = (
         )
         for instance in INSTANCES
     ),
-    _create_connections_alarm("Primary", "LoadConcurrency", "loads"),
-    *(_create_connections_alarm(replica, "ReadConcurrency", "reads") for replica in REPLICAS),
+    # Reads use the primary in a stack without replicas.
+    _create_connections_alarm("Primary", ("LoadConcurrency", "PrimaryReadConcurrency"), "loads"),
+    *(_create_connections_alarm(replica, ("ReadConcurrency",), "reads") for replica in REPLICAS),
 )

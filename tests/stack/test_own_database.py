@@ -1,5 +1,7 @@
-"""The permissions in a stack with a database of its own, which proves its backups, and the check of all of them."""
+"""A stack with a database of its own, which proves its backups: its permissions, and the check of the last proof."""
 
+import datetime
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,11 +10,14 @@ import pytest
 from local.stack import Stack
 from ops.aws import Stack as OperatedStack
 from ops.aws import choose_target
+from ops.checks import CheckResult
 from ops.verify import permissions
 from ops.verify.access import functions
 from ops.verify.access.names import read_names
 from ops.verify.access.request import Request
 from ops.verify.access.services import SERVICE_ROLES
+from ops.verify.catalogue import CHECKS
+from ops.verify.run import run_checks
 from ops.verify.subject import Subject
 from tests.stack.inventory import list_resources, remove_retained_resources
 from tests.stack.roles import ONLY_WITH_OWN_DATABASE, DeployedRoles
@@ -88,3 +93,31 @@ def test_the_check_of_the_permissions_asks_for_every_role(
     monkeypatch.setattr(permissions, "read_names", lambda _stack: own_names)
     count = len(functions.FUNCTIONS) + len(SERVICE_ROLES)
     assert permissions.run_permissions(Subject(operated)).startswith(f"{count} roles, ")
+
+
+def check_backups(operated: OperatedStack) -> CheckResult:
+    [result] = run_checks(Subject(operated), [CHECKS["backup-proof"]])
+    return result
+
+
+@pytest.mark.parametrize(
+    ("days", "outcome", "sentence"),
+    [(9, "proven", "No backup was proven for 9 d"), (1, "different", "did not succeed: 1 table differs.")],
+)
+def test_the_check_of_backups_fails_after_a_late_or_failed_proof(
+    operated: OperatedStack, days: int, outcome: str, sentence: str
+) -> None:
+    fresh = check_backups(operated)
+    assert (fresh.state, fresh.message.partition(";")[0]) == ("ok", "no proof yet"), fresh
+    record = {"Bucket": operated.outputs["BatchBucketName"], "Key": "proofs/record.json"}
+    proven = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)).isoformat()
+    last = {"outcome": outcome, "summary": "1 table differs."}
+    s3 = operated.client("s3")
+    s3.put_object(**record, Body=json.dumps({"since": proven, "proven_at": proven, "last": last}))
+    try:
+        broken = check_backups(operated)
+    finally:
+        s3.delete_object(**record)
+    assert broken.state == "failed"
+    assert sentence in broken.message
+    assert broken.hint
