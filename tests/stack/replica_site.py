@@ -10,12 +10,13 @@ import httpx
 
 from local.stack import Stack
 from tests.drill.traffic import Traffic
-from tests.stack.replica_readers import Phase, Readers, create_readers
+from tests.stack.replica_readers import AS_OF, Phase, Readers, create_readers
 from tests.stack.samples import booking
 from tests.stack.waiting import eventually
 
 OWNER = "ada"
 WRITE_PAUSE_SECONDS = 0.25
+MOMENT_SECONDS = 120
 
 
 class ReplicaSite:
@@ -39,9 +40,13 @@ class ReplicaSite:
 
     @contextmanager
     def run(self) -> Iterator[None]:
-        """Write and read until the context ends, beginning when there are some airports to read."""
+        """Write and read until the context ends, beginning when there are some airports to read.
+
+        A new stack has no moment before its first heartbeat, so strict readers could not send any.
+        """
         self.traffic.write(60)
         eventually(self.is_converged)
+        eventually(lambda: AS_OF in self.machine.get("/v1/airports?limit=1").headers, MOMENT_SECONDS)
         with self.traffic.write_continuously(WRITE_PAUSE_SECONDS), self.readers.read_continuously():
             yield
 
