@@ -14,7 +14,7 @@ from bench.loading.scenarios import ScenarioGenerator
 from bench.results import is_short, save_results
 from local.cache import CacheServer
 from sluice.aws.secrets import Credentials
-from sluice.cache.epoch import encode_entry, item_key, parse_epoch
+from sluice.cache.epoch import CacheEntry, encode_entry, item_key, parse_epoch
 from sluice.cache.invalidation import CacheInvalidator
 from sluice.cache.reader import CacheReader
 from sluice.cache.valkey_client import ValkeyClient
@@ -56,7 +56,7 @@ class CacheBenchmark:
             f"{server.host}:{server.port}", SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
         )
         replica = Database(settings.place_databases()[0], statement_timeout_seconds=60)
-        replica._credentials = Credentials(*database.servers.admin_credentials)
+        replica.access.credentials = Credentials(*database.servers.admin_credentials)
         self._cached = ReadRouter(load_resources(), [replica], settings, self._reader)
         self._uncached = ReadRouter(load_resources(), [replica], settings)
 
@@ -139,7 +139,7 @@ class CacheBenchmark:
             (
                 "SET",
                 item_key(epoch, address),
-                encode_entry(address, ItemState(version, version_time(version), b"x" * 300)),
+                encode_entry(address, CacheEntry(ItemState(version, version_time(version), b"x" * 300), "")),
             )
             for address, version in versions.items()
         ]

@@ -82,7 +82,7 @@ def connect_primary(servers: DatabaseServers, schema: str) -> Database:
     """The primary as the loader uses it, with the administrator's credentials."""
     settings = DatabaseSettings(servers.primary.host, servers.primary.port, schema, "none")
     database = Database(settings, statement_timeout_seconds=600, for_loading=True)
-    database._credentials = Credentials(*servers.admin_credentials)
+    database.access.credentials = Credentials(*servers.admin_credentials)
     return database
 
 

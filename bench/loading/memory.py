@@ -33,7 +33,7 @@ def main() -> None:
     from sluice.handlers import load  # noqa: PLC0415  it reads its settings when it is imported
 
     username, password, *files = sys.argv[1:]
-    load._loader._database._credentials = Credentials(username, password)
+    load._loader._database.access.credentials = Credentials(username, password)
     load._loader._context = replace(load._loader._context, open_batch=_open_file)
     assert load._s3.botocore  # its memory belongs to both figures
     before = _read_peak_megabytes()

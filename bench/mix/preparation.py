@@ -64,7 +64,7 @@ class CacheFiller:
             f"{server.host}:{server.port}", SCHEMA, "none", buffer_seconds=60, wait_seconds=0, stale_seconds=60
         )
         database = Database(settings.place_databases()[0], statement_timeout_seconds=60)
-        database._credentials = Credentials(*stack.servers.admin_credentials)
+        database.access.credentials = Credentials(*stack.servers.admin_credentials)
         self._router = ReadRouter(load_resources(), [database], settings, self._reader)
 
     def fill(self, seconds_by_item: Mapping[str, float]) -> None:

@@ -81,11 +81,12 @@ def _summarize(turns: Sequence[Turn], others: Sequence[Turn], seconds: float) ->
 
 
 def measure_cost(bench: ReadBench, source: Path) -> dict[str, Figures]:
-    """Microseconds of a warm read with the code in `source` and with this one, which reads one replica and two.
+    """Microseconds of a warm read with the code in `source` and with this one, which reads one to three replicas.
 
     One process each. They take turns, and a ratio compares the medians of the same round.
     """
-    contenders = {"before": (source, 1), "one replica": (ROOT / "src", 1), "two replicas": (ROOT / "src", 2)}
+    names = ("one replica", "two replicas", "three replicas")
+    contenders = {"before": (source, 1), **{name: (ROOT / "src", number) for number, name in enumerate(names, 1)}}
     medians: dict[str, list[float]] = {name: [] for name in contenders}
     processors: dict[str, list[float]] = {name: [] for name in contenders}
     with ExitStack() as stack:
@@ -148,7 +149,7 @@ def print_cost(commit: str, figures: dict[str, Figures]) -> None:
             for first, median, third in (each["ratio"], each["processor_ratio"])
         ]
         print(
-            f"  {name:<13} {each['us']:>5} us, {ratios[0]}; {each['processor_us']:>5} us of its processor, {ratios[1]}"
+            f"  {name:<14} {each['us']:>5} us, {ratios[0]}; {each['processor_us']:>5} us of its processor, {ratios[1]}"
         )
 
 

@@ -112,7 +112,7 @@ class World:
     @property
     def replica_moment(self) -> str:
         """The number of commits that the replica has, in place of a moment."""
-        return str(self.applied)
+        return f"{self.applied:04}"
 
     def create_version(self) -> str:
         self.count += 1
@@ -162,20 +162,20 @@ class World:
         if reader.shown:
             self.store_item(reader)
         address = ItemAddress(CODES, "", key)
-        state = reader.cache_reader.read_item(address)
-        if state is None:
+        entry = reader.cache_reader.read_item(address)
+        if entry is None:
             reader.shown = (key, self.replica.versions[key], self.replica.row, self.now, self.replica_moment)
             return
         self.hits += 1
+        state = entry.state
         # Without faults, at least what the replica shows now; else, what it showed a moment ago.
         since = self.now - (EPOCH_TRUST_SECONDS if self.has_fault else 0)
         min_version = max((version for moment, version in self.seen[key] if moment <= since), default="")
         assert state.version >= min_version, f"{key} is {state.version}, but the replica has shown {min_version}"
-        # Also with faults, at least what the replica had at the moment that the response names.
-        moment = reader.cache_reader.moment
-        assert moment
-        included = self.committed[int(moment)]
-        assert state.version >= included.versions[key], f"{key} is {state.version}, older than at {moment}"
+        # Also with faults, what the replica had at the moment that the response names: nothing older, nothing newer.
+        moment = max(entry.moment, reader.cache_reader.moment)
+        named = self.committed[int(moment)]
+        assert state.version == named.versions[key], f"{key} is {state.version}, another one than at {moment}"
 
     def store_item(self, reader: ReaderModel) -> None:
         assert reader.shown

@@ -36,7 +36,7 @@ def unavailable_replica(
         unused.bind(("127.0.0.1", 0))
         settings = import_module("msgspec").structs.replace(replica._settings, database_port=unused.getsockname()[1])
         monkeypatch.setattr(replica, "_settings", settings)
-        monkeypatch.setattr(replica, "_credentials", None)
+        monkeypatch.setattr(replica.access, "credentials", None)
         yield stream
 
 

@@ -8,11 +8,19 @@ from typing import Any
 import pymysql
 import pytest
 
+from sluice.aws.secrets import Credentials
 from sluice.db.moment import MOMENT_COLUMN
 from sluice.errors import AccessDenied, DatabaseUnavailable, SchemaOutdated
 from sluice.http.problem import Problem
 from sluice.query.replica_reads import ReplicaReads
-from sluice.query.replica_set import FIRST_SKIP_SECONDS, MAX_LAG_SECONDS, MAX_SKIP_SECONDS, ReplicaSet
+from sluice.query.replica_set import (
+    FIRST_SKIP_SECONDS,
+    MAX_LAG_SECONDS,
+    MAX_SKIP_SECONDS,
+    ReplicaSet,
+    create_databases,
+)
+from sluice.settings import DatabaseSettings
 
 Rows = list[dict[str, Any]]
 
@@ -23,8 +31,6 @@ def moment(number: int) -> str:
 
 class Server:
     """A replica that has reached a moment, fails, or takes time to."""
-
-    connection_number = 1
 
     def __init__(self, number: int, clock: "Clock") -> None:
         self.endpoint = f"replica-{number}.example:3306"
@@ -43,8 +49,8 @@ class Server:
         self._clock.now += self.seconds
         if self.error:
             raise self.error
-        if "marks" in statement:
-            return [{"version": self.moment}]
+        if "row_count" in statement:
+            return [{MOMENT_COLUMN: self.moment, "row_count": 0}]
         return [] if self.row is None else [{MOMENT_COLUMN: self.moment, "server": self, **self.row}]
 
 
@@ -357,3 +363,41 @@ def test_a_version_below_the_floor_is_too_early(two: Environment) -> None:
     with pytest.raises(Problem) as raised:
         two.read_version(floor=moment(9))
     assert raised.value.status == 425
+
+
+def test_a_cached_result_names_the_later_of_its_moments_and_binds_the_next_read(two: Environment) -> None:
+    for stored, confirmed in ((moment(3), moment(2)), (moment(2), moment(3))):
+        reads = two.open()
+        reads.add_cached(stored, confirmed)
+        assert reads.moment == moment(3)
+    home, other = two.order("a")
+    home.moment, other.moment = moment(2), moment(4)
+    assert two.read() is other  # the home lacks what the cache showed
+
+
+def test_the_first_result_names_the_moment_and_later_ones_decide_only(two: Environment) -> None:
+    home, _ = two.order("a")
+    reads = two.open()
+    for number in (5, 6):
+        home.moment = moment(number)
+        reads.read(lambda database: database.query("SELECT", ()))
+        assert reads.moment == moment(5)
+    reads.forget_moment()
+    assert reads.moment is None
+
+
+def test_replicas_share_one_secret_which_is_read_again_only_when_a_server_rejects_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def read_credentials(arn: str) -> Credentials:
+        read.append(arn)
+        return Credentials("reader", str(len(read)))
+
+    monkeypatch.setattr("sluice.db.connection.read_credentials", read_credentials)
+    first, second = create_databases([DatabaseSettings("localhost", port, "sluice", "arn") for port in (1, 2)])
+    assert first.access.read_credentials() == second.access.read_credentials() == Credentials("reader", "1")
+    second.access.forget_credentials()
+    assert first.access.read_credentials() == Credentials("reader", "2")
+    assert read == ["arn", "arn"]

@@ -1,90 +1,121 @@
-"""Which moment holds for the statements of one read on one replica."""
+"""Which moment the statements of one read on one replica show: that of one state, or none."""
 
 from typing import Any
 
+import pytest
+
+from sluice.db.connection import Queries
 from sluice.db.moment import MOMENT_COLUMN, format_moment, parse_moment
-from sluice.query.statements import Statements
+from sluice.query.statements import read_one_state
 
 FIRST, SECOND = "2026-11-29T17:00:03.999999", "2026-11-29T18:00:00.000000"
 
 
 class Server:
-    """A replica with rows, that shows a moment, and whose connection may be lost before a statement."""
+    """A replica that applies the next state of `states` before the statement of that number."""
 
-    def __init__(self) -> None:
-        self.moment = FIRST
-        self.connection_number = 0
+    def __init__(self, states: dict[int, str] | None = None, *, has_rows: bool = True) -> None:
+        self.moment, self.has_rows = FIRST, has_rows
+        self._states = states or {}
+        self._snapshot: str | None = None
         self.statements: list[str] = []
-        self.lose_before = ""
+        self.is_dropped = self.loses_snapshots = False
 
     def query(self, statement: str, _values: tuple[Any, ...]) -> list[dict[str, Any]]:
         self.statements.append(statement)
-        if not self.connection_number or (self.lose_before and self.lose_before in statement):
-            self.connection_number += 1
-        if "marks" in statement:
-            return [{"version": self.moment}] if self.moment else []
-        return [] if "nothing" in statement else [{MOMENT_COLUMN: self.moment or None}]
+        self.moment = self._states.get(len(self.statements), self.moment)
+        match statement.split(maxsplit=1)[0]:
+            case "START":
+                self._snapshot = None if self.loses_snapshots else self.moment
+                return []
+            case "COMMIT":
+                self._snapshot = None
+                return []
+        moment = (self.moment if self._snapshot is None else self._snapshot) or None
+        if "row_count" in statement:
+            return [{MOMENT_COLUMN: moment, "row_count": int(self.has_rows)}]
+        if "broken" in statement:
+            raise ConnectionError
+        return [{MOMENT_COLUMN: moment}] if self.has_rows and "nothing" not in statement else []
+
+    def drop_connection(self) -> None:
+        self.is_dropped = True
 
 
-def start(server: Server) -> Statements:
+def read(server: Server, *statements: str) -> str:
+    def select(database: Queries) -> int:
+        return sum(len(database.query(statement, ())) for statement in statements)
+
     database: Any = server
-    return Statements(database)
+    return read_one_state(database, select)[1]
 
 
-def read(server: Server, *statements: str) -> str | None:
-    reads = start(server)
-    for statement in statements:
-        reads.query(statement, ())
-    return reads.moment
-
-
-def test_rows_show_their_own_moment() -> None:
-    server = Server()
+def test_rows_show_their_moment_in_one_statement() -> None:
+    server = Server({2: SECOND})
     assert read(server, "SELECT rows") == FIRST
-    server.moment = SECOND
     assert read(server, "SELECT rows") == SECOND
     assert server.statements == ["SELECT rows", "SELECT rows"]
 
 
-def test_without_rows_the_moment_is_read_before_the_rows() -> None:
-    server = Server()
-    assert read(server, "SELECT nothing") == FIRST
-    assert ["marks" in statement for statement in server.statements] == [False, True, False]
+def test_without_rows_one_more_statement_reads_the_moment_and_verifies_that_there_are_none() -> None:
+    server = Server({2: SECOND}, has_rows=False)
+    assert read(server, "SELECT rows") == SECOND
+    assert ["FROM (SELECT rows)" in statement for statement in server.statements] == [False, True]
 
 
-def test_an_earlier_result_of_the_connection_has_a_moment_that_holds() -> None:
+def test_rows_that_arrive_before_the_moment_is_read_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(has_rows=False)
+    query = server.query
+
+    def query_and_load(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        rows = query(statement, values)
+        server.has_rows, server.moment = True, SECOND
+        return rows
+
+    monkeypatch.setattr(server, "query", query_and_load)
+    assert read(server, "SELECT rows") == SECOND
+    assert len(server.statements) == 3
+
+
+def test_statements_that_show_two_states_are_repeated_in_one_snapshot() -> None:
+    server = Server({2: SECOND, 5: "2026-11-29T19:00:00.000000"})
+    assert read(server, "SELECT rows", "SELECT others") == SECOND
+    assert [statement.split()[0] for statement in server.statements[2:]] == ["START", "SELECT", "SELECT", "COMMIT"]
+    assert not server.is_dropped
+
+
+def test_statements_of_one_state_are_not_repeated() -> None:
     server = Server()
-    assert read(server, "SELECT rows", "SELECT nothing") == FIRST
+    assert read(server, "SELECT rows", "SELECT others") == FIRST
     assert len(server.statements) == 2
 
 
-def test_a_moment_does_not_hold_for_another_connection() -> None:
-    server = Server()
-    # The last result may be that of another replica, which has less.
-    server.lose_before = "nothing"
-    assert read(server, "SELECT nothing") == ""
-    server = Server()
-    reads = start(server)
-    reads.query("SELECT rows", ())
-    server.lose_before, server.moment = "SELECT nothing", ""
-    reads.query("SELECT nothing", ())
-    assert reads.moment == ""
+def test_a_snapshot_that_is_lost_with_its_connection_leaves_the_moment_unknown() -> None:
+    server = Server({2: SECOND, 5: "2026-11-29T19:00:00.000000"})
+    server.loses_snapshots = True
+    assert read(server, "SELECT rows", "SELECT others") == ""
 
 
-def test_the_earliest_moment_counts_and_an_unknown_one_before_it() -> None:
-    server = Server()
-    reads = start(server)
-    for moment, expected in ((SECOND, SECOND), (FIRST, FIRST), ("", ""), (SECOND, "")):
-        server.moment = moment
-        reads.query("SELECT rows", ())
-        assert reads.moment == expected
+def test_an_error_in_a_snapshot_ends_it() -> None:
+    server = Server({2: SECOND})
+    calls = iter(["SELECT others", "SELECT broken"])
+
+    def select(database: Queries) -> None:
+        database.query("SELECT rows", ())
+        database.query(next(calls), ())
+
+    database: Any = server
+    with pytest.raises(ConnectionError):
+        read_one_state(database, select)
+    assert server.is_dropped
 
 
 def test_a_replica_without_a_moment_has_none() -> None:
     server = Server()
     server.moment = ""
     assert read(server, "SELECT rows") == ""
-    assert read(server, "SELECT nothing") == ""
+    server.has_rows = False
+    assert read(server, "SELECT rows") == ""
 
 
 def test_clients_see_a_moment_to_the_microsecond() -> None:

@@ -23,8 +23,8 @@ from sluice.model.resource import Resource
 _NAME = "cache"
 _NAME_LENGTH, _COUNT_LENGTH = 16, 10
 
-# Increase this number when the response for the same row changes.
-_FORMAT = 1
+# Increase this number when the form of an entry, or the response for the same row, changes.
+_FORMAT = 2
 _SEPARATOR = "\n"  # the API accepts no collection, owner or id with a line break
 
 # Selects the row as one text. As a subquery of the statement that reads an item, it sees the same moment as the item.
@@ -90,20 +90,28 @@ def item_key(epoch: str, address: ItemAddress) -> str:
     return f"{epoch}{_SEPARATOR}{resource.collection}{_SEPARATOR}{owner}{_SEPARATOR}{item_id}"
 
 
-def encode_entry(address: ItemAddress, state: ItemState) -> bytes:
+class CacheEntry(NamedTuple):
+    """The state of an item, and the moment of the replica that showed it (an empty text before the first moment)."""
+
+    state: ItemState
+    moment: str
+
+
+def encode_entry(address: ItemAddress, entry: CacheEntry) -> bytes:
     """Encode an entry. It begins with the version, so that the server can compare two entries."""
-    head = (state.version, *_describe_address(address), state.written_at.isoformat(), "")
+    state = entry.state
+    head = (state.version, *_describe_address(address), state.written_at.isoformat(), entry.moment, "")
     return _SEPARATOR.join(head).encode() + (state.body or b"")
 
 
-def decode_entry(address: ItemAddress, entry: bytes) -> ItemState | None:
+def decode_entry(address: ItemAddress, encoded: bytes) -> CacheEntry | None:
     """Decode an entry. Return None if it belongs to another item, to another owner, or to another form of the class."""
     description = _describe_address(address)
-    parts = entry.split(_SEPARATOR.encode(), len(description) + 2)
-    if len(parts) != len(description) + 3 or parts[1:-2] != [text.encode() for text in description]:
+    parts = encoded.split(_SEPARATOR.encode(), len(description) + 3)
+    if len(parts) != len(description) + 4 or parts[1:-3] != [text.encode() for text in description]:
         return None
-    version, written_at, body = parts[0].decode(), parts[-2].decode(), parts[-1]
-    return ItemState(version, datetime.datetime.fromisoformat(written_at), body or None)
+    version, written_at, moment, body = parts[0].decode(), parts[-3].decode(), parts[-2].decode(), parts[-1]
+    return CacheEntry(ItemState(version, datetime.datetime.fromisoformat(written_at), body or None), moment)
 
 
 def _describe_address(address: ItemAddress) -> tuple[str, ...]:

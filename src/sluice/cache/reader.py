@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from sluice.cache.epoch import (
     SELECT_EPOCH,
+    CacheEntry,
     Epoch,
     decode_entry,
     encode_entry,
@@ -38,7 +39,9 @@ class CacheReader:
 
     `epoch_query` is the query whose result `store_item` takes. Every state that `read_item` returns includes what was
     loaded by `moment`: such a load is in the replica that named the epoch. It invalidated its items, or started a new
-    epoch, before its commit; and since then only replicas with the load could store entries.
+    epoch, before its commit; and since then only replicas with the load could store entries. But another environment
+    may have stored it of a replica that is ahead. So it is the item's state at the later one of `moment` and the moment
+    of the entry.
     """
 
     epoch_query = SELECT_EPOCH
@@ -51,22 +54,22 @@ class CacheReader:
         self._epoch_expires_at = 0.0
         self.moment = ""
 
-    def read_item(self, address: ItemAddress) -> ItemState | None:
-        """Return the cached state of an item, or None. Return None also if the epoch must be read from the replica."""
+    def read_item(self, address: ItemAddress) -> CacheEntry | None:
+        """Return the entry of an item, or None. Return None also if the epoch must be read from the replica."""
         epoch = self._epoch
         if epoch is None or self.clock() >= self._epoch_expires_at:
             return None
         try:
             # Reading the count too keeps it recently used, so that the cache does not evict it.
-            [[_, entry]] = self._client.send_commands(
+            [[_, encoded]] = self._client.send_commands(
                 ("MGET", load_count_key(epoch.name), item_key(epoch.name, address))
             )
         except CacheUnavailable as error:
             report_unavailable_cache(error)
             return None
-        state = decode_entry(address, entry) if entry else None
-        add_log_fields(cache="hit" if state else "miss")
-        return state
+        entry = decode_entry(address, encoded) if encoded else None
+        add_log_fields(cache="hit" if entry else "miss")
+        return entry
 
     def store_item(
         self, address: ItemAddress, state: ItemState, epoch_value: str | None, asked_at: float, moment: str
@@ -86,10 +89,10 @@ class CacheReader:
             return
         name, load_count = epoch
         keys = (load_count_key(name), item_key(name, address))
-        entry = encode_entry(address, state)
+        encoded = encode_entry(address, CacheEntry(state, moment))
         try:
             self._client.send_commands(
-                ("EVAL", _STORE_SCRIPT, "2", *keys, load_count, entry, str(self._max_age_seconds))
+                ("EVAL", _STORE_SCRIPT, "2", *keys, load_count, encoded, str(self._max_age_seconds))
             )
         except CacheUnavailable as error:
             report_unavailable_cache(error)

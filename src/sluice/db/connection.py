@@ -1,5 +1,6 @@
 """Connections to one MariaDB server: TLS with a verified server, credentials from their secret."""
 
+import functools
 import ssl
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -76,11 +77,38 @@ class Queries(Protocol):
         ...
 
 
-class Database:
-    """One warm connection to one server, opened on the first use and again after it has ended.
+class DatabaseAccess:
+    """What a connection needs besides its server, read at the first one: several servers can share it.
 
-    `connection_number` counts the connections: while it is the same, so is the server.
+    `credentials` are None before that, and after `forget_credentials`.
     """
+
+    def __init__(self, secret_arn: str) -> None:
+        self._secret_arn = secret_arn
+        self.credentials: Credentials | None = None
+
+    @functools.cached_property
+    def tls_context(self) -> ssl.SSLContext:
+        """The TLS context, which verifies the server."""
+        return create_database_tls_context()
+
+    def read_credentials(self) -> Credentials:
+        """Read the credentials from the secret, once. Raises DatabaseUnavailable."""
+        if self.credentials is None:
+            try:
+                self.credentials = read_credentials(self._secret_arn)
+            except AwsError as error:
+                # Without the password nobody can connect: for callers the database is unavailable.
+                raise DatabaseUnavailable(f"{error.operation}: {error.code}") from error
+        return self.credentials
+
+    def forget_credentials(self) -> None:
+        """Let the next connection read the secret again: the password was rotated."""
+        self.credentials = None
+
+
+class Database:
+    """One warm connection to one server, opened on the first use and again after it has ended."""
 
     def __init__(
         self,
@@ -89,15 +117,15 @@ class Database:
         statement_timeout_seconds: int,
         for_loading: bool = False,
         connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+        access: DatabaseAccess | None = None,
     ) -> None:
+        """`access` is that of the settings' secret, if several databases share it."""
         self._settings = settings
         self._statement_timeout_seconds = statement_timeout_seconds
         self._connect_timeout_seconds = connect_timeout_seconds
         self._for_loading = for_loading
-        self._credentials: Credentials | None = None
+        self.access = access or DatabaseAccess(settings.database_secret_arn)
         self._connection: Connection | None = None
-        self._tls_context: ssl.SSLContext | None = None
-        self.connection_number = 0
 
     @property
     def endpoint(self) -> str:
@@ -111,9 +139,8 @@ class Database:
                 self._connection = self._open_connection()
             except AccessDenied:
                 # The password was rotated since we read it: read it again, once.
-                self._credentials = None
+                self.access.forget_credentials()
                 self._connection = self._open_connection()
-            self.connection_number += 1
         return self._connection
 
     def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -157,19 +184,11 @@ class Database:
             self._connection = None
 
     def _open_connection(self) -> Connection:
-        if self._credentials is None:
-            try:
-                self._credentials = read_credentials(self._settings.database_secret_arn)
-            except AwsError as error:
-                # Without the password nobody can connect: for callers the database is unavailable.
-                raise DatabaseUnavailable(f"{error.operation}: {error.code}") from error
-        if self._tls_context is None:
-            self._tls_context = create_database_tls_context()
         return open_connection(
             self._settings,
-            self._credentials,
+            self.access.read_credentials(),
             statement_timeout_seconds=self._statement_timeout_seconds,
             for_loading=self._for_loading,
-            tls_context=self._tls_context,
+            tls_context=self.access.tls_context,
             connect_timeout_seconds=self._connect_timeout_seconds,
         )

@@ -53,11 +53,6 @@ def read_moment(replica: "Queries") -> str:
     return str(rows[0]["version"]) if rows else ""
 
 
-def earlier_moment(moment: str | None, other: str) -> str:
-    """Return the earlier of two moments, of which the first is None if there is only the other."""
-    return other if moment is None else min(moment, other)
-
-
 def parse_moment(moment: str) -> datetime.datetime:
     """Parse a moment as the row has it."""
     return datetime.datetime.fromisoformat(f"{moment}+00:00")

@@ -20,6 +20,8 @@ def apply_if_none_match(request: Request, response: Response) -> Response:
     Several lines of the header count as none: API Gateway's cache takes one of them for the key of the response, and
     the 304 would go to a client that has only what that line says.
     """
+    if _HEADER not in request.headers:
+        return response
     if response.headers["ETag"] not in list_etags(request) and not _matches_everything(request):
         return response
     return Response(304, headers=response.headers, content_type="")
@@ -27,7 +29,7 @@ def apply_if_none_match(request: Request, response: Response) -> Response:
 
 def list_etags(request: Request) -> list[str]:
     """List the ETags of If-None-Match, in their quotes; none if the header occurs more than once."""
-    if has_several_lines(request, _HEADER):
+    if _HEADER not in request.headers or has_several_lines(request, _HEADER):
         return []
     return _ETAG.findall(join_header_lines(request, _HEADER))
 

@@ -3,6 +3,7 @@
 A read of one's own write (`?version=`) waits until the replica has that version of the item, or a later one.
 """
 
+import functools
 from collections.abc import Callable
 
 from sluice.db.connection import Queries
@@ -13,6 +14,7 @@ from sluice.http.problem import Problem
 from sluice.http.request import Request, parse_preferred_wait, read_query_parameters
 from sluice.http.response import Response
 from sluice.model.item_state import ItemAddress, ItemState, Row, create_item_state, list_columns
+from sluice.model.resource import Resource
 from sluice.model.versions import VERSION_LENGTH, is_version, version_age_seconds
 from sluice.observability import add_log_fields, describe_error
 from sluice.query.read_context import (
@@ -43,6 +45,7 @@ def respond_with_item(context: ReadContext) -> Response:
     if state and state.version < version and not _is_excludable(context, version):
         etag = create_etag(context.resource, version)
         add_log_fields(client_is_ahead=version)
+        context.reads.forget_moment()
         return Response(304, headers={**cache_control_headers(context), "ETag": etag}, content_type="")
     return create_item_response(context, state)
 
@@ -120,10 +123,10 @@ def _read_through(
         row = read(lambda database: select_item(database, address, selected_from))
         return create_item_state(context.resource, row) if row else None
     # The state includes the moment of the cache: a client that has seen a later one asks the replicas.
-    cached = cache.read_item(address) if cache.moment >= context.reads.floor else None
-    if cached and cached.version >= cached_from:
-        context.reads.add_moment(cache.moment)
-        return cached
+    entry = cache.read_item(address) if cache.moment >= context.reads.floor else None
+    if entry and entry.state.version >= cached_from:
+        context.reads.add_cached(entry.moment, cache.moment)
+        return entry.state
     asked_at = cache.clock()
     row = read(lambda database: select_item(database, address, selected_from, cache.epoch_query))
     if row is None:
@@ -159,17 +162,22 @@ def select_item(database: Queries, address: ItemAddress, min_version: str = "", 
 
     The row contains the result of `extra_query` as EXTRA_COLUMN, from the same snapshot.
     """
+    statement, first_statement = _create_item_statements(address.resource, extra_query)
+    values = (address.owner, address.id, min_version)
+    rows = database.query(statement, values) or database.query(first_statement, values)
+    return rows[0] if rows and rows[0]["version"] is not None else None
+
+
+@functools.cache
+def _create_item_statements(resource: Resource, extra_query: str) -> tuple[str, str]:
+    """Create the statement of an item, and the one for the time before the first moment."""
     # The version is in the condition because another replica may answer the next statement. Both tables are read by
     # their primary keys. With the moment in the first, there is a row to hold it when there is no item.
     extra = f"({extra_query}) AS {EXTRA_COLUMN}, " if extra_query else ""
-    columns = f"{extra}item.deleted, {list_columns(address.resource, table='item.')}"
-    condition = "item.owner = %s AND item.id = %s AND item.version >= %s"
-    table, values = f"`{address.resource.collection}` AS item", (address.owner, address.id, min_version)
-    rows = database.query(
-        f"SELECT marks.version AS {MOMENT_COLUMN}, {columns} "  # noqa: S608  declared names
-        f"FROM marks LEFT JOIN {table} ON {condition} WHERE marks.name = '{MOMENT_NAME}'",
-        values,
+    columns = f"{extra}item.deleted, {list_columns(resource, table='item.')}"
+    table, condition = f"`{resource.collection}` AS item", "item.owner = %s AND item.id = %s AND item.version >= %s"
+    joined = f"marks LEFT JOIN {table} ON {condition}"
+    return (
+        f"SELECT marks.version AS {MOMENT_COLUMN}, {columns} FROM {joined} WHERE marks.name = '{MOMENT_NAME}'",  # noqa: S608
+        f"SELECT '' AS {MOMENT_COLUMN}, {columns} FROM {table} WHERE {condition}",  # noqa: S608  declared names
     )
-    if not rows:  # before the first moment
-        rows = database.query(f"SELECT '' AS {MOMENT_COLUMN}, {columns} FROM {table} WHERE {condition}", values)  # noqa: S608
-    return rows[0] if rows and rows[0]["version"] is not None else None

@@ -23,6 +23,8 @@ from sluice.settings import ReadSettings
 if TYPE_CHECKING:  # a function without a cache does not import the cache's code
     from sluice.cache.reader import CacheReader
 
+_FLOOR_HEADER = AS_OF_HEADER.lower()
+
 
 class ReadRouter:
     """Answers the GETs of these resources, from the cache if there is one, else from one of the replicas."""
@@ -67,11 +69,10 @@ class ReadRouter:
 
 def _read_floor(request: Request) -> str:
     """Return the moment that the answer must include, or an empty text. Raises Problem 400."""
-    header = AS_OF_HEADER.lower()
-    text = request.headers.get(header)
+    text = request.headers.get(_FLOOR_HEADER)
     if text is None:
         return ""
-    moment = "" if has_several_lines(request, header) else parse_client_moment(text)
+    moment = "" if has_several_lines(request, _FLOOR_HEADER) else parse_client_moment(text)
     if not moment:
         raise invalid_field_problem(AS_OF_HEADER, "Expected the value of an earlier response, once", 400)
     return moment

@@ -13,12 +13,11 @@ from typing import Generic, NamedTuple, TypeVar
 import pymysql
 
 from sluice.db.connection import Queries
-from sluice.db.moment import earlier_moment
 from sluice.errors import DATABASE_ERRORS
 from sluice.http.problem import Problem
 from sluice.observability import describe_error
 from sluice.query.replica_set import Replica, ReplicaSet
-from sluice.query.statements import Statements
+from sluice.query.statements import read_one_state
 
 # How long a read waits for a state that the client, or this environment, has seen.
 SHORT_WAIT_SECONDS = 1.0
@@ -30,7 +29,7 @@ T = TypeVar("T")
 
 
 class ReplicaAnswer(NamedTuple, Generic[T]):
-    """What one replica answered, and the moment that it includes."""
+    """What one replica answered, and the moment of that state."""
 
     result: T
     moment: str
@@ -40,7 +39,8 @@ class ReplicaReads:
     """The reads of one request. `address` decides on the home replica, `floor` is the client's moment or empty, and
     `wait_seconds` are those that the client prefers.
 
-    `moment` is the earliest moment of all results: an empty text if one is unknown, None if there is no result.
+    `moment` is that of the first result, which is what a response shows: an empty text if it is unknown, None if there
+    is no result. Later results only decide about it.
     """
 
     def __init__(self, replicas: ReplicaSet, address: str, floor: str = "", wait_seconds: float = 0.0) -> None:
@@ -66,7 +66,7 @@ class ReplicaReads:
             raise too_early_problem()
         # A state that is older than what was shown is so once: the next reads do not wait for the newer one again.
         home.shown = answer.moment
-        self.add_moment(answer.moment)
+        self._add_moment(answer.moment)
         return answer.result
 
     def read_version(self, select: Callable[[Queries], T | None]) -> T | None:
@@ -87,14 +87,29 @@ class ReplicaReads:
             return None
         if answer.moment < self.floor:
             raise too_early_problem()
-        home = self._ranking[0]
-        home.shown = max(home.shown, answer.moment)
-        self.add_moment(answer.moment)
+        self._record_shown(answer.moment)
+        self._add_moment(answer.moment)
         return answer.result
 
-    def add_moment(self, moment: str) -> None:
-        """Add the moment of a result, which may come from elsewhere, such as the cache."""
-        self.moment = earlier_moment(self.moment, moment)
+    def add_cached(self, stored_moment: str, confirmed_moment: str) -> None:
+        """Add a result of the cache. A replica showed it at one moment, and until the other no load has changed it.
+
+        The response names the later one: with an earlier one, the client could be shown next what was before it.
+        """
+        self._record_shown(stored_moment)
+        self._add_moment(max(stored_moment, confirmed_moment))
+
+    def forget_moment(self) -> None:
+        """Name no moment: the response shows nothing, because the client, or CloudFront, has a later state."""
+        self.moment = None
+
+    def _record_shown(self, moment: str) -> None:
+        home = self._ranking[0]
+        home.shown = max(home.shown, moment)
+
+    def _add_moment(self, moment: str) -> None:
+        if self.moment is None:
+            self.moment = moment
 
     def _poll(
         self,
@@ -113,8 +128,10 @@ class ReplicaReads:
         started, pause = replicas.clock(), FIRST_PAUSE_SECONDS
         while True:
             freshest, is_done, error = self._ask_replicas(order(), select, is_enough, started)
+            if freshest and is_done:
+                return freshest
             remaining = started + wait_seconds - replicas.clock()
-            is_over = is_done or remaining <= 0
+            is_over = remaining <= 0
             if freshest and is_over:
                 return freshest
             if error and not freshest and (is_over or not is_patient):
@@ -139,18 +156,17 @@ class ReplicaReads:
         while remaining and (not tried or replicas.clock() - started < MAX_READ_SECONDS):
             replica = remaining[0]
             tried.append(replica)
-            statements = Statements(replica.database)
             try:
-                result = select(statements)
+                result, moment = read_one_state(replica.database, select)
             # Any other error of the driver is the replica's too: the statements are the same for all.
             except (*DATABASE_ERRORS, pymysql.Error) as error:
                 first_error = first_error or error
                 replicas.skip(replica, describe_error(error)["error"], has_failed=True)
             else:
-                answer = ReplicaAnswer(result, statements.moment or "")
-                if replicas.record_answer(replica, answer.moment) and is_enough(answer):
+                answer = ReplicaAnswer(result, moment)
+                if replicas.record_answer(replica, moment) and is_enough(answer):
                     return answer, True, None
-                if freshest is None or answer.moment > freshest.moment:
+                if freshest is None or moment > freshest.moment:
                     freshest = answer
             remaining = [other for other in replicas.select_candidates(ranking) if other not in tried]
         return freshest, False, first_error

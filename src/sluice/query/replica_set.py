@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sluice.db.connection import Database
+from sluice.db.connection import Database, DatabaseAccess
 from sluice.observability import add_log_fields, emit_metric_of
 from sluice.settings import DatabaseSettings
 
@@ -33,12 +33,14 @@ SKIPPED_METRIC = "ReplicaSkipped"
 
 
 def create_databases(servers: Sequence[DatabaseSettings]) -> list[Database]:
-    """Create the databases of a reading function, which connect on first use."""
+    """Create the databases of a reading function, which connect on first use, with the same secret."""
     if len(servers) == 1:
         return [Database(servers[0], statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS)]
+    access = DatabaseAccess(servers[0].database_secret_arn)
     return [
         Database(
             server,
+            access=access,
             statement_timeout_seconds=SHORT_STATEMENT_TIMEOUT_SECONDS,
             connect_timeout_seconds=SHORT_CONNECT_TIMEOUT_SECONDS,
         )
@@ -90,6 +92,7 @@ class ReplicaSet:
         self.clock, self.sleep, self.uniform = clock, sleep, uniform
         self._sightings: deque[Sighting] = deque()
         self._newest = self._overdue = ""
+        self._last_skip_ends_at = 0.0
 
     def rank(self, address: str) -> list[Replica]:
         """Rank the replicas for an address: its home first."""
@@ -98,12 +101,12 @@ class ReplicaSet:
         encoded = address.encode()
         return sorted(self.replicas, key=lambda replica: replica.score(encoded), reverse=True)
 
-    def select_candidates(self, ranking: Sequence[Replica]) -> list[Replica]:
+    def select_candidates(self, ranking: Sequence[Replica]) -> Sequence[Replica]:
         """Select the replicas to ask, in order: without those that failed lately, unless all did."""
         now = self.clock()
+        if self._last_skip_ends_at <= now:
+            return ranking
         skipped = [replica for replica in ranking if replica.skipped_until > now]
-        if not skipped:
-            return list(ranking)
         # Who lagged can have what is needed now, and costs only a statement. Who failed can cost seconds.
         lagging = [replica for replica in skipped if not replica.has_failed]
         return [replica for replica in ranking if replica not in skipped] + lagging or skipped
@@ -138,4 +141,5 @@ class ReplicaSet:
             emit_metric_of(SKIPPED_METRIC, Replica=replica.name)
             replica.skipped_until = now + self.uniform(replica.skip_seconds / 2, replica.skip_seconds)
             replica.skip_seconds = min(replica.skip_seconds * 2, MAX_SKIP_SECONDS)
+            self._last_skip_ends_at = max(self._last_skip_ends_at, replica.skipped_until)
         replica.has_failed = has_failed

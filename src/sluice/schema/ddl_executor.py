@@ -32,6 +32,9 @@ ASCII_COLLATION = "ascii_bin"
 
 STATEMENT_TIMEOUT = 1969  # max_statement_time is exceeded
 
+# How long the server may take to say that it ended a statement: then the reason is known, and no connection is lost.
+ANSWER_SECONDS = 5
+
 # How long a statement waits for a load that locks its table. Later loads queue behind the statement.
 LOCK_WAIT_SECONDS = 30
 
@@ -83,10 +86,10 @@ class Executor:
         Raises MigrationFailed when no time is left, and pymysql's errors.
         """
         seconds = self.remaining_seconds()
-        self.run(f"SET SESSION max_statement_time = {0 if may_outlast else round(seconds)}")
-        if may_outlast:
-            # How long PyMySQL waits for each answer. It offers no method.
-            self._connection._read_timeout = seconds  # type: ignore[attr-defined]
+        self.run(f"SET SESSION max_statement_time = {0 if may_outlast else seconds:.3f}")
+        # How long PyMySQL waits for each answer. It offers no method.
+        wait_seconds = seconds if may_outlast else seconds + ANSWER_SECONDS
+        self._connection._read_timeout = wait_seconds  # type: ignore[attr-defined]
         self.run(sql)
 
 
