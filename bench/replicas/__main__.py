@@ -47,7 +47,7 @@ def measure_rates(bench: ReadBench, *, is_limited: bool) -> dict[str, Figures]:
     seconds = SHORT_SECONDS if is_short() else SECONDS
     turns: dict[int, list[Turn]] = {number: [] for number in REPLICAS}
     with ExitStack() as stack:
-        readers = {number: stack.enter_context(bench.start_readers(READERS, number)) for number in REPLICAS}
+        readers = {number: stack.enter_context(bench.start_readers(READERS, range(number))) for number in REPLICAS}
         for each in readers.values():
             each.read("count", WARM_READS)
         pids = [server.pid or 0 for server in bench.database.servers.replicas]
@@ -83,10 +83,18 @@ def _summarize(turns: Sequence[Turn], others: Sequence[Turn], seconds: float) ->
 def measure_cost(bench: ReadBench, source: Path) -> dict[str, Figures]:
     """Microseconds of a warm read with the code in `source` and with this one, which reads one to three replicas.
 
+    `same server twice` has two replicas that are one server: it shows what the choice costs, without the second server.
+
     One process each. They take turns, and a ratio compares the medians of the same round.
     """
-    names = ("one replica", "two replicas", "three replicas")
-    contenders = {"before": (source, 1), **{name: (ROOT / "src", number) for number, name in enumerate(names, 1)}}
+    own, first, second, third = ROOT / "src", 0, 1, 2
+    contenders = {
+        "before": (source, (first,)),
+        "one replica": (own, (first,)),
+        "same server twice": (own, (first, first)),
+        "two replicas": (own, (first, second)),
+        "three replicas": (own, (first, second, third)),
+    }
     medians: dict[str, list[float]] = {name: [] for name in contenders}
     processors: dict[str, list[float]] = {name: [] for name in contenders}
     with ExitStack() as stack:
@@ -149,7 +157,7 @@ def print_cost(commit: str, figures: dict[str, Figures]) -> None:
             for first, median, third in (each["ratio"], each["processor_ratio"])
         ]
         print(
-            f"  {name:<14} {each['us']:>5} us, {ratios[0]}; {each['processor_us']:>5} us of its processor, {ratios[1]}"
+            f"  {name:<18} {each['us']:>5} us, {ratios[0]}; {each['processor_us']:>5} us of its processor, {ratios[1]}"
         )
 
 

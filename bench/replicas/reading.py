@@ -51,9 +51,9 @@ class ReadBench:
         self.database.servers.wait_for_replicas(300)
 
     @contextmanager
-    def start_readers(self, number: int, replicas: int, source: Path = ROOT / "src") -> Iterator["Readers"]:
-        """Start so many processes that read the first replicas with the code in `source`."""
-        servers = self.database.servers.replicas[:replicas]
+    def start_readers(self, number: int, replicas: Sequence[int], source: Path = ROOT / "src") -> Iterator["Readers"]:
+        """Start so many processes that read these replicas, by index, with the code in `source`."""
+        servers = [self.database.servers.replicas[index] for index in replicas]
         with serve_aws_stub() as url, ExitStack() as stack:
             environment = {
                 **build_environment(url, POWERTOOLS_TRACE_DISABLED="1", DATABASE_NAME=SCHEMA),
