@@ -13,9 +13,8 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from local.stack.services import STACK_NAME
 from sluice.schema.custom_resource import read_deployment
-from tests.drill.alarm_site import AlarmSite
+from tests.drill.alarm_site import PROOFS_STACK, AlarmSite
 from tests.drill.alarm_traffic import Act
 from tests.stack.operator import ROOT
 from tests.stack.rebuild_harness import RebuildHarness
@@ -166,7 +165,7 @@ def no_proven_backup(site: AlarmSite) -> Iterator[Act]:
 
 def report_proof_age(site: AlarmSite, days: float = 0) -> None:
     """Report how long ago a backup was proven, as ProofInstanceFunction does."""
-    dimensions = [{"Name": "service", "Value": "sluice"}, {"Name": "stack", "Value": STACK_NAME}]
+    dimensions = [{"Name": "service", "Value": "sluice"}, {"Name": "stack", "Value": PROOFS_STACK}]
     datum = {"MetricName": "BackupProofAge", "Dimensions": dimensions, "Value": days * 86_400, "Unit": "Seconds"}
     site.client("cloudwatch").put_metric_data(Namespace="Sluice", MetricData=[datum])
 

@@ -168,7 +168,9 @@ def open_site(folder: Path, memory_folder: Path, minute: float) -> Iterator[Alar
         del os.environ[MINUTE_SECONDS]
 
 
-# A local stack proves no backups, so its other parts stand for those of a proof.
+# A local stack proves no backups. The alarms on proofs are in a stack of their own, whose name their metrics have, and
+# other parts of the local stack stand for those of a proof.
+PROOFS_STACK = "alarms-on-proofs"
 _PARTS_OF_A_PROOF = {
     "ProofFunction": "PlanFunction",
     "ProofInstanceFunction": "LeaseFunction",
@@ -179,4 +181,4 @@ _PARTS_OF_A_PROOF = {
 def _add_alarms_on_proofs(site: AlarmSite) -> None:
     alarms = [name for name, entry in site.descriptions.items() if entry.get("Condition") == "BackupsProven"]
     parameters = {name: site.ids[part] for name, part in _PARTS_OF_A_PROOF.items()}
-    site.add_alarms(alarms, {**parameters, "RunbookUrl": "docs"}, "alarms-on-proofs")
+    site.add_alarms(alarms, {**parameters, "RunbookUrl": "docs"}, PROOFS_STACK)

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from local.stack import down
+from tests.drill.alarm_faults import report_proof_age
 from tests.drill.alarm_proofs import PROOFS, Proof
 from tests.drill.alarm_site import AlarmSite, open_site
 from tests.drill.alarm_traffic import read, run_canary, write
@@ -19,6 +20,8 @@ OUTAGE_MINUTE_SECONDS = 8.0
 QUIET_MINUTE_SECONDS = 0.25
 # A run takes longer than such a minute. The alarm on missing runs looks at 5 minutes at a time.
 CANARY_MINUTES = 4
+# How often ProofInstanceFunction reports how long ago a backup was proven.
+PROOF_AGE_MINUTES = 360
 # Until the canary runs as often as on a stack that is up.
 STARTING_MINUTES = 40
 ROWS: list[tuple[str, Proof, float, float]] = []
@@ -71,6 +74,7 @@ def test_no_alarm_fires_in_a_quiet_day(site: AlarmSite) -> None:
 
     def report_and_run_canary() -> None:
         report(site)
+        report_proof_age(site)
         run_canary(site)
 
     site.set_minute(QUIET_MINUTE_SECONDS)
@@ -81,6 +85,8 @@ def test_no_alarm_fires_in_a_quiet_day(site: AlarmSite) -> None:
         for minute in range(-STARTING_MINUTES, 1440):
             if minute % CANARY_MINUTES == 0:
                 canaries.submit(run_canary, site)
+            if minute % PROOF_AGE_MINUTES == 0:
+                report_proof_age(site)
             number = 4 if 600 <= minute < 660 else 1
             results = [clients.submit(act, site) for act in (write, read) for _ in range(number)]
             report(site)

@@ -42,6 +42,7 @@ def fail(second: SecondStack, **settings: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.timeout(900)
 def test_a_failing_migration_ends_with_one_clear_line(stack: Stack, second: SecondStack) -> None:
     line = fail(second, PrimaryPort="1")
     assert line.startswith("The migration failed: Could not migrate the database: the database is unreachable ")
