@@ -37,7 +37,8 @@ _LISTS: tuple[tuple[str, str, dict[str, Any], str, str], ...] = (
     ("logs", "describe_log_groups", {}, "logGroups", "logGroupName"),
     ("rds", "describe_db_instances", {}, "DBInstances", "DBInstanceIdentifier"),
     ("rds", "describe_db_parameter_groups", {}, "DBParameterGroups", "DBParameterGroupName"),
-    ("rds", "describe_db_snapshots", {}, "DBSnapshots", "DBSnapshotIdentifier"),
+    # The local stack takes automated ones of its own primary meanwhile.
+    ("rds", "describe_db_snapshots", {"SnapshotType": "manual"}, "DBSnapshots", "DBSnapshotIdentifier"),
     ("rds", "describe_db_subnet_groups", {}, "DBSubnetGroups", "DBSubnetGroupName"),
     ("s3", "list_buckets", {}, "Buckets", "Name"),
     ("secretsmanager", "list_secrets", {}, "SecretList", "Name"),

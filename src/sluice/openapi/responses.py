@@ -68,6 +68,10 @@ HEADERS: Mapping[str, HeaderObject] = {
         "description": "As for other writes, if the request has one item.",
         "schema": {"type": "string", "pattern": '^<[^>]+>; rel="status"$'},
     },
+    "ReceiptLinkOfVersion": {
+        "description": "As for writes, if the request names a version.",
+        "schema": {"type": "string", "pattern": '^<[^>]+>; rel="status"$'},
+    },
     "NextLink": {
         "description": "The next page's address, relative to the request's, as `<…>; rel=\"next\"`; the last has none.",
         "schema": {"type": "string", "pattern": '^<[^>]+>; rel="next"$'},
@@ -168,7 +172,9 @@ PROBLEM_RESPONSES: Mapping[int, tuple[str, str, ResponseObject]] = {
         _problem_response(
             425,
             "The replica does not have this version of the item yet.",
-            headers=header_references("PreferenceApplied", Retry_After="RetryAfterRequired", Link="ReceiptLink"),
+            headers=header_references(
+                "PreferenceApplied", Retry_After="RetryAfterRequired", Link="ReceiptLinkOfVersion"
+            ),
         ),
     ),
     429: (
