@@ -78,11 +78,6 @@ class ReplicaCounter:
             with connection.cursor() as cursor:
                 cursor.execute("SET GLOBAL userstat = 1")
 
-    @property
-    def heartbeat_statements(self) -> int:
-        """The statements of one heartbeat, which comes each minute: on each replica a wait, and the moment."""
-        return 2 * len(self._connections)
-
     def read(self) -> ReplicaWork:
         """The sums over all replicas."""
         works = []
