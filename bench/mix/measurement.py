@@ -102,7 +102,7 @@ class MixBenchmark:
     def _require_statements(answers: list[Answer], work: ReplicaWork) -> None:
         """Raise LocalError if the replicas had fewer statements than reads that no cache answered.
 
-        They may have more: a read asks again, and another replica, while one lacks what was shown before.
+        They may have more: a read that waits for a state asks all replicas again and again.
         """
         reads = sum(answer.layer == "replica" for answer in answers)
         if work.statements < reads - MAX_DIFFERENCE * len(answers):

@@ -5,11 +5,14 @@ from functools import cache
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.stack import Stack
+from ops.verify.access import functions
 from ops.verify.access.request import Request
+from ops.verify.access.role import Permissions
 from ops.verify.access.services import FORBIDDEN_TO_ALL, SERVICE_ROLES
 from testkit.translate import REPOSITORY, TEMPLATE, read, translate
 from tests.stack.attempts import try_request
@@ -32,6 +35,22 @@ def translate_template() -> Template:
 def list_functions() -> list[str]:
     """The names of the template's functions, without `Function`."""
     return [name.removesuffix("Function") for name, _ in of_type(translate_template(), "AWS::Lambda::Function")]
+
+
+def list_allowed_cases(rows: Mapping[str, Permissions]) -> list[Any]:
+    """A test case for each request that a function of the table may make: the function and the request."""
+    return [
+        pytest.param(name, request, id=f"{name} can {request}") for name, row in rows.items() for request in row.allowed
+    ]
+
+
+def list_forbidden_cases(rows: Mapping[str, Permissions]) -> list[Any]:
+    """A test case for each request that a function of the table must not make: the function and the request."""
+    return [
+        pytest.param(name, request, id=f"{name} cannot {request}")
+        for name, row in rows.items()
+        for request in (*row.forbidden, *functions.FORBIDDEN_TO_ALL)
+    ]
 
 
 def find_condition(role: str) -> str:

@@ -20,7 +20,7 @@ from ops.verify.catalogue import CHECKS
 from ops.verify.run import run_checks
 from ops.verify.subject import Subject
 from tests.stack.inventory import list_resources, remove_retained_resources
-from tests.stack.roles import ONLY_WITH_OWN_DATABASE, DeployedRoles
+from tests.stack.roles import ONLY_WITH_OWN_DATABASE, DeployedRoles, list_allowed_cases, list_forbidden_cases
 from tests.stack.second_stack import NAME, SecondStack, leave_out_migration
 
 pytestmark = pytest.mark.stack("second")
@@ -56,26 +56,12 @@ def roles(stack: Stack, own_names: dict[str, str]) -> DeployedRoles:
     return DeployedRoles(stack, NAME, own_names)
 
 
-@pytest.mark.parametrize(
-    ("function", "iam_request"),
-    [
-        pytest.param(name, request, id=f"{name} can {request}")
-        for name, row in FUNCTIONS.items()
-        for request in row.allowed
-    ],
-)
+@pytest.mark.parametrize(("function", "iam_request"), list_allowed_cases(FUNCTIONS))
 def test_a_function_is_allowed(roles: DeployedRoles, function: str, iam_request: Request) -> None:
     assert roles.is_allowed(function, iam_request)
 
 
-@pytest.mark.parametrize(
-    ("function", "iam_request"),
-    [
-        pytest.param(name, request, id=f"{name} cannot {request}")
-        for name, row in FUNCTIONS.items()
-        for request in (*row.forbidden, *functions.FORBIDDEN_TO_ALL)
-    ],
-)
+@pytest.mark.parametrize(("function", "iam_request"), list_forbidden_cases(FUNCTIONS))
 def test_a_function_is_not_allowed(roles: DeployedRoles, function: str, iam_request: Request) -> None:
     assert not roles.is_allowed(function, iam_request)
 

@@ -3,13 +3,15 @@
 import pytest
 
 from local.stack import Stack
-from ops.verify.access.functions import FORBIDDEN_TO_ALL, FUNCTIONS
+from ops.verify.access.functions import FUNCTIONS
 from ops.verify.access.request import Request
 from tests.stack.roles import (
     ONLY_WITH_OWN_DATABASE,
     DeployedRoles,
     find_condition,
     list_allowed_actions,
+    list_allowed_cases,
+    list_forbidden_cases,
     list_functions,
 )
 
@@ -37,25 +39,11 @@ def test_the_table_has_every_action_that_a_role_allows(function: str) -> None:
     assert len(set(FUNCTIONS[function].forbidden)) >= 3
 
 
-@pytest.mark.parametrize(
-    ("function", "iam_request"),
-    [
-        pytest.param(name, request, id=f"{name} can {request}")
-        for name, row in DEPLOYED.items()
-        for request in row.allowed
-    ],
-)
+@pytest.mark.parametrize(("function", "iam_request"), list_allowed_cases(DEPLOYED))
 def test_a_function_is_allowed(roles: DeployedRoles, function: str, iam_request: Request) -> None:
     assert roles.is_allowed(function, iam_request)
 
 
-@pytest.mark.parametrize(
-    ("function", "iam_request"),
-    [
-        pytest.param(name, request, id=f"{name} cannot {request}")
-        for name, row in DEPLOYED.items()
-        for request in (*row.forbidden, *FORBIDDEN_TO_ALL)
-    ],
-)
+@pytest.mark.parametrize(("function", "iam_request"), list_forbidden_cases(DEPLOYED))
 def test_a_function_is_not_allowed(roles: DeployedRoles, function: str, iam_request: Request) -> None:
     assert not roles.is_allowed(function, iam_request)

@@ -39,9 +39,9 @@ class CacheReader:
 
     `epoch_query` is the query whose result `store_item` takes. Every state that `read_item` returns includes what was
     loaded by `moment`: such a load is in the replica that named the epoch. It invalidated its items, or started a new
-    epoch, before its commit; and since then only replicas with the load could store entries. But another environment
-    may have stored it of a replica that is ahead. So it is the item's state at the later one of `moment` and the moment
-    of the entry.
+    epoch, before its commit; and since then only replicas with the load could store entries. Another environment may
+    have stored the entry from a replica that is ahead, so the state is that of the later moment: `moment` or the
+    entry's.
     """
 
     epoch_query = SELECT_EPOCH

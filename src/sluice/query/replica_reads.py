@@ -40,7 +40,7 @@ class ReplicaReads:
     `wait_seconds` are those that the client prefers.
 
     `moment` is that of the first result, which is what a response shows: an empty text if it is unknown, None if there
-    is no result. Later results only decide about it.
+    is no result. Later results do not change it.
     """
 
     def __init__(self, replicas: ReplicaSet, address: str, floor: str = "", wait_seconds: float = 0.0) -> None:
