@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delete-old-replicas",
         action="store_true",
-        help="delete the replaced replicas at the end, or those of the restore that is continued (default: keep)",
+        help="delete the replaced replicas at the end (default: keep)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan; change nothing")
     parser.add_argument("--wait", action="store_true", help="wait until the restore ends, and report")

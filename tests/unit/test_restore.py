@@ -130,7 +130,7 @@ REFUSALS: list[tuple[dict[str, Any], Callable[[FakeRds], object], str]] = [
     (
         {},
         lambda rds: rds.instances["primary"].update(DBInstanceStatus="incompatible-parameters"),
-        "primary has the status incompatible-parameters, in which RDS does not rename it: start it, or delete it",
+        "primary has the status incompatible-parameters, in which RDS does not rename it: make it available, or",
     ),
     (
         {},

@@ -116,8 +116,8 @@ class Planner:
             return
         if instance.is_stuck:
             raise RestoreRefused(
-                f"{name} has the status {status}, in which RDS does not rename it: start it, or delete it and keep its "
-                "automated backups (--no-delete-automated-backups), and start again."
+                f"{name} has the status {status}, in which RDS does not rename it: make it available, or delete it and "
+                "keep its automated backups (--no-delete-automated-backups), and start again."
             )
         raise RestoreRefused(
             f"RDS is changing {name} (status {status}) and does not rename it now: start again when it is available."
