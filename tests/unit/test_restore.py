@@ -239,8 +239,9 @@ def test_a_restore_that_another_one_followed_does_not_continue(rds: FakeRds) -> 
     assert rds.list_changes() == changes
 
 
-def test_a_stamp_without_any_instance_begins_anew_and_says_so(rds: FakeRds) -> None:
-    assert plan(rds, stamp=STAMP).summary.startswith(f"No instance of the restore {STAMP} exists, so it begins anew.")
+def test_a_stamp_without_any_instance_begins_from_the_start_and_says_so(rds: FakeRds) -> None:
+    beginning = f"No instance of the restore {STAMP} exists, so it begins from the start."
+    assert plan(rds, stamp=STAMP).summary.startswith(beginning)
 
 
 def test_a_primary_that_is_gone_is_restored_from_its_retained_backup(rds: FakeRds) -> None:

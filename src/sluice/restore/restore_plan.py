@@ -70,13 +70,13 @@ class Planner:
         else:
             kind, source, moment, text = self._choose_source(request, names)
             if request.stamp:
-                text = f"No instance of the restore {stamp} exists, so it begins anew. {text}"
+                text = f"No instance of the restore {stamp} exists, so it begins from the start. {text}"
         candidate = source["instance"] if kind == "promote" else restored_name
         settings_of, notices = self._choose_settings(instance, candidate)
         if kind == "promote" and len(names) == 1:
             notices.append("It is the only replica, so private reads answer 503 until a new replica follows.")
-        kept = "the lost instance" if instance and instance.identifier == lost_name else "the present instance"
-        end = f"{lost_name} keeps {kept}" if instance else "there is no instance to keep"
+        which = "lost" if instance and instance.identifier == lost_name else "present"
+        end = f"{lost_name} keeps the {which} instance" if instance else "there is no instance to keep"
         return RestorePlan(
             kind=kind,
             stamp=stamp,
