@@ -3,6 +3,7 @@
 import datetime
 import threading
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -183,9 +184,9 @@ def test_an_item_costs_one_statement_also_if_there_is_none(
     statements: list[str] = []
     run = Database._run_query
 
-    def count(database: Database, statement: str, values: tuple[object, ...]) -> list[dict[str, object]]:
+    def count(database: Database, statement: str, *values: Any, **options: Any) -> list[dict[str, Any]]:
         statements.append(statement)
-        return run(database, statement, values)
+        return run(database, statement, *values, **options)
 
     monkeypatch.setattr(Database, "_run_query", count)
     paths = [f"things/{write.id}", f"things/{uuid4()}", f"things/{write.id}/writes/{write.version}", "things"]

@@ -176,7 +176,7 @@ def select_item(
     """
     statement, first_statement = _create_item_statements(address.resource, extra_query)
     values = (address.owner, address.id, min_version)
-    rows = database.query(statement, values) or database.query(first_statement, values)
+    rows = database.query(statement, values, is_frequent=True) or database.query(first_statement, values)
     if not rows or not has_item(rows[0]):
         return None
     [row] = rows

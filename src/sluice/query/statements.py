@@ -59,10 +59,10 @@ class Statements:
             return None
         return next(iter(self._moments), "")
 
-    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def query(self, statement: str, values: tuple[Any, ...], *, is_frequent: bool = False) -> list[dict[str, Any]]:
         """Read rows with the column MOMENT_COLUMN. Raises the errors of `sluice.db.errors`."""
         database = self._database
-        rows = database.query(statement, values)
+        rows = database.query(statement, values, is_frequent=is_frequent)
         if not rows:
             # EXISTS would ignore the order of the statement, and could choose another index.
             count = f"SELECT COUNT(*) FROM ({statement}) AS page"  # noqa: S608
