@@ -12,7 +12,7 @@ from sluice.aws.secrets import Credentials
 from sluice.errors import FutureTime, InstanceBusy, InstanceFailed, InvalidInput, RestoreRefused
 from sluice.restore.instances import RdsClient
 from sluice.restore.restore_plan import STAMP_TAG, Planner, RestorePlan, parse_plan
-from sluice.restore.restore_report import build_report, describe_failure
+from sluice.restore.restore_report import build_report, describe_failed_step, describe_failure
 from sluice.restore.restore_request import RestoreRequest, create_stamp, find_beginning, parse_restore_request
 from sluice.restore.switch_over import SwitchOver
 from tests.unit.fake_rds import LATEST, FakeRds
@@ -369,7 +369,12 @@ def test_a_failure_says_the_step_and_how_to_go_on() -> None:
         "The restore failed while renaming the lost primary: the quota is used up. No accepted write"
     )
     assert text.endswith(f"`sluice restore --to 2026-11-29T03:00:00Z --continue {STAMP}`.")
+    steps = ("put_aside", "switched", "password", "ready", "migrated", "recovery", "replicas_replaced")
+    state |= dict.fromkeys(steps, {})
+    assert describe_failed_step(state) == "checking the health of the new database"
     request |= {"to": None, "delete_old_replicas": True}
+    assert describe_failed_step(state) == "deleting the old replicas"
+    assert describe_failed_step({**state, "deleted": {}, "database": {}}) == "reporting the restore"
     assert describe_failure(state, "no").endswith(f"`sluice restore --delete-old-replicas --continue {STAMP}`.")
 
 

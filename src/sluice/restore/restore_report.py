@@ -20,13 +20,16 @@ _STEPS = (
     ("migrated", "migrating the new primary"),
     ("recovery", "replaying the missing batches"),
     ("replicas_replaced", "replacing the replicas"),
+    ("deleted", "deleting the old replicas"),
     ("database", "checking the health of the new database"),
 )
 
 
 def describe_failed_step(state: dict[str, Any]) -> str:
     """Return what the execution was doing, by what its state lacks."""
-    return next((text for key, text in _STEPS if key not in state), "reporting the restore")
+    skipped = () if state["request"].get("delete_old_replicas") else ("deleted",)
+    missing = (text for key, text in _STEPS if key not in state and key not in skipped)
+    return next(missing, "reporting the restore")
 
 
 def describe_failure(state: dict[str, Any], message: str) -> str:
