@@ -370,7 +370,7 @@ def test_a_failure_says_the_step_and_how_to_go_on() -> None:
     )
     assert text.endswith(f"`sluice restore --to 2026-11-29T03:00:00Z --continue {STAMP}`.")
     steps = ("put_aside", "switched", "password", "ready", "migrated", "recovery", "replicas_replaced")
-    state |= dict.fromkeys(steps, {})
+    state |= {key: {} for key in steps}
     assert describe_failed_step(state) == "checking the health of the new database"
     request |= {"to": None, "delete_old_replicas": True}
     assert describe_failed_step(state) == "deleting the old replicas"
