@@ -81,9 +81,9 @@ class MixBenchmark:
         readings = [reading for reading in player.recording.readings if reading.step.at >= durations.warm]
         lines = self._read_function_lines()
         answers = [classify(reading, lines) for reading in readings]
-        asked = [reading for reading, answer in zip(readings, answers, strict=True) if answer.layer == "replica"]
+        uncached = [reading for reading, answer in zip(readings, answers, strict=True) if answer.layer == "replica"]
         replicas = len(self._stack.servers.replicas)
-        require_statements(asked, work, replicas, tolerance=MAX_DIFFERENCE * len(readings))
+        require_statements(uncached, work, replicas, tolerance=MAX_DIFFERENCE * len(readings))
         ages = measure_ages(player.recording, watch.seen)
         times = [1000 * reading.seconds for reading in readings]
         model = CacheModel(caches, self._population, function_seconds=FUNCTION_SECONDS, copies=COPIES)
@@ -145,14 +145,14 @@ class MixBenchmark:
         return {line["request_id"]: line for line in lines}
 
 
-def require_statements(asked: list[Reading], work: ReplicaWork, replicas: int, tolerance: float) -> None:
-    """Raise LocalError unless the replicas had a statement for each read that asked them, and no others but two kinds:
+def require_statements(uncached: list[Reading], work: ReplicaWork, replicas: int, tolerance: float) -> None:
+    """Raise LocalError unless the replicas had a statement for each uncached read, and no others but two kinds:
     those of reads of a version, which ask each replica while none has it, and of heartbeats.
 
     The tolerance is for reads that asked another replica because the first had less than was shown before.
     """
-    reads = len(asked)
-    most = reads + (replicas - 1) * sum(reading.step.kind == "own" for reading in asked)
+    reads = len(uncached)
+    most = reads + (replicas - 1) * sum(reading.step.kind == "own" for reading in uncached)
     heartbeats = replicas * HEARTBEAT_STATEMENTS * math.ceil(work.seconds / HEARTBEAT_SECONDS)
     if not reads - tolerance <= work.statements <= most + heartbeats + tolerance:
         raise LocalError(

@@ -99,8 +99,8 @@ def plain(at: float) -> Reading:
     ],
 )
 def test_the_replicas_have_the_statements_of_reads_and_heartbeats(statements: int, seconds: float) -> None:
-    asked = [*(plain(number) for number in range(92)), *(own(number) for number in range(8))]
-    require_statements(asked, ReplicaWork(statements, 1.0, seconds), replicas=2, tolerance=1)
+    uncached = [*(plain(number) for number in range(92)), *(own(number) for number in range(8))]
+    require_statements(uncached, ReplicaWork(statements, 1.0, seconds), replicas=2, tolerance=1)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,6 @@ def test_the_replicas_have_the_statements_of_reads_and_heartbeats(statements: in
     ],
 )
 def test_missing_or_further_statements_end_the_measurement(statements: int, replicas: int) -> None:
-    asked = [*(plain(number) for number in range(92)), *(own(number) for number in range(8))]
+    uncached = [*(plain(number) for number in range(92)), *(own(number) for number in range(8))]
     with pytest.raises(LocalError, match=rf"^The replicas had {statements} statements, not 100 for as many reads, "):
-        require_statements(asked, ReplicaWork(statements, 1.0, 10.0), replicas, tolerance=1)
+        require_statements(uncached, ReplicaWork(statements, 1.0, 10.0), replicas, tolerance=1)
