@@ -21,7 +21,7 @@ class Server:
         self.statements: list[str] = []
         self.is_dropped = self.loses_snapshots = False
 
-    def query(self, statement: str, _values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def query(self, statement: str, _values: tuple[Any, ...], *, is_frequent: bool = False) -> list[dict[str, Any]]:
         self.statements.append(statement)
         self.moment = self._states.get(len(self.statements), self.moment)
         match statement.split(maxsplit=1)[0]:
