@@ -34,7 +34,9 @@ def operated(stack: Stack) -> Iterator[OperatedStack]:
     existing = list_resources(stack)
     second = SecondStack(stack)
     try:
-        second.deploy(leave_out_migration, provision_database=True, BackupProof="weekly")
+        second.deploy(
+            leave_out_migration, provision_database=True, BackupProof="weekly", DatabaseMonitoringSeconds="60"
+        )
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("SLUICE_LOCAL", str(stack.folder.root))
             yield OperatedStack(replace(choose_target(None, None, None), name=NAME))
@@ -71,6 +73,17 @@ def test_a_function_is_not_allowed(roles: DeployedRoles, function: str, iam_requ
 )
 def test_the_decisions_on_a_service_role(roles: DeployedRoles, role: str) -> None:
     roles.check_decisions(role)
+
+
+def test_a_restore_passes_the_monitoring_role_to_rds_only(roles: DeployedRoles) -> None:
+    row = functions.FUNCTIONS["Restore"]
+    allowed, forbidden = (
+        [request for request in requests if request.action == "iam:PassRole"]
+        for requests in (row.allowed, row.forbidden)
+    )
+    assert (len(allowed), len(forbidden)) == (1, 2)
+    decisions = [roles.simulate("RestoreFunctionRole", request) for request in (*allowed, *forbidden)]
+    assert decisions == ["allowed", "implicitDeny", "implicitDeny"]
 
 
 def test_the_check_of_the_permissions_asks_for_every_role(

@@ -67,8 +67,8 @@ def test_rows_that_arrive_before_the_moment_is_read_are_read(monkeypatch: pytest
     server = Server(has_rows=False)
     query = server.query
 
-    def query_and_load(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        rows = query(statement, values)
+    def query_and_load(statement: str, values: tuple[Any, ...], **options: Any) -> list[dict[str, Any]]:
+        rows = query(statement, values, **options)
         server.has_rows, server.moment = True, SECOND
         return rows
 

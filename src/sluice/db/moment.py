@@ -4,7 +4,7 @@ A migration that finds no row writes the primary's time into one. Each load writ
 and so does the heartbeat of each minute. The row's value grows with every commit that changes it, whatever the
 primary's clock does: the transaction that changes it locks it until its commit. A replica applies transactions in the
 order of the primary's binary log. So a replica that shows the row has every transaction that the primary had committed
-by then, and of two states of the database, the later one has the later moment (ADR-0140, ADR-0148, ADR-9001).
+by then, and of two states of the database, the later one has the later moment (ADR-0140, ADR-0148, ADR-9002).
 """
 
 import datetime
