@@ -351,7 +351,8 @@ def test_a_version_is_asked_of_every_replica_the_freshest_first(two: Environment
 
 def test_while_a_version_is_waited_for_the_freshest_replica_alone_is_asked(two: Environment) -> None:
     home, other = two.order("a")
-    home.set(row=None), other.set(row=None, moment=moment(2))
+    home.set(row=None)
+    other.set(row=None, moment=moment(2))
     assert two.read_version(10) is None
     assert home.asked == 2 * 2  # without a row another statement asks for the moment
     assert other.asked == 2 * 25
@@ -362,7 +363,8 @@ def test_while_a_version_is_waited_for_the_freshest_replica_alone_is_asked(two: 
 
 def test_while_the_freshest_replica_fails_a_version_is_looked_for_on_the_others(two: Environment) -> None:
     home, other = two.order("a")
-    home.set(row=None), other.set(row=None, moment=moment(2))
+    home.set(row=None)
+    other.set(row=None, moment=moment(2))
     assert two.read_version() is None
     other.set(error=DatabaseUnavailable("x"))
     two.clock.do_when(lambda: two.clock.now > 102, lambda: home.set(row={}))
