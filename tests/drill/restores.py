@@ -40,9 +40,9 @@ def run_restore(sluice: Operator, *options: str) -> dict[str, Any]:
     return dict(sluice(*arguments, seconds=RESTORE_SECONDS).document)
 
 
-def describe_steps(recovery: RecoveryHarness) -> str:
-    """The seconds of each state of the last restore that took at least one, in order."""
-    execution = recovery.list_executions("Restore")[0]["executionArn"]
+def describe_steps(recovery: RecoveryHarness, workflow: str = "Restore") -> str:
+    """The seconds of each state of the workflow's last execution that took at least one, in order."""
+    execution = recovery.list_executions(workflow)[0]["executionArn"]
     pages = recovery.states.get_paginator("get_execution_history").paginate(executionArn=execution)
     events = [event for page in pages for event in page["events"]]
     entered: dict[str, Any] = {}
