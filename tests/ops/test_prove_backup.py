@@ -41,7 +41,7 @@ def test_the_wait_shows_the_steps_and_reports(
     output = sluice("prove-backup", "--wait")
     assert output.exit_code == 0, output
     assert output.stdout.splitlines() == [
-        "proven after 1 m 1 s: The backup is proven.",
+        "proven after 1 min 1 s: The backup is proven.",
         "  snapshot rds:orders-1; lacked 35 batches, loaded 35",
         "  report: s3://batches/proofs/runs/one/report.json",
     ]
