@@ -5,10 +5,9 @@ the service runs.
 """
 
 import sys
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 
+from bench import create_folder
 from bench.results import is_short, save_results
 from local.process import LocalError
 from local.stack import down, up
@@ -29,12 +28,12 @@ def main() -> int:
     benign += [request for half in build_visitor_requests(150 if is_short() else 1_200) for request in half]
     _, free_texts = build_free_text_requests(100 if is_short() else 600)
     benign += free_texts
-    with tempfile.TemporaryDirectory(prefix="sluice-attack-") as name:
+    with create_folder() as folder:
         try:
-            measurement = measure_edge(up(Path(name)), attacks, benign)
+            measurement = measure_edge(up(folder), attacks, benign)
         finally:
             with suppress(LocalError):
-                down(Path(name))
+                down(folder)
     print(_format_report(measurement))
     held_out_share = get_passed_share(measurement.held_out)
     save_results(

@@ -2,13 +2,12 @@
 
 import io
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from bench import create_folder
 from bench.loading.database import SCHEMA, BenchDatabase, connect_primary
 from bench.loading.scenarios import ScenarioGenerator
 from bench.results import is_short, save_results
@@ -160,9 +159,9 @@ def _build_request(owner: str, item_id: str) -> Request:
 
 def main() -> None:
     short = is_short()
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-        database = BenchDatabase(Path(folder), SHORT_ROWS if short else ROWS)
-        cache = CacheServer(Path(folder) / "cache", database.servers.ca.parent)
+    with create_folder() as folder:
+        database = BenchDatabase(folder, SHORT_ROWS if short else ROWS)
+        cache = CacheServer(folder / "cache", database.servers.ca.parent)
         try:
             database.start()
             cache.start(megabytes=512)

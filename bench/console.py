@@ -11,7 +11,6 @@ import re
 import secrets
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 import boto3
 import httpx
 
+from bench import create_folder
 from bench.results import is_short, save_results
 from local.process import LocalError, read_processor_seconds
 from local.stack import Stack, down, up
@@ -38,8 +38,8 @@ LINES, SHORT_LINES = 200_000, 2_000
 
 def main() -> None:
     """Measure, print the figures and save them."""
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
-        folder = Path(name) / "stack"
+    with create_folder() as parent:
+        folder = parent / "stack"
         try:
             stack = up(folder)
             operated = open_as_deployed(stack)

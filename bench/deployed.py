@@ -9,11 +9,10 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from bench import replay
+from bench import create_folder, replay
 from bench.results import is_short, save_results
 from local.process import LocalError
 from local.stack import Stack, down, up
@@ -69,8 +68,7 @@ def measure_imports(code: Path) -> list[tuple[str, float]]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
-        folder = Path(name)
+    with create_folder() as folder:
         try:
             stack = up(folder / "stack")
             measure_cold_start(stack)

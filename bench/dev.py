@@ -8,7 +8,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from bench import create_folder
 from bench.results import is_short, save_results
 from local.process import LocalError
 from local.stack import Stack, down, up
@@ -125,15 +125,15 @@ def developing(checkout: Path) -> Iterator[None]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
-        os.environ["SLUICE_LOCAL"] = str(Path(name) / "stack")
+    with create_folder() as folder:
+        os.environ["SLUICE_LOCAL"] = str(folder / "stack")
         try:
             stack = up()
             token = stack.machine_token()
             client = httpx.Client(
                 base_url=stack.api_url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
             )
-            checkout = copy_checkout(Path(name) / "checkout")
+            checkout = copy_checkout(folder / "checkout")
             changes = Changes(checkout, client)
             kinds = {
                 "a new resource": changes.add_resource,

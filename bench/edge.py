@@ -10,7 +10,6 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from typing import Any
 
 import airportsdata
 
+from bench import create_folder
 from bench.results import is_short, save_results
 from testkit.edge_template import build_edge_template
 from testkit.emulator_harness import ROOT, deploy_stack, free_port, start_emulator
@@ -195,7 +195,7 @@ class EdgeProcess:
 def measure_checkouts(checkouts: Mapping[str, Path]) -> dict[str, dict[str, float]]:
     """Milliseconds of processor time for each request, by case and checkout: medians of turns."""
     with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="sluice-bench-")))
+        folder = cleanup.enter_context(create_folder())
         emulator = start_emulator(folder)
         cleanup.callback(emulator.stop)
         deploy_stack(emulator, STACK, build_edge_template(folder / "outage", EdgeRateLimit="2000000000"))

@@ -1,12 +1,12 @@
 """`make bench`: how fast batches get into a real primary with its replica, compared with other ways to write."""
 
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import pyplot
 
+from bench import create_folder
 from bench.loading.comparison import LoadComparison, Rates
 from bench.loading.database import BenchDatabase
 from bench.loading.memory import measure_peak_memory
@@ -63,8 +63,8 @@ def plot_rates(rates: Rates) -> None:
 
 def main() -> None:
     short = is_short()
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-        database = BenchDatabase(Path(folder), SHORT_ROWS if short else FULL_ROWS)
+    with create_folder() as folder:
+        database = BenchDatabase(folder, SHORT_ROWS if short else FULL_ROWS)
         try:
             database.start()
             comparison, sizes = LoadComparison(database), SHORT_SIZES if short else FULL_SIZES

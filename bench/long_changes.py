@@ -4,10 +4,9 @@ The migration estimates from this how long loads would have to wait for a copy (
 `sluice.schema.alter`). The table and its indexes are larger than the buffer pool.
 """
 
-import tempfile
 import time
-from pathlib import Path
 
+from bench import create_folder
 from bench.loading.database import SCHEMA, BenchDatabase
 from bench.results import is_short
 from sluice.schema.alter import COPY_BYTES_PER_SECOND
@@ -44,8 +43,8 @@ def measure_changes(database: BenchDatabase) -> dict[str, float]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-        database = BenchDatabase(Path(folder), SHORT_ROWS if is_short() else ROWS, BUFFER_POOL_MB)
+    with create_folder() as folder:
+        database = BenchDatabase(folder, SHORT_ROWS if is_short() else ROWS, BUFFER_POOL_MB)
         try:
             database.start()
             rates = measure_changes(database)

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--continue", dest="stamp", metavar="STAMP", help="continue the restore with this stamp, from the same source"
     )
     parser.add_argument(
-        "--delete-old-replicas", action="store_true", help="delete the replaced replicas at the end (default: keep)"
+        "--delete-old-replicas",
+        action="store_true",
+        help="delete the replaced replicas at the end (default: keep)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan; change nothing")
     parser.add_argument("--wait", action="store_true", help="wait until the restore ends, and report")
@@ -82,7 +84,7 @@ def format_report(output: dict[str, Any]) -> list[str]:
     headline = {"complete": "restored", "needs_attention": "restored, but it needs attention"}[output["status"]]
     loaded, prices = output["loaded"], read_prices({})
     return [
-        f"{headline} in {format_duration(output['seconds'])}",
+        f"{headline} in {format_duration(output['seconds'])}{_describe_beginning(output)}",
         f"  {output['restored']}",
         "  none missing" if loaded is None else f"  {format_batches(loaded)} loaded since it began, none missing",
         f"  {output['database']['summary']}",
@@ -90,6 +92,10 @@ def format_report(output: dict[str, Any]) -> list[str]:
         *(f"  left: {_describe_leftover(instance, prices)}" for instance in output["leftovers"]),
         f"  report     s3://{output['report']['bucket']}/{output['report']['key']}",
     ]
+
+
+def _describe_beginning(output: dict[str, Any]) -> str:
+    return f", continued; it began at {output['began']}" if output.get("is_continued") else ""
 
 
 def _describe_leftover(instance: dict[str, Any], prices: PriceTable) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.arguments import ArgumentParser, add_common_arguments, format_sentence
-from ops.commands import CommandModule, quarantine, rebuild, recover, rejected_writes, replay
+from ops.commands import CommandModule, quarantine, rebuild, recover, rejected_writes, replay, restore
 from ops.console.messages import Argument, Command
 from ops.errors import UsageError
 from ops.times import parse_time
@@ -16,6 +16,7 @@ _MODULES: dict[str, CommandModule] = {
     "replay": replay,
     "recover": recover,
     "rebuild": rebuild,
+    "restore": restore,
     "rejected-writes retry": rejected_writes,
     "rejected-writes drop": rejected_writes,
     "quarantine retry": quarantine,

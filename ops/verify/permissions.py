@@ -60,18 +60,23 @@ def _resolve(requests: Iterable[Request], names: Mapping[str, str]) -> list[Requ
 def _simulate(iam: Any, role: str, requests: Sequence[Request]) -> dict[Request, bool]:
     """Whether IAM allows each request. One call simulates the actions of a service on a resource."""
     decisions = {}
-    for (resource, _), group in groupby(sorted(set(requests), key=_get_group), key=_get_group):
+    for _, members in groupby(sorted(set(requests), key=_get_group), key=_get_group):
+        group = {request.action: request for request in members}
+        first = next(iter(group.values()))
         pages = iam.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=role, ActionNames=[request.action for request in group], ResourceArns=[resource]
+            PolicySourceArn=role,
+            ActionNames=list(group),
+            ResourceArns=[first.resource],
+            ContextEntries=first.list_context_entries(),
         )
         for page in pages:
             for result in page["EvaluationResults"]:
-                decisions[Request(result["EvalActionName"], resource)] = result["EvalDecision"] == "allowed"
+                decisions[group[result["EvalActionName"]]] = result["EvalDecision"] == "allowed"
     return decisions
 
 
-def _get_group(request: Request) -> tuple[str, str]:
-    return request.resource, request.action.partition(":")[0]
+def _get_group(request: Request) -> tuple[str, str, str]:
+    return request.resource, request.action.partition(":")[0], request.passed_to
 
 
 CHECKS = [Check("permissions", "each role may do what it needs and nothing that it must not", run_permissions)]

@@ -33,6 +33,7 @@ The workflows retry and catch errors by the name of the class. Except where a cl
 data of a client.
 """
 
+import json
 from collections.abc import Mapping
 from enum import Flag
 
@@ -226,3 +227,21 @@ class RowsRejected(LoaderSignal):
         self.reason = reason
         self.reasons = reasons or {}
         self.has_more = has_more
+
+
+def extract_message(cause: str) -> str:
+    """Return the message of an error from the `Cause` that Step Functions gives it, or an empty text if it has none.
+
+    That of a function is a document with the exception. That of an execution which another one started describes this
+    execution, with a `Cause` of its own.
+    """
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    if message := document.get("errorMessage"):
+        return str(message)
+    inner = str(document.get("Cause") or "")
+    return extract_message(inner) or inner

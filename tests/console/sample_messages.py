@@ -4,6 +4,7 @@ import datetime
 from dataclasses import replace
 from typing import Any, Literal
 
+from ops.console.command_list import build_commands
 from ops.console.messages import (
     Alarm,
     Argument,
@@ -76,6 +77,7 @@ STACK_DESCRIPTION = StackDescription(
             argument("reason", "text", "reason, stored with the exclusions"),
             is_destructive=True,
         ),
+        build_commands()["restore"].describe(),
         command(
             "quarantine drop",
             "delete quarantined batches; the archive keeps their records",

@@ -37,6 +37,7 @@ VIEWS = {
     ],
     "commands": ["Load the batches that the ledger lacks.", "destructive", "verify"],
     "commands/rebuild": ["This command is destructive.", "Name of the stack, to confirm"],
+    "commands/restore": ["This command is destructive.", "restore this snapshot", "Name of the stack, to confirm"],
     "commands/replay": ["start of the window of arrival", "Dry run first"],
 }  # fmt: skip
 WIDTHS = (320, 480, 768, 1024, 1120, 1280, 1920)
@@ -57,7 +58,7 @@ def test_every_view_shows_its_data_and_axe_reports_nothing_serious(open_console:
 def test_dark_views_of_an_outage_have_enough_contrast(open_console: OpenConsole, console: FixtureConsole) -> None:
     console.publish(sample_messages.create_snapshot(is_outage=True))
     opened = open_console(color_scheme="dark")
-    for view in ("overview", "timeline", "item/airports/LPPT", "commands/rebuild"):
+    for view in ("overview", "timeline", "item/airports/LPPT", "commands/rebuild", "commands/restore"):
         page = opened.go(view)
         assert find_serious(page, runOnly=["color-contrast"]) == [], view
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -309,9 +309,9 @@ def test_no_query_needs_a_scan_or_a_sort(
     queries: list[tuple[str, Any]] = []
     statement = lists.replica.query
 
-    def record_query(sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def record_query(sql: str, values: tuple[Any, ...], **options: Any) -> list[dict[str, Any]]:
         queries.append((sql, values))
-        return statement(sql, values)
+        return statement(sql, values, **options)
 
     monkeypatch.setattr(lists.replica, "query", record_query)
     for _ in iterate_pages(lists, {**query, "limit": "3"}):

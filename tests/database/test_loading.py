@@ -8,7 +8,6 @@ import pytest
 
 from sluice.errors import SchemaOutdated, UnreadableBatch
 from sluice.load import loader
-from sluice.model import item_state
 from sluice.model.item_state import ItemAddress
 from sluice.model.record import Write, encode_write
 from sluice.model.resource import create_resource
@@ -37,11 +36,11 @@ AWKWARD = [
 def stored(rig: Rig, write: Write) -> dict[str, object] | None:
     rig.connection.rollback()
     resource = rig.resources[write.collection]
-    row = item.select_item(rig.database, ItemAddress(resource, write.owner, write.id))
+    selected = item.select_item(rig.database, ItemAddress(resource, write.owner, write.id))
     rig.database.drop_connection()
-    if row is None or row["deleted"]:
+    if selected is None or selected.state.body is None:
         return None
-    return dict(msgspec.json.decode(msgspec.json.encode(item_state.create_stored_item(resource, row).data)))
+    return dict(msgspec.json.decode(selected.state.body)["data"])
 
 
 @pytest.mark.parametrize("text", AWKWARD)

@@ -30,7 +30,7 @@ from sluice.query.replica_set import create_databases
 from sluice.settings import CacheSettings
 from tests.database.reading_rig import create_read_settings
 from tests.database.rig import Rig
-from tests.database.things import OWNER, put
+from tests.database.things import OWNER, delete, put
 from tests.memory import folder_in_memory
 from tests.unit.requesting import event
 
@@ -76,7 +76,7 @@ class Environment:
         try:
             return self.router.respond(request)
         except Problem as problem:
-            return Response(problem.status)
+            return Response(problem.status, headers=problem.headers)
 
     def find_home(self, servers: DatabaseServers, write: Write) -> ReplicaServer:
         return self._find_home(servers, write.id)
@@ -265,6 +265,36 @@ def test_a_client_that_is_ahead_of_a_replica_that_stands_gets_nothing_older(
     finally:
         run(home, "START SLAVE SQL_THREAD")
         servers.start()
+        servers.wait_for_replicas()
+
+
+def test_a_client_that_has_seen_an_item_deleted_does_not_see_it_again(
+    rig: Rig, servers: DatabaseServers, environment: Environment
+) -> None:
+    list_home = environment.find_list_home(servers)
+    write = next(
+        write
+        for write in iter(lambda: put({"label": "first"}), None)
+        if environment.find_home(servers, write) is not list_home
+    )
+    rig.load(write)
+    servers.wait_for_replicas()
+    run(list_home, "STOP SLAVE SQL_THREAD")
+    rig.load(delete(write.id))
+    for replica in servers.replicas:
+        if replica is not list_home:
+            replica.wait_until_caught_up()
+    try:
+        deleted = environment.get(f"things/{write.id}")
+        assert deleted.status == 404
+        fresh = Environment(rig, servers)
+        [listed] = msgspec.json.decode(fresh.get("things").body)["items"]
+        assert listed["id"] == write.id
+        after = fresh.get("things", headers={AS_OF_HEADER: deleted.headers[AS_OF_HEADER]})
+        assert msgspec.json.decode(after.body)["items"] == []
+        fresh.close()
+    finally:
+        run(list_home, "START SLAVE SQL_THREAD")
         servers.wait_for_replicas()
 
 

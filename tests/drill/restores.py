@@ -20,6 +20,7 @@ from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.replica_readers import Answer
 from tests.stack.replica_site import ReplicaSite
 from tests.stack.samples import airport
+from tests.stack.waiting import eventually
 
 STACK_NAME = "sluice-local"
 RESTORE_SECONDS = 600
@@ -40,11 +41,44 @@ def run_restore(sluice: Operator, *options: str) -> dict[str, Any]:
     return dict(sluice(*arguments, seconds=RESTORE_SECONDS).document)
 
 
-def describe_steps(recovery: RecoveryHarness, workflow: str = "Restore") -> str:
-    """The seconds of each state of the workflow's last execution that took at least one, in order."""
+def start_restore(sluice: Operator, *options: str) -> str:
+    """Start a restore, and return the name of its execution."""
+    return str(sluice("restore", *options, "--yes", STACK_NAME, "--json").document["execution"])
+
+
+def wait_for_state(recovery: RecoveryHarness, state: str) -> str:
+    """Wait until the last restore enters a state, and return the ARN of its execution."""
+    execution = str(recovery.list_executions("Restore")[0]["executionArn"])
+
+    def is_entered() -> bool:
+        return any(event.get("stateEnteredEventDetails", {}).get("name") == state for event in _read_events(recovery))
+
+    eventually(is_entered, RESTORE_SECONDS)
+    return execution
+
+
+def _read_events(recovery: RecoveryHarness, workflow: str = "Restore") -> list[dict[str, Any]]:
+    """The history of the workflow's last execution."""
     execution = recovery.list_executions(workflow)[0]["executionArn"]
     pages = recovery.states.get_paginator("get_execution_history").paginate(executionArn=execution)
-    events = [event for page in pages for event in page["events"]]
+    return [event for page in pages for event in page["events"]]
+
+
+def list_instances(stack: Stack) -> set[str]:
+    """The identifiers of all instances that RDS has."""
+    instances = stack.aws_client("rds").describe_db_instances()["DBInstances"]
+    return {instance["DBInstanceIdentifier"] for instance in instances}
+
+
+def delete_instance(stack: Stack, identifier: str) -> None:
+    """Delete an instance as an operator does, and wait until it is gone."""
+    stack.aws_client("rds").delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
+    eventually(lambda: identifier not in list_instances(stack))
+
+
+def describe_steps(recovery: RecoveryHarness, workflow: str = "Restore") -> str:
+    """The seconds of each state of the workflow's last execution that took at least one, in order."""
+    events = _read_events(recovery, workflow)
     entered: dict[str, Any] = {}
     seconds: dict[str, float] = {}
     for event in events:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack, up
-from tests.drill.restores import describe_steps, read_load_times, take_backup
+from tests.drill.restores import describe_steps, list_instances, read_load_times, take_backup
 from tests.stack.operator import Operator
 from tests.stack.recovery_harness import RecoveryHarness, invoke_function
 from tests.stack.replica_site import ReplicaSite
@@ -47,12 +47,10 @@ def unchanged(proving: Stack) -> Iterator[None]:
 
 
 def _list_all(stack: Stack) -> tuple[set[str], set[str], set[str]]:
-    rds = stack.aws_client("rds")
-    instances = {entry["DBInstanceIdentifier"] for entry in rds.describe_db_instances()["DBInstances"]}
-    snapshots = {entry["DBInstanceIdentifier"] for entry in rds.describe_db_snapshots()["DBSnapshots"]}
+    snapshots = stack.aws_client("rds").describe_db_snapshots()["DBSnapshots"]
     # The primary may have had no snapshot before.
-    snapshots |= {"sluice-local-primary"}
-    return instances, snapshots, {server.name for server in (*stack.servers.all, *stack.servers.others)}
+    owners = {snapshot["DBInstanceIdentifier"] for snapshot in snapshots} | {"sluice-local-primary"}
+    return list_instances(stack), owners, {server.name for server in (*stack.servers.all, *stack.servers.others)}
 
 
 @contextmanager

@@ -66,10 +66,11 @@ def test_the_stack_and_its_commands_are_described(console: ConsoleClient) -> Non
     commands = {command["name"]: command for command in stack["commands"]}
     # The stub stack has no rebuild workflow.
     assert [*commands] == [
-        "replay", "recover", "rejected-writes retry", "rejected-writes drop", "quarantine retry", "quarantine drop",
+        "replay", "recover", "restore", "rejected-writes retry", "rejected-writes drop", "quarantine retry",
+        "quarantine drop",
     ]  # fmt: skip
     assert {name for name, command in commands.items() if command["is_destructive"]} == {
-        "rejected-writes drop", "quarantine drop",
+        "restore", "rejected-writes drop", "quarantine drop",
     }  # fmt: skip
     assert all(command["has_dry_run"] for command in commands.values())
     kinds = {argument["name"]: argument["kind"] for argument in commands["replay"]["arguments"]}

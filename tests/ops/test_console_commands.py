@@ -8,6 +8,16 @@ from ops.output import print_error
 from tests.ops.console_client import ConsoleClient
 from tests.ops.stub_stack import REPLAY_REPORT, STACK_NAME, StubStack
 
+RESTORE_PLAN = {
+    "summary": "The replica db-r1 becomes db; db-lost-1 keeps the present instance.",
+    "replicas": [{"name": "replica-1", "identifier": "db-r1", "old": "db-r1-old-1"}],
+    "notices": [],
+}
+RESTORE_REPORT = {
+    "status": "complete", "seconds": 200, "stamp": "261129041500", "began": "2026-11-29T04:15:00Z",
+    "is_continued": True, "restored": RESTORE_PLAN["summary"], "loaded": 4, "database": {"summary": "All is well."},
+    "notices": [], "leftovers": [], "report": {"bucket": "b", "key": "k"},
+}  # fmt: skip
 NO_DRY_RUN = "was not tried with these arguments in the latest 15 minutes."
 
 
@@ -57,6 +67,33 @@ def test_nothing_is_destroyed_without_dry_run_and_name(console: ConsoleClient, s
     assert len(stub_stack.list_keys()) == 2
     lines, exit_code, _ = console.run_command(drop, dry_run=False, confirmation=STACK_NAME, keys=[key])
     assert (lines[0], exit_code, stub_stack.list_keys()) == ("dropped 1 batch", 0, [])
+
+
+def test_a_restore_runs_after_its_plan_and_the_name(console: ConsoleClient, stub_stack: StubStack) -> None:
+    source = {"promote": "replica-1", "delete_old_replicas": True}
+    stub_stack.set_workflow_output("Restore", {"status": "planned", "plan": RESTORE_PLAN})
+    lines, exit_code, _ = console.run_command("restore", dry_run=True, **source)
+    assert (exit_code, lines[1]) == (0, "  The replica db-r1 becomes db; db-lost-1 keeps the present instance.")
+    assert stub_stack.latest_input("Restore")["dry_run"] is True
+    before = len(stub_stack.list_executions("Restore"))
+    message = read_problem(console, "restore", 409, dry_run=False, **source)
+    assert message == "restore cannot be undone."
+    assert NO_DRY_RUN in read_problem(console, "restore", 409, dry_run=False, confirmation=STACK_NAME, latest=True)
+    assert len(stub_stack.list_executions("Restore")) == before
+    stub_stack.set_workflow_output("Restore", RESTORE_REPORT)
+    lines, exit_code, report = console.run_command("restore", dry_run=False, confirmation=STACK_NAME, **source)
+    assert (lines[0], exit_code) == ("restored in 3 min 20 s, continued; it began at 2026-11-29T04:15:00Z", 0)
+    assert (report["stamp"], report["is_continued"]) == ("261129041500", True)
+    request = stub_stack.latest_input("Restore")
+    assert request == {
+        "to": None, "snapshot": None, "promote": "replica-1", "stamp": None, "delete_old_replicas": True,
+        "dry_run": False,
+    }  # fmt: skip
+
+
+def test_a_restore_has_one_source(shared_console: ConsoleClient) -> None:
+    source = {"promote": "replica-1", "snapshot": "s"}
+    assert "not allowed with argument" in read_problem(shared_console, "restore", 400, dry_run=True, **source)
 
 
 def test_a_failed_dry_run_permits_nothing(console: ConsoleClient, stub_stack: StubStack) -> None:

@@ -35,7 +35,8 @@ def operated(stack: Stack, request: pytest.FixtureRequest) -> Iterator[OperatedS
     second = SecondStack(stack)
     try:
         if request.param == "own":
-            second.deploy(leave_out_migration, provision_database=True, BackupProof="weekly")
+            monitored = {"BackupProof": "weekly", "DatabaseMonitoringSeconds": "60"}
+            second.deploy(leave_out_migration, provision_database=True, **monitored)
         else:
             second.deploy(BackupProof="weekly")
         with pytest.MonkeyPatch.context() as environment:
@@ -73,6 +74,18 @@ def test_a_function_is_not_allowed(roles: DeployedRoles, function: str, iam_requ
 @pytest.mark.parametrize("role", [name for name, row in SERVICE_ROLES.items() if row.condition in ONLY_WITH_PROOFS])
 def test_the_decisions_on_a_service_role(roles: DeployedRoles, role: str) -> None:
     roles.check_decisions(role)
+
+
+@pytest.mark.parametrize("operated", ["own"], indirect=True)
+def test_a_restore_passes_the_monitoring_role_to_rds_only(roles: DeployedRoles) -> None:
+    row = functions.FUNCTIONS["Restore"]
+    allowed, forbidden = (
+        [request for request in requests if request.action == "iam:PassRole"]
+        for requests in (row.allowed, row.forbidden)
+    )
+    assert (len(allowed), len(forbidden)) == (1, 2)
+    decisions = [roles.simulate("RestoreFunctionRole", request) for request in (*allowed, *forbidden)]
+    assert decisions == ["allowed", "implicitDeny", "implicitDeny"]
 
 
 def test_the_check_of_the_permissions_asks_for_every_role(

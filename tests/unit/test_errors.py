@@ -1,8 +1,11 @@
 """One module has every exception of the application, and its docstring draws the hierarchy as it is."""
 
 import ast
+import json
 import re
 from pathlib import Path
+
+import pytest
 
 from sluice import errors
 
@@ -54,3 +57,19 @@ def test_no_other_module_defines_an_exception() -> None:
         and any(isinstance(base, ast.Name) and base.id in allowed_names for base in node.bases)
     }
     assert others == {"sluice/http/problem.py: Problem"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        ({"errorType": "RestoreRefused", "errorMessage": "There is no snapshot."}, "There is no snapshot."),
+        ({"Status": "FAILED", "Error": "A", "Cause": "3 batches remain."}, "3 batches remain."),
+        ({"Status": "FAILED", "Cause": json.dumps({"errorMessage": "It is down."})}, "It is down."),
+        ({"Status": "ABORTED"}, ""),
+        ({"errorMessage": None}, ""),
+        (["x"], ""),
+    ],
+)
+def test_the_message_of_a_cause_is_that_of_the_error_behind_it(cause: object, message: str) -> None:
+    assert errors.extract_message(json.dumps(cause)) == message
+    assert errors.extract_message("no JSON") == errors.extract_message("") == ""

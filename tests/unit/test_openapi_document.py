@@ -19,12 +19,13 @@ from sluice.ingest.batch_of_lines import NDJSON_MEDIA_TYPE
 from sluice.ingest.batch_of_lines import LineResult as Line
 from sluice.ingest.item_body import parse_idempotency_key
 from sluice.model.columns import LIST_PARAMETERS
-from sluice.model.item_state import StoredItem, create_stored_item
+from sluice.model.item_state import StoredItem
 from sluice.model.list_parameters import filter_parameter_names
 from sluice.model.resource import Digits, create_resource, load_resources
 from sluice.openapi.document import create_document, encode_document
 from sluice.openapi.examples import EXAMPLE_IDS, EXAMPLE_VERSIONS
 from sluice.openapi.responses import PROBLEM_SCHEMA
+from sluice.query.item_rows import RowHead, create_stored_items
 from sluice.query.receipt import Receipt, WriteStatus
 from tests.contract.documents import (
     CHECKED_IN,
@@ -225,13 +226,9 @@ def test_items_receipts_and_problems_have_the_fields_of_their_classes() -> None:
 @pytest.mark.parametrize("stored", ["0E-10", "1E-10", "-12.5000000000", "9" * 28])
 def test_the_read_schema_matches_stored_decimals(stored: str) -> None:
     resource = create_resource(create_item_class(("rate", Decimal), name="Rated"), "rated")
-    row = {
-        "id": EXAMPLE_IDS[0],
-        "version": EXAMPLE_VERSIONS[0],
-        "written_at": datetime.datetime(2026, 1, 1),  # noqa: DTZ001
-        "rate": Decimal(stored),
-    }
-    item = msgspec.json.decode(msgspec.json.encode(create_stored_item(resource, row)))
+    head = RowHead(EXAMPLE_VERSIONS[0], is_deleted=False, written_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+    [created] = create_stored_items(resource, [(EXAMPLE_IDS[0], head, {"rate": Decimal(stored)})])
+    item = msgspec.json.decode(msgspec.json.encode(created))
     described = create_document([resource])["components"]["schemas"]["RatedAsRead"]
     assert describe_mismatch(described, item["data"]) == ""
     assert Decimal(item["data"]["rate"]) == Decimal(stored)

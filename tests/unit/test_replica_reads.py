@@ -44,7 +44,7 @@ class Server:
     def set(self, **values: Any) -> None:
         vars(self).update(values)
 
-    def query(self, statement: str, _values: tuple[Any, ...]) -> Rows:
+    def query(self, statement: str, _values: tuple[Any, ...], *, is_frequent: bool = False) -> Rows:
         self.asked += 1
         self._clock.now += self.seconds
         if self.error:

@@ -12,8 +12,8 @@ from sluice.aws.secrets import Credentials
 from sluice.errors import FutureTime, InstanceBusy, InstanceFailed, InvalidInput, RestoreRefused
 from sluice.restore.instances import RdsClient
 from sluice.restore.restore_plan import STAMP_TAG, Planner, RestorePlan, parse_plan
-from sluice.restore.restore_report import build_report, describe_failure
-from sluice.restore.restore_request import RestoreRequest, create_stamp, parse_restore_request
+from sluice.restore.restore_report import build_report, describe_failed_step, describe_failure
+from sluice.restore.restore_request import RestoreRequest, create_stamp, find_beginning, parse_restore_request
 from sluice.restore.switch_over import SwitchOver
 from tests.unit.fake_rds import LATEST, FakeRds
 
@@ -130,7 +130,7 @@ REFUSALS: list[tuple[dict[str, Any], Callable[[FakeRds], object], str]] = [
     (
         {},
         lambda rds: rds.instances["primary"].update(DBInstanceStatus="incompatible-parameters"),
-        "primary has the status incompatible-parameters, in which RDS does not rename it: start it, or delete it",
+        "primary has the status incompatible-parameters, in which RDS does not rename it: make it available, or",
     ),
     (
         {},
@@ -163,9 +163,19 @@ def test_an_input_has_one_source_that_is_not_in_the_future() -> None:
         parse_restore_request({"snapshot": "s", "promote": "replica-1"}, NOW)
     with pytest.raises(FutureTime):
         parse_restore_request({"to": "2026-11-30T03:00:00Z"}, NOW)
+    assert create_stamp(NOW) == STAMP
+
+
+def test_a_stamp_is_the_time_at_which_its_restore_began() -> None:
+    later = NOW + datetime.timedelta(hours=3)
+    assert find_beginning(parse_restore_request({"stamp": STAMP}, later), later) == NOW
+    assert find_beginning(parse_restore_request({}, later), later) == later
     with pytest.raises(InvalidInput):
         parse_restore_request({"stamp": "yesterday"}, NOW)
-    assert create_stamp(NOW) == STAMP
+    with pytest.raises(InvalidInput, match="269999000000 is not the stamp of a restore"):
+        parse_restore_request({"stamp": "269999000000"}, NOW)
+    with pytest.raises(FutureTime):
+        parse_restore_request({"stamp": STAMP}, NOW - datetime.timedelta(seconds=1))
 
 
 def test_the_restored_instance_takes_the_place_of_the_lost_one(rds: FakeRds) -> None:
@@ -201,8 +211,37 @@ def test_a_restore_that_continues_does_nothing_twice(rds: FakeRds) -> None:
     changes = rds.list_changes()
     again = plan(rds, stamp=STAMP)
     assert again.has_lost_instance
+    assert again.summary.endswith(f"primary-lost-{STAMP} keeps the lost instance.")
     switch(rds, again)
     assert rds.list_changes() == changes
+
+
+def test_a_restore_continues_without_the_lost_instance_and_changes_no_setting(rds: FakeRds) -> None:
+    switch(rds, plan(rds))
+    del rds.instances[f"primary-lost-{STAMP}"]
+    changes = rds.list_changes()
+    again = plan(rds, stamp=STAMP)
+    assert (again.has_lost_instance, again.notices) == (False, [])
+    steps = switch(rds, again)
+    assert rds.list_changes() == changes
+    assert steps.delete_old_replicas() == [f"replica-a-old-{STAMP}", f"replica-b-old-{STAMP}"]
+
+
+def test_a_restore_that_another_one_followed_does_not_continue(rds: FakeRds) -> None:
+    switch(rds, plan(rds))
+    later = Planner(RdsClient(rds), "primary", REPLICAS).plan_restore(RestoreRequest(), "261129051500")
+    switch(rds, later)
+    changes = rds.list_changes()
+    for existing in (f"primary-lost-{STAMP}", f"replica-a-old-{STAMP}"):
+        with pytest.raises(RestoreRefused, match=f"made {existing}, but not the present primary: another one followed"):
+            plan(rds, stamp=STAMP, delete_old_replicas=True)
+        del rds.instances[existing]
+    assert rds.list_changes() == changes
+
+
+def test_a_stamp_without_any_instance_begins_from_the_start_and_says_so(rds: FakeRds) -> None:
+    beginning = f"No instance of the restore {STAMP} exists, so it begins from the start."
+    assert plan(rds, stamp=STAMP).summary.startswith(beginning)
 
 
 def test_a_primary_that_is_gone_is_restored_from_its_retained_backup(rds: FakeRds) -> None:
@@ -212,7 +251,10 @@ def test_a_primary_that_is_gone_is_restored_from_its_retained_backup(rds: FakeRd
     assert planned.source == {"SourceDbiResourceId": "db-0"}
     assert planned.notices[0].startswith("primary is gone, so the new primary gets the settings of replica-a")
     switch(rds, planned)
-    assert rds.tags[rds.instances["primary"]["DBInstanceArn"]] == {STAMP_TAG: STAMP}
+    new = rds.instances["primary"]
+    assert rds.tags[new["DBInstanceArn"]] == {STAMP_TAG: STAMP}
+    # The replica whose settings it gets has no backups.
+    assert new["BackupRetentionPeriod"] == 7
     assert f"primary-lost-{STAMP}" not in rds.instances
 
 
@@ -250,13 +292,27 @@ def test_only_old_replicas_are_deleted(rds: FakeRds) -> None:
     assert rds.list_changes().count("DeleteDBInstance") == 2
 
 
-def test_an_instance_that_failed_is_not_waited_for(rds: FakeRds) -> None:
+STUCK = (
+    *("failed", "stopped", "storage-full", "insufficient-capacity", "incompatible-restore", "restore-error"),
+    *("inaccessible-encryption-credentials", "inaccessible-encryption-credentials-recoverable"),
+)
+
+
+@pytest.mark.parametrize("status", STUCK)
+def test_an_instance_that_failed_is_not_waited_for(rds: FakeRds, status: str) -> None:
     planned = plan(rds)
     with pytest.raises(InstanceBusy):
         SwitchOver(RdsClient(rds), planned).prepare_primary()
-    rds.instances[planned.candidate]["DBInstanceStatus"] = "incompatible-restore"
-    with pytest.raises(InstanceFailed, match="incompatible-restore"):
+    rds.instances[planned.candidate]["DBInstanceStatus"] = status
+    with pytest.raises(InstanceFailed, match=f"the status {status} for"):
         SwitchOver(RdsClient(rds), planned).prepare_primary()
+
+
+@pytest.mark.parametrize("status", [status for status in STUCK if status != "failed"])
+def test_a_primary_that_rds_does_not_rename_is_refused_at_once(rds: FakeRds, status: str) -> None:
+    rds.instances["primary"]["DBInstanceStatus"] = status
+    with pytest.raises(RestoreRefused, match=f"the status {status}, in which RDS does not rename it"):
+        plan(rds)
 
 
 def test_only_the_master_user_gets_the_password_of_the_secret(rds: FakeRds) -> None:
@@ -278,8 +334,10 @@ def test_the_report_names_what_is_left(rds: FakeRds) -> None:
         "summary": "The primary accepts writes.",
         "loaded": 3,
     }
-    state = {
+    state: dict[str, Any] = {
         "began": "2026-11-29T04:15:00Z",
+        "execution_began": "2026-11-29T04:15:00Z",
+        "request": {"stamp": None},
         "database": {"health": health},
         "recovery": {"output": {"replay": {"planned": 0, "loaded": 0}}},
         "password": {"is_set": True},
@@ -288,12 +346,18 @@ def test_the_report_names_what_is_left(rds: FakeRds) -> None:
     assert (report["status"], report["seconds"]) == ("complete", 1200)
     assert "3 batches were loaded since it began; none is missing." in report["summary"]
     assert f"primary-lost-{STAMP} (db.t4g.medium, 20 GiB)" in report["summary"]
+    assert "The restore took 1200 s." in report["summary"]
+    state |= {"request": {"stamp": STAMP}, "execution_began": "2026-11-29T04:25:00Z"}
+    continued = build_report(planned, state, leftovers, NOW + datetime.timedelta(minutes=20))
+    assert (continued["is_continued"], continued["seconds"]) == (True, 600)
+    sentence = "The restore began at 2026-11-29T04:15:00Z and was continued; this part took 600 s."
+    assert sentence in continued["summary"]
     health["replicas"] = [{"name": "replica-1", "replicates": False}]
     assert build_report(planned, state, [], NOW)["status"] == "needs_attention"
 
 
 def test_a_failure_says_the_step_and_how_to_go_on() -> None:
-    request = {"to": "2026-11-29T03:00:00Z", "snapshot": None, "promote": None}
+    request: dict[str, Any] = {"to": "2026-11-29T03:00:00Z", "snapshot": None, "promote": None}
     state: dict[str, Any] = {"request": request, "stamp": STAMP}
     assert describe_failure(state, "no.") == (
         "The restore failed while planning the restore: no. Nothing was changed. No accepted write is lost: the "
@@ -305,6 +369,13 @@ def test_a_failure_says_the_step_and_how_to_go_on() -> None:
         "The restore failed while renaming the lost primary: the quota is used up. No accepted write"
     )
     assert text.endswith(f"`sluice restore --to 2026-11-29T03:00:00Z --continue {STAMP}`.")
+    steps = ("put_aside", "switched", "password", "ready", "migrated", "recovery", "replicas_replaced")
+    state |= {key: {} for key in steps}
+    assert describe_failed_step(state) == "checking the health of the new database"
+    request |= {"to": None, "delete_old_replicas": True}
+    assert describe_failed_step(state) == "deleting the old replicas"
+    assert describe_failed_step({**state, "deleted": {}, "database": {}}) == "reporting the restore"
+    assert describe_failure(state, "no").endswith(f"`sluice restore --delete-old-replicas --continue {STAMP}`.")
 
 
 def test_a_failed_primary_is_renamed_if_rds_allows_it(rds: FakeRds) -> None:

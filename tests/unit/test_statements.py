@@ -21,7 +21,7 @@ class Server:
         self.statements: list[str] = []
         self.is_dropped = self.loses_snapshots = False
 
-    def query(self, statement: str, _values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def query(self, statement: str, _values: tuple[Any, ...], *, is_frequent: bool = False) -> list[dict[str, Any]]:
         self.statements.append(statement)
         self.moment = self._states.get(len(self.statements), self.moment)
         match statement.split(maxsplit=1)[0]:
@@ -67,8 +67,8 @@ def test_rows_that_arrive_before_the_moment_is_read_are_read(monkeypatch: pytest
     server = Server(has_rows=False)
     query = server.query
 
-    def query_and_load(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        rows = query(statement, values)
+    def query_and_load(statement: str, values: tuple[Any, ...], **options: Any) -> list[dict[str, Any]]:
+        rows = query(statement, values, **options)
         server.has_rows, server.moment = True, SECOND
         return rows
 

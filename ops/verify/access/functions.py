@@ -13,6 +13,7 @@ from ops.verify.access.request import (
     invoke_function,
     list_bucket,
     list_roles,
+    pass_role,
     promote_secret_version,
     publish_alert,
     put_object,
@@ -210,8 +211,12 @@ FUNCTIONS: dict[str, Permissions] = {
             change_instance("DeleteDBInstance", "{ReplicaInstance}-old-none"),
             put_object("Batch", "replays/tried"),
             read_secret("Admin"),
+            # A restored instance gets the lost one's enhanced monitoring.
+            pass_role("{MonitoringRole}", "monitoring.rds"),
         ),
         forbidden=(
+            pass_role("{MonitoringRole}", "lambda"),
+            pass_role("another", "monitoring.rds"),
             change_instance("ModifyDBInstance"),
             change_instance("DeleteDBInstance"),
             change_instance("DeleteDBInstance", "{PrimaryInstance}-none"),

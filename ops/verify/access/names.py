@@ -13,8 +13,8 @@ def read_names(stack: Stack) -> dict[str, str]:
     """The outputs of the stack, and these names as far as the stack has them.
 
     Partition, Region, Account; each workflow by its output without `StateMachineArn`; AlertsKeyArn; PrimaryInstance and
-    ReplicaInstance on RDS; AdminSecretArn and CacheSecretArn, whoever owns them; ExistingAdminSecretArn, when the stack
-    does not own the database.
+    ReplicaInstance on RDS; MonitoringRole, where RDS monitors the stack's own instances; AdminSecretArn and
+    CacheSecretArn, whoever owns them; ExistingAdminSecretArn, when the stack does not own the database.
     """
     names = dict(stack.outputs)
     _, names["Partition"], _, names["Region"], names["Account"], _ = stack.output("AlertsTopicArn").split(":", 5)
@@ -23,6 +23,8 @@ def read_names(stack: Stack) -> dict[str, str]:
             names[output.removesuffix("StateMachineArn")] = value.rpartition(":")[2]
     key = stack.list_resources("AWS::KMS::Key")["AlertsKey"]
     names["AlertsKeyArn"] = f"arn:{names['Partition']}:kms:{names['Region']}:{names['Account']}:key/{key}"
+    if role := stack.list_resources("AWS::IAM::Role").get("DatabaseMonitoringRole"):
+        names["MonitoringRole"] = role
     secrets = stack.list_resources("AWS::SecretsManager::Secret")
     for name, (resource, parameter) in _SECRETS.items():
         if arn := secrets.get(resource) or stack.parameters.get(parameter):

@@ -2,26 +2,35 @@
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Request:
     """An action, and the ARN of a resource in which names of the stack stand in braces.
 
-    The names are the outputs of the stack, and those of `ops.verify.access.names`.
+    The names are the outputs of the stack, and those of `ops.verify.access.names`. A role is passed to a service.
     """
 
     action: str
     resource: str
+    passed_to: str = ""
 
     def __str__(self) -> str:
-        return f"{self.action} on {self.resource}"
+        return f"{self.action} on {self.resource}{f' to {self.passed_to}' if self.passed_to else ''}"
 
     def resolve(self, names: Mapping[str, str]) -> "Request | None":
         """The request with the stack's own ARN; None when the stack lacks one of the names."""
         used = {name for _, name, _, _ in string.Formatter().parse(self.resource) if name}
-        return Request(self.action, self.resource.format_map(names)) if used <= names.keys() else None
+        return replace(self, resource=self.resource.format_map(names)) if used <= names.keys() else None
+
+    def list_context_entries(self) -> list[dict[str, Any]]:
+        """The condition keys of the request that IAM does not know by itself, for its simulation."""
+        if not self.passed_to:
+            return []
+        key = {"ContextKeyName": "iam:PassedToService", "ContextKeyType": "string"}
+        return [{**key, "ContextKeyValues": [self.passed_to]}]
 
 
 def _bucket_arn(bucket: str) -> str:
@@ -96,6 +105,11 @@ def invoke_function(function: str) -> Request:
 def change_instance(action: str, instance: str = "another") -> Request:
     """An operation on an RDS instance that does not exist. Without its name, it is none of the stack's."""
     return Request(f"rds:{action}", f"arn:{{Partition}}:rds:{{Region}}:{{Account}}:db:{instance}")
+
+
+def pass_role(role: str, service: str) -> Request:
+    """Give a role of the account to a service."""
+    return Request("iam:PassRole", f"arn:{{Partition}}:iam::{{Account}}:role/{role}", f"{service}.amazonaws.com")
 
 
 def publish_alert() -> Request:

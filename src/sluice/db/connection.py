@@ -10,7 +10,7 @@ from pymysql.cursors import DictCursor
 from sluice.aws.secrets import Credentials, read_credentials
 from sluice.aws.tls import create_database_tls_context
 from sluice.aws.tracing import Subsegment, create_subsegment
-from sluice.db.errors import classify_error, is_disconnected
+from sluice.db.errors import TOO_MANY_PREPARED, classify_error, is_disconnected
 from sluice.errors import AccessDenied, AwsError, DatabaseUnavailable
 from sluice.settings import DatabaseSettings
 
@@ -72,8 +72,11 @@ def trace_database(settings: DatabaseSettings) -> Subsegment:
 class Queries(Protocol):
     """What runs statements, such as Database, or what passes them on to one."""
 
-    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Run a statement, and return its rows. Raises the errors of `sluice.db.errors`."""
+    def query(self, statement: str, values: tuple[Any, ...], *, is_frequent: bool = False) -> list[dict[str, Any]]:
+        """Run a statement, and return its rows. Raises the errors of `sluice.db.errors`.
+
+        A connection prepares a frequent statement, so that the server parses it once. It must have values.
+        """
         ...
 
 
@@ -126,6 +129,7 @@ class Database:
         self._for_loading = for_loading
         self.access = access or DatabaseAccess(settings.database_secret_arn)
         self._connection: Connection | None = None
+        self._prepared: dict[str, str] = {}
 
     @property
     def endpoint(self) -> str:
@@ -143,27 +147,42 @@ class Database:
                 self._connection = self._open_connection()
         return self._connection
 
-    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Read rows, over a new connection if the warm one has ended. Raises the errors of `sluice.db.errors`."""
+    def query(self, statement: str, values: tuple[Any, ...], *, is_frequent: bool = False) -> list[dict[str, Any]]:
+        """Read rows, over a new connection if the warm one has ended. See Queries."""
         try:
-            return self._run_query(statement, values)
+            return self._run_query(statement, values, is_frequent=is_frequent)
         except (pymysql.Error, OSError) as error:
             if not is_disconnected(error):
                 raise (classify_error(error) or error) from None
         try:
-            return self._run_query(statement, values)
+            return self._run_query(statement, values, is_frequent=is_frequent)
         except (pymysql.Error, OSError) as error:
             raise (classify_error(error) or error) from None
 
-    def _run_query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def _run_query(self, statement: str, values: tuple[Any, ...], *, is_frequent: bool) -> list[dict[str, Any]]:
         try:
             connection = self.get_connection()
             with self.trace(), connection.cursor(DictCursor) as cursor:
+                if is_frequent:
+                    statement = self._prepared.get(statement) or self._prepare(cursor, statement, len(values))
                 cursor.execute(statement, values)
                 return list(cursor.fetchall())
         except (pymysql.Error, OSError):
             self.drop_connection()
             raise
+
+    def _prepare(self, cursor: DictCursor, statement: str, value_count: int) -> str:
+        """Prepare a statement on the connection, and return the one that executes it with as many values."""
+        name = f"statement_{len(self._prepared) + 1}"
+        execution = f"EXECUTE {name} USING {', '.join(['%s'] * value_count)}"
+        try:
+            cursor.execute(f"PREPARE {name} FROM %s", (statement % (("?",) * value_count),))
+        except pymysql.Error as error:
+            if error.args[0] != TOO_MANY_PREPARED:
+                raise
+            execution = statement
+        self._prepared[statement] = execution
+        return execution
 
     def trace(self) -> Subsegment:
         """See trace_database."""
@@ -184,6 +203,7 @@ class Database:
             self._connection = None
 
     def _open_connection(self) -> Connection:
+        self._prepared = {}
         return open_connection(
             self._settings,
             self.access.read_credentials(),

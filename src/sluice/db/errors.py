@@ -12,6 +12,7 @@ READ_ONLY_MODE = 1836  # a read-only server refuses a statement
 CONNECTION_KILLED = 1927
 SERVER_NOT_READY = 1047
 UNKNOWN_USER = 1698  # MariaDB reports an unknown user with this number or with ACCESS_DENIED_ERROR
+TOO_MANY_PREPARED = 1461  # the server's limit of prepared statements is reached
 CONNECTION_CLOSED = 0  # PyMySQL's InterfaceError for a closed connection
 # Damaged files, https://mariadb.com/kb/en/mariadb-error-code-reference/: a table or its definition cannot be read.
 INDEX_CORRUPT = 1712

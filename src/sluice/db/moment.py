@@ -9,7 +9,8 @@ later one has the later moment (ADR-0140, ADR-0148).
 
 import datetime
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # a function without a database does not import the driver
     from sluice.db.connection import Queries
@@ -17,7 +18,8 @@ if TYPE_CHECKING:  # a function without a database does not import the driver
 MOMENT_NAME = "as_of"
 """The name of the row. Clients see the moment under this name too."""
 MOMENT_COLUMN = "_moment"
-"""The column of a result that has the moment. No field of a resource begins with an underscore."""
+"""The column of a result that begins with the moment, of which more is separated by a blank. No field of a resource
+begins with an underscore."""
 # The column `version` of `marks` has 26 characters: UTC, to the microsecond, without the letter Z. The percent signs
 # are doubled for the driver.
 _FORMAT = "'%%Y-%%m-%%dT%%H:%%i:%%s.%%f'"
@@ -51,6 +53,11 @@ def read_moment(replica: "Queries") -> str:
     """
     rows = replica.query(SELECT_MOMENT, ())
     return str(rows[0]["version"]) if rows else ""
+
+
+def get_moment(row: Mapping[str, Any]) -> str:
+    """Return the moment in a row of a result. It is an empty text before the first one."""
+    return str(row[MOMENT_COLUMN] or "").partition(" ")[0]
 
 
 def parse_moment(moment: str) -> datetime.datetime:

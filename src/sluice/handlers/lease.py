@@ -26,7 +26,7 @@ from sluice.recovery.execution_lease import (
     find_running_holder,
 )
 from sluice.recovery.recovery_request import parse_recovery_request
-from sluice.restore.restore_request import create_stamp, parse_restore_request
+from sluice.restore.restore_request import create_stamp, find_beginning, parse_restore_request
 from sluice.settings import LeaseSettings, read_settings
 
 _settings = read_settings(LeaseSettings)
@@ -114,7 +114,8 @@ def _begin_restore(event: Event, now: datetime.datetime) -> dict[str, Any]:
     state = {
         "name": name,
         "stamp": request.stamp or create_stamp(now),
-        "began": now,
+        "began": find_beginning(request, now),
+        "execution_began": now,
         "request": request,
         "next": {"number": 1},
     }

@@ -9,14 +9,13 @@ import datetime
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from sluice.aws.s3 import S3Client
 from sluice.aws.secrets import read_credentials
-from sluice.errors import InstanceBusy
+from sluice.errors import InstanceBusy, extract_message
 from sluice.model.workflow_input import format_time
 from sluice.observability import Event, add_log_fields, instrument_handler
 from sluice.restore.instances import get_rds_client
@@ -110,12 +109,7 @@ def _report(state: dict[str, Any]) -> dict[str, Any]:
 
 def _describe_failure(state: dict[str, Any]) -> dict[str, Any]:
     error = state["error"]
-    message = str(error["Error"])
-    with suppress(msgspec.DecodeError, TypeError, AttributeError):
-        # A function's error has a message; a recovery that failed is described with its own cause.
-        cause = msgspec.json.decode(error["Cause"])
-        message = str(cause.get("errorMessage") or cause.get("Cause") or message)
-    return {"reason": describe_failure(state, message)}
+    return {"reason": describe_failure(state, extract_message(str(error.get("Cause"))) or str(error["Error"]))}
 
 
 def _check(_state: dict[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ PROBLEM_RESPONSES: Mapping[int, tuple[str, str, ResponseObject]] = {
     404: (
         "NotFound",
         "There is no such item, or it is deleted, or it belongs to another owner.",
-        _problem_response(404, "There is no such item."),
+        _problem_response(404, "There is no such item.", headers=header_references("AsOf")),
     ),
     405: (
         "MethodNotAllowed",

@@ -1,11 +1,11 @@
 """The report of a proof: what an operator reads, and what the workflow decides by."""
 
 import datetime
-import json
 from typing import Any
 
 import msgspec
 
+from sluice.errors import extract_message
 from sluice.proof.proof_state import Proof
 
 _HEADLINES = {
@@ -60,8 +60,5 @@ def _describe_outcome(report: dict[str, Any]) -> str:
 
 def describe_failure(failure: dict[str, str]) -> str:
     """One sentence for an error as Step Functions describes it."""
-    try:
-        cause = json.loads(failure.get("Cause", ""))["errorMessage"]
-    except (ValueError, KeyError, TypeError):
-        cause = failure.get("Cause", "")
-    return f"{failure.get('Error', 'Unknown')}: {cause}".rstrip(": .") + "."
+    cause = failure.get("Cause", "")
+    return f"{failure.get('Error', 'Unknown')}: {extract_message(cause) or cause}".rstrip(": .") + "."

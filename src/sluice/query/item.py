@@ -5,18 +5,20 @@ A read of one's own write (`?version=`) waits until the replica has that version
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 from sluice.db.connection import Queries
-from sluice.db.moment import MOMENT_COLUMN, MOMENT_NAME, SELECT_MOMENT
+from sluice.db.moment import MOMENT_COLUMN, MOMENT_NAME, SELECT_MOMENT, get_moment
 from sluice.errors import DatabaseUnavailable, LockConflict
 from sluice.http.conditional_requests import apply_if_none_match, list_etags
 from sluice.http.problem import Problem
 from sluice.http.request import Request, parse_preferred_wait, read_query_parameters
 from sluice.http.response import Response
-from sluice.model.item_state import ItemAddress, ItemState, Row, create_item_state, list_columns
+from sluice.model.item_state import ItemAddress, ItemState
 from sluice.model.resource import Resource
 from sluice.model.versions import VERSION_LENGTH, is_version, version_age_seconds
 from sluice.observability import add_log_fields, describe_error
+from sluice.query.item_rows import create_item_state, has_item, list_columns
 from sluice.query.read_context import (
     ReadContext,
     cache_control_headers,
@@ -29,7 +31,16 @@ from sluice.query.read_context import (
 EXTRA_COLUMN = "_extra"  # no field of a resource begins with an underscore
 MAX_CLOCK_SKEW_SECONDS = 60
 
-ReadRow = Callable[[Callable[[Queries], Row | None]], Row | None]
+
+class SelectedItem(NamedTuple):
+    """What a statement shows: an item's state, its moment, and the result of another query in the same snapshot."""
+
+    state: ItemState
+    moment: str
+    extra: str | None
+
+
+ReadItem = Callable[[Callable[[Queries], SelectedItem | None]], SelectedItem | None]
 
 
 def respond_with_item(context: ReadContext) -> Response:
@@ -103,8 +114,8 @@ def read_through(context: ReadContext, item_id: str, client_version: str = "") -
     the client's version or a later one, the state is an older one, or None.
     """
 
-    def is_complete(row: Row | None) -> bool:
-        return not client_version or (row is not None and row["version"] >= client_version)
+    def is_complete(item: SelectedItem | None) -> bool:
+        return not client_version or (item is not None and item.state.version >= client_version)
 
     return _read_through(context, item_id, client_version, "", lambda select: context.reads.read(select, is_complete))
 
@@ -115,25 +126,24 @@ def read_through_version(context: ReadContext, item_id: str, version: str) -> It
 
 
 def _read_through(
-    context: ReadContext, item_id: str, cached_from: str, selected_from: str, read: ReadRow
+    context: ReadContext, item_id: str, cached_from: str, selected_from: str, read: ReadItem
 ) -> ItemState | None:
     """Read from the cache at `cached_from` or later, else with `read` what is at `selected_from` or later."""
     cache, address = context.cache, ItemAddress(context.resource, context.owner, item_id)
     if cache is None:
-        row = read(lambda database: select_item(database, address, selected_from))
-        return create_item_state(context.resource, row) if row else None
+        item = read(lambda database: select_item(database, address, selected_from))
+        return item.state if item else None
     # The state includes the moment of the cache: a client that has seen a later one asks the replicas.
     entry = cache.read_item(address) if cache.moment >= context.reads.floor else None
     if entry and entry.state.version >= cached_from:
         context.reads.add_cached(entry.moment, cache.moment)
         return entry.state
     asked_at = cache.clock()
-    row = read(lambda database: select_item(database, address, selected_from, cache.epoch_query))
-    if row is None:
+    item = read(lambda database: select_item(database, address, selected_from, cache.epoch_query))
+    if item is None:
         return None
-    state = create_item_state(context.resource, row)
-    cache.store_item(address, state, row[EXTRA_COLUMN], asked_at, row[MOMENT_COLUMN] or "")
-    return state
+    cache.store_item(address, item.state, item.extra, asked_at, item.moment)
+    return item.state
 
 
 def find_client_version(request: Request) -> str:
@@ -157,15 +167,20 @@ def _is_excludable(context: ReadContext, version: str) -> bool:
     return bool(rows) and version < rows[0]["version"]
 
 
-def select_item(database: Queries, address: ItemAddress, min_version: str = "", extra_query: str = "") -> Row | None:
-    """Select the row of an item at a version or later, also if it is a tombstone. Return None if there is none.
+def select_item(
+    database: Queries, address: ItemAddress, min_version: str = "", extra_query: str = ""
+) -> SelectedItem | None:
+    """Select an item at a version or later, also if it is deleted. Return None if there is none.
 
-    The row contains the result of `extra_query` as EXTRA_COLUMN, from the same snapshot.
+    `extra_query` is a query of one value. Raises the errors of `sluice.db.errors`.
     """
     statement, first_statement = _create_item_statements(address.resource, extra_query)
     values = (address.owner, address.id, min_version)
-    rows = database.query(statement, values) or database.query(first_statement, values)
-    return rows[0] if rows and rows[0]["version"] is not None else None
+    rows = database.query(statement, values, is_frequent=True) or database.query(first_statement, values)
+    if not rows or not has_item(rows[0]):
+        return None
+    [row] = rows
+    return SelectedItem(create_item_state(address.resource, address.id, row), get_moment(row), row.get(EXTRA_COLUMN))
 
 
 @functools.cache
@@ -173,11 +188,12 @@ def _create_item_statements(resource: Resource, extra_query: str) -> tuple[str, 
     """Create the statement of an item, and the one for the time before the first moment."""
     # The version is in the condition because another replica may answer the next statement. Both tables are read by
     # their primary keys. With the moment in the first, there is a row to hold it when there is no item.
-    extra = f"({extra_query}) AS {EXTRA_COLUMN}, " if extra_query else ""
-    columns = f"{extra}item.deleted, {list_columns(resource, table='item.')}"
+    extra = f", ({extra_query}) AS {EXTRA_COLUMN}" if extra_query else ""
+    columns, first_columns = (
+        list_columns(resource, moment, table="item.") + extra for moment in ("marks.version", "''")
+    )
     table, condition = f"`{resource.collection}` AS item", "item.owner = %s AND item.id = %s AND item.version >= %s"
-    joined = f"marks LEFT JOIN {table} ON {condition}"
     return (
-        f"SELECT marks.version AS {MOMENT_COLUMN}, {columns} FROM {joined} WHERE marks.name = '{MOMENT_NAME}'",  # noqa: S608
-        f"SELECT '' AS {MOMENT_COLUMN}, {columns} FROM {table} WHERE {condition}",  # noqa: S608  declared names
+        f"SELECT {columns} FROM marks LEFT JOIN {table} ON {condition} WHERE marks.name = '{MOMENT_NAME}'",  # noqa: S608
+        f"SELECT {first_columns} FROM {table} WHERE {condition}",  # noqa: S608  declared names
     )

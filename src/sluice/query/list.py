@@ -11,15 +11,16 @@ from urllib.parse import urlencode
 import msgspec
 
 from sluice.db.connection import Queries
-from sluice.db.moment import MOMENT_COLUMN, SELECT_MOMENT
+from sluice.db.moment import SELECT_MOMENT
 from sluice.http.conditional_requests import apply_if_none_match, compute_etag
 from sluice.http.problem import invalid_field_problem
 from sluice.http.request import read_query_parameters
 from sluice.http.response import Response
 from sluice.model.columns import LIST_PARAMETERS
-from sluice.model.item_state import StoredItem, create_stored_items, list_columns
+from sluice.model.item_state import StoredItem
 from sluice.model.list_parameters import OPERATORS, filter_parameter_names, format_value, parse_value
 from sluice.model.resource import Resource, describe_invalid_id
+from sluice.query.item_rows import create_stored_items, list_columns, read_head
 from sluice.query.query_planner import DEFAULT_LIMIT, MAX_LIMIT, QueryPlan, plan_query
 from sluice.query.read_context import ReadContext, cache_control_headers
 
@@ -99,7 +100,8 @@ def select_page(
         rows += database.query(statement, (*values, *range_values, page.limit + 1 - len(rows)))
         if len(rows) > page.limit:
             break
-    items = create_stored_items(plan.resource, rows[: page.limit], page.fields)
+    stored = ((row["id"], read_head(row), row) for row in rows[: page.limit])
+    items = create_stored_items(plan.resource, stored, page.fields)
     if len(rows) <= page.limit:
         return items, None
     last = rows[page.limit - 1]
@@ -119,8 +121,8 @@ def _create_base_statement(plan: QueryPlan, owner: str, page: PageRequest, order
         values.append(value)
     index = plan.index.name if plan.index else "PRIMARY"
     table = f"`{plan.resource.collection}` FORCE INDEX (`{index}`)"
-    columns = f"{list_columns(plan.resource, fields)}, ({SELECT_MOMENT}) AS {MOMENT_COLUMN}"
-    return f"SELECT {columns} FROM {table} WHERE {' AND '.join(conditions)}", values  # noqa: S608  declared names
+    columns = list_columns(plan.resource, f"COALESCE(({SELECT_MOMENT}), '')", fields)
+    return f"SELECT id, {columns} FROM {table} WHERE {' AND '.join(conditions)}", values  # noqa: S608  declared names
 
 
 def _split_into_ranges(

@@ -54,8 +54,11 @@ class ReadRouter:
         except DATABASE_ERRORS as error:
             add_log_fields(**describe_error(error), fault=str(error))
             raise Problem(503, "Reading is not possible at the moment.", headers={"Retry-After": "5"}) from None
-        if moment := context.reads.moment:
-            response.headers[AS_OF_HEADER] = format_moment(moment)
+        except Problem as problem:
+            # That an item is not there, or is deleted, is a state too.
+            _name_moment(problem, context)
+            raise
+        _name_moment(response, context)
         return response
 
     def _create_reads(self, request: Request, owner: str) -> ReplicaReads:
@@ -65,6 +68,11 @@ class ReadRouter:
             wait_seconds = min(parse_preferred_wait(request) or 0, self.settings.wait_seconds)
         address = f"{request.collection}\n{owner}\n{request.item_id or _canonicalize_query(request)}"
         return ReplicaReads(self.replicas, address, floor, wait_seconds)
+
+
+def _name_moment(response: Response | Problem, context: ReadContext) -> None:
+    if moment := context.reads.moment:
+        response.headers[AS_OF_HEADER] = format_moment(moment)
 
 
 def _read_floor(request: Request) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sluice.db.connection import Database, Queries
-from sluice.db.moment import MOMENT_COLUMN, SELECT_MOMENT
+from sluice.db.moment import MOMENT_COLUMN, SELECT_MOMENT, get_moment
 
 T = TypeVar("T")
 
@@ -59,17 +59,17 @@ class Statements:
             return None
         return next(iter(self._moments), "")
 
-    def query(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def query(self, statement: str, values: tuple[Any, ...], *, is_frequent: bool = False) -> list[dict[str, Any]]:
         """Read rows with the column MOMENT_COLUMN. Raises the errors of `sluice.db.errors`."""
         database = self._database
-        rows = database.query(statement, values)
+        rows = database.query(statement, values, is_frequent=is_frequent)
         if not rows:
             # EXISTS would ignore the order of the statement, and could choose another index.
             count = f"SELECT COUNT(*) FROM ({statement}) AS page"  # noqa: S608
             [state] = database.query(f"SELECT ({SELECT_MOMENT}) AS {MOMENT_COLUMN}, ({count}) AS row_count", values)
             if not state["row_count"]:
-                self._moments.add(state[MOMENT_COLUMN] or "")
+                self._moments.add(get_moment(state))
                 return []
             rows = database.query(statement, values)
-        self._moments.add((rows[0][MOMENT_COLUMN] or "") if rows else "")
+        self._moments.add(get_moment(rows[0]) if rows else "")
         return rows

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
+from sluice.errors import extract_message
 
 SAMPLE_SIZE = 20
 _SUMS = ("listed", "already_loaded", "quarantined")
@@ -69,17 +69,8 @@ def describe_outcome(output: Mapping[str, Any]) -> str:
     return " ".join(sentences)
 
 
-class _Cause(msgspec.Struct):
-    message: str = msgspec.field(name="errorMessage")
-
-
 def describe_failure(error: Mapping[str, Any]) -> str:
     """Describe why a rebuild failed, from the `Error` and `Cause` of Step Functions, without data."""
     name = str(error.get("Error", "an unknown error"))
-    try:
-        message = (
-            msgspec.json.decode(str(error.get("Cause", "")), type=_Cause).message if name in _QUOTED_ERRORS else ""
-        )
-    except msgspec.MsgspecError:
-        message = ""
+    message = extract_message(str(error.get("Cause", ""))) if name in _QUOTED_ERRORS else ""
     return f"{name}: {message}".rstrip(": .")

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sluice.aws.botocore_client import create_botocore_client
-from sluice.aws.s3 import Bucket
+from sluice.aws.s3 import Bucket, StoredObject
 from sluice.errors import LockConflict
 
 RECOVERY_LEASE_KEY, REBUILD_LEASE_KEY = "recovery/lease.json", "rebuilds/lease.json"
@@ -46,7 +46,7 @@ class StatesClient:
 def find_running_holder(states: StatesClient, bucket: Bucket, key: str) -> str:
     """Return the execution, by its ARN, that has a lease and is running; empty if none is. Raises botocore's errors."""
     lease = bucket.find_object(key)
-    holder = msgspec.json.decode(lease.content, type=LeaseHolder).execution if lease else ""
+    holder = _decode_holder(lease) if lease else ""
     return holder if holder and states.is_running(holder) else ""
 
 
@@ -58,9 +58,13 @@ def acquire_lease(states: StatesClient, bucket: Bucket, execution: str, key: str
     """
     lease = bucket.find_object(key)
     if lease:
-        holder = msgspec.json.decode(lease.content, type=LeaseHolder).execution
+        holder = _decode_holder(lease)
         if holder == execution or states.is_running(holder):
             return holder
     if not bucket.replace_object(key, msgspec.json.encode(LeaseHolder(execution)), lease.etag if lease else None):
         raise LockConflict("another execution acquired the lease at the same time")
     return execution
+
+
+def _decode_holder(lease: StoredObject) -> str:
+    return msgspec.json.decode(lease.content, type=LeaseHolder).execution

@@ -60,6 +60,9 @@ def build_changes(wanted: Description, actual: Description) -> Settings:
     ):
         if wanted.get(name) not in (None, actual.get(name)):
             changes[name] = wanted[name]
+    if not wanted.get("BackupRetentionPeriod"):
+        # Of a replica, which needs no backups. RDS makes no replica of a primary that has none.
+        changes.pop("BackupRetentionPeriod", None)
     if get_parameter_group(wanted) not in ("", get_parameter_group(actual)):
         changes["DBParameterGroupName"] = get_parameter_group(wanted)
     if get_security_groups(wanted) != get_security_groups(actual) and get_security_groups(wanted):

@@ -18,6 +18,11 @@ from sluice.errors import AwsError, InstanceBusy, InstanceExists, InstanceNotFou
 RDS_SERVICE = Service("rds", "RDS", "", connect_seconds=2, read_seconds=20, max_attempts=5)
 AVAILABLE = "available"
 MAX_IDENTIFIER_CHARACTERS = 63
+# An instance does not leave these by itself, and RDS changes none that has one:
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.DBInstance.Status.html
+FAILED = "failed"
+_LASTING_STATUSES = frozenset({FAILED, "stopped", "stopping", "insufficient-capacity", "storage-full"})
+_LASTING_BEGINNINGS = ("incompatible-", "inaccessible-", "restore-error")
 _ERRORS = {
     "DBInstanceNotFound": InstanceNotFound,
     "DBInstanceAutomatedBackupNotFound": InstanceNotFound,
@@ -48,6 +53,11 @@ class Instance:
     def is_available(self) -> bool:
         """Whether RDS lets one change it."""
         return self.status == AVAILABLE
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its status does not end by itself, so that it makes no sense to wait for the instance."""
+        return self.status in _LASTING_STATUSES or self.status.startswith(_LASTING_BEGINNINGS)
 
     @property
     def source_identifier(self) -> str:

@@ -10,13 +10,10 @@ import msgspec
 
 from sluice.errors import InstanceNotFound, RestoreRefused, SnapshotNotFound
 from sluice.model.workflow_input import format_time
-from sluice.restore.instances import AVAILABLE, MAX_IDENTIFIER_CHARACTERS, AutomatedBackup, Instance, RdsClient
+from sluice.restore.instances import AVAILABLE, FAILED, MAX_IDENTIFIER_CHARACTERS, AutomatedBackup, Instance, RdsClient
 from sluice.restore.restore_request import RestoreRequest
 
 STAMP_TAG = "sluice:restore"
-# RDS changes no instance with one of these statuses, and none of them ends by itself.
-_UNCHANGEABLE = ("stopped", "stopping", "inaccessible-encryption-credentials", "insufficient-capacity")
-_UNCHANGEABLE_BEGINNINGS = ("incompatible-", "restore-error", "inaccessible-")
 
 
 class ReplicaNames(msgspec.Struct, frozen=True):
@@ -63,20 +60,23 @@ class Planner:
     def plan_restore(self, request: RestoreRequest, stamp: str) -> RestorePlan:
         """Return the plan of a request. Raises RestoreRefused with a sentence, and the errors of RdsClient."""
         lost_name = self._build_name(self._primary, "lost", stamp)
-        instance = self._find_lost_instance(stamp, lost_name)
+        names = self._name_replicas(stamp)
+        instance = self._find_lost_instance(stamp, [lost_name, *(replica.old for replica in names)])
         if instance:
             self._check_changeable(instance, lost_name)
-        names = self._name_replicas(stamp)
         restored_name = self._build_name(self._primary, "restored", stamp)
         if self._has_new_primary(stamp):
             kind, source, moment, text = self._repeat_source(request, names)
         else:
             kind, source, moment, text = self._choose_source(request, names)
+            if request.stamp:
+                text = f"No instance of the restore {stamp} exists, so it begins from the start. {text}"
         candidate = source["instance"] if kind == "promote" else restored_name
         settings_of, notices = self._choose_settings(instance, candidate)
         if kind == "promote" and len(names) == 1:
             notices.append("It is the only replica, so private reads answer 503 until a new replica follows.")
-        end = f"{lost_name} keeps the present instance" if instance else "there is no instance to keep"
+        which = "lost" if instance and instance.identifier == lost_name else "present"
+        end = f"{lost_name} keeps the {which} instance" if instance else "there is no instance to keep"
         return RestorePlan(
             kind=kind,
             stamp=stamp,
@@ -92,24 +92,32 @@ class Planner:
             summary=f"{text} becomes {self._primary}; {end}.",
         )
 
-    def _find_lost_instance(self, stamp: str, lost_name: str) -> Instance | None:
-        """The instance to put aside: the one that has the primary's name, unless this restore made it."""
+    def _find_lost_instance(self, stamp: str, aside_names: list[str]) -> Instance | None:
+        """The instance to put aside: the one that has the primary's name, unless this restore made it.
+
+        `aside_names` are the names of what this restore puts aside, that of the lost primary first.
+        """
         instance = self._rds.look_up_instance(self._primary)
-        if instance and read_stamp(self._rds, instance) != stamp:
-            return instance
-        return self._rds.look_up_instance(lost_name)
+        if instance is None or read_stamp(self._rds, instance) == stamp:
+            return self._rds.look_up_instance(aside_names[0])
+        if existing := next((name for name in aside_names if self._rds.look_up_instance(name)), None):
+            raise RestoreRefused(
+                f"The restore {stamp} made {existing}, but not the present {self._primary}: another one followed. "
+                "Start a new restore, without --continue."
+            )
+        return instance
 
     def _check_changeable(self, instance: Instance, lost_name: str) -> None:
         status, name = instance.status, instance.identifier
         if instance.details.get("MasterUserSecret"):
             raise RestoreRefused(f"RDS manages the password of {name} itself, which a restore of this stack cannot do.")
         # AWS does not say whether it renames a failed instance. It is tried, because nobody can start one.
-        if instance.is_available or status == "failed" or name == lost_name:
+        if instance.is_available or status == FAILED or name == lost_name:
             return
-        if status in _UNCHANGEABLE or status.startswith(_UNCHANGEABLE_BEGINNINGS):
+        if instance.is_stuck:
             raise RestoreRefused(
-                f"{name} has the status {status}, in which RDS does not rename it: start it, or delete it and keep its "
-                "automated backups (--no-delete-automated-backups), and start again."
+                f"{name} has the status {status}, in which RDS does not rename it: make it available, or delete it and "
+                "keep its automated backups (--no-delete-automated-backups), and start again."
             )
         raise RestoreRefused(
             f"RDS is changing {name} (status {status}) and does not rename it now: start again when it is available."
@@ -203,7 +211,10 @@ class Planner:
         """The identifier of the instance whose settings the new primary gets, and what the operator should know."""
         if instance:
             return instance.identifier, []
-        for identifier in (*self._replicas, candidate, self._primary):
+        if self._rds.look_up_instance(self._primary):
+            # This restore made it, and gave it its settings before it got its name. The lost one was deleted since.
+            return self._primary, []
+        for identifier in (*self._replicas, candidate):
             if self._rds.look_up_instance(identifier):
                 notice = (
                     f"{self._primary} is gone, so the new primary gets the settings of {identifier}: "

@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+from sluice.model.workflow_input import format_time
 from sluice.restore.instances import Instance
 from sluice.restore.restore_plan import RestorePlan
 
@@ -19,13 +20,16 @@ _STEPS = (
     ("migrated", "migrating the new primary"),
     ("recovery", "replaying the missing batches"),
     ("replicas_replaced", "replacing the replicas"),
+    ("deleted", "deleting the old replicas"),
     ("database", "checking the health of the new database"),
 )
 
 
 def describe_failed_step(state: dict[str, Any]) -> str:
     """Return what the execution was doing, by what its state lacks."""
-    return next((text for key, text in _STEPS if key not in state), "reporting the restore")
+    skipped = () if state["request"].get("delete_old_replicas") else ("deleted",)
+    missing = (text for key, text in _STEPS if key not in state and key not in skipped)
+    return next(missing, "reporting the restore")
 
 
 def describe_failure(state: dict[str, Any], message: str) -> str:
@@ -33,18 +37,16 @@ def describe_failure(state: dict[str, Any], message: str) -> str:
     failed = f"The restore failed while {describe_failed_step(state)}: {message.rstrip('.')}."
     if "plan" not in state:
         return f"{failed} Nothing was changed. No accepted write is lost: the batches are in the bucket."
-    options = _repeat_source(state["request"])
+    options = _repeat_options(state["request"])
     return (
         f"{failed} No accepted write is lost: the batches are in the bucket, and the next recovery loads them. Correct "
         f"the cause and continue with `sluice restore{options} --continue {state['stamp']}`."
     )
 
 
-def _repeat_source(request: dict[str, Any]) -> str:
-    for name in ("to", "snapshot", "promote"):
-        if request.get(name):
-            return f" --{name} {request[name]}"
-    return ""
+def _repeat_options(request: dict[str, Any]) -> str:
+    options = [f" --{name} {request[name]}" for name in ("to", "snapshot", "promote") if request.get(name)]
+    return "".join([*options, " --delete-old-replicas" if request.get("delete_old_replicas") else ""])
 
 
 def build_report(
@@ -52,12 +54,14 @@ def build_report(
 ) -> dict[str, Any]:
     """Return the report of a restore that reached its end, from the state of its execution."""
     health, recovery = state["database"]["health"], state["recovery"]["output"]
-    began = datetime.datetime.fromisoformat(state["began"])
+    began = datetime.datetime.fromisoformat(state["execution_began"])
     replicas = health.get("replicas", [])
     is_complete = bool(health["primary"]["accepts_writes"]) and all(replica["replicates"] for replica in replicas)
     report: dict[str, Any] = {
         "status": "complete" if is_complete else "needs_attention",
         "stamp": plan.stamp,
+        "is_continued": bool(state["request"].get("stamp")),
+        "began": format_time(datetime.datetime.fromisoformat(state["began"])),
         "kind": plan.kind,
         "primary": plan.primary,
         "restored": plan.summary,
@@ -66,6 +70,7 @@ def build_report(
         # Of the ledger: a recovery that RDS's events started may have loaded what the backup lacked.
         "loaded": health["loaded"],
         "database": health,
+        # Of this execution: nobody wants to count the time until an operator continued.
         "seconds": round((now - began).total_seconds()),
         "leftovers": [_describe_leftover(instance) for instance in leftovers],
     }
@@ -81,13 +86,19 @@ def _summarize(report: dict[str, Any]) -> str:
         report["restored"],
         "No batch is missing." if loaded is None else f"{loaded} batches were loaded since it began; none is missing.",
         report["database"]["summary"],
-        f"The restore took {report['seconds']} s.",
+        _describe_duration(report),
         *report["notices"],
     ]
     if leftovers:
         names = ", ".join(f"{each['identifier']} ({each['class']}, {each['storage']} GiB)" for each in leftovers)
         sentences.append(f"These instances are not used any more and cost money until they are deleted: {names}.")
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _describe_duration(report: dict[str, Any]) -> str:
+    if report["is_continued"]:
+        return f"The restore began at {report['began']} and was continued; this part took {report['seconds']} s."
+    return f"The restore took {report['seconds']} s."
 
 
 def _describe_leftover(instance: Instance) -> dict[str, Any]:

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from sluice.aws.secrets import Credentials
 from sluice.errors import InstanceBusy, InstanceExists, InstanceFailed
 from sluice.restore.instance_settings import build_changes, build_replica_settings, build_restore_settings
-from sluice.restore.instances import Instance, RdsClient, format_tags
+from sluice.restore.instances import FAILED, Instance, RdsClient, format_tags
 from sluice.restore.restore_plan import STAMP_TAG, ReplicaNames, RestorePlan, read_stamp
 
 REPLICA_TAG = "sluice:replica"
-_FAILED_STATUSES = ("failed", "inaccessible-encryption-credentials", "insufficient-capacity", "storage-full")
-_FAILED_BEGINNINGS = ("incompatible-", "restore-error")
 
 
 class SwitchOver:
@@ -154,12 +152,12 @@ class SwitchOver:
         return self._rds.read_tags(instance.arn).get(REPLICA_TAG) == self._plan.stamp
 
     def _rename_instance(self, instance: Instance, name: str) -> None:
-        if instance.status != "failed":
+        if instance.status != FAILED:
             _require_available(instance)
         try:
             self._rds.rename_instance(instance.identifier, name)
         except InstanceBusy:
-            if instance.status != "failed":
+            if instance.status != FAILED:
                 raise
             raise InstanceFailed(
                 f"RDS does not rename {instance.identifier}, which has failed: delete it, keep its automated backups "
@@ -174,6 +172,6 @@ def _require_available(instance: Instance) -> None:
     if instance.is_available:
         return
     name, status = instance.identifier, instance.status
-    if status in _FAILED_STATUSES or status.startswith(_FAILED_BEGINNINGS):
+    if instance.is_stuck:
         raise InstanceFailed(f"RDS reports the status {status} for {name}, which does not end by itself.")
     raise InstanceBusy(f"{name} has the status {status}.")
