@@ -119,8 +119,8 @@ def create_boto3() -> Put:
 def _create_signer() -> Callable[[bytes], dict[str, str]]:
     from urllib.parse import urlsplit  # noqa: PLC0415
 
+    from sluice.aws.json_client import RequestSigner  # noqa: PLC0415
     from sluice.aws.lambda_environment import read_role_credentials  # noqa: PLC0415
-    from sluice.aws.request_signer import RequestSigner  # noqa: PLC0415
 
     url = _read_url()
     signer = RequestSigner("firehose", os.environ["AWS_DEFAULT_REGION"], url, read_role_credentials())

@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import math
 import statistics
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from bench.mix.preparation import CacheFiller
-from bench.mix.switches import CacheSwitches, ReplicaCounter, ReplicaWork
+from bench.mix.switches import HEARTBEAT_SECONDS, HEARTBEAT_STATEMENTS, CacheSwitches, ReplicaCounter, ReplicaWork
 from local.process import LocalError
 from local.stack import Stack
 from testkit.mix.model import Answer, CacheModel, Caches, Layer, Shares, count_shares
@@ -21,7 +22,7 @@ FUNCTION_SECONDS = 0.008  # of a read on this machine
 ARRIVAL_TIMEOUT_SECONDS = 60
 # The read function's time is not part of an entry's time to live, and a moment of arrival is rounded.
 TOLERANCE_SECONDS = 0.5
-MAX_DIFFERENCE = 0.005  # of the reads, between what was classified and what the replica counted
+MAX_DIFFERENCE = 0.005  # of the reads, between what was classified and what the replicas counted
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ class MixBenchmark:
         readings = [reading for reading in player.recording.readings if reading.step.at >= durations.warm]
         lines = self._read_function_lines()
         answers = [classify(reading, lines) for reading in readings]
-        self._require_statements(answers, work)
+        uncached = [reading for reading, answer in zip(readings, answers, strict=True) if answer.layer == "replica"]
+        replicas = len(self._stack.servers.replicas)
+        require_statements(uncached, work, replicas, tolerance=MAX_DIFFERENCE * len(readings))
         ages = measure_ages(player.recording, watch.seen)
         times = [1000 * reading.seconds for reading in readings]
         model = CacheModel(caches, self._population, function_seconds=FUNCTION_SECONDS, copies=COPIES)
@@ -89,7 +92,7 @@ class MixBenchmark:
             shares=count_shares(answers),
             modelled=model_shares(model, steps, durations.warm),
             statements_per_1000=1000 * work.statements / len(readings),
-            processor_ms_per_1000=1000 * 1000 * work.seconds / len(readings),
+            processor_ms_per_1000=1000 * 1000 * work.processor_seconds / len(readings),
             median_ms=statistics.median(times),
             p99_ms=statistics.quantiles(times, n=100)[98],
             oldest_seconds=max(ages, default=0.0),
@@ -97,16 +100,6 @@ class MixBenchmark:
             older_than_asked=count_older_than_asked(player.recording),
             early=sum(reading.status == 425 for reading in readings),
         )
-
-    @staticmethod
-    def _require_statements(answers: list[Answer], work: ReplicaWork) -> None:
-        """Raise LocalError if the replicas had fewer statements than reads that no cache answered.
-
-        They may have more: a read that waits for a state asks all replicas again and again.
-        """
-        reads = sum(answer.layer == "replica" for answer in answers)
-        if work.statements < reads - MAX_DIFFERENCE * len(answers):
-            raise LocalError(f"The replicas had {work.statements:,} statements for {reads:,} reads.")
 
     def _model_earlier_traffic(self, caches: Caches, mix: Mix, seconds: float) -> dict[str, float]:
         """The seconds that are left of each entry of the read cache after so much traffic of the same kind."""
@@ -150,6 +143,22 @@ class MixBenchmark:
         log = self._stack.folder.emulator / "logs" / f"{self._stack.outputs['GetFunctionName']}.log"
         lines = [json.loads(line) for line in log.read_text().splitlines() if '"get done"' in line]
         return {line["request_id"]: line for line in lines}
+
+
+def require_statements(uncached: list[Reading], work: ReplicaWork, replicas: int, tolerance: float) -> None:
+    """Raise LocalError unless the replicas had a statement for each uncached read, and no others but two kinds:
+    those of reads of a version, which ask each replica while none has it, and of heartbeats.
+
+    The tolerance is for reads that asked another replica because the first had less than was shown before.
+    """
+    reads = len(uncached)
+    most = reads + (replicas - 1) * sum(reading.step.kind == "own" for reading in uncached)
+    heartbeats = replicas * HEARTBEAT_STATEMENTS * math.ceil(work.seconds / HEARTBEAT_SECONDS)
+    if not reads - tolerance <= work.statements <= most + heartbeats + tolerance:
+        raise LocalError(
+            f"The replicas had {work.statements:,} statements, not {reads:,} for as many reads, up to {most - reads:,} "
+            f"more for those of a version, and up to {heartbeats} of heartbeats."
+        )
 
 
 def classify(reading: Reading, lines: dict[str, dict[str, Any]]) -> Answer:

@@ -1,5 +1,6 @@
 """Turn the caches of a deployed stack on and off through AWS's APIs, and count what its replica does."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,8 @@ import httpx
 from local.stack import Stack
 
 READER = "sluice_reader"  # the account in the reader's secret
+# A heartbeat waits on each replica for the primary's position, and reads the moment.
+HEARTBEAT_STATEMENTS, HEARTBEAT_SECONDS = 2, 60
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # AWS's managed cache policy
 
 
@@ -57,13 +60,18 @@ class CacheSwitches:
 
 @dataclass(frozen=True)
 class ReplicaWork:
-    """Statements and processor seconds of the account that the read function uses."""
+    """Statements and processor seconds of the account that the read function uses, in so many seconds."""
 
     statements: int
+    processor_seconds: float
     seconds: float
 
     def __sub__(self, other: "ReplicaWork") -> "ReplicaWork":
-        return ReplicaWork(self.statements - other.statements, self.seconds - other.seconds)
+        return ReplicaWork(
+            self.statements - other.statements,
+            self.processor_seconds - other.processor_seconds,
+            self.seconds - other.seconds,
+        )
 
 
 class ReplicaCounter:
@@ -79,8 +87,8 @@ class ReplicaCounter:
                 cursor.execute("SET GLOBAL userstat = 1")
 
     def read(self) -> ReplicaWork:
-        """The sums over all replicas."""
-        works = []
+        """The sums over all replicas until now."""
+        statements, processor_seconds = 0, 0.0
         for connection in self._connections:
             with connection.cursor() as cursor:
                 cursor.execute(
@@ -89,5 +97,6 @@ class ReplicaCounter:
                     (READER,),
                 )
                 row: Any = cursor.fetchone()
-            works.append(ReplicaWork(int(row[0] or 0), float(row[1] or 0)))
-        return ReplicaWork(sum(work.statements for work in works), sum(work.seconds for work in works))
+            statements += int(row[0] or 0)
+            processor_seconds += float(row[1] or 0)
+        return ReplicaWork(statements, processor_seconds, time.monotonic())

@@ -15,6 +15,7 @@ from sluice.load.batch_reader import BatchObject
 from sluice.model.record import Write
 from sluice.proof.fingerprint import Fingerprint, read_fingerprint
 from sluice.proof.live_state import pair_rows
+from sluice.proof.proof_steps import migrate_copy
 from tests.database.conftest import Connect
 from tests.database.proof_rig import ProofRig, second_server
 from tests.database.rebuild_rig import Rebuilding, excluding
@@ -101,6 +102,17 @@ def test_an_empty_backup_gets_everything(proving: ProofRig) -> None:
     proving.make_tables()
     assert proving.prove() == []
     assert len(proving.copied_rows("SELECT * FROM things")) == len(ROWS)
+
+
+def test_a_migration_of_the_copy_does_not_make_its_backup_newer(proving: ProofRig) -> None:
+    """A backup of before the first moment has none. With one of today, it would have to have all that was loaded."""
+    load_rows(proving.rig)
+    proving.change_live("UPDATE loaded_batches SET loaded_at = loaded_at - INTERVAL 1 HOUR")
+    proving.make_tables()
+    server = Database(msgspec.structs.replace(proving.copy._settings, database_name=""), statement_timeout_seconds=30)
+    migrate_copy(server, proving.schema, proving.rig.resources, 60)
+    assert proving.copied_rows("SELECT * FROM marks") == []
+    assert proving.prove() == []
 
 
 def test_an_empty_backup_of_an_empty_database_is_proven(proving: ProofRig) -> None:

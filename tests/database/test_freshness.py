@@ -10,7 +10,7 @@ import pytest
 
 from local.database import DatabaseServers
 from sluice.db.connection import Database
-from sluice.db.moment import format_moment, parse_moment, read_moment, write_moment
+from sluice.db.moment import SELECT_MOMENT, format_moment, parse_moment, read_moment, write_moment
 from sluice.http.response import AS_OF_HEADER
 from sluice.model.record import Write
 from sluice.model.versions import new_version
@@ -19,7 +19,9 @@ from sluice.query.query_planner import plan_query
 from sluice.query.statements import read_one_state
 from sluice.recovery.heartbeat import ReadsState, send_heartbeat
 from tests.database.cache_rig import CacheRig
+from tests.database.conftest import Connect
 from tests.database.deployed import Root
+from tests.database.migration_rig import Migrated
 from tests.database.reading_rig import ReadRig
 from tests.database.rig import Rig
 from tests.database.things import OWNER, THINGS, put
@@ -78,12 +80,58 @@ def test_reads_name_the_moment_and_refusals_do_not(
     assert not any(AS_OF_HEADER in answer.headers for answer in refused)
 
 
-def test_before_the_first_heartbeat_the_moment_is_unknown(rig: Rig, servers: DatabaseServers, get: Get) -> None:
-    rig.load(put({"label": "first"}))
+def test_without_the_row_the_moment_is_unknown_until_a_migration_writes_it(
+    rig: Rig, servers: DatabaseServers, database: str, connect: Connect, get: Get
+) -> None:
+    write = put({"label": "first"})
+    rig.load(write)
     servers.wait_for_replicas()
-    answer = get("things")
-    assert answer.status == 200
-    assert AS_OF_HEADER not in answer.headers
+    paths = ["things", "codes", f"things/{write.id}"]
+    for path in paths:
+        answer = get(path)
+        assert answer.status == 200
+        assert AS_OF_HEADER not in answer.headers
+    before = now()
+    Migrated(servers, database, connect).run(*rig.resources.values())
+    servers.wait_for_replicas()
+    for path in paths:
+        assert before <= read_header(get(path)) <= now()
+
+
+def test_while_loads_go_on_the_first_moment_and_later_ones_name_one_state_each(
+    rig: Rig, primary: Database, servers: DatabaseServers, database: str, connect: Connect
+) -> None:
+    schema = Migrated(servers, database, connect)
+    is_over = threading.Event()
+
+    def load() -> None:
+        old = [put({"label": "old"}) for _ in range(20)]
+        for number, late in enumerate(old):
+            rig.load(put({"label": str(number)}), late)
+            rig.load(put({"label": str(number)}))
+        is_over.set()
+
+    def migrate() -> None:
+        while not is_over.is_set():
+            schema.run(*rig.resources.values())
+
+    states: dict[str, set[int]] = {}
+    threads = [threading.Thread(target=load), threading.Thread(target=migrate)]
+    with connect(autocommit=True).cursor() as cursor:
+        for thread in threads:
+            thread.start()
+        moments = []
+        while not is_over.is_set():
+            cursor.execute(f"SELECT ({SELECT_MOMENT}), (SELECT COUNT(*) FROM things)")
+            [(moment, count)] = cursor.fetchall()
+            if moment:
+                moments.append(moment)
+                states.setdefault(moment, set()).add(count)
+        for thread in threads:
+            thread.join()
+    assert len(states) > 1
+    assert moments == sorted(moments)
+    assert [counts for counts in states.values() if len(counts) > 1] == []
 
 
 def test_the_moment_stands_while_the_replica_stands_and_moves_on(

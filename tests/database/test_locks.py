@@ -10,6 +10,7 @@ import pytest
 
 from local.database import DatabaseServers
 from sluice.db.connection import Database
+from sluice.db.errors import classify_error
 from sluice.errors import DatabaseUnavailable, LockConflict
 from sluice.load.loader import MAX_ATTEMPTS
 from tests.database.conftest import Connect
@@ -53,6 +54,40 @@ def test_a_lock_that_is_released_in_time_costs_one_attempt(loading: Loading, roo
         # The load can end before the rollback's response has arrived, and two threads must not share a connection.
         release.join()
     assert loading.opened == 2
+
+
+def test_a_row_that_changes_after_the_first_read_costs_no_attempt(
+    loading: Loading, root: Root, connect: Connect
+) -> None:
+    """As MariaDB 11.8 has it by default. Without the loader's own setting, the load would fail once."""
+    write = put({"label": "x"})
+    loading.load(write)
+    loading.opened = 0
+    with root.setting("innodb_snapshot_isolation", 1), connect() as other:
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE things SET story = 'changed' WHERE id = %s", (write.id,))
+        loading.database.drop_connection()
+        commit = threading.Timer(1, other.commit)
+        commit.start()
+        assert loading.load(put({"label": "newer"}, write.id), key="batches/b") == "loaded"
+        commit.join()
+    assert loading.opened == 1
+
+
+def test_a_transaction_that_ends_because_a_row_has_changed_is_a_lock_conflict(
+    loading: Loading, root: Root, connect: Connect
+) -> None:
+    write = put({"label": "x"})
+    loading.load(write)
+    with root.setting("innodb_snapshot_isolation", 1), connect() as first, connect() as second:
+        with first.cursor() as cursor:
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        with second.cursor() as cursor:
+            cursor.execute("UPDATE things SET story = 'changed' WHERE id = %s", (write.id,))
+        second.commit()
+        with first.cursor() as cursor, pytest.raises(pymysql.Error) as caught:
+            cursor.execute("SELECT 1 FROM things WHERE owner = %s AND id = %s FOR UPDATE", (OWNER, write.id))
+    assert isinstance(classify_error(caught.value), LockConflict)
 
 
 def test_a_deadlock_costs_one_attempt(loading: Loading, root: Root, connect: Connect) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from local.database import DatabaseServers
 from sluice.errors import MigrationFailed
+from sluice.load.high_water_mark import HighWaterMark
 from sluice.model.resource import Resource
 from sluice.schema import ddl_executor, migration
 from sluice.schema.ddl_executor import explain_error
@@ -32,7 +33,7 @@ def test_of_two_migrations_at_once_one_does_everything_and_the_other_nothing(sch
 
     with ThreadPoolExecutor(2) as both:
         runs = [both.submit(run) for _ in range(2)]
-        assert sorted(run.result() for run in runs) == [0, 8]
+        assert sorted(run.result() for run in runs) == [0, 9]
 
 
 def test_a_migration_that_cannot_get_the_lock_fails_with_a_sentence(
@@ -109,3 +110,53 @@ def test_loads_and_reads_continue_while_a_column_is_added(schema: Migrated) -> N
     outcome = schema.run(notes(text=str, tag=(str | None, None)))
     assert outcome.done == ("alter notes: add tag MEDIUMTEXT (ALGORITHM=INSTANT)",)
     assert schema.sql("SELECT COUNT(*), COUNT(tag) FROM notes") == [(1000, 0)]
+
+
+def read_moment(schema: Migrated) -> str | None:
+    rows = schema.sql("SELECT version FROM marks WHERE name = 'as_of'")
+    return str(rows[0][0]) if rows else None
+
+
+def read_time(schema: Migrated) -> str:
+    return str(schema.sql("SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%f')")[0][0])
+
+
+def test_a_migration_writes_the_first_moment_and_leaves_a_later_one_to_the_heartbeat(schema: Migrated) -> None:
+    before = read_time(schema)
+    assert schema.run(notes(text=str)).done[-1] == "write the first moment"
+    first = read_moment(schema)
+    assert first
+    assert before <= first <= read_time(schema)
+    # The clock of a restored primary can be behind the moment, or far ahead of it.
+    for moment in ("2000-01-01T00:00:00.000000", "2099-01-01T00:00:00.000000"):
+        schema.sql("UPDATE marks SET version = %s WHERE name = 'as_of'", moment)
+        schema.run(notes(text=str, tag=(str | None, None)))
+        assert read_moment(schema) == moment
+
+
+def test_a_plan_for_a_database_without_a_moment_changes_nothing(schema: Migrated) -> None:
+    schema.run(notes(text=str))
+    schema.sql("DELETE FROM marks")
+    before = schema.binary_log_position()
+    assert schema.plan(notes(text=str)).statements == ()
+    assert schema.binary_log_position() == before
+    assert schema.run(notes(text=str)).done == ("write the first moment",)
+
+
+def test_the_first_moment_waits_for_a_load_that_has_none_to_advance(schema: Migrated) -> None:
+    """Otherwise two states, before and after the commit of the load, would have the first moment."""
+    schema.run(notes(text=str))
+    schema.sql("DELETE FROM marks")
+    load = schema.connect()
+    with ThreadPoolExecutor(1) as other, load.cursor() as cursor:
+        mark = HighWaterMark(load, ["notes"], filtered=False)
+        mark.acquire_lock("01AAAAAAAAAAAAAAAAAAAAAAAA", "01AAAAAAAAAAAAAAAAAAAAAAAA", exclusive=True)
+        cursor.execute("INSERT INTO notes SELECT '', UUID(), '', NOW(), 0, 'x'")
+        mark.advance("01AAAAAAAAAAAAAAAAAAAAAAAA")
+        run = other.submit(schema.run, notes(text=str))
+        wait_until(schema, "Update")
+        assert read_moment(schema) is None
+        load.commit()
+        assert run.result().done == ("write the first moment",)
+    assert read_moment(schema)
+    assert schema.sql("SELECT COUNT(*) FROM notes") == [(1,)]

@@ -15,6 +15,7 @@ from local.stack import Stack, up
 from local.stack.folder import REPOSITORY, StackFolder
 from local.stack.invocation import invoke, list_invocable_names
 from ops.template import ResolvedTemplate, read_template
+from sluice.http.response import AS_OF_HEADER
 from tests.stack.conftest import Person
 
 pytestmark = pytest.mark.stack("second")
@@ -56,6 +57,15 @@ def test_the_deploy_creates_the_tables_on_both_servers(stack: Stack, primary: An
     stack.servers.wait_for_replicas()
     assert {"loaded_batches", "rejected_writes"} < list_tables(primary)
     assert list_tables(primary) == list_tables(replica)
+
+
+def test_the_deploy_writes_the_first_moment(primary: Any, machine: httpx.Client) -> None:
+    """So the first read names one: the first heartbeat can be a minute later."""
+    with primary.cursor() as cursor:
+        cursor.execute("SELECT changes FROM migrations ORDER BY migrated_at LIMIT 1")
+        [(changes,)] = cursor.fetchall()
+    assert changes.splitlines()[-1] == "write the first moment"
+    assert AS_OF_HEADER in machine.get("/v1/airports?limit=1").headers
 
 
 def test_the_trust_layer_has_the_ca_of_this_stack(stack: Stack) -> None:

@@ -10,8 +10,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.aws.json_client import RequestSigner
 from sluice.aws.lambda_environment import AwsCredentials
-from sluice.aws.request_signer import RequestSigner
 
 AT = datetime.datetime(2026, 11, 25, 14, 30, 5, tzinfo=datetime.UTC)
 TEXT = st.text("abcXYZ019-._/+=", min_size=1, max_size=40)

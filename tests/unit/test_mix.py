@@ -4,6 +4,9 @@ import itertools
 
 import pytest
 
+from bench.mix.measurement import require_statements
+from bench.mix.switches import ReplicaWork
+from local.process import LocalError
 from testkit.mix.model import ARRIVAL_SECONDS, CacheModel, Caches, count_shares
 from testkit.mix.player import Reading, Recording, Written
 from testkit.mix.staleness import count_older_than_asked, measure_ages
@@ -74,3 +77,42 @@ def test_ages_count_from_the_arrival_of_a_later_version() -> None:
 def test_own_reads_are_never_older() -> None:
     recording = Recording([reading(OLD, 9.0, own=1), reading(NEW, 9.0, own=1)], {1: Written("A001", NEW)})
     assert count_older_than_asked(recording) == 1
+
+
+def own(at: float) -> Reading:
+    return Reading(Step(at, 1, "own", "A001", 1), at, 0.1, 425, "", "", {})
+
+
+def plain(at: float) -> Reading:
+    return Reading(read(at), at, 0.1, 200, "", "", {})
+
+
+@pytest.mark.parametrize(
+    ("statements", "seconds"),
+    [
+        (100, 10.0),  # one for each read
+        (100 + 8, 10.0),  # each read of a version asked both replicas
+        (100 + 8 + 4, 60.0),  # and a heartbeat
+        (100 + 8 + 8, 61.0),  # and two of them
+        (100 - 1, 10.0),
+        (100 + 8 + 4 + 1, 10.0),
+    ],
+)
+def test_the_replicas_have_the_statements_of_reads_and_heartbeats(statements: int, seconds: float) -> None:
+    uncached = [*(plain(number) for number in range(92)), *(own(number) for number in range(8))]
+    require_statements(uncached, ReplicaWork(statements, 1.0, seconds), replicas=2, tolerance=1)
+
+
+@pytest.mark.parametrize(
+    ("statements", "replicas"),
+    [
+        (100 - 2, 2),
+        (100 + 8 + 4 + 2, 2),
+        (100 + 2 + 2, 1),  # with one replica, a read of a version has one statement too
+        (3 * 100, 2),  # as it was without a moment
+    ],
+)
+def test_missing_or_further_statements_end_the_measurement(statements: int, replicas: int) -> None:
+    uncached = [*(plain(number) for number in range(92)), *(own(number) for number in range(8))]
+    with pytest.raises(LocalError, match=rf"^The replicas had {statements} statements, not 100 for as many reads, "):
+        require_statements(uncached, ReplicaWork(statements, 1.0, 10.0), replicas, tolerance=1)

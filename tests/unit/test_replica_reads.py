@@ -349,6 +349,29 @@ def test_a_version_is_asked_of_every_replica_the_freshest_first(two: Environment
     assert two.read() is other
 
 
+def test_while_a_version_is_waited_for_the_freshest_replica_alone_is_asked(two: Environment) -> None:
+    home, other = two.order("a")
+    home.set(row=None)
+    other.set(row=None, moment=moment(2))
+    assert two.read_version(10) is None
+    assert home.asked == 2 * 2  # without a row another statement asks for the moment
+    assert other.asked == 2 * 25
+    # A replica that answers first only at the end is asked then.
+    two.clock.do_when(lambda: two.clock.now > 119.9, lambda: home.set(row={}, moment=moment(2)))
+    assert two.read_version(10) is home
+
+
+def test_while_the_freshest_replica_fails_a_version_is_looked_for_on_the_others(two: Environment) -> None:
+    home, other = two.order("a")
+    home.set(row=None)
+    other.set(row=None, moment=moment(2))
+    assert two.read_version() is None
+    other.set(error=DatabaseUnavailable("x"))
+    two.clock.do_when(lambda: two.clock.now > 102, lambda: home.set(row={}))
+    assert two.read_version(10) is home
+    assert two.clock.now < 103
+
+
 def test_a_version_is_waited_for_while_replicas_are_unavailable(two: Environment) -> None:
     home, other = two.order("a")
     home.error = other.error = DatabaseUnavailable("x")

@@ -5,6 +5,7 @@ import ssl
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pymysql
+from pymysql.constants import ER
 from pymysql.cursors import DictCursor
 
 from sluice.aws.secrets import Credentials, read_credentials
@@ -57,11 +58,27 @@ def open_connection(  # noqa: PLR0913  callers pass everything optional by name
                 write_timeout=statement_timeout_seconds,
             )
             connection._read_timeout = statement_timeout_seconds  # type: ignore[attr-defined]
+            if for_loading:
+                _let_locks_read_changed_rows(connection)
     except (pymysql.Error, OSError) as error:
         raise (classify_error(error) or error) from None
     # From now on the server must not request a file: the loader sends its rows itself (see load/load_data.py).
     connection._local_infile = False  # type: ignore[attr-defined]
     return connection
+
+
+def _let_locks_read_changed_rows(connection: Connection) -> None:
+    """Let a statement that locks a row read its present state, whatever the transaction has read before.
+
+    MariaDB 11.6.2 and later ends such a transaction with an error unless this is off (ADR-0165). Loads read rows, lock
+    them and then read them again.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION innodb_snapshot_isolation = OFF")
+    except pymysql.Error as error:
+        if error.args[0] != ER.UNKNOWN_SYSTEM_VARIABLE:  # a server from before the variable
+            raise
 
 
 def trace_database(settings: DatabaseSettings) -> Subsegment:

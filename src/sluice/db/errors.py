@@ -74,7 +74,8 @@ _DISCONNECTED = {
     CONNECTION_KILLED,
     CONNECTION_CLOSED,
 }
-_LOCK_CONFLICT = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
+# CHECKREAD: a row changed after the transaction's snapshot, with innodb_snapshot_isolation.
+_LOCK_CONFLICT = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD}
 _ACCESS_DENIED = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, UNKNOWN_USER}
 # A migration creates the tables, the columns and the grants on them.
 _SCHEMA_OUTDATED = {

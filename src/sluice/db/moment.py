@@ -1,10 +1,10 @@
 """The moment: a time of the primary, in a row of `marks`. A server that shows it has what was committed by then.
 
-Each load writes the primary's time into the row, in its own transaction, and so does the heartbeat of each minute. The
-row's value grows with every commit that changes it, whatever the primary's clock does: the transaction that changes it
-locks it until its commit. A replica applies transactions in the order of the primary's binary log. So a replica that
-shows the row has every transaction that the primary had committed by then, and of two states of the database, the
-later one has the later moment (ADR-0140, ADR-0148).
+A migration that finds no row writes the primary's time into one. Each load writes a later one, in its own transaction,
+and so does the heartbeat of each minute. The row's value grows with every commit that changes it, whatever the
+primary's clock does: the transaction that changes it locks it until its commit. A replica applies transactions in the
+order of the primary's binary log. So a replica that shows the row has every transaction that the primary had committed
+by then, and of two states of the database, the later one has the later moment (ADR-0140, ADR-0148, ADR-0164).
 """
 
 import datetime

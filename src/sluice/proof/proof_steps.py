@@ -34,8 +34,9 @@ def migrate_copy(server: Database, schema: str, resources: Mapping[str, Resource
 
     with closing(server.get_connection()) as connection:
         migration = Migration(connection, schema, resources.values(), time.monotonic() + seconds, allow_long=True)
-        # The copy keeps the users of the backup: nobody but the admin connects to it.
-        migration.run(lambda: ())
+        # The copy keeps the users of the backup: nobody but the admin connects to it. A moment of today would let the
+        # copy seem to have everything that was loaded by now.
+        migration.run(lambda: (), is_live=False)
 
 
 def choose_live(databases: tuple[Database, ...]) -> Database:

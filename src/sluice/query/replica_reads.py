@@ -122,22 +122,25 @@ class ReplicaReads:
     ) -> ReplicaAnswer[T]:
         """Ask the replicas until an answer is enough: at once, at growing intervals, and a last time at the end.
 
-        Return the freshest answer if none is. Without any, raise the first error: at the end if `is_patient`.
+        Return the freshest answer if none is. Without any, raise the first error. If `is_patient`, raise it at the end
+        only, and ask no more than one replica that answers, except at once and at the end: a wait can take long.
         """
         replicas = self._replicas
-        started, pause = replicas.clock(), FIRST_PAUSE_SECONDS
+        started, pause, asks_all = replicas.clock(), FIRST_PAUSE_SECONDS, True
         while True:
-            freshest, is_done, error = self._ask_replicas(order(), select, is_enough, started)
+            freshest, is_done, error = self._ask_replicas(order(), select, is_enough, started, asks_all=asks_all)
             if freshest and is_done:
                 return freshest
             remaining = started + wait_seconds - replicas.clock()
-            is_over = remaining <= 0
+            is_over = remaining <= 0 and asks_all
             if freshest and is_over:
                 return freshest
             if error and not freshest and (is_over or not is_patient):
                 raise error
-            replicas.sleep(min(remaining, replicas.uniform(pause / 2, pause)))
-            pause = min(pause * 1.5, MAX_PAUSE_SECONDS)
+            if remaining > 0:
+                replicas.sleep(min(remaining, replicas.uniform(pause / 2, pause)))
+                pause = min(pause * 1.5, MAX_PAUSE_SECONDS)
+            asks_all = not is_patient or replicas.clock() >= started + wait_seconds
 
     def _ask_replicas(
         self,
@@ -145,8 +148,10 @@ class ReplicaReads:
         select: Callable[[Queries], T],
         is_enough: Callable[[ReplicaAnswer[T]], bool],
         started: float,
+        *,
+        asks_all: bool,
     ) -> tuple[ReplicaAnswer[T] | None, bool, Exception | None]:
-        """Ask one replica after the other until an answer is enough.
+        """Ask one replica after the other until an answer is enough, or until one answers if not `asks_all`.
 
         Return that answer or else the freshest, whether it is enough, and the first error.
         """
@@ -168,6 +173,8 @@ class ReplicaReads:
                     return answer, True, None
                 if freshest is None or moment > freshest.moment:
                     freshest = answer
+                if not asks_all:
+                    break
             remaining = [other for other in replicas.select_candidates(ranking) if other not in tried]
         return freshest, False, first_error
 

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 class ReadsState(msgspec.Struct, frozen=True):
     """Whether reads were answered at `checked_at`, and the moment that they had reached by then.
 
-    Without replicas the primary answers. `as_of` is None if nothing answered, and before the first heartbeat.
+    Without replicas the primary answers. `as_of` is None if nothing answered, and before the first moment.
     """
 
     checked_at: datetime.datetime

@@ -8,6 +8,7 @@ from pymysql.connections import Connection
 from sqlalchemy import MetaData
 
 from sluice.cache.epoch import EpochRow
+from sluice.db.moment import SELECT_MOMENT, create_moment_statement
 from sluice.errors import MigrationRefused
 from sluice.model.resource import Resource
 from sluice.schema.alter import alter_table, describe_long_copy
@@ -82,6 +83,7 @@ class Migration:
         deployment: str | None = None,
         *,
         is_rollback: bool = False,
+        is_live: bool = True,
     ) -> MigrationResult:
         """Migrate tables and users. Raises MigrationRefused, with every refusal, before anything is changed.
 
@@ -91,6 +93,8 @@ class Migration:
         code meets the later schema. The earlier code can use it, but its migration would be refused, for example
         because it narrows a text or removes a field, and the stack would be stuck. So these differences stay unchanged.
         With `is_rollback`, the caller knows it; a restored database may have forgotten.
+
+        A database that is not live gets no moment: that of a copy says what its backup has.
         """
         with hold_migration_lock(self._executor, self._schema, LOCK_SECONDS):
             users = read_users()
@@ -105,6 +109,8 @@ class Migration:
             self._connection.select_db(self._schema)
             changes += [self._apply(statement) for statement in plan.statements]
             changes += ensure_users(self._executor, self._schema, users)
+            if is_live:
+                changes += self._ensure_moment()
             if deployment:
                 self._record_deployment(deployment, changes)
             return MigrationResult(tuple(changes), notices)
@@ -114,6 +120,13 @@ class Migration:
             return alter_table(self._executor, self._schema, statement, allow_long=self._allow_long)
         self._executor.run_until_deadline(statement.sql)
         return statement.description
+
+    def _ensure_moment(self) -> list[str]:
+        """Write the moment if there is none, so that already the first read names one. Return what was changed."""
+        if self._executor.run(SELECT_MOMENT):
+            return []
+        self._executor.run(create_moment_statement("marks"), ())
+        return ["write the first moment"]
 
     def _find_differences(self, declared: MetaData) -> list[Difference]:
         if read_schema_collation(self._executor, self._schema) is None:
