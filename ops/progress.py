@@ -75,33 +75,45 @@ def _find_counted_executions(stack: Stack, execution: Execution) -> list[Executi
 
 
 class _StepLines:
-    """The steps of a restore, a line for each: it waits for RDS most of the time, and has no batches to count then."""
+    """The steps of a workflow that waits for RDS most of the time, a line for each: it has no batches to count then."""
 
-    _STEPS: ClassVar[dict[str, str]] = {
-        "PreparePrimary": "making the new primary",
-        "ConfigurePrimary": "giving the new primary its settings",
-        "PutLostAside": "renaming the lost primary",
-        "TakeIdentifier": "giving the new primary its identifier",
-        "SetPassword": "setting the password of the admin",
-        "Migrate": "migrating the new primary",
-        "Recover": "replaying the missing batches",
-        "ReplaceReplica": "replacing a replica",
-        "CheckHealth": "checking the new database",
+    _STEPS: ClassVar[dict[str, dict[str, str]]] = {
+        "restore": {
+            "PreparePrimary": "making the new primary",
+            "ConfigurePrimary": "giving the new primary its settings",
+            "PutLostAside": "renaming the lost primary",
+            "TakeIdentifier": "giving the new primary its identifier",
+            "SetPassword": "setting the password of the admin",
+            "Migrate": "migrating the new primary",
+            "Recover": "replaying the missing batches",
+            "ReplaceReplica": "replacing a replica",
+            "CheckHealth": "checking the new database",
+        },
+        "prove_backup": {
+            "Begin": "restoring the newest snapshot",
+            "SetPassword": "setting the password of the admin",
+            "Migrate": "migrating the copy",
+            "Read": "reading the live database",
+            "Load": "loading the batches that the copy lacks",
+            "Compare": "comparing the tables",
+            "Delete": "deleting the temporary instance",
+        },
     }
 
     def __init__(self, stack: Stack, execution: Execution) -> None:
         self._stack, self._execution = stack, execution
+        self._steps = self._STEPS.get(execution.workflow, {})
         self._step = ""
 
     def show_new_step(self) -> None:
-        """Print the step that a restore has begun, once."""
-        if self._execution.workflow != "restore":
+        """Print the step that the workflow has begun, once."""
+        if not self._steps:
             return
         history = self._stack.client("stepfunctions").get_execution_history(
             executionArn=self._execution.arn, reverseOrder=True, maxResults=50
         )
         entered = (event.get("stateEnteredEventDetails", {}).get("name") for event in history["events"])
-        step = next((self._STEPS[name] for name in entered if name in self._STEPS), "")
+        step = next((self._steps[name] for name in entered if name in self._steps), "")
         if step and step != self._step:
             self._step = step
             print_error(f"{self._execution.name}: {step}")
@@ -110,12 +122,13 @@ class _StepLines:
 class _LineProgress:
     """Progress without a terminal: a line now and then."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, execution: Execution) -> None:
+        # A proof has no batches that can be counted from outside: its steps are its progress.
+        self._name, self._counts = execution.name, execution.workflow != "prove_backup"
         self._next_line_at = time.monotonic() + LINE_INTERVAL_SECONDS
 
     def __call__(self, finished: int, total: int) -> None:
-        if time.monotonic() >= self._next_line_at:
+        if self._counts and time.monotonic() >= self._next_line_at:
             self._next_line_at += LINE_INTERVAL_SECONDS
             print_error(f"{self._name}: {finished} of {total} batches")
 
@@ -134,7 +147,7 @@ class _BarProgress:
 @contextmanager
 def _show_progress(execution: Execution) -> Iterator[_LineProgress | _BarProgress]:
     if not is_on_terminal():
-        yield _LineProgress(execution.name)
+        yield _LineProgress(execution)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     remaining = (TextColumn("remaining"), TimeRemainingColumn())

@@ -29,7 +29,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> CommandResult:
     if not has_workflow(stack, "prove_backup"):
         raise UsageError(
             f"The stack {stack.name} proves no backups.",
-            "Deploy it with BackupProof=weekly and ProvisionDatabase=true.",
+            "Deploy it with BackupProof=weekly; an existing database needs PrimaryInstance too.",
         )
     arn = start_execution(stack, "prove_backup", {})
     if not arguments.wait:

@@ -244,9 +244,9 @@ class Estimate:
         """A copy of the primary in one zone for some hours of each week, and the function that reads it."""
         if self._template.parameters["BackupProof"] != "weekly":
             return Component("proof of backups")
-        primary = self._template.list_resources("AWS::RDS::DBInstance")["Primary"]
-        hour = self._prices.get(primary["DBInstanceClass"])
-        hour += float(primary["AllocatedStorage"]) * self._prices.get("database storage") / HOURS_PER_MONTH
+        # Of an existing database the template has no class: these parameters stand in for those of its primary.
+        hour = self._prices.get(self._template.parameters["DatabaseInstanceClass"])
+        hour += self._template.number("DatabaseStorage") * self._prices.get("database storage") / HOURS_PER_MONTH
         second = self._prices.get(f"lambda {self._template.parameters['Architecture']}")
         proof = self._figures.proof_hours * hour + self._figures.proof_gigabyte_seconds * second
         idle = PROOFS_PER_MONTH * proof + PROOF_METRICS * self._prices.get("custom metric")

@@ -109,7 +109,27 @@ def _check_existing_database(plan: DeploymentPlan) -> CheckResult:
                 raise
             message = f"There is no secret {parameters[name] or '(empty)'}."
             return CheckResult("database", "failed", message, f"{name} must name it.")
-    return CheckResult("database", "ok", "The secrets of the existing database exist.")
+    return _check_existing_instance(plan) or CheckResult(
+        "database", "ok", "The secrets of the existing database exist."
+    )
+
+
+def _check_existing_instance(plan: DeploymentPlan) -> CheckResult | None:
+    """What is wrong with the RDS instance that restores and proofs of backups need; None if nothing is."""
+    name = plan.template.parameters["PrimaryInstance"]
+    if not name and plan.template.parameters["BackupProof"] == "weekly":
+        message = "BackupProof=weekly restores snapshots of the primary, and PrimaryInstance names no RDS instance."
+        return CheckResult("database", "failed", message, "Set PrimaryInstance, or BackupProof=none.")
+    if not name:
+        return None
+    try:
+        plan.stack.client("rds").describe_db_instances(DBInstanceIdentifier=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
+            raise
+        message = f"RDS has no instance {name} in {plan.stack.region}."
+        return CheckResult("database", "failed", message, "PrimaryInstance must name the instance of the primary.")
+    return None
 
 
 def check_network(plan: DeploymentPlan) -> CheckResult:

@@ -57,9 +57,9 @@ def wait_for_state(recovery: RecoveryHarness, state: str) -> str:
     return execution
 
 
-def _read_events(recovery: RecoveryHarness) -> list[dict[str, Any]]:
-    """The history of the last restore."""
-    execution = recovery.list_executions("Restore")[0]["executionArn"]
+def _read_events(recovery: RecoveryHarness, workflow: str = "Restore") -> list[dict[str, Any]]:
+    """The history of the workflow's last execution."""
+    execution = recovery.list_executions(workflow)[0]["executionArn"]
     pages = recovery.states.get_paginator("get_execution_history").paginate(executionArn=execution)
     return [event for page in pages for event in page["events"]]
 
@@ -76,9 +76,9 @@ def delete_instance(stack: Stack, identifier: str) -> None:
     eventually(lambda: identifier not in list_instances(stack))
 
 
-def describe_steps(recovery: RecoveryHarness) -> str:
-    """The seconds of each state of the last restore that took at least one, in order."""
-    events = _read_events(recovery)
+def describe_steps(recovery: RecoveryHarness, workflow: str = "Restore") -> str:
+    """The seconds of each state of the workflow's last execution that took at least one, in order."""
+    events = _read_events(recovery, workflow)
     entered: dict[str, Any] = {}
     seconds: dict[str, float] = {}
     for event in events:

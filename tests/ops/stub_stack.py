@@ -33,7 +33,7 @@ PASS_DEFINITION: dict[str, Any] = {"StartAt": "Say", "States": {"Say": {"Type": 
 
 
 FUNCTIONS = ("Plan", "HealthCheck", "RejectedWrites", "Rebuild")
-WORKFLOWS = ("Replay", "Recover", "Restore", "Load")
+WORKFLOWS = ("Replay", "Recover", "Restore", "Load", "ProveBackup")
 
 
 def build_template(responses: Path) -> dict[str, Any]:

@@ -104,6 +104,11 @@ def test_proofs_of_backups_cost_some_hours_of_one_instance() -> None:
     multi_az = get_part(estimate(BackupProof="weekly", MultiAz="true"), "proof of backups")
     assert multi_az is not None
     assert multi_az.total == pytest.approx(proof.total)
+    existing = get_part(
+        estimate(BackupProof="weekly", ProvisionDatabase="false", PrimaryInstance="orders"), "proof of backups"
+    )
+    assert existing is not None
+    assert existing.total == pytest.approx(proof.total)
 
 
 def test_the_canary_s_figures_are_those_of_its_code() -> None:

@@ -324,6 +324,31 @@ def test_a_missing_secret_of_an_existing_database_fails() -> None:
     assert_fails(resources.check_database(build_plan(stack, None, **EXISTING)), SECRET, "DatabaseAdminSecretArn")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "is_there", "words"),
+    [
+        ({"BackupProof": "weekly"}, True, ("PrimaryInstance names no RDS instance", "Set PrimaryInstance")),
+        ({"PrimaryInstance": "orders"}, False, ("no instance orders in us-east-1", "PrimaryInstance")),
+        ({"BackupProof": "weekly", "PrimaryInstance": "orders"}, True, None),
+        ({}, True, None),
+    ],
+)
+def test_backups_of_an_existing_database_need_its_instance(
+    parameters: dict[str, str], is_there: bool, words: tuple[str, str] | None
+) -> None:
+    stack = StubbedStack()
+    stack.stub("secretsmanager").add_response("describe_secret", {})
+    if is_there:
+        stack.stub("rds").add_response("describe_db_instances", {"DBInstances": []}, {"DBInstanceIdentifier": "orders"})
+    else:
+        stack.stub("rds").add_client_error("describe_db_instances", "DBInstanceNotFound")
+    result = resources.check_database(build_plan(stack, None, **EXISTING, **parameters))
+    if words:
+        assert_fails(result, *words)
+    else:
+        assert result.state == "ok", result
+
+
 def test_the_network_needs_a_vpc_of_the_quota() -> None:
     stack = StubbedStack()
     for _ in range(2):

@@ -19,9 +19,8 @@ from tests.stack.attempts import try_request
 from tests.template.rules.reading import actions, of_type, statements
 from tests.template.rules.rule import Template
 
-# The local stack has an existing database, which it cannot prove backups of: test_own_database.py has a stack
-# with a database of its own.
-ONLY_WITH_OWN_DATABASE = {"BackupsProven"}
+# The local stack proves no backups: test_proven_backups.py has stacks that do.
+ONLY_WITH_PROOFS = {"BackupsProven"}
 # The services of AWS's managed policies for every function: logs, traces, and network interfaces in a VPC.
 _MANAGED_POLICY_SERVICES = {"logs", "xray", "ec2"}
 # No request to AWS is only this action: IAM decides on it within another one. The tests simulate it.

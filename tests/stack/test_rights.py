@@ -6,7 +6,7 @@ from local.stack import Stack
 from ops.verify.access.functions import FUNCTIONS
 from ops.verify.access.request import Request
 from tests.stack.roles import (
-    ONLY_WITH_OWN_DATABASE,
+    ONLY_WITH_PROOFS,
     DeployedRoles,
     find_condition,
     list_allowed_actions,
@@ -17,7 +17,7 @@ from tests.stack.roles import (
 
 pytestmark = pytest.mark.stack("second")
 
-DEPLOYED = {name: row for name, row in FUNCTIONS.items() if row.condition not in ONLY_WITH_OWN_DATABASE}
+DEPLOYED = {name: row for name, row in FUNCTIONS.items() if row.condition not in ONLY_WITH_PROOFS}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from local.stack import Stack
 from ops.verify.access.services import SERVICE_ROLES
 from tests.stack.roles import (
-    ONLY_WITH_OWN_DATABASE,
+    ONLY_WITH_PROOFS,
     DeployedRoles,
     find_condition,
     list_allowed_actions,
@@ -34,7 +34,7 @@ CONDITIONS = {
 }
 
 
-DEPLOYED = {name: row for name, row in SERVICE_ROLES.items() if row.condition not in ONLY_WITH_OWN_DATABASE}
+DEPLOYED = {name: row for name, row in SERVICE_ROLES.items() if row.condition not in ONLY_WITH_PROOFS}
 
 
 @pytest.fixture(scope="module")

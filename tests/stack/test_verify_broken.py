@@ -137,8 +137,8 @@ def verify(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
 
 def test_every_check_is_seen_failing() -> None:
-    # That of the archive waits for its buffer, so it is in test_verify.py. Only a stack with a database of its own
-    # proves backups, so that check is in test_own_database.py.
+    # That of the archive waits for its buffer, so it is in test_verify.py. The local stack
+    # proves no backups, so that check is in test_proven_backups.py.
     assert {check for check, _, _ in BREAKAGES.values()} | {"archive", "backup-proof"} == set(CHECKS)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ops.template import ResolvedTemplate, read_template
 from tests.template.branches import find_taken_branches, list_branches
 from tests.template.running import (
     Definition,
@@ -93,6 +94,31 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def prove(running: Running, machine: str = "Patient", **script: Any) -> Run:
     return Run(running, machine, {}, **script)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"ProvisionDatabase": "false", "PrimaryInstance": "orders"},
+        {
+            "ProvisionDatabase": "false",
+            "PrimaryInstance": "orders",
+            "SubnetIds": "subnet-1,subnet-2",
+            "SecurityGroupIds": "sg-1",
+        },
+    ],
+    ids=["own database", "existing database", "existing database in a VPC"],
+)
+def test_the_copy_is_read_from_where_the_primary_is_loaded(parameters: dict[str, str]) -> None:
+    """The copy is in the network of the primary, so whatever reaches one of them reaches the other."""
+    template = ResolvedTemplate(read_template(), {**parameters, "BackupProof": "weekly"}, "sluice", "eu-west-1")
+    networks = [
+        template.resources[function]["Properties"].get("VpcConfig") for function in ("ProofFunction", "LoadFunction")
+    ]
+    assert networks[0] == networks[1]
+    assert (networks[0] is None) == (parameters != {} and "SubnetIds" not in parameters)
+    assert "VpcConfig" not in template.resources["ProofInstanceFunction"]["Properties"]
 
 
 RESTORING = ["Name", "Begin", "Wait", "Check", "IsAvailable"]

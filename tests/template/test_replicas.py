@@ -13,6 +13,7 @@ from sluice.settings import NO_ENDPOINTS, parse_endpoints
 TEMPLATE = read_template()
 REPLICAS = ("Replica", "Replica2", "Replica3", "Replica4", "Replica5")
 EXISTING = {"ProvisionDatabase": "false", "PrimaryEndpoint": "primary.example.com", "DatabaseAdminSecretArn": "arn"}
+PROVEN = {**EXISTING, "BackupProof": "weekly", "PrimaryInstance": "orders"}
 
 
 def resolve(**parameters: str) -> ResolvedTemplate:
@@ -80,12 +81,15 @@ def test_an_existing_database_names_its_replicas_or_has_none(endpoints: str) -> 
     read = read_variable(template, "GetFunction", "READ_ENDPOINTS")
     assert read == (endpoints or "primary.example.com:3306")
     assert read_variable(template, "HealthCheckFunction", "REPLICA_ENDPOINTS") == (endpoints or NO_ENDPOINTS)
+    assert read_variable(resolve(**PROVEN, ReplicaEndpoints=endpoints), "ProofFunction", "READ_ENDPOINTS") == read
     concurrency = template.resources["GetFunction"]["Properties"]["ReservedConcurrentExecutions"]
     assert concurrency == ("40" if endpoints else "5")
 
 
 @pytest.mark.parametrize(
-    "parameters", [*({"Replicas": str(count), "BackupProof": "weekly"} for count in range(6)), EXISTING], ids=str
+    "parameters",
+    [*({"Replicas": str(count), "BackupProof": "weekly"} for count in range(6)), EXISTING, PROVEN],
+    ids=str,
 )
 def test_nothing_refers_to_a_replica_that_the_stack_lacks(parameters: dict[str, str]) -> None:
     template = resolve(**parameters)
@@ -164,6 +168,7 @@ def list_refusals(**changes: str) -> list[str]:
         ({**EXISTING, "Replicas": "3"}, "name the existing ones in ReplicaEndpoints"),
         ({"Replicas": "2", "ReplicaEndpoints": "a:3306"}, "ReplicaEndpoints, DatabaseAdminSecretArn"),
         ({"Replicas": "0", "ReplicaVersion": "11.4"}, "with Replicas=0 leave it empty"),
+        ({**EXISTING, "BackupProof": "weekly"}, "PrimaryInstance must name the RDS instance of the primary"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused_with_one_sentence(
@@ -175,7 +180,10 @@ def test_parameters_that_contradict_each_other_are_refused_with_one_sentence(
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"Replicas": "0"}, {"Replicas": "5", "ReplicaVersion": "11.4"}, EXISTING, {**EXISTING, "ReplicaEndpoints": "a:1"}],
+    [
+        *({"Replicas": "0"}, {"Replicas": "5", "ReplicaVersion": "11.4"}, {"BackupProof": "weekly"}),
+        *(EXISTING, {**EXISTING, "ReplicaEndpoints": "a:1"}, PROVEN),
+    ],
 )
 def test_parameters_that_fit_are_accepted(parameters: dict[str, str]) -> None:
     assert list_refusals(**parameters) == []

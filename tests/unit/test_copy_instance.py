@@ -1,22 +1,26 @@
 """The temporary instance of a proof: which snapshot it is restored from, with which settings, and what is deleted."""
 
 import datetime
+import hashlib
 from collections.abc import Iterator
 
 import pytest
 
 from sluice.aws.botocore_client import BotocoreClient
+from sluice.aws.secrets import Credentials
 from sluice.errors import InstanceBusy, NotRestorable, SnapshotNotFound
 from sluice.proof import copy_instance
 from sluice.restore.instances import RDS_SERVICE, RdsClient
 from tests.unit.rds_answers import PRIMARY, RdsAnswers
 
 BEGAN = datetime.datetime(2026, 11, 29, 9, tzinfo=datetime.UTC)
-COPY = "sluice-primary-proof-261129090000"
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:sluice-ProveBackup:one"
+COPY = "sluice-primary-proof-11290900" + hashlib.sha256(EXECUTION.encode()).hexdigest()[:4]
 NETWORK = (
     "<DBSubnetGroup><DBSubnetGroupName>private</DBSubnetGroupName></DBSubnetGroup>"
     "<VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-1</VpcSecurityGroupId>"
-    "</VpcSecurityGroupMembership></VpcSecurityGroups></DBInstance>"
+    "</VpcSecurityGroupMembership></VpcSecurityGroups><PubliclyAccessible>{public}</PubliclyAccessible>"
+    "<StorageType>io2</StorageType><Iops>4000</Iops></DBInstance>"
 )
 
 
@@ -53,7 +57,13 @@ def add_instance(rds: RdsAnswers, status: str, pending: str = "") -> None:
 
 
 def test_the_name_is_that_of_a_proof_and_the_same_in_every_step() -> None:
-    assert copy_instance.name_instance("sluice-primary", BEGAN) == COPY
+    assert copy_instance.name_instance("sluice-primary", EXECUTION, BEGAN) == COPY
+    assert len(copy_instance.name_instance("p" * 44, EXECUTION, BEGAN)) == 63
+
+
+def test_stacks_that_share_an_instance_have_copies_of_their_own() -> None:
+    other = EXECUTION.replace("sluice-ProveBackup", "orders-ProveBackup")
+    assert copy_instance.name_instance("sluice-primary", other, BEGAN) != COPY
 
 
 def test_a_name_that_is_too_long_is_refused_before_and_is_no_leftover(client: RdsClient, rds: RdsAnswers) -> None:
@@ -61,7 +71,7 @@ def test_a_name_that_is_too_long_is_refused_before_and_is_no_leftover(client: Rd
     primary = client.describe_instance("sluice-primary")
     rds.add("DescribeDBSnapshots", f"<DBSnapshots>{snapshot('newest', '27')}</DBSnapshots>")
     [chosen] = client.describe_snapshots("sluice-primary")
-    name = copy_instance.name_instance("p" * 60, BEGAN)
+    name = copy_instance.name_instance("p" * 45, EXECUTION, BEGAN)
     with pytest.raises(NotRestorable, match="give the primary a shorter one"):
         copy_instance.restore_copy(client, primary, chosen, name)
     assert not copy_instance.delete_copy(client, name)
@@ -84,8 +94,11 @@ def test_the_newest_complete_snapshot_of_this_instance_is_restored(client: RdsCl
         copy_instance.choose_snapshot(client, primary)
 
 
-def test_the_copy_is_in_the_network_of_the_primary_and_has_no_protection(client: RdsClient, rds: RdsAnswers) -> None:
-    primary_text = PRIMARY.replace("</DBInstance>", NETWORK)
+@pytest.mark.parametrize("public", ["true", "false"])
+def test_the_copy_is_in_the_network_of_the_primary_and_has_no_protection(
+    client: RdsClient, rds: RdsAnswers, public: str
+) -> None:
+    primary_text = PRIMARY.replace("</DBInstance>", NETWORK.format(public=public))
     rds.add("DescribeDBInstances", f"<DBInstances>{primary_text}</DBInstances>")
     primary = client.describe_instance("sluice-primary")
     rds.add("DescribeDBSnapshots", f"<DBSnapshots>{snapshot('newest', '27')}</DBSnapshots>")
@@ -101,7 +114,10 @@ def test_the_copy_is_in_the_network_of_the_primary_and_has_no_protection(client:
         "DBParameterGroupName": "sluice-primary-11",
         "MultiAZ": "false",
         "DeletionProtection": "false",
-        "PubliclyAccessible": "false",
+        # Functions outside a VPC reach a public primary, so the copy has to be public too.
+        "PubliclyAccessible": public,
+        "StorageType": "io2",
+        "Iops": "4000",
     }
     assert expected.items() <= parameters.items()
     assert "sg-1" in parameters.values()
@@ -125,6 +141,17 @@ def test_the_copy_is_available_without_pending_changes(
     assert (copy is not None) is available
     if copy:
         assert (copy.host, copy.port) == ("copy.host", 3306)
+
+
+@pytest.mark.parametrize(("username", "is_set"), [("admin", True), ("orders", False)])
+def test_only_rds_s_master_user_gets_the_password_of_the_secret(
+    client: RdsClient, rds: RdsAnswers, username: str, is_set: bool
+) -> None:
+    primary = PRIMARY.replace("</DBInstance>", "<MasterUsername>admin</MasterUsername></DBInstance>")
+    rds.add("DescribeDBInstances", f"<DBInstances>{primary}</DBInstances>")
+    assert copy_instance.set_admin_password(client, COPY, lambda: Credentials(username, "present")) is is_set
+    changes = [parameters for operation, parameters in rds.requests if operation == "ModifyDBInstance"]
+    assert [change["MasterUserPassword"] for change in changes] == ["present"] * is_set
 
 
 def test_a_copy_is_deleted_once_and_without_a_snapshot(client: RdsClient, rds: RdsAnswers) -> None:

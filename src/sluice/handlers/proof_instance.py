@@ -45,7 +45,7 @@ class _State(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def identifier(self) -> str:
-        return copy_instance.name_instance(_settings.primary_instance, self.began)
+        return copy_instance.name_instance(_settings.primary_instance, self.execution, self.began)
 
 
 @instrument_handler
@@ -95,10 +95,11 @@ def _check(state: _State) -> dict[str, Any]:
 
 
 def _set_password(state: _State) -> dict[str, Any]:
-    """The snapshot has the password of its time."""
-    password = read_credentials(_settings.admin_secret_arn).password
-    get_rds_client().set_master_password(state.identifier, password)
-    return {}
+    is_set = copy_instance.set_admin_password(
+        get_rds_client(), state.identifier, lambda: read_credentials(_settings.admin_secret_arn)
+    )
+    add_log_fields(is_set=is_set)
+    return {"is_set": is_set}
 
 
 def _delete(state: _State) -> dict[str, Any]:

@@ -1,22 +1,36 @@
 """The temporary instance of a proof: restored from the newest snapshot, and deleted at the end."""
 
 import datetime
+import hashlib
+from collections.abc import Callable
 from typing import Any
 
+from sluice.aws.secrets import Credentials
 from sluice.errors import InstanceExists, InstanceNotFound, NotRestorable, SnapshotNotFound
 from sluice.proof.proof_state import BackupSnapshot, CopyInstance
-from sluice.restore.instance_settings import get_parameter_group, get_security_groups, get_subnet_group
+from sluice.restore.instance_settings import (
+    build_storage_settings,
+    get_parameter_group,
+    get_security_groups,
+    get_subnet_group,
+)
 from sluice.restore.instances import MAX_IDENTIFIER_CHARACTERS, Instance, RdsClient, Snapshot, format_tags
 
 # A copy for some hours needs no second zone and no protection.
-_FIXED = {"MultiAZ": False, "DeletionProtection": False, "PubliclyAccessible": False, "CopyTagsToSnapshot": False}
+_FIXED = {"MultiAZ": False, "DeletionProtection": False, "CopyTagsToSnapshot": False}
+# The functions must reach the copy in the way in which they reach the primary, which may lead through the internet.
+_COPIED = ("DBInstanceClass", "PubliclyAccessible")
 # An instance in one of these states is on its way out.
 _ENDING = frozenset({"deleting", "deleted"})
 
 
-def name_instance(primary: str, began: datetime.datetime) -> str:
-    """The identifier of a proof's instance, the same in every step. The functions may delete only such instances."""
-    return f"{primary}-proof-{began:%y%m%d%H%M%S}"
+def name_instance(primary: str, execution: str, began: datetime.datetime) -> str:
+    """The identifier of a proof's instance, the same in every step. The functions may delete only such instances.
+
+    Stacks that share an instance start their proofs at the same time, so the time alone would name one copy for all.
+    """
+    digest = hashlib.sha256(execution.encode()).hexdigest()
+    return f"{primary}-proof-{began:%m%d%H%M}{digest[:4]}"
 
 
 def choose_snapshot(rds: RdsClient, primary: Instance) -> Snapshot:
@@ -47,7 +61,8 @@ def restore_copy(rds: RdsClient, primary: Instance, snapshot: Snapshot, identifi
 def build_copy_settings(primary: Instance) -> dict[str, Any]:
     """The settings with which the functions reach the copy: without them, RDS takes its default groups."""
     details = primary.details
-    settings = {**_FIXED, **{name: details[name] for name in ("DBInstanceClass", "StorageType") if name in details}}
+    settings = {**_FIXED, **{name: details[name] for name in _COPIED if name in details}}
+    settings |= build_storage_settings(details)
     if subnet_group := get_subnet_group(details):
         settings["DBSubnetGroupName"] = subnet_group
     if security_groups := get_security_groups(details):
@@ -63,6 +78,18 @@ def describe_copy(rds: RdsClient, identifier: str) -> CopyInstance | None:
     if not instance.is_available or instance.pending_changes:
         return None
     return CopyInstance(identifier, instance.host, instance.port)
+
+
+def set_admin_password(rds: RdsClient, identifier: str, read_admin: Callable[[], Credentials]) -> bool:
+    """Begin to give the admin the password of its secret, because the snapshot has that of its time.
+
+    Return whether the secret's user is RDS's master user: RDS sets the password of no other one.
+    """
+    instance, admin = rds.describe_instance(identifier), read_admin()
+    if instance.details.get("MasterUsername", admin.username) != admin.username:
+        return False
+    rds.set_master_password(identifier, admin.password)
+    return True
 
 
 def describe_backup(snapshot: Snapshot) -> BackupSnapshot:

@@ -17,7 +17,6 @@ _COPIED = (
     "AutoMinorVersionUpgrade",
     "CopyTagsToSnapshot",
     "DeletionProtection",
-    "StorageType",
     "CACertificateIdentifier",
     "NetworkType",
 )
@@ -93,8 +92,14 @@ def _copy_settings(description: Description) -> Settings:
         settings["VpcSecurityGroupIds"] = groups
     if logs := description.get("EnabledCloudwatchLogsExports"):
         settings["EnableCloudwatchLogsExports"] = list(logs)
-    iops = description.get("Iops") or 0
-    if iops > _BASELINE_IOPS or str(description.get("StorageType", "")).startswith("io"):
+    return settings | build_storage_settings(description)
+
+
+def build_storage_settings(description: Description) -> Settings:
+    """Return the type of an instance's storage, and its IOPS where RDS wants them with the type."""
+    storage_type, iops = description.get("StorageType"), description.get("Iops") or 0
+    settings: Settings = {} if storage_type is None else {"StorageType": storage_type}
+    if iops > _BASELINE_IOPS or str(storage_type).startswith("io"):
         settings["Iops"] = iops
         if description.get("StorageThroughput"):
             settings["StorageThroughput"] = description["StorageThroughput"]

@@ -1,4 +1,4 @@
-"""A stack with a database of its own, which proves its backups: its permissions, and the check of the last proof."""
+"""Stacks that prove their backups, with a database of their own and with an existing one: permissions, and `verify`."""
 
 import datetime
 import json
@@ -20,28 +20,31 @@ from ops.verify.catalogue import CHECKS
 from ops.verify.run import run_checks
 from ops.verify.subject import Subject
 from tests.stack.inventory import list_resources, remove_retained_resources
-from tests.stack.roles import ONLY_WITH_OWN_DATABASE, DeployedRoles, list_allowed_cases, list_forbidden_cases
+from tests.stack.roles import ONLY_WITH_PROOFS, DeployedRoles, list_allowed_cases, list_forbidden_cases
 from tests.stack.second_stack import NAME, SecondStack, leave_out_migration
 
 pytestmark = pytest.mark.stack("second")
 
-FUNCTIONS = {name: row for name, row in functions.FUNCTIONS.items() if row.condition in ONLY_WITH_OWN_DATABASE}
+FUNCTIONS = {name: row for name, row in functions.FUNCTIONS.items() if row.condition in ONLY_WITH_PROOFS}
 
 
-@pytest.fixture(scope="module")
-def operated(stack: Stack) -> Iterator[OperatedStack]:
-    """A stack in the emulator of the local one. Afterwards nothing of it remains."""
+@pytest.fixture(scope="module", params=["own", "existing"])
+def operated(stack: Stack, request: pytest.FixtureRequest) -> Iterator[OperatedStack]:
+    """A stack in the emulator of the local one, with its own database or the existing one. Nothing of it remains."""
     existing = list_resources(stack)
     second = SecondStack(stack)
     try:
-        second.deploy(
-            leave_out_migration, provision_database=True, BackupProof="weekly", DatabaseMonitoringSeconds="60"
-        )
+        if request.param == "own":
+            monitored = {"BackupProof": "weekly", "DatabaseMonitoringSeconds": "60"}
+            second.deploy(leave_out_migration, provision_database=True, **monitored)
+        else:
+            second.deploy(BackupProof="weekly")
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("SLUICE_LOCAL", str(stack.folder.root))
             yield OperatedStack(replace(choose_target(None, None, None), name=NAME))
     finally:
         second.delete()
+        second.drop_database()
         remove_retained_resources(stack, list_resources(stack) - existing)
 
 
@@ -68,13 +71,12 @@ def test_a_function_is_not_allowed(roles: DeployedRoles, function: str, iam_requ
     assert not roles.is_allowed(function, iam_request)
 
 
-@pytest.mark.parametrize(
-    "role", [name for name, row in SERVICE_ROLES.items() if row.condition in ONLY_WITH_OWN_DATABASE]
-)
+@pytest.mark.parametrize("role", [name for name, row in SERVICE_ROLES.items() if row.condition in ONLY_WITH_PROOFS])
 def test_the_decisions_on_a_service_role(roles: DeployedRoles, role: str) -> None:
     roles.check_decisions(role)
 
 
+@pytest.mark.parametrize("operated", ["own"], indirect=True)
 def test_a_restore_passes_the_monitoring_role_to_rds_only(roles: DeployedRoles) -> None:
     row = functions.FUNCTIONS["Restore"]
     allowed, forbidden = (
