@@ -2,19 +2,19 @@
 
 import itertools
 import json
-import math
 import statistics
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from bench.mix.preparation import CacheFiller
-from bench.mix.switches import HEARTBEAT_SECONDS, HEARTBEAT_STATEMENTS, CacheSwitches, ReplicaCounter, ReplicaWork
+from bench.mix.switches import CacheSwitches, ReplicaCounter
 from local.process import LocalError
 from local.stack import Stack
 from testkit.mix.model import Answer, CacheModel, Caches, Layer, Shares, count_shares
 from testkit.mix.player import Player, Reading
 from testkit.mix.staleness import ArrivalWatch, count_older_than_asked, measure_ages
+from testkit.mix.statements import ReplicaWork, require_statements
 from testkit.mix.trace import Mix, Population, Step, generate_trace
 
 COPIES = 5_000  # what the local edge keeps
@@ -143,22 +143,6 @@ class MixBenchmark:
         log = self._stack.folder.emulator / "logs" / f"{self._stack.outputs['GetFunctionName']}.log"
         lines = [json.loads(line) for line in log.read_text().splitlines() if '"get done"' in line]
         return {line["request_id"]: line for line in lines}
-
-
-def require_statements(uncached: list[Reading], work: ReplicaWork, replicas: int, tolerance: float) -> None:
-    """Raise LocalError unless the replicas had a statement for each uncached read, and no others but two kinds:
-    those of reads of a version, which ask each replica while none has it, and of heartbeats.
-
-    The tolerance is for reads that asked another replica because the first had less than was shown before.
-    """
-    reads = len(uncached)
-    most = reads + (replicas - 1) * sum(reading.step.kind == "own" for reading in uncached)
-    heartbeats = replicas * HEARTBEAT_STATEMENTS * math.ceil(work.seconds / HEARTBEAT_SECONDS)
-    if not reads - tolerance <= work.statements <= most + heartbeats + tolerance:
-        raise LocalError(
-            f"The replicas had {work.statements:,} statements, not {reads:,} for as many reads, up to {most - reads:,} "
-            f"more for those of a version, and up to {heartbeats} of heartbeats."
-        )
 
 
 def classify(reading: Reading, lines: dict[str, dict[str, Any]]) -> Answer:

@@ -1,16 +1,14 @@
 """Turn the caches of a deployed stack on and off through AWS's APIs, and count what its replica does."""
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from local.stack import Stack
+from testkit.mix.statements import ReplicaWork
 
 READER = "sluice_reader"  # the account in the reader's secret
-# A heartbeat waits on each replica for the primary's position, and reads the moment.
-HEARTBEAT_STATEMENTS, HEARTBEAT_SECONDS = 2, 60
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # AWS's managed cache policy
 
 
@@ -55,22 +53,6 @@ class CacheSwitches:
             origin["CustomOriginConfig"] = {"HTTPPort": 80, "HTTPSPort": 443, **origin["CustomOriginConfig"]}
         self._cloudfront.update_distribution(
             Id=self._distribution, IfMatch=response["ETag"], DistributionConfig=response["DistributionConfig"]
-        )
-
-
-@dataclass(frozen=True)
-class ReplicaWork:
-    """Statements and processor seconds of the account that the read function uses, in so many seconds."""
-
-    statements: int
-    processor_seconds: float
-    seconds: float
-
-    def __sub__(self, other: "ReplicaWork") -> "ReplicaWork":
-        return ReplicaWork(
-            self.statements - other.statements,
-            self.processor_seconds - other.processor_seconds,
-            self.seconds - other.seconds,
         )
 
 

@@ -4,12 +4,11 @@ import itertools
 
 import pytest
 
-from bench.mix.measurement import require_statements
-from bench.mix.switches import ReplicaWork
 from local.process import LocalError
 from testkit.mix.model import ARRIVAL_SECONDS, CacheModel, Caches, count_shares
 from testkit.mix.player import Reading, Recording, Written
 from testkit.mix.staleness import count_older_than_asked, measure_ages
+from testkit.mix.statements import ReplicaWork, require_statements
 from testkit.mix.trace import Mix, Population, Step, generate_trace
 
 POPULATION = Population({f"A{number:03}": "PT" for number in range(200)})
