@@ -268,15 +268,17 @@ def test_a_client_that_is_ahead_of_a_replica_that_stands_gets_nothing_older(
         servers.wait_for_replicas()
 
 
+def create_write_away_from(replica: ReplicaServer, servers: DatabaseServers, environment: Environment) -> Write:
+    """Create a write of an item whose home is another replica."""
+    writes = iter(lambda: put({"label": "first"}), None)
+    return next(write for write in writes if environment.find_home(servers, write) is not replica)
+
+
 def test_a_client_that_has_seen_an_item_deleted_does_not_see_it_again(
     rig: Rig, servers: DatabaseServers, environment: Environment
 ) -> None:
     list_home = environment.find_list_home(servers)
-    write = next(
-        write
-        for write in iter(lambda: put({"label": "first"}), None)
-        if environment.find_home(servers, write) is not list_home
-    )
+    write = create_write_away_from(list_home, servers, environment)
     rig.load(write)
     servers.wait_for_replicas()
     run(list_home, "STOP SLAVE SQL_THREAD")
@@ -325,11 +327,7 @@ def test_a_cached_item_of_a_replica_that_is_ahead_is_not_followed_by_an_older_on
 ) -> None:
     """Another environment stores what its replica has; the one that answers knows only an earlier moment."""
     list_home = environment.find_list_home(servers)
-    write = next(
-        write
-        for write in iter(lambda: put({"label": "first"}), None)
-        if environment.find_home(servers, write) is not list_home
-    )
+    write = create_write_away_from(list_home, servers, environment)
     caching_loader(write)
     servers.wait_for_replicas()
     path = f"things/{write.id}"

@@ -66,6 +66,13 @@ def put_values(cloudwatch: Any, namespace: str, *values: tuple[float, float], na
     cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
 
 
+def put_together(cloudwatch: Any, namespace: str, age: float, values: dict[str, float]) -> None:
+    """Put a value of each metric, all of the same moment: one by one they could fall into two minutes."""
+    time_of_all = time.time() - age * MINUTE_SECONDS
+    data = [{"MetricName": name, "Value": value, "Timestamp": time_of_all} for name, value in values.items()]
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+
+
 def test_a_failed_execution_fires_the_alarm_of_its_workflow_which_starts_another(
     emulator: Emulator, cloudwatch: Any
 ) -> None:
@@ -256,8 +263,7 @@ def test_an_alarm_on_metric_math_of_a_template_fires_and_clears(emulator: Emulat
     assert [entry["Id"] for entry in stored["Metrics"]] == ["errors", "requests", "percent", "share"]
     assert "MetricName" not in stored
     wait_for_state(cloudwatch, name, "OK")
-    put_values(cloudwatch, "Math", (1, 5), name="errors")
-    put_values(cloudwatch, "Math", (1, 40), name="requests")
+    put_together(cloudwatch, "Math", 1, {"errors": 5, "requests": 40})
     wait_for_state(cloudwatch, name, "ALARM")
     assert "[12.5]" in describe(cloudwatch, name)["StateReason"]
     wait_for_state(cloudwatch, name, "OK")
