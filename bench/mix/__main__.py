@@ -4,12 +4,11 @@ The stack is the local one with all of its caches. Each configuration turns some
 counts on the replica itself. A model plays it at rates that this machine cannot serve.
 """
 
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from bench import create_folder
 from bench.mix.measurement import Durations, Measurement, MixBenchmark
 from bench.mix.plot import plot_mix
 from bench.mix.preparation import load_items
@@ -72,8 +71,8 @@ def measure_configurations(records: dict[str, dict[str, Any]], population: Popul
         runs += [(f"all, exponent {other}", CONFIGURATIONS["all"], Mix(RATE, other)) for other in OTHER_EXPONENTS]
     seconds = {"ApiCacheSeconds": str(API_SECONDS), "CacheSeconds": str(VALKEY_SECONDS)}
     measured = {}
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as temporary:
-        folder = Path(temporary) / "stack"
+    with create_folder() as temporary:
+        folder = temporary / "stack"
         try:
             stack = up(folder, parameter_overrides=seconds)
             load_items(stack, records)

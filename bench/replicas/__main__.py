@@ -19,6 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from bench import create_folder
 from bench.api.cases import ROOT
 from bench.loading.database import BenchDatabase
 from bench.replicas.plot import plot_rates
@@ -172,9 +173,9 @@ def main() -> None:
     parser.add_argument("--against", metavar="COMMIT", help="also compare a warm read with that of a commit")
     parser.add_argument("--only-cost", action="store_true", help="with --against: measure nothing else")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+    with create_folder() as folder:
         rows = SHORT_ROWS if is_short() else ROWS
-        database = BenchDatabase(Path(folder), rows, buffer_pool_mb=256, replicas=max(REPLICAS))
+        database = BenchDatabase(folder, rows, buffer_pool_mb=256, replicas=max(REPLICAS))
         try:
             database.start()
             bench = ReadBench(database)
