@@ -149,7 +149,8 @@ def test_only_rds_s_master_user_gets_the_password_of_the_secret(
 ) -> None:
     primary = PRIMARY.replace("</DBInstance>", "<MasterUsername>admin</MasterUsername></DBInstance>")
     rds.add("DescribeDBInstances", f"<DBInstances>{primary}</DBInstances>")
-    assert copy_instance.set_admin_password(client, COPY, lambda: Credentials(username, "present")) is is_set
+    copy = client.describe_instance(COPY)
+    assert client.set_admin_password(copy, Credentials(username, "present")) is is_set
     changes = [parameters for operation, parameters in rds.requests if operation == "ModifyDBInstance"]
     assert [change["MasterUserPassword"] for change in changes] == ["present"] * is_set
 

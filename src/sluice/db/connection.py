@@ -11,7 +11,7 @@ from pymysql.cursors import DictCursor
 from sluice.aws.secrets import Credentials, read_credentials
 from sluice.aws.tls import create_database_tls_context
 from sluice.aws.tracing import Subsegment, create_subsegment
-from sluice.db.errors import TOO_MANY_PREPARED, classify_error, is_disconnected
+from sluice.db.errors import TOO_MANY_PREPARED, classify_error, get_error_number, is_disconnected
 from sluice.errors import AccessDenied, AwsError, DatabaseUnavailable
 from sluice.settings import DatabaseSettings
 
@@ -77,7 +77,7 @@ def _let_locks_read_changed_rows(connection: Connection) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION innodb_snapshot_isolation = OFF")
     except pymysql.Error as error:
-        if error.args[0] != ER.UNKNOWN_SYSTEM_VARIABLE:  # a server from before the variable
+        if get_error_number(error) != ER.UNKNOWN_SYSTEM_VARIABLE:  # a server from before the variable
             raise
 
 
@@ -195,7 +195,7 @@ class Database:
         try:
             cursor.execute(f"PREPARE {name} FROM %s", (statement % (("?",) * value_count),))
         except pymysql.Error as error:
-            if error.args[0] != TOO_MANY_PREPARED:
+            if get_error_number(error) != TOO_MANY_PREPARED:
                 raise
             execution = statement
         self._prepared[statement] = execution

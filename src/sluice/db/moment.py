@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # a function without a database does not import the driver
 MOMENT_NAME = "as_of"
 """The name of the row. Clients see the moment under this name too."""
 MOMENT_COLUMN = "_moment"
-"""The column of a result that begins with the moment, of which more is separated by a blank. No field of a resource
-begins with an underscore."""
+"""The column of a result that begins with the moment. A blank separates what a statement adds to it. No field of a
+resource begins with an underscore."""
 # The column `version` of `marks` has 26 characters: UTC, to the microsecond, without the letter Z. The percent signs
 # are doubled for the driver.
 _FORMAT = "'%%Y-%%m-%%dT%%H:%%i:%%s.%%f'"

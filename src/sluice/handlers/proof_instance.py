@@ -95,8 +95,9 @@ def _check(state: _State) -> dict[str, Any]:
 
 
 def _set_password(state: _State) -> dict[str, Any]:
-    is_set = copy_instance.set_admin_password(
-        get_rds_client(), state.identifier, lambda: read_credentials(_settings.admin_secret_arn)
+    rds = get_rds_client()
+    is_set = rds.set_admin_password(
+        rds.describe_instance(state.identifier), read_credentials(_settings.admin_secret_arn)
     )
     add_log_fields(is_set=is_set)
     return {"is_set": is_set}

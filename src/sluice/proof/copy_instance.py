@@ -2,10 +2,8 @@
 
 import datetime
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
-from sluice.aws.secrets import Credentials
 from sluice.errors import InstanceExists, InstanceNotFound, NotRestorable, SnapshotNotFound
 from sluice.proof.proof_state import BackupSnapshot, CopyInstance
 from sluice.restore.instance_settings import (
@@ -78,18 +76,6 @@ def describe_copy(rds: RdsClient, identifier: str) -> CopyInstance | None:
     if not instance.is_available or instance.pending_changes:
         return None
     return CopyInstance(identifier, instance.host, instance.port)
-
-
-def set_admin_password(rds: RdsClient, identifier: str, read_admin: Callable[[], Credentials]) -> bool:
-    """Begin to give the admin the password of its secret, because the snapshot has that of its time.
-
-    Return whether the secret's user is RDS's master user: RDS sets the password of no other one.
-    """
-    instance, admin = rds.describe_instance(identifier), read_admin()
-    if instance.details.get("MasterUsername", admin.username) != admin.username:
-        return False
-    rds.set_master_password(identifier, admin.password)
-    return True
 
 
 def describe_backup(snapshot: Snapshot) -> BackupSnapshot:

@@ -177,9 +177,9 @@ def select_item(
     statement, first_statement = _create_item_statements(address.resource, extra_query)
     values = (address.owner, address.id, min_version)
     rows = database.query(statement, values, is_frequent=True) or database.query(first_statement, values)
-    if not rows or not has_item(rows[0]):
+    row = rows[0] if rows else None
+    if row is None or not has_item(row):
         return None
-    [row] = rows
     return SelectedItem(create_item_state(address.resource, address.id, row), get_moment(row), row.get(EXTRA_COLUMN))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sluice.aws.botocore_client import BotocoreClient
 from sluice.aws.client import AwsClient
 from sluice.aws.lambda_environment import Service
+from sluice.aws.secrets import Credentials
 from sluice.errors import AwsError, InstanceBusy, InstanceExists, InstanceNotFound, NotRestorable, SnapshotNotFound
 
 RDS_SERVICE = Service("rds", "RDS", "", connect_seconds=2, read_seconds=20, max_attempts=5)
@@ -173,6 +174,16 @@ class RdsClient:
     def set_master_password(self, identifier: str, password: str) -> None:
         """Begin to give the admin of an instance a password. RDS does it without a reboot."""
         self.modify_instance(identifier, {"MasterUserPassword": password})
+
+    def set_admin_password(self, instance: Instance, admin: Credentials) -> bool:
+        """Begin to give the admin the password of its secret, because a backup has that of its time.
+
+        Return whether the secret's user is RDS's master user: RDS sets the password of no other one.
+        """
+        if instance.details.get("MasterUsername", admin.username) != admin.username:
+            return False
+        self.set_master_password(instance.identifier, admin.password)
+        return True
 
     def modify_instance(self, identifier: str, changes: Parameters) -> None:
         """Begin to make changes at once, not in the next maintenance window."""

@@ -75,11 +75,7 @@ class SwitchOver:
 
     def set_password(self, read_admin: Callable[[], Credentials]) -> bool:
         """Begin to give the admin the password of its secret. Return whether the secret's user is the admin."""
-        instance, admin = self._require_new_primary(), read_admin()
-        if instance.details.get("MasterUsername", admin.username) != admin.username:
-            return False
-        self._rds.set_master_password(instance.identifier, admin.password)
-        return True
+        return self._rds.set_admin_password(self._require_new_primary(), read_admin())
 
     def replace_replica(self, replica: ReplicaNames) -> str:
         """Rename the old replica, create the new one with its identifier, and return that when it is available."""
