@@ -5,6 +5,7 @@ from typing import Any, Self
 
 VERSION = "01M83TX6AKPEC90XWTBJRZ90MF"
 MOMENT = "2026-11-29T17:00:03.123456"
+WRITTEN_AT = datetime.datetime(2026, 11, 23, 9, 0, 5, 123456)  # noqa: DTZ001  as the driver returns it
 
 
 class Cursor:
@@ -22,8 +23,10 @@ class Cursor:
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> int:
         if "rejected_writes" in statement:
             self._rows = [{"_moment": MOMENT, "stored": VERSION, "reason": None, "excluded_before": None}]
+        elif "LIMIT" in statement:
+            self._rows = [_build_airport(f"K{number:03}") for number in range(values[-1])]
         else:
-            self._rows = [_build_airport(number) for number in range(values[-1] if "LIMIT" in statement else 1)]
+            self._rows = [_build_airport("KJFK")]
         return len(self._rows)
 
     def fetchall(self) -> list[dict[str, Any]]:
@@ -37,13 +40,13 @@ class Connection:
         return Cursor()
 
 
-def _build_airport(number: int) -> dict[str, Any]:
+def _build_airport(item_id: str) -> dict[str, Any]:
     return {
-        "_moment": MOMENT,
-        "id": f"K{number:03}",
-        "deleted": 0,
+        # Our reads select the version and the time in one column (see sluice.query.item_rows), the others in two.
+        "_moment": f"{MOMENT} {VERSION} 0 {WRITTEN_AT}",
+        "id": item_id,
         "version": VERSION,
-        "written_at": datetime.datetime(2026, 11, 23, 9, 0, 5, 123456),  # noqa: DTZ001  as the driver returns it
+        "written_at": WRITTEN_AT,
         "name": "John F Kennedy International Airport",
         "country": "US",
         "lat": 40.639928,
