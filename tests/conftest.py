@@ -1,6 +1,10 @@
-"""How the workers of `make test` share the tests: tests with a common slow part share a worker, the longest first."""
+"""How the workers of `make test` share the tests, and the last line of a run that failed.
+
+Tests with a common slow part share a worker, the longest first.
+"""
 
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -55,3 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return order.get(find_group(item.nodeid), len(order)), bool(marker and marker.kwargs.get("last"))
 
     items.sort(key=sort_key)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name the tests that failed in the last line: logs of CI often show no more than their end."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a worker
+        return
+    reports = [*reporter.stats.get("failed", ()), *reporter.stats.get("error", ())]
+    if names := sorted({report.nodeid for report in reports}):
+        reporter.write_line(f"failed; to run them again: python -m pytest -n0 {shlex.join(names)}")
