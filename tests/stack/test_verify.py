@@ -31,7 +31,9 @@ def verified(stack: Stack, sluice: Operator) -> dict[str, Any]:
     """The report of a verification, with the state of the stack before it."""
     # The servers of a test are backed up on demand only.
     snapshot = {"DBInstanceIdentifier": "sluice-local-primary", "DBSnapshotIdentifier": "before-verification"}
-    stack.aws_client("rds").create_db_snapshot(**snapshot)
+    rds = stack.aws_client("rds")
+    rds.create_db_snapshot(**snapshot)
+    rds.get_waiter("db_snapshot_available").wait(**snapshot, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
     before = sluice("status", "--json").document
     with backing_up(stack):
         # Other tests put batches by hand, which the archive does not have: compare the own writes only.
