@@ -26,7 +26,11 @@ WORKFLOW_OUTPUTS = {
 
 @dataclass(frozen=True)
 class Execution:
-    """The state of an execution when it was read. `message` is the sentence of a failure; times have a time zone."""
+    """The state of an execution when it was read.
+
+    `message` is the sentence of a failure, `hint` the sentence how to go on if the message does not say it. Times have
+    a time zone.
+    """
 
     workflow: str
     arn: str
@@ -37,6 +41,7 @@ class Execution:
     output: Any = None
     error: str = ""
     message: str = ""
+    hint: str = ""
 
     @property
     def name(self) -> str:
@@ -58,6 +63,7 @@ class Execution:
             "seconds": round(self.seconds, 1),
             "error": self.error or None,
             "message": self.message or None,
+            "hint": self.hint or None,
         }
 
 
@@ -98,8 +104,10 @@ def build_started_result(arn: str, request: Any) -> CommandResult:
 def describe_execution(stack: Stack, arn: str) -> Execution:
     """Read an execution, with its input and its output or error. Raises the exceptions of botocore."""
     description = stack.client("stepfunctions").describe_execution(executionArn=arn)
+    workflow = _find_workflow_name(stack, str(description["stateMachineArn"]))
+    is_stopped_restore = workflow == "restore" and description["status"] in {"ABORTED", "TIMED_OUT"}
     return Execution(
-        workflow=_find_workflow_name(stack, str(description["stateMachineArn"])),
+        workflow=workflow,
         arn=arn,
         status=description["status"],
         started=description["startDate"],
@@ -108,7 +116,22 @@ def describe_execution(stack: Stack, arn: str) -> Execution:
         output=json.loads(description.get("output") or "null"),
         error=str(description.get("error") or ""),
         message=_extract_message(description.get("cause") or ""),
+        hint=_suggest_continuation(stack, arn) if is_stopped_restore else "",
     )
+
+
+def _suggest_continuation(stack: Stack, arn: str) -> str:
+    """The command that continues a restore. One that fails names it in its message, but one that is stopped cannot."""
+    history = stack.client("stepfunctions").get_execution_history(executionArn=arn, maxResults=1000)
+    outputs = (event.get("stateExitedEventDetails", {}).get("output") for event in history["events"])
+    states = (json.loads(output) for output in outputs if output)
+    planned = next((state for state in states if isinstance(state, dict) and "plan" in state), None)
+    if planned is None or planned["request"].get("dry_run"):
+        return ""
+    request, stamp = planned["request"], planned["stamp"]
+    options = [f"--{name} {request[name]}" for name in ("to", "snapshot", "promote") if request.get(name)]
+    options += ["--delete-old-replicas"] if request.get("delete_old_replicas") else []
+    return f"Continue with `{' '.join(['sluice restore', *options, '--continue', stamp])}`."
 
 
 def list_executions(stack: Stack, workflow: str, status: str | None = None, limit: int = 100) -> list[Execution]:
@@ -150,9 +173,10 @@ def require_success(execution: Execution) -> Execution:
 
 
 def describe_failure(execution: Execution) -> str:
-    """One sentence about an execution that did not succeed."""
+    """A sentence about an execution that did not succeed, and its hint."""
     endings = {"FAILED": "failed", "ABORTED": "was stopped", "TIMED_OUT": "timed out"}
     ending = endings.get(execution.status, execution.status.lower())
     error = f" with {execution.error}" if execution.error else ""
     message = f": {execution.message.rstrip('.')}" if execution.message else ""
-    return f"{execution.workflow} {ending}{error}{message}. (execution {execution.name})"
+    hint = f" {execution.hint}" if execution.hint else ""
+    return f"{execution.workflow} {ending}{error}{message}. (execution {execution.name}){hint}"

@@ -323,3 +323,31 @@ def test_an_unknown_execution_is_a_usage_error(sluice: Sluice, stub_stack: StubS
     assert "There is no execution nope" in sluice("executions", "nope").usage_error()
     assert "There is no execution arn:nope" in sluice("executions", "arn:nope").usage_error()
     assert "--wait needs the name" in sluice("executions", "--wait").usage_error()
+
+
+def test_a_stopped_restore_names_the_command_that_continues_it(sluice: Sluice, stub_stack: StubStack) -> None:
+    """A restore that fails names it in its own message."""
+
+    def stop_restore(state: dict[str, Any]) -> str:
+        wait = {"Type": "Wait", "Seconds": 60, "End": True}
+        plan = {"Type": "Pass", "Result": state, "Next": "Wait"}
+        stub_stack.define_workflow("Restore", {"Plan": plan, "Wait": wait})
+        started = sluice("restore", "--yes", STACK_NAME, "--json").document
+        history = {"executionArn": started["arn"]}
+        client = stub_stack.step_functions
+        wait_until(lambda: len(client.get_execution_history(**history)["events"]) > 3)
+        client.stop_execution(**history)
+        output = sluice("executions", started["execution"], "--wait")
+        assert output.exit_code == 1
+        return output.stdout.splitlines()[1].partition(") ")[2]
+
+    planned = {"stamp": "261130053407", "plan": {"kind": "snapshot"}}
+    source = {"snapshot": "rds:old", "to": None, "delete_old_replicas": True}
+    assert stop_restore({**planned, "request": source}) == (
+        "Continue with `sluice restore --snapshot rds:old --delete-old-replicas --continue 261130053407`."
+    )
+    assert stop_restore({**planned, "request": {"to": "2026-11-29T03:00:00Z"}}) == (
+        "Continue with `sluice restore --to 2026-11-29T03:00:00Z --continue 261130053407`."
+    )
+    assert stop_restore({**planned, "request": {"dry_run": True}}) == ""
+    assert stop_restore({"stamp": "261130053407", "request": source}) == ""  # nothing was changed
