@@ -33,7 +33,7 @@ def deployed_stub(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def stub_stack(deployed_stub: StubStack) -> StubStack:
-    """The stub stack, reset: everything is healthy and nothing is stored."""
+    """The stub stack, reset: everything is healthy, nothing runs and nothing is stored."""
     deployed_stub.reset()
     return deployed_stub
 

@@ -115,7 +115,7 @@ class StubStack:
         self.reset()
 
     def reset(self) -> None:
-        """Everything is healthy and nothing is stored."""
+        """Everything is healthy, nothing runs and nothing is stored."""
         started_plan = {"verified": False}
         nothing_settled = {"settled": 0, "rejected_again": 0, "pending": []}
         self.responses = {
@@ -128,6 +128,9 @@ class StubStack:
         self.set_response()
         for name in WORKFLOWS:
             self.set_workflow_output(name, {})
+            for execution in self.list_executions(name):
+                if execution["status"] == "RUNNING":
+                    self.step_functions.stop_execution(executionArn=execution["executionArn"])
         for bucket in (self.bucket, self.outputs["ArchiveBucketName"]):
             for entry in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
                 self.s3.delete_object(Bucket=bucket, Key=entry["Key"])
