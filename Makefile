@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
+# Four workers: two of them wait for their stacks most of the time.
+PYTEST := python -m pytest --numprocesses 4 --no-loadscope-reorder
 UV := .tools/uv/bin/uv
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 # Not --quiet: it would hide the warnings from the strict mode too.
@@ -47,14 +49,16 @@ invoke: setup ## run one function on the local stack: make invoke FUNCTION=Trans
 demo: setup ## run the main use case on real records, with an outage of the primary
 	@python -m local.demo
 
-test: setup ## run every test: units, real MariaDB, the deployed local stack
+test: setup ## run the tests: units, real MariaDB, the deployed local stack
 	@local/setup.sh judges
 	@local/setup.sh browser
-	@python -m pytest --numprocesses 4 --no-loadscope-reorder
+	@$(PYTEST) -m "not slow"
 
-drill: setup ## run longer recovery tests, which print their measurements
+drill: setup ## run the slow tests, then longer recovery tests, which print their measurements (SHORT=1: only the slow tests)
+	@local/setup.sh judges
 	@local/setup.sh browser
-	@python -m pytest -s tests/drill
+	@$(PYTEST) -m slow
+	@$(if $(SHORT),,python -m pytest -s tests/drill)
 
 contract: setup ## run schemathesis against the OpenAPI document: at least 2,000 requests, all its checks
 	@python -m pytest -s tests/contract

@@ -54,6 +54,7 @@ def test_every_plan_converges(trial: Trial) -> None:
     search(trial, EXAMPLES or 350)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     for part_size in (
@@ -67,6 +68,7 @@ def test_every_plan_converges_in_parts(trial: Trial, monkeypatch: pytest.MonkeyP
     search(trial, EXAMPLES or 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("break_it", broken.WAYS, ids=lambda way: way.__name__)
 def test_the_search_finds_a_broken_loader(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None]

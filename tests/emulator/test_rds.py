@@ -319,6 +319,7 @@ def collect_events(rig: Rig) -> Callable[[], set[str]]:
     return collect
 
 
+@pytest.mark.slow
 def test_a_lost_primary_is_replaced_and_everything_survives_kills(own_rig: Rig) -> None:
     rig, rds = own_rig, own_rig.rds
     collect, port = collect_events(rig), rig.servers.primary.port
@@ -391,6 +392,7 @@ def test_a_lost_primary_is_replaced_and_everything_survives_kills(own_rig: Rig) 
     wait_until(lambda: {"RDS-EVENT-0019", "RDS-EVENT-0004", "RDS-EVENT-0006"} <= collect(), SECONDS)
 
 
+@pytest.mark.slow
 def test_a_promoted_replica_becomes_the_primary_of_new_replicas(own_rig: Rig) -> None:
     rig, rds = own_rig, own_rig.rds
     rig.insert(1)

@@ -74,6 +74,7 @@ def list_stacks(emulator: Emulator, region: str) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.slow
 def test_outside_us_east_1_one_command_deploys_both_stacks(sluice: Sluice, emulator: Emulator, project: Path) -> None:
     output = sluice("deploy", "--parameter", "EdgeRateLimit=500", "--json", "--", "--no-confirm-changeset")
     assert output.exit_code == 0, output
@@ -113,6 +114,7 @@ def test_outside_us_east_1_one_command_deploys_both_stacks(sluice: Sluice, emula
     assert rate == 600
 
 
+@pytest.mark.slow
 def test_in_us_east_1_and_with_a_web_acl_of_the_operator_there_is_one_stack(
     sluice: Sluice, emulator: Emulator, project: Path
 ) -> None:

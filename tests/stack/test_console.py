@@ -21,7 +21,7 @@ from tests.stack.recovery_harness import RecoveryHarness
 from tests.stack.samples import airport
 from tests.stack.waiting import eventually
 
-pytestmark = pytest.mark.stack("second")
+pytestmark = [pytest.mark.stack("second"), pytest.mark.slow]
 
 ITEM = "CN01"
 

@@ -20,7 +20,7 @@ from local.stack import Stack
 from testkit.checkout import copy_checkout
 from tests.stack.waiting import eventually
 
-pytestmark = pytest.mark.stack("second", last=True)
+pytestmark = [pytest.mark.stack("second", last=True), pytest.mark.slow]
 
 STOCKS = Path(matplotlib.get_data_path()) / "sample_data" / "Stocks.csv"
 VARIATION_SELECTOR = "\ufe0f"

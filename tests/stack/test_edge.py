@@ -185,6 +185,7 @@ def _read_parameter(stack: Stack, name: str) -> str:
     return str(values[name])
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_attacks_is_blocked_and_changes_no_sql(stack: Stack) -> None:
     """`make attack` sends the whole corpus."""
     excluded_letters = "R"  # other tests count the airports with R

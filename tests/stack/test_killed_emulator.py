@@ -10,7 +10,7 @@ from tests.stack.killed_emulator import Writers, kill_and_start
 from tests.stack.rebuild_harness import RebuildHarness
 from tests.stack.waiting import eventually
 
-pytestmark = pytest.mark.stack("second")
+pytestmark = [pytest.mark.stack("second"), pytest.mark.slow]
 
 
 def test_a_killed_emulator_keeps_what_it_accepted(stack: Stack, client: Any) -> None:

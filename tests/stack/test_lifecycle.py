@@ -13,7 +13,7 @@ from tests.stack.samples import airport
 from tests.stack.second_stack import NAME, TAKEN_NAME, SecondStack, migrate_with_new_settings, refuse_at_the_end
 from tests.stack.waiting import eventually
 
-pytestmark = pytest.mark.stack("second", last=True)
+pytestmark = [pytest.mark.stack("second", last=True), pytest.mark.slow]
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "repair-a-deployment.md"
 

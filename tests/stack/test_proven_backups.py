@@ -23,7 +23,7 @@ from tests.stack.inventory import list_resources, remove_retained_resources
 from tests.stack.roles import ONLY_WITH_PROOFS, DeployedRoles, list_allowed_cases, list_forbidden_cases
 from tests.stack.second_stack import NAME, SecondStack, leave_out_migration
 
-pytestmark = pytest.mark.stack("second")
+pytestmark = [pytest.mark.stack("second"), pytest.mark.slow]
 
 FUNCTIONS = {name: row for name, row in functions.FUNCTIONS.items() if row.condition in ONLY_WITH_PROOFS}
 

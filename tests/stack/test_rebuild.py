@@ -72,6 +72,7 @@ def test_a_lost_database_comes_back_from_the_batches(
     assert rebuilding.recovery.count_missing() == 0
 
 
+@pytest.mark.slow
 def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_lost_database_comes_back_from_the_archive_without_any_batch(
     rebuilding.wait_until_loaded(later_writes)
 
 
+@pytest.mark.slow
 def test_later_writes_stay_excluded_after_a_rebuild_as_of_a_time(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
@@ -115,6 +117,7 @@ def test_later_writes_stay_excluded_after_a_rebuild_as_of_a_time(
     assert len([item for _, item, _ in rebuilding.read_rows()["airports"] if item.startswith("VC")]) == 6
 
 
+@pytest.mark.slow
 def test_without_an_owner(rebuilding: RebuildHarness, sluice: Operator, person: Person) -> None:
     good, bad = post_bookings(person("grace"), 2, "good"), post_bookings(person("mallory"), 2, "bad")
     rebuilding.wait_until_loaded({**good, **bad}, "bookings")
@@ -128,6 +131,7 @@ def test_without_an_owner(rebuilding: RebuildHarness, sluice: Operator, person: 
     rebuilding.wait_until_loaded(later_writes, "bookings")
 
 
+@pytest.mark.slow
 def test_exclusions_survive_the_loss_of_the_database(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client, tmp_path: Path
 ) -> None:
@@ -151,6 +155,7 @@ def test_exclusions_survive_the_loss_of_the_database(
     assert rebuilding.read_rows() == before
 
 
+@pytest.mark.slow
 def test_writes_during_a_rebuild_are_loaded_after_it(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
@@ -164,6 +169,7 @@ def test_writes_during_a_rebuild_are_loaded_after_it(
     assert {item: versions_by_item.get(item) for item in versions} == versions
 
 
+@pytest.mark.slow
 def test_one_rebuild_at_a_time_and_a_killed_one_can_run_again(
     rebuilding: RebuildHarness, sluice: Operator, machine: httpx.Client
 ) -> None:
@@ -208,6 +214,7 @@ def test_a_usage_error_is_one_sentence_with_a_hint(
     assert part in sluice("rebuild", "--wait", *YES, *words, code=2).usage_error()
 
 
+@pytest.mark.slow
 def test_retained_schemas_are_listed_and_dropped(rebuilding: RebuildHarness, sluice: Operator) -> None:
     output = sluice("rebuild", "--wait", *YES, "--json").document
     [schema] = output["retained"]

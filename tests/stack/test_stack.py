@@ -136,6 +136,7 @@ def test_a_second_up_changes_nothing(stack: Stack) -> None:
     assert restarted.outputs == stack.outputs
 
 
+@pytest.mark.slow
 def test_down_and_up_keep_the_data_of_every_part(stack: Stack, primary: Any) -> None:
     with primary.cursor() as cursor:
         cursor.execute(

@@ -20,7 +20,7 @@ from local.stack import Stack
 from testkit.checkout import copy_checkout
 from tests.stack.waiting import eventually
 
-pytestmark = pytest.mark.stack("second", last=True)
+pytestmark = [pytest.mark.stack("second", last=True), pytest.mark.slow]
 
 LONGEST_SECONDS = 120
 

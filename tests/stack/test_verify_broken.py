@@ -142,6 +142,7 @@ def test_every_check_is_seen_failing() -> None:
     assert {check for check, _, _ in BREAKAGES.values()} | {"archive", "backup-proof"} == set(CHECKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_a_check_fails_on_a_stack_broken_for_it(stack: Stack, verify: Callable[[str], CheckResult], name: str) -> None:
     check, broken, sentence = BREAKAGES[name]

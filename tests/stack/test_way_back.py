@@ -244,6 +244,7 @@ def test_parked_batches_raise_the_alarm_and_are_loaded_automatically(
     assert recovery.read_versions("RG") == versions
 
 
+@pytest.mark.slow
 def test_without_the_alarm_the_schedule_recovers(recovery: RecoveryHarness, machine: httpx.Client) -> None:
     with recovery.disable_rules("BatchesParked"):
         with recovery.limit_load_retries():
