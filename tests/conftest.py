@@ -73,6 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Name the tests that failed in the last line: logs of CI often show no more than their end."""
+    gc.unfreeze()  # so that DuckDB does not call what ends with the process a leak
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:  # a worker
         return
