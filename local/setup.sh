@@ -45,12 +45,24 @@ as_root() {
   else die "'$*' needs root; run make as root, or install sudo."; fi
 }
 
-apt_install() {
+apt_update() { # apt_update PACKAGE…: before they are installed
   command -v apt-get >/dev/null || die "install $* (this machine has no apt-get), then run make again."
   step "updating the list of Debian's packages" apt_get update || die "apt-get update failed; see .tools/apt.log."
+}
+apt_install() {
+  apt_update "$@"
   # The package must not start a server: the project starts private servers in the checkout.
   step "installing $* from Debian's packages" apt_get install -y --no-install-recommends "$@" \
     || die "apt-get install $* failed; see .tools/apt.log."
+}
+apt_install_browser() {
+  apt_update chromium
+  step "installing Chromium from Debian's packages" apt_get_browser || die "apt-get install chromium failed; see .tools/apt.log."
+}
+# Without the parts for a window, which not every distribution has as a package, the tests need half the processor time.
+apt_get_browser() {
+  apt_get install -y --no-install-recommends chromium-headless-shell \
+    || apt_get install -y --no-install-recommends chromium
 }
 apt_get() { as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq "$@" >>.tools/apt.log 2>&1; }
 
@@ -66,7 +78,7 @@ find_python() { # the version of .python-version, else the newest installed one 
 }
 
 if [ "${1:-}" = browser ]; then
-  command -v chromium >/dev/null || apt_install chromium
+  command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || apt_install_browser
   exit 0
 fi
 

@@ -18,7 +18,7 @@ def browser() -> Iterator[Browser]:
 
     Of one module: while Playwright runs, no later test of the same process could run an event loop.
     """
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     assert chromium, "Chromium is missing: `local/setup.sh browser` installs it."
     # Chromium's sandbox refuses to work for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -50,8 +50,9 @@ def search(trial: Trial, examples: int) -> None:
 
 
 @pytest.mark.timeout(3600)
-def test_every_plan_converges(trial: Trial) -> None:
-    search(trial, EXAMPLES or 350)
+@pytest.mark.parametrize("examples", [100, pytest.param(350, marks=pytest.mark.slow)])
+def test_every_plan_converges(trial: Trial, examples: int) -> None:
+    search(trial, EXAMPLES or examples)
 
 
 @pytest.mark.slow

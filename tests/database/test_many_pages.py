@@ -45,6 +45,7 @@ def create_cursor(large_list: ReadRig, plan: QueryPlan, offset: int) -> str:
     return encode_cursor(plan, OWNER, Cursor(row["id"], row["number"] if plan.order_by else None))
 
 
+@pytest.mark.slow
 def test_the_last_page_reads_no_more_rows_than_the_first(large_list: ReadRig) -> None:
     for query in ({}, {"sort": "number"}):
         plan = plan_query(ENTRIES, query)

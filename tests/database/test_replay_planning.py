@@ -151,6 +151,7 @@ def test_quarantined_batches_are_not_missing_until_they_are_written_again(
     assert planner.plan_next_part(begin(planner), 60).planned.objects == 3
 
 
+@pytest.mark.slow
 def test_many_pages_are_planned_in_consecutive_parts(
     planner: Planner, batches: Batches, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -425,7 +425,10 @@ class Traffic:
             time.sleep(0.02)
 
 
-@pytest.mark.parametrize("has_cache", [False, True], ids=["replicas", "with the read cache"])
+@pytest.mark.parametrize(
+    "has_cache",
+    [pytest.param(False, id="replicas"), pytest.param(True, id="with the read cache", marks=pytest.mark.slow)],
+)
 def test_strict_clients_never_see_an_older_state_whatever_fails(
     rig: Rig,
     servers: DatabaseServers,

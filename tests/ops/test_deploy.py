@@ -139,6 +139,7 @@ def test_in_us_east_1_and_with_a_web_acl_of_the_operator_there_is_one_stack(
     assert not [name for name in list_stacks(emulator, "us-east-1") if name.startswith("abroad-own")]
 
 
+@pytest.mark.slow
 def test_a_new_stack_is_protected_after_its_creation(sluice: Sluice, emulator: Emulator, project: Path) -> None:
     template = json.loads((project / "template.yaml").read_text())
     template["Parameters"]["DeletionProtection"] = {"Type": "String", "Default": "false"}

@@ -54,6 +54,7 @@ def test_pending_batches_are_reported_planned_and_replayed(sluice: Operator, rec
     assert "pending       0 batches" in sluice("status").stdout
 
 
+@pytest.mark.slow
 def test_a_recovery_is_followed_and_listed_among_the_executions(sluice: Operator, recovery: RecoveryHarness) -> None:
     versions = recovery.put_batches("OB", 2)
     assert "missing: 2 batches" in sluice("recover", "--dry-run").stdout
@@ -93,6 +94,7 @@ def test_a_missing_stack_is_one_sentence_with_a_hint(sluice: Operator, stack: St
     assert output.stderr == "sluice: There is no stack nope in us-east-1.\nhint: Check --stack-name and --region.\n"
 
 
+@pytest.mark.slow
 def test_an_unreadable_batch_is_listed_retried_and_dropped(sluice: Operator, recovery: RecoveryHarness) -> None:
     recovery.s3.put_object(Bucket=recovery.bucket, Key=UNREADABLE, Body=b"no batch")
     eventually(lambda: UNREADABLE in sluice("quarantine", "list").stdout)
@@ -123,6 +125,7 @@ def shorten_column(primary: Any) -> Iterator[Any]:
         cursor.execute(f"ALTER TABLE airports MODIFY {definition.strip().rstrip(',')}")
 
 
+@pytest.mark.slow
 def test_rejected_writes_are_listed_without_data_retried_and_dropped(
     sluice: Operator, recovery: RecoveryHarness, shorten_column: Any
 ) -> None:

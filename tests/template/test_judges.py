@@ -73,6 +73,7 @@ def test_every_kind_of_policy_is_judged(translated: Template) -> None:
     assert [policies[name]["Statement"][0]["Action"] for name in roles] == ["s3:GetObject"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
@@ -88,6 +89,7 @@ def test_a_judge_finds_what_is_broken(findings: list[Finding], rule: str, messag
     assert any(finding.rule == rule and message in finding.message for finding in findings), findings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("message", ["load_batch.asl.json", "Nowhere", "Tusk"])
 def test_statelint_finds_a_broken_state(findings: list[Finding], message: str) -> None:
     assert any(
@@ -95,6 +97,7 @@ def test_statelint_finds_a_broken_state(findings: list[Finding], message: str) -
     ), findings
 
 
+@pytest.mark.slow
 def test_a_judge_finds_nothing_else(findings: list[Finding]) -> None:
     known = ("BatchBucket", "LoadFunctionRole", "S3Endpoint", "load_batch.asl.json", "CKV_AWS_16 Replica")
     assert [finding for finding in findings if not any(name in finding.message for name in known)] == []
