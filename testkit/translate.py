@@ -1,5 +1,6 @@
 """The template as CloudFormation gets it: SAM's resources translated. The workflows' definitions stand in it."""
 
+import functools
 import json
 import logging
 import os
@@ -64,7 +65,14 @@ def read_with_includes(path: Path) -> Template:
 
     CloudFormation includes them before any other transform.
     """
-    template: Template = _include_files(json.loads(json.dumps(yaml.load(path.read_text(), _Loader))))
+    template: Template = _include_files(_parse(path.read_text()))
+    return template
+
+
+@functools.cache
+def _parse(text: str) -> Template:
+    """Parse a template. Whoever gets it must not change it: dozens of tests read the same one."""
+    template: Template = json.loads(json.dumps(yaml.load(text, _Loader)))
     return template
 
 

@@ -100,6 +100,7 @@ def test_the_status_follows_outages_of_the_databases(
     assert back["reads"]["as_of"] > standing
 
 
+@pytest.mark.slow
 def test_the_status_follows_an_outage_of_the_stream(stack: Stack, await_status: Await, machine: httpx.Client) -> None:
     s3, bucket = stack.aws_client("s3"), stack.outputs["BatchBucketName"]
     failed = s3.list_objects_v2(Bucket=bucket, Prefix="errors/").get("KeyCount", 0)

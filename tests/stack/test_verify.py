@@ -85,6 +85,7 @@ def test_the_archive_check_fails_when_the_archive_lacks_a_write(
     assert broken.message.startswith("The archive lacks 1 write of the batches")
 
 
+@pytest.mark.slow
 def test_a_game_day_compares_every_write_of_an_outage(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_LOCAL", str(stack.folder.root))
     monkeypatch.setattr(game_day, "STEADY_SECONDS", 2.0)

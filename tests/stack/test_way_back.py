@@ -78,6 +78,7 @@ def test_a_dry_run_reports_the_plan_and_changes_nothing(recovery: RecoveryHarnes
     assert recovery.count_missing() == 3
 
 
+@pytest.mark.slow
 def test_two_replays_at_once_load_everything_once(recovery: RecoveryHarness) -> None:
     versions = recovery.put_batches("RC", 8)
     outputs = [
@@ -114,6 +115,7 @@ def _read_item_counts(recovery: RecoveryHarness, run: dict[str, Any]) -> dict[st
     return dict(recovery.states.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"])
 
 
+@pytest.mark.slow
 def test_a_replay_during_traffic_ends_and_later_writes_win(recovery: RecoveryHarness, machine: httpx.Client) -> None:
     versions = recovery.put_batches("RJ", 8)
     execution = recovery.start_workflow("Replay", {})
@@ -124,6 +126,7 @@ def test_a_replay_during_traffic_ends_and_later_writes_win(recovery: RecoveryHar
     eventually(lambda: recovery.read_versions("RJ") == versions)
 
 
+@pytest.mark.slow
 def test_a_restored_dump_lacks_only_later_batches(
     stack: Stack, recovery: RecoveryHarness, replica: Any, tmp_path: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_restored_dump_lacks_only_later_batches(
         assert dict(cursor.fetchall()) == versions
 
 
+@pytest.mark.slow
 def test_mode_all_restores_deleted_rows(recovery: RecoveryHarness, primary: Any) -> None:
     versions = recovery.put_batches("RE", 3)
     recovery.run_replay()
@@ -273,6 +277,7 @@ def test_without_the_alarm_the_schedule_recovers(recovery: RecoveryHarness, mach
     assert quiet["replay"]["seconds"] < 10
 
 
+@pytest.mark.slow
 def test_the_archive_restores_deleted_rows(
     recovery: RecoveryHarness, early_versions: Versions, primary: Any, stack: Stack
 ) -> None:

@@ -31,6 +31,7 @@ def run(template: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_broken_template_ends_1_with_a_line_for_each_finding(tmp_path: Path) -> None:
     # The smaller template: what the judges of other projects find is in test_judges.py.
     broken = EDGE_TEMPLATE.read_text().replace("      RetentionInDays: !Ref LogRetentionDays\n", "", 1)
