@@ -29,7 +29,9 @@ def reset_environment(  # noqa: PLR0913 - one for each part of a stack
     cache: Path | None = None,
     has_nightly_backups: bool = False,
 ) -> None:
-    """Replace os.environ, so that all files are under `state` and of the caller's shell only MINUTE_SECONDS remains.
+    """Replace os.environ, so that all files are under `state` and of the caller's shell only two variables remain.
+
+    They are MINUTE_SECONDS, and PATH: the emulated RDS must start the same MariaDB as the local stack.
 
     Call it before MiniStack is imported: its modules read their settings at import.
     """
@@ -37,11 +39,11 @@ def reset_environment(  # noqa: PLR0913 - one for each part of a stack
     shutil.rmtree(scratch, ignore_errors=True)
     for folder in (scratch, home, state / "services", state / "objects", state / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
-    minute = str(read_minute())
+    minute, path = str(read_minute()), os.environ.get("PATH", os.defpath)
     os.environ.clear()
     os.environ.update(
         {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": path,
             "HOME": str(home),
             "TMPDIR": str(scratch),
             "LANG": "C.UTF-8",

@@ -89,6 +89,7 @@ def test_no_variable_or_package_of_the_parent_process_reaches_a_function(
     environment = response["environment"]
     assert "AWS_PROFILE" not in environment
     assert "PYTHONPATH" not in environment
+    assert environment["PATH"] == "/usr/local/bin:/usr/bin:/bin"
     assert environment["AWS_ENDPOINT_URL"] == emulator.url
     assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert not [path for path in response["path"] if path.endswith("site-packages")]

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import pytest
 
 from local.emulator import environment, patching
 from testkit.emulator_harness import Emulator, build_function, deploy_stack, invoke_function, start_emulator
+from testkit.translate import REPOSITORY
 
 
 def test_it_listens_on_the_loopback_address_only(emulator: Emulator) -> None:
@@ -35,6 +38,17 @@ def test_a_changed_ministack_stops_the_start_with_a_message() -> None:
         match=r"environment.reset_environment has changed \(digest \w+, expected 0000\)",
     ):
         patching.replace_function(environment, "reset_environment", "0000", None)
+
+
+def test_of_the_callers_shell_only_the_path_remains(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib; from local.emulator.environment import reset_environment; "
+        "reset_environment(1, pathlib.Path.cwd(), 'INFO'); print(os.environ['PATH'], 'AWS_PROFILE' in os.environ)"
+    )
+    shell = {"PATH": "/own/mariadb/bin:/usr/bin", "AWS_PROFILE": "somebody", "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, env=shell, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed == "/own/mariadb/bin:/usr/bin False\n"
 
 
 def test_a_running_invocation_does_not_delay_a_stop(tmp_path: Path) -> None:

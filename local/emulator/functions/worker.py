@@ -69,7 +69,7 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc]
         _, region = lambda_runtime._account_region_from_function_config(config)
         variables = (config.get("Environment") or {}).get("Variables") or {}
         return {
-            "PATH": os.environ["PATH"],
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TZ": ":UTC",
             "HOME": os.environ["HOME"],
