@@ -1,6 +1,7 @@
 """Start the AWS emulator of the local stack: python -m local.emulator --port N --state DIR [--log FILE]."""
 
 import argparse
+import gc
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from local.emulator.functions.leftovers import end_leftovers
 
 def main() -> int:
     """Run until SIGTERM or SIGINT and return the exit code."""
+    # MiniStack's modules stay. With Python's thresholds the collector looks at them again and again: the start takes
+    # 0.9 s of processor time instead of 0.6 s.
+    gc.set_threshold(50_000, 20, 20)
     arguments = _parse_arguments()
     state = arguments.state.resolve()
     if arguments.log:
@@ -31,6 +35,7 @@ def main() -> int:
         patching.check_version()
         from local.emulator import server  # noqa: PLC0415 - MiniStack reads the new environment when it is imported
 
+        gc.freeze()
         server.run_server(arguments.port)
     except (patching.UnexpectedMiniStackError, OSError) as error:
         print(f"The emulator did not start: {error}", file=sys.stderr)

@@ -50,7 +50,12 @@ def test_two_writes_on_a_line_are_unreadable(rig: Rig, others: list[object]) -> 
 
 
 @pytest.mark.parametrize(
-    "text", [b"x" * MANY, b'\\"' * (MANY // 2), "😀".encode() * (MANY // 4)], ids=["x", "quotes", "😀"]
+    "text",
+    [
+        pytest.param(b"x" * MANY, id="x", marks=pytest.mark.slow),
+        pytest.param(b'\\"' * (MANY // 2), id="quotes", marks=pytest.mark.slow),
+        pytest.param("😀".encode() * (MANY // 4), id="😀"),
+    ],
 )
 def test_a_line_of_10_mb(rig: Rig, text: bytes) -> None:
     for _, lines in with_neighbours(lambda: encode_write(thing(b'"story":"%b"' % text))):

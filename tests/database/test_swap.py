@@ -172,6 +172,7 @@ def test_a_load_that_starts_during_a_waiting_swap_runs_after_it(
     assert loads.find_schemas(late, schemas) == ({"after"} if entered else set(), {"after"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ["once", "bypass"])
 def test_under_steady_loads_every_batch_is_on_one_side_of_each_swap(
     rebuilding: Rebuilding, loads: Loads, entry: LedgerMode
