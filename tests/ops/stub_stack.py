@@ -1,6 +1,7 @@
 """A stub stack: the outputs of a Sluice stack, with workflows and functions that respond as a test sets them."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,9 @@ class StubStack:
             self.set_workflow_output(name, {})
             for execution in self.list_executions(name):
                 if execution["status"] == "RUNNING":
-                    self.step_functions.stop_execution(executionArn=execution["executionArn"])
+                    # It may have ended since it was listed.
+                    with suppress(self.step_functions.exceptions.ClientError):
+                        self.step_functions.stop_execution(executionArn=execution["executionArn"])
         for bucket in (self.bucket, self.outputs["ArchiveBucketName"]):
             for entry in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
                 self.s3.delete_object(Bucket=bucket, Key=entry["Key"])
