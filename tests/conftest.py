@@ -23,7 +23,7 @@ _LONGEST_GROUPS = (*STACKS, "tests/database/test_convergence.py")
 
 def pytest_configure(config: pytest.Config) -> None:
     # The modules and items of some thousand tests stay until the end. By default, the collector looks at them again and
-    # again: to collect the tests took 6.9 s instead of 4.7 s.
+    # again: the collection of the tests took 6.9 s instead of 4.7 s.
     gc.set_threshold(50_000, 20, 20)
     config.addinivalue_line("markers", "slow: `make drill` runs the test, `make test` does not")
     config.addinivalue_line(

@@ -138,6 +138,7 @@ def ordinary(servers: DatabaseServers) -> Iterator[DatabaseServers]:
     ordinary.primary.start()
     yield ordinary
     ordinary.primary.stop()
+    servers.start()
 
 
 def test_settings_are_those_the_service_relies_on(ordinary: DatabaseServers, connect: Connect) -> None:

@@ -23,7 +23,7 @@ def test_the_template_breaks_no_rule(template: Template) -> None:
 ALL = [*BREAKS, *DATABASE_BREAKS, *EDGE_BREAKS, *ENDPOINT_BREAKS]
 
 
-@pytest.mark.slow  # together
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(("rule", "message", "broken"), ALL, ids=[f"{rule} {said}" for rule, said, _ in ALL])
 def test_a_broken_template_breaks_its_rule(template: Template, rule: str, message: str, broken: Break) -> None:
     broken(template["Resources"])
